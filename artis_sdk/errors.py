@@ -1,0 +1,192 @@
+"""Errors, grouped by who must act next.
+
+`ConfigurationError`: the developer, before anything runs. `ToolFailure`: the agent, which may try
+something else. Everything else stops the run and says at which tool or backend.
+"""
+
+from __future__ import annotations
+
+
+class ArtisError(Exception):
+    """Base of every error that artis_sdk raises."""
+
+
+# --- the developer must act -------------------------------------------------------------------
+
+
+class ConfigurationError(ArtisError):
+    """A setting, an argument or an installation is wrong; nothing has run."""
+
+
+class MissingExtraError(ConfigurationError):
+    """An optional dependency is not installed; the message is the line that installs it."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f'{feature} needs an optional dependency: pip install "artis-sdk[{extra}]"')
+        self.feature = feature
+        self.extra = extra
+
+
+class ToolDefinitionError(ConfigurationError):
+    """A function cannot be guarded as it is written."""
+
+
+# --- the agent may act ------------------------------------------------------------------------
+
+
+class ToolFailure(ArtisError):
+    """A tool call failed in a way that the tool's real callers also see.
+
+    Raised to a caller's own agent when a predicted failure has no exception class of its own.
+    """
+
+    def __init__(self, tool: str, failure_type: str, message: str) -> None:
+        super().__init__(f"{tool}: {message}" if message else f"{tool}: {failure_type}")
+        self.tool = tool
+        self.failure_type = failure_type
+        self.message = message
+
+
+class InvalidArguments(ToolFailure):
+    """The arguments do not fit the tool's own schema; the tool was not called, in any world."""
+
+    def __init__(self, tool: str, message: str) -> None:
+        super().__init__(tool, "invalid_arguments", message)
+
+
+# --- the run must stop ------------------------------------------------------------------------
+
+
+class FirewallError(ArtisError):
+    """A guarded call could have reached a real function during a rehearsal; it was refused."""
+
+    def __init__(self, tool: str, message: str) -> None:
+        super().__init__(f"{tool}: {message}")
+        self.tool = tool
+
+
+class SimulationError(ArtisError):
+    """A simulator could not predict an outcome; no outcome was made up in its place."""
+
+    def __init__(self, tool: str, message: str) -> None:
+        super().__init__(f"{tool}: {message}")
+        self.tool = tool
+
+
+class ReplayMiss(SimulationError):
+    """No logged call has this tool, these arguments, this state and this history."""
+
+
+class LimitReached(ArtisError):
+    """A limit on tokens, seconds, cost or steps was reached."""
+
+    def __init__(self, limit: str, used: float, allowed: float) -> None:
+        super().__init__(f"{limit} limit reached: {used:g} of {allowed:g} used")
+        self.limit = limit
+        self.used = used
+        self.allowed = allowed
+
+
+class JournalError(ArtisError):
+    """The commit journal cannot be read or written; no irreversible call runs without it."""
+
+
+class UnknownOutcome(ArtisError):
+    """A real call was begun and how it ended is not known; it must not be made again blindly.
+
+    `Session.recover()` lists such calls.
+    """
+
+    def __init__(self, tool: str, message: str, *, journal_id: str | None = None) -> None:
+        super().__init__(f"{tool}: {message}")
+        self.tool = tool
+        self.journal_id = journal_id
+
+
+class LogError(ArtisError):
+    """A call log cannot be read or written."""
+
+
+# --- backends ---------------------------------------------------------------------------------
+
+
+class BackendError(ArtisError):
+    """A model backend did not give a usable answer.
+
+    Args:
+        backend: the backend's name, such as `openai:gpt-5-mini`.
+        message: what happened and what to do next.
+        status: HTTP status, where there was one.
+        retry_after: seconds that the server asked to wait.
+        request_id: the server's id of the request.
+    """
+
+    retryable = False
+
+    def __init__(
+        self,
+        backend: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(f"{backend}: {message}")
+        self.backend = backend
+        self.status = status
+        self.retry_after = retry_after
+        self.request_id = request_id
+
+
+class RateLimited(BackendError):
+    """The server asked for fewer requests (429)."""
+
+    retryable = True
+
+
+class ServerFailed(BackendError):
+    """The server failed on its side (5xx)."""
+
+    retryable = True
+
+
+class BackendTimeout(BackendError):
+    """No complete answer came in time."""
+
+    retryable = True
+
+
+class ConnectionLost(BackendError):
+    """The connection could not be made or was cut."""
+
+    retryable = True
+
+
+class RequestRejected(BackendError):
+    """The server refused the request as it is (4xx); sending it again gives the same answer."""
+
+
+class AuthenticationFailed(BackendError):
+    """The key or the permission is missing (401, 403)."""
+
+
+class ContextOverflow(BackendError):
+    """The prompt is longer than the model's context."""
+
+
+class MalformedResponse(BackendError):
+    """The server answered with something that is not a completion."""
+
+
+class EngineDead(BackendError):
+    """A local engine's process or thread is gone; make a new backend."""
+
+
+class BackendClosed(BackendError):
+    """The backend was used after it was closed."""
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether sending the same request again may help; the one place that decides it."""
+    return isinstance(error, BackendError) and error.retryable

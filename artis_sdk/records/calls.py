@@ -1,0 +1,121 @@
+"""Tool calls, their outcomes, and where an outcome came from."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import to_json
+
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+def new_id() -> str:
+    """A random identifier, 32 hexadecimal digits."""
+    return uuid4().hex
+
+
+class Risk(StrEnum):
+    """What a tool may do to the world. An undeclared tool counts as irreversible."""
+
+    READ_ONLY = "read_only"
+    REVERSIBLE = "reversible"
+    IRREVERSIBLE = "irreversible"
+
+
+class Provenance(StrEnum):
+    """Where an outcome came from. Only `REAL` and, marked so, `SANDBOXED` outcomes may train."""
+
+    REAL = "real"
+    SIMULATED = "simulated"
+    SANDBOXED = "sandboxed"
+    REPLAYED = "replayed"
+    FORCED = "forced"  # made by the SDK itself: malformed call, unknown tool, invalid arguments
+
+
+class ToolSpec(BaseModel):
+    """A tool as a model sees it."""
+
+    model_config = FROZEN
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any]
+    """JSON schema of the arguments, an object schema."""
+    risk: Risk = Risk.IRREVERSIBLE
+
+    def document(self) -> dict[str, Any]:
+        """The tool as the paper's prompts list it: name, description, parameters."""
+        return {"name": self.name, "description": self.description, "parameters": self.parameters}
+
+
+class ToolCall(BaseModel):
+    """One request to run a tool: the paper's action a."""
+
+    model_config = FROZEN
+
+    id: str = Field(default_factory=new_id)
+    tool: str
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    raw: str | None = None
+    """The model's exact text for this call, where a model wrote it."""
+    malformed: str | None = None
+    """Why the text could not be parsed; such a call is never run, in any world."""
+
+
+class Outcome(BaseModel):
+    """What a call gave back: the paper's o."""
+
+    model_config = FROZEN
+
+    ok: bool
+    value: JsonValue = None
+    """The returned value; for a failure that was returned, not raised, the value as it came."""
+    failure_type: str | None = None
+    message: str | None = None
+    raised: bool = False
+    """The failure is an exception in the real tool, rather than a returned value."""
+    provenance: Provenance
+    raw: str | None = None
+    """The simulator model's exact text."""
+    duration: float | None = None
+    """Seconds."""
+
+    @classmethod
+    def success(cls, value: JsonValue, provenance: Provenance, **more: Any) -> Outcome:
+        return cls(ok=True, value=value, provenance=provenance, **more)
+
+    @classmethod
+    def failure(cls, failure_type: str, message: str, provenance: Provenance, **more: Any) -> Outcome:
+        return cls(ok=False, failure_type=failure_type, message=message, provenance=provenance, **more)
+
+    @property
+    def type(self) -> str:
+        """The paper's type(o): `success`, or the failure type."""
+        return "success" if self.ok else (self.failure_type or "failure")
+
+    def content(self) -> JsonValue:
+        """What the caller of the tool sees, as JSON. The same in every world."""
+        if self.ok or (not self.raised and self.value is not None):
+            return self.value
+        return {"error": self.message or self.failure_type}
+
+    def text(self) -> str:
+        """`content()` as the JSON text that goes into a prompt."""
+        return to_json(self.content()).decode()
+
+
+class Step(BaseModel):
+    """A call and its outcome: one (a_i, o_i) of the paper's history."""
+
+    model_config = FROZEN
+
+    call: ToolCall
+    outcome: Outcome
+
+
+History = tuple[Step, ...]
+State = JsonValue
+"""A JSON snapshot of the environment, taken before the first call of a task."""

@@ -1,0 +1,30 @@
+"""One row of a call log: what a simulator is trained on (equation 7)."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from artis_sdk.records.calls import FROZEN, History, Outcome, Risk, State, ToolCall, ToolSpec, new_id
+
+
+class CallRecord(BaseModel):
+    """A call with its initial state, the history before it, and its outcome."""
+
+    model_config = FROZEN
+
+    id: str = Field(default_factory=new_id)
+    at: float
+    """Seconds since the epoch, when the call began."""
+    session: str | None = None
+    """Rows of one session (or one task outside sessions) never fall on two sides of a split."""
+    task: str | None = None
+    spec: ToolSpec
+    source_hash: str | None = None
+    """SHA-256 of the tool's source text, hexadecimal; None where there is no source."""
+    call: ToolCall
+    state: State = None
+    history: History = ()
+    outcome: Outcome
+    predicted: Outcome | None = None
+    risk: Risk = Risk.IRREVERSIBLE
+    process: int | None = None

@@ -1,0 +1,131 @@
+"""What a rehearsal and a commit leave behind, as values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from artis_sdk.records.calls import FROZEN, Outcome, Risk, State, Step, ToolCall, ToolSpec, new_id
+from artis_sdk.records.chat import Message, Role, Usage
+
+
+class Task(BaseModel):
+    """What the agent is given at one turn (section 4.1): query, conversation so far, tools, state."""
+
+    model_config = FROZEN
+
+    id: str = Field(default_factory=new_id)
+    query: str
+    conversation: tuple[Message, ...] = ()
+    """Earlier turns of the same session, without this query: the paper's H_0."""
+    tools: tuple[ToolSpec, ...] = ()
+    state: State = None
+
+
+class Evaluation(BaseModel):
+    """The judge's verdict on one attempt."""
+
+    model_config = FROZEN
+
+    correct: bool
+    explanation: str = ""
+    suggestion: str = ""
+    score: int | None = None
+    """1 to 10, given by the baselines of appendix G only."""
+    raw: str = ""
+
+
+Ending = Literal["answer", "steps", "limit", "simulation_error"]
+
+
+class Attempt(BaseModel):
+    """One whole simulated trajectory for a task."""
+
+    model_config = FROZEN
+
+    index: int
+    steps: tuple[Step, ...] = ()
+    messages: tuple[Message, ...] = ()
+    """The agent's messages and the outcomes it was shown, after the query."""
+    answer: str | None = None
+    ended: Ending = "answer"
+    error: str | None = None
+    """Why the attempt ended early; such an attempt is not evaluated as if it had been simulated."""
+    evaluation: Evaluation | None = None
+    condensed_attempts: int = 0
+    """How many earlier attempts were condensed to fit this attempt's context."""
+
+
+class Recommendation(BaseModel):
+    """The one piece of guidance distilled from all attempts: the paper's S."""
+
+    model_config = FROZEN
+
+    recommendation: str
+    rationale: str = ""
+    raw: str = ""
+
+
+class Plan(BaseModel):
+    """The result of `Session.rehearse`; `Session.commit` takes it once."""
+
+    model_config = FROZEN
+
+    id: str = Field(default_factory=new_id)
+    task: Task
+    strategy: str
+    attempts: tuple[Attempt, ...] = ()
+    recommendation: Recommendation | None = None
+    guidance: str | None = None
+    """What the committing agent is shown: the recommendation, or with summaries off the attempts."""
+    usage: dict[Role, Usage] = Field(default_factory=dict)
+    stopped_by: str | None = None
+    """The limit that ended the rehearsal early, if one did."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know, such as attempts condensed for context."""
+
+    @property
+    def predicted(self) -> tuple[Step, ...]:
+        """The steps of the attempt that the commit is compared with: the last one judged correct,
+        else the last one."""
+        correct = [a for a in self.attempts if a.evaluation is not None and a.evaluation.correct]
+        chosen = (correct or [a for a in self.attempts if a.error is None])[-1:]
+        return chosen[0].steps if chosen else ()
+
+
+class CommittedCall(BaseModel):
+    """A real call, with what the rehearsal had predicted beside it."""
+
+    model_config = FROZEN
+
+    call: ToolCall
+    outcome: Outcome
+    risk: Risk
+    predicted: Outcome | None = None
+    journal_id: str | None = None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the real outcome is not what the rehearsal predicted."""
+        return self.predicted is not None and (
+            self.predicted.type != self.outcome.type or self.predicted.content() != self.outcome.content()
+        )
+
+
+class Result(BaseModel):
+    """The result of `Session.commit` and `Session.run`."""
+
+    model_config = FROZEN
+
+    plan: Plan
+    answer: str | None
+    calls: tuple[CommittedCall, ...] = ()
+    messages: tuple[Message, ...] = ()
+    usage: dict[Role, Usage] = Field(default_factory=dict)
+    """By role, rehearsal and commit together."""
+    ended: Ending = "answer"
+
+    @property
+    def divergences(self) -> tuple[CommittedCall, ...]:
+        return tuple(call for call in self.calls if call.diverged)
