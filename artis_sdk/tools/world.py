@@ -8,6 +8,7 @@ origin (a raw thread, an executor that does not copy the context, a spawned proc
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -41,7 +42,11 @@ class Reply:
 class World(Protocol):
     """Where guarded calls go while it is entered."""
 
-    async def handle(self, invocation: Invocation) -> Reply: ...
+    async def handle(self, invocation: Invocation) -> Reply:
+        """Carry out one call: predict it, or run it for real."""
+
+    async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
+        """Carry out the calls of one turn, in order, one reply a call."""
 
 
 current_world: ContextVar[World | None] = ContextVar("artis_sdk_world", default=None)

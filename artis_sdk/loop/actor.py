@@ -1,0 +1,51 @@
+"""Who acts: a model in our loop, or a caller's own agent. Both act in whatever world they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from artis_sdk.contracts import Meter
+from artis_sdk.records import Attempt, Ending, Message, Step, Task
+from artis_sdk.tools.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One pass of an actor over a task."""
+
+    steps: tuple[Step, ...]
+    """Every call with its outcome, forced failures (malformed, unknown, invalid) included."""
+    messages: tuple[Message, ...]
+    """What was said after the query; empty for a caller's own agent."""
+    answer: str | None
+    ended: Ending = "answer"
+    condensed_attempts: int = 0
+
+
+class Actor(Protocol):
+    """Carries out a task in a world: equations 2 to 4, depending on what it is shown."""
+
+    async def act(
+        self,
+        task: Task,
+        world: World,
+        meter: Meter,
+        *,
+        guidance: str | None = None,
+        prior: Sequence[Attempt] = (),
+    ) -> Trajectory:
+        """Act until a final answer or the step limit.
+
+        Args:
+            task: query, conversation, tools and state.
+            world: where the calls go; the actor enters it.
+            meter: the only way to a model.
+            guidance: the recommendation S (equation 4), for a commit.
+            prior: earlier attempts (equation 2), for a sequential rehearsal.
+
+        Raises:
+            LimitReached: from the meter, between steps.
+            SimulationError: from a simulated world.
+        """
