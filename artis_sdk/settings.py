@@ -1,0 +1,151 @@
+"""Settings of a session that its caller left out: environment variables `ARTIS_*`, then `artis.toml`.
+
+An unknown name is an error, in both places: a misspelt limit that is swallowed is no limit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.loop.limits import Limits, Price
+
+FILE = "artis.toml"
+PREFIX = "ARTIS_"
+# Not settings: the firewall's own marker, and what the test suite reads.
+_OTHERS = ("ARTIS_REHEARSAL", "ARTIS_TEST_")
+
+
+class Settings(BaseSettings):
+    """What `Session()` uses where an argument is not given.
+
+    In the environment each name is upper case behind `ARTIS_`, nested ones joined by two
+    underscores: `ARTIS_AGENT=openai:gpt-5-mini`, `ARTIS_LIMITS__TOKENS=200000`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", toml_file=FILE, extra="forbid", frozen=True
+    )
+
+    agent: str | None = None
+    """Backend of the action agent, such as `openai:gpt-5-mini`."""
+    simulator: str | None = None
+    """`sandbox`, `replay:calls.db`, or the backend of an LLM simulator."""
+    evaluator: str | None = None
+    """Backend of the evaluator; the agent's own when left out, as in the paper."""
+    summarizer: str | None = None
+    """Backend of the summarizer; the agent's own when left out."""
+    tools: str | None = None
+    """Where the tools are: `module:name` of a Toolset or a guarded function, or `module`."""
+    strategy: Literal["sequential", "parallel", "hybrid", "direct", "best_of_n", "revision"] = "sequential"
+    attempts: int = Field(default=5, ge=0)
+    """The paper's N."""
+    limits: Limits = Limits()
+    prices: dict[str, Price] = {}
+    """Price of each backend, needed for a cost limit."""
+    log: Path | None = None
+    """Call log that every real call is recorded in."""
+    journal: Path = Path(".artis/journal.db")
+    """Commit journal; calls whose outcome is unknown are found there after a crash."""
+    tool_format: Literal["auto", "native", "text"] = "auto"
+    max_steps: int = Field(default=20, ge=1)
+    """Agent steps of one attempt or commit."""
+    backends: dict[str, dict[str, Any]] = {}
+    """Options of `resolve` for a backend, by its name."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+_cache: tuple[object, Settings] | None = None
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process and directory; read again only after a change.
+
+    Raises:
+        ConfigurationError: a name is unknown or a value does not fit; says which and where.
+    """
+    global _cache
+    environment = {key: value for key, value in os.environ.items() if key.startswith(PREFIX)}
+    key = (os.getcwd(), _modified(Path(FILE)), tuple(sorted(environment.items())))
+    if _cache is None or _cache[0] != key:
+        _refuse_unknown_variables(environment)
+        try:
+            _cache = key, Settings()
+        except ValidationError as error:
+            raise ConfigurationError(_explain(error)) from None
+        except ValueError as error:  # not TOML, or a nested variable that is not JSON
+            raise ConfigurationError(f"settings ({FILE} or {PREFIX}*): {error}") from error
+    return _cache[1]
+
+
+def _modified(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _refuse_unknown_variables(environment: dict[str, str]) -> None:
+    for name in environment:
+        field = name.removeprefix(PREFIX).lower().split("__")[0]
+        if field not in Settings.model_fields and not name.startswith(_OTHERS):
+            known = [PREFIX + other.upper() for other in Settings.model_fields]
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+            raise ConfigurationError(f"environment variable {name} is no setting of artis_sdk{hint}")
+
+
+def _explain(error: ValidationError) -> str:
+    """One line a wrong setting: its name in the file and in the environment."""
+    lines = []
+    for problem in error.errors():
+        parts = [str(part) for part in problem["loc"]]
+        variable = PREFIX + "__".join(parts).upper()
+        lines.append(f"setting {'.'.join(parts)!r} ({FILE}, or {variable}): {problem['msg']}")
+    return "; ".join(lines)
+
+
+def load_object(where: str) -> Any:
+    """The object behind `module:name` or `module`, looked for in the working directory as well.
+
+    Raises:
+        ConfigurationError: there is no such module or name.
+    """
+    module_name, _, attribute = where.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split(".") if attribute else ():
+            found = getattr(found, part)
+    except ModuleNotFoundError as error:
+        if error.name is not None and module_name.startswith(error.name):
+            raise ConfigurationError(f"tools {where!r}: there is no module {error.name!r}") from error
+        raise
+    except AttributeError as error:
+        raise ConfigurationError(f"tools {where!r}: {error}") from error
+    return found
