@@ -1,0 +1,154 @@
+"""A run as it happens: the attempts side by side, the verdicts, the recommendation, the real calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from artis_sdk.actions import format_actions
+from artis_sdk.records import CommittedCall, Outcome, ToolCall
+from artis_sdk.records.events import (
+    AttemptEvaluated,
+    AttemptFinished,
+    AttemptStarted,
+    CallCommitted,
+    CallSimulated,
+    CommitStarted,
+    Event,
+    LimitHit,
+    Recommended,
+    RehearsalStarted,
+)
+
+_WIDTH = 36  # columns of one attempt
+_SHOWN = 8  # calls of one attempt that stay on the screen
+
+
+def call_text(call: ToolCall) -> str:
+    """A call as the paper writes it, `f(a=1)`."""
+    if call.malformed:
+        return call.raw or call.tool
+    return format_actions([call])[1:-1]
+
+
+def outcome_text(outcome: Outcome) -> Text:
+    """One line: what came back, green or red."""
+    if outcome.ok:
+        return Text(f"  → {outcome.text()}", style="green", overflow="ellipsis", no_wrap=True)
+    reason = outcome.message or outcome.text()
+    return Text(f"  ✗ {outcome.type}: {reason}", style="red")
+
+
+@dataclass
+class _AttemptView:
+    lines: list[Text] = field(default_factory=list)
+    calls: int = 0
+    answer: str | None = None
+    verdict: bool | None = None
+    ended: str = "running"
+
+
+class LiveView:
+    """Feed it a session's events; it draws on the console while it is entered.
+
+    On a console that is no terminal it prints one line an event instead of redrawing.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self.render)
+        self._title = ""
+        self._attempts: dict[int, _AttemptView] = {}
+        self._after: list[RenderableType] = []
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def on_event(self, event: Event) -> None:
+        """Take in one event; pass this as `Session(on_event=...)`."""
+        before = len(self._after)
+        line = self._take(event)
+        if not self.console.is_terminal:
+            if line is not None:
+                self.console.print(line)
+            for item in self._after[before:]:
+                self.console.print(item)
+
+    def _take(self, event: Event) -> Text | None:
+        match event:
+            case RehearsalStarted():
+                self._title = f"{event.task.query}  [{event.strategy}]"
+                return Text(f"task: {self._title}", style="bold")
+            case AttemptStarted():
+                self._attempts[event.attempt] = _AttemptView()
+            case CallSimulated():
+                view = self._attempts.setdefault(event.attempt, _AttemptView())
+                view.calls += 1
+                view.lines += [Text(call_text(event.call)), outcome_text(event.outcome)]
+                return Text.assemble(f"attempt {event.attempt + 1}: ", view.lines[-2], view.lines[-1])
+            case AttemptFinished():
+                view = self._attempts.setdefault(event.attempt.index, _AttemptView())
+                view.answer, view.ended = event.attempt.answer, event.attempt.ended
+                if event.attempt.error:
+                    view.lines.append(Text(event.attempt.error, style="yellow"))
+            case AttemptEvaluated():
+                self._attempts[event.attempt].verdict = event.evaluation.correct
+                word = "correct" if event.evaluation.correct else "wrong"
+                return Text(f"attempt {event.attempt + 1}: judged {word}: {event.evaluation.explanation}")
+            case Recommended():
+                text = event.recommendation.recommendation
+                self._after.append(Panel(text, title="recommendation", border_style="cyan"))
+            case LimitHit():
+                text = f"{event.limit} limit reached ({event.used:g} of {event.allowed:g})"
+                self._after.append(Text(text, style="yellow"))
+            case CommitStarted():
+                self._after.append(Text("for real, once:", style="bold"))
+            case CallCommitted():
+                self._after.append(_committed(event.committed))
+            case _:
+                pass
+        return None
+
+    def render(self) -> RenderableType:
+        panels = [self._panel(index, view) for index, view in sorted(self._attempts.items())]
+        parts: list[RenderableType] = [Text(self._title, style="bold")]
+        if panels:
+            parts.append(Columns(panels, padding=(0, 1)))
+        return Group(*parts, *self._after)
+
+    def _panel(self, index: int, view: _AttemptView) -> Panel:
+        shown = view.lines[-2 * _SHOWN :]
+        hidden = view.calls - len(shown) // 2
+        lines: list[RenderableType] = [Text(f"… {hidden} calls before", style="dim")] if hidden > 0 else []
+        lines += shown
+        if view.answer:
+            lines.append(Text(view.answer, style="italic", overflow="ellipsis"))
+        style, word = {None: ("white", view.ended), True: ("green", "correct"), False: ("red", "wrong")}[
+            view.verdict
+        ]
+        return Panel(
+            Group(*lines), title=f"attempt {index + 1}", subtitle=word, border_style=style, width=_WIDTH
+        )
+
+
+def _committed(committed: CommittedCall) -> Group:
+    lines = [Text(f"{call_text(committed.call)}   ({committed.risk.value})"), outcome_text(committed.outcome)]
+    if committed.diverged and committed.predicted is not None:
+        predicted = committed.predicted
+        lines.append(Text(f"  ≠ predicted {predicted.type}: {predicted.text()}", style="magenta"))
+    return Group(*lines)

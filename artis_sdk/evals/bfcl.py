@@ -1,0 +1,157 @@
+"""BFCL-v3 multi-turn: real third-party environments, their tasks, and the official checks.
+
+Needs `pip install --no-deps bfcl-eval` and `pip install mpmath filelock` (a full install of bfcl-eval
+pulls a CUDA torch; the multi-turn parts need none of it). The data lie in its wheel. The package's
+own executor evaluates model strings and caches instances by model and task, so it is used only for
+the ground truth's side of a check, under a name that no other run has.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import inspect
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.records import Outcome, ToolCall, new_id
+from artis_sdk.tools import Toolset
+
+CATEGORIES = ("base", "miss_func", "miss_param", "long_context")
+
+
+@dataclass(frozen=True, slots=True)
+class BFCLTask:
+    """One task: its turns, its environment, and the ground truth."""
+
+    id: str
+    queries: tuple[str, ...]
+    """One user message a turn."""
+    ground_truth: tuple[tuple[str, ...], ...]
+    """Per turn, the calls as the benchmark writes them: `cd(folder='document')`."""
+    classes: tuple[str, ...]
+    config: dict[str, Any] = field(repr=False)
+    long_context: bool = False
+
+    def instances(self) -> dict[str, Any]:
+        """Fresh environment objects by class name, loaded with this task's scenario."""
+        made: dict[str, Any] = {}
+        for name in self.classes:
+            instance = _environment_class(name)()
+            if name not in _official("constants.executable_backend_config").STATELESS_CLASSES:
+                scenario = copy.deepcopy(self.config.get(name, {}))
+                instance._load_scenario(scenario, long_context=self.long_context)
+            made[name] = instance
+        return made
+
+
+def load_tasks(category: str = "base", limit: int | None = None) -> list[BFCLTask]:
+    """The tasks of one multi-turn category, in the benchmark's order (200 each).
+
+    The categories share base tasks: split by index, never by category.
+
+    Raises:
+        ConfigurationError: an unknown category, or bfcl-eval is not installed.
+    """
+    if category not in CATEGORIES:
+        raise ConfigurationError(f"BFCL category {category!r}: known are {', '.join(CATEGORIES)}")
+    folder = Path(str(_official("").__file__)).parent / "data"
+    name = f"BFCL_v4_multi_turn_{category}.json"
+    rows = _json_lines(folder / name)[:limit]
+    answers = {row["id"]: row["ground_truth"] for row in _json_lines(folder / "possible_answer" / name)}
+    return [
+        BFCLTask(
+            id=row["id"],
+            queries=tuple("\n".join(m["content"] for m in turn) for turn in row["question"]),
+            ground_truth=tuple(tuple(turn) for turn in answers[row["id"]]),
+            classes=tuple(row["involved_classes"]),
+            config=row["initial_config"],
+            long_context="long_context" in row["id"],
+        )
+        for row in rows
+    ]
+
+
+def guard(instances: dict[str, Any]) -> Toolset:
+    """The environments' public methods as guarded tools; their source stays as it is."""
+    toolsets = [Toolset.from_object(instance, exclude=("_load_scenario",)) for instance in instances.values()]
+    return sum(toolsets[1:], start=toolsets[0])
+
+
+def parse_ground_truth(text: str, tools: Toolset) -> ToolCall:
+    """A ground-truth call as a record; positional arguments get their parameters' names.
+
+    Args:
+        text: such as `sort('final_report.pdf')`; literals only.
+    """
+    node = ast.parse(text, mode="eval").body
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        raise ValueError(f"not a call: {text!r}")
+    names = list(inspect.signature(tools[node.func.id].function).parameters)
+    names = names[1:] if names[:1] == ["self"] else names
+    arguments = {names[i]: ast.literal_eval(value) for i, value in enumerate(node.args)}
+    arguments |= {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
+    arguments = {name: list(v) if isinstance(v, tuple) else v for name, v in arguments.items()}
+    return ToolCall(tool=node.func.id, arguments=arguments, raw=text)
+
+
+def official_response(outcome: Outcome) -> str:
+    """An outcome as the benchmark's executor words it, for its response check."""
+    if outcome.raised:
+        return f"Error during execution: {outcome.message}"
+    value = outcome.value
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+class OfficialChecker:
+    """The benchmark's own state and response checks, applied to instances that a Session changed."""
+
+    def __init__(self, task: BFCLTask) -> None:
+        self.task = task
+        self._run = f"artis_{new_id()}"  # the executor keeps instances by this name
+        self._responses: list[str] = []
+
+    def check_turn(self, turn: int, instances: dict[str, Any], outcomes: list[Outcome]) -> str | None:
+        """Check one turn, in order; None when it passes, else the benchmark's error message."""
+        checks = _official("eval_checker.multi_turn_eval.multi_turn_checker")
+        execute = _official("eval_checker.multi_turn_eval.multi_turn_utils").execute_multi_turn_func_call
+        self._responses.extend(official_response(outcome) for outcome in outcomes)
+        truth = list(self.task.ground_truth[turn])
+        responses, expected = execute(
+            truth, self.task.config, list(self.task.classes), self._run, self.task.id, self.task.long_context
+        )
+        if not truth:
+            return None
+        for verdict in (
+            checks.state_checker(instances, expected),
+            checks.response_checker(self._responses, responses, turn),
+        ):
+            if not verdict["valid"]:
+                return f"turn {turn}: {verdict['error_message']}"
+        return None
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _environment_class(name: str) -> Any:
+    module = _official("constants.executable_backend_config").CLASS_FILE_PATH_MAPPING[name]
+    return getattr(importlib.import_module(module), name)
+
+
+@cache
+def _official(module: str) -> Any:
+    try:
+        return importlib.import_module(f"bfcl_eval.{module}" if module else "bfcl_eval")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"BFCL needs {error.name}: pip install --no-deps bfcl-eval && pip install mpmath filelock"
+        ) from error
