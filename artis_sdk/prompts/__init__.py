@@ -1,0 +1,149 @@
+"""Prompts: Jinja templates in our words, with the fields of the paper's appendices F and G.
+
+Whatever a template prints is written as JSON data (`data.encode`), unless it is `Data` already or
+one of the `TRUSTED` fields: a template of a user's own is as safe as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.prompts.data import (
+    Data,
+    call_view,
+    encode,
+    encode_lines,
+    encode_message,
+    encode_step,
+    encode_trajectory,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+__all__ = [
+    "FIELDS",
+    "TRUSTED",
+    "Data",
+    "Prompts",
+    "call_view",
+    "encode",
+    "encode_lines",
+    "encode_message",
+    "encode_step",
+    "encode_trajectory",
+]
+
+_JUDGED: Final = frozenset({"tool_documents", "history", "simulation"})
+
+FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "action_system": frozenset({"functions"}),  # None for native tool calling
+    "action_user": frozenset({"query", "attempts", "recommendation"}),
+    "action_results": frozenset({"results"}),
+    "simulator_system": frozenset({"typed"}),
+    "simulator_user": frozenset({"tool_documents", "init_config", "history", "action"}),
+    "evaluation_system": frozenset(),
+    "evaluation_user": _JUDGED,
+    "summary_system": frozenset(),
+    "summary_user": frozenset({"tool_documents", "history", "attempts"}),
+    "scoring_system": frozenset(),
+    "scoring_user": _JUDGED,
+    "revision_system": frozenset(),
+    "revision_user": _JUDGED,
+}
+"""Every template and the fields that it is given. An entry of `attempts` has `action`, `evaluation`
+and `suggestion`; the latter two may be None."""
+
+TRUSTED: Final = frozenset({"query"})
+"""Fields that are instructions, printed as they are."""
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+class Prompts:
+    """The templates of one session.
+
+    Args:
+        overrides: templates to use instead of ours: a mapping from template name to its text or to
+            the path of its file, or a folder that holds files named `<template name>.j2`.
+
+    Raises:
+        ConfigurationError: an unknown template name, an unknown field, bad syntax, or a file that
+            cannot be read.
+    """
+
+    def __init__(self, overrides: Mapping[str, str | Path] | Path | str | None = None) -> None:
+        if isinstance(overrides, str | Path):
+            overrides = _in_folder(Path(overrides))
+        self._own = {name: _compile(name, source) for name, source in (overrides or {}).items()}
+
+    def render(self, name: str, **fields: Any) -> str:
+        """Fill in a template.
+
+        Args:
+            name: a key of `FIELDS`.
+            fields: its fields; everything but `TRUSTED` ones is printed as JSON data.
+
+        Raises:
+            ConfigurationError: an unknown template, or a field or attribute that is not there.
+        """
+        from jinja2 import TemplateError
+
+        template = self._own.get(name) or _default(name)
+        for field in TRUSTED & fields.keys():
+            fields[field] = Data(fields[field])
+        try:
+            return template.render(fields).strip()
+        except TemplateError as error:
+            raise ConfigurationError(f"template {name!r}: {error}") from error
+
+
+def _in_folder(folder: Path) -> dict[str, str | Path]:
+    if not folder.is_dir():
+        raise ConfigurationError(f"prompts: {folder} is not a folder")
+    return {path.stem: path for path in sorted(folder.glob("*.j2"))}
+
+
+def _compile(name: str, source: str | Path) -> Template:
+    """Compile an override; whatever is wrong with it shows here and not in the middle of a run."""
+    from jinja2 import TemplateError
+    from jinja2.meta import find_undeclared_variables
+
+    _check_name(name)
+    try:
+        text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
+        unknown = find_undeclared_variables(_environment().parse(text)) - FIELDS[name]
+        template = _environment().from_string(text)
+    except (OSError, UnicodeDecodeError, TemplateError) as error:
+        raise ConfigurationError(f"template {name!r}: {error}") from error
+    if unknown:
+        known = ", ".join(sorted(FIELDS[name])) or "none"
+        raise ConfigurationError(
+            f"template {name!r} has no field {sorted(unknown)[0]!r}; its fields: {known}"
+        )
+    return template
+
+
+@cache
+def _default(name: str) -> Template:
+    _check_name(name)
+    return _environment().from_string((_FOLDER / f"{name}.j2").read_text(encoding="utf-8"))
+
+
+def _check_name(name: str) -> None:
+    if name not in FIELDS:
+        raise ConfigurationError(f"no template is named {name!r}; there are: {', '.join(FIELDS)}")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, StrictUndefined, Undefined
+
+    def finalize(value: Any) -> str:
+        return str(value) if isinstance(value, Undefined) else encode(value)  # str() of it raises
+
+    return Environment(undefined=StrictUndefined, finalize=finalize, trim_blocks=True, lstrip_blocks=True)
