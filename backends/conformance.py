@@ -1,0 +1,360 @@
+"""What every backend must do, as checks that a third party's tests can run too.
+
+A model with random weights answers gibberish, so no check looks at meaning: each asserts a law that
+holds for any model (the schema is held, a stop string is absent, the same seed gives the same text).
+What a backend's capabilities say no to is skipped with that reason. With pytest:
+
+    from artis_sdk.backends import conformance
+
+    @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+    async def test_my_backend(check):
+        profile = conformance.Profile(make=lambda: MyBackend("model"))
+        try:
+            await check(profile)
+        except conformance.Skip as skip:
+            pytest.skip(str(skip))
+
+Without pytest, `await conformance.run(profile)` gives one result a check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ValidationError
+
+from artis_sdk.backends.conformance_laws import (
+    TOOLS,
+    Check,
+    Make,
+    Profile,
+    Skip,
+    Verdict,
+    answered,
+    ask,
+    check_completion,
+    check_known_calls,
+    made,
+    make_and_ask,
+    need,
+    opened,
+    raises,
+    two_calls_answered,
+)
+from artis_sdk.contracts import Backend
+from artis_sdk.errors import ArtisError, BackendClosed, BackendError, ConfigurationError, ContextOverflow
+from artis_sdk.records import Completion, Message, Request
+
+__all__ = ["CHECKS", "Check", "Make", "Profile", "Result", "Skip", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    check: str
+    outcome: Literal["passed", "skipped", "failed"]
+    detail: str = ""
+
+
+async def run(profile: Profile) -> list[Result]:
+    """Run every check in order; no failure stops the others."""
+    results = []
+    for check in CHECKS:
+        name = check.__name__
+        try:
+            await check(profile)
+        except Skip as skip:
+            results.append(Result(name, "skipped", str(skip)))
+        except (AssertionError, ArtisError, TimeoutError, ValidationError, ExceptionGroup) as error:
+            results.append(Result(name, "failed", f"{type(error).__name__}: {error}"))
+        else:
+            results.append(Result(name, "passed"))
+    return results
+
+
+# --- the checks -------------------------------------------------------------------------------
+
+
+async def plain_chat(profile: Profile) -> None:
+    """A question gets an answer, and a second one gets its own."""
+    async with opened(profile, plain_chat) as backend:
+        assert backend.name
+        assert isinstance(backend, Backend)
+        for text in ("Say hello.", 'Zähle: 一, 二 🙂\n\t"quoted" \\ {braces} <tags>'):
+            request = Request(messages=ask(text), max_tokens=profile.max_tokens)
+            completion = await answered(backend, request)
+            assert completion.tool_calls == ()
+            assert completion.finish_reason in ("stop", "length")
+
+
+async def max_tokens(profile: Profile) -> None:
+    """An answer is cut at `max_tokens`, and says so."""
+    async with opened(profile, max_tokens) as backend:
+        request = Request(messages=ask("Count to a thousand."), max_tokens=4)
+        completion = await answered(backend, request)
+        assert completion.finish_reason in ("stop", "length")
+
+
+async def tools_offered(profile: Profile) -> None:
+    """With tools on offer the model may call them or not; what comes is well formed."""
+    async with opened(profile, tools_offered) as backend:
+        need(backend.capabilities.native_tools, "no native tools")
+        request = Request(messages=ask("Go north."), tools=TOOLS, max_tokens=profile.structured_tokens)
+        await answered(backend, request)
+
+
+async def tools_required(profile: Profile) -> None:
+    """`tool_choice="required"` gives calls of the offered tools with arguments that fit them."""
+    async with opened(profile, tools_required) as backend:
+        need(backend.capabilities.native_tools, "no native tools")
+        completion = await answered(
+            backend,
+            Request(
+                messages=ask("Go north."),
+                tools=TOOLS,
+                tool_choice="required",
+                max_tokens=profile.structured_tokens,
+            ),
+        )
+        assert completion.tool_calls, f"no call in {completion.raw!r}"
+        check_known_calls(completion)
+
+
+async def tools_refused(profile: Profile) -> None:
+    """`tool_choice="none"` gives no call."""
+    async with opened(profile, tools_refused) as backend:
+        need(backend.capabilities.native_tools, "no native tools")
+        request = Request(
+            messages=ask("Go north."), tools=TOOLS, tool_choice="none", max_tokens=profile.max_tokens
+        )
+        assert (await answered(backend, request)).tool_calls == ()
+
+
+async def parallel_tool_calls(profile: Profile) -> None:
+    """A turn of two calls and their two results is understood, and may be followed by more calls."""
+    async with opened(profile, parallel_tool_calls) as backend:
+        need(backend.capabilities.native_tools, "no native tools")
+        request = Request(messages=two_calls_answered(), tools=TOOLS, max_tokens=profile.structured_tokens)
+        first = await answered(backend, request)
+        said = Message(role="assistant", content=first.text, tool_calls=first.tool_calls, raw=first.raw)
+        results = tuple(
+            Message(role="tool", tool_call_id=call.id, content="null") for call in first.tool_calls
+        )
+        again = Message(role="user", content="Once more.")
+        await answered(
+            backend,
+            Request(
+                messages=(*request.messages, said, *results, again),
+                tools=TOOLS,
+                max_tokens=profile.structured_tokens,
+            ),
+        )
+
+
+async def json_schema(profile: Profile) -> None:
+    """A text under a schema is JSON that fits it, every time and at any temperature."""
+    async with opened(profile, json_schema) as backend:
+        need(backend.capabilities.structured_output, "no structured output")
+        schema = Verdict.model_json_schema()
+        for temperature in (0.01, 1.0):
+            for number in range(3):
+                request = Request(
+                    messages=ask(f"Judge number {number}."),
+                    schema=schema,
+                    temperature=temperature,
+                    seed=number if backend.capabilities.seed else None,
+                    max_tokens=profile.structured_tokens,
+                )
+                completion = await answered(backend, request)
+                try:
+                    Verdict.model_validate_json(completion.text)
+                except ValidationError as error:
+                    raise AssertionError(f"{completion.text!r} breaks the schema: {error}") from error
+
+
+async def stop_strings(profile: Profile) -> None:
+    """The answer ends before a stop string, and the stop string is not in it."""
+    async with opened(profile, stop_strings) as backend:
+        messages = ask("Tell a long story.")
+        free = await answered(
+            backend, Request(messages=messages, temperature=0.0, max_tokens=profile.max_tokens)
+        )
+        if len(free.text) < 4:
+            raise Skip(f"the model said only {free.text!r}: nothing to stop at")
+        middle = len(free.text) // 2
+        for stop in (free.text[middle], free.text[middle : middle + 3]):
+            request = Request(
+                messages=messages, temperature=0.0, max_tokens=profile.max_tokens, stop=("\x01no", stop)
+            )
+            held = await answered(backend, request)
+            assert held.finish_reason in ("stop", "length")
+
+
+async def same_seed_same_text(profile: Profile) -> None:
+    """One seed gives one text at temperature 1; several seeds do not all give the same."""
+    async with opened(profile, same_seed_same_text) as backend:
+        need(backend.capabilities.seed, "no seed")
+        texts = []
+        for seed in (1, 1, 2, 3, 4):
+            request = Request(messages=ask("Say something."), seed=seed, max_tokens=profile.max_tokens)
+            texts.append((await answered(backend, request)).text)
+        assert texts[0] == texts[1], f"one seed, two texts: {texts[0]!r}, {texts[1]!r}"
+        if len(texts[0]) < 8:
+            raise Skip(f"the model said only {texts[0]!r}: too short to tell seeds apart")
+        assert len(set(texts)) > 1, "every seed gives the same text"
+
+
+async def usage_counts(profile: Profile) -> None:
+    """Usage counts one request, and a longer prompt has more tokens."""
+    async with opened(profile, usage_counts) as backend:
+        short = await answered(backend, Request(messages=ask("Hi."), max_tokens=8))
+        long = await answered(backend, Request(messages=ask("Hi. " * 40), max_tokens=8))
+        assert short.usage.requests == 1
+        assert long.usage.prompt_tokens > short.usage.prompt_tokens
+        if short.text:
+            assert short.usage.completion_tokens > 0
+
+
+async def log_probabilities(profile: Profile) -> None:
+    """Each generated token has a log-probability, and it is at most zero."""
+    async with opened(profile, log_probabilities) as backend:
+        need(backend.capabilities.logprobs, "no log-probabilities")
+        request = Request(messages=ask("Say something."), logprobs=True, max_tokens=16)
+        completion = await answered(backend, request)
+        if completion.usage.completion_tokens <= 1:
+            raise Skip("the model said nothing")
+        assert completion.logprobs, "no log-probabilities came"
+        assert all(token.logprob <= 1e-6 for token in completion.logprobs)
+        assert len(completion.logprobs) <= completion.usage.completion_tokens
+        without = await answered(backend, Request(messages=request.messages, max_tokens=16))
+        assert without.logprobs is None
+
+
+async def streaming(profile: Profile) -> None:
+    """The pieces that come one by one are the text, nothing more and nothing less."""
+    async with opened(profile, streaming) as backend:
+        pieces: list[str] = []
+        request = Request(messages=ask("Tell a story."), max_tokens=profile.max_tokens)
+        completion = await backend.complete(request, on_token=pieces.append)
+        check_completion(completion, request)
+        if not backend.capabilities.streaming:
+            assert pieces == [], "a backend that does not stream never calls on_token"
+            raise Skip("no streaming")
+        assert "".join(pieces) == completion.text
+
+
+async def cancellation(profile: Profile) -> None:
+    """A cancelled request ends at once, and the backend goes on working."""
+    async with opened(profile, cancellation) as backend:
+        for delay in (0.0, 0.001, 0.05):
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(backend.complete(Request(messages=ask(f"Talk {i}."), max_tokens=256)))
+                    for i in range(4)
+                ]
+                await asyncio.sleep(delay)
+                for task in tasks:
+                    task.cancel()
+                started = asyncio.get_running_loop().time()
+                await asyncio.wait(tasks)
+                assert asyncio.get_running_loop().time() - started < 5.0, "a cancelled request went on"
+            await answered(backend, Request(messages=ask("Still there?"), max_tokens=8))
+
+
+async def concurrency(profile: Profile) -> None:
+    """Many requests at once are all answered."""
+    async with opened(profile, concurrency) as backend:
+        requests = [
+            Request(messages=ask(f"Question {i}. " + "More. " * i), max_tokens=16, priority=i % 3)
+            for i in range(profile.concurrency)
+        ]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(answered(backend, request)) for request in requests]
+        prompts = [task.result().usage.prompt_tokens for task in tasks]
+        assert prompts == sorted(prompts), "answers went to the wrong questions"
+
+
+async def context_overflow(profile: Profile) -> None:
+    """A prompt longer than the context is a `ContextOverflow`, and the backend goes on working."""
+    async with opened(profile, context_overflow) as backend:
+        window = backend.capabilities.context_window
+        request = profile.overflow
+        if request is None:
+            need(window is not None, "the context's length is not known")
+            request = Request(messages=ask("word " * (2 * (window or 0))), max_tokens=8)
+        await raises(ContextOverflow, backend.complete(request), "a prompt longer than the context")
+        await answered(backend, Request(messages=ask("Still there?"), max_tokens=8))
+
+
+async def unknown_adapter(profile: Profile) -> None:
+    """An adapter that is not there is an error, never an answer of the base model."""
+    async with opened(profile, unknown_adapter) as backend:
+        request = Request(messages=ask("Hi."), adapter="no-such-adapter", max_tokens=8)
+        await raises((ConfigurationError, BackendError), backend.complete(request), "an unknown adapter")
+        await answered(backend, Request(messages=ask("Still there?"), max_tokens=8))
+
+
+async def error_mapping(profile: Profile) -> None:
+    """A backend that cannot answer raises the error that says why, and no other."""
+    if not profile.broken:
+        raise Skip("the profile names no broken backends")
+    for what, (make, expected) in profile.broken.items():
+        async with asyncio.timeout(profile.timeout):
+            await raises(expected, make_and_ask(make), what)
+
+
+async def closing_twice(profile: Profile) -> None:
+    """Closing is idempotent, also before the first request."""
+    async with asyncio.timeout(profile.timeout):
+        backend = await made(profile.make)
+        await backend.aclose()
+        await backend.aclose()
+
+
+async def use_after_close(profile: Profile) -> None:
+    """A closed backend raises `BackendClosed`."""
+    async with asyncio.timeout(profile.timeout):
+        backend = await made(profile.make)
+        try:
+            await answered(backend, Request(messages=ask("Hi."), max_tokens=8))
+        finally:
+            await backend.aclose()
+        request = Request(messages=ask("Hi again."), max_tokens=8)
+        await raises(BackendClosed, backend.complete(request), "use after close")
+
+
+async def closing_in_flight(profile: Profile) -> None:
+    """Closing ends requests that are under way: with an answer or a typed error, never a hang."""
+    async with asyncio.timeout(profile.timeout):
+        backend = await made(profile.make)
+        request = Request(messages=ask("Talk."), max_tokens=256)
+        tasks = [asyncio.create_task(backend.complete(request)) for _ in range(4)]
+        await asyncio.sleep(0.02)
+        await backend.aclose()
+        for end in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(end, (Completion, BackendError)), f"ended with {end!r}"
+
+
+CHECKS: tuple[Check, ...] = (
+    plain_chat,
+    max_tokens,
+    tools_offered,
+    tools_required,
+    tools_refused,
+    parallel_tool_calls,
+    json_schema,
+    stop_strings,
+    same_seed_same_text,
+    usage_counts,
+    log_probabilities,
+    streaming,
+    cancellation,
+    concurrency,
+    context_overflow,
+    unknown_adapter,
+    error_mapping,
+    closing_twice,
+    use_after_close,
+    closing_in_flight,
+)

@@ -1,0 +1,191 @@
+"""What the conformance checks ask for, and the laws that hold for every completion."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from artis_sdk.contracts import Backend
+from artis_sdk.errors import ArtisError
+from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
+
+Make = Callable[[], Backend | Awaitable[Backend]]
+Check = Callable[["Profile"], Awaitable[None]]
+
+
+class Skip(Exception):
+    """The check does not apply; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The backend to check, and what to expect of it."""
+
+    make: Make
+    """Makes a backend that nothing else uses; the closing checks close it."""
+    shared: Backend | None = None
+    """An open backend for all other checks, which they leave open: for engines slow to start.
+    None: each check makes its own and closes it."""
+    max_tokens: int = 64
+    """For answers that are text."""
+    structured_tokens: int = 400
+    """For answers held to a schema and for tool calls; enough for any model to finish them."""
+    timeout: float = 120.0
+    """Seconds that one check may take before it counts as hanging."""
+    concurrency: int = 32
+    overflow: Request | None = None
+    """A request longer than the model's context. None: made from `capabilities.context_window`."""
+    broken: Mapping[str, tuple[Make, type[ArtisError]]] = field(default_factory=dict)
+    """Backends that cannot answer, by what is wrong, and the error that each must raise when it is
+    made or asked."""
+    skip: Mapping[str, str] = field(default_factory=dict)
+    """Check name to the reason why it cannot apply."""
+
+
+# --- what the checks ask for ------------------------------------------------------------------
+
+# Every field is finite, so that a model with random weights comes to an end too.
+
+
+class Tag(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    label: Literal["low", "middle", "high"]
+    urgent: bool
+
+
+class Verdict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    correct: bool
+    grade: Literal["good", "fair", "poor"]
+    tags: list[Tag] = Field(max_length=2)
+
+
+class MoveArguments(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    direction: Literal["north", "south", "east", "west"]
+    fast: bool
+
+
+class LookArguments(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    where: Literal["here", "there"]
+
+
+ARGUMENTS: dict[str, type[BaseModel]] = {"move": MoveArguments, "look": LookArguments}
+TOOLS = (
+    ToolSpec(name="move", description="Move one step.", parameters=MoveArguments.model_json_schema()),
+    ToolSpec(name="look", description="Look around.", parameters=LookArguments.model_json_schema()),
+)
+
+
+def ask(text: str, *, system: str = "You are a test.") -> tuple[Message, ...]:
+    """A conversation of one question."""
+    return (Message(role="system", content=system), Message(role="user", content=text))
+
+
+def two_calls_answered() -> tuple[Message, ...]:
+    """A conversation in which one turn made two calls, one of which failed."""
+    calls = (
+        ToolCall(id="call_a1", tool="move", arguments={"direction": "north", "fast": True}),
+        ToolCall(id="call_b2", tool="look", arguments={"where": "here"}),
+    )
+    return (
+        *ask("Go north and look."),
+        Message(role="assistant", content="I go.", tool_calls=calls),
+        Message(role="tool", tool_call_id="call_a1", content='{"error": "a wall"}', failed=True),
+        Message(role="tool", tool_call_id="call_b2", content='{"seen": ["a wall", "Füße", "\\u0000"]}'),
+    )
+
+
+# --- the laws of every completion -------------------------------------------------------------
+
+
+def check_completion(completion: Completion, request: Request) -> None:
+    """What holds for any answer to any request."""
+    usage = completion.usage
+    assert usage.requests >= 1, "a completion counts its request"
+    assert usage.prompt_tokens > 0, "the prompt has tokens"
+    assert 0 <= usage.cached_tokens <= usage.prompt_tokens, "cached tokens are among the prompt's"
+    assert usage.completion_tokens >= 0
+    if request.max_tokens is not None:
+        assert usage.completion_tokens <= request.max_tokens, "max_tokens holds"
+    if completion.text or completion.tool_calls:
+        assert completion.raw, "the model's exact text is kept"
+    ids = [call.id for call in completion.tool_calls]
+    assert len(set(ids)) == len(ids), "two calls of one turn have one id"
+    assert all(ids), "every call has an id"
+    for call in completion.tool_calls:
+        assert call.tool or call.malformed, "a call without a name is malformed"
+    if completion.tool_calls:
+        assert completion.finish_reason in ("tool_calls", "length")
+    for stop in request.stop:
+        assert stop not in completion.text, f"the stop string {stop!r} is in the text"
+
+
+def check_known_calls(completion: Completion) -> None:
+    """Every call names an offered tool and its arguments fit that tool's schema."""
+    for call in completion.tool_calls:
+        assert call.malformed is None, f"malformed call: {call.malformed}: {call.raw}"
+        assert call.tool in ARGUMENTS, f"a call of {call.tool!r}, which was not offered"
+        ARGUMENTS[call.tool].model_validate(call.arguments)
+
+
+@asynccontextmanager
+async def opened(profile: Profile, check: Check) -> AsyncIterator[Backend]:
+    """The backend of one check, under the check's time limit."""
+    reason = profile.skip.get(check.__name__)
+    if reason is not None:
+        raise Skip(reason)
+    async with asyncio.timeout(profile.timeout):
+        if profile.shared is not None:
+            yield profile.shared
+            return
+        backend = await made(profile.make)
+        try:
+            yield backend
+        finally:
+            await backend.aclose()
+
+
+async def made(make: Make) -> Backend:
+    backend = make()
+    return await backend if inspect.isawaitable(backend) else backend
+
+
+async def answered(backend: Backend, request: Request) -> Completion:
+    completion = await backend.complete(request)
+    check_completion(completion, request)
+    return completion
+
+
+def need(condition: bool, reason: str) -> None:
+    if not condition:
+        raise Skip(reason)
+
+
+async def make_and_ask(make: Make) -> Completion:
+    backend = await made(make)
+    try:
+        return await backend.complete(Request(messages=ask("Hi."), max_tokens=8))
+    finally:
+        await backend.aclose()
+
+
+async def raises(
+    expected: type[Exception] | tuple[type[Exception], ...], awaitable: Awaitable[object], what: str
+) -> None:
+    try:
+        answer = await awaitable
+    except expected:
+        return
+    raise AssertionError(f"{what}: no error, but {answer!r}")

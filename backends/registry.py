@@ -1,0 +1,85 @@
+"""Backends by name: `openai:gpt-5-mini` is the entry point `openai` called with `gpt-5-mini`."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from typing import Any
+
+from artis_sdk.contracts import Backend
+from artis_sdk.errors import ConfigurationError
+
+GROUP = "artis_sdk.backends"
+"""The entry point group. A third party's entry point names a callable `(model, **options) -> Backend`."""
+
+
+def resolve(spec: str | Backend, **options: Any) -> Backend:
+    """Find a backend by name and make it. Nothing is sent anywhere yet.
+
+    Args:
+        spec: `PREFIX:MODEL`, such as `openai:gpt-5-mini` or `llama_cpp:model.gguf`; or a backend,
+            which comes back as it is.
+        **options: what the backend takes, such as `base_url`, `api_key`, `timeout` (seconds).
+
+    Raises:
+        ConfigurationError: the prefix or an option is unknown, or a needed setting is missing.
+        MissingExtraError: the backend's own library is not installed.
+    """
+    if not isinstance(spec, str):
+        if options:
+            raise ConfigurationError(
+                f"{spec.name} is already made: give its options ({', '.join(options)}) where it is made"
+            )
+        return spec
+    prefix, _, model = spec.partition(":")
+    if not prefix or not model:
+        raise ConfigurationError(f"{spec!r} names no model: write PREFIX:MODEL; {_known()}")
+    factory = _factory(prefix)
+    _check_options(spec, factory, model, options)
+    backend: Backend = factory(model, **options)
+    return backend
+
+
+def known_prefixes() -> tuple[str, ...]:
+    """Every prefix that `resolve` can find here, installed SDK or not."""
+    return tuple(sorted({*_own_entry_points(), *(point.name for point in entry_points(group=GROUP))}))
+
+
+@cache
+def _own_entry_points() -> dict[str, EntryPoint]:
+    # One distribution's metadata is read in a millisecond; a scan of all of them is not.
+    try:
+        points = distribution("artis-sdk").entry_points
+    except PackageNotFoundError:
+        return {}
+    return {point.name: point for point in points.select(group=GROUP)}
+
+
+@cache
+def _factory(prefix: str) -> Any:
+    found = _own_entry_points().get(prefix)
+    if found is None:
+        matches = tuple(entry_points(group=GROUP, name=prefix))
+        if not matches:
+            raise ConfigurationError(f"no backend is called {prefix!r}; {_known()}")
+        found = matches[0]
+    try:
+        return found.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"backend {prefix!r} cannot be loaded from {found.value}: {error}"
+        ) from error
+
+
+def _check_options(spec: str, factory: Any, model: str, options: dict[str, Any]) -> None:
+    signature = inspect.signature(factory)
+    try:
+        signature.bind(model, **options)
+    except TypeError as error:
+        taken = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+        raise ConfigurationError(f"{spec}: {error}; it takes {', '.join(taken) or 'no options'}") from None
+
+
+def _known() -> str:
+    return f"known prefixes: {', '.join(known_prefixes())}"
