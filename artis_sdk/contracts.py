@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from artis_sdk.records import (
@@ -13,6 +13,7 @@ from artis_sdk.records import (
     Evaluation,
     History,
     Outcome,
+    Provenance,
     Recommendation,
     Request,
     Risk,
@@ -76,6 +77,46 @@ class Tool(Protocol):
 
     @property
     def risk(self) -> Risk: ...
+
+
+class ObservedTool(Tool, Protocol):
+    """What an observer may ask of the tool that was called; each may be asked later, in any thread."""
+
+    @property
+    def source_hash(self) -> str | None:
+        """SHA-256 of the tool's source text, hexadecimal; None where there is no source."""
+
+    def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
+        """A returned value as an outcome, by the tool's own `failures=` rules."""
+
+    def outcome_of_error(
+        self, error: BaseException, provenance: Provenance, duration: float | None = None
+    ) -> Outcome:
+        """A raised exception as an outcome, by the tool's own `failures=` rules."""
+
+
+class Observer(Protocol):
+    """Is told of every real call of every guarded tool outside sessions, on the caller's side."""
+
+    def called(
+        self,
+        tool: ObservedTool,
+        arguments: Mapping[str, Any],
+        value: Any,
+        error: Exception | None,
+        at: float,
+        duration: float,
+    ) -> None:
+        """A call has ended.
+
+        Args:
+            tool: the tool, bound to its object where it is a method.
+            arguments: the Python objects that were passed, by parameter name; defaults are not filled.
+            value: what the function returned; None when it raised.
+            error: the exception, which goes on to the caller.
+            at: seconds since the epoch, when the call began.
+            duration: seconds.
+        """
 
 
 @runtime_checkable
