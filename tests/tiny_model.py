@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from artis_sdk.trainers.gguf import WeightType, export_gguf, export_lora
+
 # The pre-tokenizer of Qwen2 and Qwen3, which llama.cpp knows as `qwen2`.
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -98,7 +100,7 @@ def cache_root() -> Path:
     return Path(os.environ.get("ARTIS_TEST_CACHE") or Path(tempfile.gettempdir()) / "artis-sdk-models")
 
 
-def cached(key: object, suffix: str, make: Callable[[Path], None]) -> Path:
+def cached(key: object, suffix: str, make: Callable[[Path], object]) -> Path:
     """What `make` writes, made once a key; safe when several processes ask at the same time."""
     digest = hashlib.sha256(Path(__file__).read_bytes() + repr(key).encode()).hexdigest()[:16]
     target = cache_root() / f"{digest}{suffix}"
@@ -128,6 +130,22 @@ def lora_adapter(shape: Shape = TINY, *, seed: int = 1, rank: int = 8, std: floa
         _write_adapter(path, hf_model(shape), seed, rank, std)
 
     return cached(("lora", shape, seed, rank, std), "-lora", make)
+
+
+def gguf_model(shape: Shape = TINY, weights: WeightType = "f32") -> Path:
+    """The same model as a GGUF file."""
+    return cached(
+        ("gguf", shape, weights), ".gguf", lambda path: export_gguf(hf_model(shape), path, weights=weights)
+    )
+
+
+def gguf_adapter(shape: Shape = TINY, *, seed: int = 1, rank: int = 8, std: float = 0.2) -> Path:
+    """The same adapter as a GGUF file."""
+
+    def make(path: Path) -> None:
+        export_lora(lora_adapter(shape, seed=seed, rank=rank, std=std), hf_model(shape), path)
+
+    return cached(("gguf-lora", shape, seed, rank, std), "-lora.gguf", make)
 
 
 def _write_model(path: Path, shape: Shape) -> None:
