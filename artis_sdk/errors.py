@@ -91,6 +91,17 @@ class JournalError(ArtisError):
     """The commit journal cannot be read or written; no irreversible call runs without it."""
 
 
+class CommitRefused(ArtisError):
+    """A commit, or a real call of one, was refused before it ran: nothing happened.
+
+    A plan is committed once; a call that arrives after its commit is over is not made.
+    """
+
+    def __init__(self, plan: str, message: str) -> None:
+        super().__init__(f"plan {plan}: {message}")
+        self.plan = plan
+
+
 class UnknownOutcome(ArtisError):
     """A real call was begun and how it ended is not known; it must not be made again blindly.
 

@@ -1,0 +1,217 @@
+"""The journal's file: its tables, the laws that the database itself holds, and its rows."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+from pydantic_core import from_json
+
+from artis_sdk.errors import JournalError
+from artis_sdk.records import Outcome, Risk
+from artis_sdk.records.calls import FROZEN
+
+
+class CallState(StrEnum):
+    """Where a real call stands. Only these steps exist, and a trigger holds them:
+
+    `intent` to `done`, `unknown` or `not_executed`; `unknown` to `reconciled` or `not_executed`.
+    """
+
+    INTENT = "intent"  # durable before the tool runs; no outcome yet
+    DONE = "done"  # the outcome was observed, a success or a failure
+    UNKNOWN = "unknown"  # begun, and nobody saw how it ended
+    RECONCILED = "reconciled"  # was unknown; the tool's reconcile hook told the outcome
+    NOT_EXECUTED = "not_executed"  # the tool did not run, or its hook told that it had no effect
+
+
+class JournaledCall(BaseModel):
+    """One call as it stands in the journal."""
+
+    model_config = FROZEN
+
+    id: str
+    plan: str
+    seq: int
+    """Position among the real calls of the plan's commit, from 0."""
+    tool: str
+    arguments: dict[str, JsonValue]
+    """Redacted."""
+    risk: Risk
+    idempotency_key: str | None
+    state: CallState
+    outcome: Outcome | None
+    """Redacted."""
+    begun: float
+    """Seconds since the epoch."""
+    ended: float | None
+    host: str
+    process: int
+    running: bool = False
+    """An intent whose owner is alive: still under way, and not to be touched."""
+
+    @property
+    def begun_at(self) -> str:
+        """Local time, ISO 8601."""
+        return datetime.fromtimestamp(self.begun, UTC).astimezone().isoformat(timespec="seconds")
+
+
+_APPLICATION = 0x41525449  # "ARTI", so that no other program's database is taken for a journal
+_VERSION = 1
+_SCHEMA = (
+    """
+    CREATE TABLE plan (
+        id TEXT PRIMARY KEY NOT NULL,
+        owner TEXT NOT NULL,
+        host TEXT NOT NULL,
+        process INTEGER NOT NULL,
+        begun REAL NOT NULL,
+        ended REAL,
+        ending TEXT,
+        CHECK ((ended IS NULL) = (ending IS NULL))
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE call (
+        id TEXT PRIMARY KEY NOT NULL,
+        plan TEXT NOT NULL REFERENCES plan (id),
+        seq INTEGER NOT NULL CHECK (seq >= 0),
+        tool TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        risk TEXT NOT NULL CHECK (risk IN ('read_only', 'reversible', 'irreversible')),
+        idempotency_key TEXT,
+        state TEXT NOT NULL
+            CHECK (state IN ('intent', 'done', 'unknown', 'reconciled', 'not_executed')),
+        outcome TEXT,
+        begun REAL NOT NULL,
+        ended REAL,
+        UNIQUE (plan, seq),
+        CHECK ((outcome IS NOT NULL) = (state IN ('done', 'reconciled'))),
+        CHECK ((ended IS NULL) = (state = 'intent')),
+        CHECK (risk != 'read_only' OR state = 'done')
+    )
+    """,
+    "CREATE INDEX call_open ON call (state) WHERE state IN ('intent', 'unknown')",
+    """
+    CREATE TRIGGER call_steps BEFORE UPDATE ON call
+    WHEN NOT (
+        (old.state = 'intent' AND new.state IN ('done', 'unknown', 'not_executed'))
+        OR (old.state = 'unknown' AND new.state IN ('reconciled', 'not_executed'))
+    )
+    BEGIN SELECT RAISE(ABORT, 'a call that has ended does not change'); END
+    """,
+    """
+    CREATE TRIGGER call_facts
+    BEFORE UPDATE OF id, plan, seq, tool, arguments, risk, idempotency_key, begun ON call
+    BEGIN SELECT RAISE(ABORT, 'what was begun does not change'); END
+    """,
+    """
+    CREATE TRIGGER call_begins_first BEFORE INSERT ON call
+    WHEN new.state != 'intent' AND new.risk != 'read_only'
+    BEGIN SELECT RAISE(ABORT, 'a call that may change the world begins as an intent'); END
+    """,
+    """
+    CREATE TRIGGER call_of_open_plan BEFORE INSERT ON call
+    WHEN (SELECT ended FROM plan WHERE id = new.plan) IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'the commit of this plan is over'); END
+    """,
+    """
+    CREATE TRIGGER plan_ends_once BEFORE UPDATE ON plan WHEN old.ended IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'the commit of this plan is over'); END
+    """,
+    "CREATE TRIGGER call_stays BEFORE DELETE ON call BEGIN SELECT RAISE(ABORT, 'journaled'); END",
+    "CREATE TRIGGER plan_stays BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'journaled'); END",
+)
+
+
+def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
+    """Open the journal's file in autocommit mode; make it where it is not there.
+
+    Args:
+        path: the file; its folder is made too. Readable by its owner only.
+        timeout: seconds to wait for another process's lock.
+
+    Raises:
+        JournalError: it is no journal, or its file system cannot hold one.
+        sqlite3.Error: it cannot be read or written.
+        OSError: the file or its folder cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    try:
+        _turn_on_wal(connection, path, timeout)
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not _is_journal(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            _make_tables(connection, path)
+            connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _turn_on_wal(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    """SQLite does not wait for its own lock here when several processes make one file at once."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+    if mode != "wal":
+        raise JournalError(f"{path}: its file system cannot hold a write-ahead log (mode {mode})")
+
+
+def _is_journal(connection: sqlite3.Connection) -> bool:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return (application, version) == (_APPLICATION, _VERSION)
+
+
+def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Inside a transaction, so that of several processes one makes them."""
+    if _is_journal(connection):
+        return
+    if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
+        raise JournalError(f"{path} is not a commit journal of version {_VERSION}; give another file")
+    for statement in _SCHEMA:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+SELECT_CALLS = """
+SELECT call.id, call.plan, call.seq, call.tool, call.arguments, call.risk, call.idempotency_key,
+       call.state, call.outcome, call.begun, call.ended, plan.host, plan.process, plan.owner, plan.ended
+FROM call JOIN plan ON plan.id = call.plan
+"""
+
+
+def call_from_row(row: tuple[Any, ...]) -> JournaledCall:
+    """A row of `SELECT_CALLS`, without `running`, which only a look at the owner can tell."""
+    return JournaledCall(
+        id=row[0],
+        plan=row[1],
+        seq=row[2],
+        tool=row[3],
+        arguments=from_json(row[4]),
+        risk=row[5],
+        idempotency_key=row[6],
+        state=row[7],
+        outcome=None if row[8] is None else Outcome.model_validate_json(row[8]),
+        begun=row[9],
+        ended=row[10],
+        host=row[11],
+        process=row[12],
+    )

@@ -1,0 +1,94 @@
+"""Which commits are alive: a locked file for each open journal.
+
+The kernel drops the lock when its process ends, however it ends. Unlike a process id it cannot be
+reused by another process, and it holds across containers that share the file and not their process
+table. SQLite's WAL needs shared memory, so everybody who can write the journal has the same kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from pathlib import Path
+
+from artis_sdk.errors import JournalError
+from artis_sdk.records import new_id
+
+# Locks that a forked child must not keep alive after its parent.
+_held: weakref.WeakSet[Owner] = weakref.WeakSet()
+
+
+class Owner:
+    """One open journal's claim to be alive, until `release` or the end of the process."""
+
+    def __init__(self, journal: Path) -> None:
+        self.id = new_id()
+        self._path = _lock_path(journal, self.id)
+        while True:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            locked = _lock(self._file, shared=False)
+            # A sweep may have removed the file between the open and the lock.
+            if locked and self._path.exists():
+                break
+            os.close(self._file)
+        _held.add(self)
+
+    def release(self) -> None:
+        """Give the claim up: whatever is still open in the journal counts as abandoned."""
+        _held.discard(self)
+        self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+    def forget(self) -> None:
+        """In a forked child: close the copied descriptor; the parent keeps its lock."""
+        os.close(self._file)
+
+
+def is_alive(journal: Path, owner: str) -> bool:
+    """Whether the owner still holds its lock. Removes what a dead one left."""
+    path = _lock_path(journal, owner)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        alive = not _lock(file, shared=True)  # shared, so that two askers do not take each other for it
+        if not alive:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(file)
+    return alive
+
+
+def sweep(journal: Path) -> None:
+    """Remove the lock files of owners that died."""
+    prefix = _lock_path(journal, "").name
+    for path in journal.parent.glob(f"{prefix}*"):
+        is_alive(journal, path.name.removeprefix(prefix))
+
+
+def _lock_path(journal: Path, owner: str) -> Path:
+    return journal.with_name(f"{journal.name}.owner-{owner}")
+
+
+def _lock(file: int, *, shared: bool) -> bool:
+    """Take the lock if it is free; False if it is not."""
+    try:
+        import fcntl
+    except ImportError:
+        raise JournalError("the commit journal needs POSIX file locks, which this system lacks") from None
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _forget_all() -> None:
+    for owner in list(_held):
+        owner.forget()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
