@@ -77,6 +77,18 @@ class ReplayMiss(SimulationError):
     """No logged call has this tool, these arguments, this state and this history."""
 
 
+class EvaluationError(ArtisError):
+    """A judging model gave no readable verdict, twice; no verdict was made up in its place."""
+
+
+class SummaryError(ArtisError):
+    """A summarizing model gave no readable recommendation, twice; none was made up in its place."""
+
+
+class AgentError(ArtisError):
+    """A caller's own agent failed; its exception is the cause."""
+
+
 class LimitReached(ArtisError):
     """A limit on tokens, seconds, cost or steps was reached."""
 

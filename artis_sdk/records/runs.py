@@ -36,7 +36,8 @@ class Evaluation(BaseModel):
     raw: str = ""
 
 
-Ending = Literal["answer", "steps", "limit", "simulation_error"]
+Ending = Literal["answer", "steps", "limit", "context", "simulation_error", "error"]
+"""`context`: the agent's prompt outgrew the model's context; `error`: a caller's own agent failed."""
 
 
 class Attempt(BaseModel):
@@ -51,7 +52,7 @@ class Attempt(BaseModel):
     answer: str | None = None
     ended: Ending = "answer"
     error: str | None = None
-    """Why the attempt ended early; such an attempt is not evaluated as if it had been simulated."""
+    """Why the attempt ended early. One that a limit or the simulator ended is not evaluated."""
     evaluation: Evaluation | None = None
     condensed_attempts: int = 0
     """How many earlier attempts were condensed to fit this attempt's context."""
