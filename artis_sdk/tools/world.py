@@ -8,25 +8,41 @@ origin (a raw thread, an executor that does not copy the context, a spawned proc
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
+from artis_sdk.errors import FirewallError
 from artis_sdk.records import Outcome, ToolCall
 
 if TYPE_CHECKING:
-    from artis_sdk.tools.decorator import GuardedTool
+    from asyncio import AbstractEventLoop
+
+    from artis_sdk.contracts import Observer
+    from artis_sdk.tools.guarded import GuardedTool
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One validated call of a guarded tool: the JSON view, and the Python arguments beside it."""
+    """One validated call of a guarded tool: the JSON view, and the Python arguments beside it.
 
-    tool: GuardedTool
+    The idempotency key is never part of `call`; if there is one, it is in `kwargs`.
+    """
+
+    tool: GuardedTool[..., Any]
     call: ToolCall
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def with_key(self, key: str) -> Invocation:
+        """This call with its idempotency key filled in, where the tool takes one and has none yet."""
+        name = self.tool.idempotency_key
+        if name is None or name in self.kwargs:
+            return self
+        return replace(self, kwargs={**self.kwargs, name: key})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,12 @@ class Reply:
     value: Any = None
     error: BaseException | None = None
     """Raised to a caller's own agent, as the real tool would have raised it."""
+
+    def result(self) -> Any:
+        """The value, or the exception raised: what the caller of the real tool would see."""
+        if self.error is not None:
+            raise self.error
+        return self.value
 
 
 class World(Protocol):
@@ -49,8 +71,136 @@ class World(Protocol):
         """Carry out the calls of one turn, in order, one reply a call."""
 
 
-current_world: ContextVar[World | None] = ContextVar("artis_sdk_world", default=None)
+@dataclass(eq=False, slots=True)
+class Place:
+    """A world as long as it is entered, and the event loop it lives on."""
+
+    world: World | None
+    """None: positively outside every rehearsal."""
+    loop: AbstractEventLoop | None = None
+    process: int = 0
+    open: bool = True
+
+
+class Watch:
+    """Why a call without a world may not take the fast path. One per process."""
+
+    __slots__ = ("observers", "on", "rehearsals")
+
+    def __init__(self) -> None:
+        self.rehearsals = 0
+        """Rehearsals now going on whose calls may lose their context."""
+        self.observers: tuple[Observer, ...] = ()
+        self.on = False
+
+    def update(self) -> None:
+        self.on = self.rehearsals > 0 or bool(self.observers)
+
 
 # A marker in the environment reaches processes that a rehearsed agent spawns.
 _MARKER = "ARTIS_REHEARSAL"
-_untraceable = 1 if os.environ.get(_MARKER) else 0
+_lock = Lock()
+
+current: ContextVar[Place | None] = ContextVar("artis_sdk_place", default=None)
+watch = Watch()
+if os.environ.get(_MARKER):
+    watch.rehearsals = 1
+    watch.update()
+
+
+def current_world() -> World | None:
+    """The world that this context's guarded calls go to; None outside every session."""
+    place = current.get()
+    return None if place is None else place.world
+
+
+@contextmanager
+def entered(world: World) -> Iterator[None]:
+    """Send this context's guarded calls, and those of contexts copied from it, to `world`.
+
+    Calls that come after the end, from tasks or threads left behind, are refused.
+    """
+    import asyncio
+
+    place = Place(world, asyncio.get_running_loop(), os.getpid())
+    token = current.set(place)
+    try:
+        yield
+    finally:
+        place.open = False
+        current.reset(token)
+
+
+@contextmanager
+def rehearsing(runs_code: bool) -> Iterator[None]:
+    """A rehearsal is going on in this process.
+
+    Args:
+        runs_code: whether it runs code of the application's (a caller's own agent, a sandbox), whose
+            calls may lose their context; if so, calls of unknown origin are refused meanwhile, here
+            and in processes started meanwhile.
+    """
+    if not runs_code:
+        yield
+        return
+    _count(1)
+    try:
+        yield
+    finally:
+        _count(-1)
+
+
+def _count(change: int) -> None:
+    with _lock:
+        watch.rehearsals += change
+        watch.update()
+        if watch.rehearsals:
+            os.environ[_MARKER] = "1"
+        else:
+            os.environ.pop(_MARKER, None)
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Declare that this context belongs to no rehearsal: its guarded calls are the plain functions.
+
+    For the parts of an application that go on working, in their own threads, while it rehearses.
+
+    Raises:
+        FirewallError: this context belongs to a world, so it is not outside.
+    """
+    if current_world() is not None:
+        raise FirewallError("outside()", "this context belongs to a world; it cannot be declared outside")
+    token = current.set(Place(None))
+    try:
+        yield
+    finally:
+        current.reset(token)
+
+
+def route(tool: str) -> Place | None:
+    """Where a guarded call made in this context goes; None is the plain function.
+
+    Raises:
+        FirewallError: the call is of unknown origin during a rehearsal, or its world is over.
+    """
+    place = current.get()
+    if place is None:
+        if watch.rehearsals:
+            raise FirewallError(tool, _UNKNOWN_ORIGIN)
+        return None
+    if place.world is None:
+        return None
+    if place.process != os.getpid():
+        raise FirewallError(tool, "called in a process that was forked inside a world; refused")
+    if not place.open:
+        raise FirewallError(tool, "called by something left behind: the world it belonged to is over")
+    return place
+
+
+_UNKNOWN_ORIGIN = (
+    "refused, because a rehearsal is going on and this call's context does not say whether it belongs to "
+    "it. A raw thread, loop.run_in_executor and a new process lose the context: use asyncio.to_thread, or "
+    "run the call through contextvars.copy_context().run. Code that belongs to no rehearsal says so with "
+    "artis_sdk.tools.outside()."
+)

@@ -1,0 +1,148 @@
+"""`@guarded_tool`: an existing function, guarded, that stays the function it was."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, cast, overload
+
+from artis_sdk.errors import ToolDefinitionError
+from artis_sdk.records import Risk
+from artis_sdk.tools.failures import FailureRules, Failures
+from artis_sdk.tools.guarded import Definition, GuardedTool, Reconcile
+from artis_sdk.tools.routing import entry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["GuardedTool", "guarded_tool"]
+
+
+@overload
+def guarded_tool(function: F, /) -> F: ...
+
+
+@overload
+def guarded_tool(
+    *,
+    name: str | None = None,
+    risk: Risk = Risk.IRREVERSIBLE,
+    timeout: float | None = None,
+    idempotency_key: str | None = None,
+    failures: Failures | None = None,
+    reconcile: Reconcile | None = None,
+) -> Callable[[F], F]: ...
+
+
+def guarded_tool(
+    function: F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    risk: Risk = Risk.IRREVERSIBLE,
+    timeout: float | None = None,
+    idempotency_key: str | None = None,
+    failures: Failures | None = None,
+    reconcile: Reconcile | None = None,
+) -> F | Callable[[F], F]:
+    """Guard a sync or async function or method: in a session its calls go where the session says.
+
+    Outside every session it behaves as the plain function. The tool's schema is made from annotations
+    and docstring at first use. A method's first parameter must be called `self` or `cls`.
+
+    Args:
+        function: the function, when used bare.
+        name: how models call it; the function's own name by default.
+        risk: what it may do to the world; an undeclared tool counts as irreversible.
+        timeout: seconds that a real call may take.
+        idempotency_key: the parameter that the commit fills with a key which is the same on every
+            retry of one call; it is hidden from models.
+        failures: exception types that callers see (also in simulation), and classifiers, which are
+            given a returned value or an exception and name the failure type, or return None.
+        reconcile: asked after a crash how a call ended.
+
+    Raises:
+        ToolDefinitionError: a generator, a class or something that is no function.
+    """
+
+    def guard(function: F) -> F:
+        kind = type(function) if isinstance(function, staticmethod | classmethod) else None
+        plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
+        tool = GuardedTool[..., Any](
+            define(
+                plain,
+                name=name,
+                risk=risk,
+                timeout=timeout,
+                idempotency_key=idempotency_key,
+                failures=failures,
+                reconcile=reconcile,
+                takes_self=kind is not staticmethod and _takes_self(plain),
+            )
+        )
+        wrapper = entry(tool, plain)
+        wrapper.__guarded_tool__ = tool  # type: ignore[attr-defined]
+        return cast(F, kind(wrapper) if kind else wrapper)
+
+    return guard if function is None else guard(function)
+
+
+def define(
+    function: Callable[..., Any],
+    *,
+    takes_self: bool,
+    name: str | None = None,
+    risk: Risk = Risk.IRREVERSIBLE,
+    timeout: float | None = None,
+    idempotency_key: str | None = None,
+    failures: Failures | None = None,
+    reconcile: Reconcile | None = None,
+) -> Definition:
+    """A function's definition as a tool; raises `ToolDefinitionError` for what cannot be one."""
+    called = name or getattr(function, "__name__", "") or repr(function)
+    if isinstance(function, type):
+        raise ToolDefinitionError(
+            f"{called} is a class; guard its methods, or Toolset.from_object(an instance)"
+        )
+    if not inspect.isroutine(function):
+        raise ToolDefinitionError(f"{called} is no function; wrap the call in a `def` and guard that")
+    if hasattr(function, "__guarded_tool__"):
+        raise ToolDefinitionError(f"{called} is guarded already")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ToolDefinitionError(
+            f"{called} is a generator; a guarded tool gives back one outcome, so return a list"
+        )
+    if timeout is not None and not timeout > 0:
+        raise ToolDefinitionError(f"{called}: timeout is in seconds and above zero, not {timeout!r}")
+    if idempotency_key is not None:
+        _check_key(called, function, idempotency_key)
+    return Definition(
+        function,
+        name=called,
+        risk=Risk(risk),
+        timeout=timeout,
+        idempotency_key=idempotency_key,
+        failures=FailureRules.of(called, failures),
+        reconcile=reconcile,
+        takes_self=takes_self,
+    )
+
+
+def _takes_self(function: Callable[..., Any]) -> bool:
+    """Defined in a class body, with a first parameter called `self` or `cls`."""
+    container = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not container or container.endswith("<locals>"):
+        return False
+    return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
+
+
+def _check_key(tool: str, function: Callable[..., Any], key: str) -> None:
+    parameters = inspect.signature(function).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if key not in parameters:
+        raise ToolDefinitionError(f"{tool}: idempotency_key names {key!r}, which is no parameter")
+    kind = parameters[key].kind
+    by_name = kind is inspect.Parameter.KEYWORD_ONLY or (
+        kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and inspect.Parameter.VAR_POSITIONAL not in kinds
+    )
+    if not by_name:
+        raise ToolDefinitionError(f"{tool}: the idempotency key {key!r} must be a parameter given by name")

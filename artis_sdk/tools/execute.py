@@ -1,0 +1,115 @@
+"""The one way to run a tool's real code. Only the commit and the sandbox come here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from artis_sdk.errors import ArtisError, ToolFailure, UnknownOutcome
+from artis_sdk.records import Outcome, Provenance, Risk, new_id
+from artis_sdk.tools.bridge import with_sync_calls
+from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.world import Reply
+
+
+async def execute(
+    tool: GuardedTool[..., Any],
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    provenance: Provenance,
+    *,
+    late: Callable[[Reply], None] | None = None,
+) -> Reply:
+    """Run a tool's own code once.
+
+    A sync function runs in a thread with this context. Neither a timeout nor a cancellation can stop
+    it there: it runs on, and `late` hears of its end. An async function is cancelled in both cases,
+    at whatever it awaits, so what it has done by then is not known either.
+
+    Args:
+        tool: whose code it is; its timeout and failure rules hold.
+        function: `tool.function`, or that of `tool.on(a fork)`.
+        args, kwargs: as the function takes them, without `self`.
+        provenance: `REAL` or `SANDBOXED`.
+        late: called on the event loop with the reply of a sync call that ended after its timeout or
+            after this coroutine was cancelled.
+
+    Raises:
+        UnknownOutcome: a real call that changes something did not end in time.
+        ArtisError: a guarded call inside was refused or stopped the run.
+    """
+    if provenance is not Provenance.REAL and tool.idempotency_key is not None:
+        kwargs = {tool.idempotency_key: new_id(), **kwargs}
+    start = time.perf_counter()
+    if tool.is_async:
+        return await _awaited(tool, partial(function, *args, **kwargs), provenance, start)
+    return await _in_thread(tool, partial(function, *args, **kwargs), provenance, start, late)
+
+
+async def _awaited(
+    tool: GuardedTool[..., Any], call: Callable[[], Any], provenance: Provenance, start: float
+) -> Reply:
+    try:
+        async with asyncio.timeout(tool.timeout) as limit:
+            value = await with_sync_calls(call)
+    except Exception as error:
+        if isinstance(error, TimeoutError) and limit.expired():
+            return _timed_out(tool, provenance, start)
+        return _raised(tool, error, provenance, start)
+    return _returned(tool, value, provenance, start)
+
+
+async def _in_thread(
+    tool: GuardedTool[..., Any],
+    call: Callable[[], Any],
+    provenance: Provenance,
+    start: float,
+    late: Callable[[Reply], None] | None,
+) -> Reply:
+    def run() -> Reply:
+        try:
+            value = call()
+        except Exception as error:
+            return _raised(tool, error, provenance, start)
+        return _returned(tool, value, provenance, start)
+
+    running = asyncio.get_running_loop().run_in_executor(None, copy_context().run, run)
+    try:
+        done, _ = await asyncio.wait({running}, timeout=tool.timeout)
+    except asyncio.CancelledError:
+        running.add_done_callback(partial(_ended_late, late=late))
+        raise
+    if done:
+        return running.result()
+    running.add_done_callback(partial(_ended_late, late=late))
+    return _timed_out(tool, provenance, start)
+
+
+def _ended_late(running: asyncio.Future[Reply], late: Callable[[Reply], None] | None) -> None:
+    if not running.cancelled() and running.exception() is None and late is not None:
+        late(running.result())
+
+
+def _returned(tool: GuardedTool[..., Any], value: Any, provenance: Provenance, start: float) -> Reply:
+    return Reply(tool.outcome(value, provenance, time.perf_counter() - start), value)
+
+
+def _raised(tool: GuardedTool[..., Any], error: Exception, provenance: Provenance, start: float) -> Reply:
+    if isinstance(error, ArtisError) and not isinstance(error, ToolFailure):
+        raise error
+    return Reply(tool.outcome_of_error(error, provenance, time.perf_counter() - start), error=error)
+
+
+def _timed_out(tool: GuardedTool[..., Any], provenance: Provenance, start: float) -> Reply:
+    message = f"did not end within its timeout of {tool.timeout:g} s"
+    if provenance is Provenance.REAL and tool.risk is not Risk.READ_ONLY:
+        raise UnknownOutcome(tool.name, f"{message}; it may still take effect")
+    outcome = Outcome.failure(
+        "timeout", message, provenance, raised=True, duration=time.perf_counter() - start
+    )
+    return Reply(outcome, error=tool.reply(outcome).error)

@@ -1,0 +1,91 @@
+"""What counts as a failure of a tool, and what its callers see of one."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from artis_sdk.errors import ArtisError, ToolDefinitionError, ToolFailure
+
+Classifier = Callable[[Any], "str | None"]
+"""Given a returned value or an exception: the failure type, or None where it is not for it to say."""
+
+Failures = type[Exception] | Classifier | Iterable["type[Exception] | Classifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRules:
+    """A tool's `failures=`: the exceptions it declares, and classifiers, asked in order."""
+
+    exceptions: tuple[type[Exception], ...] = ()
+    classifiers: tuple[Classifier, ...] = ()
+
+    @classmethod
+    def of(cls, tool: str, failures: Failures | None) -> FailureRules:
+        """Raises `ToolDefinitionError` for anything but exception types and callables."""
+        if failures is None:
+            return cls()
+        rules = list(failures) if isinstance(failures, Iterable) else [failures]
+        exceptions: list[type[Exception]] = []
+        classifiers: list[Classifier] = []
+        for rule in rules:
+            if isinstance(rule, type):
+                if not issubclass(rule, Exception):
+                    raise ToolDefinitionError(
+                        f"{tool}: failures= names {rule.__name__}, which is no Exception"
+                    )
+                exceptions.append(rule)
+            elif callable(rule):
+                classifiers.append(rule)
+            else:
+                raise ToolDefinitionError(
+                    f"{tool}: failures= takes exception types and callables, not {rule!r}"
+                )
+        return cls(tuple(exceptions), tuple(classifiers))
+
+    def classify(self, result: Any) -> str | None:
+        """The failure type of a returned value or an exception; None for a success.
+
+        An exception that no classifier names is typed by its class.
+        """
+        for classifier in self.classifiers:
+            name = classifier(result)
+            if name is not None:
+                return name
+        if isinstance(result, ToolFailure):
+            return result.failure_type
+        return type(result).__name__ if isinstance(result, BaseException) else None
+
+    def exception(self, tool: str, failure_type: str, message: str, scope: dict[str, Any]) -> Exception:
+        """The exception that the real tool's caller would see.
+
+        Args:
+            tool: the tool's name.
+            failure_type: the name of an exception class, or a classifier's word.
+            message: what the exception says.
+            scope: the globals of the tool's function, where the classes that it raises are found.
+
+        Returns:
+            An instance of the class of that name that the tool declares, knows or Python has, if one
+            can be made from a message alone; else a `ToolFailure`.
+        """
+        known = _by_name(self.exceptions, failure_type)
+        for candidate in (known, scope.get(failure_type), getattr(builtins, failure_type, None)):
+            if isinstance(candidate, type) and issubclass(candidate, Exception):
+                if issubclass(candidate, ArtisError):
+                    break
+                try:
+                    return candidate(message)
+                except (TypeError, ValueError, LookupError, AttributeError):
+                    break  # it wants more than a message
+        return ToolFailure(tool, failure_type, message)
+
+
+def _by_name(classes: Iterable[type[Exception]], name: str) -> type[Exception] | None:
+    for cls in classes:
+        found = cls if cls.__name__ == name else _by_name(cls.__subclasses__(), name)
+        if found is not None:
+            return found
+    return None

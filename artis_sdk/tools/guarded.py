@@ -1,0 +1,244 @@
+"""A guarded tool: a function, what it may do to the world, and how its calls and outcomes look."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from types import MethodType
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from artis_sdk.errors import SimulationError, ToolFailure
+from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
+from artis_sdk.tools.failures import FailureRules
+from artis_sdk.tools.jsonable import jsonable
+from artis_sdk.tools.routing import entry
+from artis_sdk.tools.schema import Shape, return_adapter
+from artis_sdk.tools.world import Invocation, Reply
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Reconcile = Callable[..., Any]
+"""Asked after a crash how a call ended: `reconcile(call: ToolCall, key: str | None)`, sync or async."""
+
+
+class Definition:
+    """What a tool is, whatever object it is bound to; costly parts are made at their first use."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str,
+        risk: Risk,
+        timeout: float | None,
+        idempotency_key: str | None,
+        failures: FailureRules,
+        reconcile: Reconcile | None,
+        takes_self: bool,
+    ) -> None:
+        self.function = function
+        self.name = name
+        self.risk = risk
+        self.timeout = timeout
+        self.idempotency_key = idempotency_key
+        self.failures = failures
+        self.reconcile = reconcile
+        self.takes_self = takes_self
+        self.is_async = inspect.iscoroutinefunction(function)
+
+    @cached_property
+    def shape(self) -> Shape:
+        return Shape(self.name, self.function, skip_first=self.takes_self, hidden=self.idempotency_key)
+
+    @cached_property
+    def spec(self) -> ToolSpec:
+        shape = self.shape
+        return ToolSpec(
+            name=self.name,
+            description=shape.documentation.description,
+            parameters=shape.schema,
+            risk=self.risk,
+        )
+
+    @cached_property
+    def returns(self) -> TypeAdapter[Any]:
+        return return_adapter(self.name, self.function)
+
+    @cached_property
+    def source_hash(self) -> str | None:
+        try:
+            source = inspect.getsource(self.function)
+        except (OSError, TypeError):
+            return None
+        return hashlib.sha256(source.encode()).hexdigest()
+
+
+class GuardedTool(Generic[P, R]):
+    """A guarded function; calling it is calling the function, in whatever world the context names.
+
+    Attributes:
+        name: how a model calls it.
+        risk: what it may do to the world.
+        timeout: seconds that a real call may take; None is no limit.
+        idempotency_key: the parameter that takes a key which is the same on every retry of one call;
+            models neither see nor fill it.
+        reconcile: asked after a crash how a call ended.
+        owner: the object whose method it is; None for functions, class methods and static methods.
+        is_async: calling it gives an awaitable.
+    """
+
+    def __init__(self, definition: Definition, bound_to: object | None = None) -> None:
+        self._definition = definition
+        self._bound_to = bound_to
+        self.name = definition.name
+        self.risk = definition.risk
+        self.timeout = definition.timeout
+        self.idempotency_key = definition.idempotency_key
+        self.reconcile = definition.reconcile
+        self.is_async = definition.is_async
+        self.owner = None if isinstance(bound_to, type) else bound_to
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = self._entry(*args, **kwargs)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<guarded tool {self.name}, {self.risk}>"
+
+    @cached_property
+    def _entry(self) -> Callable[..., Any]:
+        return entry(self, self.function)
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        """Where `inspect.signature` and `typing.get_type_hints` look."""
+        return self.function
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return self._definition.function.__annotations__
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The real function, bound to its object; only the commit and the sandbox may run it."""
+        function = self._definition.function
+        return function if self._bound_to is None else MethodType(function, self._bound_to)
+
+    @property
+    def needs_owner(self) -> bool:
+        """It is a method that no object has been given to yet."""
+        return self._definition.takes_self and self._bound_to is None
+
+    def on(self, owner: object) -> GuardedTool[..., R]:
+        """The same method of another object, such as a forked one; a plain function stays as it is."""
+        return GuardedTool(self._definition, owner) if self._definition.takes_self else self
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The tool as a model sees it. Raises `ToolDefinitionError` at first use, see `Shape`."""
+        return self._definition.spec
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the arguments."""
+        return self.spec.parameters
+
+    @property
+    def source_hash(self) -> str | None:
+        """SHA-256 of the function's source text, hexadecimal; None where there is no source."""
+        return self._definition.source_hash
+
+    # --- calls in -----------------------------------------------------------------------------
+
+    def bind(self, *args: Any, **kwargs: Any) -> Invocation:
+        """A Python call as an invocation: checked, but run with the very objects that were given.
+
+        Raises:
+            InvalidArguments: the arguments fit neither the signature nor the schema.
+        """
+        shape = self._definition.shape
+        arguments = shape.named(args, kwargs)
+        key = self.idempotency_key
+        if key is not None and key in arguments:
+            position = shape.positional.index(key) if key in shape.positional else len(args)
+            if position < len(args):
+                kwargs = {**kwargs, **dict(zip(shape.positional[position:], args[position:], strict=False))}
+                args = args[:position]
+            del arguments[key]
+        shape.check(arguments)
+        if shape.var_keyword is not None:
+            arguments = {str(name): value for name, value in arguments.items()}
+        call = ToolCall(
+            tool=self.name, arguments={name: jsonable(value) for name, value in arguments.items()}
+        )
+        return Invocation(self, call, args, kwargs)
+
+    def parse(self, call: ToolCall) -> Invocation:
+        """A model's call as an invocation, its JSON arguments converted as the annotations say.
+
+        Raises:
+            InvalidArguments: the arguments do not fit the schema; the message says how to fix them.
+        """
+        shape = self._definition.shape
+        args, kwargs = shape.place(shape.check(call.arguments))
+        return Invocation(self, call, args, kwargs)
+
+    def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a Python call by parameter name, unchecked, as the very objects."""
+        return self._definition.shape.named(args, kwargs)
+
+    # --- outcomes out -------------------------------------------------------------------------
+
+    def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
+        """A returned value as an outcome, by the tool's `failures=` rules."""
+        failure_type = self._definition.failures.classify(value)
+        return Outcome(
+            ok=failure_type is None,
+            value=jsonable(value),
+            failure_type=failure_type,
+            provenance=provenance,
+            duration=duration,
+        )
+
+    def outcome_of_error(
+        self, error: BaseException, provenance: Provenance, duration: float | None = None
+    ) -> Outcome:
+        """A raised exception as an outcome, by the tool's `failures=` rules."""
+        failure_type = self._definition.failures.classify(error) or type(error).__name__
+        message = error.message if isinstance(error, ToolFailure) else str(error)
+        return Outcome.failure(failure_type, message, provenance, raised=True, duration=duration)
+
+    def reply(self, outcome: Outcome) -> Reply:
+        """A predicted outcome as the caller of the real tool would see it.
+
+        Raises:
+            SimulationError: a predicted value is not what the function's annotation promises.
+        """
+        if not outcome.ok and (outcome.raised or outcome.value is None):
+            definition = self._definition
+            error = definition.failures.exception(
+                self.name,
+                outcome.failure_type or "failure",
+                outcome.message or "",
+                getattr(inspect.unwrap(definition.function), "__globals__", {}),
+            )
+            return Reply(outcome, error=error)
+        try:
+            return Reply(outcome, self._definition.returns.validate_python(outcome.value))
+        except ValidationError as error:
+            if not outcome.ok:  # functions return failures that their annotation does not promise
+                return Reply(outcome, outcome.value)
+            raise SimulationError(
+                self.name, f"the predicted value does not fit the return annotation: {error}"
+            ) from error

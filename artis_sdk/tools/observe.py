@@ -1,0 +1,75 @@
+"""Observers of real calls outside sessions; a log that captures calls is one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from artis_sdk.contracts import Observer
+from artis_sdk.tools.world import watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from artis_sdk.tools.guarded import GuardedTool
+
+_log = logging.getLogger("artis_sdk")
+
+
+def add_observer(observer: Observer) -> None:
+    """Tell `observer` of every real call outside sessions, from now on."""
+    watch.observers = (*watch.observers, observer)
+    watch.update()
+
+
+def remove_observer(observer: Observer) -> None:
+    """Stop telling `observer`; nothing happens if it was never added."""
+    watch.observers = tuple(other for other in watch.observers if other is not observer)
+    watch.update()
+
+
+def observed(
+    tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call a sync function and tell the observers; its value or exception passes unchanged."""
+    at, start = time.time(), time.perf_counter()
+    try:
+        value = function(*args, **kwargs)
+    except Exception as error:
+        _tell(tool, args, kwargs, None, error, at, time.perf_counter() - start)
+        raise
+    _tell(tool, args, kwargs, value, None, at, time.perf_counter() - start)
+    return value
+
+
+async def observed_async(
+    tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Await an async function and tell the observers; its value or exception passes unchanged."""
+    at, start = time.time(), time.perf_counter()
+    try:
+        value = await function(*args, **kwargs)
+    except Exception as error:
+        _tell(tool, args, kwargs, None, error, at, time.perf_counter() - start)
+        raise
+    _tell(tool, args, kwargs, value, None, at, time.perf_counter() - start)
+    return value
+
+
+def _tell(
+    tool: GuardedTool[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    value: Any,
+    error: Exception | None,
+    at: float,
+    duration: float,
+) -> None:
+    arguments = tool.named(args, kwargs)
+    for observer in watch.observers:
+        try:
+            observer.called(tool, arguments, value, error, at, duration)
+        except Exception:
+            # The call has been made; a log that fails must not make it look otherwise.
+            _log.exception("observer of guarded calls failed on %s", tool.name)

@@ -1,0 +1,233 @@
+"""The JSON schema of a function's parameters, and arguments checked against it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import ErrorDetails
+from typing_extensions import TypedDict
+
+from artis_sdk.errors import InvalidArguments, ToolDefinitionError
+from artis_sdk.tools.docstrings import documentation
+from artis_sdk.tools.jsonable import jsonable
+
+_REST = "**"
+"""Under this key the parameters that only `**kwargs` takes are validated."""
+_LONGEST_ECHO = 80  # characters of a wrong value in a message
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Shape:
+    """How a tool is called.
+
+    Args:
+        tool: the tool's name, for messages.
+        function: the function whose parameters count.
+        skip_first: the first parameter is `self` or `cls` and is bound away.
+        hidden: the idempotency key, which a model neither sees nor gives.
+
+    Raises:
+        ToolDefinitionError: a parameter has no JSON form, or an annotation cannot be resolved.
+    """
+
+    def __init__(
+        self, tool: str, function: Callable[..., Any], *, skip_first: bool, hidden: str | None
+    ) -> None:
+        self.tool = tool
+        parameters = list(inspect.signature(function).parameters.values())[1 if skip_first else 0 :]
+        self.hints = _hints(tool, function)
+        self.hidden = hidden
+        self.parameters = {p.name: p for p in parameters}
+        self.var_positional = _named(parameters, inspect.Parameter.VAR_POSITIONAL)
+        self.var_keyword = _named(parameters, inspect.Parameter.VAR_KEYWORD)
+        self.positional = [p.name for p in parameters if p.kind in _BY_POSITION]
+        self.positional_only = {p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_ONLY}
+        self.shown = [
+            p for p in parameters if p.name != hidden and p.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        self._names = {p.name for p in self.shown}
+        self.documentation = documentation(inspect.getdoc(function))
+        self.validator = self._validator()
+        self.schema = self._schema()
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Validate arguments by name; the values come back as the annotations say.
+
+        Raises:
+            InvalidArguments: with what a model needs to fix the call.
+        """
+        given: dict[str, Any] = dict(arguments)
+        if self.var_keyword is not None:
+            rest = {name: given.pop(name) for name in list(given) if name not in self._names}
+            if self.hidden in rest:
+                raise InvalidArguments(self.tool, f"{self.hidden} is filled in by the caller; leave it out")
+            given[_REST] = rest
+        try:
+            checked: dict[str, Any] = self.validator.validate_python(given)
+        except ValidationError as error:
+            problems = [self._problem(detail) for detail in error.errors(include_url=False)]
+            raise InvalidArguments(self.tool, "; ".join(problems)) from None
+        checked.update(checked.pop(_REST, {}))
+        return checked
+
+    def place(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Checked arguments as the function takes them: what has to go by position, and the rest."""
+        spread = arguments.get(self.var_positional) if self.var_positional is not None else None
+        args: list[Any] = []
+        for name in self.positional if spread else [n for n in self.positional if n in self.positional_only]:
+            if name not in arguments:
+                if not spread and not any(later in arguments for later in self.positional_only):
+                    break
+                args.append(self.parameters[name].default)
+            else:
+                args.append(arguments[name])
+        kwargs = {n: v for n, v in arguments.items() if n != self.var_positional}
+        for name in self.positional[: len(args)]:
+            kwargs.pop(name, None)
+        return (*args, *(spread or ())), kwargs
+
+    def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a Python call by parameter name, unchecked.
+
+        Raises:
+            InvalidArguments: the call does not fit the signature.
+        """
+        arguments = dict(zip(self.positional, args, strict=False))
+        if len(args) > len(self.positional):
+            if self.var_positional is None:
+                raise InvalidArguments(
+                    self.tool, f"takes {len(self.positional)} positional arguments, got {len(args)}"
+                )
+            arguments[self.var_positional] = list(args[len(self.positional) :])
+        for name in kwargs:
+            if name in arguments:
+                raise InvalidArguments(self.tool, f"{name}: given twice, by position and by name")
+        return {**arguments, **kwargs}
+
+    # --- building -----------------------------------------------------------------------------
+
+    def _validator(self) -> TypeAdapter[Any]:
+        fields = {p.name: self._field(p) for p in self.shown}
+        if self.var_keyword is not None:
+            fields[_REST] = dict[str, self.hints.get(self.var_keyword, Any)]  # type: ignore[misc]
+        arguments = TypedDict(self.tool, fields)  # type: ignore[operator]
+        arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+        try:
+            return TypeAdapter(arguments)
+        except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
+            raise ToolDefinitionError(f"{self.tool}: {error}") from error
+
+    def _field(self, parameter: inspect.Parameter) -> Any:
+        annotation = self.hints.get(parameter.name, Any)
+        if isinstance(parameter.default, FieldInfo):
+            raise ToolDefinitionError(
+                f"{self.tool}: the default of {parameter.name} is a Field; write "
+                f"`{parameter.name}: Annotated[..., Field(...)] = default`"
+            )
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            annotation = list[annotation]
+        text = _annotated_text(annotation) or self.documentation.parameters.get(parameter.name)
+        if text and not _has_description(annotation):
+            annotation = Annotated[annotation, Field(description=text)]
+        optional = (
+            parameter.kind is inspect.Parameter.VAR_POSITIONAL or parameter.default is not parameter.empty
+        )
+        return NotRequired[annotation] if optional else annotation
+
+    def _schema(self) -> dict[str, Any]:
+        try:
+            schema = self.validator.json_schema(schema_generator=_Untitled)
+        except PydanticInvalidForJsonSchema as error:
+            raise ToolDefinitionError(
+                f"{self.tool}: a parameter has no JSON form, so no model can give it ({error.message}); "
+                "bind it beforehand or leave it out of the guarded function"
+            ) from error
+        schema.pop("title", None)
+        schema.pop("description", None)
+        properties: dict[str, Any] = schema.setdefault("properties", {})
+        if self.var_keyword is not None:
+            schema["additionalProperties"] = properties.pop(_REST).get("additionalProperties", True)
+            schema["required"] = [name for name in schema.get("required", []) if name != _REST]
+        if not schema.get("required"):
+            schema.pop("required", None)
+        for parameter in self.shown:
+            if parameter.name not in properties:
+                raise ToolDefinitionError(
+                    f"{self.tool}: {parameter.name} has an alias; name it as models should"
+                )
+            if parameter.default is not parameter.empty:
+                properties[parameter.name].setdefault("default", jsonable(parameter.default))
+        return schema
+
+    # --- messages -----------------------------------------------------------------------------
+
+    def _problem(self, detail: ErrorDetails) -> str:
+        loc = detail["loc"][1:] if detail["loc"][:1] == (_REST,) else detail["loc"]
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+        if detail["type"] == "missing":
+            return f"{where}: missing, but required"
+        if detail["type"] == "extra_forbidden" and len(loc) == 1:
+            return f"{where}: unknown parameter; {self._suggestion(str(loc[0]))}"
+        message = detail["msg"][:1].lower() + detail["msg"][1:]
+        return f"{where}: {message}, got {_short(detail['input'])}"
+
+    def _suggestion(self, name: str) -> str:
+        if not self._names:
+            return "it takes no parameters"
+        close = difflib.get_close_matches(name, self._names, n=1)
+        known = ", ".join(p.name for p in self.shown)
+        return f"did you mean {close[0]}? It takes {known}" if close else f"it takes {known}"
+
+
+class _Untitled(GenerateJsonSchema):
+    """Titles repeat the names and cost tokens."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def return_adapter(tool: str, function: Callable[..., Any]) -> TypeAdapter[Any]:
+    """Validates into the function's return annotation; without one everything passes."""
+    annotation = _hints(tool, function).get("return", Any)
+    try:
+        return TypeAdapter(annotation)
+    except PydanticSchemaGenerationError:  # a class that pydantic does not know: an instance is asked for
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def _hints(tool: str, function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise ToolDefinitionError(
+            f"{tool}: the annotation {error.name!r} cannot be resolved; import it at run time, not only "
+            "under TYPE_CHECKING, and define it at module level"
+        ) from error
+
+
+def _named(parameters: list[inspect.Parameter], kind: Any) -> str | None:
+    return next((p.name for p in parameters if p.kind is kind), None)
+
+
+def _annotated_text(annotation: Any) -> str | None:
+    """The text of `Annotated[int, "in euros"]`."""
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((note for note in get_args(annotation)[1:] if isinstance(note, str)), None)
+
+
+def _has_description(annotation: Any) -> bool:
+    notes = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return any(isinstance(note, FieldInfo) and note.description for note in notes)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_ECHO else text[: _LONGEST_ECHO - 3] + "..."

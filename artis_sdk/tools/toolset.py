@@ -1,0 +1,216 @@
+"""Toolsets: tools collected from functions, modules, and objects whose class is left alone."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from types import MethodType, ModuleType
+from typing import Any
+
+from artis_sdk.errors import ToolDefinitionError
+from artis_sdk.records import Risk, State, ToolSpec
+from artis_sdk.tools.decorator import define
+from artis_sdk.tools.failures import Failures
+from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.jsonable import jsonable, public_attributes
+
+Tool = GuardedTool[..., Any]
+
+
+class Toolset:
+    """Tools under unique names. Iterating gives tools that are called like the functions they guard.
+
+    Args:
+        tools: guarded tools, guarded functions, bound guarded methods, or plain functions, which are
+            guarded here as irreversible.
+
+    Raises:
+        ToolDefinitionError: two tools have one name, or something cannot be a tool.
+    """
+
+    def __init__(self, *tools: Tool | Callable[..., Any]) -> None:
+        self._tools: dict[str, Tool] = {}
+        for given in tools:
+            tool = _tool(given)
+            if tool.name in self._tools:
+                raise ToolDefinitionError(
+                    f"two tools are called {tool.name!r}; give one another name or a prefix"
+                )
+            self._tools[tool.name] = tool
+
+    @classmethod
+    def from_functions(
+        cls,
+        *functions: Callable[..., Any],
+        risks: Mapping[str, Risk] | None = None,
+        default_risk: Risk = Risk.IRREVERSIBLE,
+        failures: Failures | None = None,
+    ) -> Toolset:
+        """Guard functions that are not decorated; `risks` is by function name."""
+        risks = _known(risks, {function.__name__ for function in functions})
+        return cls(
+            *(
+                GuardedTool[..., Any](
+                    define(
+                        function,
+                        takes_self=False,
+                        risk=risks.get(function.__name__, default_risk),
+                        failures=failures,
+                    )
+                )
+                for function in functions
+            )
+        )
+
+    @classmethod
+    def from_module(cls, module: ModuleType) -> Toolset:
+        """The decorated functions that a module has under public names."""
+        tools = [
+            value.__guarded_tool__
+            for name, value in vars(module).items()
+            if not name.startswith("_") and inspect.isroutine(value) and hasattr(value, "__guarded_tool__")
+        ]
+        if not tools:
+            raise ToolDefinitionError(f"{module.__name__} has no function decorated with @guarded_tool")
+        return cls(*dict.fromkeys(tools))
+
+    @classmethod
+    def from_object(
+        cls,
+        obj: object,
+        *,
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        prefix: str = "",
+        risks: Mapping[str, Risk] | None = None,
+        default_risk: Risk = Risk.IRREVERSIBLE,
+        failures: Failures | None = None,
+    ) -> Toolset:
+        """Guard the public methods of an object without editing its class.
+
+        The object's own methods stay as they are: only calls through the tools are guarded. Methods
+        that are decorated keep what their decorator says.
+
+        Args:
+            obj: any object.
+            include: names of the methods to guard; all public ones by default.
+            exclude: names to leave out.
+            prefix: put before every tool's name, to tell two objects of one class apart.
+            risks: by method name.
+            default_risk: for the methods that `risks` does not name.
+            failures: for every method, as in `guarded_tool`.
+
+        Raises:
+            ToolDefinitionError: a name is no method, or a method cannot be a tool.
+        """
+        methods = _methods(obj)
+        wanted = _known(dict.fromkeys(include), methods) if include is not None else methods
+        unwanted = _known(dict.fromkeys(exclude or ()), methods)
+        risks = _known(risks, methods)
+        return cls(
+            *(
+                _method(obj, name, prefix, risks.get(name, default_risk), failures)
+                for name in methods
+                if name in wanted and name not in unwanted
+            )
+        )
+
+    def __add__(self, other: Toolset) -> Toolset:
+        return Toolset(*self, *other) if isinstance(other, Toolset) else NotImplemented
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tools
+
+    def __getitem__(self, name: str) -> Tool:
+        return self._tools[name]
+
+    def get(self, name: str) -> Tool | None:
+        return self._tools.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._tools)
+
+    @cached_property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """The tools as models see them, made once."""
+        return tuple(tool.spec for tool in self)
+
+    @cached_property
+    def owners(self) -> tuple[object, ...]:
+        """The objects behind the tools, each once, in order."""
+        return tuple({id(tool.owner): tool.owner for tool in self if tool.owner is not None}.values())
+
+    def state(self) -> State:
+        """A JSON snapshot of the public attributes of the objects behind the tools.
+
+        By class name, with a number from the second object of a class on; None without objects.
+        """
+        snapshot: dict[str, Any] = {}
+        for owner in self.owners:
+            name = base = type(owner).__name__
+            number = 1
+            while name in snapshot:
+                number += 1
+                name = f"{base}_{number}"
+            attributes = public_attributes(owner)
+            snapshot[name] = (
+                {key: jsonable(value) for key, value in attributes.items()}
+                if isinstance(attributes, dict)
+                else {}
+            )
+        return snapshot or None
+
+
+def _tool(given: Tool | Callable[..., Any]) -> Tool:
+    if isinstance(given, GuardedTool):
+        tool: Tool = given
+    elif isinstance(given, MethodType) and hasattr(given, "__guarded_tool__"):
+        tool = given.__guarded_tool__.on(given.__self__)
+    elif hasattr(given, "__guarded_tool__"):
+        tool = given.__guarded_tool__
+    else:
+        tool = GuardedTool(define(given, takes_self=False))
+    if tool.needs_owner:
+        raise ToolDefinitionError(f"{tool.name} is a method; give an instance's: Toolset(obj.{tool.name})")
+    return tool
+
+
+def _methods(obj: object) -> dict[str, Any]:
+    """Public routines of the object's class as its `__dict__` has them, bases first."""
+    found: dict[str, Any] = {}
+    for cls in reversed(type(obj).__mro__[:-1]):
+        for name, value in vars(cls).items():
+            plain = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            if not name.startswith("_") and inspect.isroutine(plain):
+                found[name] = value
+            else:
+                found.pop(name, None)
+    return found
+
+
+def _method(obj: object, name: str, prefix: str, risk: Risk, failures: Failures | None) -> Tool:
+    bound = getattr(obj, name)
+    if hasattr(bound, "__guarded_tool__"):
+        return _tool(bound)
+    static = isinstance(inspect.getattr_static(type(obj), name), staticmethod)
+    function = bound if static or not hasattr(bound, "__func__") else bound.__func__
+    takes_self = not static and hasattr(bound, "__self__")
+    definition = define(function, takes_self=takes_self, name=prefix + name, risk=risk, failures=failures)
+    return GuardedTool(definition, bound.__self__ if takes_self else None)
+
+
+def _known(given: Mapping[str, Any] | None, names: Iterable[str]) -> Mapping[str, Any]:
+    unknown = sorted(set(given or {}) - set(names))
+    if unknown:
+        raise ToolDefinitionError(
+            f"no such function or method: {', '.join(unknown)}; there are {', '.join(names)}"
+        )
+    return given or {}
