@@ -1,0 +1,62 @@
+"""Earlier attempts cut to a model's context window, the oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from artis_sdk.loop.views import attempt_view, trajectory
+from artis_sdk.prompts import Data, call_view, encode, encode_lines
+from artis_sdk.records import Attempt
+
+_TAGS = 24  # tokens of the tags and line breaks around one attempt
+
+
+def fit_attempts(
+    attempts: Sequence[Attempt], room: int | None, count: Callable[[str], int]
+) -> tuple[list[dict[str, Any]], int]:
+    """Condense the oldest attempts until all fit.
+
+    An attempt loses first what its calls returned, then its calls, keeping verdict and suggestion.
+    The oldest goes both ways before the next one is touched; none is left out. If even so they do
+    not fit, the backend says so.
+
+    Args:
+        attempts: oldest first.
+        room: tokens there are for them; None is no bound.
+        count: tokens of a text.
+
+    Returns:
+        The entries of a template's `attempts`, and how many of them are condensed.
+    """
+    views = [attempt_view(attempt, trajectory(attempt)) for attempt in attempts]
+    if room is None:
+        return views, 0
+    sizes = [_size(view, count) for view in views]
+    condensed = 0
+    for index, attempt in enumerate(attempts):
+        for shorter in (_calls_only, _verdict_only):
+            if sum(sizes) <= room:
+                return views, condensed
+            views[index] = attempt_view(attempt, shorter(attempt))
+            sizes[index] = _size(views[index], count)
+            condensed = index + 1
+    return views, condensed
+
+
+def _calls_only(attempt: Attempt) -> Data:
+    lines: list[Any] = []
+    for step in attempt.steps:
+        line = {"action": call_view(step.call)}
+        lines.append(line if step.outcome.ok else {**line, "failed": step.outcome.type})
+    if attempt.answer is not None:
+        lines.append({"answer": attempt.answer})
+    return encode_lines(lines)
+
+
+def _verdict_only(attempt: Attempt) -> Data:
+    return encode({"calls": len(attempt.steps), "condensed": "left out for length"})
+
+
+def _size(view: dict[str, Any], count: Callable[[str], int]) -> int:
+    return _TAGS + sum(count(encode(field)) for field in view.values() if field is not None)

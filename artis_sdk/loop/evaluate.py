@@ -1,0 +1,91 @@
+"""The evaluator: a verdict on one finished attempt (section 4.2.2, appendix F)."""
+
+from __future__ import annotations
+
+import re
+from copy import copy
+from dataclasses import replace
+
+from artis_sdk.contracts import Backend, Meter
+from artis_sdk.errors import EvaluationError
+from artis_sdk.loop.budget import Unmetered
+from artis_sdk.loop.reading import Unreadable, ask, spoken, tagged
+from artis_sdk.loop.views import task_history, tool_documents, trajectory
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import Attempt, Evaluation, Message, Request, Role, Task
+
+_VERDICT = re.compile(r"\W*([01])\W*")
+
+
+class ModelEvaluator:
+    """A model as judge; in the paper the agent's own.
+
+    It answers in the paper's tags, so that it can give its reasons before its verdict. A verdict that
+    cannot be read is asked for once more, and is then an error: none is made up.
+
+    Args:
+        backend: the model.
+        prompts: templates `evaluation_system`, `evaluation_user`.
+        temperature: 0.01 in the paper.
+        max_tokens: tokens of one answer; None is the backend's own limit.
+        adapter: LoRA adapter, by name.
+        meter: the way to the model; see `metered`.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        prompts: Prompts | None = None,
+        temperature: float = 0.01,
+        max_tokens: int | None = None,
+        adapter: str | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        self._backend = backend
+        self._prompts = prompts or Prompts()
+        self._settings = Request(messages=(), temperature=temperature, max_tokens=max_tokens, adapter=adapter)
+        self._meter = meter or Unmetered()
+
+    def metered(self, meter: Meter) -> ModelEvaluator:
+        """The same evaluator on another meter."""
+        other = copy(self)
+        other._meter = meter
+        return other
+
+    async def evaluate(self, task: Task, attempt: Attempt) -> Evaluation:
+        """Judge an attempt.
+
+        Raises:
+            EvaluationError: no readable verdict, twice.
+        """
+        user = self._prompts.render(
+            "evaluation_user",
+            tool_documents=tool_documents(task.tools),
+            history=task_history(task),
+            simulation=trajectory(attempt),
+        )
+        system = Message(role="system", content=self._prompts.render("evaluation_system"))
+        request = replace(self._settings, messages=(system, Message(role="user", content=user)))
+        try:
+            evaluation, raw = await ask(self._meter, self._backend, Role.EVALUATION, request, read_evaluation)
+        except Unreadable as error:
+            raise EvaluationError(f"{self._backend.name} gave no readable verdict: {error}") from None
+        return evaluation.model_copy(update={"raw": raw})
+
+
+def read_evaluation(text: str) -> Evaluation:
+    """Read `<Evaluation>`, `<Result>` and `<Suggestion>`.
+
+    Raises:
+        Unreadable: no result, or more than one.
+    """
+    text = spoken(text)
+    results = {match[1] if (match := _VERDICT.fullmatch(one)) else one for one in tagged(text, "Result")}
+    if len(results) != 1 or not results <= {"0", "1"}:
+        raise Unreadable("<Result> must hold 1 or 0, and nothing else")
+    return Evaluation(
+        correct=results == {"1"},
+        explanation="\n".join(tagged(text, "Evaluation")),
+        suggestion="\n".join(tagged(text, "Suggestion")),
+    )

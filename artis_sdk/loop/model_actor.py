@@ -1,0 +1,216 @@
+"""A model as the agent: one turn after another until it answers in words (equations 1 to 4)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, Protocol
+
+from artis_sdk.actions import parse_actions
+from artis_sdk.contracts import Backend, Meter
+from artis_sdk.loop.actor import Trajectory
+from artis_sdk.loop.calls import Table, carry_out
+from artis_sdk.loop.context import fit_attempts
+from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
+from artis_sdk.loop.views import tool_documents
+from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines
+from artis_sdk.records import Attempt, Completion, Message, Request, Role, Step, Task, ToolCall, ToolSpec
+from artis_sdk.tools import Toolset
+from artis_sdk.tools.world import World, entered
+
+ToolFormat = Literal["auto", "native", "text"]
+
+_OWN_SHARE = 4  # a quarter of the context window stays free for the attempt's own steps
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The agent's next turn, to be decided."""
+
+    task: Task
+    request: Request
+    """What the agent would be asked."""
+    opening: int
+    """How many of the request's messages come before the agent's first turn; the last is the query."""
+    backend: Backend
+    meter: Meter
+    actor: ModelActor
+
+    @property
+    def since(self) -> tuple[Message, ...]:
+        """What was said and returned since the query."""
+        return self.request.messages[self.opening :]
+
+    async def ask(self, request: Request) -> Completion:
+        """Ask the agent's model."""
+        return await self.meter.complete(self.backend, Role.ACTION, request)
+
+    def calls(self, completion: Completion) -> tuple[ToolCall, ...]:
+        """The calls in an answer of the agent's."""
+        return self.actor.calls(completion)
+
+    def showing(self, attempts: list[dict[str, Any]]) -> Request:
+        """The request with attempts beside its query.
+
+        Args:
+            attempts: entries of the template's `attempts`.
+        """
+        query = self.actor.query(self.task, attempts, None)
+        messages = self.request.messages
+        return replace(
+            self.request, messages=(*messages[: self.opening - 1], query, *messages[self.opening :])
+        )
+
+
+class Decide(Protocol):
+    """Chooses the agent's next turn; without one the model is asked once."""
+
+    async def __call__(self, turn: Turn) -> Completion: ...
+
+
+class ModelActor:
+    """An agent that is a language model.
+
+    Args:
+        backend: the model.
+        tools: what it may call, as far as a task offers it.
+        prompts: templates `action_system`, `action_user`, `action_results`.
+        temperature: 1.0 in the paper, so that attempts differ.
+        tool_format: `native` tool calling, the paper's `text` format, or by what the backend can do.
+        max_steps: model calls of one trajectory.
+        max_tokens: tokens of one answer; None is the backend's own limit.
+        seed: every attempt and candidate draws from a seed of its own that follows from it.
+        adapter: LoRA adapter, by name.
+    """
+
+    runs_code = False
+
+    def __init__(
+        self,
+        backend: Backend,
+        tools: Toolset,
+        *,
+        prompts: Prompts | None = None,
+        temperature: float = 1.0,
+        tool_format: ToolFormat = "auto",
+        max_steps: int = 20,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        adapter: str | None = None,
+    ) -> None:
+        native = backend.capabilities.native_tools if tool_format == "auto" else tool_format == "native"
+        self._backend = backend
+        self._tools = tools
+        self._prompts = prompts or Prompts()
+        self._native = native
+        self._max_steps = max_steps
+        self._settings = Request(
+            messages=(), temperature=temperature, max_tokens=max_tokens, seed=seed, adapter=adapter
+        )
+        self._decide: Decide | None = None
+        self._system: tuple[tuple[ToolSpec, ...], Message] | None = None
+
+    def deciding(self, decide: Decide) -> ModelActor:
+        """The same actor with each turn chosen by `decide`: the baselines of appendix G."""
+        other = copy.copy(self)
+        other._decide = decide
+        return other
+
+    async def act(
+        self,
+        task: Task,
+        world: World,
+        meter: Meter,
+        *,
+        guidance: str | None = None,
+        prior: Sequence[Attempt] = (),
+    ) -> Trajectory:
+        """See `Actor.act`. A turn without calls is the final answer."""
+        views, condensed = fit_attempts(prior, self._room(task), partial(count_tokens, self._backend))
+        messages = [self.system(task), *task.conversation, self.query(task, views, guidance)]
+        opening = len(messages)
+        steps: list[Step] = []
+        answer: str | None = None
+        table = Table(self._tools, task.tools)
+        settings = replace(self._settings, tools=task.tools if self._native else ())
+        with entered(world):
+            for _ in range(self._max_steps):
+                request = replace(settings, messages=tuple(messages))
+                completion = await self._next(task, request, opening, meter)
+                calls = self.calls(completion)
+                messages.append(self._said(completion, calls))
+                if not calls:
+                    answer = completion.text
+                    break
+                done = await carry_out(calls, table, world)
+                steps += done
+                messages += self._results(done)
+        return Trajectory(
+            steps=tuple(steps),
+            messages=tuple(messages[opening:]),
+            answer=answer,
+            ended="steps" if answer is None else "answer",
+            condensed_attempts=condensed,
+        )
+
+    def system(self, task: Task) -> Message:
+        """The system prompt: one message, shared by all attempts with the same tools."""
+        if self._system is None or self._system[0] is not task.tools:
+            functions = None if self._native else tool_documents(task.tools)
+            text = self._prompts.render("action_system", functions=functions)
+            self._system = task.tools, Message(role="system", content=text)
+        return self._system[1]
+
+    def query(self, task: Task, attempts: list[dict[str, Any]], guidance: str | None) -> Message:
+        """The user's query, with earlier attempts (equation 2) or the recommendation (equation 4)."""
+        text = self._prompts.render(
+            "action_user", query=task.query, attempts=attempts, recommendation=guidance
+        )
+        return Message(role="user", content=text)
+
+    def calls(self, completion: Completion) -> tuple[ToolCall, ...]:
+        """The calls in an answer, in the format that is spoken."""
+        return completion.tool_calls if self._native else tuple(parse_actions(completion.text) or ())
+
+    async def _next(self, task: Task, request: Request, opening: int, meter: Meter) -> Completion:
+        if self._decide is None:
+            return await meter.complete(self._backend, Role.ACTION, request)
+        return await self._decide(Turn(task, request, opening, self._backend, meter, self))
+
+    def _said(self, completion: Completion, calls: tuple[ToolCall, ...]) -> Message:
+        return Message(
+            role="assistant",
+            content=completion.text,
+            tool_calls=calls if self._native else (),
+            raw=completion.raw,
+        )
+
+    def _results(self, steps: list[Step]) -> list[Message]:
+        if self._native:
+            return [
+                Message(
+                    role="tool",
+                    content=encode(step.outcome.content()),
+                    tool_call_id=step.call.id,
+                    failed=not step.outcome.ok,
+                )
+                for step in steps
+            ]
+        text = self._prompts.render("action_results", results=encode_lines(map(_result, steps)))
+        return [Message(role="user", content=text)]
+
+    def _room(self, task: Task) -> int | None:
+        """Tokens of the context window that earlier attempts may take; None where it is not known."""
+        window = self._backend.capabilities.context_window
+        if window is None:
+            return None
+        taken = sum(map(message_tokens, (self.system(task), *task.conversation)))
+        taken += count_tokens(self._backend, task.query) + (self._settings.max_tokens or 0)
+        return window - window // _OWN_SHARE - taken - (tools_tokens(task.tools) if self._native else 0)
+
+
+def _result(step: Step) -> Data:
+    view = {"call": call_view(step.call), "return": step.outcome.content()}
+    return encode(view if step.outcome.ok else {**view, "failed": step.outcome.type})

@@ -1,0 +1,91 @@
+"""Reading what judging models write: tags and JSON, one corrective retry, and never a guess."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from pydantic_core import from_json
+
+from artis_sdk.contracts import Backend, Meter
+from artis_sdk.records import Message, Request, Role
+
+T = TypeVar("T")
+
+_THOUGHT_ENDS: Final = "</think>"
+_RETRY = "Your answer could not be read: {}. Answer once more, exactly in the form asked for."
+
+
+class Unreadable(Exception):
+    """The text does not hold what was asked for; the message says what is missing."""
+
+
+async def ask(
+    meter: Meter, backend: Backend, role: Role, request: Request, read: Callable[[str], T]
+) -> tuple[T, str]:
+    """Ask a model and read its answer; where it cannot be read, say why and ask once more.
+
+    Args:
+        read: gives the value, or raises `Unreadable`.
+
+    Returns:
+        The value, and the model's exact text.
+
+    Raises:
+        Unreadable: the second answer cannot be read either.
+    """
+    completion = await meter.complete(backend, role, request)
+    try:
+        return read(completion.text), completion.raw or completion.text
+    except Unreadable as error:
+        answer = Message(role="assistant", content=completion.text, raw=completion.raw)
+        correction = Message(role="user", content=_RETRY.format(error))
+    request = replace(request, messages=(*request.messages, answer, correction))
+    completion = await meter.complete(backend, role, request)
+    return read(completion.text), completion.raw or completion.text
+
+
+def spoken(text: str) -> str:
+    """What a model says after its thoughts."""
+    return text.rpartition(_THOUGHT_ENDS)[2]
+
+
+def tagged(text: str, tag: str) -> list[str]:
+    """The contents of each `<tag>...</tag>`; a last one that is not closed runs to the end."""
+    pieces = re.findall(rf"<{tag}>(.*?)(?:</{tag}>|\Z)", text, re.DOTALL | re.IGNORECASE)
+    return [piece.strip() for piece in pieces]
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in a text, alone, in a code fence, or with words around it.
+
+    Raises:
+        Unreadable: there is none, or it is not whole.
+    """
+    text = spoken(text)
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start:
+        raise Unreadable("there is no JSON object")
+    try:
+        value = from_json(text[start : end + 1])
+    except ValueError as error:
+        raise Unreadable(f"it is not valid JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise Unreadable("it is not a JSON object")
+    return value
+
+
+def text_field(value: dict[str, Any], name: str, *, required: bool = False) -> str:
+    """A string field of an object; left out is the empty string, unless it is required.
+
+    Raises:
+        Unreadable: it is required and not there, or it is no string.
+    """
+    field = value.get(name, "")
+    if not isinstance(field, str):
+        raise Unreadable(f"{name!r} must be a string")
+    if required and not field.strip():
+        raise Unreadable(f"{name!r} is missing")
+    return field.strip()

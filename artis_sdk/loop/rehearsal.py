@@ -1,0 +1,302 @@
+"""A rehearsal: attempts in simulation, each judged, condensed into one recommendation. Nothing real."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from artis_sdk.contracts import Evaluator, Meter, Simulator, Summarizer
+from artis_sdk.errors import (
+    AgentError,
+    ConfigurationError,
+    ContextOverflow,
+    EvaluationError,
+    LimitReached,
+    SimulationError,
+    SummaryError,
+)
+from artis_sdk.loop.actor import Actor, Trajectory
+from artis_sdk.loop.budget import Budget, BudgetMeter, Emit, ignore
+from artis_sdk.loop.callable_actor import attempts_text
+from artis_sdk.loop.model_actor import ModelActor
+from artis_sdk.loop.scoring import Scorer
+from artis_sdk.loop.strategies.base import StepStrategy, Strategy
+from artis_sdk.loop.worlds import SimulatedWorld
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import Attempt, Ending, Plan, Recommendation, Task
+from artis_sdk.records.events import (
+    AttemptEvaluated,
+    AttemptFinished,
+    AttemptStarted,
+    LimitHit,
+    Recommended,
+    RehearsalFinished,
+    RehearsalStarted,
+)
+from artis_sdk.tools import Toolset, rehearsing
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@runtime_checkable
+class Meterable(Protocol[T_co]):
+    """A judge that reaches a model through a meter; one that needs none lacks this."""
+
+    def metered(self, meter: Meter) -> T_co:
+        """The same on this meter."""
+
+
+async def rehearse(
+    task: Task,
+    *,
+    actor: Actor,
+    simulator: Simulator,
+    tools: Toolset,
+    strategy: Strategy,
+    budget: Budget,
+    evaluator: Evaluator | None,
+    summarizer: Summarizer | None,
+    prompts: Prompts | None = None,
+    emit: Emit = ignore,
+) -> Plan:
+    """Attempt a task in simulation by a strategy, and condense what came of it.
+
+    A limit ends it early with what is there; the plan says which. An attempt that its simulator
+    cannot go on with, or that outgrows the agent's context, or in which a caller's agent fails, ends
+    and names its error, and the others go on. An attempt whose verdict cannot be read stays without
+    one. Where there is no recommendation, because summaries are off or for a reason that the plan's
+    notes give, its guidance is the attempts themselves.
+
+    Args:
+        task: query, conversation, tools and state.
+        actor: who attempts it.
+        simulator: forked for each attempt.
+        tools: the session's tools.
+        strategy: how the attempts follow each other.
+        budget: limits and counts of the whole run.
+        evaluator: judges each attempt; None leaves evaluation out (figure 4, "w/o Eval").
+        summarizer: writes the recommendation; None leaves summarization out (figure 4, "w/o Sum").
+        prompts: template `action_user`, for attempts as guidance.
+        emit: receives the events of the rehearsal.
+
+    Raises:
+        BackendError: a model cannot be reached; the attempts under way are cancelled.
+        FirewallError: a guarded call could have become real.
+        ConfigurationError: the strategy needs evaluations and they are off.
+    """
+    emit(RehearsalStarted(task=task, strategy=strategy.name))
+    rehearsal = Rehearsal(
+        task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
+    )
+    # An actor of unknown kind is taken to run code: the firewall is then at its strictest.
+    runs_code = simulator.runs_code or getattr(actor, "runs_code", True)
+    with budget.running(), rehearsing(runs_code):
+        try:
+            await strategy.rehearse(rehearsal)
+        except LimitReached as limit:
+            rehearsal.stop(limit)
+        recommendation = await _summarize(rehearsal, summarizer)
+    if recommendation is not None:
+        emit(Recommended(recommendation=recommendation))
+        guidance: str | None = recommendation.recommendation
+    else:
+        guidance = attempts_text(prompts or Prompts(), rehearsal.usable) or None
+    plan = Plan(
+        task=task,
+        strategy=strategy.name,
+        attempts=rehearsal.attempts,
+        recommendation=recommendation,
+        guidance=guidance,
+        usage=dict(budget.usage),
+        stopped_by=rehearsal.stopped.limit if rehearsal.stopped else None,
+        notes=tuple(rehearsal.notes),
+    )
+    emit(RehearsalFinished(plan=plan))
+    return plan
+
+
+def shown_at_commit(plan: Plan) -> tuple[str | None, tuple[Attempt, ...]]:
+    """What the committing actor is given: `guidance` and `prior` of `Actor.act` (equation 4).
+
+    The recommendation; without one, as with summaries off, the attempts themselves, which an actor
+    shows as it shows earlier attempts.
+    """
+    if plan.recommendation is not None:
+        return plan.guidance, ()
+    return None, _usable(plan.attempts)
+
+
+def committing_actor(strategy: Strategy, actor: Actor, scorer: Scorer) -> Actor:
+    """The actor that commits: for a step-level strategy (appendix G) one whose turns it decides.
+
+    Raises:
+        ConfigurationError: a step-level strategy and a caller's own agent, whose steps are its own.
+    """
+    if not isinstance(strategy, StepStrategy):
+        return actor
+    if not isinstance(actor, ModelActor):
+        raise ConfigurationError(
+            f"strategy {strategy.name!r} chooses each step of the agent, which needs a model as agent; "
+            "an agent of your own can be rehearsed by Sequential, Parallel or Hybrid"
+        )
+    return actor.deciding(strategy.decider(scorer))
+
+
+class Rehearsal:
+    """What a strategy is handed: it runs attempts, keeps them, and knows when a limit was reached."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        actor: Actor,
+        simulator: Simulator,
+        tools: Toolset,
+        budget: Budget,
+        evaluator: Evaluator | None,
+        emit: Emit = ignore,
+    ) -> None:
+        self.task = task
+        self.budget = budget
+        self.emit = emit
+        self.notes: list[str] = []
+        self.stopped: LimitReached | None = None
+        self._actor = actor
+        self._simulator = simulator
+        self._tools = tools
+        self._evaluator = evaluator
+        self._next = 0
+        self._attempts: dict[int, Attempt] = {}
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether attempts are judged."""
+        return self._evaluator is not None
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that are over, in the order in which they were begun."""
+        return tuple(self._attempts[index] for index in sorted(self._attempts))
+
+    @property
+    def usable(self) -> tuple[Attempt, ...]:
+        """Those that show something: at least a call or an answer."""
+        return _usable(self.attempts)
+
+    async def attempt(self, prior: Sequence[Attempt] = ()) -> Attempt:
+        """Run one attempt in a world of its own, and judge it. Any number may run at once.
+
+        Args:
+            prior: the attempts that it sees, oldest first (equation 2); none for equation 3.
+
+        Raises:
+            LimitReached: a limit was reached before; an attempt that meets it itself is returned.
+            BackendError, FirewallError: the run must stop.
+        """
+        if self.stopped is not None:
+            raise self.stopped
+        index, self._next = self._next, self._next + 1
+        self.emit(AttemptStarted(attempt=index))
+        meter = self.budget.for_attempt(index)
+        attempt = await self._simulate(index, meter, _usable(prior))
+        self.emit(AttemptFinished(attempt=attempt))
+        attempt = await self._judge(attempt, meter)
+        self._attempts[index] = attempt
+        return attempt
+
+    def stop(self, limit: LimitReached) -> None:
+        """A limit was reached: no further attempt begins."""
+        if self.stopped is None:
+            self.stopped = limit
+            self.notes.append(f"the rehearsal ended early: {limit}")
+            self.emit(LimitHit(limit=limit.limit, used=limit.used, allowed=limit.allowed))
+
+    async def _simulate(self, index: int, meter: BudgetMeter, prior: tuple[Attempt, ...]) -> Attempt:
+        world: SimulatedWorld | None = None
+        ended: Ending
+        try:
+            async with meter.deadline():
+                world = SimulatedWorld(
+                    self._simulator.fork(self._tools, meter),
+                    self.task.state,
+                    attempt=index,
+                    emit=self.emit,
+                    count=None if isinstance(self._actor, ModelActor) else meter.step,
+                )
+                trajectory = await self._act(world, meter, prior)
+        except LimitReached as error:
+            self.stop(error)
+            ended, reason = "limit", str(error)
+        except SimulationError as error:
+            ended, reason = "simulation_error", str(error)
+        except ContextOverflow as error:
+            ended, reason = "context", str(error)
+        except AgentError as error:
+            ended, reason = "error", str(error)
+        else:
+            if trajectory.condensed_attempts:
+                self.notes.append(
+                    f"attempt {index} saw {trajectory.condensed_attempts} of {len(prior)} earlier attempts "
+                    "condensed, to fit the context"
+                )
+            return Attempt(
+                index=index,
+                steps=trajectory.steps,
+                messages=trajectory.messages,
+                answer=trajectory.answer,
+                ended=trajectory.ended,
+                condensed_attempts=trajectory.condensed_attempts,
+            )
+        self.notes.append(f"attempt {index} ended early: {reason}")
+        return Attempt(index=index, steps=world.history if world else (), ended=ended, error=reason)
+
+    async def _act(self, world: SimulatedWorld, meter: BudgetMeter, prior: tuple[Attempt, ...]) -> Trajectory:
+        try:
+            trajectory = await self._actor.act(self.task, world, meter, prior=prior)
+        except AgentError:
+            world.check()  # what broke the world is the reason, however the agent put it
+            raise
+        finally:
+            world.close()
+        world.check()
+        return trajectory
+
+    async def _judge(self, attempt: Attempt, meter: BudgetMeter) -> Attempt:
+        if self._evaluator is None or attempt.ended in ("limit", "simulation_error"):
+            return attempt
+        evaluator = self._evaluator
+        if isinstance(evaluator, Meterable):
+            evaluator = evaluator.metered(meter)
+        try:
+            async with meter.deadline():
+                evaluation = await evaluator.evaluate(self.task, attempt)
+        except (EvaluationError, ContextOverflow) as error:
+            self.notes.append(f"attempt {attempt.index} is not evaluated: {error}")
+            return attempt
+        except LimitReached as error:
+            self.notes.append(f"attempt {attempt.index} is not evaluated: {error}")
+            self.stop(error)
+            return attempt
+        self.emit(AttemptEvaluated(attempt=attempt.index, evaluation=evaluation))
+        return attempt.model_copy(update={"evaluation": evaluation})
+
+
+async def _summarize(rehearsal: Rehearsal, summarizer: Summarizer | None) -> Recommendation | None:
+    if summarizer is None or not rehearsal.usable:
+        return None
+    meter = rehearsal.budget.for_summary()
+    if isinstance(summarizer, Meterable):
+        summarizer = summarizer.metered(meter)
+    try:
+        async with meter.deadline():
+            return await summarizer.summarize(rehearsal.task, rehearsal.usable)
+    except (SummaryError, ContextOverflow) as error:
+        rehearsal.notes.append(f"there is no recommendation: {error}")
+    except LimitReached as error:
+        rehearsal.notes.append(f"there is no recommendation: {error}")
+        rehearsal.stop(error)
+    return None
+
+
+def _usable(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    return tuple(attempt for attempt in attempts if attempt.steps or attempt.answer is not None)

@@ -1,0 +1,123 @@
+"""Scores of single steps: the scoring and self-evaluation agents of appendix G."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from artis_sdk.contracts import Backend, Meter
+from artis_sdk.errors import EvaluationError
+from artis_sdk.loop.reading import Unreadable, ask, json_object, text_field
+from artis_sdk.loop.views import task_history, tool_documents
+from artis_sdk.prompts import Data, Prompts
+from artis_sdk.records import Message, Request, Role, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a scoring agent says of one candidate."""
+
+    score: int
+    """1 to 10."""
+    evaluation: str = ""
+    suggestion: str = ""
+
+
+class Scorer(Protocol):
+    """Scores a candidate for the agent's next step."""
+
+    async def score(
+        self, task: Task, messages: tuple[Message, ...], candidate: Data, meter: Meter, *, suggest: bool
+    ) -> Score:
+        """Score one candidate.
+
+        Args:
+            task: query, conversation and tools.
+            messages: what was said and returned since the query.
+            candidate: the calls, or the answer, as prompts show them.
+            meter: the way to a model.
+            suggest: whether a suggestion is wanted (`SequentialRevision`).
+
+        Raises:
+            EvaluationError: there is no readable score.
+        """
+
+
+class ModelScorer:
+    """A model as scoring agent.
+
+    Args:
+        backend: the model.
+        prompts: templates `scoring_*`, and `revision_*` where suggestions are wanted.
+        temperature: 0.01 in the paper.
+        max_tokens: tokens of one answer; None is the backend's own limit.
+        adapter: LoRA adapter, by name.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        prompts: Prompts | None = None,
+        temperature: float = 0.01,
+        max_tokens: int | None = None,
+        adapter: str | None = None,
+    ) -> None:
+        self._backend = backend
+        self._prompts = prompts or Prompts()
+        self._temperature = temperature
+        self._max_tokens = max_tokens
+        self._adapter = adapter
+
+    async def score(
+        self, task: Task, messages: tuple[Message, ...], candidate: Data, meter: Meter, *, suggest: bool
+    ) -> Score:
+        """See `Scorer.score`."""
+        kind = "revision" if suggest else "scoring"
+        user = self._prompts.render(
+            f"{kind}_user",
+            tool_documents=tool_documents(task.tools),
+            history=task_history(task, messages),
+            simulation=candidate,
+        )
+        request = Request(
+            messages=(
+                Message(role="system", content=self._prompts.render(f"{kind}_system")),
+                Message(role="user", content=user),
+            ),
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+            adapter=self._adapter,
+            schema=_schema(suggest) if self._backend.capabilities.structured_output else None,
+        )
+        try:
+            score, _ = await ask(meter, self._backend, Role.EVALUATION, request, read_score)
+        except Unreadable as error:
+            raise EvaluationError(f"{self._backend.name} gave no readable score: {error}") from None
+        return score
+
+
+def read_score(text: str) -> Score:
+    """Read `{"evaluation", "suggestion", "score"}`.
+
+    Raises:
+        Unreadable: the score is no whole number from 1 to 10.
+    """
+    value = json_object(text)
+    score = value.get("score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or score not in range(1, 11):
+        raise Unreadable("'score' must be a whole number from 1 to 10")
+    return Score(int(score), text_field(value, "evaluation"), text_field(value, "suggestion"))
+
+
+def _schema(suggest: bool) -> dict[str, Any]:
+    properties: dict[str, Any] = {"evaluation": {"type": "string"}}
+    if suggest:
+        properties["suggestion"] = {"type": "string"}
+    properties["score"] = {"type": "integer", "enum": list(range(1, 11))}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,16 @@
+"""How attempts follow each other, and the baselines of appendix G."""
+
+from artis_sdk.loop.strategies.base import StepStrategy, Strategy
+from artis_sdk.loop.strategies.step_level import SequentialRevision, WeightedBestOfN
+from artis_sdk.loop.strategies.task_level import Direct, Hybrid, Parallel, Sequential
+
+__all__ = [
+    "Direct",
+    "Hybrid",
+    "Parallel",
+    "Sequential",
+    "SequentialRevision",
+    "StepStrategy",
+    "Strategy",
+    "WeightedBestOfN",
+]

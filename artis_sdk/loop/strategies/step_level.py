@@ -1,0 +1,150 @@
+"""The baselines of appendix G: each step is explored before it is carried out, and never simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from artis_sdk.errors import EvaluationError
+from artis_sdk.loop.budget import CommitMeter
+from artis_sdk.loop.strategies.base import together
+from artis_sdk.loop.strategies.task_level import at_least
+from artis_sdk.prompts import Data, call_view, encode, encode_lines
+
+if TYPE_CHECKING:
+    from artis_sdk.loop.model_actor import Decide, Turn
+    from artis_sdk.loop.rehearsal import Rehearsal
+    from artis_sdk.loop.scoring import Score, Scorer
+    from artis_sdk.records import Completion, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One proposal for the agent's next turn."""
+
+    completion: Completion
+    identity: Data
+    """The calls, or the answer's text: equal for candidates that do the same."""
+    score: int = 0
+    """1 to 10; 0 where no score could be read."""
+
+    @classmethod
+    def of(cls, turn: Turn, completion: Completion) -> Candidate:
+        calls = turn.calls(completion)
+        if calls:
+            identity = encode_lines([call_view(call) for call in calls])
+        else:
+            identity = encode({"answer": completion.text.strip()})
+        return cls(completion, identity)
+
+
+def best(candidates: Sequence[Candidate]) -> Completion:
+    """The distinct candidate with the highest sum of scores; of equals the first."""
+    sums: dict[str, int] = {}
+    for candidate in candidates:
+        sums[candidate.identity] = sums.get(candidate.identity, 0) + candidate.score
+    return max(candidates, key=lambda candidate: sums[candidate.identity]).completion
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedBestOfN:
+    """N candidates a step, drawn in parallel and scored; the best is carried out (appendix G).
+
+    A candidate whose score cannot be read adds nothing. Once a commit has passed a limit, one
+    candidate a step is drawn and none is scored.
+
+    Args:
+        n: candidates a step; 0 is `Direct`.
+    """
+
+    n: int = 5
+
+    name = "best_of_n"
+
+    def __post_init__(self) -> None:
+        at_least(0, n=self.n)
+
+    async def rehearse(self, rehearsal: Rehearsal) -> None:
+        """Run nothing: the exploring is done step by step, while committing."""
+
+    def decider(self, scorer: Scorer) -> Decide:
+        """See `StepStrategy.decider`."""
+
+        async def candidate(turn: Turn, index: int) -> Candidate:
+            completion = await turn.ask(_seeded(turn.request, index))
+            candidate = Candidate.of(turn, completion)
+            score = await _score(scorer, turn, candidate, suggest=False)
+            return replace(candidate, score=score.score if score else 0)
+
+        async def decide(turn: Turn) -> Completion:
+            if self.n == 0 or _overrun(turn):
+                return await turn.ask(turn.request)
+            return best(await together(*[candidate(turn, index) for index in range(self.n)]))
+
+        return decide
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialRevision:
+    """N candidates a step, each seeing those before it and what was said of them (appendix G).
+
+    The scores are summed as in `WeightedBestOfN` and never shown to the agent. A candidate whose
+    score cannot be read adds nothing. Once a commit has passed a limit, one candidate a step is drawn
+    and none is scored.
+
+    Args:
+        n: candidates a step; 0 is `Direct`.
+    """
+
+    n: int = 5
+
+    name = "revision"
+
+    def __post_init__(self) -> None:
+        at_least(0, n=self.n)
+
+    async def rehearse(self, rehearsal: Rehearsal) -> None:
+        """Run nothing: the exploring is done step by step, while committing."""
+
+    def decider(self, scorer: Scorer) -> Decide:
+        """See `StepStrategy.decider`."""
+
+        async def decide(turn: Turn) -> Completion:
+            if self.n == 0 or _overrun(turn):
+                return await turn.ask(turn.request)
+            candidates: list[Candidate] = []
+            seen: list[dict[str, Any]] = []
+            for index in range(self.n):
+                request = turn.showing(seen) if seen else turn.request
+                candidate = Candidate.of(turn, await turn.ask(_seeded(request, index)))
+                score = await _score(scorer, turn, candidate, suggest=True)
+                candidates.append(replace(candidate, score=score.score if score else 0))
+                seen.append(
+                    {
+                        "action": candidate.identity,
+                        "evaluation": (score and score.evaluation) or None,
+                        "suggestion": (score and score.suggestion) or None,
+                    }
+                )
+            return best(candidates)
+
+        return decide
+
+
+async def _score(scorer: Scorer, turn: Turn, candidate: Candidate, *, suggest: bool) -> Score | None:
+    try:
+        return await scorer.score(turn.task, turn.since, candidate.identity, turn.meter, suggest=suggest)
+    except EvaluationError:
+        return None
+
+
+def _seeded(request: Request, index: int) -> Request:
+    """Candidates of one seed must not be copies of each other."""
+    if request.seed is None or index == 0:
+        return request
+    return replace(request, seed=(request.seed + index) % 2**31)
+
+
+def _overrun(turn: Turn) -> bool:
+    return isinstance(turn.meter, CommitMeter) and turn.meter.overrun

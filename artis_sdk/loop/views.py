@@ -1,0 +1,62 @@
+"""Tasks and attempts as prompts show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_trajectory
+from artis_sdk.records import Attempt, Message, Task, ToolSpec
+
+_REMEMBERED = "loop.views"  # under which a message keeps its line, beside the backends' translations
+
+
+def tool_documents(tools: Iterable[ToolSpec]) -> Data:
+    """The tools as the paper lists them: name, description, parameters."""
+    return encode([tool.document() for tool in tools])
+
+
+def message_line(message: Message) -> Data:
+    """A message as one line; each message is encoded once."""
+    line = message._wire.get(_REMEMBERED)
+    if line is None:
+        line = message._wire[_REMEMBERED] = encode_message(message)
+    return Data(line)
+
+
+def task_history(task: Task, messages: Iterable[Message] = ()) -> Data:
+    """The conversation, the query, and what was said and returned since."""
+    query = Message(role="user", content=task.query)
+    return encode_lines(map(message_line, (*task.conversation, query, *messages)))
+
+
+def trajectory(attempt: Attempt) -> Data:
+    """A whole attempt: its steps, its answer, and how it ended if it did not end by an answer."""
+    text = encode_trajectory(attempt.steps, attempt.answer)
+    if attempt.ended == "answer":
+        return text
+    return encode_lines([*([text] if text else []), {"ended": attempt.error or ENDINGS[attempt.ended]}])
+
+
+ENDINGS = {
+    "steps": "the agent had no answer when its steps were used up",
+    "limit": "a limit ended it early",
+    "context": "it outgrew the model's context",
+    "simulation_error": "the simulator could not go on",
+    "error": "the agent failed",
+}
+
+
+def attempt_view(attempt: Attempt, action: Data) -> dict[str, Any]:
+    """An entry of a template's `attempts`: what was done, and the judgement where there is one."""
+    judged = attempt.evaluation
+    return {
+        "action": action,
+        "evaluation": judged and {"correct": judged.correct, "explanation": judged.explanation},
+        "suggestion": (judged.suggestion if judged else None) or None,
+    }
+
+
+def attempt_views(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """All attempts in full, oldest first."""
+    return [attempt_view(attempt, trajectory(attempt)) for attempt in attempts]
