@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Container
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +25,7 @@ class CallState(StrEnum):
     `intent` to `done`, `unknown` or `not_executed`; `unknown` to `reconciled` or `not_executed`.
     """
 
-    INTENT = "intent"  # durable before the tool runs; no outcome yet
+    INTENT = "intent"  # written before the tool runs: under way while its owner lives
     DONE = "done"  # the outcome was observed, a success or a failure
     UNKNOWN = "unknown"  # begun, and nobody saw how it ended
     RECONCILED = "reconciled"  # was unknown; the tool's reconcile hook told the outcome
@@ -36,7 +37,6 @@ class JournaledCall(BaseModel):
 
     model_config = FROZEN
 
-    id: str
     plan: str
     seq: int
     """Position among the real calls of the plan's commit, from 0."""
@@ -54,12 +54,22 @@ class JournaledCall(BaseModel):
     host: str
     process: int
     running: bool = False
-    """An intent whose owner is alive: still under way, and not to be touched."""
+    """An intent whose owner is alive: still under way, in a thread left behind perhaps; not to be touched."""
+
+    @property
+    def id(self) -> str:
+        """What `CommittedCall.journal_id` and `UnknownOutcome.journal_id` name."""
+        return journal_id(self.plan, self.seq)
 
     @property
     def begun_at(self) -> str:
         """Local time, ISO 8601."""
         return datetime.fromtimestamp(self.begun, UTC).astimezone().isoformat(timespec="seconds")
+
+
+def journal_id(plan: str, seq: int) -> str:
+    """The name of a call in the journal."""
+    return f"{plan}:{seq}"
 
 
 _APPLICATION = 0x41525449  # "ARTI", so that no other program's database is taken for a journal
@@ -79,7 +89,6 @@ _SCHEMA = (
     """,
     """
     CREATE TABLE call (
-        id TEXT PRIMARY KEY NOT NULL,
         plan TEXT NOT NULL REFERENCES plan (id),
         seq INTEGER NOT NULL CHECK (seq >= 0),
         tool TEXT NOT NULL,
@@ -91,7 +100,8 @@ _SCHEMA = (
         outcome TEXT,
         begun REAL NOT NULL,
         ended REAL,
-        UNIQUE (plan, seq),
+        reached_world INTEGER NOT NULL AS (risk != 'read_only' AND state != 'not_executed'),
+        PRIMARY KEY (plan, seq),
         CHECK ((outcome IS NOT NULL) = (state IN ('done', 'reconciled'))),
         CHECK ((ended IS NULL) = (state = 'intent')),
         CHECK (risk != 'read_only' OR state = 'done')
@@ -108,7 +118,7 @@ _SCHEMA = (
     """,
     """
     CREATE TRIGGER call_facts
-    BEFORE UPDATE OF id, plan, seq, tool, arguments, risk, idempotency_key, begun ON call
+    BEFORE UPDATE OF plan, seq, tool, arguments, risk, idempotency_key, begun ON call
     BEGIN SELECT RAISE(ABORT, 'what was begun does not change'); END
     """,
     """
@@ -122,8 +132,12 @@ _SCHEMA = (
     BEGIN SELECT RAISE(ABORT, 'the commit of this plan is over'); END
     """,
     """
-    CREATE TRIGGER plan_ends_once BEFORE UPDATE ON plan WHEN old.ended IS NOT NULL
-    BEGIN SELECT RAISE(ABORT, 'the commit of this plan is over'); END
+    CREATE TRIGGER plan_commits_once BEFORE UPDATE ON plan
+    WHEN old.ended IS NOT NULL OR new.owner != old.owner
+    BEGIN
+        SELECT RAISE(ABORT, 'a plan whose commit reached the world is not committed again')
+        WHERE EXISTS (SELECT 1 FROM call WHERE plan = old.id AND reached_world);
+    END
     """,
     "CREATE TRIGGER call_stays BEFORE DELETE ON call BEGIN SELECT RAISE(ABORT, 'journaled'); END",
     "CREATE TRIGGER plan_stays BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'journaled'); END",
@@ -192,26 +206,46 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
 
 
 SELECT_CALLS = """
-SELECT call.id, call.plan, call.seq, call.tool, call.arguments, call.risk, call.idempotency_key,
-       call.state, call.outcome, call.begun, call.ended, plan.host, plan.process, plan.owner, plan.ended
+SELECT call.plan, call.seq, call.tool, call.arguments, call.risk, call.idempotency_key,
+       call.state, call.outcome, call.begun, call.ended, plan.host, plan.process, plan.owner
 FROM call JOIN plan ON plan.id = call.plan
 """
 
 
-def call_from_row(row: tuple[Any, ...]) -> JournaledCall:
-    """A row of `SELECT_CALLS`, without `running`, which only a look at the owner can tell."""
+INSERT_CALL = """
+INSERT INTO call (plan, seq, tool, arguments, risk, idempotency_key, state, outcome, begun, ended)
+SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? AND owner = ?
+"""
+"""Inserts nothing where the plan is not the owner's."""
+
+MOVE_CALL = "UPDATE call SET state = ?, outcome = ?, ended = ? WHERE plan = ? AND seq = ? AND state = ?"
+
+SELECT_PLAN = """
+SELECT plan.owner, plan.ended, coalesce(sum(call.reached_world), 0), coalesce(max(call.seq) + 1, 0)
+FROM plan LEFT JOIN call ON call.plan = plan.id WHERE plan.id = ? GROUP BY plan.id
+"""
+"""Owner, end, how many calls have or may have changed the world, and the next sequence number."""
+
+
+def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
+    """A row of `SELECT_CALLS`.
+
+    Args:
+        row: as selected.
+        alive: the owners that are alive.
+    """
     return JournaledCall(
-        id=row[0],
-        plan=row[1],
-        seq=row[2],
-        tool=row[3],
-        arguments=from_json(row[4]),
-        risk=row[5],
-        idempotency_key=row[6],
-        state=row[7],
-        outcome=None if row[8] is None else Outcome.model_validate_json(row[8]),
-        begun=row[9],
-        ended=row[10],
-        host=row[11],
-        process=row[12],
+        plan=row[0],
+        seq=row[1],
+        tool=row[2],
+        arguments=from_json(row[3]),
+        risk=row[4],
+        idempotency_key=row[5],
+        state=row[6],
+        outcome=None if row[7] is None else Outcome.model_validate_json(row[7]),
+        begun=row[8],
+        ended=row[9],
+        host=row[10],
+        process=row[11],
+        running=row[6] == CallState.INTENT and row[12] in alive,
     )

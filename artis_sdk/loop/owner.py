@@ -8,14 +8,15 @@ table. SQLite's WAL needs shared memory, so everybody who can write the journal 
 from __future__ import annotations
 
 import os
-import weakref
+import threading
 from pathlib import Path
 
 from artis_sdk.errors import JournalError
 from artis_sdk.records import new_id
 
 # Locks that a forked child must not keep alive after its parent.
-_held: weakref.WeakSet[Owner] = weakref.WeakSet()
+_held: set[Owner] = set()
+_guard = threading.Lock()
 
 
 class Owner:
@@ -31,16 +32,16 @@ class Owner:
             if locked and self._path.exists():
                 break
             os.close(self._file)
-        _held.add(self)
+        with _guard:
+            _held.add(self)
 
     def release(self) -> None:
         """Give the claim up: whatever is still open in the journal counts as abandoned."""
-        _held.discard(self)
+        with _guard:
+            if self not in _held:
+                return
+            _held.remove(self)
         self._path.unlink(missing_ok=True)
-        os.close(self._file)
-
-    def forget(self) -> None:
-        """In a forked child: close the copied descriptor; the parent keeps its lock."""
         os.close(self._file)
 
 
@@ -84,11 +85,15 @@ def _lock(file: int, *, shared: bool) -> bool:
     return True
 
 
-def _forget_all() -> None:
-    for owner in list(_held):
-        owner.forget()
+def _forget_in_child() -> None:
+    """Close the copied descriptors; the parent keeps its locks."""
+    for owner in _held:
+        os.close(owner._file)
     _held.clear()
+    _guard.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(
+        before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_forget_in_child
+    )

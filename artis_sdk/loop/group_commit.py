@@ -1,0 +1,165 @@
+"""Writing to SQLite from an event loop: one thread, and one transaction for all that waits (group commit).
+
+While the thread waits for the disk, requests queue; the next transaction takes them all, so that many
+concurrent writers pay for one fsync together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from artis_sdk.errors import ArtisError, JournalError
+
+Work = Callable[[sqlite3.Connection], Any]
+"""Runs in the thread, inside a transaction. Whatever it raises, it has changed nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """Something to write, and who hears of it."""
+
+    work: Work
+    durable: bool
+    """It shall survive a power cut, and not only the end of the process."""
+    future: asyncio.Future[Any] | None = None
+    """Gets the result, on its own loop; None where nobody waits."""
+    failed: Callable[[ArtisError], None] | None = None
+    """Called in the thread, where nobody waits and it failed."""
+
+
+class GroupWriter:
+    """Owns a connection and the thread that uses it. Starts with the first request.
+
+    Args:
+        path: the database; that the file is still the one that was opened is checked before each write.
+        connect: opens the database, in the thread; called again for the next request if it fails.
+    """
+
+    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._path = path
+        self._connect = connect
+        self._requests: SimpleQueue[WriteRequest | None] = SimpleQueue()
+        self._process = os.getpid()
+        self._thread: threading.Thread | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self.closed = False
+
+    async def ask(self, work: Work, *, durable: bool) -> Any:
+        """Write, and wait until it is written; what is asked stays asked when the waiter is cancelled.
+
+        Raises:
+            JournalError: it was not written.
+            ArtisError: from `work`.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self.submit(WriteRequest(work, durable, future))
+        return await future
+
+    def submit(self, request: WriteRequest) -> None:
+        """Queue a request; requests are written in order.
+
+        Raises:
+            JournalError: the writer is closed, or belongs to the process that this one was forked from.
+        """
+        if self.closed:
+            raise JournalError(f"{self._path}: the journal is closed")
+        if self._process != os.getpid():
+            raise JournalError(f"{self._path}: opened before a fork; open it anew in this process")
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="artis-journal", daemon=True)
+            self._thread.start()
+        self._requests.put(request)
+
+    def close(self) -> None:
+        """Write what is queued, and end the thread. Closing twice is fine."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._thread is not None and self._process == os.getpid():
+            self._requests.put(None)
+            self._thread.join()
+
+    # --- in the thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            batch = [self._requests.get()]
+            with suppress(Empty):
+                while True:
+                    batch.append(self._requests.get_nowait())
+            last = None in batch
+            requests = [request for request in batch if request is not None]
+            results: list[Any] = [JournalError(f"{self._path}: the writer broke") for _ in requests]
+            try:
+                results = self._write(requests)
+            finally:
+                self._answer(requests, results)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _write(self, batch: list[WriteRequest]) -> list[Any]:
+        """One transaction. Gives each request's result, or the ArtisError that it shall get."""
+        connection = None
+        try:
+            connection = self._open()
+            full = any(request.durable for request in batch)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            results = [self._apply(connection, request.work) for request in batch]
+            connection.execute("COMMIT")
+        except (sqlite3.Error, OSError, ArtisError) as error:
+            if connection is not None and connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            return [JournalError(f"{self._path}: {error}") for _ in batch]
+        return results
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        stat = self._path.stat()
+        if self._file is None:
+            self._file = stat.st_dev, stat.st_ino
+        if self._file != (stat.st_dev, stat.st_ino):
+            raise JournalError("the file was replaced by another")
+        return self._connection
+
+    def _apply(self, connection: sqlite3.Connection, work: Work) -> Any:
+        try:
+            return work(connection)
+        except ArtisError as error:
+            return error
+        except sqlite3.IntegrityError as error:  # undoes this one statement
+            return JournalError(f"{self._path}: {error}")
+
+    def _answer(self, batch: list[WriteRequest], results: list[Any]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+        for request, result in zip(batch, results, strict=True):
+            if request.future is not None:
+                by_loop.setdefault(request.future.get_loop(), []).append((request.future, result))
+            elif request.failed is not None and isinstance(result, ArtisError):
+                request.failed(result)
+        for loop, answers in by_loop.items():
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits
+                loop.call_soon_threadsafe(_set_results, answers)
+
+
+def _set_results(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, result in answers:
+        if future.done():  # its waiter was cancelled
+            continue
+        if isinstance(result, ArtisError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
