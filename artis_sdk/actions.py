@@ -84,6 +84,24 @@ def parse_actions(text: str) -> list[ToolCall] | None:
     return None
 
 
+def parse_literal(text: str) -> JsonValue:
+    """Read one Python or JSON literal, as models write them.
+
+    Raises:
+        ValueError: it is none; the message says where and why.
+    """
+    reader = _Reader(text)
+    try:
+        value = reader.value(1)
+        if reader.peek():
+            raise reader.unreadable("text after the value")
+    except _Unreadable as error:
+        raise ValueError(str(error)) from None
+    if reader.problem is not None:
+        raise ValueError(reader.problem)
+    return value
+
+
 def format_actions(calls: Iterable[ToolCall]) -> str:
     """Write calls in the text format; `parse_actions` reads the same tools and arguments back.
 
@@ -166,21 +184,21 @@ class _Reader:
         calls: list[ToolCall] = []
         while not self._accept("]"):
             if len(calls) == MAX_CALLS:
-                raise self._unreadable(f"more than {MAX_CALLS} calls")
+                raise self.unreadable(f"more than {MAX_CALLS} calls")
             calls.append(self._top_call())
             if not self._accept(","):
                 self._expect("]")
                 break
-        if self._peek():
-            raise self._unreadable("text after the list of calls")
+        if self.peek():
+            raise self.unreadable("text after the list of calls")
         return calls
 
     def _top_call(self) -> ToolCall:
-        self._peek()
+        self.peek()
         start = self.at
         name = self._match(_NAME)
         if name is None:
-            raise self._unreadable("expected the name of a function")
+            raise self.unreadable("expected the name of a function")
         self.problem = None
         arguments = self._arguments(name[0], 1)
         raw = _utf8(self.text[start : self.at])
@@ -204,24 +222,24 @@ class _Reader:
         return arguments
 
     def _argument(self, function: str, position: int, depth: int) -> list[tuple[str, JsonValue]]:
-        self._peek()
+        self.peek()
         if keyword := self._match(_KEYWORD):
-            return [(keyword[1], self._value(depth))]
+            return [(keyword[1], self.value(depth))]
         if self.text.startswith("**", self.at):
             self.at += 2
-            more = self._value(depth)
+            more = self.value(depth)
             if isinstance(more, dict):
                 return list(more.items())
             self._note("** needs a dictionary")
             return []
-        self._value(depth)
+        self.value(depth)
         self._note(f"argument {position} has no name; write {function}(parameter=value)")
         return []
 
-    def _value(self, depth: int) -> JsonValue:
+    def value(self, depth: int) -> JsonValue:
         if depth > MAX_DEPTH:
-            raise self._unreadable(f"nested deeper than {MAX_DEPTH} levels")
-        head = self._peek()
+            raise self.unreadable(f"nested deeper than {MAX_DEPTH} levels")
+        head = self.peek()
         if head == "[":
             return self._items("[", "]", depth)[0]
         if head == "(":
@@ -235,14 +253,14 @@ class _Reader:
             return self._string(string)
         if word := self._match(_WORD):
             return self._word(word[0], depth)
-        raise self._unreadable("expected a value" if head else "the text breaks off")
+        raise self.unreadable("expected a value" if head else "the text breaks off")
 
     def _items(self, opening: str, closing: str, depth: int) -> tuple[list[JsonValue], bool]:
         """The items of a list or tuple, and whether a comma follows the last one."""
         self._expect(opening)
         items: list[JsonValue] = []
         while not self._accept(closing):
-            items.append(self._value(depth + 1))
+            items.append(self.value(depth + 1))
             if not self._accept(","):
                 self._expect(closing)
                 return items, False
@@ -252,9 +270,9 @@ class _Reader:
         self._expect("{")
         items: dict[str, JsonValue] = {}
         while not self._accept("}"):
-            key = self._value(depth + 1)
+            key = self.value(depth + 1)
             self._expect(":")
-            value = self._value(depth + 1)
+            value = self.value(depth + 1)
             if isinstance(key, str):
                 items[key] = value
             else:
@@ -308,7 +326,7 @@ class _Reader:
             return None
 
     def _word(self, word: str, depth: int) -> JsonValue:
-        if self._peek() == "(":
+        if self.peek() == "(":
             self._note(f"{word}(...) is a call inside a call; call it first and use its result")
             self._arguments(word, depth + 1)
             return None
@@ -320,7 +338,7 @@ class _Reader:
     def _note(self, problem: str) -> None:
         self.problem = self.problem or problem
 
-    def _peek(self) -> str:
+    def peek(self) -> str:
         """Skip space; the character that follows, or nothing at the end."""
         self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
         return self.text[self.at : self.at + 1]
@@ -331,16 +349,16 @@ class _Reader:
         return match
 
     def _accept(self, character: str) -> bool:
-        if self.text.startswith(character, self.at) or self._peek() == character:
+        if self.text.startswith(character, self.at) or self.peek() == character:
             self.at += 1
             return True
         return False
 
     def _expect(self, character: str) -> None:
         if not self._accept(character):
-            raise self._unreadable(f"expected {character!r}")
+            raise self.unreadable(f"expected {character!r}")
 
-    def _unreadable(self, what: str) -> _Unreadable:
+    def unreadable(self, what: str) -> _Unreadable:
         found = self.text[self.at : self.at + 20]
         where = f"at character {self.at}, before {found!r}" if found else "at the end of the text"
         return _Unreadable(f"{what} {where}")

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from artis_sdk.actions import MAX_CALLS, MAX_DEPTH, format_actions, parse_actions
+from artis_sdk.actions import MAX_CALLS, MAX_DEPTH, format_actions, parse_actions, parse_literal
 from artis_sdk.records import ToolCall
 
 
@@ -187,6 +187,18 @@ def test_no_text_raises_and_only_json_comes_out(text: str) -> None:
         assert call.malformed is None or call.arguments == {}
         if call.raw and text.isascii():
             assert call.raw in text
+
+
+@given(values)
+def test_json_and_python_literals_are_read(value: JsonValue) -> None:
+    assert parse_literal(json.dumps(value)) == value
+    assert parse_literal(repr(value)) == value
+
+
+@pytest.mark.parametrize("text", ["", "1 2", "[1", "f()", "x", "{1: 2}", "[" * 5000, "'\ud800'"])
+def test_what_is_no_literal_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        parse_literal(text)
 
 
 M = 1_000_000  # characters
