@@ -1,13 +1,16 @@
-"""How a sync guarded call inside a world waits for the world, which is async.
+"""How a guarded call inside a world reaches it, from wherever the call was made.
 
-A greenlet carries a caller's own agent: a sync call deep inside it hands what it waits for to the
-task that runs the agent, and goes on when the answer is there. SQLAlchemy's asyncio layer does the same.
+The world is async. A sync call from another thread blocks that thread; a sync call deep inside a
+caller's own agent, on the event loop, is carried by a greenlet: what it waits for is handed to the
+task that runs the agent. SQLAlchemy's asyncio layer does the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+import concurrent.futures
+import time
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,19 +18,25 @@ from typing import Any, TypeVar
 from greenlet import getcurrent, greenlet
 
 from artis_sdk.errors import FirewallError
-from artis_sdk.tools.world import Invocation, Place, Reply
+from artis_sdk.tools.world import Invocation, Place, Reply, route
 
 T = TypeVar("T")
+
+_POLL = 0.5  # seconds between looks at whether the world's event loop still lives
+_SILENCE = 30.0  # seconds after which an event loop that has not even begun a call counts as blocked
 
 
 async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine whose sync guarded calls, made in its own task, may wait for a world.
 
+    Tasks that it starts are not carried: a sync guarded call on the event loop in one of them is
+    refused with the advice to use `asyncio.to_thread`.
+
     Args:
         agent: the coroutine, or what makes it.
     """
     coroutine = agent() if callable(agent) else agent
-    if isinstance(getcurrent(), _Carrier):
+    if _carrier() is not None:
         return await coroutine
     result: T = await _Carried(coroutine)
     return result
@@ -35,35 +44,84 @@ async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine
 
 async def hand_over(place: Place, invocation: Invocation) -> Reply:
     """Have the world handle a call, on the loop that the world lives on."""
-    assert place.world is not None and place.loop is not None
+    assert place.world is not None
+    assert place.loop is not None
     if asyncio.get_running_loop() is place.loop:
         return await place.world.handle(invocation)
-    return await asyncio.wrap_future(
-        asyncio.run_coroutine_threadsafe(place.world.handle(invocation), place.loop)
-    )
+    return await asyncio.wrap_future(_submit(place, place.loop, invocation, []))
 
 
 def wait(place: Place, invocation: Invocation) -> Reply:
     """Have the world handle a call and block until it has.
 
     Raises:
-        FirewallError: called on the event loop from where nothing can wait.
+        FirewallError: nothing can wait where the call was made, or the world's event loop is gone.
+        CancelledError: the world ended meanwhile.
     """
-    assert place.world is not None and place.loop is not None
+    assert place.world is not None
+    assert place.loop is not None
+    if _running_loop() is not place.loop:
+        return _wait_in_thread(place, place.loop, invocation)
+    carrier = _carrier()
+    if carrier is None:
+        name = invocation.tool.name
+        raise FirewallError(
+            name,
+            "a sync tool was called on the event loop, in a task or callback where it cannot wait for its "
+            f"outcome; use `await asyncio.to_thread({name}, ...)`",
+        )
+    reply: Reply = carrier.pump(place.world.handle(invocation).__await__())
+    return reply
+
+
+# --- from another thread ----------------------------------------------------------------------
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
-        running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
-        running = None
-    if running is not place.loop:
-        return asyncio.run_coroutine_threadsafe(place.world.handle(invocation), place.loop).result()
-    carrier = getcurrent()
-    if isinstance(carrier, _Carrier):
-        return carrier.wait(place.world.handle(invocation))
-    raise FirewallError(
-        invocation.tool.name,
-        "a sync tool was called on the event loop, in a task or callback where it cannot wait for its "
-        f"outcome; use `await asyncio.to_thread({invocation.tool.name}, ...)`",
-    )
+        return None
+
+
+def _submit(
+    place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation, begun: list[bool]
+) -> concurrent.futures.Future[Reply]:
+    if not loop.is_running():
+        raise FirewallError(invocation.tool.name, "the event loop of the world that it belongs to has ended")
+
+    async def handle() -> Reply:
+        """In a task that ends no later than the world."""
+        begun.append(True)
+        route(invocation.tool.name)
+        assert place.world is not None
+        task: Any = asyncio.current_task()
+        place.calls.add(task)
+        try:
+            return await place.world.handle(invocation)
+        finally:
+            place.calls.discard(task)
+
+    return asyncio.run_coroutine_threadsafe(handle(), loop)
+
+
+def _wait_in_thread(place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation) -> Reply:
+    begun: list[bool] = []
+    answer = _submit(place, loop, invocation, begun)
+    deadline = time.monotonic() + _SILENCE
+    while not concurrent.futures.wait((answer,), timeout=_POLL).done:
+        if loop.is_closed() or (not begun and time.monotonic() > deadline):
+            answer.cancel()
+            raise FirewallError(
+                invocation.tool.name,
+                "the event loop that must answer is closed, or blocked (is it waiting for this thread?)",
+            )
+    if answer.cancelled():
+        raise asyncio.CancelledError(f"{invocation.tool.name}: the world that it belongs to has ended")
+    return answer.result()
+
+
+# --- on the event loop ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +131,47 @@ class _Raise:
     error: BaseException
 
 
-class _Carrier(greenlet):
-    """Drives a coroutine. What it or a sync call inside it awaits goes to the task outside."""
-
-    def __init__(self, context: Context | None) -> None:
-        super().__init__(self._drive)
-        self.gr_context = context
-
-    def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return _Finished(self._pump(coroutine))
-
-    def wait(self, awaitable: Awaitable[T]) -> T:
-        """Called inside: block here, not the loop, until the awaitable is done."""
-        result: T = self._pump(awaitable.__await__())
-        return result
-
-    def _pump(self, steps: Any) -> Any:
-        sent: Any = None
-        while True:
-            try:
-                yielded = steps.throw(sent.error) if isinstance(sent, _Raise) else steps.send(sent)
-            except StopIteration as stop:
-                return stop.value
-            sent = self.parent.switch(yielded)
-
-
 @dataclass(frozen=True, slots=True)
 class _Finished:
     value: Any
 
 
+class _Carrier(greenlet):
+    """Drives a coroutine. What it or a sync call inside it awaits goes to the task outside."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
+        super().__init__(self._drive)
+        self.gr_context = context  # the task's own context object, not a copy
+        self.task = asyncio.current_task()
+        self.outside = getcurrent()
+        self.inside: greenlet = self
+        """Where to go on: the carrier, or a greenlet that the agent's own libraries started in it."""
+        self._coroutine = coroutine
+
+    def _drive(self, sent: Any) -> _Finished:
+        return _Finished(self.pump(self._coroutine, sent))
+
+    def pump(self, steps: Any, sent: Any = None) -> Any:
+        """Called inside: run an awaitable's steps to their end, blocking here and not the loop."""
+        while True:
+            try:
+                wanted = steps.throw(sent.error) if isinstance(sent, _Raise) else steps.send(sent)
+            except StopIteration as stop:
+                return stop.value
+            self.inside = getcurrent()
+            sent = self.outside.switch(wanted)
+
+
+def _carrier() -> _Carrier | None:
+    """The carrier that this code runs in, if its task is the one that is running."""
+    found: greenlet | None = getcurrent()
+    while found is not None and not isinstance(found, _Carrier):
+        found = found.parent
+    return found if found is not None and found.task is asyncio.current_task() else None
+
+
 class _Carried(Generator[Any, Any, Any]):
-    """The carrier, seen from the task: an awaitable that yields what the inside waits for."""
+    """The carrier as the task sees it: an awaitable that yields what the inside waits for."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine
@@ -117,20 +184,15 @@ class _Carried(Generator[Any, Any, Any]):
         return self._resume(value)
 
     def throw(self, error: Any, value: Any = None, traceback: Any = None) -> Any:
-        return self._resume(_Raise(error if isinstance(error, BaseException) else value or error()))
+        thrown = error if isinstance(error, BaseException) else (value or error())
+        return self._resume(_Raise(thrown))
 
     def _resume(self, sent: Any) -> Any:
         outside = getcurrent()
         if self._carrier is None:
-            if isinstance(sent, _Raise):
-                self._coroutine.close()
-                raise sent.error
-            self._carrier = _Carrier(outside.gr_context)
-            self._carrier.parent = outside
-            result = self._carrier.switch(self._coroutine)
-        else:
-            self._carrier.parent = outside
-            result = self._carrier.switch(sent)
+            self._carrier = _Carrier(self._coroutine, outside.gr_context)
+        self._carrier.outside = self._carrier.parent = outside
+        result = self._carrier.inside.switch(sent)
         if isinstance(result, _Finished):
             raise StopIteration(result.value)
         return result

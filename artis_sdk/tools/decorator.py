@@ -47,7 +47,8 @@ def guarded_tool(
     """Guard a sync or async function or method: in a session its calls go where the session says.
 
     Outside every session it behaves as the plain function. The tool's schema is made from annotations
-    and docstring at first use. A method's first parameter must be called `self` or `cls`.
+    and docstring at first use. Put it on top of other decorators, above all of those that cache: what
+    it guards is what stands below. A method's first parameter must be called `self` or `cls`.
 
     Args:
         function: the function, when used bare.
@@ -67,23 +68,36 @@ def guarded_tool(
     def guard(function: F) -> F:
         kind = type(function) if isinstance(function, staticmethod | classmethod) else None
         plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
-        tool = GuardedTool[..., Any](
-            define(
-                plain,
-                name=name,
-                risk=risk,
-                timeout=timeout,
-                idempotency_key=idempotency_key,
-                failures=failures,
-                reconcile=reconcile,
-                takes_self=kind is not staticmethod and _takes_self(plain),
-            )
+        definition = define(
+            plain,
+            name=name,
+            risk=risk,
+            timeout=timeout,
+            idempotency_key=idempotency_key,
+            failures=failures,
+            reconcile=reconcile,
+            takes_self=kind is not staticmethod and _takes_self(plain),
         )
-        wrapper = entry(tool, plain)
+        tool = GuardedTool[..., Any](definition)
+        definition.wrapper = wrapper = entry(tool, plain)
         wrapper.__guarded_tool__ = tool  # type: ignore[attr-defined]
         return cast(F, kind(wrapper) if kind else wrapper)
 
     return guard if function is None else guard(function)
+
+
+def tool_of(function: Callable[..., Any]) -> GuardedTool[..., Any]:
+    """The tool behind a decorated function; a method's has no object yet.
+
+    Raises:
+        ToolDefinitionError: it is not decorated, or another decorator stands on top of the guard.
+    """
+    tool: GuardedTool[..., Any] | None = getattr(function, "__guarded_tool__", None)
+    if tool is None:
+        raise ToolDefinitionError(f"{function!r} is not decorated with @guarded_tool")
+    if not tool.stands_for(getattr(function, "__func__", function)):
+        raise ToolDefinitionError(f"{tool.name}: another decorator is on top of @guarded_tool; put it below")
+    return tool
 
 
 def define(
@@ -101,12 +115,14 @@ def define(
     called = name or getattr(function, "__name__", "") or repr(function)
     if isinstance(function, type):
         raise ToolDefinitionError(
-            f"{called} is a class; guard its methods, or Toolset.from_object(an instance)"
+            f"{called} is a class; guard its methods, or an object by Toolset.from_object"
         )
     if not inspect.isroutine(function):
         raise ToolDefinitionError(f"{called} is no function; wrap the call in a `def` and guard that")
     if hasattr(function, "__guarded_tool__"):
-        raise ToolDefinitionError(f"{called} is guarded already")
+        raise ToolDefinitionError(
+            f"{called} is guarded already; @guarded_tool goes on top of other decorators"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError(
             f"{called} is a generator; a guarded tool gives back one outcome, so return a list"

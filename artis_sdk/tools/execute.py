@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -57,7 +59,7 @@ async def _awaited(
     try:
         async with asyncio.timeout(tool.timeout) as limit:
             value = await with_sync_calls(call)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a tool may raise anything
         if isinstance(error, TimeoutError) and limit.expired():
             return _timed_out(tool, provenance, start)
         return _raised(tool, error, provenance, start)
@@ -74,20 +76,36 @@ async def _in_thread(
     def run() -> Reply:
         try:
             value = call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a tool may raise anything
             return _raised(tool, error, provenance, start)
         return _returned(tool, value, provenance, start)
 
-    running = asyncio.get_running_loop().run_in_executor(None, copy_context().run, run)
+    running = asyncio.wrap_future(_thread(run, tool.name, daemon=provenance is not Provenance.REAL))
     try:
-        done, _ = await asyncio.wait({running}, timeout=tool.timeout)
-    except asyncio.CancelledError:
-        running.add_done_callback(partial(_ended_late, late=late))
-        raise
-    if done:
-        return running.result()
-    running.add_done_callback(partial(_ended_late, late=late))
-    return _timed_out(tool, provenance, start)
+        await asyncio.wait({running}, timeout=tool.timeout)
+        return running.result() if running.done() else _timed_out(tool, provenance, start)
+    finally:
+        if not running.done():
+            running.add_done_callback(partial(_ended_late, late=late))
+
+
+def _thread(run: Callable[[], Reply], name: str, *, daemon: bool) -> Future[Reply]:
+    """Run in a thread of its own, with this context.
+
+    A pool would do harm: calls that wait for nested calls fill it, and then nothing ends. A real call
+    is no daemon, so the interpreter does not end in the middle of it.
+    """
+    ended: Future[Reply] = Future()
+    context = copy_context()
+
+    def body() -> None:
+        try:
+            ended.set_result(context.run(run))
+        except BaseException as error:  # noqa: BLE001  goes to whoever waits
+            ended.set_exception(error)
+
+    threading.Thread(target=body, name=f"artis-{name}", daemon=daemon).start()
+    return ended
 
 
 def _ended_late(running: asyncio.Future[Reply], late: Callable[[Reply], None] | None) -> None:
@@ -96,7 +114,11 @@ def _ended_late(running: asyncio.Future[Reply], late: Callable[[Reply], None] | 
 
 
 def _returned(tool: GuardedTool[..., Any], value: Any, provenance: Provenance, start: float) -> Reply:
-    return Reply(tool.outcome(value, provenance, time.perf_counter() - start), value)
+    duration = time.perf_counter() - start
+    if isinstance(value, Iterator):  # read once here, and once more by the caller
+        items = list(value)
+        return Reply(tool.outcome(items, provenance, duration), iter(items))
+    return Reply(tool.outcome(value, provenance, duration), value)
 
 
 def _raised(tool: GuardedTool[..., Any], error: Exception, provenance: Provenance, start: float) -> Reply:

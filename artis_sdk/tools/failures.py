@@ -33,16 +33,12 @@ class FailureRules:
         for rule in rules:
             if isinstance(rule, type):
                 if not issubclass(rule, Exception):
-                    raise ToolDefinitionError(
-                        f"{tool}: failures= names {rule.__name__}, which is no Exception"
-                    )
+                    raise ToolDefinitionError(f"{tool}: failures={rule.__name__} is no Exception")
                 exceptions.append(rule)
             elif callable(rule):
                 classifiers.append(rule)
             else:
-                raise ToolDefinitionError(
-                    f"{tool}: failures= takes exception types and callables, not {rule!r}"
-                )
+                raise ToolDefinitionError(f"{tool}: failures={rule!r} is no exception type or callable")
         return cls(tuple(exceptions), tuple(classifiers))
 
     def classify(self, result: Any) -> str | None:
@@ -81,6 +77,9 @@ class FailureRules:
                 except (TypeError, ValueError, LookupError, AttributeError):
                     break  # it wants more than a message
         return ToolFailure(tool, failure_type, message)
+
+
+NO_RULES = FailureRules()
 
 
 def _by_name(classes: Iterable[type[Exception]], name: str) -> type[Exception] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -13,8 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from artis_sdk.errors import SimulationError, ToolFailure
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
-from artis_sdk.tools.failures import FailureRules
+from artis_sdk.tools.failures import NO_RULES, FailureRules
 from artis_sdk.tools.jsonable import jsonable
+from artis_sdk.tools.parameters import Parameters
 from artis_sdk.tools.routing import entry
 from artis_sdk.tools.schema import Shape, return_adapter
 from artis_sdk.tools.world import Invocation, Reply
@@ -26,42 +28,39 @@ Reconcile = Callable[..., Any]
 """Asked after a crash how a call ended: `reconcile(call: ToolCall, key: str | None)`, sync or async."""
 
 
+@dataclass(eq=False)
 class Definition:
     """What a tool is, whatever object it is bound to; costly parts are made at their first use."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        *,
-        name: str,
-        risk: Risk,
-        timeout: float | None,
-        idempotency_key: str | None,
-        failures: FailureRules,
-        reconcile: Reconcile | None,
-        takes_self: bool,
-    ) -> None:
-        self.function = function
-        self.name = name
-        self.risk = risk
-        self.timeout = timeout
-        self.idempotency_key = idempotency_key
-        self.failures = failures
-        self.reconcile = reconcile
-        self.takes_self = takes_self
-        self.is_async = inspect.iscoroutinefunction(function)
+    function: Callable[..., Any]
+    name: str
+    takes_self: bool
+    risk: Risk = Risk.IRREVERSIBLE
+    timeout: float | None = None
+    idempotency_key: str | None = None
+    failures: FailureRules = NO_RULES
+    reconcile: Reconcile | None = None
+    wrapper: Callable[..., Any] | None = None
+    """What `@guarded_tool` gave back for it."""
+
+    @cached_property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        return Parameters(self.function, skip_first=self.takes_self)
 
     @cached_property
     def shape(self) -> Shape:
-        return Shape(self.name, self.function, skip_first=self.takes_self, hidden=self.idempotency_key)
+        return Shape(self.name, self.function, self.parameters, self.idempotency_key)
 
     @cached_property
     def spec(self) -> ToolSpec:
-        shape = self.shape
         return ToolSpec(
             name=self.name,
-            description=shape.documentation.description,
-            parameters=shape.schema,
+            description=self.shape.documentation.description,
+            parameters=self.shape.schema,
             risk=self.risk,
         )
 
@@ -102,6 +101,7 @@ class GuardedTool(Generic[P, R]):
         self.reconcile = definition.reconcile
         self.is_async = definition.is_async
         self.owner = None if isinstance(bound_to, type) else bound_to
+        self.__doc__ = definition.function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self._entry(*args, **kwargs)
@@ -135,6 +135,10 @@ class GuardedTool(Generic[P, R]):
         function = self._definition.function
         return function if self._bound_to is None else MethodType(function, self._bound_to)
 
+    def stands_for(self, function: Callable[..., Any]) -> bool:
+        """Whether this is what `@guarded_tool` gave back, with no other decorator on top."""
+        return function is self._definition.wrapper
+
     @property
     def needs_owner(self) -> bool:
         """It is a method that no object has been given to yet."""
@@ -143,6 +147,10 @@ class GuardedTool(Generic[P, R]):
     def on(self, owner: object) -> GuardedTool[..., R]:
         """The same method of another object, such as a forked one; a plain function stays as it is."""
         return GuardedTool(self._definition, owner) if self._definition.takes_self else self
+
+    def as_(self, name: str, risk: Risk) -> GuardedTool[P, R]:
+        """The same tool under another name and risk."""
+        return GuardedTool(replace(self._definition, name=name, risk=risk), self._bound_to)
 
     @property
     def spec(self) -> ToolSpec:
@@ -167,22 +175,15 @@ class GuardedTool(Generic[P, R]):
         Raises:
             InvalidArguments: the arguments fit neither the signature nor the schema.
         """
-        shape = self._definition.shape
-        arguments = shape.named(args, kwargs)
-        key = self.idempotency_key
-        if key is not None and key in arguments:
-            position = shape.positional.index(key) if key in shape.positional else len(args)
-            if position < len(args):
-                kwargs = {**kwargs, **dict(zip(shape.positional[position:], args[position:], strict=False))}
-                args = args[:position]
-            del arguments[key]
-        shape.check(arguments)
-        if shape.var_keyword is not None:
-            arguments = {str(name): value for name, value in arguments.items()}
-        call = ToolCall(
-            tool=self.name, arguments={name: jsonable(value) for name, value in arguments.items()}
-        )
-        return Invocation(self, call, args, kwargs)
+        parameters = self._definition.parameters
+        parameters.fit(self.name, args, kwargs)
+        arguments = parameters.named(args, kwargs)
+        if self.idempotency_key in arguments:
+            args, kwargs = parameters.without(self.idempotency_key, args, kwargs)
+            del arguments[self.idempotency_key]
+        self._definition.shape.check(arguments)
+        seen = {name: jsonable(value) for name, value in arguments.items()}
+        return Invocation(self, ToolCall(tool=self.name, arguments=seen), args, kwargs)
 
     def parse(self, call: ToolCall) -> Invocation:
         """A model's call as an invocation, its JSON arguments converted as the annotations say.
@@ -190,13 +191,13 @@ class GuardedTool(Generic[P, R]):
         Raises:
             InvalidArguments: the arguments do not fit the schema; the message says how to fix them.
         """
-        shape = self._definition.shape
-        args, kwargs = shape.place(shape.check(call.arguments))
+        checked = self._definition.shape.check(call.arguments)
+        args, kwargs = self._definition.parameters.place(checked)
         return Invocation(self, call, args, kwargs)
 
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a Python call by parameter name, unchecked, as the very objects."""
-        return self._definition.shape.named(args, kwargs)
+        return self._definition.parameters.named(args, kwargs)
 
     # --- outcomes out -------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -15,6 +16,8 @@ def jsonable(value: Any) -> Any:
     """
     if value is None or type(value) in _PLAIN:
         return value
+    if isinstance(value, Iterator):  # reading it here would take it from whoever owns it
+        return f"<{type(value).__name__}>"
     try:
         return to_jsonable_python(value, fallback=public_attributes)
     except (PydanticSerializationError, ValueError, RecursionError):

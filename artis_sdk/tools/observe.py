@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from artis_sdk.contracts import Observer
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import lock, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from artis_sdk.tools.guarded import GuardedTool
 
-_log = logging.getLogger("artis_sdk")
-
 
 def add_observer(observer: Observer) -> None:
     """Tell `observer` of every real call outside sessions, from now on."""
-    watch.observers = (*watch.observers, observer)
-    watch.update()
+    with lock:
+        watch.observers = (*watch.observers, observer)
+        watch.update()
 
 
 def remove_observer(observer: Observer) -> None:
     """Stop telling `observer`; nothing happens if it was never added."""
-    watch.observers = tuple(other for other in watch.observers if other is not observer)
-    watch.update()
+    with lock:
+        watch.observers = tuple(other for other in watch.observers if other is not observer)
+        watch.update()
 
 
 def observed(
@@ -70,6 +69,8 @@ def _tell(
     for observer in watch.observers:
         try:
             observer.called(tool, arguments, value, error, at, duration)
-        except Exception:
-            # The call has been made; a log that fails must not make it look otherwise.
-            _log.exception("observer of guarded calls failed on %s", tool.name)
+        except Exception:  # the call has been made; a log that fails must not make it look otherwise
+            import logging
+
+            logger = logging.getLogger("artis_sdk")
+            logger.exception("observer of guarded calls failed on %s", tool.name)

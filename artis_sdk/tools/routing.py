@@ -48,8 +48,8 @@ def _routed(
     place = route(tool.name)
     if place is None and not watch.observers:
         return function(*args, **kwargs)
-    if tool.needs_owner and args:
-        tool, function, args = tool.on(args[0]), tool.on(args[0]).function, args[1:]
+    if tool.needs_owner:
+        tool, function, args = _on_object(tool, args)
     if place is None:
         return observed(tool, function, args, kwargs)
     from artis_sdk.tools.bridge import wait
@@ -63,10 +63,20 @@ async def _routed_async(
     place = route(tool.name)
     if place is None and not watch.observers:
         return await function(*args, **kwargs)
-    if tool.needs_owner and args:
-        tool, function, args = tool.on(args[0]), tool.on(args[0]).function, args[1:]
+    if tool.needs_owner:
+        tool, function, args = _on_object(tool, args)
     if place is None:
         return await observed_async(tool, function, args, kwargs)
     from artis_sdk.tools.bridge import hand_over
 
     return (await hand_over(place, tool.bind(*args, **kwargs))).result()
+
+
+def _on_object(
+    tool: GuardedTool[..., Any], args: tuple[Any, ...]
+) -> tuple[GuardedTool[..., Any], Callable[..., Any], tuple[Any, ...]]:
+    """A method called through its class's function: the object is the first argument."""
+    if not args:
+        raise TypeError(f"{tool.name}() is a method and was called without an object")
+    bound = tool.on(args[0])
+    return bound, bound.function, args[1:]

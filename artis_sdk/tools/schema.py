@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
+from types import GenericAlias
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -17,20 +18,24 @@ from typing_extensions import TypedDict
 from artis_sdk.errors import InvalidArguments, ToolDefinitionError
 from artis_sdk.tools.docstrings import documentation
 from artis_sdk.tools.jsonable import jsonable
+from artis_sdk.tools.parameters import Parameters
 
 _REST = "**"
 """Under this key the parameters that only `**kwargs` takes are validated."""
 _LONGEST_ECHO = 80  # characters of a wrong value in a message
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Shape:
-    """How a tool is called.
+    """A tool's parameters as JSON, and calls checked against them.
+
+    Checking is pydantic's lax mode in every world alike: `"12"` or `12.0` is taken for an int, a list
+    for a tuple, an ISO text for a date; a number is not taken for a text. What no parameter takes is
+    refused.
 
     Args:
         tool: the tool's name, for messages.
-        function: the function whose parameters count.
-        skip_first: the first parameter is `self` or `cls` and is bound away.
+        function: the function whose annotations and docstring count.
+        parameters: its parameters.
         hidden: the idempotency key, which a model neither sees nor gives.
 
     Raises:
@@ -38,20 +43,13 @@ class Shape:
     """
 
     def __init__(
-        self, tool: str, function: Callable[..., Any], *, skip_first: bool, hidden: str | None
+        self, tool: str, function: Callable[..., Any], parameters: Parameters, hidden: str | None
     ) -> None:
         self.tool = tool
-        parameters = list(inspect.signature(function).parameters.values())[1 if skip_first else 0 :]
         self.hints = _hints(tool, function)
         self.hidden = hidden
-        self.parameters = {p.name: p for p in parameters}
-        self.var_positional = _named(parameters, inspect.Parameter.VAR_POSITIONAL)
-        self.var_keyword = _named(parameters, inspect.Parameter.VAR_KEYWORD)
-        self.positional = [p.name for p in parameters if p.kind in _BY_POSITION]
-        self.positional_only = {p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_ONLY}
-        self.shown = [
-            p for p in parameters if p.name != hidden and p.kind is not inspect.Parameter.VAR_KEYWORD
-        ]
+        self.var_keyword = parameters.var_keyword
+        self.shown = [p for p in parameters.by_name.values() if p.name not in (hidden, self.var_keyword)]
         self._names = {p.name for p in self.shown}
         self.documentation = documentation(inspect.getdoc(function))
         self.validator = self._validator()
@@ -67,7 +65,7 @@ class Shape:
         if self.var_keyword is not None:
             rest = {name: given.pop(name) for name in list(given) if name not in self._names}
             if self.hidden in rest:
-                raise InvalidArguments(self.tool, f"{self.hidden} is filled in by the caller; leave it out")
+                raise InvalidArguments(self.tool, f"{self.hidden}: unknown parameter; leave it out")
             given[_REST] = rest
         try:
             checked: dict[str, Any] = self.validator.validate_python(given)
@@ -77,47 +75,14 @@ class Shape:
         checked.update(checked.pop(_REST, {}))
         return checked
 
-    def place(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Checked arguments as the function takes them: what has to go by position, and the rest."""
-        spread = arguments.get(self.var_positional) if self.var_positional is not None else None
-        args: list[Any] = []
-        for name in self.positional if spread else [n for n in self.positional if n in self.positional_only]:
-            if name not in arguments:
-                if not spread and not any(later in arguments for later in self.positional_only):
-                    break
-                args.append(self.parameters[name].default)
-            else:
-                args.append(arguments[name])
-        kwargs = {n: v for n, v in arguments.items() if n != self.var_positional}
-        for name in self.positional[: len(args)]:
-            kwargs.pop(name, None)
-        return (*args, *(spread or ())), kwargs
-
-    def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a Python call by parameter name, unchecked.
-
-        Raises:
-            InvalidArguments: the call does not fit the signature.
-        """
-        arguments = dict(zip(self.positional, args, strict=False))
-        if len(args) > len(self.positional):
-            if self.var_positional is None:
-                raise InvalidArguments(
-                    self.tool, f"takes {len(self.positional)} positional arguments, got {len(args)}"
-                )
-            arguments[self.var_positional] = list(args[len(self.positional) :])
-        for name in kwargs:
-            if name in arguments:
-                raise InvalidArguments(self.tool, f"{name}: given twice, by position and by name")
-        return {**arguments, **kwargs}
-
     # --- building -----------------------------------------------------------------------------
 
     def _validator(self) -> TypeAdapter[Any]:
         fields = {p.name: self._field(p) for p in self.shown}
         if self.var_keyword is not None:
-            fields[_REST] = dict[str, self.hints.get(self.var_keyword, Any)]  # type: ignore[misc]
-        arguments = TypedDict(self.tool, fields)  # type: ignore[operator]
+            fields[_REST] = GenericAlias(dict, (str, self.hints.get(self.var_keyword, Any)))
+        make: Any = TypedDict
+        arguments = make(self.tool, fields)
         arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
         try:
             return TypeAdapter(arguments)
@@ -132,7 +97,7 @@ class Shape:
                 f"`{parameter.name}: Annotated[..., Field(...)] = default`"
             )
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            annotation = list[annotation]
+            annotation = GenericAlias(list, (annotation,))
         text = _annotated_text(annotation) or self.documentation.parameters.get(parameter.name)
         if text and not _has_description(annotation):
             annotation = Annotated[annotation, Field(description=text)]
@@ -210,10 +175,6 @@ def _hints(tool: str, function: Callable[..., Any]) -> dict[str, Any]:
             f"{tool}: the annotation {error.name!r} cannot be resolved; import it at run time, not only "
             "under TYPE_CHECKING, and define it at module level"
         ) from error
-
-
-def _named(parameters: list[inspect.Parameter], kind: Any) -> str | None:
-    return next((p.name for p in parameters if p.kind is kind), None)
 
 
 def _annotated_text(annotation: Any) -> str | None:

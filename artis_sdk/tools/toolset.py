@@ -10,7 +10,7 @@ from typing import Any
 
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk, State, ToolSpec
-from artis_sdk.tools.decorator import define
+from artis_sdk.tools.decorator import define, tool_of
 from artis_sdk.tools.failures import Failures
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.jsonable import jsonable, public_attributes
@@ -34,9 +34,7 @@ class Toolset:
         for given in tools:
             tool = _tool(given)
             if tool.name in self._tools:
-                raise ToolDefinitionError(
-                    f"two tools are called {tool.name!r}; give one another name or a prefix"
-                )
+                raise ToolDefinitionError(f"two tools are called {tool.name!r}; rename one, or give a prefix")
             self._tools[tool.name] = tool
 
     @classmethod
@@ -67,7 +65,7 @@ class Toolset:
     def from_module(cls, module: ModuleType) -> Toolset:
         """The decorated functions that a module has under public names."""
         tools = [
-            value.__guarded_tool__
+            tool_of(value)
             for name, value in vars(module).items()
             if not name.startswith("_") and inspect.isroutine(value) and hasattr(value, "__guarded_tool__")
         ]
@@ -90,7 +88,7 @@ class Toolset:
         """Guard the public methods of an object without editing its class.
 
         The object's own methods stay as they are: only calls through the tools are guarded. Methods
-        that are decorated keep what their decorator says.
+        that are decorated keep what their decorator says, unless `risks` names them.
 
         Args:
             obj: any object.
@@ -110,7 +108,7 @@ class Toolset:
         risks = _known(risks, methods)
         return cls(
             *(
-                _method(obj, name, prefix, risks.get(name, default_risk), failures)
+                _method(obj, name, prefix, risks.get(name), default_risk, failures)
                 for name in methods
                 if name in wanted and name not in unwanted
             )
@@ -172,10 +170,10 @@ class Toolset:
 def _tool(given: Tool | Callable[..., Any]) -> Tool:
     if isinstance(given, GuardedTool):
         tool: Tool = given
-    elif isinstance(given, MethodType) and hasattr(given, "__guarded_tool__"):
-        tool = given.__guarded_tool__.on(given.__self__)
     elif hasattr(given, "__guarded_tool__"):
-        tool = given.__guarded_tool__
+        tool = tool_of(given)
+        if isinstance(given, MethodType):
+            tool = tool.on(given.__self__)
     else:
         tool = GuardedTool(define(given, takes_self=False))
     if tool.needs_owner:
@@ -196,14 +194,19 @@ def _methods(obj: object) -> dict[str, Any]:
     return found
 
 
-def _method(obj: object, name: str, prefix: str, risk: Risk, failures: Failures | None) -> Tool:
+def _method(
+    obj: object, name: str, prefix: str, risk: Risk | None, default: Risk, failures: Failures | None
+) -> Tool:
     bound = getattr(obj, name)
     if hasattr(bound, "__guarded_tool__"):
-        return _tool(bound)
+        tool = _tool(bound)
+        return tool.as_(prefix + tool.name, risk or tool.risk)
     static = isinstance(inspect.getattr_static(type(obj), name), staticmethod)
     function = bound if static or not hasattr(bound, "__func__") else bound.__func__
     takes_self = not static and hasattr(bound, "__self__")
-    definition = define(function, takes_self=takes_self, name=prefix + name, risk=risk, failures=failures)
+    definition = define(
+        function, takes_self=takes_self, name=prefix + name, risk=risk or default, failures=failures
+    )
     return GuardedTool(definition, bound.__self__ if takes_self else None)
 
 

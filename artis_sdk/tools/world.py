@@ -12,17 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from artis_sdk.errors import FirewallError
 from artis_sdk.records import Outcome, ToolCall
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, Task
 
     from artis_sdk.contracts import Observer
     from artis_sdk.tools.guarded import GuardedTool
+    from artis_sdk.tools.leftovers import Leftovers
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +81,48 @@ class Place:
     loop: AbstractEventLoop | None = None
     process: int = 0
     open: bool = True
+    calls: set[Task[Reply]] = field(default_factory=set)
+    """Calls that came from other threads and are being handled."""
+
+
+lock = RLock()
+"""Held while `watch` changes."""
 
 
 class Watch:
     """Why a call without a world may not take the fast path. One per process."""
 
-    __slots__ = ("observers", "on", "rehearsals")
+    __slots__ = ("leftovers", "observers", "on", "rehearsals")
 
     def __init__(self) -> None:
         self.rehearsals = 0
         """Rehearsals now going on whose calls may lose their context."""
+        self.leftovers: Leftovers | None = None
+        """What such rehearsals have left running in other threads."""
         self.observers: tuple[Observer, ...] = ()
         self.on = False
 
     def update(self) -> None:
-        self.on = self.rehearsals > 0 or bool(self.observers)
+        """Say anew, under the lock, whether any reason holds."""
+        with lock:
+            self.on = self.rehearsals > 0 or bool(self.leftovers) or bool(self.observers)
 
 
 # A marker in the environment reaches processes that a rehearsed agent spawns.
 _MARKER = "ARTIS_REHEARSAL"
-_lock = Lock()
-
 current: ContextVar[Place | None] = ContextVar("artis_sdk_place", default=None)
 watch = Watch()
+
+
+def _started_in_rehearsal() -> None:
+    """This process was started during a rehearsal of another one: it is never outside of it."""
+    with lock:
+        watch.rehearsals += 1
+        watch.update()
+
+
 if os.environ.get(_MARKER):
-    watch.rehearsals = 1
-    watch.update()
+    _started_in_rehearsal()
 
 
 def current_world() -> World | None:
@@ -120,15 +137,17 @@ def entered(world: World) -> Iterator[None]:
 
     Calls that come after the end, from tasks or threads left behind, are refused.
     """
-    import asyncio
+    from asyncio import get_running_loop
 
-    place = Place(world, asyncio.get_running_loop(), os.getpid())
+    place = Place(world, get_running_loop(), os.getpid())
     token = current.set(place)
     try:
         yield
     finally:
         place.open = False
         current.reset(token)
+        for call in place.calls:
+            call.cancel()
 
 
 @contextmanager
@@ -143,21 +162,25 @@ def rehearsing(runs_code: bool) -> Iterator[None]:
     if not runs_code:
         yield
         return
-    _count(1)
+    from artis_sdk.tools.leftovers import Leftovers, Passport, stamp, working
+
+    before = working()
+    with lock:
+        watch.rehearsals += 1
+        watch.update()
+        os.environ[_MARKER] = "1"
+        stamp(Passport(_started_in_rehearsal))
     try:
         yield
     finally:
-        _count(-1)
-
-
-def _count(change: int) -> None:
-    with _lock:
-        watch.rehearsals += change
-        watch.update()
-        if watch.rehearsals:
-            os.environ[_MARKER] = "1"
-        else:
-            os.environ.pop(_MARKER, None)
+        with lock:
+            watch.leftovers = watch.leftovers or Leftovers()
+            watch.leftovers.add(before)
+            watch.rehearsals -= 1
+            watch.update()
+            if not watch.rehearsals:
+                os.environ.pop(_MARKER, None)
+                stamp(None)
 
 
 @contextmanager
@@ -188,16 +211,21 @@ def route(tool: str) -> Place | None:
     if place is None:
         if watch.rehearsals:
             raise FirewallError(tool, _UNKNOWN_ORIGIN)
+        if watch.leftovers is not None:
+            if watch.leftovers.running_here():
+                raise FirewallError(tool, _OVER)
+            watch.update()
         return None
     if place.world is None:
         return None
     if place.process != os.getpid():
         raise FirewallError(tool, "called in a process that was forked inside a world; refused")
     if not place.open:
-        raise FirewallError(tool, "called by something left behind: the world it belonged to is over")
+        raise FirewallError(tool, _OVER)
     return place
 
 
+_OVER = "called by something left behind: the world that it belongs to is over"
 _UNKNOWN_ORIGIN = (
     "refused, because a rehearsal is going on and this call's context does not say whether it belongs to "
     "it. A raw thread, loop.run_in_executor and a new process lose the context: use asyncio.to_thread, or "
