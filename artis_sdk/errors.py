@@ -93,7 +93,7 @@ class LimitReached(ArtisError):
     """A limit on tokens, seconds, cost or steps was reached."""
 
     def __init__(self, limit: str, used: float, allowed: float) -> None:
-        super().__init__(f"{limit} limit reached: {used:g} of {allowed:g} used")
+        super().__init__(f"{limit} limit reached: {used:.10g} of {allowed:.10g} used")
         self.limit = limit
         self.used = used
         self.allowed = allowed

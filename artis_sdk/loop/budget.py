@@ -48,8 +48,9 @@ class Budget:
     estimate: the estimated tokens of its prompt, and `max_tokens` or else the longest answer of that
     role so far. A call that does not fit beside what others hold waits for them; one that would not
     fit even then raises `LimitReached`. So steps are never exceeded, and tokens (likewise cost) by at
-    most the sum, over the calls in flight when the limit is crossed, of how far each outgrows its
-    estimate: nothing where requests have `max_tokens` and prompts are not longer than estimated.
+    most the sum, over the calls that were in flight together with the last one admitted, of how far
+    each outgrew its estimate: nothing where requests have `max_tokens` and no prompt is longer than
+    estimated.
     A call that fails or is cancelled is not charged: its usage is not known.
 
     A rehearsal may use `1 - limits.reserve` of each limit. The commit has all that is left, and a

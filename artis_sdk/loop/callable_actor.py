@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +14,6 @@ from artis_sdk.loop.views import attempt_views
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Attempt, History, Task
 from artis_sdk.tools import Toolset
-from artis_sdk.tools.bridge import with_sync_calls
 from artis_sdk.tools.world import World, entered
 
 _SIGNATURE = "async def agent(task: str, *, tools, guidance: str | None) -> str"
@@ -72,12 +72,19 @@ class CallableActor:
         return Trajectory(steps=steps, messages=(), answer=answer)
 
     async def _run(self, task: Task, guidance: str | None) -> str:
+        from artis_sdk.tools.bridge import with_sync_calls
+
         try:
             answer = await with_sync_calls(self._agent(task.query, tools=self._tools, guidance=guidance))
         except ToolFailure as error:  # the real tool would have raised it, and the agent let it pass
             raise AgentError(f"the agent failed: {type(error).__name__}: {error}") from error
         except ArtisError:
             raise
+        except asyncio.CancelledError as error:
+            task_of_ours = asyncio.current_task()
+            if task_of_ours is None or task_of_ours.cancelling():
+                raise
+            raise AgentError("the agent cancelled itself") from error
         except Exception as error:
             raise AgentError(f"the agent failed: {type(error).__name__}: {error}") from error
         if not isinstance(answer, str):

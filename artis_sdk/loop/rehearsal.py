@@ -21,6 +21,7 @@ from artis_sdk.loop.callable_actor import attempts_text
 from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.loop.scoring import Scorer
 from artis_sdk.loop.strategies.base import StepStrategy, Strategy
+from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Attempt, Ending, Plan, Recommendation, Task
@@ -88,9 +89,7 @@ async def rehearse(
     rehearsal = Rehearsal(
         task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
     )
-    # An actor of unknown kind is taken to run code: the firewall is then at its strictest.
-    runs_code = simulator.runs_code or getattr(actor, "runs_code", True)
-    with budget.running(), rehearsing(runs_code):
+    with budget.running(), rehearsing(simulator.runs_code or rehearsal.own_agent):
         try:
             await strategy.rehearse(rehearsal)
         except LimitReached as limit:
@@ -161,6 +160,8 @@ class Rehearsal:
         self.emit = emit
         self.notes: list[str] = []
         self.stopped: LimitReached | None = None
+        # An actor of unknown kind is taken to run code: the firewall is then at its strictest.
+        self.own_agent: bool = getattr(actor, "runs_code", True)
         self._actor = actor
         self._simulator = simulator
         self._tools = tools
@@ -187,7 +188,8 @@ class Rehearsal:
         """Run one attempt in a world of its own, and judge it. Any number may run at once.
 
         Args:
-            prior: the attempts that it sees, oldest first (equation 2); none for equation 3.
+            prior: the attempts that it sees, oldest first (equation 2); none for equation 3. One
+                without a call or an answer has nothing to show and is left out.
 
         Raises:
             LimitReached: a limit was reached before; an attempt that meets it itself is returned.
@@ -221,7 +223,7 @@ class Rehearsal:
                     self.task.state,
                     attempt=index,
                     emit=self.emit,
-                    count=None if isinstance(self._actor, ModelActor) else meter.step,
+                    count=meter.step if self.own_agent else None,
                 )
                 trajectory = await self._act(world, meter, prior)
         except LimitReached as error:
@@ -289,12 +291,19 @@ async def _summarize(rehearsal: Rehearsal, summarizer: Summarizer | None) -> Rec
         summarizer = summarizer.metered(meter)
     try:
         async with meter.deadline():
-            return await summarizer.summarize(rehearsal.task, rehearsal.usable)
+            recommendation = await summarizer.summarize(rehearsal.task, rehearsal.usable)
     except (SummaryError, ContextOverflow) as error:
         rehearsal.notes.append(f"there is no recommendation: {error}")
     except LimitReached as error:
         rehearsal.notes.append(f"there is no recommendation: {error}")
         rehearsal.stop(error)
+    else:
+        if isinstance(summarizer, ModelSummarizer) and summarizer.condensed:
+            rehearsal.notes.append(
+                f"the summary saw {summarizer.condensed} of {len(rehearsal.usable)} attempts condensed, to "
+                "fit the context"
+            )
+        return recommendation
     return None
 
 

@@ -60,6 +60,8 @@ class ModelSummarizer:
             schema=_SCHEMA if backend.capabilities.structured_output else None,
         )
         self._meter = meter or Unmetered()
+        self.condensed = 0
+        """How many attempts the last summary saw condensed."""
 
     def metered(self, meter: Meter) -> ModelSummarizer:
         """The same summarizer on another meter."""
@@ -75,7 +77,7 @@ class ModelSummarizer:
         """
         system = self._prompts.render("summary_system")
         fields = {"tool_documents": tool_documents(task.tools), "history": task_history(task)}
-        views, _ = fit_attempts(attempts, self._room(system, *fields.values()), self._count)
+        views, self.condensed = fit_attempts(attempts, self._room(system, *fields.values()), self._count)
         user = self._prompts.render("summary_user", attempts=views, **fields)
         request = replace(
             self._settings,
