@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -38,6 +39,12 @@ class Message(BaseModel):
     _wire: dict[str, Any] = PrivateAttr(default_factory=dict)
     """Backends keep their translation of this message here, under their own name, so that a step
     costs the same however long the history is."""
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Message:
+        """A copy, which backends translate anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._wire = {}
+        return copied
 
     def __eq__(self, other: object) -> bool:
         """Equal by fields; what backends remember of a message does not count."""
@@ -130,5 +137,7 @@ class Capabilities:
     logprobs: bool = False
     adapters: bool = False
     streaming: bool = False
+    temperature: bool = True
+    """Whether temperature and top-p are honoured; where not, the model samples at its own."""
     context_window: int | None = None
     """Tokens; None where the backend does not know."""

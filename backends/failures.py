@@ -1,0 +1,125 @@
+"""An HTTP error as the error that says who must act next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from artis_sdk.backends.retry import retry_after
+from artis_sdk.errors import (
+    AuthenticationFailed,
+    BackendError,
+    BackendTimeout,
+    ContextOverflow,
+    RateLimited,
+    RequestRejected,
+    ServerFailed,
+)
+
+_SHOWN = 400  # characters of a server's message
+
+# OpenAI, vLLM, llama.cpp, Anthropic, and most of what imitates them.
+_OVERFLOW = re.compile(
+    r"context[_ ]length|context window|maximum context|context size|prompt is too long|input is too long"
+    r"|too many (?:input )?tokens|exceeds? the (?:model's )?(?:maximum|max) (?:length|tokens)"
+    r"|longer than the maximum model length|maximum model length|max_model_len",
+    re.IGNORECASE,
+)
+_NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_error")
+
+# Errors that come inside a stream or a 200 carry a type instead of a status.
+_STATUS_OF_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+def from_response(
+    backend: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    request_id: str | None,
+    secret: str | None,
+) -> BackendError:
+    """The error of a response that is no success.
+
+    Args:
+        headers: looked up in lower case.
+        secret: the key; it is cut out of whatever the server says.
+    """
+    message, code = _said(body)
+    error = _error(backend, status, message, code, retry_after(headers), request_id, secret)
+    if headers.get("x-should-retry") == "false":
+        error.retryable = False
+    return error
+
+
+def from_error_object(
+    backend: str, error: Any, *, request_id: str | None, secret: str | None
+) -> BackendError:
+    """The error that came as JSON inside a success: in a stream, or from a proxy."""
+    message, kind = _words(error)
+    code = error.get("code") if isinstance(error, dict) else None
+    status = code if isinstance(code, int) and 400 <= code <= 599 else _STATUS_OF_TYPE.get(kind, 500)
+    return _error(backend, status, message, kind, None, request_id, secret)
+
+
+def redact(text: str, secret: str | None) -> str:
+    """The text without the key."""
+    return text.replace(secret, "[key]") if secret else text
+
+
+def _error(
+    backend: str,
+    status: int,
+    message: str,
+    code: str,
+    wait: float | None,
+    request_id: str | None,
+    secret: str | None,
+) -> BackendError:
+    kind = _kind(status, message, code)
+    text = f"HTTP {status}: {redact(message, secret)[:_SHOWN] or 'no message'}"
+    return kind(backend, text, status=status, retry_after=wait, request_id=request_id)
+
+
+def _kind(status: int, message: str, code: str) -> type[BackendError]:
+    if status in (401, 403):
+        return AuthenticationFailed
+    if status == 429:
+        return RequestRejected if code in _NO_QUOTA else RateLimited
+    if status == 408:
+        return BackendTimeout
+    if status == 413 or (status in (400, 422) and (_OVERFLOW.search(code) or _OVERFLOW.search(message))):
+        return ContextOverflow
+    if status >= 500 or status == 409:  # 409: a lock on the server's side
+        return ServerFailed
+    return RequestRejected
+
+
+def _said(body: bytes) -> tuple[str, str]:
+    """What the server says, and its code or type for it."""
+    try:
+        data = from_json(body)
+    except ValueError:
+        return re.sub(r"<[^>]*>|\s+", " ", body[:4000].decode("utf-8", "replace")).strip(), ""
+    return _words(data.get("error", data) if isinstance(data, dict) else data)
+
+
+def _words(error: Any) -> tuple[str, str]:
+    if not isinstance(error, dict):
+        return str(error), ""
+    message = error.get("message") or error.get("detail") or error.get("msg") or error
+    code = error.get("code")
+    return str(message), code if isinstance(code, str) else str(error.get("type") or "")

@@ -1,0 +1,196 @@
+"""OpenAI's chat completions, and every server that speaks them: vLLM, llama.cpp, gateways."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, Literal
+
+from pydantic_core import to_json
+
+from artis_sdk.backends.hosted import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.openai_wire import (
+    StreamedCompletion,
+    fits_strict_mode,
+    message_json,
+    read_completion,
+    schema_json,
+    tools_json,
+)
+from artis_sdk.backends.retry import RetryPolicy
+from artis_sdk.backends.wire import Remembered, fragments
+from artis_sdk.errors import ConfigurationError, MissingExtraError
+from artis_sdk.records import Capabilities, Completion, Request
+
+log = logging.getLogger(__name__)
+
+OFFICIAL = "https://api.openai.com/v1"
+KEY_VARIABLE = "OPENAI_API_KEY"
+URL_VARIABLE = "OPENAI_BASE_URL"
+
+# The official models that take a temperature, a top-p and log-probabilities; reasoning models refuse
+# every request that has them.
+_SAMPLING_MODELS = ("gpt-3.5", "gpt-4", "chatgpt-4o", "ft:gpt-3.5", "ft:gpt-4")
+_OURS = frozenset({"model", "messages", "tools", "tool_choice", "stream", "stream_options"})
+
+
+class OpenAIBackend(HostedBackend):
+    """A model behind a chat-completions endpoint.
+
+    What differs between OpenAI's own server and others has a default by `base_url`, and an option:
+    the official server gets `max_completion_tokens`, others `max_tokens`; its reasoning models get no
+    temperature or top-p (`capabilities.temperature` is then False, and the first request that asks for
+    one is logged as a warning); a seed, which it does not keep, goes only to others; and a schema is
+    sent there as strict only if strict mode takes it.
+
+    Args:
+        model: the model's name on the server.
+        base_url: with the `/v1`; else the environment's OPENAI_BASE_URL; else OpenAI.
+        api_key: else the environment's OPENAI_API_KEY. Needed for OpenAI; another server without one
+            is sent the key `none`.
+        organization: OpenAI organization.
+        project: OpenAI project.
+        timeout: seconds for one whole answer, connecting included.
+        max_concurrency: requests under way at once.
+        retry: when a failed request is sent again.
+        max_tokens: for requests that set none; None leaves it to the server.
+        max_tokens_field: what the server calls it.
+        sampling: whether the model takes temperature, top-p and log-probabilities.
+        strict_tools: ask the server to hold every call to its tool's schema; OpenAI then refuses
+            schemas with optional parameters.
+        extra_body: fields added to every request, such as `{"reasoning_effort": "low"}`.
+        extra_headers: headers added to every request.
+        context_window: tokens, for `capabilities`.
+    """
+
+    prefix = "openai"
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
+        retry: RetryPolicy | None = None,
+        max_tokens: int | None = None,
+        max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None,
+        sampling: bool | None = None,
+        strict_tools: bool = False,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        context_window: int | None = None,
+    ) -> None:
+        name = f"{self.prefix}:{model}"
+        base_url = (base_url or os.environ.get(URL_VARIABLE) or OFFICIAL).rstrip("/")
+        official = base_url == OFFICIAL
+        key = api_key or os.environ.get(KEY_VARIABLE)
+        if not key and official:
+            raise ConfigurationError(f"{name} needs a key: set {KEY_VARIABLE} or give api_key")
+        clash = _OURS & set(extra_body or ())
+        if clash:
+            raise ConfigurationError(f"{name}: extra_body may not set {', '.join(sorted(clash))}")
+        self._model = model
+        self._base_url = base_url
+        self._organization = organization
+        self._project = project
+        self._key = key or "none"
+        self._headers = dict(extra_headers or {})
+        self._extra_body = dict(extra_body or {})
+        self._max_tokens = max_tokens
+        self._max_tokens_field = max_tokens_field or ("max_completion_tokens" if official else "max_tokens")
+        self._sampling = (
+            (not official or model.startswith(_SAMPLING_MODELS)) if sampling is None else sampling
+        )
+        self._tools = Remembered(lambda tools: tools_json(tools, strict=strict_tools))
+        self._schemas = Remembered(
+            lambda schema: schema_json(schema, strict=not official or fits_strict_mode(schema))
+        )
+        super().__init__(
+            name,
+            url=f"{base_url}/chat/completions",
+            secret=key,
+            capabilities=Capabilities(
+                seed=not official,
+                logprobs=self._sampling,
+                temperature=self._sampling,
+                streaming=True,
+                context_window=context_window,
+            ),
+            timeout=timeout,
+            max_concurrency=max_concurrency,
+            retry=retry or RetryPolicy(),
+        )
+
+    def connect(self, max_connections: int) -> tuple[ModuleType, Any]:
+        try:
+            import openai
+
+            from artis_sdk.backends.http import AiohttpClient
+        except ModuleNotFoundError:
+            raise MissingExtraError(f"{self.prefix}:{self._model}", "openai") from None
+        client = openai.AsyncOpenAI(
+            api_key=self._key,
+            organization=self._organization,
+            project=self._project,
+            base_url=self._base_url,
+            default_headers=self._headers,
+            max_retries=0,  # retries are `retry`'s
+            http_client=AiohttpClient(max_connections),
+        )
+        return openai, client
+
+    def fields(self, request: Request, *, stream: bool) -> dict[str, Any]:
+        """The request's settings: every field but messages, tools and schema. Subclasses add theirs."""
+        fields: dict[str, Any] = {"model": self._model}
+        if self._sampling:
+            fields["temperature"] = request.temperature
+            if request.top_p is not None:
+                fields["top_p"] = request.top_p
+            if request.logprobs:
+                fields["logprobs"] = True
+        elif request.temperature != 1.0:
+            self._warn_of_temperature()
+        max_tokens = request.max_tokens or self._max_tokens
+        if max_tokens is not None:
+            fields[self._max_tokens_field] = max_tokens
+        if request.stop:
+            fields["stop"] = request.stop
+        if request.seed is not None and self._capabilities.seed:
+            fields["seed"] = request.seed
+        if request.tools and request.tool_choice != "auto":
+            fields["tool_choice"] = request.tool_choice
+        if stream:
+            fields["stream"] = True
+            fields["stream_options"] = {"include_usage": True}
+        fields.update(self._extra_body)
+        return fields
+
+    def encode(self, request: Request, *, stream: bool) -> bytes:
+        parts = [to_json(self.fields(request, stream=stream))[:-1]]
+        if request.tools:
+            parts += (b',"tools":', self._tools(request.tools))
+        if request.schema is not None:
+            parts += (b',"response_format":', self._schemas(request.schema))
+        parts += (b',"messages":[', b",".join(fragments(request.messages, "openai", message_json)), b"]}")
+        return b"".join(parts)
+
+    def decode(self, data: Any, request_id: str | None) -> Completion:
+        return read_completion(data, request_id)
+
+    def assembly(self) -> Assembly:
+        return StreamedCompletion()
+
+    _warned = False
+
+    def _warn_of_temperature(self) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "%s takes no temperature, so it samples at its own; give sampling=True if it does", self._name
+            )

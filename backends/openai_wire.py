@@ -1,0 +1,218 @@
+"""Our records as chat completions, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from artis_sdk.backends.wire import NotACompletion, arguments_object, encode, read_call, safe_id, safe_name
+from artis_sdk.records import Completion, FinishReason, Message, TokenLogprob, ToolCall, ToolSpec, Usage
+
+_FINISHED: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+
+_STRICT_TYPED = frozenset({"type", "enum", "const", "anyOf", "$ref"})
+_STRICT_UNKNOWN = frozenset({"oneOf", "allOf", "not", "if"})
+
+
+def message_json(message: Message) -> bytes:
+    """One message of a request."""
+    wire: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.role == "tool":
+        wire["tool_call_id"] = safe_id(message.tool_call_id or "")
+    elif message.tool_calls:
+        wire["content"] = message.content or None
+        wire["tool_calls"] = [
+            {
+                "id": safe_id(call.id),
+                "type": "function",
+                "function": {
+                    "name": safe_name(call.tool),
+                    "arguments": encode(arguments_object(call)).decode(),
+                },
+            }
+            for call in message.tool_calls
+        ]
+    return encode(wire)
+
+
+def tools_json(tools: tuple[ToolSpec, ...], *, strict: bool) -> bytes:
+    """The tools of a request.
+
+    Args:
+        strict: ask the server to hold each call to its tool's schema.
+    """
+    more = {"strict": True} if strict else {}
+    return encode([{"type": "function", "function": {**tool.document(), **more}} for tool in tools])
+
+
+def schema_json(schema: dict[str, Any], *, strict: bool) -> bytes:
+    """The response format that holds the answer to a schema."""
+    return encode(
+        {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}}
+    )
+
+
+def fits_strict_mode(schema: Any) -> bool:
+    """Whether OpenAI's strict mode takes a schema: every object lists its properties, requires each,
+    and allows no others; every value has a type."""
+    if not isinstance(schema, dict) or not _STRICT_UNKNOWN.isdisjoint(schema):
+        return False
+    parts = [*schema.get("anyOf", ()), *schema.get("$defs", {}).values()]
+    if schema.get("type") == "object":
+        properties = schema.get("properties", {})
+        parts += properties.values()
+        if schema.get("additionalProperties") is not False:
+            return False
+        if set(schema.get("required", ())) != set(properties):
+            return False
+    elif schema.get("type") == "array":
+        parts.append(schema.get("items"))
+    elif _STRICT_TYPED.isdisjoint(schema):
+        return False
+    return all(map(fits_strict_mode, parts))
+
+
+def read_completion(data: Any, request_id: str | None) -> Completion:
+    """A response's JSON as a completion.
+
+    Raises:
+        NotACompletion: it is none.
+    """
+    try:
+        choice = data["choices"][0]
+        message = choice["message"]
+        content, refusal = message.get("content"), message.get("refusal")
+        wire_calls = message.get("tool_calls") or ()
+        taken: set[str] = set()
+        calls = tuple(
+            [
+                read_call(
+                    call.get("id"), call["function"].get("name"), call["function"].get("arguments"), taken
+                )
+                for call in wire_calls
+            ]
+        )
+        usage = _usage(data.get("usage"))
+        finish = _finish(choice.get("finish_reason"), bool(calls))
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise NotACompletion(f"not a chat completion ({type(error).__name__}: {error})") from None
+    if content is None and isinstance(refusal, str):
+        content, finish = refusal, "content_filter"
+    # A model may end at once, having said nothing; having said something and nothing arriving is a fault.
+    if content is None and not calls and finish == "stop" and usage.completion_tokens > 1:
+        raise NotACompletion("the message holds neither text nor tool calls")
+    if content is not None and not isinstance(content, str):
+        raise NotACompletion("the message's content is not a text")
+    return Completion(
+        text=content or "",
+        tool_calls=calls,
+        finish_reason=finish,
+        usage=usage,
+        raw=encode(message).decode(),
+        model=data.get("model") or "",
+        request_id=request_id,
+        logprobs=_logprobs(choice.get("logprobs")),
+    )
+
+
+def _read_calls(wire: Any) -> tuple[ToolCall, ...]:
+    calls = []
+    taken: set[str] = set()
+    for call in wire:
+        function = call["function"]
+        calls.append(read_call(call.get("id"), function.get("name"), function.get("arguments"), taken))
+    return tuple(calls)
+
+
+def _finish(reason: Any, called: bool) -> FinishReason:
+    if reason is None:
+        return "tool_calls" if called else "stop"
+    finish = _FINISHED.get(reason)
+    if finish is None:
+        raise NotACompletion(f"the answer was ended by {reason!r}")
+    return "tool_calls" if called and finish == "stop" else finish
+
+
+def _usage(usage: Any) -> Usage:
+    if not usage:
+        return Usage(requests=1)
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        requests=1,
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        cached_tokens=details.get("cached_tokens") or 0,
+        completion_tokens=usage.get("completion_tokens") or 0,
+    )
+
+
+def _logprobs(logprobs: Any) -> tuple[TokenLogprob, ...] | None:
+    if not logprobs or not logprobs.get("content"):
+        return None
+    return tuple(
+        TokenLogprob(token=token["token"], logprob=token["logprob"]) for token in logprobs["content"]
+    )
+
+
+class StreamedCompletion:
+    """Puts the pieces of a streamed answer together again."""
+
+    def __init__(self) -> None:
+        self.message: dict[str, Any] = {"role": "assistant", "content": None}
+        self.choice: dict[str, Any] = {"message": self.message, "finish_reason": None}
+        self.whole: dict[str, Any] = {"choices": [self.choice]}
+        self.calls: dict[int, dict[str, Any]] = {}
+        self.texts: list[str] = []
+        self.logprobs: list[Any] = []
+
+    def feed(self, chunk: dict[str, Any]) -> str:
+        """Take one chunk in; returns the text that it adds."""
+        for key in ("model", "usage"):
+            if chunk.get(key):
+                self.whole[key] = chunk[key]
+        text = ""
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            text += delta.get("content") or ""
+            for call in delta.get("tool_calls") or ():
+                self._feed_call(call)
+            if delta.get("refusal"):
+                self.message["refusal"] = self.message.get("refusal", "") + delta["refusal"]
+            if choice.get("logprobs"):
+                self.logprobs += choice["logprobs"].get("content") or ()
+            if choice.get("finish_reason"):
+                self.choice["finish_reason"] = choice["finish_reason"]
+        if text:
+            self.texts.append(text)
+        return text
+
+    def _feed_call(self, piece: dict[str, Any]) -> None:
+        call = self.calls.setdefault(piece.get("index", len(self.calls)), {"function": {"arguments": ""}})
+        if piece.get("id"):
+            call["id"] = piece["id"]
+        function = piece.get("function") or {}
+        if function.get("name"):
+            call["function"]["name"] = function["name"]
+        call["function"]["arguments"] += function.get("arguments") or ""
+
+    @property
+    def finished(self) -> bool:
+        return self.choice["finish_reason"] is not None
+
+    def json(self) -> dict[str, Any]:
+        """The same answer as it would have come without streaming."""
+        if self.texts or not self.calls:
+            self.message["content"] = None if "refusal" in self.message else "".join(self.texts)
+        if self.calls:
+            self.message["tool_calls"] = [
+                {"id": call.get("id"), "type": "function", "function": call["function"]}
+                for _, call in sorted(self.calls.items())
+            ]
+        if self.logprobs:
+            self.choice["logprobs"] = {"content": self.logprobs}
+        return self.whole

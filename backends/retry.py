@@ -1,0 +1,119 @@
+"""The one retry policy of hosted backends. The SDKs' own retries are off.
+
+What is worth sending again is `errors.is_retryable`'s decision; when and how often is decided here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from artis_sdk.errors import BackendError, is_retryable
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Exponential backoff with jitter; a server's Retry-After is waited for in full.
+
+    A wait that would end after `total` is not begun: the error is raised at once, with its
+    `retry_after`, so that the caller may decide.
+    """
+
+    attempts: int = 6
+    """How often a request is sent at most; 1 never retries."""
+    total: float = 300.0
+    """Seconds from the first sending to the last."""
+    first: float = 0.5
+    """Seconds before the second sending, on average three quarters of it; doubled each time."""
+    cap: float = 30.0
+    """Seconds that one backoff may last. Retry-After is not capped."""
+
+    async def run(
+        self,
+        send: Callable[[], Awaitable[T]],
+        *,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> T:
+        """Send until it succeeds, fails for good, or the policy ends.
+
+        Args:
+            send: sends the request once. Nothing may be held between two calls.
+            sleep: waits so many seconds; it may raise to end the waiting.
+
+        Raises:
+            BackendError: the last sending's error.
+        """
+        started = time.monotonic()
+        try:
+            return await send()
+        except BackendError as error:
+            if not is_retryable(error) or self.attempts <= 1:
+                raise
+            first_error = error
+        return await self._again(first_error, send, sleep, started)
+
+    async def _again(
+        self,
+        first_error: BackendError,
+        send: Callable[[], Awaitable[T]],
+        sleep: Callable[[float], Awaitable[None]],
+        started: float,
+    ) -> T:
+        # tenacity costs a hundred function calls, so it sees a request only once it has failed; that
+        # failure is its first attempt.
+        from tenacity import AsyncRetrying, retry_if_exception
+
+        failed: list[BackendError] = [first_error]
+
+        async def attempt() -> T:
+            if failed:
+                raise failed.pop()
+            return await send()
+
+        def over(state: RetryCallState) -> bool:
+            ends = time.monotonic() - started + state.upcoming_sleep
+            return state.attempt_number >= self.attempts or ends > self.total
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(is_retryable), wait=self._wait, stop=over, sleep=sleep, reraise=True
+        )
+        return await retrying(attempt)
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        backoff = min(self.cap, self.first * 2.0 ** (state.attempt_number - 1)) * random.uniform(0.5, 1.0)
+        if isinstance(error, BackendError) and error.retry_after is not None:
+            return error.retry_after + random.uniform(0.0, min(self.first, backoff))
+        return backoff
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait: `retry-after-ms`, or Retry-After as seconds or as a date.
+
+    Args:
+        headers: the response's, looked up in lower case.
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            continue
+        if 0.0 <= seconds < float("inf"):
+            return seconds
+    try:
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, date.timestamp() - time.time())

@@ -1,0 +1,115 @@
+"""What the hosted backends' translations share: JSON bytes, each made once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from artis_sdk.records import Message, ToolCall, new_id
+
+_REMEMBERED = 64  # tool lists and schemas in use at once; more only cost their translation again
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def encode(value: Any) -> bytes:
+    """A value as JSON. Lone surrogates, which UTF-8 cannot hold, become question marks."""
+    try:
+        return to_json(value, inf_nan_mode="strings")
+    except (PydanticSerializationError, UnicodeEncodeError):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Message], bytes]) -> list[bytes]:
+    """Each message's JSON, translated on first sight and remembered in the message.
+
+    On a history seen before this makes no Python call, however long it is.
+    """
+    pieces = []
+    for message in messages:
+        wire = message.__pydantic_private__["_wire"]  # type: ignore[index]  # `_wire` is a call each
+        piece = wire.get(key)
+        if piece is None:
+            piece = wire[key] = translate(message)
+        pieces.append(piece)
+    return pieces
+
+
+class NotACompletion(ValueError):
+    """The JSON is not what the API promises; the text says why."""
+
+
+class Remembered:
+    """A translation to JSON, remembered by the identity of what was translated."""
+
+    def __init__(self, translate: Callable[[Any], bytes]) -> None:
+        self._translate = translate
+        self._known: dict[int, tuple[Any, bytes]] = {}  # holds the value, so that its id stays its own
+
+    def __call__(self, value: Any) -> bytes:
+        known = self._known.get(id(value))
+        if known is not None:
+            return known[1]
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        made = self._translate(value)
+        self._known[id(value)] = (value, made)
+        return made
+
+
+def safe_id(id: str) -> str:
+    """A call's id as every API takes it; one made elsewhere may need another spelling, always the same."""
+    return (
+        id if _ID.fullmatch(id) else "call_" + hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:32]
+    )
+
+
+def safe_name(name: str) -> str:
+    """A called tool's name as every API takes it back, also where a model made the name up."""
+    return name if _NAME.fullmatch(name) else re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or "unnamed"
+
+
+def read_call(id: Any, name: Any, arguments: Any, taken: set[str]) -> ToolCall:
+    """A native tool call as the model wrote it; what does not parse is kept and marked malformed.
+
+    Args:
+        id: the server's id; one that is missing or `taken` is replaced.
+        name: the tool's name.
+        arguments: a JSON text or an object; an empty text means no arguments.
+        taken: the ids of the turn's earlier calls; this one's is added.
+    """
+    if not isinstance(id, str) or not id or id in taken:
+        id = new_id()
+    taken.add(id)
+    tool = name if isinstance(name, str) else ""
+    raw = arguments if isinstance(arguments, str) else encode(arguments).decode()
+    given, wrong = _read_arguments(arguments)
+    if wrong is None and not tool:
+        wrong = "the call names no tool"
+    if wrong is not None:
+        return ToolCall(id=id, tool=tool, raw=raw, malformed=wrong)
+    return ToolCall(id=id, tool=tool, arguments=given, raw=raw)
+
+
+def _read_arguments(arguments: Any) -> tuple[dict[str, Any], str | None]:
+    """The arguments, or what is wrong with them."""
+    if isinstance(arguments, str):
+        try:
+            arguments = from_json(arguments, allow_inf_nan=False) if arguments.strip() else {}
+        except ValueError as error:
+            return {}, f"the arguments are not JSON: {error}"
+    if arguments is None:
+        return {}, None
+    if not isinstance(arguments, dict):
+        return {}, "the arguments are not a JSON object"
+    return arguments, None
+
+
+def arguments_object(call: ToolCall) -> dict[str, Any]:
+    """The arguments as they go back to the model: for a malformed call, the text that it wrote."""
+    return {"malformed": call.raw or ""} if call.malformed is not None else dict(call.arguments)
