@@ -61,14 +61,20 @@ class Budget:
         limits: what the run may use.
         prices: by backend name; a cost limit needs one for every backend.
         emit: receives `ModelAnswered` and `LimitHit`.
+        spent: what the run has used before, by role, as for a plan that another session rehearsed.
     """
 
     def __init__(
-        self, limits: Limits | None = None, *, prices: Mapping[str, Price] | None = None, emit: Emit = ignore
+        self,
+        limits: Limits | None = None,
+        *,
+        prices: Mapping[str, Price] | None = None,
+        emit: Emit = ignore,
+        spent: Mapping[Role, Usage] | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.usage: dict[Role, Usage] = {}
-        self.tokens = 0
+        self.usage: dict[Role, Usage] = dict(spent or {})
+        self.tokens = sum(usage.total_tokens for usage in self.usage.values())
         self.steps = 0
         self.cost = 0.0
         self.notes: list[str] = []

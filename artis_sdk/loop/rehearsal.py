@@ -221,6 +221,7 @@ class Rehearsal:
                 world = SimulatedWorld(
                     self._simulator.fork(self._tools, meter),
                     self.task.state,
+                    earlier=self.task.history,
                     attempt=index,
                     emit=self.emit,
                     count=meter.step if self.own_agent else None,

@@ -40,6 +40,7 @@ class SimulatedWorld:
     Args:
         simulator: the attempt's fork.
         state: the environment before the first call.
+        earlier: real calls made since the state was taken, which the simulator must know of.
         attempt: the attempt's index, for events.
         emit: receives `CallSimulated`.
         count: called before each call of the agent's, where calls are what counts as its steps; may
@@ -51,6 +52,7 @@ class SimulatedWorld:
         simulator: Simulator,
         state: State,
         *,
+        earlier: History = (),
         attempt: int = 0,
         emit: Emit = ignore,
         count: Callable[[], None] | None = None,
@@ -60,7 +62,8 @@ class SimulatedWorld:
         self._attempt = attempt
         self._emit = emit
         self._count = count
-        self._history: History = ()
+        self._earlier = len(earlier)
+        self._history = earlier
         self._lock = asyncio.Lock()
         self._closed = False
         self._broken: ArtisError | None = None
@@ -68,7 +71,7 @@ class SimulatedWorld:
     @property
     def history(self) -> History:
         """The agent's calls so far with their outcomes, oldest first."""
-        return self._history
+        return self._history[self._earlier :]
 
     def check(self) -> None:
         """Raise what broke a prediction, if anything did, also where the agent swallowed it."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from artis_sdk.records.calls import FROZEN, Outcome, Risk, State, Step, ToolCall, ToolSpec, new_id
+from artis_sdk.records.calls import FROZEN, History, Outcome, Risk, State, Step, ToolCall, ToolSpec, new_id
 from artis_sdk.records.chat import Message, Role, Usage
 
 
@@ -21,6 +21,8 @@ class Task(BaseModel):
     """Earlier turns of the same session, without this query: the paper's H_0."""
     tools: tuple[ToolSpec, ...] = ()
     state: State = None
+    history: History = ()
+    """Real calls made since the state was taken; empty where the state is fresh."""
 
 
 class Evaluation(BaseModel):
