@@ -8,7 +8,7 @@ origin (a raw thread, an executor that does not copy the context, a spawned proc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -83,6 +83,8 @@ class Place:
     open: bool = True
     calls: set[Task[Reply]] = field(default_factory=set)
     """Calls that came from other threads and are being handled."""
+    inline: Callable[[Invocation], Callable[[], Any]] | None = None
+    """In the body of a sandboxed tool: what a nested call runs, at once and where it was made."""
 
 
 lock = RLock()
@@ -151,6 +153,27 @@ def entered(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None]:
+    """Run the body of a sandboxed tool: the guarded calls inside it go to the same sandbox.
+
+    They are made at once, in the thread that makes them, as the plain code would: no world waits for
+    them, and the body's locks, objects and thread-bound connections stay its own.
+
+    Args:
+        admit: gives what a nested call runs, or raises; called in any thread.
+    """
+    from asyncio import get_running_loop
+
+    place = Place(current_world(), get_running_loop(), os.getpid(), inline=admit)
+    token = current.set(place)
+    try:
+        yield
+    finally:
+        place.open = False
+        current.reset(token)
+
+
+@contextmanager
 def rehearsing(runs_code: bool) -> Iterator[None]:
     """A rehearsal is going on in this process.
 
@@ -192,7 +215,8 @@ def outside() -> Iterator[None]:
     Raises:
         FirewallError: this context belongs to a world, so it is not outside.
     """
-    if current_world() is not None:
+    place = current.get()
+    if place is not None and (place.world is not None or place.inline is not None):
         raise FirewallError("outside()", "this context belongs to a world; it cannot be declared outside")
     token = current.set(Place(None))
     try:
@@ -216,7 +240,7 @@ def route(tool: str) -> Place | None:
                 raise FirewallError(tool, _OVER)
             watch.update()
         return None
-    if place.world is None:
+    if place.world is None and place.inline is None:
         return None
     if place.process != os.getpid():
         raise FirewallError(tool, "called in a process that was forked inside a world; refused")
