@@ -13,14 +13,13 @@ from pydantic_core import to_json
 from artis_sdk.backends.hosted import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
 from artis_sdk.backends.openai_wire import (
     StreamedCompletion,
-    fits_strict_mode,
     message_json,
     read_completion,
     schema_json,
     tools_json,
 )
 from artis_sdk.backends.retry import RetryPolicy
-from artis_sdk.backends.wire import Remembered, fragments
+from artis_sdk.backends.wire import Remembered, fragments, is_closed
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 from artis_sdk.records import Capabilities, Completion, Request
 
@@ -109,7 +108,7 @@ class OpenAIBackend(HostedBackend):
         )
         self._tools = Remembered(lambda tools: tools_json(tools, strict=strict_tools))
         self._schemas = Remembered(
-            lambda schema: schema_json(schema, strict=not official or fits_strict_mode(schema))
+            lambda schema: schema_json(schema, strict=not official or is_closed(schema, all_required=True))
         )
         super().__init__(
             name,

@@ -16,10 +16,6 @@ _FINISHED: dict[str, FinishReason] = {
 }
 
 
-_STRICT_TYPED = frozenset({"type", "enum", "const", "anyOf", "$ref"})
-_STRICT_UNKNOWN = frozenset({"oneOf", "allOf", "not", "if"})
-
-
 def message_json(message: Message) -> bytes:
     """One message of a request."""
     wire: dict[str, Any] = {"role": message.role, "content": message.content}
@@ -56,26 +52,6 @@ def schema_json(schema: dict[str, Any], *, strict: bool) -> bytes:
     return encode(
         {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}}
     )
-
-
-def fits_strict_mode(schema: Any) -> bool:
-    """Whether OpenAI's strict mode takes a schema: every object lists its properties, requires each,
-    and allows no others; every value has a type."""
-    if not isinstance(schema, dict) or not _STRICT_UNKNOWN.isdisjoint(schema):
-        return False
-    parts = [*schema.get("anyOf", ()), *schema.get("$defs", {}).values()]
-    if schema.get("type") == "object":
-        properties = schema.get("properties", {})
-        parts += properties.values()
-        if schema.get("additionalProperties") is not False:
-            return False
-        if set(schema.get("required", ())) != set(properties):
-            return False
-    elif schema.get("type") == "array":
-        parts.append(schema.get("items"))
-    elif _STRICT_TYPED.isdisjoint(schema):
-        return False
-    return all(map(fits_strict_mode, parts))
 
 
 def read_completion(data: Any, request_id: str | None) -> Completion:

@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from artis_sdk.records import Message, ToolCall, new_id
+
+T = TypeVar("T")
 
 _REMEMBERED = 64  # tool lists and schemas in use at once; more only cost their translation again
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
@@ -25,8 +27,8 @@ def encode(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Message], bytes]) -> list[bytes]:
-    """Each message's JSON, translated on first sight and remembered in the message.
+def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Message], T]) -> list[T]:
+    """Each message's translation, made on first sight and remembered in the message.
 
     On a history seen before this makes no Python call, however long it is.
     """
@@ -60,6 +62,32 @@ class Remembered:
         made = self._translate(value)
         self._known[id(value)] = (value, made)
         return made
+
+
+_TYPED = frozenset({"type", "enum", "const", "anyOf", "$ref"})
+_UNENFORCED = frozenset({"oneOf", "allOf", "not", "if"})
+
+
+def is_closed(schema: Any, *, all_required: bool) -> bool:
+    """Whether a schema leaves nothing open, which is what the official servers enforce: every value has
+    a type, and every object lists its properties and allows no others.
+
+    Args:
+        all_required: every listed property must also be required, as OpenAI's strict mode wants.
+    """
+    if not isinstance(schema, dict) or not _UNENFORCED.isdisjoint(schema) or _TYPED.isdisjoint(schema):
+        return False
+    parts = [*schema.get("anyOf", ()), *schema.get("$defs", {}).values()]
+    if schema.get("type") == "object":
+        properties = schema.get("properties", {})
+        parts += properties.values()
+        if schema.get("additionalProperties") is not False:
+            return False
+        if all_required and set(schema.get("required", ())) != set(properties):
+            return False
+    elif schema.get("type") == "array":
+        parts.append(schema.get("items"))
+    return all(is_closed(part, all_required=all_required) for part in parts)
 
 
 def safe_id(id: str) -> str:

@@ -1,0 +1,193 @@
+"""Anthropic's messages API, and every server that speaks it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from pydantic_core import to_json
+
+from artis_sdk.backends.anthropic_wire import (
+    StreamedMessage,
+    conversation,
+    message_fragment,
+    read_completion,
+    tools_json,
+)
+from artis_sdk.backends.hosted import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.retry import RetryPolicy
+from artis_sdk.backends.wire import Remembered, encode, fragments, is_closed
+from artis_sdk.errors import ConfigurationError, MissingExtraError
+from artis_sdk.records import Capabilities, Completion, Request
+
+log = logging.getLogger(__name__)
+
+OFFICIAL = "https://api.anthropic.com"
+KEY_VARIABLE = "ANTHROPIC_API_KEY"
+URL_VARIABLE = "ANTHROPIC_BASE_URL"
+
+# The official models that take a temperature and a top-p; Opus 4.7 and what came after refuse them.
+_SAMPLING_MODELS = re.compile(r"claude-(?:3|.*-4-(?:[0-6]\b|20))")
+_OURS = frozenset({"model", "messages", "system", "tools", "tool_choice", "stream", "cache_control"})
+
+
+class AnthropicBackend(HostedBackend):
+    """A model behind a messages endpoint.
+
+    The API takes no seed. A schema is enforced by the official server only if it leaves nothing open
+    (every object lists its properties and allows no others); another one is not sent, and the first
+    is logged as a warning. The same goes for the temperature of models that take none.
+
+    Args:
+        model: the model's name on the server.
+        base_url: with or without the `/v1`; else the environment's ANTHROPIC_BASE_URL; else Anthropic.
+        api_key: else the environment's ANTHROPIC_API_KEY. Needed for Anthropic; another server
+            without one is sent the key `none`.
+        timeout: seconds for one whole answer, connecting included.
+        max_concurrency: requests under way at once.
+        retry: when a failed request is sent again.
+        max_tokens: for requests that set none; the API needs a number.
+        sampling: whether the model takes temperature and top-p.
+        strict_tools: ask the server to hold every call to its tool's schema.
+        cache: end the cached prefix after the system prompt and, in requests with tools, after the first
+            message and the last: attempts at one task then share what they have in common.
+        extra_body: fields added to every request, such as `{"thinking": {"type": "adaptive"}}`.
+        extra_headers: headers added to every request.
+        context_window: tokens, for `capabilities`.
+    """
+
+    prefix = "anthropic"
+    request_id_header = "request-id"
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
+        retry: RetryPolicy | None = None,
+        max_tokens: int = 8192,
+        sampling: bool | None = None,
+        strict_tools: bool = False,
+        cache: bool = True,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        context_window: int | None = None,
+    ) -> None:
+        name = f"{self.prefix}:{model}"
+        base_url = (base_url or os.environ.get(URL_VARIABLE) or OFFICIAL).rstrip("/").removesuffix("/v1")
+        self._official = base_url == OFFICIAL
+        key = api_key or os.environ.get(KEY_VARIABLE)
+        if not key and self._official:
+            raise ConfigurationError(f"{name} needs a key: set {KEY_VARIABLE} or give api_key")
+        clash = _OURS & set(extra_body or ())
+        if clash:
+            raise ConfigurationError(f"{name}: extra_body may not set {', '.join(sorted(clash))}")
+        self._model = model
+        self._base_url = base_url
+        self._key = key or "none"
+        self._headers = dict(extra_headers or {})
+        self._extra_body = dict(extra_body or {})
+        self._output_config = self._extra_body.pop("output_config", {})
+        self._max_tokens = max_tokens
+        sampled = not self._official or _SAMPLING_MODELS.match(model) is not None
+        self._sampling = sampled if sampling is None else sampling
+        self._cache = cache
+        self._warned: set[str] = set()
+        self._tools = Remembered(lambda tools: tools_json(tools, strict=strict_tools))
+        self._output_configs = Remembered(self._output_config_json)
+        super().__init__(
+            name,
+            url=f"{base_url}/v1/messages",
+            secret=key,
+            capabilities=Capabilities(
+                temperature=self._sampling, streaming=True, context_window=context_window
+            ),
+            timeout=timeout,
+            max_concurrency=max_concurrency,
+            retry=retry or RetryPolicy(),
+        )
+
+    def connect(self, max_connections: int) -> tuple[ModuleType, Any]:
+        try:
+            import anthropic
+
+            from artis_sdk.backends.http import AiohttpClient
+        except ModuleNotFoundError:
+            raise MissingExtraError(f"{self.prefix}:{self._model}", "anthropic") from None
+        client = anthropic.AsyncAnthropic(
+            api_key=self._key,
+            base_url=self._base_url,
+            default_headers=self._headers,
+            max_retries=0,  # retries are `retry`'s
+            http_client=AiohttpClient(max_connections),
+        )
+        return anthropic, client
+
+    def fields(self, request: Request, *, stream: bool) -> dict[str, Any]:
+        """The request's settings: every field but messages, system, tools and schema."""
+        fields: dict[str, Any] = {
+            "model": self._model,
+            "max_tokens": request.max_tokens or self._max_tokens,
+        }
+        if self._sampling:
+            fields["temperature"] = request.temperature
+            if request.top_p is not None:
+                fields["top_p"] = request.top_p
+        elif request.temperature != 1.0:
+            self._warn("takes no temperature, so it samples at its own; give sampling=True if it does")
+        if request.stop:
+            fields["stop_sequences"] = request.stop
+        if request.tools and request.tool_choice != "auto":
+            fields["tool_choice"] = {"type": "any" if request.tool_choice == "required" else "none"}
+        if stream:
+            fields["stream"] = True
+        if self._cache and request.tools:
+            fields["cache_control"] = {"type": "ephemeral"}  # after the last block, wherever it is
+        fields.update(self._extra_body)
+        return fields
+
+    def encode(self, request: Request, *, stream: bool) -> bytes:
+        parts = [to_json(self.fields(request, stream=stream))[:-1]]
+        if request.tools:
+            parts += (b',"tools":', self._tools(request.tools))
+        if request.schema is not None:
+            parts.append(self._output_configs(request.schema))
+        elif self._output_config:
+            parts += (b',"output_config":', to_json(self._output_config))
+        pieces = fragments(request.messages, "anthropic", message_fragment)
+        cache_task = self._cache and bool(request.tools)
+        system, messages = conversation(pieces, cache=self._cache, cache_task=cache_task)
+        if system != b"[]":
+            parts += (b',"system":', system)
+        parts += (b',"messages":', messages, b"}")
+        return b"".join(parts)
+
+    def decode(self, data: Any, request_id: str | None) -> Completion:
+        return read_completion(data, request_id)
+
+    def assembly(self) -> Assembly:
+        return StreamedMessage()
+
+    def _output_config_json(self, schema: dict[str, Any]) -> bytes:
+        config = dict(self._output_config)
+        if not self._official:
+            config["format"] = {"type": "json_schema", "schema": schema}
+        elif is_closed(schema, all_required=False):
+            # Keywords that the server does not know, such as bounds, become part of the description.
+            config["format"] = {"type": "json_schema", "schema": self._sdk.transform_schema(schema)}
+        else:
+            self._warn("does not enforce a schema that leaves something open; it answers freely")
+        return b',"output_config":' + encode(config) if config else b""
+
+    def _warn(self, what: str) -> None:
+        """Once each."""
+        if what not in self._warned:
+            self._warned.add(what)
+            log.warning("%s %s", self._name, what)
