@@ -107,6 +107,8 @@ class CommittedCall(BaseModel):
     risk: Risk
     predicted: Outcome | None = None
     journal_id: str | None = None
+    nested: bool = False
+    """Made by the body of another real tool, not by the agent."""
 
     @property
     def diverged(self) -> bool:
