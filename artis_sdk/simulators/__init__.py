@@ -1,1 +1,8 @@
+"""Simulators: what stands in for the real tools while an agent rehearses."""
 
+from artis_sdk.simulators.ladder import Ladder
+from artis_sdk.simulators.llm import LLMSimulator
+from artis_sdk.simulators.replay import ReplaySimulator
+from artis_sdk.simulators.sandbox import SandboxSimulator
+
+__all__ = ["LLMSimulator", "Ladder", "ReplaySimulator", "SandboxSimulator"]

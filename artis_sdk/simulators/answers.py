@@ -1,0 +1,166 @@
+"""What a simulator model answers: the schema that holds it, and how it is read. Nothing is guessed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from artis_sdk.actions import parse_literal
+from artis_sdk.records import Outcome, Provenance
+from artis_sdk.tools import GuardedTool
+
+_THOUGHT_ENDS: Final = "</think>"
+_OPEN, _CLOSE = "<Output>", "</Output>"
+
+_ENTRY: Final[dict[str, Any]] = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {"ok": {"const": True}, "value": {}},
+            "required": ["ok", "value"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {
+                "ok": {"const": False},
+                "failure_type": {"type": "string"},
+                "message": {"type": "string"},
+                "value": {},
+            },
+            "required": ["ok", "failure_type", "message"],
+            "additionalProperties": False,
+        },
+    ]
+}
+_KEYS: Final = {"ok", "value", "failure_type", "message"}
+
+
+class UnreadableAnswer(Exception):
+    """The model's text is not what was asked for; the message says what is wrong."""
+
+
+@cache
+def answer_schema(count: int) -> dict[str, Any]:
+    """JSON schema of a typed answer: `{"outputs": [...]}` with one entry for each of `count` calls.
+
+    An entry is `{"ok": true, "value": ...}`, or `{"ok": false, "failure_type": "...", "message":
+    "...", "value": ...}`, whose value is what a tool returned that fails without an exception.
+    """
+    outputs = {"type": "array", "items": _ENTRY, "minItems": count, "maxItems": count}
+    return {
+        "type": "object",
+        "properties": {"outputs": outputs},
+        "required": ["outputs"],
+        "additionalProperties": False,
+    }
+
+
+def typed_entries(text: str, count: int) -> list[JsonValue]:
+    """The entries of an answer in the typed form.
+
+    Raises:
+        UnreadableAnswer: invalid JSON, another shape, or another number of entries.
+    """
+    try:
+        answer = from_json(_spoken(text))
+    except ValueError as error:
+        raise UnreadableAnswer(f"it is not valid JSON ({error})") from None
+    if not isinstance(answer, dict) or set(answer) != {"outputs"}:
+        raise UnreadableAnswer('it is not an object {"outputs": [...]}')
+    return _counted(answer["outputs"], count)
+
+
+def plain_entries(text: str, count: int) -> list[JsonValue]:
+    """The entries of an answer in the paper's form, `<Output>[...]</Output>`, as JSON or Python literals.
+
+    Raises:
+        UnreadableAnswer: no list between the tags, or another number of entries.
+    """
+    body = _spoken(text)
+    if _OPEN in body:
+        body = body.partition(_OPEN)[2]
+        body = body.rpartition(_CLOSE)[0] or body
+    try:
+        answer = from_json(body)
+    except ValueError:
+        try:
+            answer = parse_literal(body)
+        except ValueError as error:
+            raise UnreadableAnswer(f"there is no JSON list between {_OPEN} and {_CLOSE} ({error})") from None
+    return _counted(answer, count)
+
+
+def typed_outcome(entry: JsonValue, tool: GuardedTool[..., Any] | None, raw: str) -> Outcome:
+    """An entry of the typed form as an outcome.
+
+    A returned value that the tool's own `failures=` rules call a failure is one, of the type they say.
+
+    Raises:
+        UnreadableAnswer: it does not say success or failure, or contradicts itself.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("ok"), bool) or not set(entry) <= _KEYS:
+        raise UnreadableAnswer(
+            f"an entry is an object with ok, value, failure_type, message, not {entry!r:.80}"
+        )
+    failure_type, message = entry.get("failure_type"), entry.get("message")
+    if entry["ok"]:
+        if "value" not in entry or failure_type or message:
+            raise UnreadableAnswer(f"a success has a value and no failure, not {entry!r:.80}")
+        return _returned(entry["value"], tool, raw)
+    if not isinstance(failure_type, str) or not failure_type or not isinstance(message, str | None):
+        raise UnreadableAnswer(f"a failure has a failure_type and a message, not {entry!r:.80}")
+    if entry.get("value") is None:
+        return Outcome.failure(failure_type, message or "", Provenance.SIMULATED, raised=True, raw=raw)
+    returned = _returned(entry["value"], tool, raw)
+    if not returned.ok:
+        return returned
+    return returned.model_copy(update={"ok": False, "failure_type": failure_type, "message": message})
+
+
+def plain_outcome(entry: JsonValue, tool: GuardedTool[..., Any] | None, raw: str) -> Outcome:
+    """An entry of the paper's form, which is what the tool returns, as an outcome.
+
+    The tool's own `failures=` rules say what a failure is. Where they say nothing, an object with the
+    one key `error` and a text is a raised error of type `error`: that is how histories show raised
+    errors. Everything else is a success.
+
+    Raises:
+        UnreadableAnswer: the tool's rules cannot read it.
+    """
+    outcome = _returned(entry, tool, raw)
+    if not outcome.ok or not isinstance(entry, dict) or set(entry) != {"error"}:
+        return outcome
+    message = entry["error"]
+    if not isinstance(message, str):
+        return outcome
+    return Outcome.failure("error", message, Provenance.SIMULATED, raised=True, raw=raw)
+
+
+def _returned(value: JsonValue, tool: GuardedTool[..., Any] | None, raw: str) -> Outcome:
+    if tool is None:
+        return Outcome.success(value, Provenance.SIMULATED, raw=raw)
+    try:
+        outcome = tool.outcome(value, Provenance.SIMULATED)
+    except Exception as error:  # a user's classifier, given a value of a shape that it does not know
+        raise UnreadableAnswer(f"the failures= rules of {tool.name} cannot read it ({error!r})") from error
+    return outcome.model_copy(update={"raw": raw})
+
+
+def _spoken(text: str) -> str:
+    """What the model says after its thoughts, without a code fence around it."""
+    body = text.rpartition(_THOUGHT_ENDS)[2].strip()
+    if body.startswith("```") and body.endswith("```") and "\n" in body:
+        body = body.partition("\n")[2][:-3]
+    return body
+
+
+def _counted(entries: Any, count: int) -> list[JsonValue]:
+    if not isinstance(entries, list):
+        raise UnreadableAnswer("the outputs are not a list")
+    if len(entries) != count:
+        raise UnreadableAnswer(f"it has {len(entries)} entries for {count} calls")
+    return entries

@@ -1,0 +1,111 @@
+"""Simulators one below the other: the first that can tell answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from artis_sdk.contracts import Meter, Simulator, Tool
+from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.records import History, Outcome, State, Step, ToolCall
+from artis_sdk.simulators.checks import checked
+from artis_sdk.tools import GuardedTool
+
+
+class Ladder(Simulator):
+    """Checks a call's arguments, then asks one rung after another, such as replay and then a model.
+
+    The next rung is asked only when one raises `SimulationError`, of which `ReplayMiss` is one kind:
+    it cannot tell. Everything else stops the attempt, as it would without a ladder: a limit reached,
+    a backend that failed, a refusal by the firewall, a configuration error. Each outcome keeps the
+    provenance of the rung that gave it.
+
+    A rung sees the whole history, also the steps that others answered. A sandbox keeps a state of its
+    own besides: it first makes those steps good on its fork, and where its real code gives another
+    outcome than the history says, it cannot tell from then on (see `SandboxSimulator`); the rung below
+    answers, and nothing drifts unseen.
+
+    Args:
+        rungs: simulators, the first one first.
+
+    Attributes:
+        rungs: the same.
+
+    Raises:
+        ConfigurationError: there is no rung.
+    """
+
+    def __init__(self, rungs: Iterable[Simulator]) -> None:
+        self.rungs = tuple(rungs)
+        if not self.rungs:
+            raise ConfigurationError("a Ladder needs at least one simulator")
+        self._tools: dict[str, GuardedTool[..., object]] = {}
+
+    @property
+    def runs_code(self) -> bool:
+        return any(rung.runs_code for rung in self.rungs)
+
+    def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
+        """See `Simulator.fork`: every rung is forked."""
+        tools = tuple(tools)
+        forked = Ladder(rung.fork(tools, meter) for rung in self.rungs)
+        forked._tools = {tool.name: tool for tool in tools if isinstance(tool, GuardedTool)}
+        return forked
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        """See `Simulator.predict`. Unforked, it knows no tools and checks no arguments.
+
+        Raises:
+            SimulationError: no rung can tell; the message has the reason of each.
+        """
+        return (await self.predict_turn([call], state, history))[0]
+
+    async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
+        """Predict the calls of one turn, in order.
+
+        From the first call on that no rung but the last can answer, the last rung is given the rest of
+        the turn at once, so that a model there is asked once.
+        """
+        outcomes: list[Outcome] = []
+        for index, call in enumerate(calls):
+            outcome = self._refusal(call)
+            if outcome is None:
+                outcome, reasons = await self._climb(call, state, history)
+            if outcome is None:
+                rest = calls[index:]
+                if any(self._refusal(later) for later in rest[1:]):
+                    rest = [call]
+                (outcome, *more) = await self._last(rest, state, history, reasons)
+                if more or index + 1 == len(calls):
+                    return [*outcomes, outcome, *more]
+            outcomes.append(outcome)
+            history = (*history, Step(call=call, outcome=outcome))
+        return outcomes
+
+    def _refusal(self, call: ToolCall) -> Outcome | None:
+        """The failure that the tool's own schema makes of a call, in every world."""
+        tool = self._tools.get(call.tool)
+        found = checked(tool, call) if tool is not None else None
+        return found if isinstance(found, Outcome) else None
+
+    async def _climb(
+        self, call: ToolCall, state: State, history: History
+    ) -> tuple[Outcome | None, list[str]]:
+        """Ask all rungs but the last; the outcome, or why none of them can tell."""
+        reasons: list[str] = []
+        for rung in self.rungs[:-1]:
+            try:
+                return await rung.predict(call, state, history), reasons
+            except SimulationError as error:
+                reasons.append(str(error))
+        return None, reasons
+
+    async def _last(
+        self, calls: Sequence[ToolCall], state: State, history: History, reasons: list[str]
+    ) -> list[Outcome]:
+        try:
+            return await self.rungs[-1].predict_turn(calls, state, history)
+        except SimulationError as error:
+            if not reasons:
+                raise
+            message = "; ".join([*reasons, str(error)])
+            raise SimulationError(calls[0].tool, f"no rung of the ladder can tell: {message}") from error

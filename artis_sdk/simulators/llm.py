@@ -1,0 +1,189 @@
+"""A language model as the simulator: equation 7, with the prompt fields of appendix F."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from artis_sdk.contracts import Backend, Meter, Simulator, Tool
+from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, encode_step
+from artis_sdk.records import Completion, History, Message, Outcome, Request, Role, State, ToolCall
+from artis_sdk.simulators.answers import (
+    UnreadableAnswer,
+    answer_schema,
+    plain_entries,
+    plain_outcome,
+    typed_entries,
+    typed_outcome,
+)
+from artis_sdk.simulators.past import Past
+from artis_sdk.tools import GuardedTool
+
+_RETRY: Final = "Your answer could not be used: {}. Answer once more, exactly in the form asked for."
+
+
+class LLMSimulator(Simulator):
+    """Predicts outcomes with a language model: p(o_t | a_t, s, {(a_i, o_i)}, i < t), equation 7.
+
+    The prompt holds the tool documents, the initial state, the history of actions and returns, and the
+    current action; the calls of one turn are predicted by one request. With `structured`, on a backend
+    that can enforce a schema, the answer says of each call whether it succeeds, and how it fails if it
+    does not (`answers.answer_schema`). Otherwise the answer is the paper's list of returns between
+    `<Output>` tags, and the tool's own `failures=` rules tell failures from successes
+    (`answers.plain_outcome`). An answer that cannot be read, or has another number of entries, is
+    asked for once more and then is a `SimulationError`: no outcome is made up.
+
+    Args:
+        backend: the model, or its name, which the Session resolves.
+        temperature: 0.01 in the paper.
+        prompts: templates `simulator_system` and `simulator_user`; ours by default.
+        seed: passed on with every request.
+        adapter: name of the LoRA adapter that was trained to simulate these tools.
+        max_tokens: tokens of one answer; None is the backend's own limit.
+        structured: use the typed form where the backend can enforce it.
+
+    Attributes:
+        backend: a name stands here until it is resolved.
+    """
+
+    def __init__(
+        self,
+        backend: Backend | str,
+        *,
+        temperature: float = 0.01,
+        prompts: Prompts | None = None,
+        seed: int | None = None,
+        adapter: str | None = None,
+        max_tokens: int | None = None,
+        structured: bool = True,
+    ) -> None:
+        self.backend = backend
+        self.prompts = prompts
+        self._settings = Request(
+            messages=(), temperature=temperature, seed=seed, adapter=adapter, max_tokens=max_tokens
+        )
+        self._structured = structured
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        """See `Simulator.predict`. Unforked, it knows no tool documents and reports to no meter."""
+        return (await self.predict_turn([call], state, history))[0]
+
+    async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
+        """Predict the calls of one turn, in order, by one request."""
+        return await self.fork((), _Unmetered()).predict_turn(calls, state, history)
+
+    def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
+        """See `Simulator.fork`.
+
+        Raises:
+            ConfigurationError: the backend is still a name.
+        """
+        if isinstance(self.backend, str):
+            raise ConfigurationError(
+                f"LLMSimulator({self.backend!r}) has no backend yet: give it to a Session, which resolves "
+                f"the name, or write LLMSimulator(artis_sdk.resolve({self.backend!r}))"
+            )
+        typed = self._structured and self.backend.capabilities.structured_output
+        return _Attempt(self.backend, meter, tuple(tools), self.prompts or Prompts(), self._settings, typed)
+
+
+class _Unmetered:
+    """The meter of a simulator that is used by itself."""
+
+    async def complete(self, backend: Backend, role: Role, request: Request) -> Completion:
+        return await backend.complete(request)
+
+
+class _Attempt(Simulator):
+    """The simulator of one attempt; what the prompts of its steps share is rendered once."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        meter: Meter,
+        tools: tuple[Tool, ...],
+        prompts: Prompts,
+        settings: Request,
+        typed: bool,
+    ) -> None:
+        self._backend = backend
+        self._meter = meter
+        self._tools = {tool.name: tool for tool in tools if isinstance(tool, GuardedTool)}
+        self._names = {tool.name for tool in tools}
+        self._prompts = prompts
+        self._settings = settings
+        self._typed = typed
+        self._documents = encode([tool.spec.document() for tool in tools])
+        self._system = Message(role="system", content=prompts.render("simulator_system", typed=typed))
+        self._state: tuple[State, Data] | None = None
+        self._past = Past()
+        self._history = Data()
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        return (await self.predict_turn([call], state, history))[0]
+
+    async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
+        if not calls:
+            return []
+        self._check(calls)
+        request = self._request(calls, state, history)
+        completion = await self._meter.complete(self._backend, Role.SIMULATION, request)
+        try:
+            return self._outcomes(completion, calls)
+        except UnreadableAnswer as error:
+            answer = Message(role="assistant", content=completion.text, raw=completion.raw)
+            correction = Message(role="user", content=_RETRY.format(error))
+        request = replace(request, messages=(*request.messages, answer, correction))
+        completion = await self._meter.complete(self._backend, Role.SIMULATION, request)
+        try:
+            return self._outcomes(completion, calls)
+        except UnreadableAnswer as error:
+            raise SimulationError(
+                calls[0].tool, f"{self._backend.name} gave no usable prediction, twice: {error}"
+            ) from error
+
+    def _check(self, calls: Sequence[ToolCall]) -> None:
+        for call in calls:
+            if self._names and call.tool not in self._names:
+                raise SimulationError(call.tool, "no tool has this name, so there is nothing to simulate")
+
+    def _request(self, calls: Sequence[ToolCall], state: State, history: History) -> Request:
+        user = self._prompts.render(
+            "simulator_user",
+            tool_documents=self._documents,
+            init_config=self._encoded_state(state),
+            history=self._encoded_history(history),
+            action=encode([call_view(call) for call in calls]),
+        )
+        return replace(
+            self._settings,
+            messages=(self._system, Message(role="user", content=user)),
+            schema=answer_schema(len(calls)) if self._typed else None,
+        )
+
+    def _encoded_state(self, state: State) -> Data:
+        if self._state is None or self._state[0] is not state:
+            self._state = (state, encode(state))
+        return self._state[1]
+
+    def _encoded_history(self, history: History) -> Data:
+        new = self._past.advance(history)
+        pieces: list[Any] = [self._history] if new is not None and self._history else []
+        pieces += map(encode_step, history if new is None else new)
+        self._history = encode_lines(pieces)
+        return self._history
+
+    def _outcomes(self, completion: Completion, calls: Sequence[ToolCall]) -> list[Outcome]:
+        if completion.finish_reason == "length":
+            raise UnreadableAnswer("it was cut off at the limit of tokens")
+        read_entries, read_outcome = (
+            (typed_entries, typed_outcome) if self._typed else (plain_entries, plain_outcome)
+        )
+        raw = completion.raw or completion.text
+        entries = read_entries(completion.text, len(calls))
+        return [
+            read_outcome(entry, self._tools.get(call.tool), raw)
+            for entry, call in zip(entries, calls, strict=True)
+        ]

@@ -1,0 +1,253 @@
+"""The paper's perfect simulator: the real code, over a fork of the objects that it works on."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
+from threading import Event
+from typing import Any
+
+from artis_sdk.contracts import Meter, Simulator, Tool
+from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.records import History, Outcome, Provenance, Risk, State, Step, ToolCall, new_id
+from artis_sdk.simulators.checks import checked
+from artis_sdk.simulators.past import Past
+from artis_sdk.tools import GuardedTool, Invocation
+from artis_sdk.tools.execute import execute
+from artis_sdk.tools.world import sandboxed
+
+Guarded = GuardedTool[..., Any]
+
+
+class SandboxSimulator(Simulator):
+    """Runs the tools' real code, for each attempt over its own fork of the objects behind them.
+
+    The objects are forked together, so that what they share they share in the fork. Guarded calls
+    inside a tool's body go to the same fork; one that would leave it, to an object that was not
+    forked or to a function, is refused and ends the attempt.
+
+    A fork holds what `fork` copies: attributes, and what they refer to. It does not hold module
+    globals, class attributes, mutable defaults, closures, files and connections. Code that changes
+    those is not to be run in a sandbox.
+
+    The objects must stand as they did before the first step of the history that is given. Steps that
+    this sandbox did not answer itself, such as those of a higher rung of a `Ladder`, are first made
+    good on the fork; where that gives another outcome than the history says, it cannot tell any more.
+
+    Args:
+        fork: makes an independent copy of an object. `copy.deepcopy` gets all objects at once; another
+            function gets one after the other, so objects that share state need a fork that knows it.
+        pure: names of functions and static methods, which have no object to fork, that change nothing
+            and may run as they are. Any other is a `SimulationError` when it is called.
+    """
+
+    def __init__(self, fork: Callable[[Any], Any] = copy.deepcopy, *, pure: Iterable[str] = ()) -> None:
+        self._fork = fork
+        self._pure = frozenset(pure)
+
+    @property
+    def runs_code(self) -> bool:
+        return True
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        """See `Simulator.predict`; a sandbox predicts only when it has been forked.
+
+        Raises:
+            SimulationError: always.
+        """
+        raise SimulationError(call.tool, "a sandbox has no objects until it is forked for an attempt")
+
+    def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
+        """See `Simulator.fork`.
+
+        Raises:
+            ConfigurationError: an object cannot be forked, or `pure` names something else than a
+                function.
+        """
+        guarded = [tool for tool in tools if isinstance(tool, GuardedTool)]
+        wrong = self._pure - {tool.name for tool in guarded if tool.owner is None}
+        if wrong:
+            raise ConfigurationError(
+                f"SandboxSimulator(pure=...): {sorted(wrong)[0]!r} is no function's tool"
+            )
+        memo: dict[int, Any] = {}
+        copies: dict[int, Any] = {}
+        for tool in guarded:
+            if tool.owner is not None and id(tool.owner) not in copies:
+                copies[id(tool.owner)] = self._copy(tool, memo)
+        pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
+        return _Attempt(guarded, copies, memo, pure)
+
+    def _copy(self, tool: Guarded, memo: dict[int, Any]) -> Any:
+        owner = tool.owner
+        kind = type(owner).__name__
+        try:
+            made = copy.deepcopy(owner, memo) if self._fork is copy.deepcopy else self._fork(owner)
+        except Exception as error:
+            raise ConfigurationError(
+                f"SandboxSimulator cannot fork the {kind} behind {tool.name}: {error!r}. Pass "
+                f"SandboxSimulator(fork=...) with a function that makes an independent {kind}"
+            ) from error
+        if made is None or made is owner:
+            raise ConfigurationError(
+                f"SandboxSimulator: the fork of the {kind} behind {tool.name} is "
+                f"{'None' if made is None else 'the object itself'}, not an independent copy"
+            )
+        return made
+
+
+class _Attempt(Simulator):
+    """One attempt's fork.
+
+    Args:
+        tools: the session's tools, bound to the real objects.
+        copies: the forked objects, by the id of the real one.
+        memo: what `copy.deepcopy` copied, by the id of the original.
+        pure: functions that may run as they are.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Guarded],
+        copies: Mapping[int, Any],
+        memo: dict[int, Any],
+        pure: dict[str, Guarded],
+    ) -> None:
+        self._originals = tuple(tools)  # keeps the real objects, and so their ids, alive
+        self._copies = copies
+        self._memo = memo
+        self._pure = pure
+        self._tools = {tool.name: self._forked(tool) for tool in self._originals}
+        self._past = Past()
+        self._own: deque[Step] = deque()
+        """Steps that ran here and have not been seen in a history yet."""
+        self._lost: str | None = None
+        """Why the fork's state is not known any more."""
+        self._late: tuple[str, Event] | None = None
+        """A call that went on after its timeout, and what tells its end."""
+
+    @property
+    def runs_code(self) -> bool:
+        return True
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        invocation = checked(self._tool(call), call)
+        self._check(call)
+        await self._make_good(call, history)
+        if isinstance(invocation, Outcome):
+            return invocation
+        outcome = await self._run(invocation)
+        self._own.append(Step(call=call, outcome=outcome))
+        return outcome
+
+    def _tool(self, call: ToolCall) -> Guarded:
+        if call.tool not in self._tools:
+            raise SimulationError(call.tool, "the sandbox has no tool of this name")
+        tool = self._tools[call.tool]
+        if tool is None:
+            raise SimulationError(call.tool, _NO_OBJECT)
+        return tool
+
+    def _check(self, call: ToolCall) -> None:
+        if self._late is not None:
+            name, ended = self._late
+            if not ended.is_set():
+                raise SimulationError(call.tool, f"{name} is still running after its timeout, so {_UNKNOWN}")
+            self._late = None
+        if self._lost is not None:
+            raise SimulationError(call.tool, self._lost)
+
+    async def _make_good(self, call: ToolCall, history: History) -> None:
+        """Bring the fork to where the history stands."""
+        new = self._past.advance(history)
+        if new is None:
+            raise self._losing(call, f"the history is not the one that it went through, so {_UNKNOWN}")
+        for step in new:
+            if self._own and self._own[0].call == step.call:
+                ran = self._own.popleft().outcome
+            elif step.outcome.provenance is Provenance.FORCED:
+                continue
+            else:
+                ran = await self._catch_up(step)
+            if (ran.type, ran.content()) != (step.outcome.type, step.outcome.content()):
+                raise self._losing(
+                    call, f"the history says of {step.call.tool} what the real code does not: {_UNKNOWN}"
+                )
+        if self._own:
+            raise self._losing(call, f"{self._own[0].call.tool} ran and is not in the history, so {_UNKNOWN}")
+
+    async def _catch_up(self, step: Step) -> Outcome:
+        self._lost = f"a step that another simulator answered could not be made good, so {_UNKNOWN}"
+        invocation = checked(self._tool(step.call), step.call)
+        if isinstance(invocation, Outcome):
+            return invocation
+        outcome = await self._run(invocation)
+        self._check(step.call)
+        return outcome
+
+    def _losing(self, call: ToolCall, why: str) -> SimulationError:
+        self._lost = why
+        return SimulationError(call.tool, why)
+
+    async def _run(self, invocation: Invocation) -> Outcome:
+        tool = invocation.tool
+        refused: list[SimulationError] = []
+        ended = Event()
+
+        def body(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return tool.function(*args, **kwargs)
+            finally:
+                ended.set()
+
+        self._lost = f"{tool.name} did not come to its end, so {_UNKNOWN}"
+        with sandboxed(partial(self._admit, refused)):
+            reply = await execute(tool, body, invocation.args, invocation.kwargs, Provenance.SANDBOXED)
+        if refused:
+            raise refused[0]  # also where the body swallowed it
+        if not ended.is_set() and tool.risk is not Risk.READ_ONLY:
+            self._late = (tool.name, ended)
+        self._lost = None
+        return reply.outcome
+
+    def _admit(self, refused: list[SimulationError], invocation: Invocation) -> Callable[[], Any]:
+        """What a guarded call inside a body runs."""
+        tool = self._inside(invocation.tool)
+        if tool is None:
+            refused.append(SimulationError(invocation.tool.name, _OUTSIDE))
+            raise refused[-1]
+        invocation = invocation.with_key(new_id())
+        return partial(tool.function, *invocation.args, **invocation.kwargs)
+
+    def _inside(self, tool: Guarded) -> Guarded | None:
+        """The tool, bound to an object of this fork; None where there is none."""
+        if tool.owner is None:
+            known = self._pure.get(tool.name)
+            return known if known is not None and known.function is tool.function else None
+        if id(tool.owner) in self._copies:  # the real object, known to the code from elsewhere
+            return tool.on(self._copies[id(tool.owner)])
+        return tool if id(tool.owner) in self._forked_ids else None
+
+    @cached_property
+    def _forked_ids(self) -> set[int]:
+        """Ids of all objects that the fork made; what a `__deepcopy__` shares with the original is none."""
+        made = {id(value) for key, value in self._memo.items() if key != id(self._memo)}
+        return (made - set(self._memo)) | {id(value) for value in self._copies.values()}
+
+    def _forked(self, tool: Guarded) -> Guarded | None:
+        if tool.owner is None:
+            return self._pure.get(tool.name)
+        return tool.on(self._copies[id(tool.owner)])
+
+
+_UNKNOWN = "the state of its fork is not known"
+_NO_OBJECT = (
+    "a function has no object that a sandbox could fork. Make it a method of an object in the Toolset, or, "
+    "if it changes nothing, name it in SandboxSimulator(pure=...)"
+)
+_OUTSIDE = (
+    "called inside a sandboxed tool, and not part of the sandbox: its object was not forked with the others. "
+    "Put it into the Toolset, or, if it is a function that changes nothing, into SandboxSimulator(pure=...)"
+)
