@@ -67,11 +67,8 @@ class SandboxSimulator(Simulator):
                 function.
         """
         guarded = [tool for tool in tools if isinstance(tool, GuardedTool)]
-        wrong = self._pure - {tool.name for tool in guarded if tool.owner is None}
-        if wrong:
-            raise ConfigurationError(
-                f"SandboxSimulator(pure=...): {sorted(wrong)[0]!r} is no function's tool"
-            )
+        for name in sorted(self._pure - {tool.name for tool in guarded if tool.owner is None}):
+            raise ConfigurationError(f"SandboxSimulator(pure=...): no tool is a function named {name!r}")
         memo: dict[int, Any] = {}
         copies: dict[int, Any] = {}
         for tool in guarded:
@@ -112,8 +109,8 @@ class _Attempt(Simulator):
         self,
         tools: Iterable[Guarded],
         copies: Mapping[int, Any],
-        memo: dict[int, Any],
-        pure: dict[str, Guarded],
+        memo: Mapping[int, Any],
+        pure: Mapping[str, Guarded],
     ) -> None:
         self._originals = tuple(tools)  # keeps the real objects, and so their ids, alive
         self._copies = copies
@@ -135,7 +132,11 @@ class _Attempt(Simulator):
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         invocation = checked(self._tool(call), call)
         self._check(call)
-        await self._make_good(call, history)
+        try:
+            await self._make_good(call, history)
+        except SimulationError as error:
+            self._lost = self._lost or f"not all of its history could be made good ({error}), so {_UNKNOWN}"
+            raise
         if isinstance(invocation, Outcome):
             return invocation
         outcome = await self._run(invocation)
@@ -163,7 +164,7 @@ class _Attempt(Simulator):
         """Bring the fork to where the history stands."""
         new = self._past.advance(history)
         if new is None:
-            raise self._losing(call, f"the history is not the one that it went through, so {_UNKNOWN}")
+            raise SimulationError(call.tool, "the history is not the one that the sandbox has gone through")
         for step in new:
             if self._own and self._own[0].call == step.call:
                 ran = self._own.popleft().outcome
@@ -171,25 +172,18 @@ class _Attempt(Simulator):
                 continue
             else:
                 ran = await self._catch_up(step)
-            if (ran.type, ran.content()) != (step.outcome.type, step.outcome.content()):
-                raise self._losing(
-                    call, f"the history says of {step.call.tool} what the real code does not: {_UNKNOWN}"
-                )
+            if ran.type != step.outcome.type or ran.content() != step.outcome.content():
+                name = step.call.tool
+                raise SimulationError(name, "the real code gives another outcome than the history says")
         if self._own:
-            raise self._losing(call, f"{self._own[0].call.tool} ran and is not in the history, so {_UNKNOWN}")
+            raise SimulationError(self._own[0].call.tool, "ran in the sandbox and is not in the history")
 
     async def _catch_up(self, step: Step) -> Outcome:
-        self._lost = f"a step that another simulator answered could not be made good, so {_UNKNOWN}"
+        """Run a step that something else answered."""
         invocation = checked(self._tool(step.call), step.call)
-        if isinstance(invocation, Outcome):
-            return invocation
-        outcome = await self._run(invocation)
+        outcome = invocation if isinstance(invocation, Outcome) else await self._run(invocation)
         self._check(step.call)
         return outcome
-
-    def _losing(self, call: ToolCall, why: str) -> SimulationError:
-        self._lost = why
-        return SimulationError(call.tool, why)
 
     async def _run(self, invocation: Invocation) -> Outcome:
         tool = invocation.tool
@@ -205,8 +199,8 @@ class _Attempt(Simulator):
         self._lost = f"{tool.name} did not come to its end, so {_UNKNOWN}"
         with sandboxed(partial(self._admit, refused)):
             reply = await execute(tool, body, invocation.args, invocation.kwargs, Provenance.SANDBOXED)
-        if refused:
-            raise refused[0]  # also where the body swallowed it
+        if refused:  # also where the body swallowed it
+            raise refused[0]
         if not ended.is_set() and tool.risk is not Risk.READ_ONLY:
             self._late = (tool.name, ended)
         self._lost = None
