@@ -6,9 +6,21 @@ something else. Everything else stops the run and says at which tool or backend.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 
 class ArtisError(Exception):
-    """Base of every error that artis_sdk raises."""
+    """Base of every error that artis_sdk raises. It can be pickled, whatever its constructor takes."""
+
+    def __reduce__(self) -> tuple[Callable[..., ArtisError], tuple[Any, ...]]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(cls: type[ArtisError], args: tuple[Any, ...], attributes: dict[str, Any]) -> ArtisError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 # --- the developer must act -------------------------------------------------------------------
