@@ -88,7 +88,7 @@ class Ledger(Simulator):
 def agent_of(replies: Any, *, native: bool = True, **more: Any) -> tuple[ScriptedBackend, ModelActor]:
     """A scripted model as agent."""
     capabilities = Capabilities(
-        native_tools=native, seed=True, context_window=more.pop("context_window", None)
+        native_tools=native, seed=True, adapters=True, context_window=more.pop("context_window", None)
     )
     backend = ScriptedBackend(replies, name="agent", capabilities=capabilities, delay=more.pop("delay", 0.0))
     return backend, ModelActor(backend, TOOLS, **more)

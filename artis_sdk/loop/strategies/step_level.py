@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.budget import CommitMeter
 from artis_sdk.loop.strategies.base import together
 from artis_sdk.loop.strategies.task_level import at_least
-from artis_sdk.prompts import Data, call_view, encode, encode_lines
+from artis_sdk.prompts import Data, call_view, encode_lines
 
 if TYPE_CHECKING:
     from artis_sdk.loop.model_actor import Decide, Turn
@@ -24,19 +25,17 @@ class Candidate:
     """One proposal for the agent's next turn."""
 
     completion: Completion
-    identity: Data
-    """The calls, or the answer's text: equal for candidates that do the same."""
+    shown: Data
+    """The calls, or the answer, as prompts show them."""
+    identity: str
+    """Equal for candidates that do the same, in whatever order they name their arguments."""
     score: int = 0
     """1 to 10; 0 where no score could be read."""
 
     @classmethod
     def of(cls, turn: Turn, completion: Completion) -> Candidate:
-        calls = turn.calls(completion)
-        if calls:
-            identity = encode_lines([call_view(call) for call in calls])
-        else:
-            identity = encode({"answer": completion.text.strip()})
-        return cls(completion, identity)
+        views = list(map(call_view, turn.calls(completion))) or [{"answer": completion.text.strip()}]
+        return cls(completion, encode_lines(views), json.dumps(views, sort_keys=True))
 
 
 def best(candidates: Sequence[Candidate]) -> Completion:
@@ -122,7 +121,7 @@ class SequentialRevision:
                 candidates.append(replace(candidate, score=score.score if score else 0))
                 seen.append(
                     {
-                        "action": candidate.identity,
+                        "action": candidate.shown,
                         "evaluation": (score and score.evaluation) or None,
                         "suggestion": (score and score.suggestion) or None,
                     }
@@ -134,7 +133,7 @@ class SequentialRevision:
 
 async def _score(scorer: Scorer, turn: Turn, candidate: Candidate, *, suggest: bool) -> Score | None:
     try:
-        return await scorer.score(turn.task, turn.since, candidate.identity, turn.meter, suggest=suggest)
+        return await scorer.score(turn.task, turn.since, candidate.shown, turn.meter, suggest=suggest)
     except EvaluationError:
         return None
 
