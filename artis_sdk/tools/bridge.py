@@ -48,7 +48,7 @@ async def hand_over(place: Place, invocation: Invocation) -> Reply:
     assert place.loop is not None
     if asyncio.get_running_loop() is place.loop:
         return await place.world.handle(invocation)
-    return await asyncio.wrap_future(_submit(place, place.loop, invocation, []))
+    return await asyncio.wrap_future(_submit(place, place.loop, invocation, {}))
 
 
 def wait(place: Place, invocation: Invocation) -> Reply:
@@ -85,14 +85,16 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _submit(
-    place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation, begun: list[bool]
+    place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation, fate: dict[str, bool]
 ) -> concurrent.futures.Future[Reply]:
+    """Have the world's loop handle a call, unless it comes to be given up before it is begun."""
     if not loop.is_running():
         raise FirewallError(invocation.tool.name, "the event loop of the world that it belongs to has ended")
 
     async def handle() -> Reply:
         """In a task that ends no later than the world."""
-        begun.append(True)
+        if not fate.setdefault("begun", True):
+            raise asyncio.CancelledError
         route(invocation.tool.name)
         assert place.world is not None
         task: Any = asyncio.current_task()
@@ -106,12 +108,12 @@ def _submit(
 
 
 def _wait_in_thread(place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation) -> Reply:
-    begun: list[bool] = []
-    answer = _submit(place, loop, invocation, begun)
-    deadline = time.monotonic() + _SILENCE
+    fate: dict[str, bool] = {}
+    answer = _submit(place, loop, invocation, fate)
+    patience = time.monotonic() + _SILENCE
     while not concurrent.futures.wait((answer,), timeout=_POLL).done:
-        if loop.is_closed() or (not begun and time.monotonic() > deadline):
-            answer.cancel()
+        blocked = time.monotonic() > patience and not fate.setdefault("begun", False)
+        if blocked or loop.is_closed():
             raise FirewallError(
                 invocation.tool.name,
                 "the event loop that must answer is closed, or blocked (is it waiting for this thread?)",

@@ -80,28 +80,13 @@ class Definition:
 class GuardedTool(Generic[P, R]):
     """A guarded function; calling it is calling the function, in whatever world the context names.
 
-    Attributes:
-        name: how a model calls it.
-        risk: what it may do to the world.
-        timeout: seconds that a real call may take; None is no limit.
-        idempotency_key: the parameter that takes a key which is the same on every retry of one call;
-            models neither see nor fill it.
-        reconcile: asked after a crash how a call ended.
-        owner: the object whose method it is; None for functions, class methods and static methods.
-        is_async: calling it gives an awaitable.
+    `owner` is the object whose method it is; None for functions, class methods and static methods.
     """
 
     def __init__(self, definition: Definition, bound_to: object | None = None) -> None:
         self._definition = definition
         self._bound_to = bound_to
-        self.name = definition.name
-        self.risk = definition.risk
-        self.timeout = definition.timeout
-        self.idempotency_key = definition.idempotency_key
-        self.reconcile = definition.reconcile
-        self.is_async = definition.is_async
         self.owner = None if isinstance(bound_to, type) else bound_to
-        self.__doc__ = definition.function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self._entry(*args, **kwargs)
@@ -127,7 +112,41 @@ class GuardedTool(Generic[P, R]):
     def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
         return self._definition.function.__annotations__
 
+    @cached_property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self._definition.function.__doc__
+
     # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """How a model calls it."""
+        return self._definition.name
+
+    @property
+    def risk(self) -> Risk:
+        """What it may do to the world."""
+        return self._definition.risk
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a real call may take; None is no limit."""
+        return self._definition.timeout
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The parameter for a key that is the same on every retry of a call; hidden from models."""
+        return self._definition.idempotency_key
+
+    @property
+    def reconcile(self) -> Reconcile | None:
+        """Asked after a crash how a call ended."""
+        return self._definition.reconcile
+
+    @property
+    def is_async(self) -> bool:
+        """Calling it gives an awaitable."""
+        return self._definition.is_async
 
     @property
     def function(self) -> Callable[..., Any]:

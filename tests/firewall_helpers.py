@@ -1,0 +1,339 @@
+"""Guarded tools with a canary in every real body, worlds that never touch one, and random programs.
+
+A program is a tree of nested tuples, `(kind, children)` or a leaf's name; `Run` carries it out from async
+or sync code and counts what became of every guarded call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from artis_sdk.errors import FirewallError
+from artis_sdk.records import Outcome, Provenance, Risk
+from artis_sdk.tools import Invocation, Reply, Toolset, guarded_tool
+from artis_sdk.tools.execute import execute
+
+CANARIES: list[str] = []
+"""Every real body that ran."""
+
+PREDICTED = 1000
+"""What a world predicts; real bodies return something else."""
+
+
+@guarded_tool(failures=[LookupError])
+def pay(n: int) -> int:
+    CANARIES.append("pay")
+    return -n
+
+
+@guarded_tool(risk=Risk.READ_ONLY)
+async def look(n: int) -> int:
+    CANARIES.append("look")
+    return -n
+
+
+class Bank:
+    def move(self, n: int) -> int:
+        CANARIES.append("move")
+        return -n
+
+    async def fetch(self, n: int) -> int:
+        CANARIES.append("fetch")
+        return -n
+
+    @guarded_tool
+    def freeze(self, n: int) -> int:
+        CANARIES.append("freeze")
+        return -n
+
+    @staticmethod
+    @guarded_tool
+    def rate(n: int) -> int:
+        CANARIES.append("rate")
+        return -n
+
+    @guarded_tool
+    @classmethod
+    async def open(cls, n: int) -> int:
+        CANARIES.append("open")
+        return -n
+
+
+BANK = Bank()
+TOOLS = Toolset.from_object(BANK)
+
+
+SYNC_LEAVES: dict[str, Any] = {
+    "pay": pay,
+    "move": TOOLS["move"],
+    "freeze": BANK.freeze,
+    "unbound": lambda n: Bank.freeze(BANK, n),
+    "rate": Bank.rate,
+    "tool": TOOLS["freeze"],
+}
+ASYNC_LEAVES: dict[str, Any] = {"look": look, "fetch": TOOLS["fetch"], "open": Bank.open}
+
+RUNS: dict[str, Run] = {}
+
+
+@guarded_tool
+def outer(run: str, program: Any) -> str:
+    """A tool whose real body makes guarded calls; the sandbox world runs it."""
+    RUNS[run].sync(_program(program))
+    return "done"
+
+
+@guarded_tool
+async def outer_async(run: str, program: Any) -> str:
+    """The same, async."""
+    await RUNS[run].run(_program(program))
+    return "done"
+
+
+def _program(json: Any) -> Any:
+    return json if isinstance(json, str) else (json[0], [_program(child) for child in json[1]])
+
+
+class CountingWorld:
+    """Predicts every call, after a switch of tasks; every fifth as a failure. Runs `outer` for real."""
+
+    def __init__(self) -> None:
+        self.handled = 0
+        self.threads: set[int] = set()
+
+    async def handle(self, invocation: Invocation) -> Reply:
+        self.threads.add(threading.get_ident())
+        tool = invocation.tool
+        if tool.name.startswith("outer"):
+            return await execute(
+                tool, tool.function, invocation.args, invocation.kwargs, Provenance.SANDBOXED
+            )
+        self.handled += 1
+        await asyncio.sleep(0)
+        if self.handled % 5 == 0:
+            return tool.reply(Outcome.failure("LookupError", "predicted", Provenance.SIMULATED, raised=True))
+        return tool.reply(Outcome.success(PREDICTED, Provenance.SIMULATED))
+
+    async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
+        return [await self.handle(invocation) for invocation in invocations]
+
+
+class Run:
+    """Carries programs out and counts: predicted, failed (predicted so), refused, wrong."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count: Counter[str] = Counter()
+        self.threads: list[threading.Thread] = []
+        self.tasks: set[asyncio.Task[Any]] = set()
+        RUNS[name] = self
+
+    # --- leaves -------------------------------------------------------------------------------
+
+    def _result(self, value: Any) -> None:
+        self.count["predicted" if value == PREDICTED else "wrong"] += 1
+
+    def sync_leaf(self, name: str) -> None:
+        try:
+            self._result(SYNC_LEAVES[name](7))
+        except FirewallError:
+            self.count["refused"] += 1
+        except LookupError:
+            self.count["failed"] += 1
+
+    async def async_leaf(self, name: str) -> None:
+        try:
+            self._result(await ASYNC_LEAVES[name](7))
+        except FirewallError:
+            self.count["refused"] += 1
+        except LookupError:
+            self.count["failed"] += 1
+
+    # --- sync programs ------------------------------------------------------------------------
+
+    def sync(self, program: Any) -> None:
+        if isinstance(program, str):
+            if program in SYNC_LEAVES:
+                self.sync_leaf(program)
+            return
+        kind, children = program
+        getattr(self, f"sync_{kind}", self.sync_seq)(children)
+
+    def sync_seq(self, children: list[Any]) -> None:
+        for child in children:
+            self.sync(child)
+
+    def sync_handler(self, children: list[Any]) -> None:
+        try:
+            raise KeyError
+        except KeyError:
+            self.sync_seq(children)
+        finally:
+            self.sync_seq(children[:1])
+
+    def sync_generator(self, children: list[Any]) -> None:
+        def steps() -> Any:
+            try:
+                for child in children:
+                    self.sync(child)
+                    yield
+            finally:
+                self.sync_leaf("pay")
+
+        for _ in steps():
+            break
+
+    def sync_context_run(self, children: list[Any]) -> None:
+        contextvars.copy_context().run(self.sync_seq, children)
+
+    def sync_empty_context(self, children: list[Any]) -> None:
+        contextvars.Context().run(self.sync_seq, children)
+
+    def sync_raw_thread(self, children: list[Any]) -> None:
+        self._start(self.sync_seq, children)
+
+    def sync_thread_with_context(self, children: list[Any]) -> None:
+        self._start(contextvars.copy_context().run, self.sync_seq, children)
+
+    def sync_own_loop(self, children: list[Any]) -> None:
+        self._start(contextvars.copy_context().run, asyncio.run, self.run_seq(children))
+
+    def sync_outer(self, children: list[Any]) -> None:
+        try:
+            outer(self.name, ("seq", children))
+        except FirewallError:
+            self.count["outer refused"] += 1
+
+    def _start(self, target: Any, *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args)
+        thread.start()
+        self.threads.append(thread)
+
+    # --- async programs -----------------------------------------------------------------------
+
+    async def run(self, program: Any) -> None:
+        if isinstance(program, str):
+            if program in SYNC_LEAVES:
+                self.sync_leaf(program)
+            else:
+                await self.async_leaf(program)
+            return
+        kind, children = program
+        method = getattr(self, f"run_{kind}", None)
+        if method is not None:
+            await method(children)
+        elif hasattr(self, f"sync_{kind}"):
+            getattr(self, f"sync_{kind}")(children)
+        else:
+            await self.run_seq(children)
+
+    async def run_seq(self, children: list[Any]) -> None:
+        for child in children:
+            await self.run(child)
+
+    async def run_gather(self, children: list[Any]) -> None:
+        await asyncio.gather(*(self.run(child) for child in children))
+
+    async def run_group(self, children: list[Any]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for child in children:
+                group.create_task(self.run(child))
+
+    async def run_handler(self, children: list[Any]) -> None:
+        try:
+            raise KeyError
+        except KeyError:
+            await self.run_seq(children)
+        finally:
+            await self.run_seq(children[:1])
+
+    async def run_async_generator(self, children: list[Any]) -> None:
+        async def steps() -> Any:
+            for child in children:
+                await self.run(child)
+                yield
+
+        async for _ in steps():
+            pass
+
+    async def run_to_thread(self, children: list[Any]) -> None:
+        await asyncio.to_thread(self.sync_seq, children)
+
+    async def run_executor(self, children: list[Any]) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.sync_seq, children)
+
+    async def run_executor_with_context(self, children: list[Any]) -> None:
+        run = contextvars.copy_context().run
+        await asyncio.get_running_loop().run_in_executor(None, run, self.sync_seq, children)
+
+    async def run_own_pool(self, children: list[Any]) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            await asyncio.wrap_future(pool.submit(self.sync_seq, children))
+
+    async def run_empty_context_task(self, children: list[Any]) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_task(self.run_seq(children), context=contextvars.Context())
+
+    async def run_call_soon(self, children: list[Any]) -> None:
+        asyncio.get_running_loop().call_soon(self.sync_seq, children)
+        await asyncio.sleep(0)
+
+    async def run_call_soon_threadsafe(self, children: list[Any]) -> None:
+        call_soon = asyncio.get_running_loop().call_soon_threadsafe
+        self._start(call_soon, self.sync_seq, children)
+        await asyncio.to_thread(self.threads[-1].join)
+        await asyncio.sleep(0)
+
+    async def run_done_callback(self, children: list[Any]) -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda _: self.sync_seq(children))
+        future.set_result(None)
+        await asyncio.sleep(0)
+
+    async def run_cancelled(self, children: list[Any]) -> None:
+        async def guarded_cleanup() -> None:
+            try:
+                await self.run_seq(children)
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                await asyncio.shield(self.run_seq(children))
+                raise
+
+        task = asyncio.create_task(guarded_cleanup())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+
+    async def run_left_behind(self, children: list[Any]) -> None:
+        """A task that nobody waits for."""
+        self.tasks.add(asyncio.create_task(self.run_seq(children)))
+
+    async def run_outer(self, children: list[Any]) -> None:
+        try:
+            await outer_async(self.name, ("seq", children))
+        except FirewallError:
+            self.count["outer refused"] += 1
+
+    async def join(self) -> None:
+        """Wait for the threads and tasks that programs started."""
+        while self.threads or self.tasks:
+            if self.threads:
+                await asyncio.to_thread(self.threads.pop().join)
+            else:
+                task = self.tasks.pop()
+                if not task.done():
+                    await asyncio.wait({task})
+
+
+def pay_or_refusal(n: int) -> int | str:
+    """For another process or thread: what became of the call there."""
+    try:
+        return pay(n)
+    except FirewallError as error:
+        return str(error)
