@@ -1,0 +1,180 @@
+"""From rows to records: pages, and histories put together again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from artis_sdk.errors import LogError
+from artis_sdk.logs.codec import loads, read_call, read_outcome
+from artis_sdk.records import CallRecord, History, Provenance, Risk, State, Step, ToolSpec
+
+PAGE = 500
+"""Rows in one read, which is as long as a writer in this process or a fork may have to wait."""
+_REMEMBERED = 64_000_000  # characters of calls and states kept between rows
+
+_COLUMNS = (
+    "c.id, c.previous, c.task, c.described, c.record, c.at, c.risk, c.process, c.tool, c.call, c.outcome,"
+    " c.predicted"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows."""
+
+    tool: str | None = None
+    session: str | None = None
+    provenance: frozenset[Provenance] | None = None
+
+    @classmethod
+    def of(
+        cls, tool: str | None, session: str | None, provenance: Provenance | Iterable[Provenance] | None
+    ) -> Filter:
+        if isinstance(provenance, str):
+            provenance = (provenance,)
+        return cls(tool, session, None if provenance is None else frozenset(map(Provenance, provenance)))
+
+    def where(self) -> tuple[str, list[Any]]:
+        """A condition on `calls c`, and its values."""
+        parts, values = ["c.record IS NOT NULL"], list[Any]()
+        if self.tool is not None:
+            parts.append("c.tool = ?")
+            values.append(self.tool)
+        if self.session is not None:
+            parts.append("c.task IN (SELECT id FROM tasks WHERE session = ?)")
+            values.append(self.session)
+        if self.provenance is not None:
+            parts.append(f"c.provenance IN ({', '.join('?' * len(self.provenance))})")
+            values += sorted(provenance.value for provenance in self.provenance)
+        return " AND ".join(parts), values
+
+
+class _Kept:
+    """Values by row, up to a number of characters; the longest unused go first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+        self._size = 0
+
+    def get(self, row: int) -> Any:
+        """None where it is not kept."""
+        found = self._values.get(row)
+        if found is None:
+            return None
+        self._values.move_to_end(row)
+        return found[0]
+
+    def put(self, row: int, value: Any, size: int) -> None:
+        self._values[row] = (value, size)
+        self._size += size
+        while self._size > self._limit and len(self._values) > 1:
+            _, (_, gone) = self._values.popitem(last=False)
+            self._size -= gone
+
+
+class Reader:
+    """Makes records of rows; keeps what following rows are likely to share.
+
+    Args:
+        name: of the log, for errors.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._histories = _Kept(_REMEMBERED)
+        """By row: the history that goes up to it and holds it."""
+        self._tasks = _Kept(_REMEMBERED)
+        self._tools = _Kept(_REMEMBERED)
+
+    def page(
+        self, connection: sqlite3.Connection, wanted: Filter, after: int, top: int
+    ) -> tuple[list[CallRecord], int]:
+        """Read some records, oldest first.
+
+        Args:
+            connection: to the log.
+            wanted: which.
+            after, top: ids of rows, exclusive and inclusive.
+
+        Returns:
+            The records, and the id to go on after; `top` at the end.
+
+        Raises:
+            LogError: a row is damaged.
+            sqlite3.Error: the file cannot be read.
+        """
+        where, values = wanted.where()
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} FROM calls c WHERE {where} AND c.id > ? AND c.id <= ? ORDER BY c.id LIMIT ?",
+            (*values, after, top, PAGE),
+        ).fetchall()
+        records = [self._record(connection, row) for row in rows]
+        return records, rows[-1][0] if len(rows) == PAGE else top
+
+    def _record(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> CallRecord:
+        number, previous, task, described, record, at, risk, process, tool, call, outcome, predicted = row
+        try:
+            history = self._history(connection, previous)
+            step = Step(call=read_call(tool, call), outcome=read_outcome(outcome))
+            session, name, state = self._task(connection, task)
+            spec, source_hash = self._tool(connection, described)
+            self._histories.put(number, (*history, step), len(call) + len(outcome))
+            return CallRecord.model_construct(
+                id=record,
+                at=at,
+                session=session,
+                task=name,
+                spec=spec,
+                source_hash=source_hash,
+                call=step.call,
+                state=state,
+                history=history,
+                outcome=step.outcome,
+                predicted=None if predicted is None else read_outcome(predicted),
+                risk=Risk(risk),
+                process=process,
+            )
+        except ValueError as error:
+            raise LogError(f"{self._name}: row {number} is damaged: {error}") from error
+
+    def _history(self, connection: sqlite3.Connection, row: int | None) -> History:
+        """The calls up to and with this row."""
+        steps: list[Step] = []
+        start: History = ()
+        while row is not None:
+            kept = self._histories.get(row)
+            if kept is not None:
+                start = kept
+                break
+            tool, call, outcome, row = connection.execute(
+                "SELECT tool, call, outcome, previous FROM calls WHERE id = ?", (row,)
+            ).fetchone()
+            steps.append(Step(call=read_call(tool, call), outcome=read_outcome(outcome)))
+        return (*start, *reversed(steps))
+
+    def _task(self, connection: sqlite3.Connection, row: int) -> tuple[str | None, str | None, State]:
+        kept = self._tasks.get(row)
+        if kept is None:
+            session, task, state = connection.execute(
+                "SELECT session, task, state FROM tasks WHERE id = ?", (row,)
+            ).fetchone()
+            kept = (session, task, loads(state))
+            self._tasks.put(row, kept, len(state))
+        found: tuple[str | None, str | None, State] = kept
+        return found
+
+    def _tool(self, connection: sqlite3.Connection, row: int) -> tuple[ToolSpec, str | None]:
+        kept = self._tools.get(row)
+        if kept is None:
+            spec, source_hash = connection.execute(
+                "SELECT spec, source_hash FROM tools WHERE id = ?", (row,)
+            ).fetchone()
+            kept = (ToolSpec.model_validate(loads(spec)), source_hash)
+            self._tools.put(row, kept, len(spec))
+        found: tuple[ToolSpec, str | None] = kept
+        return found

@@ -1,0 +1,202 @@
+"""What is a secret, and redaction before anything is written.
+
+A value is secret by its name (`password`, `api_key`, ...), by its type (`SecretStr` in the tool's
+signature), or by a rule of the user's. It is replaced where it stands, and wherever the same string
+turns up elsewhere in what is being written: in a model's raw text, a result, an error message.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets as random
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import translate
+
+from pydantic import JsonValue
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.logs.marked import cover_marked, has_marks
+from artis_sdk.logs.names import SECRET_NAMES, Names
+from artis_sdk.logs.secrets import PLACEHOLDER, Secrets, map_leaves
+from artis_sdk.logs.texts import cover_named, cover_urls
+from artis_sdk.records import Outcome, ToolSpec
+
+Rule = str | re.Pattern[str] | Callable[[str, JsonValue], bool]
+"""A path, a pattern, or a function.
+
+A path such as `login.arguments.code`, `*.outcome.value.iban` or `state.users.*`: the tool's name, then
+`arguments`, `outcome`, `predicted`, `raw` or `malformed`, then keys and list positions; a state begins
+with `state`. `*` stands for any characters, dots included. A pattern is found inside every string: each
+match is secret. A function is given path and value, and says whether the value is secret.
+"""
+OUTCOME_TEXTS = ("value", "failure_type", "message", "raw")
+"""The fields of an outcome that may hold a secret."""
+_PLACEHOLDER = re.compile(f"({PLACEHOLDER})")
+
+
+class Redactor:
+    """Decides what is secret and puts placeholders in its place.
+
+    A placeholder is `[redacted:xxxxxxxx]`, a keyed hash: equal secrets look equal, which training needs,
+    and nobody without the key can find the secret by trying. The key is random and in memory only, so
+    equality holds within one redactor (in practice: one process), unless `key` is given. Redacting what
+    is redacted changes nothing.
+
+    Null, booleans and empty strings are never secret. One and two characters are replaced under their
+    name only; up to five characters elsewhere only as a whole word or number. Tool documents
+    (`ToolSpec`) are not redacted: they are what models are shown.
+
+    Args:
+        rules: what is secret beyond names; see `Rule`.
+        names: names of secrets, words joined by `_`; `()` turns redaction by name off.
+        allow: full names that are not secret after all, such as `page_token`.
+        key: 16 to 64 bytes, for equal placeholders across processes; keep it as you keep the secrets.
+
+    Raises:
+        ConfigurationError: a rule or the key is unusable.
+    """
+
+    def __init__(
+        self,
+        *rules: Rule,
+        names: Iterable[str] = SECRET_NAMES,
+        allow: Iterable[str] = (),
+        key: bytes | None = None,
+    ) -> None:
+        if key is not None and not 16 <= len(key) <= 64:
+            raise ConfigurationError(f"a redaction key has 16 to 64 bytes, not {len(key)}")
+        self._key = key or random.token_bytes(32)
+        self._names = Names(names, allow)
+        paths = [rule for rule in rules if isinstance(rule, str)]
+        self._paths = re.compile("|".join(map(translate, paths))) if paths else None
+        self._patterns = [rule for rule in rules if isinstance(rule, re.Pattern)]
+        self._functions = [rule for rule in rules if callable(rule)]
+        if len(paths) + len(self._patterns) + len(self._functions) != len(rules):
+            raise ConfigurationError("a redaction rule is a path, a compiled pattern or a function")
+        self._always = bool(rules)
+        self._marked: dict[str, ToolSpec] = {}
+        self._seen: dict[str, ToolSpec] = {}
+
+    def know(self, *tools: ToolSpec) -> None:
+        """Learn which parameters these tools mark as secret, for calls that come with a name only."""
+        for spec in tools:
+            if self._seen.get(spec.name) is spec:
+                continue
+            self._seen[spec.name] = spec
+            if has_marks(spec):
+                self._marked[spec.name] = spec
+            else:
+                self._marked.pop(spec.name, None)
+
+    def new_secrets(self) -> Secrets:
+        """An empty memory, for one task."""
+        return Secrets(self._key)
+
+    # --- for one call -------------------------------------------------------------------------
+
+    def redact_arguments(
+        self, tool: ToolSpec | str, arguments: Mapping[str, JsonValue]
+    ) -> dict[str, JsonValue]:
+        """The arguments of a call as they may be written.
+
+        Args:
+            tool: its document, which also tells of `SecretStr` parameters; or its name alone.
+            arguments: by parameter name.
+        """
+        known = self.new_secrets()
+        hidden = known.hide(self.cover_arguments(tool, arguments, known))
+        assert isinstance(hidden, dict)
+        return hidden
+
+    def redact_outcome(
+        self, tool: ToolSpec | str, outcome: Outcome, arguments: Mapping[str, JsonValue]
+    ) -> Outcome:
+        """The outcome of a call as it may be written: without the secrets of its arguments either."""
+        known = self.new_secrets()
+        self.cover_arguments(tool, arguments, known)
+        name = tool if isinstance(tool, str) else tool.name
+        parts = {part: getattr(outcome, part) for part in OUTCOME_TEXTS}
+        hidden = known.hide(self.cover(parts, f"{name}.outcome", known))
+        assert isinstance(hidden, dict)
+        return outcome.model_copy(update=hidden)
+
+    # --- in pieces, for a record --------------------------------------------------------------
+
+    def may_hold(self, text: str) -> bool:
+        """Whether a value of this JSON text could hold a secret by name or rule; False is certain."""
+        return self._always or "://" in text or self._names.may_be_in(text)
+
+    def marks(self, tool: str) -> bool:
+        """Whether the schema of the tool of this name marks parameters as secret."""
+        return tool in self._marked
+
+    def cover_arguments(
+        self, tool: ToolSpec | str, arguments: Mapping[str, JsonValue], known: Secrets
+    ) -> JsonValue:
+        """As `cover`, for the arguments of a call: by the marks of the tool's schema too."""
+        if isinstance(tool, ToolSpec):
+            self.know(tool)
+        name = tool if isinstance(tool, str) else tool.name
+        value: JsonValue = dict(arguments)
+        if name in self._marked:
+            value = cover_marked(self._marked[name], dict(arguments), lambda item: _cover_all(item, known))
+        return self.cover(value, f"{name}.arguments", known)
+
+    def cover(self, value: JsonValue, path: str, known: Secrets) -> JsonValue:
+        """Replace what is secret by name or rule, and remember it in `known`.
+
+        Args:
+            value: any JSON value.
+            path: where it stands; see `Rule`.
+            known: gets the secrets; `known.hide` then finds them elsewhere.
+        """
+        if self._by_rule(value, path):
+            return _cover_all(value, known)
+        if isinstance(value, dict):
+            return {
+                key: _cover_all(item, known)
+                if self._names.is_secret(key)
+                else self.cover(item, f"{path}.{key}", known)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self.cover(item, f"{path}.{n}", known) for n, item in enumerate(value)]
+        if isinstance(value, str) and value:
+            return self._cover_text(value, path, known)
+        return value
+
+    def _by_rule(self, value: JsonValue, path: str) -> bool:
+        if self._paths is not None and self._paths.match(path):
+            return True
+        return any(function(path, value) for function in self._functions)
+
+    def _cover_text(self, text: str, path: str, known: Secrets) -> str:
+        for pattern in self._patterns:
+            text = _outside_placeholders(pattern, text, known)
+        text = cover_urls(text, known)
+        if not self._names.may_be_in(text):
+            return text
+        if text.lstrip()[:1] in ("{", "["):
+            self._learn(text, path, known)
+        return cover_named(text, self._names.is_secret, known)
+
+    def _learn(self, text: str, path: str, known: Secrets) -> None:
+        """A text that is JSON tells its secrets by their keys; `known.hide` replaces them."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        self.cover(value, path, known)
+
+
+def _cover_all(value: JsonValue, known: Secrets) -> JsonValue:
+    return map_leaves(value, lambda leaf: leaf if leaf == "" else known.add(leaf))
+
+
+def _outside_placeholders(pattern: re.Pattern[str], text: str, known: Secrets) -> str:
+    pieces = _PLACEHOLDER.split(text)
+    pieces[::2] = [
+        pattern.sub(lambda found: known.add(found[0]) if found[0] else "", piece) for piece in pieces[::2]
+    ]
+    return "".join(pieces)

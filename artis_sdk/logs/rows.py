@@ -1,0 +1,330 @@
+"""From records to rows: redaction, and where a record's history stands in the log already."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from operator import is_
+
+from pydantic import JsonValue
+
+from artis_sdk.logs.codec import (
+    CALL_TEXTS,
+    OUTCOME_TEXTS,
+    Fields,
+    call_fields,
+    dumps,
+    hide_fields,
+    hide_text,
+    loads,
+    outcome_fields,
+    outcome_type,
+)
+from artis_sdk.logs.redact import Redactor
+from artis_sdk.logs.secrets import Secrets
+from artis_sdk.records import CallRecord, History, Outcome, ToolCall, ToolSpec
+
+# Characters of tasks remembered between records; beyond it, the longest unused are looked up again.
+_REMEMBERED = 64_000_000
+# Parallel calls of one turn share a history, so the last few ends of a task are kept, not only one.
+_ENDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A row, and the history that it ends: `before` and this call."""
+
+    before: History
+    call: ToolCall
+    outcome: Outcome
+    row: int
+
+    def begins(self, history: History) -> bool:
+        """Whether `history` goes on from here, by identity: equal values may be different JSON."""
+        n = len(self.before)
+        return (
+            n < len(history)
+            and history[n].call is self.call
+            and history[n].outcome is self.outcome
+            and all(map(is_, self.before, history))
+        )
+
+
+@dataclass(slots=True)
+class _Task:
+    """What is remembered of one task between its records."""
+
+    secrets: Secrets
+    row: int | None = None
+    scrubbed: int = 0
+    """`secrets.size` at which the task's rows were last free of all secrets."""
+    ends: deque[_End] = field(default_factory=lambda: deque(maxlen=_ENDS))
+    size: int = 0
+
+    def longest(self, history: History) -> _End | None:
+        """The row that the longest beginning of this history ends with."""
+        best: _End | None = None
+        for end in reversed(self.ends):
+            if (best is None or len(end.before) > len(best.before)) and end.begins(history):
+                best = end
+                if len(best.before) == len(history) - 1:
+                    break
+        return best
+
+
+@dataclass(slots=True)
+class _Packed:
+    """A call and its outcome on their way to JSON text."""
+
+    tool: str
+    call: Fields
+    outcome: Fields
+    predicted: Fields | None
+
+    def columns(self, secrets: Secrets) -> tuple[str, str, str, str, str, str | None]:
+        """`tool, type, provenance, call, outcome, predicted`, without the secrets."""
+        call = hide_fields(self.call, CALL_TEXTS, secrets.hide)
+        outcome = hide_fields(self.outcome, OUTCOME_TEXTS, secrets.hide)
+        predicted = self.predicted and hide_fields(self.predicted, OUTCOME_TEXTS, secrets.hide)
+        return (
+            _plain(self.tool),
+            _plain(outcome_type(outcome)),
+            outcome["provenance"],
+            dumps(call),
+            dumps(outcome),
+            None if predicted is None else dumps(predicted),
+        )
+
+
+class Rows:
+    """Writes records into an open transaction.
+
+    Args:
+        redactor: decides what is secret.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._tasks: OrderedDict[tuple[str | None, str | None, str], _Task] = OrderedDict()
+        self._tools: dict[tuple[int, str | None], tuple[ToolSpec, int]] = {}
+        self._size = 0
+        self.scrubbed = False
+        """Rows were redacted in hindsight: until a checkpoint the write-ahead log has what they were."""
+
+    def forget(self) -> None:
+        """After a rollback: rows that are remembered may not be there."""
+        self._tasks.clear()
+        self._tools.clear()
+        self._size = 0
+
+    def add(self, connection: sqlite3.Connection, record: CallRecord, secrets: Iterable[str] = ()) -> None:
+        """Write one record, and of its history what is not there yet.
+
+        A record whose id is there already stays as it is.
+
+        Args:
+            connection: in a transaction.
+            record: what to write; it is redacted here.
+            secrets: values known to be secret, wherever they stand in the record.
+
+        Raises:
+            sqlite3.Error: nothing can be written now.
+            Exception: whatever a rule of the user's raises, ValueError for what is no JSON text; then
+                nothing of the record has been written.
+        """
+        _check(record)
+        task = self._task(record)
+        for secret in secrets:
+            task.secrets.add(secret)
+        self._redactor.know(record.spec)
+        end = task.longest(record.history)
+        start = 0 if end is None else len(end.before) + 1
+        packed = [self._pack(step.call, step.outcome, None, task) for step in record.history[start:]]
+        packed.append(self._pack(record.call, record.outcome, record.predicted, task))
+        state = None if task.row is not None else self._cover(record.state, "state", task.secrets)
+        columns = [item.columns(task.secrets) for item in packed]
+        tool = self._tool(connection, record)
+        if task.row is None:
+            self._place(connection, task, record, dumps(task.secrets.hide(state)))
+        if task.secrets.size > task.scrubbed:
+            self._scrub(connection, task)
+        previous = None if end is None else end.row
+        for n, texts in enumerate(columns[:-1], start):
+            previous = _step(connection, task, previous, n, texts)
+            step = record.history[n]
+            task.ends.append(_End(record.history[:n], step.call, step.outcome, previous))
+        values = (tool, record.at, record.risk.value, record.process, record.id)
+        row = _insert(connection, (task.row, previous, len(record.history), *columns[-1], *values))
+        task.ends.append(_End(record.history, record.call, record.outcome, row))
+        self._remember(task, sum(len(text or "") for texts in columns for text in texts))
+
+    # --- redaction ----------------------------------------------------------------------------
+
+    def _pack(self, call: ToolCall, outcome: Outcome, predicted: Outcome | None, task: _Task) -> _Packed:
+        fields = call_fields(call)
+        if self._redactor.marks(call.tool) or self._redactor.may_hold(dumps(fields)):
+            for name in CALL_TEXTS[1:]:
+                if name in fields:
+                    fields[name] = self._redactor.cover(fields[name], f"{call.tool}.{name}", task.secrets)
+            fields["arguments"] = self._redactor.cover_arguments(call.tool, call.arguments, task.secrets)
+        return _Packed(
+            call.tool,
+            fields,
+            self._pack_outcome(outcome, f"{call.tool}.outcome", task.secrets) or {},
+            self._pack_outcome(predicted, f"{call.tool}.predicted", task.secrets),
+        )
+
+    def _pack_outcome(self, outcome: Outcome | None, path: str, secrets: Secrets) -> Fields | None:
+        if outcome is None:
+            return None
+        fields = outcome_fields(outcome)
+        texts = {name: fields[name] for name in OUTCOME_TEXTS if name in fields}
+        covered = self._cover(texts, path, secrets)
+        assert isinstance(covered, dict)
+        return fields | covered
+
+    def _cover(self, value: JsonValue, path: str, secrets: Secrets) -> JsonValue:
+        return self._redactor.cover(value, path, secrets) if self._redactor.may_hold(dumps(value)) else value
+
+    def _scrub(self, connection: sqlite3.Connection, task: _Task) -> None:
+        """What has just turned out to be secret may stand in earlier rows of its task."""
+        hide = task.secrets.hide
+        (state,) = connection.execute("SELECT state FROM tasks WHERE id = ?", (task.row,)).fetchone()
+        hidden = dumps(hide(loads(state)))
+        if hidden != state:
+            connection.execute("UPDATE tasks SET state = ? WHERE id = ?", (hidden, task.row))
+            self.scrubbed = True
+        rows = connection.execute(
+            "SELECT call, outcome, predicted, id FROM calls WHERE task = ?", (task.row,)
+        ).fetchall()
+        for *texts, row in rows:
+            clean = [
+                None if text is None else hide_text(text, names, hide)
+                for text, names in zip(texts, (CALL_TEXTS, OUTCOME_TEXTS, OUTCOME_TEXTS), strict=True)
+            ]
+            if clean != texts:
+                connection.execute(
+                    "UPDATE calls SET call = ?, outcome = ?, predicted = ? WHERE id = ?", (*clean, row)
+                )
+                self.scrubbed = True
+        task.scrubbed = task.secrets.size
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    def _task(self, record: CallRecord) -> _Task:
+        if record.task is None and record.state is None and not record.history:
+            # Of no task: nothing follows from it, and its secrets are no other row's.
+            return _Task(self._redactor.new_secrets(), scrubbed=sys.maxsize)
+        # By its text: equal values may be different JSON (1, 1.0, true).
+        key = (record.session, record.task, dumps(record.state))
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = _Task(self._redactor.new_secrets())
+            self._remember(task, len(key[2]))
+        self._tasks.move_to_end(key)
+        return task
+
+    def _remember(self, task: _Task, size: int) -> None:
+        task.size += size
+        self._size += size
+        while self._size > _REMEMBERED and len(self._tasks) > 1:
+            _, oldest = self._tasks.popitem(last=False)
+            self._size -= oldest.size
+
+    def _place(self, connection: sqlite3.Connection, task: _Task, record: CallRecord, state: str) -> None:
+        digest = _digest(dumps([record.session, record.task]), state)
+        found = connection.execute("SELECT id FROM tasks WHERE digest = ?", (digest,)).fetchone()
+        if found is not None:
+            (task.row,) = found
+            return
+        task.row = connection.execute(
+            "INSERT INTO tasks (digest, session, task, state) VALUES (?, ?, ?, ?)",
+            (digest, record.session, record.task, state),
+        ).lastrowid
+        task.scrubbed = max(task.scrubbed, task.secrets.size)
+
+    def _tool(self, connection: sqlite3.Connection, record: CallRecord) -> int:
+        key = (id(record.spec), record.source_hash)
+        known = self._tools.get(key)
+        if known is not None:
+            return known[1]
+        text = dumps(record.spec)
+        digest = _digest(text, record.source_hash or "")
+        connection.execute(
+            "INSERT INTO tools (digest, spec, source_hash) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (digest, text, record.source_hash),
+        )
+        (row,) = connection.execute("SELECT id FROM tools WHERE digest = ?", (digest,)).fetchone()
+        if len(self._tools) >= 1000:
+            self._tools.clear()
+        self._tools[key] = (record.spec, row)
+        return int(row)
+
+
+def _check(record: CallRecord) -> None:
+    """Raise ValueError for what SQLite could not hold or would change."""
+    if not math.isfinite(record.at):
+        raise ValueError(f"the time of a call is {record.at}")
+    if record.process is not None and not 0 <= record.process < 2**63:
+        raise ValueError(f"the process of a call is {record.process}")
+    for text in (record.id, record.session, record.task, record.source_hash):
+        _plain(text or "")
+
+
+def _plain(text: str) -> str:
+    """The text; raises UnicodeEncodeError for half a surrogate pair, which is no UTF-8."""
+    text.encode()
+    return text
+
+
+def _insert(connection: sqlite3.Connection, values: tuple[object, ...]) -> int:
+    """The row of a record: a new one, or the one that has its id already."""
+    inserted = connection.execute(
+        "INSERT INTO calls (task, previous, seq, tool, type, provenance, call, outcome, predicted,"
+        " described, at, risk, process, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (record) DO NOTHING",
+        values,
+    )
+    if inserted.rowcount == 1:
+        return int(inserted.lastrowid or 0)
+    (row,) = connection.execute("SELECT id FROM calls WHERE record = ?", values[-1:]).fetchone()
+    return int(row)
+
+
+def _step(
+    connection: sqlite3.Connection,
+    task: _Task,
+    previous: int | None,
+    seq: int,
+    texts: tuple[str | None, ...],
+) -> int:
+    """The row of a step of a history: one that is there, else a new one without a record."""
+    tool, _, _, call, outcome, _ = texts
+    found = connection.execute(
+        "SELECT id FROM calls WHERE task = ? AND previous IS ? AND tool = ? AND call = ? AND outcome = ?"
+        " ORDER BY id LIMIT 1",
+        (task.row, previous, tool, call, outcome),
+    ).fetchone()
+    if found is not None:
+        return int(found[0])
+    inserted = connection.execute(
+        "INSERT INTO calls (task, previous, seq, tool, type, provenance, call, outcome, predicted)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (task.row, previous, seq, *texts),
+    )
+    return int(inserted.lastrowid or 0)
+
+
+def _digest(*texts: str) -> bytes:
+    """16 bytes; the lengths keep `("ab", "c")` and `("a", "bc")` apart."""
+    hashed = blake2b(digest_size=16)
+    for text in texts:
+        data = text.encode()
+        hashed.update(len(data).to_bytes(8))
+        hashed.update(data)
+    return hashed.digest()

@@ -1,0 +1,158 @@
+"""A call log: one SQLite file that many processes may append to."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from artis_sdk.errors import LogError
+from artis_sdk.logs.reader import Filter, Reader
+from artis_sdk.logs.redact import Redactor
+from artis_sdk.logs.schema import open_log
+from artis_sdk.logs.writer import Late, Writer
+from artis_sdk.records import CallRecord, Provenance
+
+
+class Count(NamedTuple):
+    """How many records there are of one kind."""
+
+    tool: str
+    type: str
+    """`success`, or the failure type."""
+    provenance: Provenance
+    records: int
+
+
+class CallLog:
+    """Real calls with their state, history and outcome: what a simulator is trained on.
+
+    `append` hands a record to a thread and returns; the thread redacts and writes. Records are in the
+    file within a fraction of a second, at the latest after `flush`, which also forces them to the disk:
+    what was flushed survives the end of the process and a power cut. A record is written whole or not
+    at all. Any number of threads and processes may append to one file on one machine; each thread's
+    records keep their order. In a forked child the log works on, with a thread of its own.
+
+    When the file cannot be written (disk full, locked, moved), records wait in memory and are tried
+    again every second; `flush` and `close` raise, and `append` refuses further records, until writing
+    works again. `append` also refuses when `max_pending` records wait. What is refused is told to the
+    caller by the error; nothing is dropped otherwise.
+
+    Args:
+        path: the file; its name usually ends in `.db`.
+        redact: decides what is secret; by default a `Redactor()`.
+        create: make the file where it is not there.
+        busy_timeout: seconds to wait for another process's lock.
+        max_pending: records that may wait to be written.
+
+    Raises:
+        LogError: there is no such file (with `create=False`), it is no call log, or a newer version
+            wrote it.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        redact: Redactor | None = None,
+        create: bool = True,
+        busy_timeout: float = 10.0,
+        max_pending: int = 100_000,
+    ) -> None:
+        self.path = Path(path)
+        self.redactor = redact or Redactor()
+        self._busy_timeout = busy_timeout
+        self._writer = Writer(self.path, self.redactor, busy_timeout=busy_timeout, max_pending=max_pending)
+        with self._reading(create=create):
+            pass
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def append(self, record: CallRecord) -> None:
+        """Take a record to be written. A record whose id is in the log already changes nothing.
+
+        Raises:
+            LogError: it was not taken.
+        """
+        self._writer.put(record)
+
+    def append_late(self, make: Late) -> None:
+        """As `append`, for a record that the writer's thread makes.
+
+        Args:
+            make: gives the record and values that are secret wherever they stand in it; the same when
+                it is called again.
+        """
+        self._writer.put(make)
+
+    def flush(self) -> None:
+        """Return when everything appended so far is on disk. Blocks: off an event loop's thread only.
+
+        Raises:
+            LogError: something could not be written.
+        """
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what waits and end the thread; raises as `flush`. Closing twice is fine."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def records(
+        self,
+        *,
+        tool: str | None = None,
+        session: str | None = None,
+        provenance: Provenance | Iterable[Provenance] | None = None,
+    ) -> Iterator[CallRecord]:
+        """The records, oldest first, in bounded memory; those that come while it runs are left out.
+
+        Args:
+            tool, session: only those of this tool, this session.
+            provenance: only those whose outcome came from here.
+
+        Raises:
+            LogError: the file cannot be read, or a row of it is damaged.
+        """
+        wanted = Filter.of(tool, session, provenance)
+        self._writer.drain()
+        with self._reading() as connection:
+            (top,) = connection.execute("SELECT coalesce(max(id), 0) FROM calls").fetchone()
+        reader, after = Reader(str(self.path)), 0
+        while after < top:
+            with self._reading() as connection:
+                page, after = reader.page(connection, wanted, after, top)
+            yield from page
+
+    def counts(self) -> list[Count]:
+        """Records by tool, outcome type and provenance."""
+        self._writer.drain()
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT tool, type, provenance, count(*) FROM calls WHERE record IS NOT NULL"
+                " GROUP BY tool, type, provenance ORDER BY tool, count(*) DESC, type"
+            ).fetchall()
+        return [Count(tool, type_, Provenance(provenance), n) for tool, type_, provenance, n in rows]
+
+    @contextmanager
+    def _reading(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection for one read; no fork comes between."""
+        with self._writer.io:
+            try:
+                with closing(open_log(self.path, create=create, timeout=self._busy_timeout)) as connection:
+                    yield connection
+            except sqlite3.Error as error:
+                raise LogError(f"{self.path} cannot be read: {error}") from error

@@ -1,0 +1,372 @@
+"""The one thread of a call log that writes: batches, waiting for locks, retries, forks."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sqlite3
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from artis_sdk.errors import LogError
+from artis_sdk.logs.redact import Redactor
+from artis_sdk.logs.rows import Rows
+from artis_sdk.logs.schema import open_log
+from artis_sdk.records import CallRecord
+
+Late = Callable[[], "tuple[CallRecord, Iterable[str]]"]
+"""Makes a record in the writer's thread; with it, values that are secret wherever they stand in it.
+
+It gives the same record when it is called again, after an attempt to write failed."""
+
+_LINGER = 0.05  # seconds that a row may wait for others to share its transaction
+_ROWS = 500  # in one transaction, so that other processes come between
+_SLICE = 0.25  # seconds in one wait for another process's lock, so that a fork need not wait longer
+_RETRY = 1.0  # seconds between attempts while the file cannot be written
+
+_log = logging.getLogger("artis_sdk.logs")
+
+
+class _Mark:
+    """Somebody waits until everything before it is on disk."""
+
+    def __init__(self, *, last: bool) -> None:
+        self.last = last
+        self.done = threading.Event()
+        self.error: LogError | None = None
+
+
+class Writer:
+    """Takes records from any thread, returns at once, and writes them in order.
+
+    What cannot be written now is kept and tried again; meanwhile `put` refuses. A record that can never
+    be written (a rule of the user's raises on it) is refused alone, and the next `flush` says so.
+
+    Args:
+        path: of the log.
+        redactor: see there.
+        busy_timeout: seconds to wait for other processes' locks before an attempt has failed.
+        max_pending: records that may wait to be written.
+    """
+
+    def __init__(self, path: Path, redactor: Redactor, *, busy_timeout: float, max_pending: int) -> None:
+        self._path = path
+        self._redactor = redactor
+        self._busy_timeout = busy_timeout
+        self._max_pending = max_pending
+        self._closed = False
+        self._begin()
+        _writers.add(self)
+
+    def _begin(self) -> None:
+        """As new: no thread, no connection, nothing waiting."""
+        self._queue: deque[CallRecord | Late | _Mark] = deque()
+        self._held: deque[CallRecord | Late] = deque()
+        self._wake = threading.Event()
+        self._urgent = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self.io = threading.Lock()
+        """Held while this process has the file open; a fork waits for it."""
+        self._connection: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+        self._rows = Rows(self._redactor)
+        self._failure: LogError | None = None
+        self._refused: list[Exception] = []
+
+    # --- any thread ---------------------------------------------------------------------------
+
+    def put(self, entry: CallRecord | Late) -> None:
+        """Take a record. Raises LogError when it cannot be taken."""
+        if self._closed:
+            raise LogError(f"{self._path}: the log is closed")
+        if self._failure is not None:
+            raise LogError(f"{self._failure}; this record was not taken") from self._failure
+        if len(self._queue) >= self._max_pending:
+            raise LogError(
+                f"{self._path}: {self._max_pending} records wait to be written; this one was not taken"
+            )
+        self._queue.append(entry)
+        if self._thread is None:
+            self._start()
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def drain(self, *, last: bool = False) -> None:
+        """Wait until everything taken so far is on disk.
+
+        Args:
+            last: end the thread; what cannot be written now is given up.
+
+        Raises:
+            LogError: the file cannot be written.
+        """
+        thread = self._thread
+        if thread is None:
+            return
+        mark = _Mark(last=last)
+        self._queue.append(mark)
+        self._urgent.set()
+        self._wake.set()
+        while not mark.done.wait(1.0):
+            if not thread.is_alive():
+                raise LogError(f"{self._path}: the writer's thread is gone")
+        if last:
+            thread.join()
+            self._thread = None
+        if mark.error is not None:
+            raise mark.error
+        if last and self._queue:
+            raise LogError(f"{self._path}: {len(self._queue)} records came while the log was closed")
+
+    def flush(self, *, last: bool = False) -> None:
+        """As `drain`; and raises LogError where records have been refused since the last flush."""
+        self.drain(last=last)
+        refused, self._refused = self._refused, []
+        if refused:
+            kinds = ", ".join(sorted({type(error).__name__ for error in refused}))
+            raise LogError(
+                f"{self._path}: {len(refused)} records could not be written ({kinds}); the others were"
+            ) from refused[0]
+
+    def close(self) -> None:
+        """Flush and end the thread; raises as `flush`. Closing twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        _writers.discard(self)
+        self.flush(last=True)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="artis-log", daemon=True)
+                thread.start()
+                self._thread = thread
+                _flush_when_process_ends(self)
+
+    # --- the writer's thread ------------------------------------------------------------------
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            self._wake.wait(_RETRY if self._held else None)
+            self._urgent.wait(_LINGER)
+            self._urgent.clear()
+            self._wake.clear()
+            failure: LogError | None = None
+            while failure is None and (self._queue or self._held):
+                marks = self._take(_ROWS)
+                failure = self._write_held()
+                if failure is not None:
+                    marks += self._take(None)
+                last = any(mark.last for mark in marks)
+                for mark in marks:
+                    self._answer(mark, failure)
+            self._failure = failure
+        self._disconnect()
+
+    def _take(self, limit: int | None) -> list[_Mark]:
+        """Move entries from the queue to `_held`; gives the marks among them."""
+        marks: list[_Mark] = []
+        while self._queue and (limit is None or len(self._held) < limit):
+            entry = self._queue.popleft()
+            if isinstance(entry, _Mark):
+                marks.append(entry)
+            else:
+                self._held.append(entry)
+        return marks
+
+    def _refuse(self, error: Exception) -> None:
+        self._refused.append(error)
+        # The error's text may hold what must not be written anywhere.
+        _log.error("%s: a record could not be written (%s)", self._path, type(error).__name__)
+
+    def _write_held(self) -> LogError | None:
+        """Write what is held, in transactions; gives what stands in the way."""
+        deadline = time.monotonic() + self._busy_timeout
+        while self._held:
+            try:
+                with self.io:
+                    written = self._transaction(list(islice(self._held, _ROWS)))
+            except LogError as error:
+                return error
+            except sqlite3.Error as error:
+                busy = _code(error) == sqlite3.SQLITE_BUSY
+                if busy and time.monotonic() < deadline:
+                    time.sleep(0.005)
+                    continue
+                return self._explain(error, busy)
+            for _ in range(written):
+                self._held.popleft()
+            deadline = time.monotonic() + self._busy_timeout
+        return None
+
+    def _transaction(self, entries: list[CallRecord | Late]) -> int:
+        connection = self._connect()
+        refused: list[Exception] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for entry in entries:
+                try:
+                    record, secrets = (entry, ()) if isinstance(entry, CallRecord) else entry()
+                    self._rows.add(connection, record, secrets)
+                except Exception as error:
+                    if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULT_OF_RECORD):
+                        raise
+                    refused.append(error)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._rows.forget()
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        for fault in refused:
+            self._refuse(fault)
+        if self._rows.scrubbed:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._rows.scrubbed = bool(busy)
+        return len(entries)
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = open_log(self._path, create=True, timeout=_SLICE)
+            self._inode = _inode(self._path)
+        elif self._inode != _inode(self._path):
+            raise LogError(
+                f"{self._path} was moved or deleted while it was open; {len(self._held)} records wait"
+            )
+        return self._connection
+
+    def _disconnect(self) -> None:
+        with self.io:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _explain(self, error: sqlite3.Error, busy: bool) -> LogError:
+        if busy:
+            why = f"another process held its lock for more than {self._busy_timeout:g} s"
+        elif _code(error) == sqlite3.SQLITE_FULL:
+            why = "the disk is full"
+        else:
+            why = str(error)
+        failure = LogError(f"{self._path}: {len(self._held)} records could not be written yet: {why}")
+        failure.__cause__ = error
+        return failure
+
+    def _answer(self, mark: _Mark, failure: LogError | None) -> None:
+        if failure is not None and mark.last:
+            mark.error = LogError(f"closed with {len(self._held)} records not written: {failure}")
+            mark.error.__cause__ = failure
+        elif failure is not None:
+            mark.error = failure
+        else:
+            try:
+                with self.io:
+                    _sync(self._path)
+            except OSError as error:
+                mark.error = LogError(f"{self._path}: not certain to be on disk: {error.strerror}")
+        mark.done.set()
+
+    # --- forks --------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """SQLite's locks do not survive a fork, and a copy of a connection would break the file."""
+        self.io.acquire()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def after_fork_in_parent(self) -> None:
+        self.io.release()
+
+    def after_fork_in_child(self) -> None:
+        """The child writes its own records; what waited at the fork is the parent's to write."""
+        self._begin()
+
+
+# What SQLite refuses because of the record itself, such as a text of a gigabyte.
+_FAULT_OF_RECORD = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """SQLite's primary error code, without the detail in its higher bits."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _sync(path: Path) -> None:
+    """Commits are in the write-ahead log; from there SQLite itself syncs what it moves."""
+    try:
+        file = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+
+
+def _flush_all() -> None:
+    for writer in list(_writers):
+        try:
+            writer.flush()
+        except LogError as error:
+            _log.error("%s", error)
+
+
+def _flush_when_process_ends(writer: Writer) -> None:
+    """Children of multiprocessing end without `atexit`, with its own finalizers."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(writer, _flush_all, exitpriority=100)
+
+
+_forking: list[Writer] = []
+
+
+def _before_fork() -> None:
+    _forking.extend(_writers)
+    for writer in _forking:
+        writer.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for writer in _forking:
+        writer.after_fork_in_parent()
+    _forking.clear()
+
+
+def _after_fork_in_child() -> None:
+    for writer in _forking:
+        writer.after_fork_in_child()
+    _forking.clear()
+
+
+atexit.register(_flush_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )
