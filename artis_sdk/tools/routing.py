@@ -56,9 +56,12 @@ def _routed(
         tool, function, args = _on_object(tool, args)
     if place is None:
         return observed(tool, function, args, kwargs)
+    invocation = tool.bind(*args, **kwargs)
+    if place.inline is not None:  # in the body of a sandboxed tool
+        return place.inline(invocation)()
     from artis_sdk.tools.bridge import wait
 
-    return wait(place, tool.bind(*args, **kwargs)).result()
+    return wait(place, invocation).result()
 
 
 async def _routed_async(
@@ -71,9 +74,12 @@ async def _routed_async(
         tool, function, args = _on_object(tool, args)
     if place is None:
         return await observed_async(tool, function, args, kwargs)
+    invocation = tool.bind(*args, **kwargs)
+    if place.inline is not None:
+        return await place.inline(invocation)()
     from artis_sdk.tools.bridge import hand_over
 
-    return (await hand_over(place, tool.bind(*args, **kwargs))).result()
+    return (await hand_over(place, invocation)).result()
 
 
 def _on_object(
