@@ -189,13 +189,16 @@ async def test_a_rehearsal_leaves_the_reserve(limit: int, reserve: float, allowe
         await budget.for_commit().complete(backend, Role.ACTION, request())
 
 
-async def test_the_summary_may_draw_on_the_reserve() -> None:
-    budget = Budget(Limits(tokens=200, reserve=0.5))
+async def test_the_summary_may_draw_on_half_of_the_reserve() -> None:
+    budget = Budget(Limits(tokens=300, reserve=2 / 3))
     backend = Costly({"hello": Usage(requests=1, prompt_tokens=90, completion_tokens=5)})
     await budget.for_attempt(0).complete(backend, Role.ACTION, request(max_tokens=10))
     with pytest.raises(LimitReached):
         await budget.for_attempt(0).complete(backend, Role.SUMMARY, request(max_tokens=10))
     await budget.for_summary().complete(backend, Role.SUMMARY, request(max_tokens=10))
+    with pytest.raises(LimitReached):
+        await budget.for_summary().complete(backend, Role.SUMMARY, request(max_tokens=10))
+    await budget.for_commit().complete(backend, Role.ACTION, request(max_tokens=10))
 
 
 async def test_a_call_waits_for_what_others_hold_instead_of_failing() -> None:

@@ -15,7 +15,7 @@ from artis_sdk.loop.budget import Budget, Unmetered
 from artis_sdk.loop.evaluate import read_evaluation
 from artis_sdk.loop.reading import Unreadable, json_object
 from artis_sdk.loop.scoring import ModelScorer, read_score
-from artis_sdk.loop.summarize import read_recommendation
+from artis_sdk.loop.summarize import ModelSummarizer, read_recommendation
 from artis_sdk.prompts import encode
 from artis_sdk.records import Attempt, Capabilities, Message, Outcome, Provenance, Role, Step
 
@@ -122,16 +122,12 @@ async def test_the_summary_sees_all_attempts_and_is_held_to_json() -> None:
 
 
 async def test_a_schema_is_asked_only_of_backends_that_have_them() -> None:
-    from artis_sdk.loop.summarize import ModelSummarizer
-
     plain = ScriptedBackend(always(SUMMARY), capabilities=Capabilities(structured_output=False))
     await ModelSummarizer(plain).summarize(task(), [ATTEMPT])
     assert plain.requests[0].schema is None
 
 
 async def test_the_summary_says_how_many_attempts_it_saw_condensed() -> None:
-    from artis_sdk.loop.summarize import ModelSummarizer
-
     long = Step(call=STEP.call, outcome=Outcome.success("y" * 3000, Provenance.SIMULATED))
     backend = ScriptedBackend(always(SUMMARY), capabilities=Capabilities(context_window=3000))
     summarizer = ModelSummarizer(backend)

@@ -266,3 +266,11 @@ async def test_a_condensed_prompt_fits_its_window_if_anything_can() -> None:
         backend, actor = agent_of(["ok"], context_window=window)
         await actor.act(task(), world(), Unmetered(), prior=attempts(12, 2000))
         assert PromptSize().of(backend.requests[0]) <= window * 3 / 4 + 50
+
+
+@FORMATS
+async def test_thoughts_are_no_part_of_the_answer(native: bool) -> None:
+    _, actor = agent_of(["<think>What now?</think>\n\nTen."], native=native)
+    trajectory = await actor.act(task(), world(), Unmetered())
+    assert trajectory.answer == "Ten."
+    assert "What now?" in trajectory.messages[-1].content

@@ -157,7 +157,7 @@ async def test_an_answer_is_a_candidate_like_any_other(kind: Any, native: bool) 
         lambda candidate: 6 if "answer" in candidate else 10,
         native=native,
     )
-    assert trajectory.answer == "stop here "
+    assert trajectory.answer == "stop here"
     assert trajectory.steps == ()
 
 

@@ -53,7 +53,8 @@ class Budget:
     estimated.
     A call that fails or is cancelled is not charged: its usage is not known.
 
-    A rehearsal may use `1 - limits.reserve` of each limit. The commit has all that is left, and a
+    A rehearsal may use `1 - limits.reserve` of each limit, its summary half of the reserve besides. The
+    commit has all that is left, and a
     limit stops it only before its first real call: half a commit is worse than an overrun. An overrun
     is told in `notes` and once as `LimitHit`.
 
@@ -127,8 +128,8 @@ class Budget:
         return BudgetMeter(self, attempt, 1 - self.limits.reserve)
 
     def for_summary(self) -> BudgetMeter:
-        """The meter of the summary: the commit needs it, so it may draw on the reserve."""
-        return BudgetMeter(self, None, 1.0)
+        """The meter of the summary: the commit needs it, so it may draw on half of the reserve."""
+        return BudgetMeter(self, None, 1 - self.limits.reserve / 2)
 
     def for_commit(self) -> CommitMeter:
         """The meter of the commit."""

@@ -11,8 +11,8 @@ from artis_sdk.records.calls import FROZEN
 class Limits(BaseModel):
     """Limits over one whole run, rehearsal and commit, across concurrent attempts.
 
-    A limit that is None does not apply. The rehearsal may use `1 - reserve` of each limit; the rest
-    is kept for the summary and the commit. See `loop.budget.Budget` for what happens at a limit.
+    A limit that is None does not apply. The rehearsal may use `1 - reserve` of each limit; of the rest,
+    half may go into the summary and all that is left into the commit. See `loop.budget.Budget` for what happens at a limit.
 
     Args:
         tokens: prompt and completion tokens of all roles, cached ones included.

@@ -13,6 +13,7 @@ from artis_sdk.contracts import Backend, Meter
 from artis_sdk.loop.actor import Trajectory
 from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.loop.context import fit_attempts
+from artis_sdk.loop.reading import spoken
 from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
 from artis_sdk.loop.views import tool_documents
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines
@@ -127,7 +128,7 @@ class ModelActor:
         guidance: str | None = None,
         prior: Sequence[Attempt] = (),
     ) -> Trajectory:
-        """See `Actor.act`. A turn without calls is the final answer."""
+        """See `Actor.act`. A turn without calls is the final answer, without the thoughts before it."""
         views, condensed = fit_attempts(prior, self._room(task), partial(count_tokens, self._backend))
         messages = [self.system(task), *task.conversation, self.query(task, views, guidance)]
         opening = len(messages)
@@ -142,7 +143,7 @@ class ModelActor:
                 calls = self.calls(completion)
                 messages.append(self._said(completion, calls))
                 if not calls:
-                    answer = completion.text
+                    answer = spoken(completion.text)
                     break
                 done = await carry_out(calls, table, world)
                 steps += done

@@ -49,7 +49,7 @@ async def ask(
 
 def spoken(text: str) -> str:
     """What a model says after its thoughts."""
-    return text.rpartition(_THOUGHT_ENDS)[2]
+    return text.rpartition(_THOUGHT_ENDS)[2].strip()
 
 
 def tagged(text: str, tag: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.budget import CommitMeter
+from artis_sdk.loop.reading import spoken
 from artis_sdk.loop.strategies.base import together
 from artis_sdk.loop.strategies.task_level import at_least
 from artis_sdk.prompts import Data, call_view, encode_lines
@@ -34,7 +35,7 @@ class Candidate:
 
     @classmethod
     def of(cls, turn: Turn, completion: Completion) -> Candidate:
-        views = list(map(call_view, turn.calls(completion))) or [{"answer": completion.text.strip()}]
+        views = list(map(call_view, turn.calls(completion))) or [{"answer": spoken(completion.text)}]
         return cls(completion, encode_lines(views), json.dumps(views, sort_keys=True))
 
 
