@@ -315,6 +315,18 @@ async def test_a_call_left_behind_by_a_body_is_refused() -> None:
     assert real.words == []
 
 
+async def test_many_attempts_run_at_once() -> None:
+    async def one(amount: int) -> list[tuple[str, Any]]:
+        history = await play(fork(SANDBOX, tools), [transfer(amount), call("interest", percent=amount)])
+        return outcomes(history)
+
+    bank = Bank()
+    before, tools = pickle.dumps(bank), bank.toolset()
+    together = await asyncio.gather(*(one(amount) for amount in range(40)))
+    assert together == [await one(amount) for amount in range(40)]
+    assert pickle.dumps(bank) == before
+
+
 # --- functions --------------------------------------------------------------------------------
 
 
