@@ -86,6 +86,13 @@ class ObservedTool(Tool, Protocol):
     def source_hash(self) -> str | None:
         """SHA-256 of the tool's source text, hexadecimal; None where there is no source."""
 
+    @property
+    def idempotency_key(self) -> str | None:
+        """The parameter for a key that is the same on every retry of a call; hidden from models."""
+
+    def failure_type(self, result: Any) -> str | None:
+        """Of a returned value or an exception, by the tool's own `failures=` rules; None for a success."""
+
     def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
         """A returned value as an outcome, by the tool's own `failures=` rules."""
 

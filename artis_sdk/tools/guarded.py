@@ -88,7 +88,7 @@ class GuardedTool(Generic[P, R]):
         self._bound_to = bound_to
         self.owner = None if isinstance(bound_to, type) else bound_to
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self._entry(*args, **kwargs)
         return result
 
@@ -188,7 +188,7 @@ class GuardedTool(Generic[P, R]):
 
     # --- calls in -----------------------------------------------------------------------------
 
-    def bind(self, *args: Any, **kwargs: Any) -> Invocation:
+    def bind(self, /, *args: Any, **kwargs: Any) -> Invocation:
         """A Python call as an invocation: checked, but run with the very objects that were given.
 
         Raises:
@@ -219,6 +219,10 @@ class GuardedTool(Generic[P, R]):
         return self._definition.parameters.named(args, kwargs)
 
     # --- outcomes out -------------------------------------------------------------------------
+
+    def failure_type(self, result: Any) -> str | None:
+        """Of a returned value or an exception, by the tool's `failures=` rules; None for a success."""
+        return self._definition.failures.classify(result)
 
     def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
         """A returned value as an outcome, by the tool's `failures=` rules."""
