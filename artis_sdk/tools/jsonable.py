@@ -25,7 +25,10 @@ def jsonable(value: Any) -> Any:
 
 
 def public_attributes(value: Any) -> Any:
-    """An object's own public attributes, unconverted; `<its type>` when it has none to show."""
+    """An object's own public attributes, unconverted; a number of any kind is a float; `<its type>`
+    when there is nothing to show."""
+    if hasattr(type(value), "__float__"):  # Fraction, mpmath's and numpy's numbers
+        return float(value)
     if isinstance(value, type) or callable(value):
         return f"<{getattr(value, '__qualname__', type(value).__name__)}>"
     attributes = dict(getattr(value, "__dict__", {}))
