@@ -224,6 +224,15 @@ def test_no_answer_raises_anything_else(text: str, count: int) -> None:
             assert len(read(text, count)) == count
 
 
+def test_words_around_a_typed_answer_are_passed_over() -> None:
+    for text in (
+        f"Here it is:\n{typed(ok(1))}\nDone.",
+        f"```json\n{typed(ok(1))}\n```",
+        f"<think>{{</think>{typed(ok(1))}",
+    ):
+        assert typed_entries(text, 1) == [ok(1)]
+
+
 async def test_backend_errors_and_unknown_tools_are_no_outcomes() -> None:
     model, backend, meter = simulator([RateLimited("scripted", "slow down")])
     with pytest.raises(RateLimited):

@@ -60,13 +60,14 @@ def answer_schema(count: int) -> dict[str, Any]:
 
 
 def typed_entries(text: str, count: int) -> list[JsonValue]:
-    """The entries of an answer in the typed form.
+    """The entries of an answer in the typed form; words around the object are passed over.
 
     Raises:
         UnreadableAnswer: invalid JSON, another shape, or another number of entries.
     """
+    body = _spoken(text)
     try:
-        answer = from_json(_spoken(text))
+        answer = from_json(body[max(body.find("{"), 0) : body.rfind("}") + 1])
     except ValueError as error:
         raise UnreadableAnswer(f"it is not valid JSON ({error})") from None
     if not isinstance(answer, dict) or set(answer) != {"outputs"}:
