@@ -87,7 +87,8 @@ class Shape:
         try:
             return TypeAdapter(arguments)
         except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
-            raise ToolDefinitionError(f"{self.tool}: {error}") from error
+            first_line = str(error).partition("\n")[0]
+            raise ToolDefinitionError(f"{self.tool}: {first_line}") from error
 
     def _field(self, parameter: inspect.Parameter) -> Any:
         annotation = self.hints.get(parameter.name, Any)

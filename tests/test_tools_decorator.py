@@ -1,0 +1,355 @@
+"""Outside every session a guarded function is the plain function."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import inspect
+import pickle
+import timeit
+import traceback
+import typing
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artis_sdk.errors import ToolDefinitionError
+from artis_sdk.records import Risk
+from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
+
+# --- any signature, any call ------------------------------------------------------------------
+
+NAMES = ["a", "b", "key", "self", "artis_function", "_0"]
+BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@st.composite
+def signatures(draw: st.DrawFn) -> inspect.Signature:
+    """Valid signatures with every kind of parameter and defaults."""
+    kinds = sorted(draw(st.lists(st.sampled_from(list(inspect._ParameterKind)), max_size=5)))
+    parameters: list[inspect.Parameter] = []
+    defaulted = False
+    for name, kind in zip(NAMES, kinds, strict=False):
+        variable = kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        if variable and any(p.kind == kind for p in parameters):
+            continue
+        if kind is inspect.Parameter.KEYWORD_ONLY:
+            defaulted = False
+        default: Any = inspect.Parameter.empty
+        if not variable and (defaulted or draw(st.booleans())):
+            defaulted = True
+            default = draw(st.sampled_from([None, 0, 7, "x"]))
+        parameters.append(inspect.Parameter(name, kind, default=default))
+    return inspect.Signature(parameters)
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[tuple[int, ...], dict[str, int]]:
+    args = draw(st.lists(st.integers(), max_size=4))
+    kwargs = draw(st.dictionaries(st.sampled_from(NAMES), st.integers(), max_size=4))
+    return tuple(args), kwargs
+
+
+def function_of(signature: inspect.Signature, is_async: bool) -> Callable[..., Any]:
+    """A function with this signature that returns its arguments."""
+    scope: dict[str, Any] = {"defaults": {p.name: p.default for p in signature.parameters.values()}}
+    text = ", ".join(
+        str(p.replace(default=inspect.Parameter.empty))
+        + (f"=defaults['{p.name}']" if _has_default(p) else "")
+        for p in signature.parameters.values()
+    )
+    for kind, mark in ((inspect.Parameter.POSITIONAL_ONLY, "/"), (inspect.Parameter.KEYWORD_ONLY, "*")):
+        text = _with_mark(signature, text, kind, mark)
+    body = "{n: v for n, v in locals().items()}"
+    exec(f"{'async ' if is_async else ''}def drawn({text}):\n    'Doc.'\n    return {body}", scope)
+    made: Callable[..., Any] = scope["drawn"]
+    return made
+
+
+def _has_default(parameter: inspect.Parameter) -> bool:
+    return parameter.default is not inspect.Parameter.empty
+
+
+def _with_mark(signature: inspect.Signature, text: str, kind: Any, mark: str) -> str:
+    names = list(signature.parameters.values())
+    parts = text.split(", ") if text else []
+    if mark == "/":
+        last = max((i for i, p in enumerate(names) if p.kind is kind), default=None)
+        if last is not None:
+            parts.insert(last + 1, "/")
+    elif not any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in names):
+        first = next((i for i, p in enumerate(names) if p.kind is kind), None)
+        if first is not None:
+            parts.insert(first + ("/" in parts), "*")
+    return ", ".join(parts)
+
+
+def result_of(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    try:
+        result = function(*args, **kwargs)
+        if inspect.iscoroutine(result):
+            result.send(None)
+        return result
+    except StopIteration as end:
+        return end.value
+    except TypeError as error:
+        return str(error)
+
+
+@given(signatures(), calls(), st.booleans())
+def test_any_call_of_any_signature_gives_the_same(signature: Any, call: Any, is_async: bool) -> None:
+    plain = function_of(signature, is_async)
+    guarded = guarded_tool(plain)
+    assert result_of(guarded, *call) == result_of(plain, *call)
+    assert inspect.signature(guarded) == inspect.signature(plain)
+    assert inspect.iscoroutinefunction(guarded) == asyncio.iscoroutinefunction(guarded) == is_async
+    tool = Toolset(guarded)["drawn"]
+    assert result_of(tool, *call) == result_of(plain, *call)
+    assert inspect.signature(tool) == inspect.signature(plain)
+
+
+# --- identity ---------------------------------------------------------------------------------
+
+
+def plain_pay(account: str, amount: int = 1) -> str:
+    """Pay."""
+    if amount < 0:
+        raise FAILURE
+    return account * amount
+
+
+FAILURE = ValueError("negative")
+DEFAULT: list[int] = []
+
+
+@guarded_tool
+def pay(account: str, amount: int = 1) -> str:
+    """Pay."""
+    if amount < 0:
+        raise FAILURE
+    return account * amount
+
+
+@guarded_tool(name="wait_for", risk=Risk.READ_ONLY, timeout=2.5)
+async def wait(value: object, other: list[int] = DEFAULT) -> object:
+    if value is FAILURE:
+        raise FAILURE
+    return value, other
+
+
+def test_looks_like_the_function() -> None:
+    assert pay.__name__ == "pay"
+    assert pay.__qualname__ == "pay"
+    assert pay.__doc__ == "Pay."
+    assert pay.__module__ == __name__
+    assert pay.__annotations__ == plain_pay.__annotations__
+    assert typing.get_type_hints(pay) == {"account": str, "amount": int, "return": str}
+    assert inspect.isfunction(pay)
+    assert pickle.loads(pickle.dumps(pay)) is pay
+
+
+async def test_values_and_exceptions_are_the_very_objects() -> None:
+    value = object()
+    assert await wait(value) == (value, DEFAULT)
+    assert (await wait(value))[1] is DEFAULT  # type: ignore[index]
+    with pytest.raises(ValueError) as caught:
+        pay("a", -1)
+    assert caught.value is FAILURE
+    with pytest.raises(ValueError) as caught:
+        await wait(FAILURE)
+    assert caught.value is FAILURE
+
+
+def test_a_wrong_call_says_the_same() -> None:
+    with pytest.raises(TypeError) as ours:
+        pay()  # type: ignore[call-arg]
+    with pytest.raises(TypeError) as theirs:
+        plain_pay()  # type: ignore[call-arg]
+    assert str(ours.value) == str(theirs.value).replace("plain_pay", "pay")
+
+
+def test_a_traceback_shows_the_function() -> None:
+    FAILURE.__traceback__ = None
+    try:
+        pay("a", -1)
+    except ValueError as error:
+        frames = traceback.extract_tb(error.__traceback__)
+    assert [frame.filename for frame in frames] == [__file__, "<guarded tool>", __file__]
+    assert frames[-1].line == "raise FAILURE"
+
+
+def test_carries_its_tool() -> None:
+    tool = typing.cast(Any, wait).__guarded_tool__
+    assert isinstance(tool, GuardedTool)
+    assert (tool.name, tool.risk, tool.timeout, tool.is_async) == ("wait_for", Risk.READ_ONLY, 2.5, True)
+    assert typing.cast(Any, pay).__guarded_tool__.risk is Risk.IRREVERSIBLE
+    assert repr(tool) == "<guarded tool wait_for, read_only>"
+
+
+def test_source_hash_is_of_the_source() -> None:
+    first, second = (typing.cast(Any, f).__guarded_tool__.source_hash for f in (pay, wait))
+    assert len(first) == 64
+    assert first != second
+    scope: dict[str, Any] = {}
+    exec("def no_source(): ...", scope)
+    assert typing.cast(Any, guarded_tool(scope["no_source"])).__guarded_tool__.source_hash is None
+
+
+# --- methods ----------------------------------------------------------------------------------
+
+
+class Base:
+    factor = 2
+
+    @guarded_tool
+    def method(self, n: int) -> int:
+        return self.factor * n
+
+    @guarded_tool
+    async def slow(self, n: int) -> int:
+        return self.factor * n
+
+    @staticmethod
+    @guarded_tool
+    def static_outside(n: int) -> int:
+        return n
+
+    @guarded_tool
+    @staticmethod
+    def static_inside(n: int) -> int:
+        return n
+
+    @classmethod
+    @guarded_tool
+    def class_outside(cls, n: int) -> int:
+        return cls.factor * n
+
+    @guarded_tool
+    @classmethod
+    def class_inside(cls, n: int) -> int:
+        return cls.factor * n
+
+
+class Derived(Base):
+    factor = 3
+
+    def method(self, n: int) -> int:
+        return super().method(n) + 1
+
+
+async def test_methods_on_classes_and_subclasses() -> None:
+    base, derived = Base(), Derived()
+    assert (base.method(5), derived.method(5), Base.method(derived, 5)) == (10, 16, 15)
+    assert await derived.slow(5) == 15
+    for owner in (Base, base):
+        assert (owner.static_outside(5), owner.static_inside(5)) == (5, 5)
+        assert (owner.class_outside(5), owner.class_inside(5)) == (10, 10)
+    assert (derived.class_outside(5), Derived.class_inside(5)) == (15, 15)
+
+
+@pytest.mark.parametrize(
+    "name", ["method", "static_outside", "static_inside", "class_outside", "class_inside"]
+)
+def test_self_and_cls_are_no_parameters_of_the_tool(name: str) -> None:
+    tool = Toolset(getattr(Derived(), name))[name]
+    assert list(tool.schema["properties"]) == ["n"]
+    assert tool(4) == getattr(Derived(), name)(4)
+
+
+def test_a_method_needs_an_object() -> None:
+    with pytest.raises(ToolDefinitionError, match=r"instance's: Toolset\(obj\.method\)"):
+        Toolset(Base.method)
+
+
+# --- what cannot be guarded -------------------------------------------------------------------
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (generator, "return a list"),
+        (async_generator, "return a list"),
+        (Base, "from_object"),
+        (functools.partial(plain_pay, "a"), "wrap the call"),
+        (3, "wrap the call"),
+        (pay, "guarded already"),
+    ],
+)
+def test_what_is_no_tool_is_refused(wrong: Any, message: str) -> None:
+    with pytest.raises(ToolDefinitionError, match=message):
+        guarded_tool(wrong)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"timeout": 0}, "above zero"),
+        ({"idempotency_key": "nope"}, "no parameter"),
+        ({"failures": int}, "no Exception"),
+        ({"failures": [ValueError, 3]}, "no exception type or callable"),
+        ({"risk": "mild"}, "mild"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises((ToolDefinitionError, ValueError), match=message):
+        guarded_tool(**settings)(plain_pay)
+
+
+def test_a_key_that_only_goes_by_position_is_refused() -> None:
+    def before(key: str, /) -> None: ...
+
+    def spread(key: str, *more: str) -> None: ...
+
+    for function in (before, spread):
+        with pytest.raises(ToolDefinitionError, match="by name"):
+            guarded_tool(idempotency_key="key")(function)
+
+
+def test_another_decorator_on_top_is_refused_by_a_toolset() -> None:
+    @functools.wraps(pay)
+    def logged(*args: Any) -> Any:
+        return pay(*args)
+
+    with pytest.raises(ToolDefinitionError, match="put it below"):
+        Toolset(logged)
+
+
+# --- cost -------------------------------------------------------------------------------------
+
+
+def best(statement: Callable[[], object], number: int) -> float:
+    """Microseconds a call, the best of several rounds: the machine is not quiet."""
+    gc.disable()
+    try:
+        return min(timeit.repeat(statement, number=number, repeat=15)) / number * 1e6
+    finally:
+        gc.enable()
+
+
+def test_a_call_outside_sessions_costs_next_to_nothing() -> None:
+    def plain(n: int) -> int:
+        return n
+
+    guarded = guarded_tool(plain)
+    rounds = [best(lambda: guarded(1), 20_000) - best(lambda: plain(1), 20_000) for _ in range(3)]
+    assert min(rounds) < 0.15
+
+
+def test_decorating_builds_no_schema() -> None:
+    def plain(n: int) -> int:
+        return n
+
+    assert best(lambda: guarded_tool(plain), 200) < 100
+    assert "shape" not in vars(typing.cast(Any, guarded_tool(plain)).__guarded_tool__._definition)

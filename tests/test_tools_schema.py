@@ -1,0 +1,499 @@
+"""JSON schemas from signatures and docstrings, and arguments checked against them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import typing
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NotRequired, Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from artis_sdk.errors import InvalidArguments, ToolDefinitionError
+from artis_sdk.records import ToolCall
+from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
+from artis_sdk.tools.docstrings import documentation
+
+if typing.TYPE_CHECKING:
+    from nowhere import Unknown  # type: ignore[import-not-found]
+
+Tool = GuardedTool[..., Any]
+
+
+def tool(function: Any, **settings: Any) -> Tool:
+    return next(iter(Toolset(guarded_tool(**settings)(function))))
+
+
+def parse(guarded: Tool, **arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    invocation = guarded.parse(ToolCall(tool=guarded.name, arguments=arguments))
+    return invocation.args, invocation.kwargs
+
+
+# --- the schema -------------------------------------------------------------------------------
+
+
+class Currency(enum.Enum):
+    EUR = "eur"
+    USD = "usd"
+
+
+class Address(BaseModel):
+    city: str
+    zip: Annotated[str, Field(pattern="^[0-9]{5}$")] = "00000"
+
+
+def transfer(
+    to: str,
+    amount: Annotated[int, Field(ge=1, description="in cents")],
+    currency: Currency = Currency.EUR,
+    note: str | None = None,
+    home: Optional[Address] = None,  # noqa: UP045
+    kind: Literal["fast", "slow"] = "slow",
+    tags: Annotated[tuple[str, ...], "free words"] = (),
+) -> str:
+    """Send money.
+
+    It cannot be taken back.
+
+    Args:
+        to: the account
+            that receives.
+        amount: not used, the annotation speaks.
+        note: for the receiver.
+
+    Returns:
+        The receipt.
+
+    Raises:
+        ValueError: there is too little.
+    """
+    return to
+
+
+def test_the_schema_of_a_documented_function() -> None:
+    spec = tool(transfer).spec
+    assert spec.description == (
+        "Send money.\nIt cannot be taken back.\n"
+        "Returns: The receipt.\nRaises: ValueError: there is too little."
+    )
+    assert spec.parameters == {
+        "type": "object",
+        "properties": {
+            "to": {"type": "string", "description": "the account that receives."},
+            "amount": {"type": "integer", "minimum": 1, "description": "in cents"},
+            "currency": {"$ref": "#/$defs/Currency", "default": "eur"},
+            "note": {
+                "anyOf": [{"type": "string"}, {"type": "null"}],
+                "default": None,
+                "description": "for the receiver.",
+            },
+            "home": {"anyOf": [{"$ref": "#/$defs/Address"}, {"type": "null"}], "default": None},
+            "kind": {"type": "string", "enum": ["fast", "slow"], "default": "slow"},
+            "tags": {
+                "type": "array",
+                "items": {"type": "string"},
+                "default": [],
+                "description": "free words",
+            },
+        },
+        "required": ["to", "amount"],
+        "additionalProperties": False,
+        "$defs": {
+            "Currency": {"type": "string", "enum": ["eur", "usd"], "title": "Currency"},
+            "Address": {
+                "type": "object",
+                "title": "Address",
+                "properties": {
+                    "city": {"type": "string"},
+                    "zip": {"type": "string", "pattern": "^[0-9]{5}$", "default": "00000"},
+                },
+                "required": ["city"],
+            },
+        },
+    }
+
+
+def test_the_spec_is_made_once() -> None:
+    guarded = tool(transfer)
+    assert guarded.spec is guarded.spec
+    assert guarded.schema is guarded.spec.parameters
+
+
+GOOGLE = """Move.
+
+More.
+
+Args:
+    a (int): first
+    *rest: others
+
+Returns:
+    int: what it gives
+"""
+NUMPY = """Move.
+
+More.
+
+Parameters
+----------
+a : int
+    first
+*rest
+    others
+
+Returns
+-------
+int
+    what it gives
+"""
+SPHINX = """Move.
+
+More.
+
+:param a: first
+:type a: int
+:param rest: others
+:returns: what it gives
+:rtype: int
+"""
+
+
+@pytest.mark.parametrize("text", [GOOGLE, NUMPY, SPHINX])
+def test_docstring_styles_say_the_same(text: str) -> None:
+    found = documentation(text)
+    assert found.parameters == {"a": "first", "rest": "others"}
+    assert found.description == "Move.\nMore.\nReturns: int: what it gives"
+
+
+@pytest.mark.parametrize("text", [None, "", "  \n "])
+def test_no_docstring_is_no_description(text: str | None) -> None:
+    assert documentation(text).description == ""
+
+
+@given(st.text(max_size=200))
+def test_any_docstring_is_read(text: str) -> None:
+    assert isinstance(documentation(text).description, str)
+
+
+def test_parameters_without_annotation_take_anything() -> None:
+    def free(a, b=2): ...  # type: ignore[no-untyped-def]
+
+    guarded = tool(free)
+    assert guarded.schema["properties"] == {"a": {}, "b": {"default": 2}}
+    assert parse(guarded, a={"x": [1]}) == ((), {"a": {"x": [1]}})
+
+
+def test_no_parameters() -> None:
+    def ping() -> None: ...
+
+    guarded = tool(ping)
+    assert guarded.schema == {"type": "object", "properties": {}, "additionalProperties": False}
+    assert parse(guarded) == ((), {})
+    with pytest.raises(InvalidArguments, match="x: unknown parameter; it takes no parameters"):
+        parse(guarded, x=1)
+
+
+def test_positional_only_and_variable_parameters() -> None:
+    def mixed(a: int, b: int = 5, /, c: int = 6, *rest: int, d: int = 7, **more: float) -> Any:
+        return a, b, c, rest, d, more
+
+    guarded = tool(mixed)
+    assert list(guarded.schema["properties"]) == ["a", "b", "c", "rest", "d"]
+    assert guarded.schema["properties"]["rest"] == {"type": "array", "items": {"type": "integer"}}
+    assert guarded.schema["additionalProperties"] == {"type": "number"}
+    assert guarded.schema["required"] == ["a"]
+    cases: list[tuple[dict[str, Any], Any]] = [
+        ({"a": 1}, (1, 5, 6, (), 7, {})),
+        ({"a": 1, "c": 3}, (1, 5, 3, (), 7, {})),
+        ({"a": 1, "rest": [8, 9], "x": 1}, (1, 5, 6, (8, 9), 7, {"x": 1.0})),
+        ({"a": 1, "b": 2, "rest": [], "d": 0}, (1, 2, 6, (), 0, {})),
+    ]
+    for arguments, expected in cases:
+        args, kwargs = parse(guarded, **arguments)
+        assert mixed(*args, **kwargs) == expected
+    with pytest.raises(InvalidArguments, match="x: input should be a valid number"):
+        parse(guarded, a=1, x="much")
+
+
+# --- what has no schema -----------------------------------------------------------------------
+
+
+class Connection:
+    pass
+
+
+def test_a_parameter_that_no_model_can_give_is_refused() -> None:
+    def query(connection: Connection, sql: str) -> None: ...
+
+    with pytest.raises(ToolDefinitionError, match="no JSON form"):
+        _ = tool(query).spec
+
+
+def test_an_annotation_that_does_not_resolve_is_refused() -> None:
+    def lost(a: Unknown) -> None: ...
+
+    with pytest.raises(ToolDefinitionError, match="'Unknown' cannot be resolved; import it at run time"):
+        _ = tool(lost).spec
+
+
+def test_a_field_as_default_is_refused() -> None:
+    def wrong(a: int = Field(5, ge=0)) -> None: ...
+
+    with pytest.raises(ToolDefinitionError, match="default of a is a Field; write"):
+        _ = tool(wrong).spec
+
+
+def test_an_alias_is_refused() -> None:
+    def wrong(from_: Annotated[str, Field(alias="from")]) -> None: ...
+
+    with pytest.raises(ToolDefinitionError, match="from_ has an alias"):
+        _ = tool(wrong).spec
+
+
+# --- messages that a model can act on ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"amount": 3}, "to: missing, but required"),
+        ({"to": "a", "amuont": 3, "amount": 1}, "amuont: unknown parameter; did you mean amount?"),
+        ({"to": "a", "amount": 1, "zzz": 1}, "zzz: unknown parameter; it takes to, amount, currency, note"),
+        ({"to": "a", "amount": "lots"}, "amount: input should be a valid integer.*got 'lots'"),
+        ({"to": "a", "amount": 0}, "amount: input should be greater than or equal to 1, got 0"),
+        ({"to": 12, "amount": 1}, "to: input should be a valid string, got 12"),
+        ({"to": "a", "amount": 1, "currency": "yen"}, "currency: input should be 'eur' or 'usd', got 'yen'"),
+        ({"to": "a", "amount": 1, "home": {"zip": "12345"}}, r"home\.city: missing, but required"),
+        ({"to": "a", "amount": 1, "tags": ["x", 3]}, r"tags\[1\]: input should be a valid string, got 3"),
+        ({"to": "a", "amount": 1, "tags": "x" * 500}, r"got 'x{76}\.\.\.$"),
+        ({"amount": None}, r"^transfer: to: missing, but required; amount: input .*got None$"),
+    ],
+)
+def test_messages_name_the_parameter_what_was_expected_and_what_came(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidArguments, match=message) as caught:
+        parse(tool(transfer), **arguments)
+    assert caught.value.failure_type == "invalid_arguments"
+
+
+def test_values_are_converted_as_annotated() -> None:
+    def typed(n: int, when: datetime.date, pair: tuple[int, str], price: Decimal, home: Address) -> None: ...
+
+    _, kwargs = parse(
+        tool(typed), n="12", when="2026-11-21", pair=[1, "x"], price="1.10", home={"city": "Bonn"}
+    )
+    assert kwargs == {
+        "n": 12,
+        "when": datetime.date(2026, 11, 21),
+        "pair": (1, "x"),
+        "price": Decimal("1.10"),
+        "home": Address(city="Bonn"),
+    }
+
+
+# --- the idempotency key ----------------------------------------------------------------------
+
+
+def pay(to: str, key: str, amount: int = 1) -> str:
+    return f"{to} {key} {amount}"
+
+
+def test_the_key_is_hidden_from_models_and_filled_by_the_caller() -> None:
+    guarded = tool(pay, idempotency_key="key")
+    assert list(guarded.schema["properties"]) == ["to", "amount"]
+    invocation = guarded.parse(ToolCall(tool="pay", arguments={"to": "a"})).with_key("K")
+    assert invocation.call.arguments == {"to": "a"}
+    assert pay(*invocation.args, **invocation.kwargs) == "a K 1"
+    with pytest.raises(InvalidArguments, match="key: unknown parameter"):
+        parse(guarded, to="a", key="mine")
+
+
+def test_a_python_callers_own_key_stays() -> None:
+    guarded = tool(pay, idempotency_key="key")
+    for invocation in (guarded.bind("a", "own", 2), guarded.bind("a", key="own", amount=2)):
+        assert invocation.call.arguments == {"to": "a", "amount": 2}
+        kept = invocation.with_key("K")
+        assert pay(*kept.args, **kept.kwargs) == "a own 2"
+    left_out = guarded.bind("a", amount=2).with_key("K")
+    assert pay(*left_out.args, **left_out.kwargs) == "a K 2"
+
+
+def test_the_key_is_hidden_beside_free_keywords() -> None:
+    def free(key: str, **more: int) -> None: ...
+
+    with pytest.raises(InvalidArguments, match="key: unknown parameter"):
+        parse(tool(free, idempotency_key="key"), key=1)
+
+
+# --- Python calls -----------------------------------------------------------------------------
+
+
+def test_a_python_call_keeps_its_objects_and_shows_json() -> None:
+    home = Address(city="Bonn")
+    invocation = tool(transfer).bind("a", 3, Currency.USD, home=home)
+    assert invocation.args == ("a", 3, Currency.USD)
+    assert invocation.kwargs["home"] is home
+    assert invocation.call.arguments == {
+        "to": "a",
+        "amount": 3,
+        "currency": "usd",
+        "home": {"city": "Bonn", "zip": "00000"},
+    }
+
+
+def ordered(a: int, /, b: int, *rest: int) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        (("x", 1), {}, "a: input should be a valid integer"),
+        ((1,), {}, "b: missing"),
+        ((1, 2), {"b": 3}, "b: given twice"),
+        ((1,), {"b": 2, "a": 3}, "a: given (twice|by name)"),
+        ((), {"a": 1, "b": 2}, "a: given by name, but it goes by position"),
+        ((1, 2), {"rest": [3]}, "rest: given by name, but it goes by position"),
+        ((1, 2), {"c": 3}, "c: unknown parameter"),
+        ((1, iter([2])), {}, "list_iterator can be read only once; give a list"),
+    ],
+)
+def test_a_wrong_python_call_is_refused(args: Any, kwargs: Any, message: str) -> None:
+    with pytest.raises(InvalidArguments, match=message):
+        tool(ordered).bind(*args, **kwargs)
+
+
+def test_too_many_positional_arguments_are_refused() -> None:
+    with pytest.raises(InvalidArguments, match="takes 3 positional arguments, got 4"):
+        tool(pay).bind(1, 2, 3, 4)
+
+
+# --- laws -------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    label: str = ""
+
+
+class Named(TypedDict):
+    name: str
+    age: NotRequired[int]
+
+
+def of(generic: Any, arguments: Any) -> Any:
+    return generic[arguments]
+
+
+ANNOTATIONS = st.recursive(
+    st.sampled_from(
+        [
+            int,
+            float,
+            bool,
+            str,
+            None,
+            Currency,
+            Address,
+            Point,
+            Named,
+            datetime.date,
+            Literal["one", 2],
+            Annotated[int, Field(ge=3, le=9)],
+            Annotated[str, Field(min_length=2, max_length=4)],
+            Any,
+        ]
+    ),
+    lambda inner: st.one_of(
+        inner.map(lambda t: of(list, t)),
+        inner.map(lambda t: of(dict, (str, t))),
+        inner.map(lambda t: of(Optional, t)),
+        st.tuples(inner, inner).map(lambda ts: of(tuple, ts)),
+        st.tuples(inner, inner).map(lambda ts: of(typing.Union, ts)),
+    ),
+    max_leaves=4,
+)
+
+
+def json_of(schema: Any, defs: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """JSON values that a schema allows."""
+    if "$ref" in schema:
+        return json_of(defs[schema["$ref"].rpartition("/")[2]], defs)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "anyOf" in schema:
+        return st.one_of([json_of(option, defs) for option in schema["anyOf"]])
+    kind = schema.get("type")
+    if kind == "object" and "properties" in schema:
+        fields = {name: json_of(field, defs) for name, field in schema["properties"].items()}
+        required = {name: fields.pop(name) for name in schema.get("required", [])}
+        return st.fixed_dictionaries(required, optional=fields)
+    if kind == "object":
+        values = schema["additionalProperties"]
+        return st.dictionaries(
+            st.text(max_size=3), json_of({} if values is True else values, defs), max_size=2
+        )
+    if kind == "array" and "prefixItems" in schema:
+        return st.tuples(*(json_of(item, defs) for item in schema["prefixItems"])).map(list)
+    if kind == "array":
+        return st.lists(json_of(schema["items"], defs), max_size=2)
+    if schema.get("format") == "date":
+        return st.dates().map(str)
+    if "pattern" in schema:
+        return st.from_regex(schema["pattern"].replace("$", r"\Z"))
+    return {
+        "integer": st.integers(schema.get("minimum"), schema.get("maximum")),
+        "number": st.floats(allow_nan=False, allow_infinity=False),
+        "boolean": st.booleans(),
+        "string": st.text(min_size=schema.get("minLength", 0), max_size=schema.get("maxLength", 5)),
+        "null": st.none(),
+        None: st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2)),
+    }[kind]
+
+
+def function_with(annotations: list[Any]) -> Any:
+    scope: dict[str, Any] = {}
+    exec(f"def drawn({', '.join(f'p{n}' for n in range(len(annotations)))}): ...", scope)
+    scope["drawn"].__annotations__ = {f"p{n}": a for n, a in enumerate(annotations)}
+    return scope["drawn"]
+
+
+@given(st.lists(ANNOTATIONS, min_size=1, max_size=3), st.data())
+def test_what_the_schema_allows_is_accepted_and_round_trips(annotations: list[Any], data: Any) -> None:
+    guarded = tool(function_with(annotations))
+    schema = guarded.schema
+    arguments = data.draw(json_of(schema, schema.get("$defs", {})))
+    first = guarded.parse(ToolCall(tool="drawn", arguments=arguments))
+    again = guarded.bind(*first.args, **first.kwargs)
+    second = guarded.parse(again.call)
+    assert second.args == first.args
+    assert second.kwargs == first.kwargs
+    assert [type(value) for value in second.kwargs.values()] == [type(v) for v in first.kwargs.values()]
+
+
+@given(
+    st.sampled_from([int, float, bool, Address, Currency, list[int]]),
+    st.sampled_from(["zz", [None], {"q": 1}]),
+)
+def test_what_no_type_takes_is_refused_by_name(annotation: Any, value: Any) -> None:
+    with pytest.raises(InvalidArguments, match="p0"):
+        parse(tool(function_with([annotation])), p0=value)
+
+
+def test_iterators_are_not_read_by_the_check() -> None:
+    source: Iterator[int] = iter([1, 2])
+
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    with pytest.raises(InvalidArguments, match="only once"):
+        tool(total).bind(source)
+    assert list(source) == [1, 2]
