@@ -10,6 +10,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class GroupWriter:
         self._path = path
         self._connect = connect
         self._requests: SimpleQueue[WriteRequest | None] = SimpleQueue()
+        self._later: deque[WriteRequest] = deque()
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -65,8 +67,13 @@ class GroupWriter:
         self.submit(WriteRequest(work, durable, future))
         return await future
 
-    def submit(self, request: WriteRequest) -> None:
-        """Queue a request; requests are written in order.
+    def submit(self, request: WriteRequest, *, now: bool = True) -> None:
+        """Queue a request.
+
+        Args:
+            request: what to write.
+            now: wake the thread for it; else it is written before the next request that does, or on
+                closing.
 
         Raises:
             JournalError: the writer is closed, or belongs to the process that this one was forked from.
@@ -78,7 +85,10 @@ class GroupWriter:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="artis-journal", daemon=True)
             self._thread.start()
-        self._requests.put(request)
+        if now:
+            self._requests.put(request)
+        else:
+            self._later.append(request)
 
     def close(self) -> None:
         """Write what is queued, and end the thread. Closing twice is fine."""
@@ -86,7 +96,7 @@ class GroupWriter:
             return
         self.closed = True
         if self._thread is not None and self._process == os.getpid():
-            self._requests.put(None)
+            self._requests.put(None)  # also wakes it for what waits for later
             self._thread.join()
 
     # --- in the thread ------------------------------------------------------------------------
@@ -99,7 +109,8 @@ class GroupWriter:
                 while True:
                     batch.append(self._requests.get_nowait())
             last = None in batch
-            requests = [request for request in batch if request is not None]
+            later = [self._later.popleft() for _ in range(len(self._later))]
+            requests = later + [request for request in batch if request is not None]
             results: list[Any] = [JournalError(f"{self._path}: the writer broke") for _ in requests]
             try:
                 results = self._write(requests)

@@ -145,7 +145,9 @@ class Journal:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if intent.risk is Risk.READ_ONLY:
             work = partial(self._insert, intent=intent, arguments=_json(intent.arguments), outcome=text)
-            self._writer.submit(WriteRequest(work, durable=False, failed=partial(self._lose, intent.plan)))
+            self._writer.submit(
+                WriteRequest(work, durable=False, failed=partial(self._lose, intent.plan)), now=False
+            )
             future.set_result(None)
             return future
 

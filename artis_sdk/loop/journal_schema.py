@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Container
@@ -157,9 +156,11 @@ def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
         OSError: the file or its folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    new = not path.exists()
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
     try:
+        if new:  # not by a descriptor of our own: closing one drops every SQLite lock of this process
+            path.chmod(0o600)
         _turn_on_wal(connection, path, timeout)
         connection.execute("PRAGMA foreign_keys = ON")
         if not _is_journal(connection):
