@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from loop_helpers import TOOLS, Ledger, agent_of, always, call, prompt, task
 
 from artis_sdk.actions import format_actions
+from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.contracts import Backend
 from artis_sdk.loop.budget import Budget, Unmetered
+from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.loop.tokens import PromptSize
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import (
     Attempt,
+    Capabilities,
     Completion,
     Evaluation,
     Message,
@@ -274,3 +277,17 @@ async def test_thoughts_are_no_part_of_the_answer(native: bool) -> None:
     trajectory = await actor.act(task(), world(), Unmetered())
     assert trajectory.answer == "Ten."
     assert "What now?" in trajectory.messages[-1].content
+
+
+async def test_a_backend_that_can_count_is_asked() -> None:
+    class Counting(ScriptedBackend):
+        def count_tokens(self, text: str) -> int:
+            return len(text)  # three times what is estimated
+
+    counts = []
+    for kind in (ScriptedBackend, Counting):
+        backend = kind(["ok"], capabilities=Capabilities(context_window=10_000))
+        actor = ModelActor(backend, TOOLS)
+        trajectory = await actor.act(task(), world(), Unmetered(), prior=attempts(4, 3000))
+        counts.append(trajectory.condensed_attempts)
+    assert counts == [0, 2]

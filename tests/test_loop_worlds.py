@@ -183,7 +183,9 @@ async def test_a_task_left_behind_by_a_call_waits_its_turn_and_is_refused_in_the
     with entered(world):
         await world.handle(NESTED["leaves_behind"].parse(call("leaves_behind", n=1)))
         assert await leftovers[-1] == 2
-        assert len(sandbox.seen[-1]) == 1  # it came after the call that left it, and knows it
+        # It came after the call that left it: a call of its own, which knows that one.
+        assert len(sandbox.seen[-1]) == 1
+        assert [step.call.tool for step in world.history] == ["leaves_behind", "inner"]
         await world.handle(NESTED["leaves_behind"].parse(call("leaves_behind", n=1)))
     world.close()
     with pytest.raises(FirewallError):
