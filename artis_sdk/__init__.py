@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artis_sdk.backends import resolve as resolve
-    from artis_sdk.capture import capture as capture
+    from artis_sdk.captures import capture as capture
     from artis_sdk.contracts import Backend as Backend
     from artis_sdk.loop.limits import Limits as Limits
     from artis_sdk.loop.strategies import Direct as Direct
@@ -48,7 +48,7 @@ _WHERE = {
     "Session": "session",
     "Toolset": "tools",
     "WeightedBestOfN": "loop.strategies",
-    "capture": "capture",
+    "capture": "captures",
     "guarded_tool": "tools",
     "resolve": "backends",
 }

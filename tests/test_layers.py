@@ -24,9 +24,10 @@ ALLOWED: dict[str, set[str]] = {
     "logs": BASE,
     "backends": BASE | {"actions"},
     "settings": LOWER | {"simulators", "loop"},
-    "capture": LOWER | {"logs"},
-    "session": LOWER | {"simulators", "loop", "logs", "settings", "capture", "backends"},
-    "evals": LOWER | {"simulators", "loop", "logs", "settings", "capture", "session", "backends"},
+    "captures": LOWER | {"logs"},
+    "assembly": LOWER | {"simulators", "loop", "logs", "settings", "captures", "backends"},
+    "session": LOWER | {"simulators", "loop", "logs", "settings", "captures", "assembly", "backends"},
+    "evals": LOWER | {"simulators", "loop", "logs", "settings", "captures", "session", "backends"},
     "trainers": BASE | {"logs", "evals"},
 }
 

@@ -31,7 +31,7 @@ def dumps(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"))
 
 
-def loads(text: str) -> Any:
+def loads(text: str | bytes) -> Any:
     """The value of a JSON text; raises ValueError."""
     try:
         return from_json(text)

@@ -1,0 +1,331 @@
+"""`capture`: every real call of every guarded tool goes to a call log.
+
+Calls outside sessions come from observing the tools, calls inside sessions from the commit. A call
+costs its caller a snapshot of arguments and value as JSON bytes; the rest is work of the log's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from artis_sdk.contracts import LogStore, ObservedTool
+from artis_sdk.errors import LogError
+from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.logs.codec import dumps, loads
+from artis_sdk.logs.late import LateCall, Scope
+from artis_sdk.logs.unwrap import secret_values
+from artis_sdk.records import CallRecord, Outcome, Provenance, new_id
+from artis_sdk.tools import add_observer, remove_observer
+from artis_sdk.tools.jsonable import jsonable, public_attributes
+
+_log = logging.getLogger("artis_sdk")
+
+_STARS = b"**********"
+"""What JSON shows of a `SecretStr`."""
+
+
+def capture(path: str | os.PathLike[str] | CallLog, *, redact: Redactor | None = None) -> Capture:
+    """Record every real call of every guarded tool, in this process, until the handle is closed.
+
+    Inside sessions a call comes with its task's state and history and with what had been predicted.
+    Outside, `handle.task()` groups calls into a task with a state and a history; a call in no task is
+    recorded by itself, without either, and its session is the asyncio task or the thread that made it.
+    Simulated and sandboxed calls are not recorded.
+
+    Recording never changes what the captured function does, gives or raises. When the log fails, the
+    calls go on, a warning is logged once, and `flush` and `close` raise.
+
+    Several captures may be open at once. Those of one file with the same redactor share one log, and
+    no call gets into one file twice.
+
+    Args:
+        path: the log's file, or a log that stays open when the capture ends.
+        redact: decides what is secret, for a path; by default a `Redactor()`.
+
+    Raises:
+        LogError: the file is no call log, or cannot be opened.
+    """
+    return Capture(_join(path, redact))
+
+
+class Capture:
+    """A capture that is open; also a context manager, sync and async. Made by `capture`."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        self._recorder = recorder
+        self._open = True
+
+    @property
+    def log(self) -> CallLog:
+        """Where the calls go."""
+        return self._recorder.log
+
+    @contextmanager
+    def task(self, *, state: Any = None, id: str | None = None, session: str | None = None) -> Iterator[str]:
+        """Group the calls made in this context, and in contexts copied from it, into one task.
+
+        The history of a call is the calls of the task that had ended when it began.
+
+        Args:
+            state: the environment now, before the first call; any value, of which JSON is kept.
+            id: of the task; random by default.
+            session: tasks of one session stay together when data are split; by default the task's id.
+
+        Yields:
+            The task's id.
+        """
+        name = id or new_id()
+        scope = Scope(session or name, name, loads(_snapshot(state)))
+        token = _scopes.set({**_scopes.get(), self._recorder.path: scope})
+        try:
+            yield name
+        finally:
+            _scopes.reset(token)
+
+    def flush(self) -> None:
+        """Return when every call so far is on disk. Blocks: off an event loop's thread only.
+
+        Raises:
+            LogError: a call was not recorded, or cannot be written.
+        """
+        self._recorder.flush()
+
+    def close(self) -> None:
+        """Stop recording and write what waits; raises as `flush`. Closing twice is fine."""
+        if self._open:
+            self._open = False
+            _leave(self._recorder)
+
+    async def aclose(self) -> None:
+        """As `close`, off the event loop."""
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def recording(log: LogStore | None) -> LogStore | None:
+    """Where a session's real calls go now: its own log, and the open captures of other files.
+
+    Args:
+        log: the session's own.
+    """
+    own = log.path.resolve() if isinstance(log, CallLog) else None
+    others = [recorder for recorder in _leaders() if recorder.path != own]
+    return _Everywhere(log, others) if others else log
+
+
+# --- one call ---------------------------------------------------------------------------------
+
+
+# By file, so that all captures of one file agree on the task that a context is in.
+_scopes: ContextVar[Mapping[Path, Scope]] = ContextVar(
+    "artis_sdk_capture_tasks", default=MappingProxyType({})
+)
+
+
+def _snapshot(value: Any) -> bytes:
+    """The value as JSON bytes, now, as `jsonable` shows it."""
+    try:
+        return to_json(value, fallback=public_attributes)
+    except (PydanticSerializationError, ValueError, RecursionError):
+        return dumps(jsonable(value)).encode()
+
+
+def _snapshot_arguments(arguments: Mapping[str, Any]) -> bytes:
+    try:
+        return to_json(arguments, fallback=public_attributes)
+    except (PydanticSerializationError, ValueError, RecursionError):
+        return dumps({name: jsonable(value) for name, value in arguments.items()}).encode()
+
+
+# Who makes a call that is in no task: sessions by asyncio task or thread.
+_makers: WeakKeyDictionary[asyncio.Task[Any] | threading.Thread, str] = WeakKeyDictionary()
+
+
+def _maker() -> str:
+    try:
+        maker: asyncio.Task[Any] | threading.Thread = asyncio.current_task() or threading.current_thread()
+    except RuntimeError:
+        maker = threading.current_thread()
+    return _makers.get(maker) or _makers.setdefault(maker, new_id())
+
+
+# --- who records ------------------------------------------------------------------------------
+
+
+class _Recorder:
+    """Observes the tools for one log; several captures may share it."""
+
+    def __init__(self, log: CallLog, *, path: Path, owns: bool, redact: Redactor | None) -> None:
+        self.log = log
+        self.path = path
+        self.owns = owns
+        self.redact = redact
+        self.users = 0
+        self._lost = 0
+        self._why: BaseException | None = None
+
+    def called(
+        self,
+        tool: ObservedTool,
+        arguments: Mapping[str, Any],
+        value: Any,
+        error: Exception | None,
+        at: float,
+        duration: float,
+    ) -> None:
+        """See `contracts.Observer`. Takes what may change; raises into `observe`, never the caller."""
+        ended = time.perf_counter()
+        try:
+            if tool.idempotency_key in arguments:
+                arguments = {name: arguments[name] for name in arguments if name != tool.idempotency_key}
+            seen, given = _snapshot_arguments(arguments), _snapshot(value)
+            failure: Outcome | str | None
+            if error is None:
+                failure = tool.failure_type(value)
+            else:
+                failure = tool.outcome_of_error(error, Provenance.REAL, duration)
+            secrets = secret_values((arguments, value)) if _STARS in seen or _STARS in given else []
+            scope = _scopes.get().get(self.path)
+            session = _maker() if scope is None else ""
+            self.log.append_late(
+                LateCall(tool, seen, given, failure, secrets, at, duration, ended, session, scope)
+            )
+        except LogError as reason:
+            self._lose(reason)
+        except BaseException as reason:
+            self._lose(reason)
+            raise
+
+    def record(self, record: CallRecord) -> None:
+        """Take a call that a session has made."""
+        try:
+            self.log.append(record)
+        except LogError as reason:
+            self._lose(reason)
+
+    def _lose(self, reason: BaseException) -> None:
+        self._lost += 1
+        self._why = reason
+        if self._lost == 1:
+            _log.warning("%s: calls are not being recorded: %s", self.path, reason)
+
+    def flush(self) -> None:
+        self.log.flush()
+        self.raise_lost()
+
+    def raise_lost(self) -> None:
+        lost, self._lost = self._lost, 0
+        if lost:
+            raise LogError(f"{self.path}: {lost} calls were not recorded: {self._why}") from self._why
+
+    def end(self) -> None:
+        """Nobody uses it any more."""
+        if self.owns:
+            self.log.close()
+        else:
+            self.log.flush()
+        self.raise_lost()
+
+
+class _Everywhere:
+    """A session's own log, with the captures that also get its calls."""
+
+    def __init__(self, log: LogStore | None, others: list[_Recorder]) -> None:
+        self._log = log
+        self._others = others
+
+    def append(self, record: CallRecord) -> None:
+        for recorder in self._others:
+            recorder.record(record)
+        if self._log is not None:
+            self._log.append(record)
+
+    def records(self) -> Iterator[CallRecord]:
+        return iter(()) if self._log is None else self._log.records()
+
+    def flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
+    def close(self) -> None:
+        """The log is closed by who opened it."""
+
+
+_lock = threading.Lock()
+_recorders: list[_Recorder] = []
+_observing: list[_Recorder] = []
+
+
+def _leaders() -> list[_Recorder]:
+    """One recorder for each file: the first."""
+    return list({recorder.path: recorder for recorder in reversed(_recorders)}.values())
+
+
+def _observe() -> None:
+    """Have exactly the leaders told of calls. With the lock held."""
+    leaders = _leaders()
+    for recorder in _observing[:]:
+        if recorder not in leaders:
+            remove_observer(recorder)
+            _observing.remove(recorder)
+    for recorder in leaders:
+        if recorder not in _observing:
+            add_observer(recorder)
+            _observing.append(recorder)
+
+
+def _join(target: str | os.PathLike[str] | CallLog, redact: Redactor | None) -> _Recorder:
+    with _lock:
+        path = (target.path if isinstance(target, CallLog) else Path(target)).resolve()
+        for recorder in _recorders:
+            same = recorder.log is target or (recorder.owns and recorder.redact is redact)
+            if recorder.path == path and same:
+                recorder.users += 1
+                return recorder
+        log = target if isinstance(target, CallLog) else CallLog(path, redact=redact)
+        recorder = _Recorder(log, path=path, owns=log is not target, redact=redact)
+        recorder.users = 1
+        _recorders.append(recorder)
+        _observe()
+        return recorder
+
+
+def _leave(recorder: _Recorder) -> None:
+    with _lock:
+        recorder.users -= 1
+        last = recorder.users == 0
+        if last:
+            _recorders.remove(recorder)
+            _observe()
+    if last:
+        recorder.end()
+    else:
+        recorder.flush()
