@@ -5,7 +5,7 @@ import string
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -158,6 +158,7 @@ values = st.recursive(
 calls = st.builds(ToolCall, tool=names, arguments=st.dictionaries(st.text() | names, values, max_size=3))
 
 
+@settings(deadline=None)
 @given(st.lists(calls, max_size=3))
 @example([ToolCall(tool="f", arguments={"a": -0.0, "b": "\\", "c": "'''\"\"\"", "": 1, "1": 2})])
 def test_what_is_written_is_read_back(made: list[ToolCall]) -> None:
@@ -173,6 +174,7 @@ def test_malformed_calls_are_written_as_they_came() -> None:
     assert format_actions([malformed, ToolCall(tool="g")]) == "[f(1), g()]"
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters())
     | st.text("[](){}=,'\"\\f1.-*: \n`<>tru\ud800", max_size=60)
@@ -189,6 +191,7 @@ def test_no_text_raises_and_only_json_comes_out(text: str) -> None:
             assert call.raw in text
 
 
+@settings(deadline=None)
 @given(values)
 def test_json_and_python_literals_are_read(value: JsonValue) -> None:
     assert parse_literal(json.dumps(value)) == value

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import artis_sdk.prompts
@@ -45,6 +45,7 @@ def render(name: str, fill: object, prompts: Prompts | None = None) -> str:
     return (prompts or Prompts()).render(name, **{field: given_values[field] for field in FIELDS[name]})
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_encoded_data_reads_back_and_holds_no_tag_or_line(value: object) -> None:
     text = encode(value)
@@ -54,6 +55,7 @@ def test_encoded_data_reads_back_and_holds_no_tag_or_line(value: object) -> None
 
 
 @pytest.mark.parametrize("name", FIELDS)
+@settings(deadline=None, max_examples=30)
 @given(value=json_values.filter(lambda value: value is not None))  # None: the field is left out
 def test_untrusted_text_cannot_change_a_prompts_shape(name: str, value: object) -> None:
     def shape(text: str) -> tuple[list[str], list[str], int]:
@@ -64,6 +66,7 @@ def test_untrusted_text_cannot_change_a_prompts_shape(name: str, value: object) 
     assert shape(render(name, value)) == shape(render(name, "plain"))
 
 
+@settings(deadline=None)
 @given(st.lists(hostile, max_size=4))
 def test_outcomes_stay_inside_their_tags(texts: list[str]) -> None:
     steps = [

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from simulators_helpers import Bank, RecordingMeter, call, outcomes, step
@@ -208,6 +208,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_the_content_that_a_model_predicts_is_what_the_agent_sees(value: JsonValue) -> None:
     for entry in (typed_entries(typed(ok(value)), 1)[0],):
@@ -217,6 +218,7 @@ def test_the_content_that_a_model_predicts_is_what_the_agent_sees(value: JsonVal
         assert plain_outcome(entry, None, "raw").content() == value
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(0, 3))
 def test_no_answer_raises_anything_else(text: str, count: int) -> None:
     for read in (typed_entries, plain_entries):

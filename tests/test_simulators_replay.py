@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from simulators_helpers import call, fork, outcomes, play, step
@@ -147,6 +147,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+@settings(deadline=None, max_examples=40)
 @given(steps, st.lists(st.tuples(arguments, json_values, steps), max_size=4), json_values)
 async def test_a_hit_is_the_same_call_and_nothing_else(
     logged: list[Step], asked: list[tuple[dict[str, JsonValue], JsonValue, list[Step]]], state: JsonValue

@@ -57,7 +57,7 @@ calls = st.one_of(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 2), calls), max_size=12))
 def test_attempts_see_neither_each_other_nor_the_real_objects(sequence: list[tuple[int, ToolCall]]) -> None:
     async def run() -> None:

@@ -212,7 +212,8 @@ class _Attempt(Simulator):
         if tool is None:
             refused.append(SimulationError(invocation.tool.name, _OUTSIDE))
             raise refused[-1]
-        invocation = invocation.with_key(new_id())
+        if tool.idempotency_key is not None:
+            invocation = invocation.with_key(new_id())
         return partial(tool.function, *invocation.args, **invocation.kwargs)
 
     def _inside(self, tool: Guarded) -> Guarded | None:
