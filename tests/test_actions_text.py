@@ -158,7 +158,7 @@ values = st.recursive(
 calls = st.builds(ToolCall, tool=names, arguments=st.dictionaries(st.text() | names, values, max_size=3))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(calls, max_size=3))
 @example([ToolCall(tool="f", arguments={"a": -0.0, "b": "\\", "c": "'''\"\"\"", "": 1, "1": 2})])
 def test_what_is_written_is_read_back(made: list[ToolCall]) -> None:
@@ -216,14 +216,14 @@ M = 1_000_000  # characters
         '[f(a="' + "\\u0041" * (M // 6) + '")]',
         "[f(a=" + " " * M + "1)]",
         "[f(" + "a " * (M // 2),
-        "[f(" + "a=1," * (M // 4) + ")]",
+        "[f(" + "a=1," * (M // 16) + ")]",
         "[f(a=[" + "1," * (M // 2) + "])]",
         "[f(\n" * (M // 4),
         ")\n " * (M // 3),
         "\n[ " * (M // 3),
         "```\n" * (M // 4),
         "<think>" * (M // 7),
-        "f(" + "a=1," * (M // 4) + ")",
+        "f(" + "a=1," * (M // 16) + ")",
         string.ascii_letters * (M // 52),
     ],
     ids=lambda text: repr(text[:8]),
