@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from types import MethodType, ModuleType
+from types import MethodDescriptorType, MethodType, ModuleType
 from typing import Any
 
 from artis_sdk.errors import ToolDefinitionError
@@ -201,13 +201,20 @@ def _method(
     if hasattr(bound, "__guarded_tool__"):
         tool = _tool(bound)
         return tool.as_(prefix + tool.name, risk or tool.risk)
-    static = isinstance(inspect.getattr_static(type(obj), name), staticmethod)
-    function = bound if static or not hasattr(bound, "__func__") else bound.__func__
-    takes_self = not static and hasattr(bound, "__self__")
+    inherent = inspect.getattr_static(type(obj), name)
+    function, owner = bound, None
+    if isinstance(bound, MethodType):
+        function, owner = bound.__func__, bound.__self__
+    elif isinstance(inherent, MethodDescriptorType):  # a method written in C
+        function, owner = inherent, obj
     definition = define(
-        function, takes_self=takes_self, name=prefix + name, risk=risk or default, failures=failures
+        function,
+        takes_self=owner is not None,
+        name=prefix + name,
+        risk=risk or default,
+        failures=failures,
     )
-    return GuardedTool(definition, bound.__self__ if takes_self else None)
+    return GuardedTool(definition, owner)
 
 
 def _known(given: Mapping[str, Any] | None, names: Iterable[str]) -> Mapping[str, Any]:
