@@ -1,0 +1,111 @@
+"""A bank whose every execution is a line in a file, and an agent that makes given calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from artis_sdk.logs.redact import Redactor
+from artis_sdk.loop.actor import Trajectory
+from artis_sdk.loop.recover import NotExecuted
+from artis_sdk.records import Outcome, Provenance, Risk, Task, ToolCall, new_id
+from artis_sdk.tools import Toolset, guarded_tool
+from artis_sdk.tools.world import World, entered
+
+Tick = Callable[[str], None]
+"""Is told of each boundary that is passed."""
+REDACT = Redactor()
+
+
+class Bank:
+    """Real tools. Each execution is a line in a file, written at once and flushed to the disk."""
+
+    path: Path
+    """The file. Set at the start of each process or test."""
+    tick: Tick
+    """Called around each execution's effect."""
+
+    def execute(self, tool: str, order: str, key: str | None = None) -> dict[str, Any]:
+        line = {"tool": tool, "order": order, "receipt": new_id()}
+        self.tick("in the tool, before its effect")
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, json.dumps({**line, "key": key}).encode() + b"\n")
+        os.fsync(file)
+        os.close(file)
+        self.tick("in the tool, after its effect")
+        return line
+
+    def lines(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+    def ask(self, call: ToolCall, key: str | None) -> Outcome | NotExecuted:
+        for line in self.lines():
+            if line.pop("key") == key:
+                return Outcome.success(line, Provenance.REAL)
+        return NotExecuted()
+
+
+BANK = Bank()
+
+
+@guarded_tool(idempotency_key="key", reconcile=BANK.ask)
+def transfer(order: str, key: str) -> dict[str, Any]:
+    return BANK.execute("transfer", order, key)
+
+
+@guarded_tool(idempotency_key="key", reconcile=BANK.ask)
+async def pay(order: str, key: str) -> dict[str, Any]:
+    return BANK.execute("pay", order, key)
+
+
+@guarded_tool
+async def notify(order: str) -> dict[str, Any]:
+    return BANK.execute("notify", order)
+
+
+@guarded_tool(risk=Risk.REVERSIBLE)
+def hold(order: str) -> dict[str, Any]:
+    return BANK.execute("hold", order)
+
+
+@guarded_tool
+def bundle(order: str) -> dict[str, Any]:
+    transfer(f"{order}/part")  # type: ignore[call-arg]  # the commit fills the key
+    return BANK.execute("bundle", order)
+
+
+@guarded_tool(risk=Risk.READ_ONLY)
+def count() -> int:
+    return len(BANK.lines())
+
+
+TOOLS = Toolset(transfer, pay, notify, hold, bundle, count)
+SCRIPT = ("count", "transfer", "notify", "hold", "bundle", "pay")
+
+
+class Script:
+    """An agent that makes the given calls, one after the other or all at once."""
+
+    runs_code = False
+
+    def __init__(self, calls: Sequence[ToolCall], *, at_once: bool) -> None:
+        self._invocations = [TOOLS[call.tool].parse(call) for call in calls]
+        self._at_once = at_once
+
+    async def act(self, task: Task, world: World, meter: Any, **_: Any) -> Trajectory:
+        with entered(world):
+            if self._at_once:
+                await asyncio.gather(*map(world.handle, self._invocations))
+            else:
+                await world.handle_turn(self._invocations)
+        return Trajectory(steps=(), messages=(), answer="done")
+
+
+def silent(step: str) -> None:
+    """Nothing happens at this boundary."""
