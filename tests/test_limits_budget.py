@@ -173,7 +173,7 @@ async def test_steps_are_used_up_to_the_limit_and_never_beyond(
 
 
 @pytest.mark.parametrize(
-    ("limit", "reserve", "allowed"), [(10, 0.3, 7), (10, 0.2, 8), (3, 0.1, 2), (1, 0.2, 0)]
+    ("limit", "reserve", "allowed"), [(10, 0.3, 7), (10, 0.2, 8), (10, 0.9, 1), (3, 0.1, 2), (1, 0.2, 0)]
 )
 async def test_a_rehearsal_leaves_the_reserve(limit: int, reserve: float, allowed: int) -> None:
     budget = Budget(Limits(steps=limit, reserve=reserve))

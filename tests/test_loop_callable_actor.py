@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from typing import Any
 
 import pytest
@@ -110,6 +111,41 @@ async def test_a_simulator_s_error_that_it_swallows_ends_the_attempt_all_the_sam
         Sequential(1), CallableActor(swallowing, TOOLS), simulator=Ledger(SimulationError("look", "no idea"))
     )
     assert [attempt.ended for attempt in plan.attempts] == ["simulation_error"]
+
+
+async def test_a_simulator_s_error_that_it_wraps_is_no_failure_of_the_agent() -> None:
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        try:
+            return str(await look(account="a"))
+        except SimulationError as error:
+            raise Odd("a tool broke") from error
+
+    plan = await rehearsed(
+        Sequential(1), CallableActor(agent, TOOLS), simulator=Ledger(SimulationError("look", "no idea"))
+    )
+    assert [(attempt.ended, attempt.error) for attempt in plan.attempts] == [
+        ("simulation_error", "look: no idea")
+    ]
+
+
+async def test_a_call_that_lost_its_context_is_refused_while_it_is_rehearsed() -> None:
+    refused: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            pay(account="a", amount=1)
+        except FirewallError as error:
+            refused.append(error)
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        thread = threading.Thread(target=call)
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        return "done"
+
+    plan = await rehearsed(Parallel(2), CallableActor(agent, TOOLS))
+    assert len(refused) == 2
+    assert [attempt.steps for attempt in plan.attempts] == [(), ()]
 
 
 async def test_its_calls_are_its_steps_also_when_it_swallows_the_limit() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.limits import Limits
 from artis_sdk.loop.rehearsal import Rehearsal, shown_at_commit
 from artis_sdk.loop.strategies import Hybrid, Parallel, Sequential
-from artis_sdk.records import Request, Role
+from artis_sdk.records import Attempt, Evaluation, Recommendation, Request, Role, Task
 from artis_sdk.tools.world import watch
 
 
@@ -192,6 +193,25 @@ async def test_whatever_hangs_is_ended_by_the_seconds(hanging: str) -> None:
     )
     assert plan.stopped_by == "seconds"
     assert not left_over()
+
+
+async def test_judges_of_the_caller_s_own_are_ended_by_the_seconds_too() -> None:
+    class Slow:
+        async def evaluate(self, task: Task, attempt: Attempt) -> Evaluation:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        async def summarize(self, task: Task, attempts: Sequence[Attempt]) -> Recommendation:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    _, actor = agent_of(pay_then_answer)
+    budget = Budget(Limits(seconds=0.4, reserve=0.5))
+    plan = await rehearsed(Parallel(2), actor, evaluator=Slow(), summarizer=Slow(), budget=budget)
+    assert plan.stopped_by == "seconds"
+    assert [attempt.ended for attempt in plan.attempts] == ["answer", "answer"]
+    assert plan.recommendation is None
+    assert budget.seconds < 0.4  # something is left for the commit
 
 
 async def test_a_strategy_that_asks_for_more_after_a_limit_is_ended() -> None:
