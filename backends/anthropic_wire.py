@@ -7,7 +7,17 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from artis_sdk.backends.wire import NotACompletion, arguments_object, encode, read_call, safe_id, safe_name
+from artis_sdk.backends.wire import (
+    MISREAD,
+    NotACompletion,
+    arguments_object,
+    counted,
+    encode,
+    not_a,
+    read_call,
+    safe_id,
+    safe_name,
+)
 from artis_sdk.records import Completion, FinishReason, Message, ToolCall, ToolSpec, Usage
 
 _FINISHED: dict[str, FinishReason] = {
@@ -122,13 +132,15 @@ def read_completion(data: Any, request_id: str | None) -> Completion:
         NotACompletion: it is none.
     """
     try:
-        content = data["content"]
-        texts, calls = _read_blocks(content)
-        usage = _usage(data["usage"])
-        reason = data["stop_reason"]
-        finish = _FINISHED.get(reason)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise NotACompletion(f"not a message ({type(error).__name__}: {error})") from None
+        return _read(data, request_id)
+    except MISREAD as error:
+        raise not_a("message", error) from None
+
+
+def _read(data: Any, request_id: str | None) -> Completion:
+    texts, calls = _read_blocks(data["content"])
+    reason = data["stop_reason"]
+    finish = _FINISHED.get(reason)
     if finish is None:
         raise NotACompletion(f"the answer was ended by {reason!r}")
     if calls and finish == "stop":
@@ -137,8 +149,8 @@ def read_completion(data: Any, request_id: str | None) -> Completion:
         text="".join(texts),
         tool_calls=tuple(calls),
         finish_reason=finish,
-        usage=usage,
-        raw=encode(content).decode(),
+        usage=_usage(data["usage"]),
+        raw=encode(data["content"]).decode(),
         model=data.get("model") or "",
         request_id=request_id,
     )
@@ -159,12 +171,8 @@ def _read_blocks(content: list[dict[str, Any]]) -> tuple[list[str], list[ToolCal
 def _usage(usage: dict[str, Any]) -> Usage:
     cached = usage.get("cache_read_input_tokens") or 0
     written = usage.get("cache_creation_input_tokens") or 0
-    return Usage(
-        requests=1,
-        prompt_tokens=usage["input_tokens"] + cached + written,  # input_tokens leaves both out
-        cached_tokens=cached,
-        completion_tokens=usage["output_tokens"],
-    )
+    # input_tokens leaves out both those read from the cache and those written to it.
+    return counted(usage["input_tokens"] + cached + written, cached, usage["output_tokens"])
 
 
 class StreamedMessage:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic_core import from_json
@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from artis_sdk.backends import failures
 from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.backends.sse import events
+from artis_sdk.backends.wire import MISREAD
 from artis_sdk.errors import (
     BackendClosed,
     BackendError,
@@ -26,6 +27,8 @@ from artis_sdk.records import Capabilities, Completion, Request
 
 if TYPE_CHECKING:
     import httpx2
+
+T = TypeVar("T")
 
 _SHOWN = 200  # characters of an answer that is no JSON
 
@@ -211,16 +214,18 @@ class HostedBackend:
         async for data in events(response.aiter_bytes()):
             if data == b"[DONE]":
                 break
-            event = self._json(response, data)
-            try:
-                text = assembly.feed(event)
-            except (TypeError, AttributeError, KeyError, ValueError) as error:
-                raise self._malformed(f"an event of the stream is none of the API's: {error!r}") from None
+            text = self._assembled(assembly.feed, self._json(response, data))
             if text:
                 listener(text)
         if not assembly.finished:
             raise ConnectionLost(self._name, "the stream ended before the answer did")
-        return assembly.json()
+        return self._assembled(assembly.json)
+
+    def _assembled(self, step: Callable[..., T], *event: Any) -> T:
+        try:
+            return step(*event)
+        except (*MISREAD, ValueError) as error:
+            raise self._malformed(f"an event of the stream is none of the API's: {error!r}") from None
 
     # --- what came back
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from artis_sdk.backends.wire import NotACompletion, arguments_object, encode, read_call, safe_id, safe_name
+from artis_sdk.backends.wire import (
+    MISREAD,
+    NotACompletion,
+    arguments_object,
+    counted,
+    encode,
+    not_a,
+    read_call,
+    safe_id,
+    safe_name,
+)
 from artis_sdk.records import Completion, FinishReason, Message, TokenLogprob, ToolCall, ToolSpec, Usage
 
 _FINISHED: dict[str, FinishReason] = {
@@ -61,32 +71,24 @@ def read_completion(data: Any, request_id: str | None) -> Completion:
         NotACompletion: it is none.
     """
     try:
-        choice = data["choices"][0]
-        message = choice["message"]
-        content, refusal = message.get("content"), message.get("refusal")
-        wire_calls = message.get("tool_calls") or ()
-        taken: set[str] = set()
-        calls = tuple(
-            [
-                read_call(
-                    call.get("id"), call["function"].get("name"), call["function"].get("arguments"), taken
-                )
-                for call in wire_calls
-            ]
-        )
-        usage = _usage(data.get("usage"))
-        finish = _finish(choice.get("finish_reason"), bool(calls))
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise NotACompletion(f"not a chat completion ({type(error).__name__}: {error})") from None
+        return _read(data, data["choices"][0], request_id)
+    except MISREAD as error:
+        raise not_a("chat completion", error) from None
+
+
+def _read(data: Any, choice: Any, request_id: str | None) -> Completion:
+    message = choice["message"]
+    content, refusal = message.get("content"), message.get("refusal")
+    calls = _read_calls(message.get("tool_calls") or ())
+    usage = _usage(data.get("usage"))
+    finish = _finish(choice.get("finish_reason"), bool(calls))
     if content is None and isinstance(refusal, str):
         content, finish = refusal, "content_filter"
     # A model may end at once, having said nothing; having said something and nothing arriving is a fault.
     if content is None and not calls and finish == "stop" and usage.completion_tokens > 1:
         raise NotACompletion("the message holds neither text nor tool calls")
-    if content is not None and not isinstance(content, str):
-        raise NotACompletion("the message's content is not a text")
     return Completion(
-        text=content or "",
+        text="" if content is None else content,
         tool_calls=calls,
         finish_reason=finish,
         usage=usage,
@@ -119,11 +121,10 @@ def _usage(usage: Any) -> Usage:
     if not usage:
         return Usage(requests=1)
     details = usage.get("prompt_tokens_details") or {}
-    return Usage(
-        requests=1,
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        cached_tokens=details.get("cached_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
+    return counted(
+        usage.get("prompt_tokens") or 0,
+        details.get("cached_tokens") or 0,
+        usage.get("completion_tokens") or 0,
     )
 
 

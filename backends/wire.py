@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError, ValidationError, from_json, to_json
 
-from artis_sdk.records import Message, ToolCall, new_id
+from artis_sdk.records import Message, ToolCall, Usage, new_id
 
 T = TypeVar("T")
 
@@ -44,6 +44,18 @@ def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Mess
 
 class NotACompletion(ValueError):
     """The JSON is not what the API promises; the text says why."""
+
+
+MISREAD = (KeyError, IndexError, TypeError, AttributeError, ValidationError)
+"""What reading JSON of another shape than promised raises."""
+
+
+def not_a(what: str, error: Exception) -> NotACompletion:
+    """One of `MISREAD`, said in a line."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return NotACompletion(f"not a {what}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return NotACompletion(f"not a {what}: {type(error).__name__}: {error}")
 
 
 class Remembered:
@@ -136,6 +148,13 @@ def _read_arguments(arguments: Any) -> tuple[dict[str, Any], str | None]:
     if not isinstance(arguments, dict):
         return {}, "the arguments are not a JSON object"
     return arguments, None
+
+
+def counted(prompt: int, cached: int, completion: int) -> Usage:
+    """The usage of one request; tokens."""
+    if min(prompt, cached, completion) < 0:
+        raise NotACompletion("the usage counts less than no tokens")
+    return Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
 
 
 def arguments_object(call: ToolCall) -> dict[str, Any]:

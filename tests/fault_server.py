@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fault_streams import anthropic_events, openai_events
+
 JSON_TYPE = "application/json"
 
 
@@ -274,6 +276,18 @@ def error(seen: Seen | bool, status: int, message: str, kind: str = "error", **m
     return replace(reply, headers=(("request-id" if anthropic else "x-request-id", "req_err"),))
 
 
+def streamed(reply: Reply, *, until: int | None = None) -> Reply:
+    """The same answer as server-sent events, its texts and arguments in pieces of three characters.
+
+    Args:
+        until: leave out the events from this one on, as a server does that dies politely.
+    """
+    whole = json.loads(reply.body)
+    events = anthropic_events(whole) if whole.get("type") == "message" else openai_events(whole)
+    lines = [b"event: %s\ndata: %s\n\n" % (kind.encode(), data.encode()) for kind, data in events[:until]]
+    return replace(reply, body=b"".join(lines), content_type="text/event-stream")
+
+
 # --- a process of its own ---------------------------------------------------------------------
 
 
@@ -288,8 +302,9 @@ def agent(
 ) -> Handler:
     """An agent that makes so many calls of one tool, one a turn, and then says that it is done.
 
-    A request under a JSON schema is answered by `schema_reply`. The number of a turn is read off the
-    request's tool results, so one handler serves any number of sessions at once.
+    A request under a JSON schema is answered by `schema_reply`; one that asks for a stream gets one.
+    The number of a turn is read off the request's tool results, so one handler serves any number of
+    sessions at once.
     """
     prepared = {
         (anthropic, turn): replace(
@@ -303,7 +318,7 @@ def agent(
     }
     structured = {a: replace(answer(a, schema_reply), delay=delay) for a in (False, True)}
 
-    def handle(seen: Seen) -> Reply:
+    def choose(seen: Seen) -> Reply:
         if b"json_schema" in seen.body:
             return structured[seen.anthropic]
         if seen.anthropic:
@@ -311,6 +326,9 @@ def agent(
         else:
             turn = seen.body.count(b'"role":"tool"') + seen.body.count(b'"role": "tool"')
         return prepared[seen.anthropic, min(turn, calls)]
+
+    def handle(seen: Seen) -> Reply:
+        return streamed(choose(seen)) if b'"stream":true' in seen.body else choose(seen)
 
     return handle
 

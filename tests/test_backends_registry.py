@@ -1,0 +1,122 @@
+"""Backends by name: what is found, and how each mistake is answered."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from artis_sdk.backends import ScriptedBackend, registry, resolve
+from artis_sdk.errors import ConfigurationError, MissingExtraError
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    registry._factory.cache_clear()
+    yield
+    registry._factory.cache_clear()
+
+
+def test_our_own_are_known() -> None:
+    assert {"openai", "anthropic", "scripted", "llama_cpp", "vllm"} <= set(registry.known_prefixes())
+
+
+def test_a_backend_comes_back_as_it_is() -> None:
+    backend = ScriptedBackend(["a"])
+    assert resolve(backend) is backend
+    with pytest.raises(ConfigurationError, match=r"already made.*timeout"):
+        resolve(backend, timeout=3)
+
+
+@pytest.mark.parametrize("spec", ["gpt-5-mini", "openai:", ":gpt-5-mini", ""])
+def test_a_name_without_a_model(spec: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"write PREFIX:MODEL.*openai"):
+        resolve(spec)
+
+
+def test_an_unknown_prefix_names_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"'opnai'.*anthropic.*llama_cpp.*openai.*scripted.*vllm"):
+        resolve("opnai:gpt-5-mini")
+
+
+@pytest.mark.parametrize("prefix", ["openai", "anthropic", "scripted"])
+def test_an_unknown_option_names_the_known_ones(prefix: str) -> None:
+    expected = "replies" if prefix == "scripted" else "base_url.*timeout"
+    with pytest.raises(ConfigurationError, match=rf"temprature.*{expected}"):
+        resolve(f"{prefix}:m", temprature=1.0)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "variable"), [("openai", "OPENAI_API_KEY"), ("anthropic", "ANTHROPIC_API_KEY")]
+)
+def test_a_missing_key_names_its_variable(prefix: str, variable: str) -> None:
+    with pytest.raises(ConfigurationError, match=variable):
+        resolve(f"{prefix}:m")
+
+
+@pytest.mark.parametrize("prefix", ["openai", "anthropic"])
+@pytest.mark.parametrize("missing", ["sdk", "aiohttp"])
+def test_a_missing_sdk_is_answered_by_its_install_line(
+    prefix: str, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, prefix if missing == "sdk" else "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "artis_sdk.backends.http", raising=False)
+    with pytest.raises(MissingExtraError) as caught:
+        resolve(f"{prefix}:m", api_key="k")
+    assert str(caught.value).endswith(f'pip install "artis-sdk[{prefix}]"')
+
+
+def test_a_third_partys_backend_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "acme_llm-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-llm\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[artis_sdk.backends]\nacme = acme_llm:make\nbroken = acme_llm:absent\n"
+    )
+    (tmp_path / "acme_llm.py").write_text(
+        textwrap.dedent(
+            """
+            from artis_sdk.backends import ScriptedBackend
+
+            def make(model, *, voice="soft"):
+                return ScriptedBackend([voice], name=f"acme:{model}")
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "acme" in registry.known_prefixes()
+    assert resolve("acme:big", voice="loud").name == "acme:big"
+    with pytest.raises(ConfigurationError, match=r"volume.*voice"):
+        resolve("acme:big", volume="loud")
+    with pytest.raises(ConfigurationError, match=r"'broken' cannot be loaded.*absent"):
+        resolve("broken:big")
+
+
+def test_importing_the_backends_loads_no_engine() -> None:
+    code = """
+        import sys
+        import artis_sdk.backends, artis_sdk.backends.openai, artis_sdk.backends.anthropic
+        import artis_sdk.backends.conformance
+        artis_sdk.backends.resolve("scripted:m", replies=["a"])
+        heavy = {"openai", "anthropic", "aiohttp", "httpx2", "vllm", "llama_cpp", "torch", "tenacity"}
+        print(sorted(heavy & set(sys.modules)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_resolving_again_is_cheap() -> None:
+    resolve("scripted:m", replies=["a"])
+    started = time.process_time()
+    for _ in range(100):
+        resolve("scripted:m", replies=["a"])
+    assert (time.process_time() - started) / 100 < 0.002
