@@ -9,7 +9,9 @@ import difflib
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -81,19 +83,22 @@ class Settings(BaseSettings):
 _cache: tuple[object, Settings] | None = None
 
 
-def load_settings() -> Settings:
+def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     """Read the settings of this process and directory; read again only after a change.
+
+    Args:
+        given: settings that stand above the environment and the file, by name.
 
     Raises:
         ConfigurationError: a name is unknown or a value does not fit; says which and where.
     """
     global _cache
     environment = {key: value for key, value in os.environ.items() if key.startswith(PREFIX)}
-    key = (os.getcwd(), _modified(Path(FILE)), tuple(sorted(environment.items())))
+    key = (os.getcwd(), _modified(Path(FILE)), tuple(sorted(environment.items())), tuple(given.items()))
     if _cache is None or _cache[0] != key:
         _refuse_unknown_variables(environment)
         try:
-            _cache = key, Settings()
+            _cache = key, Settings(**given)
         except ValidationError as error:
             raise ConfigurationError(_explain(error)) from None
         except ValueError as error:  # not TOML, or a nested variable that is not JSON

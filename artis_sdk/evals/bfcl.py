@@ -2,8 +2,8 @@
 
 Needs `pip install --no-deps bfcl-eval` and `pip install mpmath filelock` (a full install of bfcl-eval
 pulls a CUDA torch; the multi-turn parts need none of it). The data lie in its wheel. The package's
-own executor evaluates model strings and caches instances by model and task, so it is used only for
-the ground truth's side of a check, under a name that no other run has.
+own executor evaluates model strings and caches instances by model and task, so methods are called
+directly, and the package gives the verdict.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.records import Outcome, ToolCall, new_id
+from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.tools import Toolset
 
 CATEGORIES = ("base", "miss_func", "miss_param", "long_context")
@@ -79,7 +79,7 @@ def load_tasks(category: str = "base", limit: int | None = None) -> list[BFCLTas
 
 def guard(instances: dict[str, Any]) -> Toolset:
     """The environments' public methods as guarded tools; their source stays as it is."""
-    toolsets = [Toolset.from_object(instance, exclude=("_load_scenario",)) for instance in instances.values()]
+    toolsets = [Toolset.from_object(instance) for instance in instances.values()]
     return sum(toolsets[1:], start=toolsets[0])
 
 
@@ -100,42 +100,49 @@ def parse_ground_truth(text: str, tools: Toolset) -> ToolCall:
     return ToolCall(tool=node.func.id, arguments=arguments, raw=text)
 
 
-def official_response(outcome: Outcome) -> str:
-    """An outcome as the benchmark's executor words it, for its response check."""
-    if outcome.raised:
-        return f"Error during execution: {outcome.message}"
-    value = outcome.value
-    if isinstance(value, str):
-        return value
-    return json.dumps(value) if isinstance(value, dict) else str(value)
-
-
 class OfficialChecker:
-    """The benchmark's own state and response checks, applied to instances that a Session changed."""
+    """The benchmark's own state and response checks, applied to instances that a Session changed.
+
+    The ground truth is played on instances of its own, by calling their methods; both sides' outcomes
+    are worded the same way, as JSON.
+    """
 
     def __init__(self, task: BFCLTask) -> None:
         self.task = task
-        self._run = f"artis_{new_id()}"  # the executor keeps instances by this name
+        self._expected = task.instances()
+        self._tools = guard(self._expected)
         self._responses: list[str] = []
 
     def check_turn(self, turn: int, instances: dict[str, Any], outcomes: list[Outcome]) -> str | None:
-        """Check one turn, in order; None when it passes, else the benchmark's error message."""
+        """Check one turn, in order; None when it passes, else the benchmark's error message.
+
+        Args:
+            turn: its number, from 0.
+            instances: the environments that the turn's calls were made on.
+            outcomes: what the turn's calls gave.
+        """
         checks = _official("eval_checker.multi_turn_eval.multi_turn_checker")
-        execute = _official("eval_checker.multi_turn_eval.multi_turn_utils").execute_multi_turn_func_call
-        self._responses.extend(official_response(outcome) for outcome in outcomes)
-        truth = list(self.task.ground_truth[turn])
-        responses, expected = execute(
-            truth, self.task.config, list(self.task.classes), self._run, self.task.id, self.task.long_context
-        )
+        self._responses.extend(outcome.text() for outcome in outcomes)
+        truth = [self._play(text) for text in self.task.ground_truth[turn]]
         if not truth:
             return None
         for verdict in (
-            checks.state_checker(instances, expected),
-            checks.response_checker(self._responses, responses, turn),
+            checks.state_checker(instances, self._expected),
+            checks.response_checker(self._responses, truth, turn),
         ):
             if not verdict["valid"]:
                 return f"turn {turn}: {verdict['error_message']}"
         return None
+
+    def _play(self, text: str) -> str:
+        call = parse_ground_truth(text, self._tools)
+        tool = self._tools[call.tool]
+        invocation = tool.parse(call)
+        try:
+            value = tool.function(*invocation.args, **invocation.kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever a tool raises is its outcome
+            return tool.outcome_of_error(error, Provenance.REAL).text()
+        return tool.outcome(value, Provenance.REAL).text()
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,347 @@
+"""A session's arguments and settings, turned into the parts that do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, cast
+
+from artis_sdk.backends import resolve
+from artis_sdk.captures import capture
+from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
+from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.loop.actor import Actor
+from artis_sdk.loop.budget import Budget, Emit
+from artis_sdk.loop.callable_actor import CallableActor
+from artis_sdk.loop.evaluate import ModelEvaluator
+from artis_sdk.loop.journal import Journal
+from artis_sdk.loop.limits import Limits, Price
+from artis_sdk.loop.model_actor import ModelActor
+from artis_sdk.loop.rehearsal import committing_actor
+from artis_sdk.loop.scoring import ModelScorer, Scorer
+from artis_sdk.loop.strategies import (
+    Direct,
+    Hybrid,
+    Parallel,
+    Sequential,
+    SequentialRevision,
+    StepStrategy,
+    Strategy,
+    WeightedBestOfN,
+)
+from artis_sdk.loop.summarize import ModelSummarizer
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import History, Outcome, Role, State, ToolCall, Usage
+from artis_sdk.settings import Settings, load_object
+from artis_sdk.simulators import Ladder, LLMSimulator, ReplaySimulator, SandboxSimulator
+from artis_sdk.tools import Toolset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The arguments of a Session; see there."""
+
+    agent: str | Backend | Agent | None
+    simulator: Simulator | Backend | str | None
+    tools: Toolset | Iterable[Any] | None
+    strategy: Strategy | None
+    limits: Limits | None
+    log: LogStore | str | Path | None
+    journal: Journal | str | Path | None
+    evaluator: Evaluator | Backend | str | None
+    summarizer: Summarizer | Backend | str | None
+    prompts: Prompts | Mapping[str, str | Path] | str | Path | None
+    evaluate: bool
+    summarize: bool
+    tool_format: Literal["auto", "native", "text"] | None
+    max_steps: int | None
+    seed: int | None
+    prices: Mapping[str, Price] | None
+    redact: Redactor | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a Session works with."""
+
+    tools: Toolset
+    actor: Actor
+    committer: Actor
+    """The actor as it commits: with a step-level strategy each of its turns is decided."""
+    simulator: Simulator
+    strategy: Strategy
+    evaluator: Evaluator | None
+    summarizer: Summarizer | None
+    prompts: Prompts
+    journal: Journal
+    log: LogStore | None
+    redact: Redactor
+    limits: Limits
+    prices: Mapping[str, Price]
+
+    def budget(self, emit: Emit, spent: Mapping[Role, Usage] | None = None) -> Budget:
+        """The budget of one run.
+
+        Args:
+            spent: what its rehearsal has used already, in another session.
+        """
+        return Budget(self.limits, prices=self.prices, emit=emit, spent=spent)
+
+
+class NoSimulator(Simulator):
+    """In the simulator's place under a strategy that does not simulate."""
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        """Refuse: there is nothing to predict with."""
+        raise SimulationError(call.tool, "this session has no simulator")
+
+
+def assemble(given: Given, settings: Settings, stack: AsyncExitStack) -> Parts:
+    """Make the parts; whatever is opened here is closed by the stack.
+
+    Raises:
+        ConfigurationError: something is missing or does not fit; says what to pass or to set.
+    """
+    prompts = given.prompts if isinstance(given.prompts, Prompts) else Prompts(given.prompts)
+    backends = Backends(stack, settings.backends)
+    tools = make_tools(given.tools, settings)
+    redact = given.redact or Redactor()
+    redact.know(*tools.specs)
+    strategy = given.strategy or make_strategy(settings)
+    agent, model = make_actor(given, settings, tools, backends, prompts)
+    simulator = make_simulator(given.simulator, settings, backends, prompts, stack)
+    simulates = not isinstance(strategy, Direct | StepStrategy)
+    if simulates and simulator is None:
+        raise ConfigurationError(
+            f"strategy {strategy.name!r} needs a simulator: pass simulator=SandboxSimulator(), "
+            "LLMSimulator(backend), ReplaySimulator(log) or a backend's name, or set ARTIS_SIMULATOR; "
+            "or rehearse nothing with strategy=Direct()"
+        )
+    judge = _backend_for("evaluator", given.evaluator or settings.evaluator, model, backends)
+    advisor = _backend_for("summarizer", given.summarizer or settings.summarizer, model, backends)
+    judges = given.evaluate and simulates
+    advises = given.summarize and simulates
+    scorer = _scorer(strategy, judge, prompts)
+    budget_prices = {**settings.prices, **(given.prices or {})}
+    limits = given.limits or settings.limits
+    parts = Parts(
+        tools=tools,
+        actor=agent,
+        committer=committing_actor(strategy, agent, scorer) if scorer is not None else agent,
+        simulator=simulator or NoSimulator(),
+        strategy=strategy,
+        evaluator=_evaluator(judge, prompts) if judges else None,
+        summarizer=_summarizer(advisor, prompts) if advises else None,
+        prompts=prompts,
+        journal=_journal(given.journal or settings.journal, stack),
+        log=_log(given.log or settings.log, redact, stack),
+        redact=redact,
+        limits=limits,
+        prices=budget_prices,
+    )
+    used = (model, judge, advisor, getattr(simulator, "backend", None))
+    Budget(limits, prices=budget_prices).require_prices(*{b for b in used if isinstance(b, Backend)})
+    return parts
+
+
+def make_actor(
+    given: Given, settings: Settings, tools: Toolset, backends: Backends, prompts: Prompts
+) -> tuple[Actor, Backend | None]:
+    """The agent, and its model where it is one of ours.
+
+    Raises:
+        ConfigurationError: there is none, or it is neither a backend nor an async callable.
+    """
+    agent = given.agent or settings.agent
+    if agent is None:
+        raise ConfigurationError(
+            'the session has no agent: pass agent="openai:MODEL", a Backend or an async function of your '
+            "own, or set ARTIS_AGENT"
+        )
+    if not isinstance(agent, str | Backend):
+        return CallableActor(agent, tools, prompts=prompts), None
+    model = backends.get(agent)
+    actor = ModelActor(
+        model,
+        tools,
+        prompts=prompts,
+        tool_format=given.tool_format or settings.tool_format,
+        max_steps=given.max_steps or settings.max_steps,
+        seed=given.seed,
+    )
+    return actor, model
+
+
+class Backends:
+    """Backends by name for one session: made once, closed with it. A caller's own stay open."""
+
+    def __init__(self, stack: AsyncExitStack, options: Mapping[str, Mapping[str, Any]]) -> None:
+        self._stack = stack
+        self._options = options
+        self._made: dict[str, Backend] = {}
+
+    def get(self, given: str | Backend) -> Backend:
+        """The backend of this name; a backend comes back as it is.
+
+        Raises:
+            ConfigurationError: see `resolve`.
+        """
+        if not isinstance(given, str):
+            return given
+        if given not in self._made:
+            backend = resolve(given, **self._options.get(given, {}))
+            self._stack.push_async_callback(backend.aclose)
+            self._made[given] = backend
+        return self._made[given]
+
+
+def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Toolset:
+    """The session's tools.
+
+    Raises:
+        ConfigurationError: there are none, or what the settings name is no tools.
+    """
+    if given is None:
+        if settings.tools is None:
+            raise ConfigurationError(
+                "the session has no tools: pass tools=Toolset(...), or set ARTIS_TOOLS=module:name"
+            )
+        given = load_object(settings.tools)
+    if isinstance(given, Toolset):
+        return given
+    if isinstance(given, ModuleType):
+        return Toolset.from_module(given)
+    if callable(given):
+        return Toolset(given)
+    if isinstance(given, Iterable):
+        return Toolset(*given)
+    raise ConfigurationError(f"tools must be a Toolset, functions, or a module, not {type(given).__name__}")
+
+
+def make_strategy(settings: Settings) -> Strategy:
+    """The strategy that the settings name, with their number of attempts."""
+    n = settings.attempts
+    match settings.strategy:
+        case "sequential":
+            return Sequential(n)
+        case "parallel":
+            return Parallel(n)
+        case "hybrid":
+            # The attempts in two rounds, as even as they go; the larger first.
+            return Hybrid(width=max(1, (n + 1) // 2), rounds=2)
+        case "direct":
+            return Direct()
+        case "best_of_n":
+            return WeightedBestOfN(n)
+        case "revision":
+            return SequentialRevision(n)
+
+
+def make_simulator(
+    given: Simulator | Backend | str | None,
+    settings: Settings,
+    backends: Backends,
+    prompts: Prompts,
+    stack: AsyncExitStack,
+) -> Simulator | None:
+    """The session's simulator; None where nothing names one.
+
+    Args:
+        given: a simulator; or a backend or its name, for an `LLMSimulator`; `sandbox`;
+            `replay:FILE` for a call log.
+    """
+    given = given if given is not None else settings.simulator
+    if given is None:
+        return None
+    if isinstance(given, str):
+        if given == "sandbox":
+            return SandboxSimulator()
+        if given.startswith("replay:"):
+            path = Path(given.removeprefix("replay:"))
+            if not path.exists():
+                raise ConfigurationError(f"simulator {given!r}: there is no file {path}")
+            log = CallLog(path)
+            stack.callback(log.close)
+            return ReplaySimulator(log)
+        return LLMSimulator(backends.get(given), prompts=prompts)
+    if isinstance(given, Backend) and not isinstance(given, Simulator):
+        return LLMSimulator(given, prompts=prompts)
+    if isinstance(given, Simulator):
+        return _resolved(given, backends, prompts)
+    raise ConfigurationError(
+        f"simulator must be a Simulator, a backend or a name, not {type(given).__name__}; "
+        "it needs `async def predict(call, state, history) -> Outcome`"
+    )
+
+
+def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Simulator:
+    """The same simulator with its models found, where it names them, and the session's templates."""
+    if isinstance(simulator, Ladder):
+        return Ladder([_resolved(rung, backends, prompts) for rung in simulator.rungs])
+    if isinstance(simulator, LLMSimulator):
+        simulator = copy(simulator)
+        simulator.backend = backends.get(simulator.backend)
+        simulator.prompts = simulator.prompts or prompts
+    return simulator
+
+
+def _backend_for(role: str, given: Any, model: Backend | None, backends: Backends) -> Any:
+    """Who plays a role: what was given, its backend where that is a name, else the agent's model."""
+    if given is None:
+        return model
+    return backends.get(given) if isinstance(given, str) else given
+
+
+def _evaluator(judge: Any, prompts: Prompts) -> Evaluator:
+    if judge is None:
+        raise ConfigurationError(
+            "an agent of your own cannot judge itself: pass evaluator= (a backend or an Evaluator), or "
+            "evaluate=False"
+        )
+    return ModelEvaluator(judge, prompts=prompts) if isinstance(judge, Backend) else cast(Evaluator, judge)
+
+
+def _summarizer(advisor: Any, prompts: Prompts) -> Summarizer:
+    if advisor is None:
+        raise ConfigurationError(
+            "an agent of your own cannot summarize: pass summarizer= (a backend or a Summarizer), or "
+            "summarize=False"
+        )
+    if isinstance(advisor, Backend):
+        return ModelSummarizer(advisor, prompts=prompts)
+    return cast(Summarizer, advisor)
+
+
+def _scorer(strategy: Strategy, judge: Any, prompts: Prompts) -> Scorer | None:
+    """Who scores the candidates of a step-level strategy; None for any other strategy."""
+    if not isinstance(strategy, StepStrategy):
+        return None
+    if not isinstance(judge, Backend):
+        raise ConfigurationError(f"strategy {strategy.name!r} scores by a model: pass evaluator=BACKEND")
+    return ModelScorer(judge, prompts=prompts)
+
+
+def _journal(given: Journal | str | Path, stack: AsyncExitStack) -> Journal:
+    if isinstance(given, Journal):
+        return given
+    journal = Journal(given)
+    stack.push_async_callback(journal.aclose)
+    return journal
+
+
+def _log(given: LogStore | str | Path | None, redact: Redactor, stack: AsyncExitStack) -> LogStore | None:
+    """The call log; one that the session opens also records the calls made outside its commits."""
+    if not isinstance(given, str | Path):
+        return given
+    return stack.enter_context(capture(given, redact=redact)).log
+
+
+def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[Journal, Toolset]:
+    """The journal and the tools of these settings; no tools where they name none."""
+    tools = Toolset() if settings.tools is None else make_tools(None, settings)
+    return _journal(settings.journal, stack), tools

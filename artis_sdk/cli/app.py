@@ -1,0 +1,35 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from artis_sdk.cli import doctor, logs, recover, run
+from artis_sdk.cli.output import errors, print_json
+from artis_sdk.errors import ArtisError
+
+app = typer.Typer(
+    name="artis",
+    help="Rehearse an agent's tool calls in simulation, then carry them out once for real.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("rehearse")(run.rehearse)
+app.add_typer(logs.app, name="logs")
+app.command("recover")(recover.recover)
+app.command("doctor")(doctor.doctor)
+
+
+def run_app() -> None:
+    """Run the command line. Exit codes: 0 done, 1 done with a finding, 2 an error that it names."""
+    try:
+        app()
+    except ArtisError as error:
+        if "--json" in sys.argv:
+            print_json({"error": type(error).__name__, "message": str(error)})
+        else:
+            errors.print(f"[red]error:[/red] {error}", highlight=False)
+        raise SystemExit(2) from None

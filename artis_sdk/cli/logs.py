@@ -1,0 +1,109 @@
+"""`artis logs`: look at a call log, take it out, bring one in."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from artis_sdk.cli.live import call_text, outcome_text
+from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.logs import CallLog
+from artis_sdk.logs.exchange import export_jsonl, import_jsonl
+from artis_sdk.settings import load_settings
+
+app = typer.Typer(help="Look at a call log, export it, import into it.", no_args_is_help=True)
+
+Log = Annotated[Path | None, typer.Option("--log", help="The call log; ARTIS_LOG when left out.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command("show")
+def show(
+    log: Log = None,
+    tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
+    last: Annotated[int, typer.Option(help="How many of the newest records.", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """The newest calls, oldest first."""
+    with CallLog(_path(log), create=False) as store:
+        records = deque(store.records(tool=tool), maxlen=last)
+    if as_json:
+        print_json(list(records))
+        return
+    for record in records:
+        console.print(call_text(record.call), highlight=False)
+        console.print(outcome_text(record.outcome))
+        if record.predicted is not None and record.predicted.content() != record.outcome.content():
+            console.print(
+                f"  ≠ predicted {record.predicted.type}: {record.predicted.text()}", style="magenta"
+            )
+    next_step("artis logs counts")
+
+
+@app.command("counts")
+def counts(log: Log = None, as_json: Json = False) -> None:
+    """How often each tool succeeded and failed, by failure type."""
+    with CallLog(_path(log), create=False) as store:
+        found = store.counts()
+    if as_json:
+        print_json([count._asdict() for count in found])
+        return
+    table = Table("tool", "outcome", "provenance", "records")
+    for count in found:
+        style = "green" if count.type == "success" else "red"
+        table.add_row(count.tool, f"[{style}]{count.type}[/]", count.provenance.value, f"{count.records:,}")
+    console.print(table)
+    next_step("artis logs export calls.jsonl")
+
+
+@app.command("export")
+def export(
+    target: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file.")],
+    log: Log = None,
+    as_json: Json = False,
+) -> None:
+    """Write the whole log to a file; a file that is there is replaced when all is written."""
+    with CallLog(_path(log), create=False) as store:
+        if target.suffix == ".jsonl":
+            written = export_jsonl(store.records(), target)
+        elif target.suffix == ".parquet":
+            from artis_sdk.logs.parquet import export_parquet
+
+            written = export_parquet(store.records(), target)
+        else:
+            raise ConfigurationError(f"{target}: the name ends in .jsonl or .parquet, and so says the form")
+    if as_json:
+        print_json({"written": written, "file": str(target)})
+    else:
+        console.print(f"{written:,} records in {target}")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="A .jsonl file in our schema.")],
+    log: Log = None,
+    skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt lines out and count them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Append the records of a JSONL file. A corrupt line stops it, and then nothing is imported."""
+    with CallLog(_path(log)) as store:
+        done = import_jsonl(source, store, skip_corrupt=skip_corrupt)
+    if as_json:
+        print_json({"records": done.records, "skipped": [str(line) for line in done.skipped]})
+        return
+    console.print(f"{done.records:,} records from {source}")
+    for line in done.skipped:
+        errors.print(f"[yellow]left out:[/yellow] {line}", highlight=False)
+    next_step("artis logs counts")
+
+
+def _path(given: Path | None) -> Path:
+    path = given or load_settings().log
+    if path is None:
+        raise ConfigurationError("which log? pass --log calls.db, or set ARTIS_LOG")
+    return path

@@ -1,0 +1,265 @@
+"""The session: owns lifetimes and wires the parts; whatever it decides, another part does."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from artis_sdk.assembly import Given, Parts, assemble, assemble_recovery
+from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.logs import Redactor
+from artis_sdk.loop.budget import Budget, Emit, ignore
+from artis_sdk.loop.commit import RealWorld, commit
+from artis_sdk.loop.journal import Journal
+from artis_sdk.loop.limits import Limits, Price
+from artis_sdk.loop.recover import Recovered, recover
+from artis_sdk.loop.rehearsal import rehearse
+from artis_sdk.loop.strategies import Strategy
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
+from artis_sdk.settings import Settings, load_settings
+from artis_sdk.tools import Toolset
+
+StateSource = State | Callable[[], State | Awaitable[State]]
+
+
+class Session:
+    """Rehearses tasks in simulation and commits them, each once, for real.
+
+    Whatever is left out comes from `ARTIS_*` variables, then from `artis.toml`. Several turns of one
+    session keep the conversation. Backends, journal and log that the session makes from names are
+    closed with it; those that it is given stay open.
+
+    Args:
+        agent: a backend or its name (`openai:gpt-5-mini`), or an agent of your own: any
+            `async def agent(task, *, tools, guidance) -> str`, whose guarded calls are routed.
+        simulator: a Simulator; a backend or its name, for an `LLMSimulator`; `"sandbox"`; or
+            `"replay:FILE"`. Not needed by strategies that do not simulate.
+        tools: a Toolset, or guarded functions.
+        strategy: how attempts follow each other; `Sequential(5)` as in the paper.
+        state: JSON state of the environment, or a function that gives it (async or not), asked before
+            each task. By default a snapshot of the objects behind the tools.
+        limits: over each run, rehearsal and commit together.
+        log: call log, or its path: every real call is recorded.
+        journal: commit journal, or its path.
+        evaluator: who judges; the agent's own model by default.
+        summarizer: who recommends; the agent's own model by default.
+        prompts: templates to use instead of ours, or a mapping or folder of them.
+        evaluate, summarize: switch a stage off (figure 4).
+        tool_format: `native` tool calling, the paper's `text` format, or by what the backend can do.
+        max_steps: agent steps of one attempt or commit.
+        seed: sampling seed, where the backend has one.
+        prices: per backend name; a cost limit needs them.
+        redact: takes secrets out of journal and log; its own rules beside ours.
+        on_event: called with each `artis_sdk.records.events.Event`, on the event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent: str | Backend | Agent | None = None,
+        simulator: Simulator | Backend | str | None = None,
+        tools: Toolset | Iterable[Any] | None = None,
+        strategy: Strategy | None = None,
+        state: StateSource = None,
+        limits: Limits | None = None,
+        log: LogStore | str | Path | None = None,
+        journal: Journal | str | Path | None = None,
+        evaluator: Evaluator | Backend | str | None = None,
+        summarizer: Summarizer | Backend | str | None = None,
+        prompts: Prompts | Mapping[str, str | Path] | str | Path | None = None,
+        evaluate: bool = True,
+        summarize: bool = True,
+        tool_format: Literal["auto", "native", "text"] | None = None,
+        max_steps: int | None = None,
+        seed: int | None = None,
+        prices: Mapping[str, Price] | None = None,
+        redact: Redactor | None = None,
+        on_event: Emit | None = None,
+    ) -> None:
+        self._given = Given(
+            agent=agent,
+            simulator=simulator,
+            tools=tools,
+            strategy=strategy,
+            limits=limits,
+            log=log,
+            journal=journal,
+            evaluator=evaluator,
+            summarizer=summarizer,
+            prompts=prompts,
+            evaluate=evaluate,
+            summarize=summarize,
+            tool_format=tool_format,
+            max_steps=max_steps,
+            seed=seed,
+            prices=prices,
+            redact=redact,
+        )
+        self.id = new_id()
+        self._state = state
+        self._emit = on_event or ignore
+        self._settings: Settings | None = None
+        self._stack: AsyncExitStack | None = None
+        self._parts: Parts | None = None
+        self._conversation: tuple[Message, ...] = ()
+        self._committed: History = ()
+        self._budgets: dict[str, Budget] = {}
+        self._running: set[asyncio.Task[Any]] = set()
+        self._committing = asyncio.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, on_event: Emit | None = None) -> Self:
+        """A session that takes everything from these settings."""
+        session = cls(on_event=on_event)
+        session._settings = settings
+        return session
+
+    # --- lifetime -----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._stack is not None:
+            raise ConfigurationError("a session is entered once; make a new one")
+        settings = self._settings if self._settings is not None else load_settings()
+        self._stack = AsyncExitStack()
+        try:
+            self._parts = assemble(self._given, settings, self._stack)
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancel what still runs, wait for its end, and close what the session made."""
+        assert self._stack is not None
+        running = self._running - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        try:
+            await asyncio.gather(*running, return_exceptions=True)
+        finally:
+            self._parts = None
+            await self._stack.aclose()
+
+    @asynccontextmanager
+    async def _operation(self) -> AsyncIterator[Parts]:
+        """One rehearsal or commit: the session ends it when the session ends."""
+        if self._parts is None:
+            raise ConfigurationError("use the session inside `async with Session(...) as session:`")
+        task = asyncio.current_task()
+        assert task is not None
+        first = task not in self._running
+        self._running.add(task)
+        try:
+            yield self._parts
+        finally:
+            if first:
+                self._running.discard(task)
+
+    # --- the work -----------------------------------------------------------------------------
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """What was said in the turns committed so far."""
+        return self._conversation
+
+    async def rehearse(self, task: str) -> Plan:
+        """Attempt a task several times in simulation. Nothing real happens.
+
+        Args:
+            task: the user's request, this turn's query.
+
+        Raises:
+            BackendError: a model cannot be reached.
+            FirewallError: a guarded call could have become real.
+            ConfigurationError: the session is not open, or lacks what the strategy needs.
+        """
+        async with self._operation() as parts:
+            state, history = await self._snapshot(parts)
+            value = Task(
+                query=task,
+                conversation=self._conversation,
+                tools=parts.tools.specs,
+                state=state,
+                history=history,
+            )
+            budget = parts.budget(self._emit)
+            plan = await rehearse(
+                value,
+                actor=parts.actor,
+                simulator=parts.simulator,
+                tools=parts.tools,
+                strategy=parts.strategy,
+                budget=budget,
+                evaluator=parts.evaluator,
+                summarizer=parts.summarizer,
+                prompts=parts.prompts,
+                emit=self._emit,
+            )
+            self._budgets[plan.id] = budget
+            return plan
+
+    async def commit(self, plan: Plan) -> Result:
+        """Carry a plan's task out once, for real, guided by its recommendation.
+
+        Args:
+            plan: from `rehearse`, of this session or of one before; it is committed once.
+
+        Raises:
+            CommitRefused: the plan was committed before.
+            UnknownOutcome: a call's outcome is not known; nothing after it was done.
+            JournalError: the journal cannot be written; the call it names was not made.
+            LimitReached: before the first real call only.
+        """
+        async with self._operation() as parts, self._committing:
+            budget = self._budgets.pop(plan.id, None) or parts.budget(self._emit, spent=plan.usage)
+            world = RealWorld(
+                parts.journal,
+                plan,
+                redact=parts.redact,
+                record=parts.log,
+                emit=self._emit,
+                session=self.id,
+            )
+            result = await commit(plan, parts.committer, world, budget)
+            answer = () if result.messages else (Message(role="assistant", content=result.answer or ""),)
+            query = Message(role="user", content=plan.task.query)
+            self._conversation = (*plan.task.conversation, query, *result.messages, *answer)
+            self._committed += tuple(Step(call=made.call, outcome=made.outcome) for made in result.calls)
+            return result
+
+    async def run(self, task: str) -> Result:
+        """`rehearse`, then `commit`."""
+        return await self.commit(await self.rehearse(task))
+
+    async def recover(self) -> list[Recovered]:
+        """Real calls that were begun and have no outcome, each settled where its tool can tell.
+
+        A tool's `reconcile` hook is asked. Nothing is ever executed again.
+        """
+        async with self._operation() as parts:
+            return await recover(parts.journal, parts.tools, redact=parts.redact)
+
+    @classmethod
+    async def recover_from(cls, settings: Settings) -> list[Recovered]:
+        """As `recover`, with the journal and the tools of these settings and nothing else."""
+        async with AsyncExitStack() as stack:
+            journal, tools = assemble_recovery(settings, stack)
+            return await recover(journal, tools, redact=Redactor())
+
+    async def _snapshot(self, parts: Parts) -> tuple[State, History]:
+        """The state before this task, and the real calls made since it was taken."""
+        if callable(self._state):
+            state = self._state()
+            return (await state if inspect.isawaitable(state) else state), ()
+        if self._state is None:
+            return parts.tools.state(), () if parts.tools.owners else self._committed
+        return self._state, self._committed

@@ -1,0 +1,213 @@
+"""CPU of a whole Session for each LLM step, against a hand-written loop on the same client.
+
+    python benchmarks/session.py            # the table
+    python benchmarks/session.py --json
+
+Both loops talk to one scripted server in a process of its own, over HTTP, and call the same tool. The
+hand-written loop is what the client's documentation shows: `chat.completions.create` in a while loop.
+The Session does the same job with records, validation, journal, usage and events. CPU is that of the
+client process, threads included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from artis_sdk import Direct, Risk, Session, Toolset, guarded_tool, resolve
+from artis_sdk.contracts import Backend
+from artis_sdk.loop.journal import Journal
+
+SERVER = Path(__file__).parent.parent / "tests" / "fault_server.py"
+QUERY = "Look at everything there is, then say that you are done."
+
+
+class Shelf:
+    """The object whose one tool both loops call."""
+
+    @guarded_tool(risk=Risk.READ_ONLY)
+    async def look(self, place: str = "here") -> dict[str, Any]:
+        """Look at a place.
+
+        Args:
+            place: where to look.
+        """
+        return {"place": place, "found": ["a book", "a lamp"]}
+
+
+class Server:
+    """The scripted server, in a process of its own."""
+
+    def __init__(self, calls: int, delay: float) -> None:
+        command = [sys.executable, str(SERVER), "--port", "0", "--calls", str(calls), "--delay", str(delay)]
+        command += ["--tool", "look", "--arguments", '{"place": "there"}']
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.base_url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/v1"
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=10)
+
+
+async def hand_written(client: Any, shelf: Shelf, tools: Toolset) -> None:
+    """The loop from the client's documentation."""
+    documents = [{"type": "function", "function": spec.document()} for spec in tools.specs]
+    messages: list[Any] = [{"role": "user", "content": QUERY}]
+    while True:
+        answer = await client.chat.completions.create(model="scripted", messages=messages, tools=documents)
+        message = answer.choices[0].message
+        messages.append(message.model_dump(exclude_none=True))
+        if not message.tool_calls:
+            return
+        for call in message.tool_calls:
+            result = await shelf.look(**json.loads(call.function.arguments))
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(result)})
+
+
+async def one_session(backend: Backend, shelf: Shelf, tools: Toolset, journal: Journal) -> None:
+    """The same job as a Session that commits at once."""
+    async with Session(
+        agent=backend, tools=tools, strategy=Direct(), journal=journal, max_steps=100, on_event=_listen
+    ) as session:
+        await session.run(QUERY)
+
+
+def _listen(event: object) -> None:
+    """Somebody listens, so that events are made."""
+
+
+async def measure(job: Callable[[], Awaitable[None]], sessions: int, steps: int) -> dict[str, float]:
+    """Run so many jobs at once; CPU and wall, milliseconds for each LLM step."""
+    await job()  # connections, imports and caches are warm afterwards
+    wall, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(job() for _ in range(sessions)))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"cpu_ms": 1e3 * cpu / steps / sessions, "wall_s": wall}
+
+
+async def compare(sessions: int, calls: int, delay: float, repeats: int) -> dict[str, Any]:
+    """Both loops side by side, taking turns; the best of the repeats of each."""
+    from openai import AsyncOpenAI, DefaultAioHttpClient
+
+    shelf, steps = Shelf(), calls + 1
+    tools = Toolset.from_object(shelf)
+    best: dict[str, dict[str, float]] = {}
+    with Server(calls, delay) as server, tempfile.TemporaryDirectory() as folder:
+        client = AsyncOpenAI(base_url=server.base_url, api_key="none", max_retries=0, timeout=300)
+        aio = AsyncOpenAI(
+            base_url=server.base_url, api_key="none", max_retries=0, timeout=300,
+            http_client=DefaultAioHttpClient(timeout=300),
+        )  # fmt: skip
+        backend = resolve(
+            "openai:scripted", base_url=server.base_url, api_key="none", max_concurrency=1000, timeout=300
+        )
+        journal = Journal(Path(folder) / "journal.db")
+        jobs: dict[str, Callable[[], Awaitable[None]]] = {
+            "hand": lambda: hand_written(client, shelf, tools),
+            "hand_aiohttp": lambda: hand_written(aio, shelf, tools),
+            "session": lambda: one_session(backend, shelf, tools, journal),
+        }
+        for _ in range(repeats):
+            for name, job in jobs.items():
+                got = await measure(job, sessions, steps)
+                if name not in best or got["cpu_ms"] < best[name]["cpu_ms"]:
+                    best[name] = got
+        await client.close()
+        await aio.close()
+        await backend.aclose()
+        journal.close()
+    return {
+        "sessions": sessions,
+        "calls": calls,
+        "delay_ms": delay * 1e3,
+        **{f"{name}_{key}": value for name, got in best.items() for key, value in got.items()},
+        "cpu_ratio": best["session"]["cpu_ms"] / best["hand"]["cpu_ms"],
+        "wall_gain": best["hand"]["wall_s"] / best["session"]["wall_s"],
+    }
+
+
+async def function_calls(calls: int) -> float:
+    """Python function calls for each LLM step of a Session; does not depend on the machine."""
+    shelf = Shelf()
+    tools = Toolset.from_object(shelf)
+    count = 0
+
+    def profile(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    with Server(calls, 0.0) as server, tempfile.TemporaryDirectory() as folder:
+        backend = resolve("openai:scripted", base_url=server.base_url, api_key="none")
+        journal = Journal(Path(folder) / "journal.db")
+        await one_session(backend, shelf, tools, journal)
+        sys.setprofile(profile)
+        try:
+            await one_session(backend, shelf, tools, journal)
+        finally:
+            sys.setprofile(None)
+        await backend.aclose()
+        journal.close()
+    return count / (calls + 1)
+
+
+async def run(quick: bool) -> dict[str, Any]:
+    """All measurements, as one document."""
+    cells = [(1, 6, 0.0), (1, 41, 0.0), (100, 6, 0.0)]
+    if not quick:
+        cells += [(1000, 6, 0.0), (1, 6, 0.05), (100, 6, 0.05), (1000, 6, 0.05)]
+    rows = [await compare(*cell, repeats=1 if cell[0] == 1000 else 3) for cell in cells]
+    by_cell = {(row["sessions"], row["calls"], row["delay_ms"]): row for row in rows}
+
+    def session_cpu(*cell: float) -> float:
+        return float(by_cell[cell]["session_cpu_ms"])
+
+    return {
+        "rows": rows,
+        "function_calls_per_step": {"6 calls": await function_calls(6), "41 calls": await function_calls(41)},
+        "history_ratio_41_to_6": session_cpu(1, 41, 0.0) / session_cpu(1, 6, 0.0),
+        **({} if quick else {"ratio_1000_to_100": session_cpu(1000, 6, 0.0) / session_cpu(100, 6, 0.0)}),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--quick", action="store_true", help="without 1000 sessions and latency")
+    arguments = parser.parse_args()
+    found = asyncio.run(run(arguments.quick))
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+        return
+    table = Table(
+        "sessions", "calls", "latency", "hand-written", "on aiohttp", "Session", "ratio", "wall gain"
+    )
+    for row in found["rows"]:
+        table.add_row(
+            str(row["sessions"]), str(row["calls"]), f"{row['delay_ms']:g} ms", f"{row['hand_cpu_ms']:.2f} ms",
+            f"{row['hand_aiohttp_cpu_ms']:.2f} ms", f"{row['session_cpu_ms']:.2f} ms",
+            f"{row['cpu_ratio']:.2f}", f"{row['wall_gain']:.1f}x",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    for name in ("function_calls_per_step", "history_ratio_41_to_6", "ratio_1000_to_100"):
+        if name in found:
+            console.print(f"{name}: {found[name]}")
+
+
+if __name__ == "__main__":
+    main()

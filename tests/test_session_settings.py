@@ -1,0 +1,118 @@
+"""What a session takes from the environment and from artis.toml, and what it says is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artis_sdk import Direct, Sequential, Session
+from artis_sdk.backends import ScriptedBackend
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.pocket import Bank, pocket_tools
+from artis_sdk.settings import load_settings
+
+TOOLS_MODULE = """
+from artis_sdk import guarded_tool
+
+@guarded_tool
+def look(place: str) -> str:
+    \"\"\"Look at a place.\"\"\"
+    return place
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("ARTIS_"):
+            monkeypatch.delenv(name)
+    (tmp_path / "session_tools_here.py").write_text(TOOLS_MODULE)
+    return tmp_path
+
+
+def backend() -> ScriptedBackend:
+    return ScriptedBackend(["hello"])
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "ARTIS_TOOLS"),
+        ({"tools": pocket_tools(Bank())}, "ARTIS_AGENT"),
+        ({"tools": pocket_tools(Bank()), "agent": backend()}, "ARTIS_SIMULATOR"),
+    ],
+)
+async def test_what_is_missing_is_named(folder: Path, given: dict[str, Any], missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=missing):
+        async with Session(**given):
+            pass
+
+
+async def test_an_own_agent_needs_a_judge(folder: Path) -> None:
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return "done"
+
+    with pytest.raises(ConfigurationError, match="evaluator="):
+        async with Session(agent=agent, tools=pocket_tools(Bank()), simulator="sandbox"):
+            pass
+
+
+async def test_everything_from_the_file(folder: Path) -> None:
+    (folder / "artis.toml").write_text(
+        'agent = "openai:some-model"\nsimulator = "sandbox"\ntools = "session_tools_here"\n'
+        'strategy = "parallel"\nattempts = 3\n[limits]\ntokens = 1000\n'
+        '[backends."openai:some-model"]\nbase_url = "http://127.0.0.1:9/v1"\napi_key = "none"\n'
+    )
+    async with Session() as session:
+        assert session._parts is not None
+        assert session._parts.strategy.name == "parallel"
+        assert session._parts.limits.tokens == 1000
+        assert session._parts.tools.names == ("look",)
+
+
+def test_the_environment_stands_above_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "artis.toml").write_text('agent = "openai:a"\nattempts = 3\n[limits]\ntokens = 5\n')
+    monkeypatch.setenv("ARTIS_AGENT", "openai:b")
+    monkeypatch.setenv("ARTIS_LIMITS__TOKENS", "7")
+    settings = load_settings()
+    assert (settings.agent, settings.attempts, settings.limits.tokens) == ("openai:b", 3, 7)
+
+
+def test_a_changed_file_is_read_again(folder: Path) -> None:
+    (folder / "artis.toml").write_text("attempts = 3\n")
+    assert load_settings().attempts == 3
+    (folder / "artis.toml").write_text("attempts = 12\n")
+    assert load_settings().attempts == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('agnet = "openai:a"\n', "agnet"),
+        ("attempts = -1\n", "attempts"),
+        ("[limits]\ntoken = 5\n", "limits.token"),
+        ("attempts = \n", "artis.toml"),
+    ],
+)
+def test_a_wrong_file_is_explained(folder: Path, text: str, named: str) -> None:
+    (folder / "artis.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings()
+
+
+def test_a_misspelt_variable_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIS_LIMIT__TOKENS", "7")
+    with pytest.raises(ConfigurationError, match="ARTIS_LIMITS"):
+        load_settings()
+
+
+async def test_a_sequential_zero_still_needs_a_simulator_by_name(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="sequential"):
+        async with Session(agent=backend(), tools=pocket_tools(Bank()), strategy=Sequential(0)):
+            pass
+    async with Session(agent=backend(), tools=pocket_tools(Bank()), strategy=Direct()) as session:
+        assert (await session.run("Hello.")).answer == "hello"
