@@ -1,0 +1,105 @@
+"""What a GGUF file says about itself, read without loading it."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from artis_sdk.errors import ConfigurationError
+
+# https://github.com/ggml-org/ggml/blob/master/docs/gguf.md: number of a value's type -> struct format.
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_VERSIONS = (2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The metadata that is needed before a model is loaded."""
+
+    architecture: str
+    context_length: int | None
+    """Tokens that the model was trained for."""
+    chat_template: str | None
+    kind: str
+    """`model` or `adapter`."""
+
+
+def read_header(path: Path) -> Header:
+    """Read a file's metadata; arrays are skipped.
+
+    Raises:
+        ConfigurationError: no such file, or it is not a whole GGUF file.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"{path} does not exist")
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            values = _Reader(data).metadata()
+    except (ValueError, struct.error, KeyError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not a GGUF file, or it is cut off ({error})") from error
+    architecture = values.get("general.architecture")
+    if not isinstance(architecture, str):
+        raise ConfigurationError(f"{path} is a GGUF file that names no architecture")
+    length = values.get(f"{architecture}.context_length")
+    template = values.get("tokenizer.chat_template")
+    return Header(
+        architecture=architecture,
+        context_length=length if isinstance(length, int) else None,
+        chat_template=template if isinstance(template, str) else None,
+        kind=str(values.get("general.type", "model")),
+    )
+
+
+class _Reader:
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data = data
+        self._at = 0  # bytes
+
+    def metadata(self) -> dict[str, Any]:
+        if self._data[:4] != b"GGUF":
+            raise ValueError("it does not begin with GGUF")
+        self._at = 4
+        version = self._take("I")
+        if version not in _VERSIONS:
+            raise ValueError(f"version {version}")
+        self._take("Q")  # number of tensors
+        count = self._take("Q")
+        return {self._string(): self._value(self._take("I")) for _ in range(count)}
+
+    def _take(self, form: str) -> Any:
+        (value,) = struct.unpack_from(f"<{form}", self._data, self._at)
+        self._at += struct.calcsize(form)
+        return value
+
+    def _string(self) -> str:
+        size = self._take("Q")
+        text = self._data[self._at : self._at + size]
+        if len(text) != size:
+            raise ValueError("a text is cut off")
+        self._at += size
+        return text.decode()
+
+    def _value(self, kind: int) -> Any:
+        if kind == _STRING:
+            return self._string()
+        if kind != _ARRAY:
+            return self._take(_SCALARS[kind])
+        kind, count = self._take("I"), self._take("Q")
+        if kind == _STRING:
+            self._skip_strings(count)
+        elif kind == _ARRAY:
+            for _ in range(count):
+                self._value(_ARRAY)
+        else:
+            self._at += count * struct.calcsize(_SCALARS[kind])
+        return None
+
+    def _skip_strings(self, count: int) -> None:
+        unpack, data, at = struct.Struct("<Q").unpack_from, self._data, self._at
+        for _ in range(count):  # a vocabulary has hundreds of thousands
+            at += 8 + unpack(data, at)[0]
+        self._at = at

@@ -1,0 +1,58 @@
+"""The library itself: found, told where to log, and asked why it refused something."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from artis_sdk.errors import MissingExtraError
+
+_log = logging.getLogger("artis_sdk.llama_cpp")
+_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.WARNING}  # ggml_log_level
+_ERROR = 4
+_refusals = threading.local()
+_kept: list[Any] = []  # callbacks that the library calls, for as long as it is loaded
+
+
+@cache
+def library() -> Any:
+    """The low-level bindings, `llama_cpp.llama_cpp`, with the library's log going to `logging`.
+
+    Raises:
+        MissingExtraError: llama-cpp-python is not installed.
+    """
+    try:
+        from llama_cpp import llama_cpp as lib
+    except ImportError as error:
+        raise MissingExtraError("the llama_cpp backend", "llama") from error
+    callback = lib.llama_log_callback(_on_log)
+    lib.llama_log_set(callback, ctypes.c_void_p(0))
+    _kept.append(callback)
+    lib.llama_backend_init()
+    return lib
+
+
+@contextmanager
+def refusals() -> Iterator[list[str]]:
+    """What the library logs as errors in this thread meanwhile: a null pointer says nothing."""
+    lines: list[str] = []
+    _refusals.lines = lines
+    try:
+        yield lines
+    finally:
+        _refusals.lines = None
+
+
+def _on_log(level: int, text: bytes, _: object) -> None:
+    line = text.decode("utf-8", "replace").strip()
+    if not line:
+        return
+    lines = getattr(_refusals, "lines", None)
+    if level == _ERROR and lines is not None:
+        lines.append(line)
+    _log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)

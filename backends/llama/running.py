@@ -1,0 +1,165 @@
+"""A loaded model with its context and its thread; our requests in, our completions out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from artis_sdk.backends.llama.chat import Chat
+from artis_sdk.backends.llama.context import Context
+from artis_sdk.backends.llama.grammar import GrammarRefused, Grammars, Matcher
+from artis_sdk.backends.llama.header import Header
+from artis_sdk.backends.llama.job import Generated, Job
+from artis_sdk.backends.llama.model import Model
+from artis_sdk.backends.llama.sampling import Sampler
+from artis_sdk.backends.llama.scheduler import Scheduler
+from artis_sdk.backends.llama.slots import Slots
+from artis_sdk.backends.llama.text import TextStream
+from artis_sdk.backends.tool_text import MARKS, ToolFormat, grammar, parse
+from artis_sdk.errors import ConfigurationError, ContextOverflow, MissingExtraError, RequestRejected
+from artis_sdk.records import Completion, FinishReason, Request, TokenLogprob, ToolCall, Usage, new_id
+
+_PROMPT_CHUNK = 128  # tokens of prompts in one batch with others that generate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `LlamaCppBackend` was made with; see there."""
+
+    n_ctx: int | None
+    n_seq: int
+    n_threads: int
+    n_gpu_layers: int
+    n_batch: int
+    adapters: Mapping[str, Path]
+    chat_template: str | None
+    chat_template_kwargs: Mapping[str, Any]
+
+
+class Running:
+    """Loads in its constructor, which blocks.
+
+    Raises:
+        ConfigurationError: the model, an adapter or the chat template cannot be used.
+        MissingExtraError: llama-cpp-python is not installed.
+    """
+
+    def __init__(self, name: str, path: Path, header: Header, settings: Settings, *, n_ctx: int) -> None:
+        try:
+            import numpy as np
+        except ImportError as error:
+            raise MissingExtraError("the llama_cpp backend", "llama") from error
+        self._np = np
+        self._name = name
+        self._n_ctx = n_ctx
+        self._grammars: Grammars
+        self.model = Model(path, n_gpu_layers=settings.n_gpu_layers, adapters=settings.adapters)
+        try:
+            template = settings.chat_template or header.chat_template
+            self._chat = Chat(name, self.model, template, settings.chat_template_kwargs)
+            self._grammars = Grammars(self.model)
+            context = Context(
+                self.model,
+                n_ctx=n_ctx,
+                n_seq=settings.n_seq,
+                n_threads=settings.n_threads,
+                n_batch=settings.n_batch,
+                gpu=settings.n_gpu_layers != 0 and self.model.on_gpu,
+            )
+        except ConfigurationError:
+            self.model.close()
+            raise
+        slots = Slots(settings.n_seq, n_ctx)
+        self.scheduler = Scheduler(name, self.model, context, slots, prompt_chunk=_PROMPT_CHUNK)
+
+    def job(self, request: Request, loop: asyncio.AbstractEventLoop, *, streamed: bool) -> Job:
+        """A request as the scheduler takes it; renders, tokenizes and compiles, so not on the event loop.
+
+        Raises:
+            ContextOverflow: the prompt leaves no room for an answer.
+            RequestRejected: the chat template or the grammar compiler refuses it.
+        """
+        prompt = self._chat.prompt(request)
+        room = self._n_ctx - len(prompt)
+        if room < 1:
+            raise ContextOverflow(
+                self._name,
+                f"the prompt has {len(prompt)} tokens, the context {self._n_ctx}",
+            )
+        if not prompt:
+            raise RequestRejected(self._name, "the prompt is empty")
+        marks = MARKS[self._format] if _calls_wanted(request) else ()
+        return Job(
+            prompt=self._np.array(prompt, self._np.int32),
+            limit=min(request.max_tokens or room, room),
+            sampler=Sampler(
+                temperature=request.temperature,
+                top_p=request.top_p,
+                seed=request.seed,
+                matcher=self._matcher(request),
+                logprobs=request.logprobs,
+            ),
+            stream=TextStream((*request.stop, *self._chat.stop), marks),
+            adapter=request.adapter,
+            priority=request.priority,
+            loop=loop,
+            streamed=streamed,
+        )
+
+    def completion(self, request: Request, job: Job, generated: Generated) -> Completion:
+        """What a job came to, as our record."""
+        text = generated.text
+        calls: tuple[ToolCall, ...] = ()
+        finish: FinishReason = generated.finish
+        if _calls_wanted(request):
+            text, calls = parse(generated.text, self._format)
+            if calls and finish == "stop":
+                finish = "tool_calls"
+        logprobs = None
+        if request.logprobs:
+            pieces = [self.model.piece(token).decode("utf-8", "replace") for token in generated.tokens]
+            logprobs = tuple(
+                TokenLogprob(token=piece, id=token, logprob=min(logprob, 0.0))
+                for piece, token, logprob in zip(pieces, generated.tokens, generated.logprobs, strict=True)
+            )
+        return Completion(
+            text=text,
+            tool_calls=calls,
+            finish_reason=finish,
+            usage=Usage(
+                requests=1,
+                prompt_tokens=len(job.prompt),
+                cached_tokens=generated.cached,
+                completion_tokens=len(generated.tokens),
+            ),
+            raw=generated.text,
+            model=self.model.path.name,
+            request_id=new_id(),
+            logprobs=logprobs,
+        )
+
+    def close(self) -> None:
+        """End the thread and free everything; blocks."""
+        self.scheduler.close()
+        self.model.close()
+
+    @property
+    def _format(self) -> ToolFormat:
+        return self._chat.format or ToolFormat.TEXT
+
+    def _matcher(self, request: Request) -> Matcher | None:
+        try:
+            if request.tools and request.tool_choice == "required":
+                return self._grammars.lark(grammar(self._format, request.tools, self._grammars.special))
+            if request.schema is not None:
+                return self._grammars.schema(request.schema)
+        except GrammarRefused as error:
+            raise RequestRejected(self._name, f"no text can be held to this schema: {error}") from error
+        return None
+
+
+def _calls_wanted(request: Request) -> bool:
+    return bool(request.tools) and request.tool_choice != "none"

@@ -1,0 +1,271 @@
+"""The one thread that owns a context: admits jobs at any time and computes all live ones together.
+
+Each step is one batch: the last token of every sequence that is generating, and a piece of the prompts
+that are not computed yet, small enough that the others are not held up for long. A prompt that begins
+like another one waits until that prefix is in memory and takes it over. Jobs with different adapters
+cannot be in one batch, since llama.cpp sets adapters for a context and not for a sequence; they are
+computed by turns in the same context. (Setting one costs 0.1 ms; a context an adapter would hold every
+prefix cache and compute buffer once more, and would not compute any faster.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Literal
+
+from artis_sdk.backends.llama.context import Aborted, Context, DecodeFailed, NoRoom, Span
+from artis_sdk.backends.llama.job import Generated, Job
+from artis_sdk.backends.llama.model import Model
+from artis_sdk.backends.llama.slots import Slots, Wait
+from artis_sdk.errors import BackendClosed, BackendError, ContextOverflow, EngineDead
+
+_News = tuple[Job, str | Generated | BackendError]
+
+
+class Scheduler:
+    """Runs jobs on a context of its own.
+
+    Args:
+        name: the backend's name, for errors.
+        model: what the context was made from.
+        context: used by the scheduler's thread alone from now on; `close` frees it.
+        slots: the bookkeeping of its sequences.
+        prompt_chunk: tokens of prompts in one batch while other sequences generate.
+    """
+
+    def __init__(self, name: str, model: Model, context: Context, slots: Slots, *, prompt_chunk: int) -> None:
+        self._name = name
+        self._model = model
+        self._context = context
+        self._slots = slots
+        self._chunk = prompt_chunk
+        self._wake = threading.Condition()
+        self._arrived: list[Job] = []
+        self._waiting: list[Job] = []
+        self._live: list[Job] = []
+        self._batch: list[tuple[Job, Span]] = []
+        self._news: list[_News] = []
+        self._orders = 0
+        self._closing = False
+        self._error: BackendError | None = None
+        self._thread = threading.Thread(target=self._run, name="artis-llama", daemon=True)
+        self._thread.start()
+
+    # --- from any thread ----------------------------------------------------------------------
+
+    def submit(self, job: Job) -> None:
+        """Add a job. Raises: BackendClosed, EngineDead: nothing runs here any more."""
+        with self._wake:
+            if self._error is not None or self._closing:
+                raise self._error or BackendClosed(self._name, "the backend is closed")
+            self._orders += 1
+            job.order = self._orders
+            self._arrived.append(job)
+            self._wake.notify()
+
+    def cancel(self, job: Job) -> None:
+        """Drop a job; a long computation that is for it alone is stopped."""
+        with self._wake:
+            job.cancelled = True
+            mine = sum(len(span.tokens) for other, span in self._batch if other.cancelled)
+            if 2 * mine > sum(len(span.tokens) for _, span in self._batch):
+                self._context.abort()
+            self._wake.notify()
+
+    def close(self) -> None:
+        """End all jobs and the thread, free the context. Blocks for less than one batch."""
+        with self._wake:
+            self._closing = True
+            self._context.abort()
+            self._wake.notify()
+        self._thread.join()
+        self._context.close()
+
+    @property
+    def live(self) -> int:
+        """Jobs that hold a sequence or wait for one."""
+        return len(self._arrived) + len(self._waiting) + len(self._live)
+
+    # --- the thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while self._receive():
+                self._drop_cancelled()
+                self._admit()
+                for adapter in sorted({job.adapter or "" for job in self._live}):
+                    self._step(adapter or None)
+                self._tell()
+        except DecodeFailed as error:
+            self._error = EngineDead(self._name, f"{error}; make a new backend")
+        finally:
+            self._end_all(sys.exception())
+
+    def _receive(self) -> bool:
+        """Take in what has arrived; False when it is time to end."""
+        with self._wake:
+            while not (self._arrived or self._live or self._waiting or self._closing):
+                self._wake.wait()
+            self._waiting += self._arrived
+            self._arrived.clear()
+            return not self._closing
+
+    def _drop_cancelled(self) -> None:
+        for job in [job for job in self._live if job.cancelled]:
+            self._leave(job)
+        for job in [job for job in self._waiting if job.cancelled]:
+            self._waiting.remove(job)
+            job.sampler.close()
+
+    def _admit(self) -> None:
+        for job in sorted(self._waiting, key=lambda job: job.rank):
+            if job.is_held_up:
+                continue
+            place = self._slots.find(job.prompt, job.adapter)
+            if place is None:
+                break
+            if isinstance(place, Wait):
+                job.waits = place.slot, place.shared
+                continue
+            if place.source is not None:
+                self._context.copy(place.source.index, place.slot.index)
+            self._context.truncate(place.slot.index, place.shared)
+            self._slots.take(place, job.prompt, job.adapter)
+            job.slot, job.cached = place.slot, place.shared
+            self._waiting.remove(job)
+            self._live.append(job)
+
+    def _step(self, adapter: str | None) -> None:
+        """Compute one batch of the jobs with one adapter, and draw their next tokens."""
+        jobs = [job for job in self._live if job.adapter == adapter]
+        with self._wake:
+            self._batch = self._plan(jobs)
+        if not self._batch:
+            return
+        self._context.use_adapter(adapter)
+        try:
+            self._context.decode(span for _, span in self._batch)
+        except Aborted:
+            for _, span in self._batch:
+                self._context.truncate(span.sequence, span.position)
+            return
+        except NoRoom:
+            self._make_room(jobs)
+            return
+        finally:
+            with self._wake:
+                computed, self._batch = self._batch, []
+        for job, span in computed:
+            assert job.slot is not None
+            job.slot.extend(span.tokens)
+            if span.logits:
+                job.slot.pending = None
+                self._draw(job, span.row)
+
+    def _plan(self, jobs: list[Job]) -> list[tuple[Job, Span]]:
+        generating = any(job.next_token is not None for job in self._live)
+        room = self._chunk if generating else self._context.n_batch
+        room = min(room, self._context.n_batch - len(jobs))
+        spans = []
+        for job in sorted(jobs, key=lambda job: job.rank):
+            assert job.slot is not None
+            size = self._span_size(job, room)
+            if not size:
+                continue
+            if job.next_token is None:
+                room -= size
+            spans.append((job, self._span(job, size)))
+        return sorted(spans, key=lambda pair: pair[1].sequence)
+
+    def _span_size(self, job: Job, room: int) -> int:
+        """How many tokens of a job go into a batch; a prompt stops where others wait to take it over."""
+        slot = job.slot
+        assert slot is not None
+        if job.next_token is not None:
+            return 1
+        waits = [other.waits for other in self._waiting if other.waits is not None]
+        stops = [length for at, length in waits if at is slot]
+        ends = [stop for stop in stops if stop > slot.length]
+        return min(min(ends, default=len(job.prompt)) - slot.length, max(room, 0))
+
+    @staticmethod
+    def _span(job: Job, size: int) -> Span:
+        import numpy as np
+
+        slot = job.slot
+        assert slot is not None
+        if job.next_token is not None:
+            return Span(slot.index, slot.length, np.array([job.next_token], np.int32), logits=True)
+        tokens = job.prompt[slot.length : slot.length + size]
+        return Span(slot.index, slot.length, tokens, logits=slot.length + size == len(job.prompt))
+
+    def _draw(self, job: Job, row: int) -> None:
+        slot = job.slot
+        assert slot is not None
+        token, logprob = job.sampler.draw(self._context, row)
+        job.tokens.append(token)
+        if logprob is not None:
+            job.logprobs.append(logprob)
+        finish: Literal["stop", "length"] | None = None
+        if self._model.ends(token) or job.stream.feed(self._model.piece(token)) or job.sampler.finished:
+            finish = "stop"
+        elif len(job.tokens) >= job.limit:
+            finish = "length"
+        job.next_token = token
+        if finish is not None:
+            self._leave(job)
+            self._news.append((job, job.generated(finish)))
+        elif job.streamed and (text := job.stream.show()):
+            self._news.append((job, text))
+
+    def _make_room(self, jobs: list[Job]) -> None:
+        """The memory is full although every sequence has room: a model with a memory of its own kind."""
+        idle = self._slots.forget_idle()
+        for slot in idle:
+            self._context.truncate(slot.index, 0)
+        if not idle:
+            last = max(jobs, key=lambda job: job.rank)
+            self._leave(last)
+            error = ContextOverflow(self._name, f"the memory is full with {len(self._live) + 1} sequences")
+            self._news.append((last, error))
+
+    def _leave(self, job: Job) -> None:
+        assert job.slot is not None
+        self._slots.release(job.slot)
+        job.slot = None
+        self._live.remove(job)
+        job.sampler.close()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, []
+        for loop in {job.loop for job, _ in news}:
+            self._call(loop, [item for item in news if item[0].loop is loop])
+
+    @staticmethod
+    def _call(loop: asyncio.AbstractEventLoop, news: list[_News]) -> None:
+        try:
+            loop.call_soon_threadsafe(_deliver, news)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+    def _end_all(self, error: BaseException | None) -> None:
+        """Nothing runs here any more; tell everybody who waits."""
+        with self._wake:
+            if self._error is None and error is not None:
+                self._error = EngineDead(self._name, f"its thread ended with {error!r}; make a new backend")
+            end = self._error or BackendClosed(self._name, "the backend was closed")
+            jobs: Iterable[Job] = [*self._arrived, *self._waiting, *self._live]
+            for job in jobs:
+                job.sampler.close()
+                self._news.append((job, end))
+            self._arrived, self._waiting, self._live = [], [], []
+        self._tell()
+
+
+def _deliver(news: list[_News]) -> None:
+    """On the event loop."""
+    for job, item in news:
+        job.news.put_nowait(item)

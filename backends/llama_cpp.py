@@ -1,0 +1,172 @@
+"""llama.cpp in this program: one model, many sequences decoded together, prefixes computed once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from artis_sdk.backends.llama.header import Header, read_header
+from artis_sdk.backends.llama.hub import find_model
+from artis_sdk.backends.llama.running import Running, Settings
+from artis_sdk.backends.tool_text import detect
+from artis_sdk.errors import BackendClosed, BackendError, ConfigurationError
+from artis_sdk.records import Capabilities, Completion, Request
+
+_DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for as many
+
+
+class LlamaCppBackend:
+    """What `resolve("llama_cpp:MODEL", ...)` makes.
+
+    The model is loaded with the first request (or `start`), off the event loop. All requests run in one
+    context: whatever begins alike is computed once, live requests are decoded together, and finished
+    ones stay in memory for the next request until their place is needed.
+
+    Memory for keys and values is `n_ctx` times `max_concurrency` tokens.
+
+    Args:
+        model: path of a GGUF file, or a hub repository as `owner/name/file.gguf` (the file may hold
+            wildcards), which the library's own downloader fetches.
+        n_ctx: tokens of one request, prompt and answer together; by default what the model was trained
+            for, at most 8,192.
+        max_concurrency: sequences in memory: requests decoded together, and finished ones that are kept.
+        n_threads: by default half of the machine's cores; more than are idle makes each token slow.
+        n_gpu_layers: layers on a GPU, where the library was built for one; -1 is all.
+        n_batch: tokens of prompts computed at once; as long as that takes nobody else gets a token.
+        adapters: GGUF LoRA adapters by name; a request names one.
+        chat_template: Jinja text in place of the model's own.
+        chat_template_kwargs: given to the chat template, such as `{"enable_thinking": False}`.
+
+    Raises:
+        ConfigurationError: a file is missing or broken, or a number makes no sense.
+        MissingExtraError: when it is started: llama-cpp-python is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        n_ctx: int | None = None,
+        max_concurrency: int = 8,
+        n_threads: int | None = None,
+        n_gpu_layers: int = 0,
+        n_batch: int = 512,
+        adapters: Mapping[str, str | Path] | None = None,
+        chat_template: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = f"llama_cpp:{model}"
+        self._source = find_model(str(model))
+        if not 1 <= max_concurrency <= 256:
+            raise ConfigurationError(f"{self.name}: max_concurrency is 1 to 256, not {max_concurrency}")
+        if n_batch < 2 * max_concurrency:
+            raise ConfigurationError(f"{self.name}: n_batch must be at least twice max_concurrency")
+        self._settings = Settings(
+            n_ctx=n_ctx,
+            n_seq=max_concurrency,
+            n_threads=n_threads or max(1, (os.cpu_count() or 2) // 2),
+            n_gpu_layers=n_gpu_layers,
+            n_batch=n_batch,
+            adapters={name: Path(path).expanduser() for name, path in (adapters or {}).items()},
+            chat_template=chat_template,
+            chat_template_kwargs=dict(chat_template_kwargs or {}),
+        )
+        self._header = read_header(self._source) if isinstance(self._source, Path) else None
+        for path in self._settings.adapters.values():
+            read_header(path)
+        self._loading: asyncio.Task[Running] | None = None
+        self._running: Running | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<LlamaCppBackend {self.name}>"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can do; before a hub's file is there, `native_tools` is a guess."""
+        header = self._header
+        template = self._settings.chat_template or (header.chat_template if header else None)
+        return Capabilities(
+            native_tools=header is None or detect(template) is not None,
+            structured_output=True,
+            seed=True,
+            logprobs=True,
+            adapters=bool(self._settings.adapters),
+            streaming=True,
+            context_window=self._context_length(header),
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text; estimated from its bytes as long as the model is not loaded."""
+        if self._running is None:
+            return -(-len(text.encode("utf-8", "replace")) // 3)
+        return len(self._running.model.tokenize(text, special=False))
+
+    async def start(self) -> None:
+        """Load the model now rather than with the first request."""
+        await self._ready()
+
+    async def complete(
+        self, request: Request, *, on_token: Callable[[str], None] | None = None
+    ) -> Completion:
+        """Answer one request; see `contracts.Backend.complete`.
+
+        Raises:
+            ContextOverflow: the prompt leaves no room for an answer.
+            RequestRejected: the chat template refuses the messages, or a schema cannot be compiled.
+            ConfigurationError: there is no adapter of that name.
+            EngineDead: the engine's thread has ended.
+        """
+        running = await self._ready()
+        if request.adapter is not None and request.adapter not in self._settings.adapters:
+            known = ", ".join(sorted(self._settings.adapters)) or "none"
+            raise ConfigurationError(f"{self.name} has no adapter {request.adapter!r}; it has {known}")
+        loop = asyncio.get_running_loop()
+        job = await asyncio.to_thread(running.job, request, loop, streamed=on_token is not None)
+        shown = 0  # characters
+        running.scheduler.submit(job)
+        try:
+            while isinstance(item := await job.news.get(), str):
+                if on_token is not None:
+                    shown += len(item)
+                    on_token(item)
+        finally:
+            running.scheduler.cancel(job)  # nothing, where the job has ended
+        if isinstance(item, BackendError):
+            raise item
+        completion = running.completion(request, job, item)
+        if on_token is not None and len(completion.text) > shown:
+            on_token(completion.text[shown:])
+        return completion
+
+    async def aclose(self) -> None:
+        """End all requests and the thread, and free the model."""
+        self._closed = True
+        loading, self._loading = self._loading, None
+        if loading is not None:
+            await asyncio.wait([loading])
+            if loading.exception() is None:
+                await asyncio.to_thread(loading.result().close)
+            self._running = None
+
+    async def _ready(self) -> Running:
+        if self._closed:
+            raise BackendClosed(self.name, "the backend is closed")
+        if self._running is None:
+            if self._loading is None:
+                self._loading = asyncio.create_task(asyncio.to_thread(self._load))
+            self._running = await asyncio.shield(self._loading)
+        return self._running
+
+    def _load(self) -> Running:
+        source = self._source
+        path = source if isinstance(source, Path) else source.download(self.name)
+        self._header = header = read_header(path)
+        return Running(self.name, path, header, self._settings, n_ctx=self._context_length(header))
+
+    def _context_length(self, header: Header | None) -> int:
+        trained = header.context_length if header else None
+        return self._settings.n_ctx or min(trained or _DEFAULT_CONTEXT, _DEFAULT_CONTEXT)
