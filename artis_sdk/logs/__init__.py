@@ -1,7 +1,22 @@
 """Call logs: the store, redaction before anything is written, import and export."""
 
+from artis_sdk.logs.exchange import Imported, export_jsonl, import_jsonl, read_jsonl, row_schema
 from artis_sdk.logs.names import SECRET_NAMES
+from artis_sdk.logs.parquet import export_parquet, read_parquet
 from artis_sdk.logs.redact import Redactor, Rule
 from artis_sdk.logs.store import CallLog, Count
 
-__all__ = ["SECRET_NAMES", "CallLog", "Count", "Redactor", "Rule"]
+__all__ = [
+    "SECRET_NAMES",
+    "CallLog",
+    "Count",
+    "Imported",
+    "Redactor",
+    "Rule",
+    "export_jsonl",
+    "export_parquet",
+    "import_jsonl",
+    "read_jsonl",
+    "read_parquet",
+    "row_schema",
+]

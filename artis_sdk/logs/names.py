@@ -56,6 +56,7 @@ class Names:
         self._names = {tuple(split_words(name)) for name in names} - {()}
         self._names |= {("".join(words),) for words in self._names}
         self._names |= {(*words[:-1], f"{words[-1]}s") for words in self._names if words[-1] != "token"}
+        self.any = bool(self._names)
         self._longest = max(map(len, self._names), default=0)
         self._tails = tuple(tail for tail in _TAILS if (tail,) in self._names)
         self._allowed = {tuple(split_words(name)) for name in allow}

@@ -12,8 +12,9 @@ from artis_sdk.errors import LogError
 from artis_sdk.logs.codec import loads, read_call, read_outcome
 from artis_sdk.records import CallRecord, History, Provenance, Risk, State, Step, ToolSpec
 
-PAGE = 500
-"""Rows in one read, which is as long as a writer in this process or a fork may have to wait."""
+# One read ends at whichever comes first: it is held in memory, and a writer in this process waits for it.
+_PAGE_ROWS = 500
+_PAGE_CHARACTERS = 4_000_000
 _REMEMBERED = 64_000_000  # characters of calls and states kept between rows
 
 _COLUMNS = (
@@ -110,11 +111,17 @@ class Reader:
         """
         where, values = wanted.where()
         rows = connection.execute(
-            f"SELECT {_COLUMNS} FROM calls c WHERE {where} AND c.id > ? AND c.id <= ? ORDER BY c.id LIMIT ?",
-            (*values, after, top, PAGE),
-        ).fetchall()
-        records = [self._record(connection, row) for row in rows]
-        return records, rows[-1][0] if len(rows) == PAGE else top
+            f"SELECT {_COLUMNS} FROM calls c WHERE {where} AND c.id > ? AND c.id <= ? ORDER BY c.id",
+            (*values, after, top),
+        )
+        records: list[CallRecord] = []
+        size = 0
+        for row in rows:
+            records.append(self._record(connection, row))
+            size += sum(len(text) for text in row if isinstance(text, str))
+            if len(records) == _PAGE_ROWS or size >= _PAGE_CHARACTERS:
+                return records, row[0]
+        return records, top
 
     def _record(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> CallRecord:
         number, previous, task, described, record, at, risk, process, tool, call, outcome, predicted = row

@@ -49,7 +49,8 @@ class Redactor:
 
     Args:
         rules: what is secret beyond names; see `Rule`.
-        names: names of secrets, words joined by `_`; `()` turns redaction by name off.
+        names: names of secrets, words joined by `_`; `()` turns redaction by name off, and with it that
+            of passwords in URLs.
         allow: full names that are not secret after all, such as `page_token`.
         key: 16 to 64 bytes, for equal placeholders across processes; keep it as you keep the secrets.
 
@@ -68,6 +69,7 @@ class Redactor:
             raise ConfigurationError(f"a redaction key has 16 to 64 bytes, not {len(key)}")
         self._key = key or random.token_bytes(32)
         self._names = Names(names, allow)
+        self._by_name = self._names.any
         paths = [rule for rule in rules if isinstance(rule, str)]
         self._paths = re.compile("|".join(map(translate, paths))) if paths else None
         self._patterns = [rule for rule in rules if isinstance(rule, re.Pattern)]
@@ -125,7 +127,7 @@ class Redactor:
 
     def may_hold(self, text: str) -> bool:
         """Whether a value of this JSON text could hold a secret by name or rule; False is certain."""
-        return self._always or "://" in text or self._names.may_be_in(text)
+        return self._always or (self._by_name and ("://" in text or self._names.may_be_in(text)))
 
     def marks(self, tool: str) -> bool:
         """Whether the schema of the tool of this name marks parameters as secret."""
@@ -174,7 +176,8 @@ class Redactor:
     def _cover_text(self, text: str, path: str, known: Secrets) -> str:
         for pattern in self._patterns:
             text = _outside_placeholders(pattern, text, known)
-        text = cover_urls(text, known)
+        if self._by_name:
+            text = cover_urls(text, known)
         if not self._names.may_be_in(text):
             return text
         if text.lstrip()[:1] in ("{", "["):

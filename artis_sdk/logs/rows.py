@@ -253,8 +253,8 @@ class Rows:
         known = self._tools.get(key)
         if known is not None:
             return known[1]
-        text = dumps(record.spec)
-        digest = _digest(text, record.source_hash or "")
+        text = dumps(record.spec.model_dump())
+        digest = _digest(text, dumps([record.source_hash]))
         connection.execute(
             "INSERT INTO tools (digest, spec, source_hash) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (digest, text, record.source_hash),

@@ -36,9 +36,10 @@ _log = logging.getLogger("artis_sdk.logs")
 
 
 class _Mark:
-    """Somebody waits until everything before it is on disk."""
+    """Somebody waits until everything before it is written."""
 
-    def __init__(self, *, last: bool) -> None:
+    def __init__(self, *, sync: bool, last: bool) -> None:
+        self.sync = sync
         self.last = last
         self.done = threading.Event()
         self.error: LogError | None = None
@@ -80,7 +81,8 @@ class Writer:
         self._inode: tuple[int, int] | None = None
         self._rows = Rows(self._redactor)
         self._failure: LogError | None = None
-        self._refused: list[Exception] = []
+        self._refused = 0
+        self._refusals: dict[str, Exception] = {}
 
     # --- any thread ---------------------------------------------------------------------------
 
@@ -100,10 +102,11 @@ class Writer:
         if not self._wake.is_set():
             self._wake.set()
 
-    def drain(self, *, last: bool = False) -> None:
-        """Wait until everything taken so far is on disk.
+    def drain(self, *, sync: bool = False, last: bool = False) -> None:
+        """Wait until everything taken so far is in the file.
 
         Args:
+            sync: and forced to the disk.
             last: end the thread; what cannot be written now is given up.
 
         Raises:
@@ -112,7 +115,7 @@ class Writer:
         thread = self._thread
         if thread is None:
             return
-        mark = _Mark(last=last)
+        mark = _Mark(sync=sync, last=last)
         self._queue.append(mark)
         self._urgent.set()
         self._wake.set()
@@ -128,14 +131,15 @@ class Writer:
             raise LogError(f"{self._path}: {len(self._queue)} records came while the log was closed")
 
     def flush(self, *, last: bool = False) -> None:
-        """As `drain`; and raises LogError where records have been refused since the last flush."""
-        self.drain(last=last)
-        refused, self._refused = self._refused, []
-        if refused:
-            kinds = ", ".join(sorted({type(error).__name__ for error in refused}))
+        """As `drain` to the disk; also raises where records have been refused since the last flush."""
+        self.drain(sync=True, last=last)
+        if self._refused:
+            refused, kinds = self._refused, self._refusals
+            self._refused, self._refusals = 0, {}
+            names = ", ".join(sorted(kinds))
             raise LogError(
-                f"{self._path}: {len(refused)} records could not be written ({kinds}); the others were"
-            ) from refused[0]
+                f"{self._path}: {refused} records could not be written ({names}); the others were"
+            ) from next(iter(kinds.values()))
 
     def close(self) -> None:
         """Flush and end the thread; raises as `flush`. Closing twice is fine."""
@@ -186,9 +190,12 @@ class Writer:
         return marks
 
     def _refuse(self, error: Exception) -> None:
-        self._refused.append(error)
-        # The error's text may hold what must not be written anywhere.
-        _log.error("%s: a record could not be written (%s)", self._path, type(error).__name__)
+        kind = type(error).__name__
+        if kind not in self._refusals:
+            # Its text may hold what must not be written anywhere.
+            _log.error("%s: a record could not be written (%s)", self._path, kind)
+        self._refusals.setdefault(kind, error)
+        self._refused += 1
 
     def _write_held(self) -> LogError | None:
         """Write what is held, in transactions; gives what stands in the way."""
@@ -269,7 +276,7 @@ class Writer:
             mark.error.__cause__ = failure
         elif failure is not None:
             mark.error = failure
-        else:
+        elif mark.sync:
             try:
                 with self.io:
                     _sync(self._path)

@@ -1,0 +1,189 @@
+"""Call logs as JSON lines, in and out, and as Parquet.
+
+A line is one `CallRecord` as JSON: see `row_schema` and docs/call-log.md. Fields at their default may be
+left out. NaN and infinities are the words `NaN` and `Infinity`, as Python's `json` writes them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from pydantic import ValidationError
+
+from artis_sdk.errors import LogError
+from artis_sdk.logs.codec import call_fields, dumps, loads, outcome_fields
+from artis_sdk.logs.store import CallLog
+from artis_sdk.records import CallRecord, Outcome, Step, ToolCall, ToolSpec, new_id
+
+_AT_ONCE = 1000  # records between flushes of an import
+_REMEMBERED = 64_000_000  # characters of texts whose values are shared between lines
+
+
+class Imported(NamedTuple):
+    """What an import did."""
+
+    records: int
+    """Read; those whose id was in the log already have changed nothing."""
+    skipped: tuple[LogError, ...]
+    """One for each corrupt line, with its number."""
+
+
+def row_schema() -> dict[str, Any]:
+    """JSON schema of one line."""
+    return CallRecord.model_json_schema()
+
+
+def export_jsonl(records: Iterable[CallRecord], path: str | os.PathLike[str]) -> int:
+    """Write records as JSON lines; gives their number.
+
+    Args:
+        records: such as `log.records()`; read one by one.
+        path: the file; it appears when it is complete, and replaces one that is there.
+
+    Raises:
+        LogError: the log cannot be read, or the file not be written.
+    """
+    count = 0
+    with replacing(Path(path)) as file:
+        for record in records:
+            file.write(dumps(record_fields(record)).encode() + b"\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: str | os.PathLike[str]) -> Iterator[CallRecord | LogError]:
+    """The records of a file of JSON lines, in order; for a corrupt line the error that names it.
+
+    Raises:
+        LogError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _parse(path, number, line)
+    except OSError as error:
+        raise LogError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def import_jsonl(path: str | os.PathLike[str], log: CallLog, *, skip_corrupt: bool = False) -> Imported:
+    """Append the records of a file of JSON lines; they are redacted as all others.
+
+    The whole file is checked before anything is appended. Importing a file again, after an import that
+    was cut off, appends what is missing.
+
+    Args:
+        path: the file.
+        log: where to.
+        skip_corrupt: leave corrupt lines out and count them.
+
+    Raises:
+        LogError: a line is corrupt (nothing has been appended), or reading or writing fails.
+    """
+    skipped = []
+    for item in read_jsonl(path):
+        if isinstance(item, LogError):
+            if not skip_corrupt:
+                raise item
+            skipped.append(item)
+    shared, count = _Shared(), 0
+    for item in read_jsonl(path):
+        if isinstance(item, CallRecord):
+            log.append(shared.record(item))
+            count += 1
+            if count % _AT_ONCE == 0:
+                log.flush()
+    log.flush()
+    return Imported(count, tuple(skipped))
+
+
+def record_fields(record: CallRecord) -> dict[str, Any]:
+    """A record as JSON types, ready for `dumps`."""
+    return {
+        "id": record.id,
+        "at": record.at,
+        "session": record.session,
+        "task": record.task,
+        "spec": record.spec.model_dump(),
+        "source_hash": record.source_hash,
+        "call": _call(record.call),
+        "state": record.state,
+        "history": [
+            {"call": _call(step.call), "outcome": outcome_fields(step.outcome)} for step in record.history
+        ],
+        "outcome": outcome_fields(record.outcome),
+        "predicted": None if record.predicted is None else outcome_fields(record.predicted),
+        "risk": record.risk.value,
+        "process": record.process,
+    }
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` at the end, whole; after an error nothing has changed.
+
+    Raises:
+        LogError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{new_id()}")
+    try:
+        try:
+            with open(partial, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise LogError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"tool": call.tool, **call_fields(call)}
+
+
+def _parse(path: str | os.PathLike[str], number: int, line: bytes) -> CallRecord | LogError:
+    try:
+        return CallRecord.model_validate(loads(line))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the line"
+        return LogError(f"{os.fspath(path)}:{number}: {place}: {first['msg'].lower()}")
+    except (ValueError, RecursionError) as error:
+        return LogError(f"{os.fspath(path)}:{number}: no JSON: {error}")
+
+
+class _Shared:
+    """Makes equal parts of lines the same objects, by which the log knows a history that goes on."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, Step] = {}
+        self._specs: dict[str, ToolSpec] = {}
+        self._size = 0
+
+    def record(self, record: CallRecord) -> CallRecord:
+        own = self._step(record.call, record.outcome)
+        return record.model_copy(
+            update={
+                "spec": self._specs.setdefault(dumps(record.spec.model_dump()), record.spec),
+                "call": own.call,
+                "outcome": own.outcome,
+                "history": tuple(self._step(step.call, step.outcome) for step in record.history),
+            }
+        )
+
+    def _step(self, call: ToolCall, outcome: Outcome) -> Step:
+        text = dumps([_call(call), outcome_fields(outcome)])
+        found = self._steps.get(text)
+        if found is None:
+            self._size += len(text)
+            if self._size > _REMEMBERED:
+                self._steps.clear()
+                self._size = len(text)
+            found = self._steps[text] = Step(call=call, outcome=outcome)
+        return found

@@ -1,0 +1,112 @@
+"""Call logs as Parquet: for DuckDB, Arrow and whatever else reads columns out of core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from artis_sdk.errors import LogError, MissingExtraError
+from artis_sdk.logs.codec import dumps, loads
+from artis_sdk.logs.exchange import record_fields, replacing
+from artis_sdk.records import CallRecord
+
+# A row group ends at whichever comes first; it is what is held in memory.
+_GROUP_ROWS = 5_000
+_GROUP_CHARACTERS = 32_000_000
+
+_PLAIN = ("id", "at", "session", "task", "source_hash", "risk", "process")
+_JSON = ("spec", "call", "state", "history", "outcome", "predicted")
+_MARK = {b"artis_sdk.call_log": b"1"}
+
+
+def export_parquet(records: Iterable[CallRecord], path: str | os.PathLike[str]) -> int:
+    """Write records to one Parquet file; gives their number.
+
+    Columns: `id, session, task, source_hash, tool, type, provenance, risk` are texts, `at` and
+    `duration` seconds, `process` a number; `spec, call, state, history, outcome, predicted` are JSON
+    texts. `type` is `success` or the failure type.
+
+    Args:
+        records: such as `log.records()`; held in memory by row group only.
+        path: the file; it appears when it is complete, and replaces one that is there.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        LogError: the log cannot be read, or the file not be written.
+    """
+    arrow, parquet = _pyarrow()
+    schema = _schema(arrow)
+    count = 0
+    with (
+        replacing(Path(path)) as file,
+        parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for rows in _groups(records):
+            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+            count += len(rows)
+    return count
+
+
+def read_parquet(path: str | os.PathLike[str]) -> Iterator[CallRecord]:
+    """The records of a file that `export_parquet` wrote, in order, a row group in memory.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        LogError: the file cannot be read, or is another.
+    """
+    arrow, parquet = _pyarrow()
+    try:
+        with parquet.ParquetFile(os.fspath(path)) as file:
+            if (file.schema_arrow.metadata or {}).get(b"artis_sdk.call_log") is None:
+                raise LogError(f"{os.fspath(path)} is a Parquet file, but no call log")
+            for batch in file.iter_batches(_GROUP_ROWS // 10, columns=[*_PLAIN, *_JSON]):
+                for row in batch.to_pylist():
+                    fields = {name: None if row[name] is None else loads(row[name]) for name in _JSON}
+                    yield CallRecord.model_validate({**row, **fields})
+    except (OSError, arrow.ArrowException, ValueError) as error:
+        raise LogError(f"{os.fspath(path)} cannot be read: {error}") from error
+
+
+def _pyarrow() -> tuple[ModuleType, ModuleType]:
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ModuleNotFoundError:
+        raise MissingExtraError("Parquet", "parquet") from None
+
+
+def _schema(arrow: Any) -> Any:
+    text, names = arrow.string(), arrow.dictionary(arrow.int32(), arrow.string())
+    columns = {"id": text, "at": arrow.float64(), "session": text, "task": text, "source_hash": names}
+    columns |= {"tool": names, "type": names, "provenance": names, "risk": names}
+    columns |= {"process": arrow.int64(), "duration": arrow.float64()}
+    columns |= dict.fromkeys(_JSON, text)
+    return arrow.schema(list(columns.items()), metadata=_MARK)
+
+
+def _groups(records: Iterable[CallRecord]) -> Iterator[list[dict[str, Any]]]:
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for record in records:
+        row = _row(record)
+        rows.append(row)
+        size += sum(len(row[name] or "") for name in _JSON)
+        if len(rows) >= _GROUP_ROWS or size >= _GROUP_CHARACTERS:
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows
+
+
+def _row(record: CallRecord) -> dict[str, Any]:
+    fields = record_fields(record)
+    row = {name: fields[name] for name in _PLAIN}
+    row |= {"tool": record.call.tool, "type": record.outcome.type, "duration": record.outcome.duration}
+    row["provenance"] = record.outcome.provenance.value
+    row |= {name: dumps(fields[name]) for name in _JSON}
+    if record.predicted is None:
+        row["predicted"] = None
+    return row
