@@ -110,6 +110,7 @@ def define(
     idempotency_key: str | None = None,
     failures: Failures | None = None,
     reconcile: Reconcile | None = None,
+    check_types: bool = True,
 ) -> Definition:
     """A function's definition as a tool; raises `ToolDefinitionError` for what cannot be one."""
     called = name or getattr(function, "__name__", "") or repr(function)
@@ -139,6 +140,7 @@ def define(
         idempotency_key=idempotency_key,
         failures=FailureRules.of(called, failures),
         reconcile=reconcile,
+        check_types=check_types,
         takes_self=takes_self,
     )
 

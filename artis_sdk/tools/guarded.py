@@ -28,6 +28,10 @@ Reconcile = Callable[..., Any]
 """Asked after a crash how a call ended: `reconcile(call: ToolCall, key: str | None)`, sync or async."""
 
 
+# Since Python 3.12: makes `inspect.iscoroutinefunction` true for the tool of an async function.
+_mark: Callable[..., Any] | None = getattr(inspect, "markcoroutinefunction", None)
+
+
 @dataclass(eq=False)
 class Definition:
     """What a tool is, whatever object it is bound to; costly parts are made at their first use."""
@@ -40,6 +44,7 @@ class Definition:
     idempotency_key: str | None = None
     failures: FailureRules = NO_RULES
     reconcile: Reconcile | None = None
+    check_types: bool = True
     wrapper: Callable[..., Any] | None = None
     """What `@guarded_tool` gave back for it."""
 
@@ -53,7 +58,7 @@ class Definition:
 
     @cached_property
     def shape(self) -> Shape:
-        return Shape(self.name, self.function, self.parameters, self.idempotency_key)
+        return Shape(self.name, self.function, self.parameters, self.idempotency_key, self.check_types)
 
     @cached_property
     def spec(self) -> ToolSpec:
@@ -87,10 +92,16 @@ class GuardedTool(Generic[P, R]):
         self._definition = definition
         self._bound_to = bound_to
         self.owner = None if isinstance(bound_to, type) else bound_to
+        if definition.is_async and _mark is not None:
+            _mark(self)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self._entry(*args, **kwargs)
         return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy is bound to a copy of the object, and so needs its own entry."""
+        return {name: value for name, value in vars(self).items() if name != "_entry"}
 
     def __repr__(self) -> str:
         return f"<guarded tool {self.name}, {self.risk}>"
@@ -107,6 +118,13 @@ class GuardedTool(Generic[P, R]):
     @property
     def __name__(self) -> str:
         return self.name
+
+    @property
+    def _is_coroutine(self) -> object:
+        """What `asyncio.iscoroutinefunction` looks at until Python 3.13."""
+        from asyncio import coroutines
+
+        return getattr(coroutines, "_is_coroutine", None) if self.is_async else None
 
     @property
     def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]

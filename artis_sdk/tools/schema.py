@@ -37,13 +37,19 @@ class Shape:
         function: the function whose annotations and docstring count.
         parameters: its parameters.
         hidden: the idempotency key, which a model neither sees nor gives.
+        check_types: whether values must fit the annotations, or the names alone are checked.
 
     Raises:
         ToolDefinitionError: a parameter has no JSON form, or an annotation cannot be resolved.
     """
 
     def __init__(
-        self, tool: str, function: Callable[..., Any], parameters: Parameters, hidden: str | None
+        self,
+        tool: str,
+        function: Callable[..., Any],
+        parameters: Parameters,
+        hidden: str | None,
+        check_types: bool = True,
     ) -> None:
         self.tool = tool
         self.hints = _hints(tool, function)
@@ -52,8 +58,9 @@ class Shape:
         self.shown = [p for p in parameters.by_name.values() if p.name not in (hidden, self.var_keyword)]
         self._names = {p.name for p in self.shown}
         self.documentation = documentation(inspect.getdoc(function))
-        self.validator = self._validator()
-        self.schema = self._schema()
+        typed = self._validator(self.hints)
+        self.schema = self._schema(typed)
+        self.validator = typed if check_types else self._validator({})
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Validate arguments by name; the values come back as the annotations say.
@@ -77,10 +84,10 @@ class Shape:
 
     # --- building -----------------------------------------------------------------------------
 
-    def _validator(self) -> TypeAdapter[Any]:
-        fields = {p.name: self._field(p) for p in self.shown}
+    def _validator(self, hints: Mapping[str, Any]) -> TypeAdapter[Any]:
+        fields = {p.name: self._field(p, hints) for p in self.shown}
         if self.var_keyword is not None:
-            fields[_REST] = GenericAlias(dict, (str, self.hints.get(self.var_keyword, Any)))
+            fields[_REST] = GenericAlias(dict, (str, hints.get(self.var_keyword, Any)))
         make: Any = TypedDict
         arguments = make(self.tool, fields)
         arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -90,8 +97,8 @@ class Shape:
             first_line = str(error).partition("\n")[0]
             raise ToolDefinitionError(f"{self.tool}: {first_line}") from error
 
-    def _field(self, parameter: inspect.Parameter) -> Any:
-        annotation = self.hints.get(parameter.name, Any)
+    def _field(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
+        annotation = hints.get(parameter.name, Any)
         if isinstance(parameter.default, FieldInfo):
             raise ToolDefinitionError(
                 f"{self.tool}: the default of {parameter.name} is a Field; write "
@@ -107,9 +114,9 @@ class Shape:
         )
         return NotRequired[annotation] if optional else annotation
 
-    def _schema(self) -> dict[str, Any]:
+    def _schema(self, typed: TypeAdapter[Any]) -> dict[str, Any]:
         try:
-            schema = self.validator.json_schema(schema_generator=_Untitled)
+            schema = typed.json_schema(schema_generator=_Untitled)
         except PydanticInvalidForJsonSchema as error:
             raise ToolDefinitionError(
                 f"{self.tool}: a parameter has no JSON form, so no model can give it ({error.message}); "

@@ -84,6 +84,7 @@ class Toolset:
         risks: Mapping[str, Risk] | None = None,
         default_risk: Risk = Risk.IRREVERSIBLE,
         failures: Failures | None = None,
+        check_types: bool = True,
     ) -> Toolset:
         """Guard the public methods of an object without editing its class.
 
@@ -98,6 +99,8 @@ class Toolset:
             risks: by method name.
             default_risk: for the methods that `risks` does not name.
             failures: for every method, as in `guarded_tool`.
+            check_types: False for a class whose callers do not keep to its annotations: models are
+                shown them, and of a call only the parameters' names are checked.
 
         Raises:
             ToolDefinitionError: a name is no method, or a method cannot be a tool.
@@ -108,7 +111,7 @@ class Toolset:
         risks = _known(risks, methods)
         return cls(
             *(
-                _method(obj, name, prefix, risks.get(name), default_risk, failures)
+                _method(obj, name, prefix, risks.get(name), default_risk, failures, check_types)
                 for name in methods
                 if name in wanted and name not in unwanted
             )
@@ -195,7 +198,13 @@ def _methods(obj: object) -> dict[str, Any]:
 
 
 def _method(
-    obj: object, name: str, prefix: str, risk: Risk | None, default: Risk, failures: Failures | None
+    obj: object,
+    name: str,
+    prefix: str,
+    risk: Risk | None,
+    default: Risk,
+    failures: Failures | None,
+    check_types: bool,
 ) -> Tool:
     bound = getattr(obj, name)
     if hasattr(bound, "__guarded_tool__"):
@@ -213,6 +222,7 @@ def _method(
         name=prefix + name,
         risk=risk or default,
         failures=failures,
+        check_types=check_types,
     )
     return GuardedTool(definition, owner)
 
