@@ -171,10 +171,10 @@ async def run(quick: bool) -> dict[str, Any]:
     if not quick:
         cells += [(1000, 6, 0.0), (1, 6, 0.05), (100, 6, 0.05), (1000, 6, 0.05)]
     rows = [await compare(*cell, repeats=1 if cell[0] == 1000 else 3) for cell in cells]
-    by_cell = {(row["sessions"], row["calls"], row["delay_ms"]): row for row in rows}
 
     def session_cpu(*cell: float) -> float:
-        return float(by_cell[cell]["session_cpu_ms"])
+        (row,) = (row for row in rows if (row["sessions"], row["calls"], row["delay_ms"]) == cell)
+        return float(row["session_cpu_ms"])
 
     return {
         "rows": rows,
@@ -198,8 +198,8 @@ def main() -> None:
     )
     for row in found["rows"]:
         table.add_row(
-            str(row["sessions"]), str(row["calls"]), f"{row['delay_ms']:g} ms", f"{row['hand_cpu_ms']:.2f} ms",
-            f"{row['hand_aiohttp_cpu_ms']:.2f} ms", f"{row['session_cpu_ms']:.2f} ms",
+            str(row["sessions"]), str(row["calls"]), f"{row['delay_ms']:g} ms",
+            f"{row['hand_cpu_ms']:.2f} ms", f"{row['hand_aiohttp_cpu_ms']:.2f} ms", f"{row['session_cpu_ms']:.2f} ms",
             f"{row['cpu_ratio']:.2f}", f"{row['wall_gain']:.1f}x",
         )  # fmt: skip
     console = Console()
