@@ -243,27 +243,27 @@ async def test_function_calls_a_request_are_few_and_flat_in_history(make: Make) 
     finally:
         process.terminate()
         await process.wait()
-    assert short < 1100
-    assert abs(long - short) < 20
+    assert short < 1100, short
+    assert abs(long - short) <= 5
 
 
-async def calls_of(backend: HostedBackend, request: Request) -> float:
+async def calls_of(backend: HostedBackend, request: Request) -> int:
     """Python function calls of one request, once connections and translations are there."""
-    repeats, calls = 10, 0
+    counts: list[int] = []
 
     def count(frame: FrameType, event: str, arg: object) -> None:
-        nonlocal calls
-        calls += event == "call"
+        counts[-1] += event == "call"
 
     for _ in range(3):
         await backend.complete(request)
-    sys.setprofile(count)
-    try:
-        for _ in range(repeats):
+    for _ in range(10):
+        counts.append(0)
+        sys.setprofile(count)
+        try:
             await backend.complete(request)
-    finally:
-        sys.setprofile(None)
-    return calls / repeats
+        finally:
+            sys.setprofile(None)
+    return min(counts)  # timers of other tests share the loop
 
 
 @DIALECTS
