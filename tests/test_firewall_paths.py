@@ -258,6 +258,24 @@ async def test_sync_call_in_another_task_says_to_use_a_thread() -> None:
     assert world.handled == 0
 
 
+async def test_sync_call_in_a_task_that_is_started_eagerly_is_refused() -> None:
+    async def agent() -> None:
+        loop, mine = asyncio.get_running_loop(), asyncio.current_task()
+        assert mine is not None
+        other = asyncio.create_task(asyncio.sleep(0))
+        asyncio.tasks._leave_task(loop, mine)  # as an eager task does while its first step runs
+        asyncio.tasks._enter_task(loop, other)
+        try:
+            pay(1)
+        finally:
+            asyncio.tasks._leave_task(loop, other)
+            asyncio.tasks._enter_task(loop, mine)
+            await other
+
+    with entered(CountingWorld()), pytest.raises(FirewallError, match="to_thread"):
+        await with_sync_calls(agent)
+
+
 async def test_context_variables_pass_through_the_carrier() -> None:
     variable = contextvars.ContextVar("variable", default=0)
 

@@ -23,10 +23,10 @@ def nodes(children: st.SearchStrategy) -> st.SearchStrategy:
 programs = st.recursive(st.sampled_from(LEAVES), nodes, max_leaves=8)
 
 
-def rehearse(program: object) -> tuple[Run, CountingWorld]:
+def rehearse(program: object, *, runs_code: bool = True) -> tuple[Run, CountingWorld]:
     async def main() -> tuple[Run, CountingWorld]:
         run, world = Run("run"), CountingWorld()
-        with rehearsing(runs_code=True), entered(world):
+        with rehearsing(runs_code), entered(world):
             await with_sync_calls(lambda: run.run(program))
             await run.join()
         return run, world
@@ -35,9 +35,8 @@ def rehearse(program: object) -> tuple[Run, CountingWorld]:
 
 
 def test_every_kind_of_program_is_drawn() -> None:
-    assert {"to_thread", "executor", "raw_thread", "done_callback", "cancelled", "own_loop", "outer"} <= set(
-        KINDS
-    )
+    assert {"to_thread", "executor", "raw_thread", "done_callback", "cancelled", "own_loop"} <= set(KINDS)
+    assert {"outer", "call_soon_threadsafe", "generator", "own_pool", "left_behind"} <= set(KINDS)
 
 
 @settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
@@ -55,18 +54,15 @@ def test_no_real_body_runs_during_a_rehearsal(program: object) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.sampled_from(LEAVES), min_size=1, max_size=4))
-def test_calls_whose_context_is_kept_are_predicted_not_refused(leaves: list[str]) -> None:
+@given(st.lists(st.sampled_from(LEAVES), min_size=1, max_size=4), st.booleans())
+def test_calls_whose_context_is_kept_are_predicted_not_refused(leaves: list[str], runs_code: bool) -> None:
     CANARIES.clear()
-    program = (
-        "seq",
-        [("to_thread", leaves), ("context_run", leaves), ("executor_with_context", leaves), *leaves],
-    )
-    run, world = rehearse(program)
+    kept = [(kind, leaves) for kind in ("to_thread", "context_run", "executor_with_context", "own_loop")]
+    run, world = rehearse(("seq", [*kept, *leaves]), runs_code=runs_code)
     sync = sum(leaf in SYNC_LEAVES for leaf in leaves)
     assert CANARIES == []
     assert run.count["refused"] == 0
-    assert run.count["predicted"] + run.count["failed"] == world.handled == 3 * sync + len(leaves)
+    assert run.count["predicted"] + run.count["failed"] == world.handled == 3 * sync + 2 * len(leaves)
 
 
 @settings(deadline=None, max_examples=50)

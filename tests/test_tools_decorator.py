@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import gc
 import inspect
 import pickle
+import sys
 import timeit
 import traceback
 import typing
@@ -106,7 +108,7 @@ def test_any_call_of_any_signature_gives_the_same(signature: Any, call: Any, is_
     guarded = guarded_tool(plain)
     assert result_of(guarded, *call) == result_of(plain, *call)
     assert inspect.signature(guarded) == inspect.signature(plain)
-    assert inspect.iscoroutinefunction(guarded) == asyncio.iscoroutinefunction(guarded) == is_async
+    assert inspect.iscoroutinefunction(guarded) == is_async
     tool = Toolset(guarded)["drawn"]
     assert result_of(tool, *call) == result_of(plain, *call)
     assert inspect.signature(tool) == inspect.signature(plain)
@@ -263,6 +265,25 @@ def test_self_and_cls_are_no_parameters_of_the_tool(name: str) -> None:
 def test_a_method_needs_an_object() -> None:
     with pytest.raises(ToolDefinitionError, match=r"instance's: Toolset\(obj\.method\)"):
         Toolset(Base.method)
+
+
+def test_a_tool_looks_like_the_bound_method() -> None:
+    tool = Toolset(Base().slow)["slow"]
+    assert (tool.__name__, tool.__doc__) == ("slow", None)
+    assert inspect.signature(tool) == inspect.signature(Base().slow)
+    assert typing.get_type_hints(tool) == {"n": int, "return": int}
+    looks_async = inspect if sys.version_info >= (3, 12) else asyncio
+    assert looks_async.iscoroutinefunction(tool)
+    assert not looks_async.iscoroutinefunction(Toolset(Base().method)["method"])
+
+
+def test_a_copy_of_a_tool_belongs_to_a_copy_of_its_object() -> None:
+    base = Base()
+    tool = Toolset(base.method)["method"]
+    assert tool(5) == 10
+    copied = copy.deepcopy(tool)
+    copied.owner.factor = 7  # type: ignore[attr-defined]
+    assert (copied(5), tool(5)) == (35, 10)
 
 
 # --- what cannot be guarded -------------------------------------------------------------------

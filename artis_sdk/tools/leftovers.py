@@ -41,7 +41,7 @@ class Leftovers:
     def add(self, before: frozenset[FrameType]) -> None:
         """A rehearsal has ended: what runs now and did not run `before` it is left behind."""
         now = working()
-        self._frames = (self._frames & now) | (now - before)
+        self._frames = (self._frames & now.union(_stack(sys._getframe()))) | (now - before)
 
     def running_here(self) -> bool:
         """Whether the calling code was called by something left behind."""

@@ -235,7 +235,7 @@ def route(tool: str) -> Place | None:
     if place is None:
         if watch.rehearsals:
             raise FirewallError(tool, _UNKNOWN_ORIGIN)
-        if watch.leftovers is not None:
+        if watch.leftovers:
             if watch.leftovers.running_here():
                 raise FirewallError(tool, _OVER)
             watch.update()
