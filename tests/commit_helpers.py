@@ -11,6 +11,7 @@ from typing import Any
 
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.loop.actor import Trajectory
+from artis_sdk.loop.journal import Intent
 from artis_sdk.loop.recover import NotExecuted
 from artis_sdk.records import Outcome, Provenance, Risk, Task, ToolCall, new_id
 from artis_sdk.tools import Toolset, guarded_tool
@@ -19,6 +20,9 @@ from artis_sdk.tools.world import World, entered
 Tick = Callable[[str], None]
 """Is told of each boundary that is passed."""
 REDACT = Redactor()
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+"""A folder in memory where there is one: to a process that is killed it is the same as a disk, and faster."""
+OK = Outcome.success({"paid": 5}, Provenance.REAL)
 
 
 class Bank:
@@ -109,3 +113,8 @@ class Script:
 
 def silent(step: str) -> None:
     """Nothing happens at this boundary."""
+
+
+def intent(seq: int = 0, *, plan: str = "p", risk: Risk = Risk.IRREVERSIBLE) -> Intent:
+    """An intent to pay ann, straight for the journal."""
+    return Intent(plan, seq, "pay", {"to": "ann"}, risk, "key-1", 12.5)

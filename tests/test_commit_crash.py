@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commit_helpers import MEMORY
 
 CHILD = Path(__file__).with_name("crash_child.py")
 TRIALS = int(os.environ.get("ARTIS_TEST_CRASH_TRIALS", "200"))
@@ -19,12 +20,8 @@ CORES = 2
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: to a killed process it is the same as a disk, and faster."""
-    if not Path("/dev/shm").is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="artis-crash-") as folder:
+def memory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="artis-crash-") as folder:
         yield Path(folder)
 
 
