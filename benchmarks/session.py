@@ -199,7 +199,8 @@ def main() -> None:
     for row in found["rows"]:
         table.add_row(
             str(row["sessions"]), str(row["calls"]), f"{row['delay_ms']:g} ms",
-            f"{row['hand_cpu_ms']:.2f} ms", f"{row['hand_aiohttp_cpu_ms']:.2f} ms", f"{row['session_cpu_ms']:.2f} ms",
+            f"{row['hand_cpu_ms']:.2f} ms", f"{row['hand_aiohttp_cpu_ms']:.2f} ms",
+            f"{row['session_cpu_ms']:.2f} ms",
             f"{row['cpu_ratio']:.2f}", f"{row['wall_gain']:.1f}x",
         )  # fmt: skip
     console = Console()

@@ -63,10 +63,10 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._live = Live(console=console, refresh_per_second=8, get_renderable=self.render)
         self._title = ""
         self._attempts: dict[int, _AttemptView] = {}
         self._after: list[RenderableType] = []
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self.render)
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
