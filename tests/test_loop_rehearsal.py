@@ -20,6 +20,7 @@ from loop_helpers import (
     pay_then_answer,
     prompt,
     rehearsed,
+    task,
 )
 
 from artis_sdk.errors import BackendError, ContextOverflow, LimitReached, SimulationError
@@ -27,7 +28,17 @@ from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.limits import Limits
 from artis_sdk.loop.rehearsal import Rehearsal, shown_at_commit
 from artis_sdk.loop.strategies import Hybrid, Parallel, Sequential
-from artis_sdk.records import Attempt, Evaluation, Recommendation, Request, Role, Task
+from artis_sdk.records import (
+    Attempt,
+    Evaluation,
+    Outcome,
+    Provenance,
+    Recommendation,
+    Request,
+    Role,
+    Step,
+    Task,
+)
 from artis_sdk.tools.world import watch
 
 
@@ -278,3 +289,13 @@ async def test_a_limit_reached_by_the_strategy_itself_is_no_error() -> None:
 
     _, actor = agent_of([])
     assert (await rehearsed(Limited(), actor)).stopped_by == "steps"
+
+
+async def test_calls_since_the_state_was_taken_are_known_and_are_no_steps_of_the_attempt() -> None:
+    made = Step(call=call("look", account="z"), outcome=Outcome.success(1, Provenance.REAL))
+    simulator = Ledger()
+    _, actor = agent_of(pay_then_answer)
+    plan = await rehearsed(Sequential(2), actor, simulator=simulator, given=task(history=(made,)))
+    for fork, attempt in zip(simulator.forks, plan.attempts, strict=True):
+        assert fork.seen == [(made,)]
+        assert [step.call.tool for step in attempt.steps] == ["pay"]
