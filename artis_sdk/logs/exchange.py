@@ -19,7 +19,7 @@ from artis_sdk.logs.codec import call_fields, dumps, loads, outcome_fields
 from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord, Outcome, Step, ToolCall, ToolSpec, new_id
 
-_AT_ONCE = 1000  # records between flushes of an import
+_AT_ONCE = 4_000_000  # characters between flushes of an import
 _REMEMBERED = 64_000_000  # characters of texts whose values are shared between lines
 
 
@@ -90,13 +90,16 @@ def import_jsonl(path: str | os.PathLike[str], log: CallLog, *, skip_corrupt: bo
             if not skip_corrupt:
                 raise item
             skipped.append(item)
-    shared, count = _Shared(), 0
+    shared, count, waiting = _Shared(), 0, 0
     for item in read_jsonl(path):
         if isinstance(item, CallRecord):
-            log.append(shared.record(item))
+            made, size = shared.record(item)
+            log.append(made)
             count += 1
-            if count % _AT_ONCE == 0:
+            waiting += size
+            if waiting > _AT_ONCE:
                 log.flush()
+                waiting = 0
     log.flush()
     return Imported(count, tuple(skipped))
 
@@ -165,25 +168,27 @@ class _Shared:
         self._steps: dict[str, Step] = {}
         self._specs: dict[str, ToolSpec] = {}
         self._size = 0
+        self._forgotten = 0
 
-    def record(self, record: CallRecord) -> CallRecord:
+    def record(self, record: CallRecord) -> tuple[CallRecord, int]:
+        """The record, and the characters that it does not share."""
+        size = self._size
         own = self._step(record.call, record.outcome)
-        return record.model_copy(
-            update={
-                "spec": self._specs.setdefault(dumps(record.spec.model_dump()), record.spec),
-                "call": own.call,
-                "outcome": own.outcome,
-                "history": tuple(self._step(step.call, step.outcome) for step in record.history),
-            }
-        )
+        parts = {
+            "spec": self._specs.setdefault(dumps(record.spec.model_dump()), record.spec),
+            "call": own.call,
+            "outcome": own.outcome,
+            "history": tuple(self._step(step.call, step.outcome) for step in record.history),
+        }
+        return record.model_copy(update=parts), self._size - size
 
     def _step(self, call: ToolCall, outcome: Outcome) -> Step:
         text = dumps([_call(call), outcome_fields(outcome)])
         found = self._steps.get(text)
         if found is None:
             self._size += len(text)
-            if self._size > _REMEMBERED:
+            if self._size - self._forgotten > _REMEMBERED:
                 self._steps.clear()
-                self._size = len(text)
+                self._forgotten = self._size
             found = self._steps[text] = Step(call=call, outcome=outcome)
         return found

@@ -17,6 +17,7 @@ from artis_sdk.records import CallRecord
 # A row group ends at whichever comes first; it is what is held in memory.
 _GROUP_ROWS = 5_000
 _GROUP_CHARACTERS = 32_000_000
+_READ_ROWS = 100
 
 _PLAIN = ("id", "at", "session", "task", "source_hash", "risk", "process")
 _JSON = ("spec", "call", "state", "history", "outcome", "predicted")
@@ -63,7 +64,7 @@ def read_parquet(path: str | os.PathLike[str]) -> Iterator[CallRecord]:
         with parquet.ParquetFile(os.fspath(path)) as file:
             if (file.schema_arrow.metadata or {}).get(b"artis_sdk.call_log") is None:
                 raise LogError(f"{os.fspath(path)} is a Parquet file, but no call log")
-            for batch in file.iter_batches(_GROUP_ROWS // 10, columns=[*_PLAIN, *_JSON]):
+            for batch in file.iter_batches(_READ_ROWS, columns=[*_PLAIN, *_JSON]):
                 for row in batch.to_pylist():
                     fields = {name: None if row[name] is None else loads(row[name]) for name in _JSON}
                     yield CallRecord.model_validate({**row, **fields})

@@ -202,14 +202,16 @@ class Rows:
         rows = connection.execute(
             "SELECT call, outcome, predicted, id FROM calls WHERE task = ?", (task.row,)
         ).fetchall()
-        for *texts, row in rows:
-            clean = [
-                None if text is None else hide_text(text, names, hide)
-                for text, names in zip(texts, (CALL_TEXTS, OUTCOME_TEXTS, OUTCOME_TEXTS), strict=True)
-            ]
-            if clean != texts:
+        for call, outcome, predicted, row in rows:
+            clean = (
+                hide_text(call, CALL_TEXTS, hide),
+                hide_text(outcome, OUTCOME_TEXTS, hide),
+                None if predicted is None else hide_text(predicted, OUTCOME_TEXTS, hide),
+            )
+            if clean != (call, outcome, predicted):
                 connection.execute(
-                    "UPDATE calls SET call = ?, outcome = ?, predicted = ? WHERE id = ?", (*clean, row)
+                    "UPDATE calls SET call = ?, outcome = ?, predicted = ?, type = ? WHERE id = ?",
+                    (*clean, outcome_type(loads(clean[1])), row),
                 )
                 self.scrubbed = True
         task.scrubbed = task.secrets.size

@@ -16,7 +16,8 @@ _VALUE = re.compile(
     r"|'(?P<single>(?:\\.|[^'\\])*)(?:'|\\?\Z)"
     r"|(?P<open>\\+[\"'])(?P<inside>.*?)(?:(?<!\\)(?P=open)|\Z)"
     r"|(?i:bearer|basic|digest|token)\s+(?P<scheme>[^\s\"'\\,;&(){}\[\]]+)"
-    r"|(?P<bare>[^\s\"'\\,;&(){}\[\]]+)",
+    # A bare word, without the full stop of its sentence.
+    r"|(?P<bare>[^\s\"'\\,;&(){}\[\]]*[^\s\"'\\,;&(){}\[\].:!?])",
     re.DOTALL,
 )
 _IN_URL = re.compile(rf"://(?:{PLACEHOLDER}|[^/\s:@]*):(?P<value>[^/\s@]+)(?=@)")
