@@ -11,9 +11,10 @@ from typing import Any
 
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.loop.actor import Trajectory
-from artis_sdk.loop.journal import Intent
+from artis_sdk.loop.commit import RealWorld
+from artis_sdk.loop.journal import Intent, Journal
 from artis_sdk.loop.recover import NotExecuted
-from artis_sdk.records import Outcome, Provenance, Risk, Task, ToolCall, new_id
+from artis_sdk.records import Outcome, Plan, Provenance, Risk, Step, Task, ToolCall, new_id
 from artis_sdk.tools import Toolset, guarded_tool
 from artis_sdk.tools.world import World, entered
 
@@ -118,3 +119,25 @@ def silent(step: str) -> None:
 def intent(seq: int = 0, *, plan: str = "p", risk: Risk = Risk.IRREVERSIBLE) -> Intent:
     """An intent to pay ann, straight for the journal."""
     return Intent(plan, seq, "pay", {"to": "ann"}, risk, "key-1", 12.5)
+
+
+def make_world(journal: Journal, plan: str = "p", **more: Any) -> RealWorld:
+    """The real world of a plan without predictions."""
+    return RealWorld(journal, Plan(id=plan, task=Task(query="q"), strategy="direct"), redact=REDACT, **more)
+
+
+def steps(**calls: dict[str, Any]) -> tuple[Step, ...]:
+    """Simulated successes of these calls."""
+    return tuple(
+        Step(
+            call=ToolCall(tool=tool, arguments=arguments), outcome=Outcome.success("ok", Provenance.SIMULATED)
+        )
+        for tool, arguments in calls.items()
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds; the test fails when it does not within a few seconds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  what holds is in a file
+            await asyncio.sleep(0.005)

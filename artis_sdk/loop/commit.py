@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from artis_sdk.loop.budget import Budget, Emit, ignore
 from artis_sdk.loop.call_identity import IdempotencyKeys, Predictions
 from artis_sdk.loop.journal import Intent, Journal
 from artis_sdk.loop.journal_schema import CallState
+from artis_sdk.loop.rehearsal import shown_at_commit
 from artis_sdk.records import (
     CallRecord,
     CommittedCall,
@@ -197,10 +198,7 @@ class RealWorld:
         if self._on_call is not None and not nested:
             self._on_call()
         redacted = self._redact.redact_arguments(tool.spec, call.arguments)
-        key = None
-        if tool.idempotency_key is not None:
-            invocation = invocation.with_key(self._keys.next(call, redacted))
-            key = str(invocation.kwargs[tool.idempotency_key])
+        invocation, key = self._with_key(invocation, redacted)
         predicted = None if nested else self._predictions.take(call)
         intent = Intent(
             plan=self._plan.id,
@@ -213,6 +211,19 @@ class RealWorld:
         )
         self._seq += 1
         return _Call(invocation, intent, self._history, predicted, nested)
+
+    def _with_key(
+        self, invocation: Invocation, redacted: dict[str, JsonValue]
+    ) -> tuple[Invocation, str | None]:
+        """The call with its idempotency key, and the key; the caller's own where it gave one."""
+        name = invocation.tool.idempotency_key
+        if name is None:
+            return invocation, None
+        key = invocation.kwargs.get(name)
+        if key is None:
+            key = self._keys.next(invocation.call, redacted)
+            invocation = replace(invocation, kwargs={**invocation.kwargs, name: key})
+        return invocation, str(key)
 
     async def _begin(self, call: _Call) -> None:
         try:
@@ -340,7 +351,8 @@ async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> 
     with budget.running():
         async with world.open(on_change=meter.begin, on_call=meter.step if own_agent else None):
             world.emit(CommitStarted(plan=plan.id))
-            trajectory = await actor.act(plan.task, world, meter, guidance=plan.guidance)
+            guidance, prior = shown_at_commit(plan)
+            trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
     result = Result(
         plan=plan,
         answer=trajectory.answer,
