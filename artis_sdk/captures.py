@@ -133,12 +133,18 @@ class Capture:
 def recording(log: LogStore | None) -> LogStore | None:
     """Where a session's real calls go now: its own log, and the open captures of other files.
 
+    What it gives never raises on `append`: the call has been made, and the commit goes on.
+
     Args:
         log: the session's own.
     """
-    own = log.path.resolve() if isinstance(log, CallLog) else None
-    others = [recorder for recorder in _leaders() if recorder.path != own]
-    return _Everywhere(log, others) if others else log
+    with _lock:
+        own = next((recorder for recorder in _recorders if recorder.log is log), None)
+        path = log.path.resolve() if isinstance(log, CallLog) else None
+        recorders = [recorder for recorder in _leaders() if recorder.path != path]
+    if own is not None:
+        return _Everywhere(None, [*recorders, own])
+    return _Everywhere(log, recorders) if recorders or log is not None else None
 
 
 # --- one call ---------------------------------------------------------------------------------
@@ -266,7 +272,10 @@ class _Everywhere:
         for recorder in self._others:
             recorder.record(record)
         if self._log is not None:
-            self._log.append(record)
+            try:
+                self._log.append(record)
+            except LogError as reason:
+                _log.error("a call of %s was made, but not recorded: %s", record.call.tool, reason)
 
     def records(self) -> Iterator[CallRecord]:
         return iter(()) if self._log is None else self._log.records()

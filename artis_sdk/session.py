@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from artis_sdk.assembly import Given, Parts, assemble, assemble_recovery
+from artis_sdk.captures import recording
 from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import Redactor
@@ -225,7 +226,7 @@ class Session:
                 parts.journal,
                 plan,
                 redact=parts.redact,
-                record=parts.log,
+                record=recording(parts.log),
                 emit=self._emit,
                 session=self.id,
             )
