@@ -9,7 +9,6 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from logs_helpers import as_text, record, record_lists, task_records
@@ -48,6 +47,7 @@ def test_out_and_in_again_is_the_same_log(
 
 
 def test_a_line_fits_the_documented_schema(tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
     export_jsonl(task_records(3, state={"a": [1, None]}), tmp_path / "calls.jsonl")
     validator = jsonschema.Draft202012Validator(row_schema())
     for line in (tmp_path / "calls.jsonl").read_text().splitlines():

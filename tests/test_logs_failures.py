@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from logs_helpers import file_bytes, record
@@ -196,10 +197,10 @@ def test_a_record_that_a_rule_breaks_on_is_refused_alone(
 
 
 @pytest.mark.parametrize("wrong", [{"at": float("nan")}, {"id": "\ud800"}, {"process": 2**70}])
-def test_a_record_that_no_file_can_hold_is_refused_alone(tmp_path: Path, wrong: dict[str, object]) -> None:
+def test_a_record_that_no_file_can_hold_is_refused_alone(tmp_path: Path, wrong: dict[str, Any]) -> None:
     log = CallLog(tmp_path / "calls.db")
-    for n, more in enumerate([{}, wrong, {}]):
-        log.append(record(n, **more))
+    for made in (record(0), record(1, **wrong), record(2)):
+        log.append(made)
     with pytest.raises(LogError, match="1 records could not be written"):
         log.close()
     assert amounts(log) == [0, 2]

@@ -107,7 +107,7 @@ while True:
         flushed = int(child.stdout.readline())
         time.sleep(rng.uniform(0, 0.15))
         child.kill()
-        flushed = int((child.stdout.read().split() or [flushed])[-1])
+        flushed = int([str(flushed), *child.stdout.read().split()][-1])
         child.wait()
         child.stdout.close()
         check_file(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -160,7 +161,8 @@ class Wallet(BaseModel):
 def test_parameters_that_the_signature_marks() -> None:
     spec = ToolSpec(name="login", parameters=TypeAdapter(Wallet).json_schema())
     deep: dict[str, JsonValue] = {"cards": [{"number": "4111 1111", "owner": "ann"}], "code": "xyzzy"}
-    given = {**deep, "more": {"a": "plugh"}, "inner": {**deep, "code": None, "more": {}}}
+    inner: dict[str, JsonValue] = {**deep, "code": None, "more": {}}
+    given: dict[str, JsonValue] = {**deep, "more": {"a": "plugh"}, "inner": inner}
     seen = Redactor().redact_arguments(spec, given)
     assert not re.search("4111|xyzzy|plugh", json.dumps(seen))
     assert json.dumps(seen).count("ann") == 2
@@ -179,7 +181,7 @@ def test_rules() -> None:
         "login", {"code": 4711, "items": ["first", "second"], "note": "key sk-abc, 4711", "to": "DE1234"}
     )
     assert not re.search("4711|first|sk-abc|DE1234", json.dumps(seen))
-    assert seen["items"][1] == "second"  # type: ignore[index,call-overload]
+    assert seen["items"][1] == "second"  # type: ignore[index]
     other = redactor.redact_arguments("pay", {"code": 4711, "to": "DE1234"})
     assert other == {"code": 4711, "to": "DE1234"}
 
@@ -234,6 +236,17 @@ def test_redacting_what_is_redacted_changes_nothing(arguments: dict[str, JsonVal
 secrets = st.text("ab1 é\"'\\\n{}&%😀", min_size=4, max_size=12).map(lambda text: f"zq{text}qz")
 
 
+FORMS: list[Callable[[str], str]] = [
+    str,
+    repr,
+    quote,
+    json.dumps,
+    lambda text: json.dumps(text, ensure_ascii=False),
+    lambda text: json.dumps(json.dumps({"arguments": [text]})),
+    lambda text: f"<{text}>",
+]
+
+
 @st.composite
 def leaky_histories(draw: st.DrawFn) -> tuple[str, list[CallRecord]]:
     """The records of one task, each with those before it in its history; every one shows the secret
@@ -241,15 +254,7 @@ def leaky_histories(draw: st.DrawFn) -> tuple[str, list[CallRecord]]:
     secret = draw(secrets)
 
     def shown() -> str:
-        form = draw(
-            st.sampled_from(
-                [
-                    *(str, json.dumps, repr, quote, lambda text: json.dumps(text, ensure_ascii=False)),
-                    *(lambda text: json.dumps(json.dumps({"arguments": [text]})), lambda text: f"<{text}>"),
-                ]
-            )
-        )
-        return str(form(secret))
+        return draw(st.sampled_from(FORMS))(secret)
 
     def nested() -> JsonValue:
         value: JsonValue = shown()
