@@ -81,6 +81,9 @@ ASYNC_LEAVES: dict[str, Any] = {"look": look, "fetch": TOOLS["fetch"], "open": B
 
 RUNS: dict[str, Run] = {}
 
+LEFT_BEHIND: set[asyncio.Task[Any]] = set()
+"""Keeps tasks that nobody waits for from being collected."""
+
 
 @guarded_tool
 def outer(run: str, program: Any) -> str:
@@ -131,7 +134,6 @@ class Run:
         self.name = name
         self.count: Counter[str] = Counter()
         self.threads: list[threading.Thread] = []
-        self.tasks: set[asyncio.Task[Any]] = set()
         RUNS[name] = self
 
     # --- leaves -------------------------------------------------------------------------------
@@ -306,13 +308,16 @@ class Run:
                 raise
 
         task = asyncio.create_task(guarded_cleanup())
-        await asyncio.sleep(0)
-        task.cancel()
+        try:
+            await asyncio.sleep(0)
+        finally:
+            task.cancel()
         await asyncio.wait({task})
 
     async def run_left_behind(self, children: list[Any]) -> None:
         """A task that nobody waits for."""
-        self.tasks.add(asyncio.create_task(self.run_seq(children)))
+        LEFT_BEHIND.add(task := asyncio.create_task(self.run_seq(children)))
+        task.add_done_callback(LEFT_BEHIND.discard)
 
     async def run_outer(self, children: list[Any]) -> None:
         try:
@@ -321,14 +326,16 @@ class Run:
             self.count["outer refused"] += 1
 
     async def join(self) -> None:
-        """Wait for the threads and tasks that programs started."""
-        while self.threads or self.tasks:
+        """Wait for the threads, tasks and callbacks that programs started, and for those that these start."""
+        ours = asyncio.current_task()
+        while True:
+            await asyncio.sleep(0)
             if self.threads:
                 await asyncio.to_thread(self.threads.pop().join)
+            elif tasks := asyncio.all_tasks() - {ours}:
+                await asyncio.wait(tasks)
             else:
-                task = self.tasks.pop()
-                if not task.done():
-                    await asyncio.wait({task})
+                return
 
 
 def pay_or_refusal(n: int) -> int | str:
