@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,8 +11,19 @@ from typing import Any
 
 import tiny_model
 
+from artis_sdk.records import Message
+
 # Small enough for two cores; `max_num_seqs` so that a test can fill the engine.
-ENGINE_ARGS: dict[str, Any] = {"max_model_len": 2048, "kv_cache_memory_bytes": 2**28, "max_num_seqs": 8}
+ENGINE_ARGS: dict[str, Any] = {
+    "max_model_len": 2048,
+    "kv_cache_memory_bytes": 2**28,
+    "max_num_seqs": 8,
+    "dtype": "float32",
+}
+SERVER_FLAGS = [
+    *("--max-model-len", "2048", "--kv-cache-memory-bytes", str(2**28), "--max-num-seqs", "8"),
+    "--disable-uvicorn-access-log",
+]
 ADAPTERS = {"simulator": tiny_model.lora_adapter()}
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -69,3 +81,14 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+def ask(text: str) -> tuple[Message, ...]:
+    return (Message(role="system", content="You are a test."), Message(role="user", content=text))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

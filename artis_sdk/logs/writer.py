@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from artis_sdk.errors import LogError
+from artis_sdk.errors import ArtisError, LogError
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.rows import Rows
 from artis_sdk.logs.schema import open_log
@@ -192,8 +192,9 @@ class Writer:
     def _refuse(self, error: Exception) -> None:
         kind = type(error).__name__
         if kind not in self._refusals:
-            # Its text may hold what must not be written anywhere.
-            _log.error("%s: a record could not be written (%s)", self._path, kind)
+            # The text of an error that is not ours may hold what must not be written anywhere.
+            why = str(error) if isinstance(error, ArtisError) else kind
+            _log.error("%s: a record could not be written: %s", self._path, why)
         self._refusals.setdefault(kind, error)
         self._refused += 1
 
