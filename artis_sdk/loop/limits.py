@@ -12,7 +12,8 @@ class Limits(BaseModel):
     """Limits over one whole run, rehearsal and commit, across concurrent attempts.
 
     A limit that is None does not apply. The rehearsal may use `1 - reserve` of each limit; of the rest,
-    half may go into the summary and all that is left into the commit. See `loop.budget.Budget` for what happens at a limit.
+    half may go into the summary and all that is left into the commit. `loop.budget.Budget` says what
+    happens at a limit.
 
     Args:
         tokens: prompt and completion tokens of all roles, cached ones included.
