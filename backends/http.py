@@ -47,6 +47,8 @@ class AiohttpClient(httpx2.AsyncClient):
             httpx2.NetworkError: the connection could not be made or was cut.
         """
         session = self._session or self._open(request.url.scheme)
+        if session.closed:  # since the SDK took the request; aiohttp would raise a bare RuntimeError
+            raise httpx2.NetworkError("the client is closed")
         try:
             answer = await session.request(
                 request.method,
