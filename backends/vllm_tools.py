@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from artis_sdk.backends.tool_text import ToolFormat
+
 # A template that shows one of these marks makes its model write that format; the first that fits counts.
 _MARKS = (
     ("<arg_key>", "glm45"),
@@ -18,6 +20,14 @@ _MARKS = (
     ("<|tool_call|>", "granite"),
     ("<tool_call>", "hermes"),
 )
+
+FORMATS = {
+    "hermes": ToolFormat.HERMES,
+    "qwen3_json": ToolFormat.HERMES,
+    "llama3_json": ToolFormat.LLAMA,
+    "mistral": ToolFormat.MISTRAL,
+}
+"""Those of vLLM's parsers whose format `tool_text` reads as well."""
 
 
 def guess_tool_parser(template: Any) -> str | None:

@@ -24,7 +24,7 @@ SERVER_FLAGS = [
     *("--max-model-len", "2048", "--kv-cache-memory-bytes", str(2**28), "--max-num-seqs", "8"),
     "--disable-uvicorn-access-log",
 ]
-ADAPTERS = {"simulator": tiny_model.lora_adapter()}
+ADAPTERS = {"simulator": tiny_model.lora_adapter(std=2.0)}
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 # Warnings are errors in the tests; those of vLLM and of what it imports are not ours to mend.

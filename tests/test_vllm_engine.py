@@ -1,0 +1,377 @@
+"""vLLM in process: a real engine, real weights, a real adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+import tiny_model
+from vllm_helpers import ADAPTERS, ENGINE_ARGS, THEIR_WARNINGS, all_gone, ask, descendants
+
+from artis_sdk.backends import conformance, resolve
+from artis_sdk.backends.vllm import VLLMBackend
+from artis_sdk.errors import (
+    BackendClosed,
+    ConfigurationError,
+    ContextOverflow,
+    EngineDead,
+    RequestRejected,
+)
+from artis_sdk.records import Message, Request, ToolSpec
+
+pytestmark = [pytest.mark.engine, *map(pytest.mark.filterwarnings, THEIR_WARNINGS)]
+
+MODEL = str(tiny_model.hf_model())
+BLOCK = 128  # tokens of a cache block on a CPU
+
+MOVE = ToolSpec(
+    name="move",
+    parameters={
+        "type": "object",
+        "properties": {"direction": {"enum": ["north", "south"]}},
+        "required": ["direction"],
+        "additionalProperties": False,
+    },
+)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[VLLMBackend]:
+    broken = tmp_path_factory.mktemp("adapters") / "broken"
+    shutil.copytree(ADAPTERS["simulator"], broken)
+    (broken / "adapter_model.safetensors").write_bytes(b"no weights")
+    made = resolve(f"vllm:{MODEL}", adapters={**ADAPTERS, "broken": broken}, engine_args=ENGINE_ARGS)
+    assert isinstance(made, VLLMBackend)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.aclose()
+
+
+async def started() -> VLLMBackend:
+    made = VLLMBackend(MODEL, engine_args=ENGINE_ARGS)
+    await made.start()
+    return made
+
+
+def lazy(model: str = MODEL, **engine_args: object) -> VLLMBackend:
+    return VLLMBackend(model, engine_args={**ENGINE_ARGS, **engine_args})
+
+
+BROKEN = {
+    "a model that is not there": (lambda: lazy("/no/such/model"), ConfigurationError),
+    "an argument that vLLM does not know": (lambda: lazy(no_such_argument=1), ConfigurationError),
+    "an adapter that is no adapter": (
+        lambda: VLLMBackend(MODEL, adapters={"x": "/no/such/adapter"}),
+        ConfigurationError,
+    ),
+}
+# Closing is checked on engines of its own, in flight on one that runs; elsewhere on one not yet started.
+OWN_ENGINE = {"closing_in_flight": started, "use_after_close": started}
+
+
+@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+async def test_conformance(check: conformance.Check, backend: VLLMBackend) -> None:
+    make = OWN_ENGINE.get(check.__name__, lazy)
+    try:
+        # A model with random weights may make many calls before it makes an end.
+        profile = conformance.Profile(make=make, shared=backend, broken=BROKEN, structured_tokens=1200)
+        await check(profile)
+    except conformance.Skip as skip:
+        pytest.skip(str(skip))
+
+
+# --- adapters ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("adapter", [None, "simulator"])
+async def test_the_same_tokens_as_transformers_and_peft(backend: VLLMBackend, adapter: str | None) -> None:
+    """The prompt, the weights and the adapter are the right ones: greedy answers agree token by token."""
+    completion = await backend.complete(
+        Request(messages=ask("Where to?"), temperature=0.0, max_tokens=24, logprobs=True, adapter=adapter)
+    )
+    assert completion.logprobs is not None
+    expected = await asyncio.to_thread(greedy, ask("Where to?"), adapter, 24)
+    assert [token.id for token in completion.logprobs] == expected
+
+
+def greedy(messages: tuple[Message, ...], adapter: str | None, tokens: int) -> list[int]:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    model = AutoModelForCausalLM.from_pretrained(MODEL)
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, ADAPTERS[adapter])
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    prompt = tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, return_dict=False, return_tensors="pt"
+    )
+    with torch.no_grad():
+        whole = model.generate(input_ids=prompt, do_sample=False, max_new_tokens=tokens)
+    ids: list[int] = whole[0, prompt.shape[1] :].tolist()
+    return ids
+
+
+async def test_base_and_adapter_in_one_batch(backend: VLLMBackend) -> None:
+    """Agent and simulator decode together, with log-probabilities and seeds, and the engine lives."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(
+                backend.complete(
+                    Request(
+                        messages=ask(f"Question {i}"),
+                        max_tokens=24,
+                        seed=i,
+                        logprobs=True,
+                        adapter="simulator" if i % 2 else None,
+                    )
+                )
+            )
+            for i in range(12)
+        ]
+    assert all(len(task.result().logprobs or ()) == 24 for task in tasks)
+
+
+async def test_a_broken_adapter_is_an_error_and_the_engine_lives(backend: VLLMBackend) -> None:
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="broken"):
+            await backend.complete(Request(messages=ask("Hi"), max_tokens=4, adapter="broken"))
+    assert (await backend.complete(Request(messages=ask("Hi"), max_tokens=4))).text
+
+
+# --- prefix cache -----------------------------------------------------------------------------
+
+
+async def test_cached_tokens_are_reported_by_adapter(backend: VLLMBackend) -> None:
+    messages = ask("The same long story. " * 40)
+    first, second, adapted = [
+        (await backend.complete(Request(messages=messages, max_tokens=2, adapter=adapter))).usage
+        for adapter in (None, None, "simulator")
+    ]
+    assert first.prompt_tokens == second.prompt_tokens > 2 * BLOCK
+    assert first.cached_tokens == 0
+    assert second.cached_tokens >= BLOCK
+    assert second.cached_tokens % BLOCK == 0
+    assert adapted.cached_tokens == 0, "the adapter's keys and values are not the base model's"
+
+
+# --- scheduling -------------------------------------------------------------------------------
+
+
+async def test_a_commit_overtakes_rehearsals(backend: VLLMBackend) -> None:
+    waiting = 3 * ENGINE_ARGS["max_num_seqs"]
+    for commit_priority, before_it in ((0, range(waiting - 8, waiting + 1)), (-1, range(9))):
+        ended = 0
+
+        async def rehearse(i: int) -> None:
+            nonlocal ended
+            await backend.complete(Request(messages=ask(f"Rehearse {i}"), max_tokens=48))
+            ended += 1
+
+        async with asyncio.TaskGroup() as group:
+            for i in range(waiting):
+                group.create_task(rehearse(i))
+            await asyncio.sleep(0.2)
+            await backend.complete(Request(messages=ask("Commit"), max_tokens=2, priority=commit_priority))
+            assert ended in before_it, f"at priority {commit_priority} {ended} rehearsals came first"
+
+
+async def test_long_prompts_with_seeds_together(backend: VLLMBackend) -> None:
+    """With chunked prefill this kills a CPU engine."""
+    requests = [
+        Request(messages=ask(f"{i}: " + "Much to read. " * 100), seed=i % 3, max_tokens=16) for i in range(12)
+    ]
+    completions = await asyncio.gather(*map(backend.complete, requests))
+    assert all(completion.usage.completion_tokens == 16 for completion in completions)
+
+
+async def test_cancelled_requests_hold_nothing(backend: VLLMBackend) -> None:
+    """Had a hundred requests of 1,500 tokens gone on, one more would have to wait for minutes."""
+    request = Request(messages=ask("Talk on."), max_tokens=1500)
+    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(100)]
+    await asyncio.sleep(0.5)
+    for task in tasks:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
+    async with asyncio.timeout(10):
+        await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
+
+
+async def test_a_listener_that_raises_ends_its_request(backend: VLLMBackend) -> None:
+    class Enough(Exception):
+        pass
+
+    def listen(piece: str) -> None:
+        raise Enough
+
+    with pytest.raises(Enough):
+        await backend.complete(Request(messages=ask("Talk on."), max_tokens=1500), on_token=listen)
+    async with asyncio.timeout(10):
+        await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
+
+
+async def test_the_event_loop_goes_on_during_decoding(backend: VLLMBackend) -> None:
+    late: list[float] = []
+
+    async def clock() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.005)
+            late.append(time.perf_counter() - before - 0.005)
+
+    watching = asyncio.create_task(clock())
+    requests = [Request(messages=ask(f"Story {i}. " * 50), max_tokens=64) for i in range(16)]
+    await asyncio.gather(*(backend.complete(request, on_token=len) for request in requests))
+    watching.cancel()
+    late.sort()
+    assert len(late) > 50
+    assert late[int(0.95 * len(late))] < 0.1, "the 95th percentile of the loop's lag, in seconds"
+
+
+async def test_another_event_loop_is_refused(backend: VLLMBackend) -> None:
+    errors: list[BaseException] = []
+
+    def other_loop() -> None:
+        try:
+            asyncio.run(backend.complete(Request(messages=ask("Hi"))))
+        except ConfigurationError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=other_loop)
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    assert "event loop" in str(errors[0])
+
+
+# --- what is written --------------------------------------------------------------------------
+
+
+async def test_json_has_no_blanks_to_get_lost_in(backend: VLLMBackend) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 9}, "b": {"type": "boolean"}},
+        "required": ["a", "b"],
+        "additionalProperties": False,
+    }
+    for seed in range(6):
+        text = (
+            await backend.complete(Request(messages=ask("JSON!"), schema=schema, seed=seed, max_tokens=64))
+        ).text
+        value = json.loads(text)
+        assert text == json.dumps(value, separators=(",", ":")) or text == json.dumps(value)
+
+
+async def test_a_schema_that_cannot_be_held_is_refused(backend: VLLMBackend) -> None:
+    unheld = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
+    with pytest.raises(RequestRejected, match="schema"):
+        await backend.complete(Request(messages=ask("JSON!"), schema=unheld))
+
+
+async def test_tools_are_in_the_prompt_and_calls_out_of_the_text(backend: VLLMBackend) -> None:
+    plain = await backend.complete(Request(messages=ask("Go"), max_tokens=4))
+    for stream in (False, True):
+        pieces: list[str] = []
+        called = await backend.complete(
+            Request(messages=ask("Go"), tools=(MOVE,), tool_choice="required", max_tokens=1200),
+            on_token=pieces.append if stream else None,
+        )
+        assert called.usage.prompt_tokens > plain.usage.prompt_tokens + 50
+        assert called.finish_reason == "tool_calls"
+        assert {call.tool for call in called.tool_calls} == {"move"}
+        assert "<tool_call>" in called.raw
+        assert "<tool_call>" not in called.text
+        assert "".join(pieces) == (called.text if stream else "")
+
+
+async def test_a_call_cut_short_is_malformed(backend: VLLMBackend) -> None:
+    cut = await backend.complete(
+        Request(messages=ask("Go"), tools=(MOVE,), tool_choice="required", max_tokens=12)
+    )
+    assert cut.finish_reason == "length"
+    (call,) = cut.tool_calls
+    assert call.malformed
+    assert call.raw
+    assert call.raw in cut.raw
+
+
+async def test_stop_strings_in_a_stream(backend: VLLMBackend) -> None:
+    request = Request(messages=ask("Tell"), temperature=0.0, max_tokens=48)
+    free = (await backend.complete(request)).text
+    stop = free[len(free) // 2 :][:3]
+    pieces: list[str] = []
+    held = await backend.complete(
+        Request(messages=ask("Tell"), temperature=0.0, max_tokens=48, stop=(stop,)), on_token=pieces.append
+    )
+    assert "".join(pieces) == held.text == free[: free.index(stop)]
+    assert held.finish_reason == "stop"
+
+
+async def test_answers_are_cut_at_the_window_and_prompts_refused(backend: VLLMBackend) -> None:
+    window = backend.capabilities.context_window
+    assert window == ENGINE_ARGS["max_model_len"]
+    nearly = Request(messages=ask("word " * 700), max_tokens=10 * window)
+    completion = await backend.complete(nearly)
+    assert completion.finish_reason == "length"
+    assert completion.usage.total_tokens == window
+    fits_exactly = await length_of(backend, window)
+    with pytest.raises(ContextOverflow):
+        await backend.complete(Request(messages=ask(fits_exactly)))
+
+
+async def length_of(backend: VLLMBackend, tokens: int) -> str:
+    """A question whose prompt has exactly so many tokens."""
+    base = (await backend.complete(Request(messages=ask(""), max_tokens=1))).usage.prompt_tokens
+    one = (await backend.complete(Request(messages=ask("\t" * 100), max_tokens=1))).usage.prompt_tokens - base
+    return "\t" * ((tokens - base) * 100 // one)
+
+
+# --- ends -------------------------------------------------------------------------------------
+
+
+async def test_closing_while_it_starts_leaves_no_process() -> None:
+    starting = lazy()
+    task = asyncio.create_task(starting.complete(Request(messages=ask("Hi"))))
+    before = descendants(os.getpid())
+    fresh: set[int] = set()
+    for _ in range(1200):
+        fresh = descendants(os.getpid()) - before
+        if fresh:
+            break
+        await asyncio.sleep(0.1)
+    assert fresh
+    await starting.aclose()
+    with pytest.raises(BackendClosed):
+        await task
+    assert all_gone(fresh, 5.0)
+
+
+async def test_a_killed_engine_is_an_error_and_no_hang(backend: VLLMBackend) -> None:
+    """Last, because it ends the module's engine."""
+    processes = backend.process_ids
+    assert len(processes) >= 2, "the engine core and its worker"
+    request = Request(messages=ask("Talk on."), max_tokens=1500)
+    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(12)]
+    await asyncio.sleep(0.5)
+    os.kill(processes[0], signal.SIGKILL)
+    async with asyncio.timeout(10):
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(end) for end in ends] == [EngineDead] * 12
+    async with asyncio.timeout(5):
+        with pytest.raises(EngineDead):
+            await backend.complete(request)
+    await backend.aclose()
+    assert all_gone(processes, 5.0)
+    with pytest.raises(BackendClosed):
+        await backend.complete(request)

@@ -1,0 +1,170 @@
+"""Clients of a real `vllm serve`, run as `artis serve` runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from vllm_helpers import all_gone, ask, descendants, free_port
+
+from artis_sdk.backends import Backend, conformance, resolve
+from artis_sdk.backends.retry import RetryPolicy
+from artis_sdk.errors import AuthenticationFailed, ConfigurationError, ConnectionLost, RequestRejected
+from artis_sdk.records import Request
+
+pytestmark = pytest.mark.engine
+
+CHILD = Path(__file__).with_name("vllm_child.py")
+BLOCK = 128  # tokens of a cache block on a CPU
+
+
+@dataclass
+class Up:
+    """A program that runs a server."""
+
+    program: asyncio.subprocess.Process
+    port: int
+    announced: str
+
+    def client(self, kind: str) -> Backend:
+        url = f"http://127.0.0.1:{self.port}"
+        if kind == "anthropic":
+            return resolve("anthropic:tiny", base_url=url, api_key="none", context_window=2048)
+        more = {"strict_tools": True} if kind == "openai" else {}
+        return resolve(f"{kind}:tiny", base_url=f"{url}/v1", context_window=2048, **more)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def up() -> AsyncIterator[Up]:
+    port = free_port()
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, str(CHILD), "serve", str(port), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert program.stdout is not None
+        async with asyncio.timeout(240):
+            lines = [(await program.stdout.readline()).decode() for _ in range(3)]
+        yield Up(program, port, "".join(lines))
+    finally:
+        if program.returncode is None:
+            program.terminate()
+        await program.wait()
+
+
+@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", ["vllm", "openai", "anthropic"])
+async def test_conformance(check: conformance.Check, kind: str, up: Up) -> None:
+    try:
+        # A model with random weights may make many calls before it makes an end.
+        await check(conformance.Profile(make=lambda: up.client(kind), structured_tokens=1200))
+    except conformance.Skip as skip:
+        pytest.skip(str(skip))
+
+
+@pytest_asyncio.fixture
+async def backend(up: Up) -> AsyncIterator[Backend]:
+    made = up.client("vllm")
+    yield made
+    await made.aclose()
+
+
+async def test_it_says_how_to_reach_it(up: Up) -> None:
+    assert f'resolve("vllm:tiny", base_url="http://127.0.0.1:{up.port}/v1")' in up.announced
+    assert 'adapter="simulator"' in up.announced
+
+
+async def test_an_adapter_answers_beside_its_base(backend: Backend) -> None:
+    assert backend.capabilities.adapters
+    base, adapted, again = [
+        await backend.complete(
+            Request(messages=ask("Where to?"), temperature=0.0, max_tokens=24, adapter=adapter)
+        )
+        for adapter in (None, "simulator", None)
+    ]
+    assert base.text == again.text != adapted.text
+    assert (base.model, adapted.model) == ("tiny", "simulator")
+    with pytest.raises(RequestRejected, match="nobody"):
+        await backend.complete(Request(messages=ask("Hi"), adapter="nobody"))
+
+
+async def test_cached_tokens_are_reported(backend: Backend) -> None:
+    messages = ask("A story told to the server. " * 40)
+    first, second = [
+        (await backend.complete(Request(messages=messages, max_tokens=2))).usage for _ in range(2)
+    ]
+    assert first.cached_tokens == 0
+    assert BLOCK <= second.cached_tokens < second.prompt_tokens
+
+
+async def test_a_commit_overtakes_rehearsals(backend: Backend) -> None:
+    ended = 0
+
+    async def rehearse(i: int) -> None:
+        nonlocal ended
+        await backend.complete(Request(messages=ask(f"Rehearse {i}"), max_tokens=48))
+        ended += 1
+
+    async with asyncio.TaskGroup() as group:
+        for i in range(24):  # three times what the engine decodes at once
+            group.create_task(rehearse(i))
+        await asyncio.sleep(0.3)
+        await backend.complete(Request(messages=ask("Commit"), max_tokens=2, priority=-1))
+        assert ended <= 8
+
+
+async def test_cancelled_requests_hold_nothing(backend: Backend) -> None:
+    request = Request(messages=ask("Talk on."), max_tokens=1500)
+    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(32)]
+    await asyncio.sleep(0.5)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    async with asyncio.timeout(10):
+        await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
+
+
+async def test_no_key_of_another_provider_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        keys.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-somebody-elses")
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    made = resolve("vllm:tiny", base_url=f"http://127.0.0.1:{port}/v1")
+    with pytest.raises(AuthenticationFailed):
+        await made.complete(Request(messages=ask("Hi")))
+    await made.aclose()
+    listening.close()
+    assert b"sk-somebody" not in keys[0]
+
+
+@pytest.mark.parametrize(
+    "options", [{"engine_args": {"seed": 1}}, {"tool_parser": "hermes"}, {"nonsense": 1}]
+)
+def test_options_of_the_other_way_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        resolve("vllm:tiny", base_url="http://127.0.0.1:1/v1", **options)
+
+
+async def test_asked_to_end_it_ends_with_everything(up: Up) -> None:
+    """Last, because it ends the module's server."""
+    processes = descendants(up.program.pid)
+    assert len(processes) >= 3, "API server, engine core and worker"
+    up.program.send_signal(signal.SIGINT)
+    async with asyncio.timeout(30):
+        assert await up.program.wait() == 0
+    assert await asyncio.to_thread(all_gone, processes, 1.0)
+    no_retry = resolve("vllm:tiny", base_url=f"http://127.0.0.1:{up.port}/v1", retry=RetryPolicy(attempts=1))
+    with pytest.raises(ConnectionLost):
+        await no_retry.complete(Request(messages=ask("Hi")))
+    await no_retry.aclose()
