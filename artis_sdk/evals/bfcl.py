@@ -95,7 +95,7 @@ def parse_ground_truth(text: str, tools: Toolset) -> ToolCall:
     node = ast.parse(text, mode="eval").body
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise ValueError(f"not a call: {text!r}")
-    names = list(inspect.signature(tools[node.func.id].function).parameters)
+    names = list(inspect.signature(tools[node.func.id]).parameters)
     names = names[1:] if names[:1] == ["self"] else names
     arguments = {names[i]: ast.literal_eval(value) for i, value in enumerate(node.args)}
     arguments |= {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
@@ -142,7 +142,7 @@ class OfficialChecker:
         tool = self._tools[call.tool]
         invocation = tool.parse(call)
         try:
-            value = tool.function(*invocation.args, **invocation.kwargs)
+            value = getattr(tool.owner, tool.name)(*invocation.args, **invocation.kwargs)
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is its outcome
             return tool.outcome_of_error(error, Provenance.REAL).text()
         return tool.outcome(value, Provenance.REAL).text()
