@@ -130,6 +130,8 @@ class Result(BaseModel):
     usage: dict[Role, Usage] = Field(default_factory=dict)
     """By role, rehearsal and commit together."""
     ended: Ending = "answer"
+    notes: tuple[str, ...] = ()
+    """What a reader must know of the commit, such as a limit that it ran past."""
 
     @property
     def divergences(self) -> tuple[CommittedCall, ...]:
