@@ -54,8 +54,7 @@ def rehearse(
         print_json(plan)
         return
     _print_usage(plan.usage)
-    for note in plan.notes:
-        console.print(f"[yellow]note:[/yellow] {note}")
+    _print_notes(plan.notes)
     next_step(
         f"artis run --plan {save}" if save else "artis run TASK, or rehearse --save plan.json to keep it"
     )
@@ -88,6 +87,7 @@ def run(
         return
     console.print(f"[bold]{result.answer or ''}[/bold]", highlight=False)
     _print_usage(result.usage)
+    _print_notes((*result.plan.notes, *result.notes))
     if result.divergences:
         console.print(f"[magenta]{len(result.divergences)} of {len(result.calls)} calls diverged[/magenta]")
     next_step("artis logs show" if settings.log else "set ARTIS_LOG=calls.db to record real calls")
@@ -139,6 +139,11 @@ def _settings(
         "attempts": attempts,
     }
     return load_settings({name: value for name, value in given.items() if value is not None})
+
+
+def _print_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        console.print(f"[yellow]note:[/yellow] {note}", highlight=False)
 
 
 def _print_usage(usage: dict[Role, Usage]) -> None:
