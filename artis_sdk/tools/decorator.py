@@ -46,8 +46,9 @@ def guarded_tool(
 ) -> F | Callable[[F], F]:
     """Guard a sync or async function or method: in a session its calls go where the session says.
 
-    Outside every session it behaves as the plain function. The tool's schema is made from annotations
-    and docstring at first use. Put it on top of other decorators, above all of those that cache: what
+    Outside every session it behaves as the plain function. Inside, arguments are checked against the
+    schema first (`InvalidArguments`), so a rehearsal fails where a commit would. The schema is made from
+    annotations and docstring at first use. Put it on top of other decorators, above all of those that cache: what
     it guards is what stands below. A method's first parameter must be called `self` or `cls`.
 
     Args:

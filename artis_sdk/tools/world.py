@@ -177,6 +177,9 @@ def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None
 def rehearsing(runs_code: bool) -> Iterator[None]:
     """A rehearsal is going on in this process.
 
+    Out of reach are other processes that ran before (a pool's workers started earlier, a service), and
+    what something left behind starts in new threads when the rehearsal is over.
+
     Args:
         runs_code: whether it runs code of the application's (a caller's own agent, a sandbox), whose
             calls may lose their context; if so, calls of unknown origin are refused meanwhile, here
