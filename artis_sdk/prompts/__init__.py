@@ -18,6 +18,7 @@ from artis_sdk.prompts.data import (
     encode,
     encode_lines,
     encode_message,
+    encode_spaced,
     encode_step,
     encode_trajectory,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "encode",
     "encode_lines",
     "encode_message",
+    "encode_spaced",
     "encode_step",
     "encode_trajectory",
 ]
@@ -79,7 +81,17 @@ class Prompts:
     def __init__(self, overrides: Mapping[str, str | Path] | Path | str | None = None) -> None:
         if isinstance(overrides, str | Path):
             overrides = _in_folder(Path(overrides))
-        self._own = {name: _compile(name, source) for name, source in (overrides or {}).items()}
+        compiled = {name: _compile(name, source) for name, source in (overrides or {}).items()}
+        self._own = {name: template for name, (_, template) in compiled.items()}
+        self._texts = {name: text for name, (text, _) in compiled.items()}
+
+    def text(self, name: str) -> str:
+        """A template as it is written.
+
+        Raises:
+            ConfigurationError: an unknown template.
+        """
+        return self._texts.get(name) or _default_text(name)
 
     def render(self, name: str, **fields: Any) -> str:
         """Fill in a template.
@@ -108,8 +120,8 @@ def _in_folder(folder: Path) -> dict[str, str | Path]:
     return {path.stem: path for path in sorted(folder.glob("*.j2"))}
 
 
-def _compile(name: str, source: str | Path) -> Template:
-    """Compile an override; whatever is wrong with it shows here and not in the middle of a run."""
+def _compile(name: str, source: str | Path) -> tuple[str, Template]:
+    """An override's text, compiled; what is wrong with it shows here and not in the middle of a run."""
     from jinja2 import TemplateError
     from jinja2.meta import find_undeclared_variables
 
@@ -125,13 +137,18 @@ def _compile(name: str, source: str | Path) -> Template:
         raise ConfigurationError(
             f"template {name!r} has no field {sorted(unknown)[0]!r}; its fields: {known}"
         )
-    return template
+    return text, template
 
 
 @cache
 def _default(name: str) -> Template:
+    return _environment().from_string(_default_text(name))
+
+
+@cache
+def _default_text(name: str) -> str:
     _check_name(name)
-    return _environment().from_string((_FOLDER / f"{name}.j2").read_text(encoding="utf-8"))
+    return (_FOLDER / f"{name}.j2").read_text(encoding="utf-8")
 
 
 def _check_name(name: str) -> None:

@@ -32,6 +32,20 @@ def encode(value: Any) -> Data:
         text = to_json(value, inf_nan_mode="strings")
     except (PydanticSerializationError, UnicodeEncodeError):  # lone surrogates have no UTF-8
         text = json.dumps(value).encode()
+    return _escape(text)
+
+
+def encode_spaced(value: Any) -> Data:
+    """As `encode`, with a space after each comma and colon, as models write JSON."""
+    plain = json.loads(encode(value))
+    try:
+        text = json.dumps(plain, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        text = json.dumps(plain).encode()
+    return _escape(text)
+
+
+def _escape(text: bytes) -> Data:
     text = text.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
     if not text.isascii():
         text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")

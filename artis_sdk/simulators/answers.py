@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from artis_sdk.actions import parse_literal
+from artis_sdk.prompts import encode_spaced
 from artis_sdk.records import Outcome, Provenance
 from artis_sdk.tools import GuardedTool
 
@@ -73,6 +75,28 @@ def typed_entries(text: str, count: int) -> list[JsonValue]:
     if not isinstance(answer, dict) or set(answer) != {"outputs"}:
         raise UnreadableAnswer('it is not an object {"outputs": [...]}')
     return _counted(answer["outputs"], count)
+
+
+def typed_answer(outcomes: Iterable[Outcome]) -> str:
+    """The typed answer that says these outcomes, as `typed_entries` and `typed_outcome` read it back.
+
+    Spaces stand where engines put them that hold a model to JSON, and data is escaped as in prompts, so
+    that no text in it is a control token.
+    """
+    return encode_spaced({"outputs": [_entry(outcome) for outcome in outcomes]})
+
+
+def _entry(outcome: Outcome) -> dict[str, JsonValue]:
+    if outcome.ok:
+        return {"ok": True, "value": outcome.value}
+    entry: dict[str, JsonValue] = {
+        "ok": False,
+        "failure_type": outcome.type,
+        "message": outcome.message or "",
+    }
+    if not outcome.raised and outcome.value is not None:
+        entry["value"] = outcome.value
+    return entry
 
 
 def plain_entries(text: str, count: int) -> list[JsonValue]:

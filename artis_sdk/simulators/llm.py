@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final, Self
 
 from artis_sdk.contracts import Backend, Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
-from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, encode_step
+from artis_sdk.prompts import Prompts
 from artis_sdk.records import Completion, History, Message, Outcome, Request, Role, State, ToolCall
 from artis_sdk.simulators.answers import (
     UnreadableAnswer,
@@ -18,7 +19,8 @@ from artis_sdk.simulators.answers import (
     typed_entries,
     typed_outcome,
 )
-from artis_sdk.simulators.past import Past
+from artis_sdk.simulators.form import Prompter, PromptForm
+from artis_sdk.simulators.trained import Trained
 from artis_sdk.tools import GuardedTool
 
 _RETRY: Final = "Your answer could not be used: {}. Answer once more, exactly in the form asked for."
@@ -43,6 +45,7 @@ class LLMSimulator(Simulator):
         adapter: name of the LoRA adapter that was trained to simulate these tools.
         max_tokens: tokens of one answer; None is the backend's own limit.
         structured: use the typed form where the backend can enforce it.
+        form: what the prompt shows; by default everything there is.
 
     Attributes:
         backend: a name stands here until it is resolved.
@@ -58,6 +61,7 @@ class LLMSimulator(Simulator):
         adapter: str | None = None,
         max_tokens: int | None = None,
         structured: bool = True,
+        form: PromptForm | None = None,
     ) -> None:
         self.backend = backend
         self.prompts = prompts
@@ -65,6 +69,38 @@ class LLMSimulator(Simulator):
             messages=(), temperature=temperature, seed=seed, adapter=adapter, max_tokens=max_tokens
         )
         self._structured = structured
+        self.form = form or PromptForm()
+
+    @classmethod
+    def trained(
+        cls,
+        folder: str | os.PathLike[str],
+        backend: Backend | str,
+        *,
+        adapter: str | None = None,
+        seed: int | None = None,
+        max_tokens: int | None = None,
+    ) -> Self:
+        """A simulator that `artis train simulator` has trained, asked in the form it was trained in.
+
+        Args:
+            folder: of the adapter.
+            backend: serves the adapter, or a model that it was merged into; or its name.
+            adapter: the adapter's name there; None is for a merged model.
+            seed, max_tokens: as of `LLMSimulator`.
+
+        Raises:
+            ConfigurationError: the folder holds no trained simulator.
+        """
+        found = Trained.read(folder)
+        return cls(
+            backend,
+            prompts=found.prompts,
+            form=found.form,
+            adapter=adapter,
+            seed=seed,
+            max_tokens=max_tokens,
+        )
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         """See `Simulator.predict`. Unforked, it knows no tool documents and reports to no meter."""
@@ -85,8 +121,11 @@ class LLMSimulator(Simulator):
                 f"LLMSimulator({self.backend!r}) has no backend yet: give it to a Session, which resolves "
                 f"the name, or write LLMSimulator(artis_sdk.resolve({self.backend!r}))"
             )
-        typed = self._structured and self.backend.capabilities.structured_output
-        return _Attempt(self.backend, meter, tuple(tools), self.prompts or Prompts(), self._settings, typed)
+        typed = self.form.typed
+        if typed is None:
+            typed = self._structured and self.backend.capabilities.structured_output
+        form = self.form.model_copy(update={"typed": typed})
+        return _Attempt(self.backend, meter, tuple(tools), self.prompts or Prompts(), self._settings, form)
 
 
 class _Unmetered:
@@ -106,20 +145,17 @@ class _Attempt(Simulator):
         tools: tuple[Tool, ...],
         prompts: Prompts,
         settings: Request,
-        typed: bool,
+        form: PromptForm,
     ) -> None:
         self._backend = backend
         self._meter = meter
         self._tools = {tool.name: tool for tool in tools if isinstance(tool, GuardedTool)}
         self._names = {tool.name for tool in tools}
-        self._prompts = prompts
         self._settings = settings
-        self._typed = typed
-        self._documents = encode([tool.spec.document() for tool in tools])
-        self._system = Message(role="system", content=prompts.render("simulator_system", typed=typed))
-        self._state: tuple[State, Data] | None = None
-        self._past = Past()
-        self._history = Data()
+        self._form = form
+        self._typed = bool(form.typed)
+        self._held = self._typed and backend.capabilities.structured_output
+        self._prompter = Prompter(prompts, {tool.name: tool.spec for tool in tools}, form, typed=self._typed)
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         return (await self.predict_turn([call], state, history))[0]
@@ -127,6 +163,8 @@ class _Attempt(Simulator):
     async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
         if not calls:
             return []
+        if self._form.one_call and len(calls) > 1:
+            return await super().predict_turn(calls, state, history)
         self._check(calls)
         request = self._request(calls, state, history)
         completion = await self._meter.complete(self._backend, Role.SIMULATION, request)
@@ -150,30 +188,11 @@ class _Attempt(Simulator):
                 raise SimulationError(call.tool, "no tool has this name, so there is nothing to simulate")
 
     def _request(self, calls: Sequence[ToolCall], state: State, history: History) -> Request:
-        user = self._prompts.render(
-            "simulator_user",
-            tool_documents=self._documents,
-            init_config=self._encoded_state(state),
-            history=self._encoded_history(history),
-            action=encode([call_view(call) for call in calls]),
-        )
         return replace(
             self._settings,
-            messages=(self._system, Message(role="user", content=user)),
-            schema=answer_schema(len(calls)) if self._typed else None,
+            messages=self._prompter.prompt(calls, state, history).messages,
+            schema=answer_schema(len(calls)) if self._held else None,
         )
-
-    def _encoded_state(self, state: State) -> Data:
-        if self._state is None or self._state[0] is not state:
-            self._state = (state, encode(state))
-        return self._state[1]
-
-    def _encoded_history(self, history: History) -> Data:
-        new = self._past.advance(history)
-        pieces: list[Any] = [self._history] if new is not None and self._history else []
-        pieces += map(encode_step, history if new is None else new)
-        self._history = encode_lines(pieces)
-        return self._history
 
     def _outcomes(self, completion: Completion, calls: Sequence[ToolCall]) -> list[Outcome]:
         if completion.finish_reason == "length":

@@ -1,0 +1,110 @@
+"""How a simulator's prompt is laid out, and the prompt itself: one code for asking and for training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, Field
+
+from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, encode_step
+from artis_sdk.records import History, Message, State, ToolCall, ToolSpec
+from artis_sdk.records.calls import FROZEN
+from artis_sdk.simulators.cut import MARK, Cut, cut
+from artis_sdk.simulators.past import Past
+
+
+class PromptForm(BaseModel):
+    """What a simulator's prompt shows. A trained simulator is asked in the form it was trained in."""
+
+    model_config = FROZEN
+
+    documents: Literal["all", "called"] = "all"
+    """The documents of all tools, which stay the same through an attempt, or of those called."""
+    one_call: bool = False
+    """Ask once a call; else once a turn."""
+    typed: bool | None = None
+    """The answer says success or failure and of what type (`answers.answer_schema`); None is where the
+    backend can enforce it."""
+    focus: bool = False
+    """Show of the state only what the action refers to (`cut.cut`)."""
+    max_characters: int | None = Field(default=None, gt=0)
+    """Of tool documents, state, history and action together; state and history are cut to fit."""
+
+    @property
+    def cuts(self) -> bool:
+        return self.focus or self.max_characters is not None
+
+
+class Prompt(NamedTuple):
+    """What is sent, and what was cut from it."""
+
+    messages: tuple[Message, ...]
+    cut: Cut | None = None
+
+
+class Prompter:
+    """Writes the prompts of one attempt; what they share is encoded once.
+
+    Args:
+        prompts: the templates.
+        documents: of each tool, by name.
+        form: what to show.
+        typed: ask for the typed answer.
+    """
+
+    def __init__(
+        self, prompts: Prompts, specs: Mapping[str, ToolSpec], form: PromptForm, *, typed: bool
+    ) -> None:
+        self._prompts = prompts
+        self._specs = specs
+        self._form = form
+        self._system = Message(role="system", content=prompts.render("simulator_system", typed=typed))
+        self._all = encode([spec.document() for spec in specs.values()])
+        self._state: tuple[State, Data] | None = None
+        self._past = Past()
+        self._history = Data()
+
+    def prompt(self, calls: Sequence[ToolCall], state: State, history: History) -> Prompt:
+        """The messages for one action: appendix F's fields."""
+        documents = self._documents(calls)
+        action = encode([call_view(call) for call in calls])
+        left = None
+        if self._form.cuts:
+            limit = self._form.max_characters
+            room = None if limit is None else max(limit - len(documents) - len(action), 0)
+            left = cut(calls, state, history, room=room, focus=self._form.focus)
+            shown_state, shown_history = encode(left.state), _encoded(left)
+        else:
+            shown_state, shown_history = self._encoded_state(state), self._encoded_history(history)
+        user = self._prompts.render(
+            "simulator_user",
+            tool_documents=documents,
+            init_config=shown_state,
+            history=shown_history,
+            action=action,
+        )
+        return Prompt((self._system, Message(role="user", content=user)), left)
+
+    def _documents(self, calls: Sequence[ToolCall]) -> Data:
+        if self._form.documents == "all":
+            return self._all
+        called = dict.fromkeys(call.tool for call in calls if call.tool in self._specs)
+        return encode([self._specs[name].document() for name in called])
+
+    def _encoded_state(self, state: State) -> Data:
+        if self._state is None or self._state[0] is not state:
+            self._state = (state, encode(state))
+        return self._state[1]
+
+    def _encoded_history(self, history: History) -> Data:
+        new = self._past.advance(history)
+        pieces: list[Any] = [self._history] if new is not None and self._history else []
+        pieces += map(encode_step, history if new is None else new)
+        self._history = encode_lines(pieces)
+        return self._history
+
+
+def _encoded(left: Cut) -> Data:
+    missing: list[Any] = [{MARK: left.steps}] if left.steps else []
+    return encode_lines([*missing, *map(encode_step, left.history)])
