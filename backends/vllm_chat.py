@@ -98,6 +98,10 @@ class Chat:
         """The context's length in tokens."""
         return int(self._config.max_model_len)
 
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, without special tokens."""
+        return len(self._renderer.tokenizer.encode(text, add_special_tokens=False))
+
     async def prompt(self, request: Request) -> Any:
         """The request as tokens, through the chat template.
 
