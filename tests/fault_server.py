@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -75,13 +76,14 @@ class Server:
     """A running server. `base_url` is the OpenAI client's; `root_url`, without `/v1`, Anthropic's."""
 
     port: int
+    scheme: str = "http"
     requests: list[Seen] = field(default_factory=list)
     connections: set[asyncio.Transport] = field(default_factory=set)
     peak_connections: int = 0
 
     @property
     def root_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def base_url(self) -> str:
@@ -90,7 +92,11 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler | Iterable[Reply], *, port: int = 0, keep: bool = True
+    handler: Handler | Iterable[Reply],
+    *,
+    port: int = 0,
+    keep: bool = True,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
     """Serve on localhost while the block runs.
 
@@ -98,11 +104,12 @@ async def serving(
         handler: request to reply, or the replies in order; after the last one the connection is cut.
         port: 0 takes a free one.
         keep: keep every request in `Server.requests`.
+        tls: serve HTTPS with this context.
     """
     handle = handler if callable(handler) else _scripted(handler)
-    server = Server(port)
+    server = Server(port, "https" if tls else "http")
     loop = asyncio.get_running_loop()
-    listener = await loop.create_server(lambda: _Connection(server, handle, keep), "127.0.0.1", port)
+    listener = await loop.create_server(lambda: _Connection(server, handle, keep), "127.0.0.1", port, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server

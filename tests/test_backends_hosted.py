@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -187,6 +188,29 @@ async def test_a_second_event_loop_is_refused(make: Make) -> None:
         with pytest.raises(errors.ConfigurationError, match="event loop"):
             await asyncio.to_thread(lambda: asyncio.run(backend.complete(HELLO)))
         await backend.aclose()
+
+
+@DIALECTS
+async def test_https_and_its_certificates(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that the environment trusts is taken, any other is refused."""
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate}"
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+    made = await asyncio.create_subprocess_exec(*command.split(), *names, stderr=DEVNULL)
+    assert await made.wait() == 0
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    async with serving(lambda seen: answer(seen, "x"), tls=tls) as server:
+        stranger = connect(make, server, retry=RetryPolicy(attempts=1))
+        with pytest.raises(errors.ConnectionLost, match=r"(?i)certificate"):
+            await stranger.complete(HELLO)
+        monkeypatch.setenv("SSL_CERT_FILE", certificate)
+        friend = connect(make, server)
+        assert (await friend.complete(HELLO)).text == "x"
+        await stranger.aclose()
+        await friend.aclose()
 
 
 async def test_the_keys_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
