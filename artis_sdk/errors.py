@@ -142,6 +142,10 @@ class LogError(ArtisError):
     """A call log cannot be read or written."""
 
 
+class TrainingError(ArtisError):
+    """Training cannot begin, or cannot go on; what was saved before is kept."""
+
+
 # --- backends ---------------------------------------------------------------------------------
 
 

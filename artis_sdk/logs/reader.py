@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,23 @@ class Reader:
             if len(records) == _PAGE_ROWS or size >= _PAGE_CHARACTERS:
                 return records, row[0]
         return records, top
+
+    def rows(self, connection: sqlite3.Connection, numbers: Iterable[int]) -> Iterator[CallRecord]:
+        """The records of these rows, in the order given.
+
+        Args:
+            connection: to the log.
+            numbers: ids of rows; ascending is fastest. Those that are no record are passed over.
+
+        Raises:
+            LogError: a row is damaged.
+            sqlite3.Error: the file cannot be read.
+        """
+        query = f"SELECT {_COLUMNS} FROM calls c WHERE c.id = ? AND c.record IS NOT NULL"
+        for number in numbers:
+            row = connection.execute(query, (number,)).fetchone()
+            if row is not None:
+                yield self._record(connection, row)
 
     def _record(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> CallRecord:
         number, previous, task, described, record, at, risk, process, tool, call, outcome, predicted = row
