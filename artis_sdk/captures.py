@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -25,7 +26,7 @@ from artis_sdk.contracts import LogStore, ObservedTool
 from artis_sdk.errors import LogError
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.codec import dumps, loads
-from artis_sdk.logs.late import LateCall, Scope
+from artis_sdk.logs.late import Scope, late_record
 from artis_sdk.logs.unwrap import secret_values
 from artis_sdk.records import CallRecord, Outcome, Provenance, new_id
 from artis_sdk.tools import add_observer, remove_observer
@@ -88,7 +89,7 @@ class Capture:
             The task's id.
         """
         name = id or new_id()
-        scope = Scope(session or name, name, loads(_snapshot(state)))
+        scope = Scope(session or name, name, loads(dumps(jsonable(state))))
         token = _scopes.set({**_scopes.get(), self._recorder.path: scope})
         try:
             yield name
@@ -156,31 +157,33 @@ _scopes: ContextVar[Mapping[Path, Scope]] = ContextVar(
 )
 
 
-def _snapshot(value: Any) -> bytes:
-    """The value as JSON bytes, now, as `jsonable` shows it."""
+def _snapshot(arguments: Mapping[str, Any], value: Any) -> bytes:
+    """Arguments and value as a JSON array, now, as `jsonable` shows them."""
     try:
-        return to_json(value, fallback=public_attributes)
+        return to_json((arguments, value), fallback=public_attributes)
     except (PydanticSerializationError, ValueError, RecursionError):
-        return dumps(jsonable(value)).encode()
+        plain = {name: jsonable(argument) for name, argument in arguments.items()}
+        return dumps([plain, jsonable(value)]).encode()
 
 
-def _snapshot_arguments(arguments: Mapping[str, Any]) -> bytes:
-    try:
-        return to_json(arguments, fallback=public_attributes)
-    except (PydanticSerializationError, ValueError, RecursionError):
-        return dumps({name: jsonable(value) for name, value in arguments.items()}).encode()
+class _Thread(threading.local):
+    """What a thread's calls in no task have in common."""
+
+    def __init__(self) -> None:
+        self.session = new_id()
 
 
-# Who makes a call that is in no task: sessions by asyncio task or thread.
-_makers: WeakKeyDictionary[asyncio.Task[Any] | threading.Thread, str] = WeakKeyDictionary()
+_thread = _Thread()
+_tasks: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
 
 
 def _maker() -> str:
-    try:
-        maker: asyncio.Task[Any] | threading.Thread = asyncio.current_task() or threading.current_thread()
-    except RuntimeError:
-        maker = threading.current_thread()
-    return _makers.get(maker) or _makers.setdefault(maker, new_id())
+    """The session of a call in no task: one for each asyncio task, or thread outside them."""
+    loop = asyncio._get_running_loop()
+    task = None if loop is None else asyncio.current_task(loop)
+    if task is None:
+        return _thread.session
+    return _tasks.get(task) or _tasks.setdefault(task, new_id())
 
 
 # --- who records ------------------------------------------------------------------------------
@@ -212,17 +215,16 @@ class _Recorder:
         try:
             if tool.idempotency_key in arguments:
                 arguments = {name: arguments[name] for name in arguments if name != tool.idempotency_key}
-            seen, given = _snapshot_arguments(arguments), _snapshot(value)
+            seen = _snapshot(arguments, value)
             failure: Outcome | str | None
             if error is None:
                 failure = tool.failure_type(value)
             else:
                 failure = tool.outcome_of_error(error, Provenance.REAL, duration)
-            secrets = secret_values((arguments, value)) if _STARS in seen or _STARS in given else []
-            scope = _scopes.get().get(self.path)
-            session = _maker() if scope is None else ""
+            secrets = secret_values((arguments, value)) if _STARS in seen else ()
+            place = _scopes.get().get(self.path) or _maker()
             self.log.append_late(
-                LateCall(tool, seen, given, failure, secrets, at, duration, ended, session, scope)
+                partial(late_record, tool, seen, failure, secrets, at, duration, ended, place)
             )
         except LogError as reason:
             self._lose(reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from artis_sdk.contracts import ObservedTool
@@ -31,63 +32,62 @@ class Scope:
         self.ends.insert(place, ended)
 
 
-@dataclass(slots=True)
-class LateCall:
-    """A call that has ended, as its caller left it. Called in the log's thread, it makes the record."""
+def late_record(
+    tool: ObservedTool,
+    seen: bytes,
+    failure: Outcome | str | None,
+    secrets: Iterable[str],
+    at: float,
+    duration: float,
+    ended: float,
+    place: Scope | str,
+) -> tuple[CallRecord, Iterable[str]]:
+    """A call that has ended, as its caller left it, as a record.
 
-    tool: ObservedTool
-    arguments: bytes
-    value: bytes
-    failure: Outcome | str | None
-    """How it failed: by exception, by the type of its value, not at all."""
-    secrets: list[str]
-    at: float
-    duration: float
-    ended: float
-    """Seconds of `time.perf_counter`."""
-    session: str
-    scope: Scope | None
-    made: CallRecord | None = None
-
-    def __call__(self) -> tuple[CallRecord, list[str]]:
-        if self.made is None:
-            self.made = self._record()
-        return self.made, self.secrets
-
-    def _record(self) -> CallRecord:
-        # Every field is given: pydantic's defaults cost more than all the rest.
-        name, scope, history = new_id(), self.scope, History()
-        call = ToolCall.model_construct(
-            id=name, tool=self.tool.name, arguments=loads(self.arguments), raw=None, malformed=None
-        )
-        outcome = self.failure if isinstance(self.failure, Outcome) else self._returned(self.failure)
-        if scope is not None:
-            history = scope.before(self.ended - self.duration)
-            scope.add(Step.model_construct(call=call, outcome=outcome), self.ended)
-        return CallRecord.model_construct(
-            id=name,
-            at=self.at,
-            session=self.session if scope is None else scope.session,
-            task=None if scope is None else scope.task,
-            spec=self.tool.spec,
-            source_hash=self.tool.source_hash,
-            call=call,
-            state=None if scope is None else scope.state,
-            history=history,
-            outcome=outcome,
-            predicted=None,
-            risk=self.tool.risk,
-            process=os.getpid(),
-        )
-
-    def _returned(self, failure_type: str | None) -> Outcome:
-        return Outcome.model_construct(
-            ok=failure_type is None,
-            value=loads(self.value),
-            failure_type=failure_type,
+    Args:
+        tool: what was called.
+        seen: JSON array of the arguments and the returned value.
+        failure: the outcome of a call that raised; else the failure type of what it returned, if any.
+        secrets: values that are secret wherever they stand.
+        at: seconds since the epoch, when it began.
+        duration: seconds.
+        ended: seconds of `time.perf_counter`.
+        place: the task that the call is part of, or the session of a call in no task.
+    """
+    # Every field is given: pydantic's defaults cost more than all the rest.
+    name, history = new_id(), History()
+    arguments, value = loads(seen)
+    call = ToolCall.model_construct(id=name, tool=tool.name, arguments=arguments, raw=None, malformed=None)
+    if isinstance(failure, Outcome):
+        outcome = failure
+    else:
+        outcome = Outcome.model_construct(
+            ok=failure is None,
+            value=value,
+            failure_type=failure,
             message=None,
             raised=False,
             provenance=Provenance.REAL,
             raw=None,
-            duration=self.duration,
+            duration=duration,
         )
+    scope = place if isinstance(place, Scope) else None
+    if scope is not None:
+        history = scope.before(ended - duration)
+        scope.add(Step.model_construct(call=call, outcome=outcome), ended)
+    record = CallRecord.model_construct(
+        id=name,
+        at=at,
+        session=place if isinstance(place, str) else place.session,
+        task=None if scope is None else scope.task,
+        spec=tool.spec,
+        source_hash=tool.source_hash,
+        call=call,
+        state=None if scope is None else scope.state,
+        history=history,
+        outcome=outcome,
+        predicted=None,
+        risk=tool.risk,
+        process=os.getpid(),
+    )
+    return record, secrets

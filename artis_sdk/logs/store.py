@@ -84,8 +84,7 @@ class CallLog:
         """As `append`, for a record that the writer's thread makes.
 
         Args:
-            make: gives the record and values that are secret wherever they stand in it; the same when
-                it is called again.
+            make: gives the record, and values that are secret wherever they stand in it; called once.
         """
         self._writer.put(make)
 

@@ -13,7 +13,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 from artis_sdk.errors import ArtisError, LogError
@@ -22,10 +21,10 @@ from artis_sdk.logs.rows import Rows
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
 
-Late = Callable[[], "tuple[CallRecord, Iterable[str]]"]
-"""Makes a record in the writer's thread; with it, values that are secret wherever they stand in it.
-
-It gives the same record when it is called again, after an attempt to write failed."""
+_Made = tuple[CallRecord, Iterable[str]]
+"""A record, and values that are secret wherever they stand in it."""
+Late = Callable[[], _Made]
+"""Makes a record in the writer's thread; called once."""
 
 _LINGER = 0.05  # seconds that a row may wait for others to share its transaction
 _ROWS = 500  # in one transaction, so that other processes come between
@@ -70,7 +69,7 @@ class Writer:
     def _begin(self) -> None:
         """As new: no thread, no connection, nothing waiting."""
         self._queue: deque[CallRecord | Late | _Mark] = deque()
-        self._held: deque[CallRecord | Late] = deque()
+        self._held: deque[CallRecord | Late | _Made] = deque()
         self._wake = threading.Event()
         self._urgent = threading.Event()
         self._thread: threading.Thread | None = None
@@ -204,7 +203,7 @@ class Writer:
         while self._held:
             try:
                 with self.io:
-                    written = self._transaction(list(islice(self._held, _ROWS)))
+                    written = self._transaction(min(len(self._held), _ROWS))
             except LogError as error:
                 return error
             except sqlite3.Error as error:
@@ -218,15 +217,14 @@ class Writer:
             deadline = time.monotonic() + self._busy_timeout
         return None
 
-    def _transaction(self, entries: list[CallRecord | Late]) -> int:
+    def _transaction(self, count: int) -> int:
         connection = self._connect()
         refused: list[Exception] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for entry in entries:
+            for n in range(count):
                 try:
-                    record, secrets = (entry, ()) if isinstance(entry, CallRecord) else entry()
-                    self._rows.add(connection, record, secrets)
+                    self._rows.add(connection, *self._made(n))
                 except Exception as error:
                     if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULT_OF_RECORD):
                         raise
@@ -242,7 +240,16 @@ class Writer:
         if self._rows.scrubbed:
             busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._rows.scrubbed = bool(busy)
-        return len(entries)
+        return count
+
+    def _made(self, n: int) -> _Made:
+        """The n-th record that is held."""
+        entry = self._held[n]
+        if isinstance(entry, CallRecord):
+            return entry, ()
+        if callable(entry):
+            entry = self._held[n] = entry()
+        return entry
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
