@@ -16,14 +16,13 @@ from pydantic import JsonValue
 
 from artis_sdk.contracts import LogStore
 from artis_sdk.errors import CommitRefused, JournalError, UnknownOutcome
-from artis_sdk.loop.actor import Actor, Trajectory
+from artis_sdk.loop.actor import Actor
 from artis_sdk.loop.budget import Budget, Emit, ignore
 from artis_sdk.loop.call_identity import IdempotencyKeys, Predictions
 from artis_sdk.loop.journal import Intent, Journal
 from artis_sdk.loop.journal_schema import CallState
 from artis_sdk.loop.rehearsal import shown_at_commit
 from artis_sdk.records import (
-    Attempt,
     CallRecord,
     CommittedCall,
     History,
@@ -361,18 +360,10 @@ async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> 
         messages=trajectory.messages,
         usage=dict(budget.usage),
         ended=trajectory.ended,
-        notes=(*_condensed(trajectory, prior), *budget.notes),
+        notes=(*budget.notes, *(["attempts were condensed to fit"] if trajectory.condensed_attempts else ())),
     )
     world.emit(CommitFinished(result=result))
     return result
-
-
-def _condensed(trajectory: Trajectory, prior: Sequence[Attempt]) -> tuple[str, ...]:
-    if not trajectory.condensed_attempts:
-        return ()
-    return (
-        f"the commit saw {trajectory.condensed_attempts} of {len(prior)} attempts condensed, to fit the context",
-    )
 
 
 def _is_cancelled() -> bool:
