@@ -48,8 +48,10 @@ def guarded_tool(
 
     Outside every session it behaves as the plain function. Inside, arguments are checked against the
     schema first (`InvalidArguments`), so a rehearsal fails where a commit would. The schema is made from
-    annotations and docstring at first use. Put it on top of other decorators, above all of those that cache: what
-    it guards is what stands below. A method's first parameter must be called `self` or `cls`.
+    annotations and docstring at first use.
+
+    Put it on top of other decorators, above all of those that cache: what it guards is what stands
+    below. A method's first parameter must be called `self` or `cls`.
 
     Args:
         function: the function, when used bare.
