@@ -139,7 +139,7 @@ def assemble(given: Given, settings: Settings, stack: AsyncExitStack) -> Parts:
         summarizer=_summarizer(advisor, prompts) if advises else None,
         prompts=prompts,
         journal=_journal(given.journal or settings.journal, stack),
-        log=_log(given.log or settings.log, redact, stack),
+        log=_log(given.log or settings.log, tools, given.redact, stack),
         redact=redact,
         limits=limits,
         prices=budget_prices,
@@ -334,11 +334,19 @@ def _journal(given: Journal | str | Path, stack: AsyncExitStack) -> Journal:
     return journal
 
 
-def _log(given: LogStore | str | Path | None, redact: Redactor, stack: AsyncExitStack) -> LogStore | None:
-    """The call log; one that the session opens also records the calls made outside its commits."""
+def _log(
+    given: LogStore | str | Path | None, tools: Toolset, redact: Redactor | None, stack: AsyncExitStack
+) -> LogStore | None:
+    """The call log; one that the session opens also records the calls made outside its commits.
+
+    Sessions of one file without a redactor of their own share the log.
+    """
     if not isinstance(given, str | Path):
         return given
-    return stack.enter_context(capture(given, redact=redact)).log
+    captured = capture(given, redact=redact)
+    stack.push_async_callback(captured.aclose)
+    captured.log.redactor.know(*tools.specs)
+    return captured.log
 
 
 def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[Journal, Toolset]:
