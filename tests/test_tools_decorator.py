@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.errors import ToolDefinitionError
@@ -102,6 +102,7 @@ def result_of(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return str(error)
 
 
+@settings(deadline=None)
 @given(signatures(), calls(), st.booleans())
 def test_any_call_of_any_signature_gives_the_same(signature: Any, call: Any, is_async: bool) -> None:
     plain = function_of(signature, is_async)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
 
@@ -154,6 +154,7 @@ def test_a_failure_without_a_value_is_raised() -> None:
     assert (reply.error.failure_type, reply.error.message) == ("limit", "too much")
 
 
+@settings(deadline=None)
 @given(st.sampled_from([PaymentError, Frozen, ValueError, LookupError, OSError]), st.text())
 def test_an_error_survives_being_an_outcome(kind: type[Exception], message: str) -> None:
     error = PAY.reply(PAY.outcome_of_error(kind(message), REAL)).error
@@ -170,6 +171,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_json_is_json_already(value: Any) -> None:
     assert jsonable(value) == value

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -174,6 +174,7 @@ def test_no_docstring_is_no_description(text: str | None) -> None:
     assert documentation(text).description == ""
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_docstring_is_read(text: str) -> None:
     assert isinstance(documentation(text).description, str)

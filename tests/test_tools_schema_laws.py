@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -129,6 +129,7 @@ def function_with(annotations: list[Any]) -> Any:
     return scope["drawn"]
 
 
+@settings(deadline=None)
 @given(st.lists(ANNOTATIONS, min_size=1, max_size=3), st.data())
 def test_what_the_schema_allows_is_accepted_and_round_trips(annotations: list[Any], data: Any) -> None:
     guarded = tool(function_with(annotations))
@@ -142,6 +143,7 @@ def test_what_the_schema_allows_is_accepted_and_round_trips(annotations: list[An
     assert [type(value) for value in second.kwargs.values()] == [type(v) for v in first.kwargs.values()]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([int, float, bool, Address, Currency, list[int]]),
     st.sampled_from(["zz", [None], {"q": 1}]),
