@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired, Optional
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -129,7 +129,7 @@ def function_with(annotations: list[Any]) -> Any:
     return scope["drawn"]
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ANNOTATIONS, min_size=1, max_size=3), st.data())
 def test_what_the_schema_allows_is_accepted_and_round_trips(annotations: list[Any], data: Any) -> None:
     guarded = tool(function_with(annotations))
