@@ -12,6 +12,7 @@ import re
 import secrets as random
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -33,6 +34,12 @@ match is secret. A function is given path and value, and says whether the value 
 OUTCOME_TEXTS = ("value", "failure_type", "message", "raw")
 """The fields of an outcome that may hold a secret."""
 _PLACEHOLDER = re.compile(f"({PLACEHOLDER})")
+
+
+@lru_cache(maxsize=64)
+def _names(names: tuple[str, ...], allow: tuple[str, ...]) -> Names:
+    """Redactors with the same names share what was worked out of them: every session has one."""
+    return Names(names, allow)
 
 
 class Redactor:
@@ -68,7 +75,7 @@ class Redactor:
         if key is not None and not 16 <= len(key) <= 64:
             raise ConfigurationError(f"a redaction key has 16 to 64 bytes, not {len(key)}")
         self._key = key or random.token_bytes(32)
-        self._names = Names(names, allow)
+        self._names = _names(tuple(names), tuple(allow))
         self._by_name = self._names.any
         paths = [rule for rule in rules if isinstance(rule, str)]
         self._paths = re.compile("|".join(map(translate, paths))) if paths else None
