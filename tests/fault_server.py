@@ -109,7 +109,9 @@ async def serving(
     handle = handler if callable(handler) else _scripted(handler)
     server = Server(port, "https" if tls else "http")
     loop = asyncio.get_running_loop()
-    listener = await loop.create_server(lambda: _Connection(server, handle, keep), "127.0.0.1", port, ssl=tls)
+    listener = await loop.create_server(
+        lambda: _Connection(server, handle, keep), "127.0.0.1", port, ssl=tls, backlog=4096
+    )
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
