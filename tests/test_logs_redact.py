@@ -104,6 +104,13 @@ def test_short_secrets_vanish_elsewhere_only_as_whole_words() -> None:
     assert hidden({"pin": "7", "note": "7 of 7"})["note"] == "7 of 7"
 
 
+def test_words_that_tell_nothing_stay_elsewhere() -> None:
+    seen = hidden({"password": "password", "note": "wrong password"})
+    assert list(seen) == ["password", "note"]
+    assert REDACTED.fullmatch(str(seen["password"]))
+    assert seen["note"] == "wrong password"
+
+
 def test_a_bearer_token_vanishes_without_its_scheme_too() -> None:
     seen = hidden({"headers": {"Authorization": "Bearer abc.def"}, "note": "sent abc.def"})
     assert "abc.def" not in json.dumps(seen)
@@ -124,11 +131,13 @@ def test_a_bearer_token_vanishes_without_its_scheme_too() -> None:
         "curl -H 'X-Api-Key: SECRET' https://example.org",
         "postgres://bob:SECRET@db/prod",
         "https://:SECRET@example.org/x",
+        "https://[redacted:01234567]@example.org and https://[redacted:01234567]:SECRET@example.org",
     ],
 )
 def test_secrets_in_texts(text: str) -> None:
     seen = str(hidden({"note": text.replace("SECRET", "hunter2-x9")})["note"])
-    assert REDACTED.sub("SECRET", seen) == text
+    kept = seen.replace("[redacted:01234567]", "[kept]")
+    assert REDACTED.sub("SECRET", kept).replace("[kept]", "[redacted:01234567]") == text
 
 
 def test_prose_is_left_alone() -> None:

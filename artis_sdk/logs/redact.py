@@ -50,8 +50,9 @@ class Redactor:
     equality holds within one redactor (in practice: one process), unless `key` is given. Redacting what
     is redacted changes nothing.
 
-    Null, booleans and empty strings are never secret. One and two characters are replaced under their
-    name only; up to five characters elsewhere only as a whole word or number. Tool documents
+    Null, booleans and empty strings are never secret. One and two characters, and words such as
+    `password`, are replaced under their name only; up to five characters elsewhere only as a whole word
+    or number. Tool documents
     (`ToolSpec`) are not redacted: they are what models are shown.
 
     Args:

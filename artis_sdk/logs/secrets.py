@@ -14,8 +14,9 @@ PLACEHOLDER = r"\[redacted:[0-9a-f]{8}\]"
 _DONE = re.compile(rf"{PLACEHOLDER}|\*+")
 _SCHEME = re.compile(r"(?:bearer|basic|digest|token)\s+(\S+)", re.IGNORECASE)
 
-# Shorter values are replaced under their name only: as a text they are everywhere.
+# Shorter values are replaced under their name only: as a text they are everywhere. So are these words.
 _SHORTEST = 3
+_WORDS = frozenset({"none", "null", "true", "false", "secret", "password", "token", "basic", "bearer"})
 # Shorter values are replaced elsewhere only where no letter or digit touches them (a PIN in an account
 # number is not the PIN).
 _ANYWHERE = 6
@@ -39,7 +40,7 @@ class Secrets:
         """Remember a secret; gives what stands for it. A placeholder stands for itself."""
         text = str(secret)
         stand_in = self.stand_in(text)
-        if stand_in != text and text not in self._forms and len(text.strip()) >= _SHORTEST:
+        if stand_in != text and text not in self._forms and _is_telling(text):
             for form in _forms(text):
                 self._forms.setdefault(form, stand_in)
                 self.size += len(form)
@@ -86,6 +87,10 @@ def map_leaves(
     if isinstance(value, list):
         return [map_leaves(item, leaf, key) for item in value]
     return leaf(value)
+
+
+def _is_telling(secret: str) -> bool:
+    return len(secret.strip()) >= _SHORTEST and secret.strip().lower() not in _WORDS
 
 
 def _forms(secret: str) -> set[str]:

@@ -15,12 +15,13 @@ _VALUE = re.compile(
     r"|\"(?P<double>(?:\\.|[^\"\\])*)(?:\"|\\?\Z)"
     r"|'(?P<single>(?:\\.|[^'\\])*)(?:'|\\?\Z)"
     r"|(?P<open>\\+[\"'])(?P<inside>.*?)(?:(?<!\\)(?P=open)|\Z)"
-    r"|(?i:bearer|basic|digest|token)\s+(?P<scheme>[^\s\"'\\,;&(){}\[\]]+)"
+    rf"|(?i:bearer|basic|digest|token)\s+(?P<scheme>{PLACEHOLDER}|"
+    r"[^\s\"'\\,;&(){}\[\]]+)"
     # A bare word, without the full stop of its sentence.
     r"|(?P<bare>[^\s\"'\\,;&(){}\[\]]*[^\s\"'\\,;&(){}\[\].:!?])",
     re.DOTALL,
 )
-_IN_URL = re.compile(rf"://(?:{PLACEHOLDER}|[^/\s:@]*):(?P<value>[^/\s@]+)(?=@)")
+_IN_URL = re.compile(rf"://(?:{PLACEHOLDER}|[^/\s:@\[])*:(?P<value>[^/\s@]+)(?=@)")
 _NOTHING = frozenset({"none", "null", "true", "false"})
 
 
