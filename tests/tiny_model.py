@@ -123,7 +123,7 @@ def hf_model(shape: Shape = TINY) -> Path:
     return cached(("hf", shape), "-hf", lambda path: _write_model(path, shape))
 
 
-def lora_adapter(shape: Shape = TINY, *, seed: int = 1, rank: int = 8, std: float = 0.2) -> Path:
+def lora_adapter(shape: Shape = TINY, *, seed: int = 1, rank: int = 8, std: float = 1.0) -> Path:
     """A peft adapter folder for `hf_model(shape)`, with both factors random so that it changes answers."""
 
     def make(path: Path) -> None:
@@ -139,7 +139,7 @@ def gguf_model(shape: Shape = TINY, weights: WeightType = "f32") -> Path:
     )
 
 
-def gguf_adapter(shape: Shape = TINY, *, seed: int = 1, rank: int = 8, std: float = 0.2) -> Path:
+def gguf_adapter(shape: Shape = TINY, *, seed: int = 1, rank: int = 8, std: float = 1.0) -> Path:
     """The same adapter as a GGUF file."""
 
     def make(path: Path) -> None:

@@ -53,6 +53,7 @@ def _on_log(level: int, text: bytes, _: object) -> None:
     if not line:
         return
     lines = getattr(_refusals, "lines", None)
-    if level == _ERROR and lines is not None:
+    if level == _ERROR and lines is not None:  # whoever asked will say it
         lines.append(line)
+        level = 0
     _log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
