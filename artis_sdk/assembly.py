@@ -329,7 +329,7 @@ def _scorer(strategy: Strategy, judge: Any, prompts: Prompts) -> Scorer | None:
 def _journal(given: Journal | str | Path, stack: AsyncExitStack) -> Journal:
     if isinstance(given, Journal):
         return given
-    journal = Journal(given)
+    journal = Journal.shared(given)
     stack.push_async_callback(journal.aclose)
     return journal
 

@@ -9,6 +9,7 @@ import stat
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,38 @@ def test_one_journal_serves_several_event_loops(tmp_path: Path) -> None:
     asyncio.run(journal.begin(intent(1)))
     assert [call.seq for call in journal.calls()] == [0, 1]
     journal.close()
+
+
+async def test_a_claim_whose_waiter_is_cancelled_is_given_back(journal: Journal) -> None:
+    waiting = asyncio.ensure_future(journal.begin_plan("p"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await journal.begin_plan("p") == 0
+    refused = asyncio.ensure_future(journal.begin_plan("p"))
+    await asyncio.sleep(0)
+    refused.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await refused
+    await journal.begin(intent())  # the claim that stands is not the one that was given up
+
+
+async def test_sessions_of_a_process_share_a_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    (tmp_path / "link.db").symlink_to(path)
+    one, two = Journal.shared(path), Journal.shared(tmp_path / "link.db")
+    assert one is two
+    with closing(Journal.shared(tmp_path / "other.db")) as other:
+        assert other is not one
+    await one.begin_plan("p")
+    await one.aclose()
+    await two.begin(intent())
+    assert only(two).running
+    await two.aclose()
+    with pytest.raises(JournalError, match="closed"):
+        await two.begin(intent(1))
+    again = Journal.shared(path)
+    assert again is not one
+    assert not only(again).running
+    await again.aclose()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import closing
@@ -54,6 +55,21 @@ class Intent:
         return journal_id(self.plan, self.seq)
 
 
+_shared: dict[tuple[int, str], Journal] = {}
+"""By process and real path: a forked process has none of its parent's."""
+_guard = threading.Lock()
+
+
+def _renew_guard() -> None:
+    """In a forked child: whoever held it is not there."""
+    global _guard
+    _guard = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_guard)
+
+
 class Journal:
     """A store that several processes may share.
 
@@ -61,10 +77,26 @@ class Journal:
     a power cut once awaited; everything else survives the end of the process at once, and a power
     cut from the next durable write on. An outcome lost to a power cut leaves its call `unknown`.
 
+    One journal serves all sessions of a process best, on any event loops: what they write at one time
+    shares an fsync. `Journal.shared` gives it.
+
     Args:
         path: the file; made with the first write.
         timeout: seconds to wait for another process's lock.
     """
+
+    @classmethod
+    def shared(cls, path: str | os.PathLike[str]) -> Journal:
+        """This process's journal of a file; everybody who gets it closes it once."""
+        key = os.getpid(), os.path.realpath(path)
+        with _guard:
+            journal = _shared.get(key)
+            if journal is None:
+                journal = _shared[key] = cls(path)
+                journal._shared_as = key
+                journal._users = 0
+            journal._users += 1
+            return journal
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
         self.path = Path(path)
@@ -73,6 +105,8 @@ class Journal:
         self._owner: Owner | None = None
         self._lingering: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
+        self._users = 1
+        self._shared_as: tuple[int, str] | None = None
 
     # --- commits ------------------------------------------------------------------------------
 
@@ -89,7 +123,14 @@ class Journal:
             CommitRefused: a call of the plan was made or may have been, or its commit is going on.
             JournalError: the file cannot be written.
         """
-        return int(await self._writer.ask(partial(self._claim, plan), durable=True))
+        begun = time.time()
+        try:
+            return int(await self._writer.ask(partial(self._claim, plan, begun), durable=True))
+        except asyncio.CancelledError:  # the claim is or will be written all the same
+            if not self._writer.closed:
+                work = partial(self._end, plan, "cancelled", begun)
+                self._writer.submit(WriteRequest(work, durable=False))
+            raise
 
     async def end_plan(self, plan: str, ending: str) -> None:
         """The commit is over: no call of it can begin any more. Durable on return, with every outcome.
@@ -102,14 +143,7 @@ class Journal:
             JournalError: the file cannot be written, or a read-only call had not been.
         """
 
-        def work(connection: sqlite3.Connection) -> None:
-            assert self._owner is not None
-            connection.execute(
-                "UPDATE plan SET ended = ?, ending = ? WHERE id = ? AND owner = ? AND ended IS NULL",
-                (time.time(), ending, plan, self._owner.id),
-            )
-
-        await self._writer.ask(work, durable=True)
+        await self._writer.ask(partial(self._end, plan, ending, None), durable=True)
         self._raise_lost(plan)
 
     # --- calls --------------------------------------------------------------------------------
@@ -233,7 +267,13 @@ class Journal:
     # --- the file -----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Write what is queued, and let go of the file. Closing twice is fine."""
+        """Write what is queued, and let go of the file. Closing twice is fine, unless it is shared."""
+        with _guard:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if self._shared_as is not None:
+                _shared.pop(self._shared_as, None)
         self._writer.close()
         self._release()
 
@@ -264,10 +304,19 @@ class Journal:
         if lost is not None:
             raise JournalError(f"plan {plan}: a read-only call could not be recorded: {lost}") from lost
 
-    def _claim(self, plan: str, connection: sqlite3.Connection) -> int:
+    def _end(self, plan: str, ending: str, begun: float | None, connection: sqlite3.Connection) -> None:
+        """Only a claim of this journal's own; only the one begun at that time, if that is given."""
+        assert self._owner is not None
+        connection.execute(
+            "UPDATE plan SET ended = ?, ending = ?"
+            " WHERE id = ? AND owner = ? AND ended IS NULL AND begun = coalesce(?, begun)",
+            (time.time(), ending, plan, self._owner.id, begun),
+        )
+
+    def _claim(self, plan: str, begun: float, connection: sqlite3.Connection) -> int:
         assert self._owner is not None
         held = connection.execute(SELECT_PLAN, (plan,)).fetchone()
-        now = (self._owner.id, socket.gethostname(), os.getpid(), time.time())
+        now = (self._owner.id, socket.gethostname(), os.getpid(), begun)
         if held is None:
             connection.execute(
                 "INSERT INTO plan (owner, host, process, begun, id) VALUES (?, ?, ?, ?, ?)", (*now, plan)
