@@ -132,8 +132,11 @@ async def test_a_running_call_is_awaited_when_its_caller_is_cancelled(journal: J
 
 
 async def test_a_second_cancellation_interrupts_the_call(journal: Journal) -> None:
+    begun = asyncio.Event()
+
     @guarded_tool
     async def pay() -> None:
+        begun.set()
         await asyncio.sleep(30)
 
     async def agent() -> None:
@@ -142,7 +145,7 @@ async def test_a_second_cancellation_interrupts_the_call(journal: Journal) -> No
 
     world = make_world(journal)
     running = asyncio.create_task(agent())
-    await until(lambda: bool(states(journal)))
+    await begun.wait()
     running.cancel()
     await asyncio.sleep(0.02)
     running.cancel()
@@ -231,14 +234,36 @@ async def test_an_agent_may_give_a_call_up_and_go_on(journal: Journal) -> None:
     assert states(journal) == [CallState.DONE, CallState.DONE]
 
 
-async def test_a_call_that_cancels_itself_is_unknown(journal: Journal) -> None:
-    @guarded_tool
+@pytest.mark.parametrize("risk", list(Risk))
+async def test_a_call_that_cancels_itself_is_unknown(journal: Journal, risk: Risk) -> None:
+    @guarded_tool(risk=risk)
     async def odd() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(UnknownOutcome, match="CancelledError"):
         await swallowing(make_world(journal), the(odd))
-    assert states(journal) == [CallState.UNKNOWN]
+    assert states(journal) == ([] if risk is Risk.READ_ONLY else [CallState.UNKNOWN])
+
+
+async def test_a_read_only_call_is_interrupted_at_once(journal: Journal) -> None:
+    begun = asyncio.Event()
+
+    @guarded_tool(risk=Risk.READ_ONLY)
+    async def look() -> None:
+        begun.set()
+        await asyncio.sleep(30)
+
+    async def agent() -> None:
+        async with world.open():
+            await world.handle(the(look).bind())
+
+    world = make_world(journal)
+    running = asyncio.create_task(agent())
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 5)
+    assert states(journal) == []
 
 
 async def test_calls_at_the_same_time_end_when_one_is_unknown_and_none_is_started(journal: Journal) -> None:

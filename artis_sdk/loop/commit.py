@@ -72,10 +72,10 @@ class RealWorld:
     """Runs guarded calls for real, with the journal in front: intent, call, outcome.
 
     A call whose outcome is not known ends the commit: every later call raises the same
-    `UnknownOutcome`, also where the agent let it pass. A call that runs while its caller is cancelled
-    is awaited to its end and journaled, and then the cancellation goes on; a second cancellation
-    interrupts it, and its outcome is unknown. Guarded calls in a real tool's body are journaled too,
-    as calls of their own.
+    `UnknownOutcome`, also where the agent let it pass. A call that may change something and runs while
+    its caller is cancelled is awaited to its end and journaled, and then the cancellation goes on; a
+    second cancellation interrupts it, and its outcome is unknown. Guarded calls in a real tool's body
+    are journaled too, as calls of their own.
 
     Args:
         journal: where intents and outcomes go.
@@ -170,6 +170,8 @@ class RealWorld:
             UnknownOutcome: a call was made, this one or one before, and its outcome is not known.
         """
         call = self._admit(invocation)
+        if call.intent.risk is Risk.READ_ONLY:  # may be interrupted anywhere
+            return await self._carry_out(call)
         running = asyncio.create_task(self._carry_out(call))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
@@ -242,9 +244,9 @@ class RealWorld:
 
     async def _carry_out(self, call: _Call) -> Reply:
         await self._begin(call)
-        _inside.set(self)
         tool, args, kwargs = call.invocation.tool, call.invocation.args, call.invocation.kwargs
         late = partial(self._ended_late, call)
+        outside = _inside.set(self)
         try:
             reply = await execute(tool, tool.function, args, kwargs, Provenance.REAL, late=late)
         except BaseException as error:
@@ -252,15 +254,17 @@ class RealWorld:
             if unknown is None or not isinstance(error, Exception | asyncio.CancelledError):
                 raise
             raise unknown from error
+        finally:
+            _inside.reset(outside)
         await self._finish(call, reply.outcome)
         return reply
 
     def _leave(self, call: _Call, error: BaseException) -> UnknownOutcome | None:
         """The call ended without an outcome. None where that is nobody's concern but the caller's."""
         intent = call.intent
-        if intent.risk is Risk.READ_ONLY:
-            return None
         interrupted = isinstance(error, asyncio.CancelledError) and _is_cancelled()
+        if intent.risk is Risk.READ_ONLY and (interrupted or isinstance(error, Exception)):
+            return None
         timed_out = isinstance(error, UnknownOutcome) and error.journal_id is None
         if (interrupted or timed_out) and not call.invocation.tool.is_async:
             self._journal.linger(intent)
@@ -278,6 +282,8 @@ class RealWorld:
         try:
             await self._journal.finish(intent, self._hidden(call, outcome))
         except Exception as error:
+            if intent.risk is Risk.READ_ONLY:
+                raise
             message = f"the call was made and gave {outcome.type}, but that could not be journaled: {error}"
             self._broken = UnknownOutcome(intent.tool, message, journal_id=intent.id)
             raise self._broken from error
