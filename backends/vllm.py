@@ -17,7 +17,8 @@ from typing import Any
 from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.backends.vllm_chat import Chat
 from artis_sdk.backends.vllm_engine import Engine
-from artis_sdk.backends.vllm_tools import guess_tool_parser, template_of
+from artis_sdk.backends.vllm_tools import guess_tool_parser, schema_tag, template_of
+from artis_sdk.backends.wire import Remembered, encode
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request, new_id
@@ -103,6 +104,11 @@ class VLLMBackend:
     def process_ids(self) -> list[int]:
         """The engine's own processes, its core and its workers; none before it has started."""
         return self._engine.process_ids
+
+    @property
+    def requests_under_way(self) -> int:
+        """Requests that the engine has not finished and nobody has dropped."""
+        return self._engine.requests_under_way
 
     async def start(self) -> None:
         """Start the engine now rather than with the first request."""
@@ -200,6 +206,7 @@ class VLLMServer(OpenAIBackend):
             **{"strict_tools": True, **options},
         )
         self._capabilities = replace(self._capabilities, adapters=True)
+        self._schemas = Remembered(lambda schema: encode(schema_tag(schema)))
 
     def fields(self, request: Request, *, stream: bool) -> dict[str, Any]:
         fields = super().fields(request, stream=stream)

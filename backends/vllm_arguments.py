@@ -13,7 +13,7 @@ from artis_sdk.backends.vllm_watch import watched_environment
 from artis_sdk.errors import ConfigurationError
 
 GIB = 2**30
-CPU_CACHE_SHARE = 0.25  # of the memory that is available
+CPU_CACHE_SHARE = 0.25  # of the machine's memory
 CPU_CACHE_MOST = 4 * GIB
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's `max_lora_rank` takes these only
 
@@ -24,8 +24,8 @@ def default_arguments(on_cpu: bool) -> dict[str, Any]:
         "enable_prefix_caching": True,
         "scheduling_policy": "priority",
         "enable_log_requests": False,
-        # Only here does it count: in a request vLLM ignores it, and a model that likes blanks fills
-        # its whole answer with them.
+        # For clients that send a plain schema: a model that likes blanks would fill its whole answer with
+        # them. Only here does it count; in a request vLLM ignores it.
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
     }
     if on_cpu:
@@ -111,6 +111,5 @@ def flags(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _cpu_cache_bytes() -> int:
-    import psutil
-
-    return min(CPU_CACHE_MOST, int(psutil.virtual_memory().available * CPU_CACHE_SHARE))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(CPU_CACHE_MOST, int(memory * CPU_CACHE_SHARE))

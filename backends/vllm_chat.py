@@ -8,8 +8,9 @@ off as an answer, where the agent must be told what was wrong.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -17,7 +18,7 @@ from pydantic_core import from_json
 from artis_sdk.backends import tool_text
 from artis_sdk.backends.openai_wire import message_json, tools_json
 from artis_sdk.backends.tool_text import ToolFormat
-from artis_sdk.backends.vllm_tools import FORMATS, guess_tool_parser
+from artis_sdk.backends.vllm_tools import FORMATS, guess_tool_parser, schema_tag, with_few_blanks
 from artis_sdk.backends.wire import read_call
 from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import (
@@ -70,8 +71,10 @@ class Chat:
     ) -> None:
         from vllm.parser import ParserManager
         from vllm.utils.mistral import is_mistral_tokenizer
+        from vllm.v1.structured_output.backend_xgrammar import has_xgrammar_unsupported_json_features
 
         self._name = name
+        self._cannot_hold = has_xgrammar_unsupported_json_features
         self._renderer = llm.renderer
         self._config = llm.model_config
         self._sampling = self._config.get_diff_sampling_param()
@@ -126,7 +129,11 @@ class Chat:
         return prompt
 
     def parameters(self, request: Request, prompt_tokens: int, *, stream: bool) -> SamplingParams:
-        """How to sample; what the request leaves open is the model's own generation config."""
+        """How to sample; what the request leaves open is the model's own generation config.
+
+        Raises:
+            RequestRejected: the schema's rules are more than the grammar engine can enforce.
+        """
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -137,7 +144,9 @@ class Chat:
             settings["top_p"] = request.top_p
         structured = None
         if request.schema is not None:
-            structured = StructuredOutputsParams(json=request.schema)
+            if self._cannot_hold(request.schema):
+                raise RequestRejected(self._name, "the schema asks for what xgrammar cannot hold a model to")
+            structured = StructuredOutputsParams(structural_tag=json.dumps(schema_tag(request.schema)))
         if request.tools and request.tool_choice != "none":
             adjusted = self._offer(request).request
             settings["skip_special_tokens"] = adjusted.skip_special_tokens
@@ -205,6 +214,9 @@ class Chat:
         wire = ChatCompletionRequest(messages=[], tools=tools, tool_choice=request.tool_choice)
         if request.tool_choice != "none":
             wire = self._parser(wire).adjust_request(wire)
+            if wire.structured_outputs is not None and wire.structured_outputs.structural_tag:
+                tag = with_few_blanks(wire.structured_outputs.structural_tag)
+                wire.structured_outputs = replace(wire.structured_outputs, structural_tag=tag)
         return _Offer(request.tools, [tool.model_dump() for tool in wire.tools or ()], wire)
 
     def _plain_request(self) -> ChatCompletionRequest:

@@ -87,6 +87,11 @@ class Engine:
         """The engine core and its workers; none before the start."""
         return [process.pid for process in self._processes]
 
+    @property
+    def requests_under_way(self) -> int:
+        """Requests that vLLM holds."""
+        return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
+
     async def llm(self) -> AsyncLLM:
         """The running engine; the first call starts it, which takes its time.
 

@@ -1,4 +1,8 @@
-"""Which of vLLM's tool parsers reads a model's calls, told by the marks in its chat template."""
+"""What vLLM is told of a model's JSON and calls: which parser reads them, which grammar holds them.
+
+Grammars allow one blank between two parts of JSON. With none a model is held to `{"a":1}` though it may
+have learned `{"a": 1}`; with any number a weak model fills its whole answer with them.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,32 @@ FORMATS = {
     "mistral": ToolFormat.MISTRAL,
 }
 """Those of vLLM's parsers whose format `tool_text` reads as well."""
+
+
+def schema_tag(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON schema as a structural tag of xgrammar's, for a whole answer."""
+    answer = {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": 1}
+    return {"type": "structural_tag", "format": answer}
+
+
+def with_few_blanks(tag: str) -> str:
+    """A structural tag with the same bound on the blanks of all its JSON.
+
+    Args:
+        tag: its JSON text.
+    """
+    value = json.loads(tag)
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            if part.get("type") == "json_schema" and "json_schema" in part:
+                part["max_whitespace_cnt"] = 1  # what is below is the schema itself
+            else:
+                waiting += part.values()
+    return json.dumps(value)
 
 
 def guess_tool_parser(template: Any) -> str | None:

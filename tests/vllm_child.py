@@ -6,8 +6,7 @@ import asyncio
 import json
 import sys
 
-import tiny_model
-from vllm_helpers import ADAPTERS, ENGINE_ARGS, SERVER_FLAGS
+from vllm_helpers import ENGINE_ARGS, SERVER_FLAGS, adapters, model
 
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.backends.vllm_serve import serve, server
@@ -18,15 +17,14 @@ def say(text: str) -> None:
 
 
 async def engine() -> None:
-    backend = VLLMBackend(str(tiny_model.hf_model()), engine_args=ENGINE_ARGS)
+    backend = VLLMBackend(model(), engine_args=ENGINE_ARGS)
     await backend.start()
     say(json.dumps(backend.process_ids))
     await asyncio.Event().wait()
 
 
 async def serving(port: int) -> int:
-    model = str(tiny_model.hf_model())
-    made = server(model, adapters=ADAPTERS, name="tiny", port=port, extra=SERVER_FLAGS)
+    made = server(model(), adapters=adapters(), name="tiny", port=port, extra=SERVER_FLAGS)
     return await serve(made, announce=say)
 
 

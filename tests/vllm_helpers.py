@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,21 @@ SERVER_FLAGS = [
     *("--max-model-len", "2048", "--kv-cache-memory-bytes", str(2**28), "--max-num-seqs", "8"),
     "--disable-uvicorn-access-log",
 ]
-ADAPTERS = {"simulator": tiny_model.lora_adapter(std=2.0)}
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 # Warnings are errors in the tests; those of vLLM and of what it imports are not ours to mend.
 THEIR_WARNINGS = ("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+@cache
+def model() -> str:
+    return str(tiny_model.hf_model())
+
+
+@cache
+def adapters() -> dict[str, Path]:
+    """One adapter, which changes what the model says."""
+    return {"simulator": tiny_model.lora_adapter(std=2.0)}
 
 
 def descendants(pid: int) -> set[int]:
@@ -54,7 +65,7 @@ def engine_processes(pid: int) -> set[int]:
     return {each for each in descendants(pid) if "VLLM" in _title(each)}
 
 
-def running(pids: Iterable[int]) -> set[int]:
+def alive(pids: Iterable[int]) -> set[int]:
     """Those that run; one that has ended and was not waited for does not."""
     return {pid for pid in pids if _state(pid) not in ("", "Z", "X")}
 
@@ -62,7 +73,7 @@ def running(pids: Iterable[int]) -> set[int]:
 def all_gone(pids: Iterable[int], seconds: float) -> bool:
     """Whether all have ended within so many seconds."""
     deadline = time.monotonic() + seconds
-    while running(pids):
+    while alive(pids):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
