@@ -1,0 +1,267 @@
+"""From a call log to training data: what may train, split by session, rebalanced, written out.
+
+All of it runs out of core in DuckDB; only the rows that are chosen are ever read in full.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, Field
+
+from artis_sdk.errors import TrainingError
+from artis_sdk.logs import read_parquet
+from artis_sdk.records import CallRecord
+from artis_sdk.records.calls import FROZEN
+from artis_sdk.trainers.dataset_sources import open_source
+from artis_sdk.trainers.dataset_split import SPLITS, Bounds, Split, by_rank, position_sql
+from artis_sdk.trainers.duck import quoted, scratch
+from artis_sdk.trainers.rebalance import FAILURE_DRIVEN, Distribution, Rebalance, distribute
+from artis_sdk.trainers.rows import TRAINABLE
+
+if TYPE_CHECKING:
+    import duckdb
+
+REPORT: Final = "report.json"
+_NAMED: Final = 20  # damaged rows that a report names one by one
+_FEW: Final = 100_000  # sessions, below which a split may come out empty
+
+
+class DataSettings(BaseModel):
+    """How a log becomes training data."""
+
+    model_config = FROZEN
+
+    rebalance: Rebalance = FAILURE_DRIVEN
+    validation: float = Field(default=0.05, ge=0.0, lt=1.0)
+    """Share of the sessions."""
+    test: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of the sessions."""
+    epochs: int = Field(default=3, ge=1)
+    """Each epoch draws other rows of what is drawn less than once an epoch, as far as there are any."""
+    max_validation: int = Field(default=2_000, ge=1)
+    """Rows."""
+    max_test: int = Field(default=20_000, ge=1)
+    """Rows."""
+    seed: int = 0
+    """Decides where sessions fall and which rows are drawn."""
+    sandboxed: bool = True
+    """Also use outcomes of real code in the sandbox, which the log marks so."""
+    skip_corrupt: bool = False
+    """Leave corrupt rows out and count them."""
+    memory_mb: int = Field(default=1024, ge=64)
+    """Bound of DuckDB's memory, mebibytes."""
+
+
+class Prepared:
+    """Training data in a folder.
+
+    Attributes:
+        folder: holds `train.parquet`, `validation.parquet` and `test.parquet`, each a call log that
+            `read_parquet` reads, `draws.parquet` and `report.json`.
+        report: what was done, as JSON.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.report: dict[str, Any] = json.loads((folder / REPORT).read_bytes())
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{folder} holds no prepared data: {error}") from error
+
+    def records(self, split: Split) -> Iterator[CallRecord]:
+        """The records of one split, each once."""
+        return read_parquet(self.folder / f"{split}.parquet")
+
+    def draws(self) -> list[list[int]]:
+        """How often each record of `train` is drawn in each epoch, in their order: (rows, epochs)."""
+        from pyarrow import parquet
+
+        found: list[list[int]] = parquet.read_table(self.folder / "draws.parquet")["draws"].to_pylist()
+        return found
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds.model_validate(self.report["bounds"])
+
+
+def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Prepared:
+    """Split, rebalance and write out the rows of a log that may train.
+
+    Args:
+        log: a call log, or its export as `.parquet` or `.jsonl`.
+        folder: is made, or overwritten; complete when it holds `report.json`.
+        settings: ours by default.
+
+    Raises:
+        LogError: the log cannot be read, or has corrupt rows.
+        TrainingError: nothing in it may train, it has too few sessions, or the disk is full.
+        MissingExtraError: duckdb or pyarrow is not installed.
+    """
+    settings = settings or DataSettings()
+    if folder.exists():
+        shutil.rmtree(folder)
+    work = folder / "work"
+    work.mkdir(parents=True)
+    source = open_source(log, work, skip_corrupt=settings.skip_corrupt)
+    with scratch(work, memory_mb=settings.memory_mb) as connection:
+        corrupt = source.index(connection)
+        report: dict[str, Any] = {"log": str(log), "settings": settings.model_dump(mode="json")}
+        report["corrupt"] = {"rows": len(corrupt), "named": corrupt[:_NAMED]}
+        report["left_out"] = _usable(connection, log, settings)
+        bounds = _split(connection, settings)
+        report["bounds"] = bounds.model_dump()
+        report["duplicates"] = _drop_duplicates(connection)
+        distribution = _choose(connection, settings)
+        report["rebalance"] = distribution.report()
+        report["splits"] = {split: _describe(connection, split) for split in SPLITS}
+        for split in SPLITS:
+            source.write(connection, split, folder / f"{split}.parquet")
+        connection.execute(
+            "COPY (SELECT key, draws FROM chosen WHERE split = 'train' ORDER BY key)"
+            f" TO {quoted(folder / 'draws.parquet')} (FORMAT parquet)"
+        )
+    shutil.rmtree(work)
+    (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Prepared(folder)
+
+
+def _usable(connection: duckdb.DuckDBPyConnection, log: Path, settings: DataSettings) -> dict[str, int]:
+    """Make `usable`, the rows that may train; gives how many others there are, by why."""
+    allowed = sorted(p.value for p in TRAINABLE if settings.sandboxed or p.value != "sandboxed")
+    listed = ", ".join(map(quoted, allowed))
+    reason = (
+        f"CASE WHEN provenance NOT IN ({listed}) THEN provenance"
+        " WHEN tainted THEN 'after simulated calls' END"
+    )
+    counts: dict[str | None, int] = dict(
+        connection.execute(f"SELECT {reason} AS reason, count(*) FROM calls GROUP BY reason").fetchall()
+    )
+    usable = counts.pop(None, 0)
+    left_out = {str(why): n for why, n in sorted(counts.items(), key=str)}
+    if not usable:
+        there = ", ".join(f"{n:,} {why}" for why, n in left_out.items())
+        found = f"holds no call of real code, only {there}" if there else "is empty"
+        raise TrainingError(f"{log} {found}: a simulator learns from real outcomes; log some with capture()")
+    connection.execute(
+        f"CREATE TABLE usable AS SELECT key, session, tool, type, input FROM calls WHERE {reason} IS NULL"
+    )
+    connection.execute("DROP TABLE calls")
+    return left_out
+
+
+def _split(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Bounds:
+    """Make `parted`: the usable rows with their split."""
+    place = position_sql("session", settings.seed)
+    connection.execute(
+        f"CREATE TABLE sessions AS SELECT session, {place} AS place FROM usable GROUP BY session"
+    )
+    shares = (settings.validation, settings.test)
+    bounds = Bounds(seed=settings.seed, validation=shares[0], test=min(sum(shares), 1.0))
+    counts = connection.execute(
+        "SELECT count(*), count(*) FILTER (place < $1), count(*) FILTER (place >= $1 AND place < $2)"
+        " FROM sessions",
+        [bounds.validation, bounds.test],
+    ).fetchone()
+    assert counts is not None
+    sessions, *held = counts
+    empty = sum(held) == sessions or any(n == 0 < share for n, share in zip(held, shares, strict=True))
+    if empty and sessions < _FEW:
+        places = [
+            place for (place,) in connection.execute("SELECT place FROM sessions ORDER BY place").fetchall()
+        ]
+        bounds = by_rank(places, *shares, settings.seed)
+    connection.execute(
+        f"CREATE TABLE parted AS SELECT u.*, CASE WHEN place < {bounds.validation!r} THEN 'validation'"
+        f" WHEN place < {bounds.test!r} THEN 'test' ELSE 'train' END AS split"
+        " FROM usable u JOIN sessions USING (session)"
+    )
+    connection.execute("DROP TABLE usable")
+    return bounds
+
+
+def _drop_duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Make `kept`, without held-out rows that ask what a row of another split asks too.
+
+    Training rows stay, so that a held-out row is one that was never trained on; of test and validation
+    the test keeps it.
+    """
+    connection.execute("CREATE TABLE seen AS SELECT DISTINCT input FROM parted WHERE split = 'train'")
+    connection.execute("CREATE TABLE kept AS SELECT * FROM parted WHERE split = 'train'")
+    dropped: dict[str, int] = {}
+    for split in ("test", "validation"):
+        rows = f"FROM parted WHERE split = '{split}'"
+        connection.execute(f"INSERT INTO kept SELECT * FROM (SELECT * {rows}) ANTI JOIN seen USING (input)")
+        counts = connection.execute(
+            f"SELECT (SELECT count(*) {rows}), (SELECT count(*) FROM kept WHERE split = '{split}')"
+        ).fetchone()
+        assert counts is not None
+        dropped[split] = counts[0] - counts[1]
+        connection.execute(f"INSERT INTO seen SELECT DISTINCT input {rows}")
+    within = connection.execute(
+        "SELECT count(*) - count(DISTINCT input) FROM parted WHERE split = 'train'"
+    ).fetchone()
+    assert within is not None
+    connection.execute("DROP TABLE parted")
+    connection.execute("DROP TABLE seen")
+    return {**dropped, "within_train": within[0]}
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Distribution:
+    """Make `chosen(split, key, tool, type, draws)`, with the draws of each epoch.
+
+    They are spread by systematic sampling: a row that is to be drawn r times an epoch is drawn floor(r)
+    or ceil(r) times, and all together exactly as often as asked for. Epochs begin at other places of the
+    line, so that rows with r below 1 take turns.
+    """
+    counts = connection.execute(
+        "SELECT tool, type, count(*) FROM kept WHERE split = 'train' GROUP BY tool, type"
+    ).fetchall()
+    distribution = distribute(counts, settings.rebalance)
+    connection.execute("CREATE TABLE cells (tool VARCHAR, type VARCHAR, start DOUBLE, repeats DOUBLE)")
+    start = 0.0
+    for cell in distribution.cells:
+        connection.execute(
+            "INSERT INTO cells VALUES (?, ?, ?, ?)", [cell.tool, cell.type, start, cell.repeats]
+        )
+        start += cell.draws
+    first = random.Random(settings.seed).random()
+    begins = [(first + epoch / settings.epochs) % 1.0 for epoch in range(settings.epochs)]
+    drawn = ", ".join(
+        f"(floor(start + {begin!r} + n * repeats) - floor(start + {begin!r} + (n - 1) * repeats))::INTEGER"
+        for begin in begins
+    )
+    shuffled = f"md5(key || ':{settings.seed}')"
+    connection.execute(
+        f"CREATE TABLE chosen AS SELECT 'train' AS split, key, tool, type, [{drawn}] AS draws"
+        " FROM (SELECT key, tool, type, row_number() OVER (PARTITION BY tool, type"
+        f" ORDER BY {shuffled}) AS n FROM kept WHERE split = 'train')"
+        " JOIN cells USING (tool, type) WHERE list_sum(draws) > 0"
+    )
+    for split, limit in (("validation", settings.max_validation), ("test", settings.max_test)):
+        connection.execute(
+            f"INSERT INTO chosen SELECT split, key, tool, type, [1] FROM kept WHERE split = '{split}'"
+            f" ORDER BY {shuffled} LIMIT {limit}"
+        )
+    return distribution
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, split: str) -> dict[str, int]:
+    """Sizes of a split: all its rows and sessions, and what of it was chosen."""
+    there = connection.execute(
+        "SELECT count(*), count(DISTINCT session) FROM kept WHERE split = ?", [split]
+    ).fetchone()
+    chosen = connection.execute(
+        "SELECT count(*), count(*) FILTER (type <> 'success'), coalesce(sum(draws[1]), 0)::BIGINT,"
+        " coalesce(max(list_max(draws)), 0) FROM chosen WHERE split = ?",
+        [split],
+    ).fetchone()
+    assert there is not None
+    assert chosen is not None
+    names = ("rows", "sessions", "chosen", "failures", "draws", "most_draws")
+    return dict(zip(names, (*there, *chosen), strict=True))

@@ -1,0 +1,268 @@
+"""Where rows come from, SQLite call log, Parquet or JSON lines, as one table out of core.
+
+Each source makes the table `calls`: `key` (its own number of the row), `session`, `tool`, `type`,
+`provenance`, `tainted` (its history holds simulated or replayed outcomes) and `input`, a digest of all
+that a simulator is shown: tool, arguments, state and history.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from artis_sdk.errors import LogError, TrainingError
+from artis_sdk.logs import export_parquet, read_jsonl
+from artis_sdk.logs.reader import Reader
+from artis_sdk.logs.schema import open_log
+from artis_sdk.records import CallRecord
+from artis_sdk.trainers.duck import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+_BATCH: Final = 20_000  # rows of SQLite on their way to DuckDB
+_MARK: Final = "artis_sdk.call_log"
+
+
+class Source(Protocol):
+    """A log that rows are taken from."""
+
+    def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        """Make the table `calls`; gives what is wrong with rows that are left out.
+
+        Raises:
+            LogError: it cannot be read, or it has corrupt rows that were not to be left out.
+        """
+
+    def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
+        """Write the rows of `chosen(split, key)` to a Parquet call log, in the order of their keys."""
+
+
+def open_source(path: Path, work: Path, *, skip_corrupt: bool) -> Source:
+    """The source of a file, by its name.
+
+    Args:
+        path: `.jsonl`, `.parquet`, or else a call log.
+        work: a folder for what is made on the way.
+        skip_corrupt: leave corrupt rows out and count them.
+
+    Raises:
+        TrainingError: there is no such file.
+    """
+    if not path.exists():
+        raise TrainingError(f"{path}: there is no such log")
+    if path.suffix == ".parquet":
+        return ParquetSource(path, skip_corrupt=skip_corrupt)
+    if path.suffix == ".jsonl":
+        return JsonlSource(path, work, skip_corrupt=skip_corrupt)
+    return SqliteSource(path, skip_corrupt=skip_corrupt)
+
+
+class ParquetSource:
+    """A file that `export_parquet` wrote."""
+
+    def __init__(self, path: Path, *, skip_corrupt: bool) -> None:
+        self.path = path
+        self._skip = skip_corrupt
+
+    def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        import duckdb
+
+        try:
+            marks = connection.execute(
+                "SELECT count(*) FROM parquet_kv_metadata(?) WHERE key = ?", [str(self.path), _MARK.encode()]
+            ).fetchone()
+            if not marks or not marks[0]:
+                raise LogError(f"{self.path} is a Parquet file, but no call log")
+            connection.execute(_CLEAN)
+            connection.execute(
+                f"CREATE TABLE scanned AS SELECT key, id, {_VALID} AS valid,"
+                " coalesce(session, task, id) AS session, tool::VARCHAR AS tool, type::VARCHAR AS type,"
+                " provenance::VARCHAR AS provenance, CASE WHEN valid THEN hash(tool,"
+                f" json_extract(call, '$.arguments')::VARCHAR, state, {_HISTORY}) END AS input,"
+                f" CASE WHEN valid THEN {_TAINTED} END AS tainted FROM (SELECT * REPLACE ("
+                "clean(call) AS call, clean(history) AS history, clean(outcome) AS outcome,"
+                f" clean(state) AS state, clean(spec) AS spec) FROM ({self._rows()}))"
+            )
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) and self.path.is_file():
+                raise
+            raise LogError(f"{self.path} cannot be read: {error}") from error
+        wrong = [
+            f"{self.path}: row {key + 1} ({id_}) is damaged"
+            for key, id_ in connection.execute(
+                "SELECT key, id FROM scanned WHERE NOT valid ORDER BY key"
+            ).fetchall()
+        ]
+        if wrong and not self._skip:
+            raise LogError(wrong[0])
+        connection.execute("CREATE TABLE calls AS SELECT * EXCLUDE (id, valid) FROM scanned WHERE valid")
+        connection.execute("DROP TABLE scanned")
+        return wrong
+
+    def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
+        connection.execute(
+            f"COPY (SELECT rows.* EXCLUDE (key) FROM ({self._rows()}) rows JOIN chosen USING (key)"
+            f" WHERE chosen.split = {quoted(split)} ORDER BY key)"
+            f" TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 5000,"
+            f" KV_METADATA {{{quoted(_MARK)}: '1'}})"
+        )
+
+    def _rows(self) -> str:
+        return (
+            "SELECT file_row_number AS key, * EXCLUDE (file_row_number)"
+            f" FROM read_parquet({quoted(self.path)}, file_row_number = true)"
+        )
+
+
+# Half of a surrogate pair is a valid escape to Python and to our logs, but not to DuckDB.
+_CLEAN: Final = (
+    "CREATE OR REPLACE MACRO clean(text) AS CASE WHEN json_valid(text) THEN text ELSE"
+    r" regexp_replace(text, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\u0000', 'g') END"
+)
+_VALID: Final = (
+    "json_valid(call) AND json_valid(state) AND json_valid(history) AND json_valid(outcome)"
+    " AND json_valid(spec) AND id IS NOT NULL AND tool IS NOT NULL AND type IS NOT NULL"
+)
+# Ids, durations and what the SDK itself refused are not shown to a simulator.
+_HISTORY: Final = (
+    "list_transform(list_filter(json_extract(history, '$[*]'),"
+    " lambda step: json_extract_string(step, '$.outcome.provenance') <> 'forced'),"
+    " lambda step: [json_extract(step, '$.call.tool'), json_extract(step, '$.call.arguments'),"
+    " json_extract(step, '$.outcome.ok'), json_extract(step, '$.outcome.value'),"
+    " json_extract(step, '$.outcome.failure_type'), json_extract(step, '$.outcome.message')])::VARCHAR"
+)
+_TAINTED: Final = (
+    "list_has_any(json_extract_string(history, '$[*].outcome.provenance'), ['simulated', 'replayed'])"
+)
+
+
+class JsonlSource:
+    """A file of JSON lines: every line is checked, on the way to a Parquet file."""
+
+    def __init__(self, path: Path, work: Path, *, skip_corrupt: bool) -> None:
+        self.path = path
+        self._skip = skip_corrupt
+        self._parquet = ParquetSource(work / "lines.parquet", skip_corrupt=False)
+
+    def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        wrong: list[str] = []
+        export_parquet(self._records(wrong), self._parquet.path)
+        self._parquet.index(connection)
+        return wrong
+
+    def _records(self, wrong: list[str]) -> Iterator[CallRecord]:
+        for item in read_jsonl(self.path):
+            if isinstance(item, CallRecord):
+                yield item
+            elif self._skip:
+                wrong.append(str(item))
+            else:
+                raise item
+
+    def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
+        self._parquet.write(connection, split, target)
+
+
+class SqliteSource:
+    """A call log; a row's key is its id."""
+
+    def __init__(self, path: Path, *, skip_corrupt: bool) -> None:
+        self.path = path
+        self._skip = skip_corrupt
+
+    def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        try:
+            with closing(open_log(self.path, create=False, timeout=10.0)) as log:
+                self._load(connection, log)
+        except sqlite3.Error as error:
+            raise LogError(f"{self.path} cannot be read: {error}") from error
+        wrong = [
+            f"{self.path}: row {key} is damaged"
+            for (key,) in connection.execute("SELECT key FROM corrupt ORDER BY key").fetchall()
+        ]
+        if wrong and not self._skip:
+            raise LogError(wrong[0])
+        _chain(connection)
+        return wrong
+
+    def _load(self, connection: duckdb.DuckDBPyConnection, log: sqlite3.Connection) -> None:
+        """Take the log's tables over, with digests in place of texts."""
+        tasks = log.execute("SELECT id, coalesce(session, task), state FROM tasks")
+        connection.register("given", _arrow(tasks, {"task": "int64", "session": "string", "state": "string"}))
+        connection.execute("CREATE TABLE tasks AS SELECT task, session, hash(state) AS state FROM given")
+        connection.unregister("given")
+        calls = log.execute(
+            "SELECT id, record, task, previous, seq, tool, type, provenance, call, outcome FROM calls"
+        )
+        names = ("record", "tool", "type", "provenance", "call", "outcome")
+        columns = dict.fromkeys(("key", "record", "task", "previous", "seq"), "int64")
+        columns |= dict.fromkeys(names, "string")
+        connection.register("given", _arrow(calls, columns))
+        connection.execute(_CLEAN)
+        connection.execute(
+            "CREATE TABLE steps AS SELECT key, record, task, previous, seq, tool, type, provenance,"
+            " json_valid(call) AND json_valid(outcome) AS valid,"
+            " CASE WHEN valid THEN hash(tool, json_extract(call, '$.arguments')::VARCHAR) END AS made,"
+            " CASE WHEN valid THEN hash(made, json_extract(outcome,"
+            " ['$.ok', '$.value', '$.failure_type', '$.message'])::VARCHAR) END AS done FROM"
+            " (SELECT * REPLACE (clean(call) AS call, clean(outcome) AS outcome) FROM given)"
+        )
+        connection.unregister("given")
+        connection.execute("CREATE TABLE corrupt AS SELECT key FROM steps WHERE NOT valid")
+
+    def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
+        keys = connection.cursor().execute("SELECT key FROM chosen WHERE split = ? ORDER BY key", [split])
+        with closing(open_log(self.path, create=False, timeout=10.0)) as log:
+            export_parquet(Reader(str(self.path)).rows(log, _numbers(keys)), target)
+
+
+def _chain(connection: duckdb.DuckDBPyConnection) -> None:
+    """Follow the histories, one step of all of them at a time, and make the table `calls`."""
+    connection.execute("CREATE TABLE ordered AS SELECT * FROM steps WHERE valid ORDER BY seq")
+    connection.execute(
+        "CREATE TABLE chain (key BIGINT, seq BIGINT, past UBIGINT, after UBIGINT,"
+        " tainted BOOLEAN, stained BOOLEAN)"
+    )
+    (longest,) = connection.execute("SELECT max(seq) FROM ordered").fetchone() or (None,)
+    for seq in range(0 if longest is None else longest + 1):
+        before = (
+            "SELECT o.*, 0::UBIGINT AS past, false AS tainted FROM ordered o WHERE o.seq = 0"
+            if seq == 0
+            else "SELECT o.*, p.after AS past, p.stained AS tainted FROM ordered o"
+            f" JOIN chain p ON o.previous = p.key WHERE o.seq = {seq} AND p.seq = {seq - 1}"
+        )
+        connection.execute(
+            "INSERT INTO chain SELECT key, seq, past,"
+            " CASE WHEN provenance = 'forced' THEN past ELSE hash(past, done) END,"
+            f" tainted, tainted OR provenance IN ('simulated', 'replayed') FROM ({before})"
+        )
+    connection.execute(
+        "CREATE TABLE calls AS SELECT o.key, coalesce(t.session, o.record) AS session, o.tool, o.type,"
+        " o.provenance, hash(o.made, c.past, t.state) AS input, c.tainted"
+        " FROM ordered o JOIN chain c USING (key) JOIN tasks t USING (task) WHERE o.record IS NOT NULL"
+    )
+    for table in ("steps", "ordered", "chain", "tasks"):
+        connection.execute(f"DROP TABLE {table}")
+
+
+def _arrow(rows: sqlite3.Cursor, columns: dict[str, str]) -> Any:
+    """A cursor's rows as a stream of Arrow batches."""
+    import pyarrow
+
+    schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns.items()])
+
+    def batches() -> Iterator[Any]:
+        while found := rows.fetchmany(_BATCH):
+            yield pyarrow.record_batch(list(map(list, zip(*found, strict=True))), schema=schema)
+
+    return pyarrow.RecordBatchReader.from_batches(schema, batches())
+
+
+def _numbers(rows: duckdb.DuckDBPyConnection) -> Iterable[int]:
+    while found := rows.fetchmany(_BATCH):
+        for (number,) in found:
+            yield number

@@ -1,0 +1,58 @@
+"""DuckDB as it is used here: in a scratch file, with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artis_sdk.errors import MissingExtraError, TrainingError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@contextmanager
+def scratch(
+    folder: Path, *, memory_mb: int, threads: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database that lives in a folder for as long as it is open, and spills there.
+
+    Args:
+        folder: is there, and has room; what is written into it is removed.
+        memory_mb: bound of DuckDB's own memory, mebibytes.
+        threads: as many as there are processors by default.
+
+    Raises:
+        MissingExtraError: duckdb is not installed.
+        TrainingError: the disk is full, or memory does not suffice.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingExtraError("preparing training data", "train") from error
+    path = folder / "scratch.duckdb"
+    path.unlink(missing_ok=True)
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{memory_mb}MiB",
+        "temp_directory": str(folder / "spill"),
+        "preserve_insertion_order": False,
+        "enable_external_access": True,
+    }
+    if threads is not None:
+        settings["threads"] = threads
+    try:
+        with duckdb.connect(str(path), config=settings) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            yield connection
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise TrainingError(f"{folder}: training data cannot be prepared: {error}") from error
+    finally:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+
+
+def quoted(text: str | Path) -> str:
+    """A text as an SQL literal, where a statement takes no parameter."""
+    return "'" + str(text).replace("'", "''") + "'"
