@@ -15,7 +15,7 @@ import pytest
 from commit_helpers import MEMORY
 
 CHILD = Path(__file__).with_name("crash_child.py")
-TRIALS = int(os.environ.get("ARTIS_TEST_CRASH_TRIALS", "200"))
+TRIALS = int(os.environ.get("ARTIS_TEST_CRASH_TRIALS", "100"))
 CORES = 2
 
 

@@ -250,6 +250,20 @@ async def test_a_claim_whose_waiter_is_cancelled_is_given_back(journal: Journal)
     await journal.begin(intent())  # the claim that stands is not the one that was given up
 
 
+async def test_the_file_stays_where_it_was_when_the_process_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    journal = Journal("journal.db")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    await journal.begin_plan("p")
+    await journal.begin(intent())
+    assert only(journal).running
+    await journal.aclose()
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "journal.db"]
+
+
 async def test_sessions_of_a_process_share_a_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     (tmp_path / "link.db").symlink_to(path)

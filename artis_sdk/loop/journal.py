@@ -99,7 +99,7 @@ class Journal:
             return journal
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self._timeout = timeout
         self._writer = GroupWriter(self.path, self._open)
         self._owner: Owner | None = None
@@ -241,10 +241,10 @@ class Journal:
                 rows = connection.execute(
                     f"{SELECT_CALLS} {where} ORDER BY call.rowid", (*wanted, plan, plan)
                 ).fetchall()
+            owners = {row[-1] for row in rows}
+            alive = {owner for owner in owners if is_alive(self.path, owner)}
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{self.path}: {error}") from error
-        owners = {row[-1] for row in rows}
-        alive = {owner for owner in owners if is_alive(self.path, owner)}
         return [call_from_row(row, alive) for row in rows]
 
     async def abandon(self, call: JournaledCall) -> None:

@@ -64,8 +64,9 @@ def is_alive(journal: Path, owner: str) -> bool:
 def sweep(journal: Path) -> None:
     """Remove the lock files of owners that died."""
     prefix = _lock_path(journal, "").name
-    for path in journal.parent.glob(f"{prefix}*"):
-        is_alive(journal, path.name.removeprefix(prefix))
+    for name in os.listdir(journal.parent):
+        if name.startswith(prefix):
+            is_alive(journal, name.removeprefix(prefix))
 
 
 def _lock_path(journal: Path, owner: str) -> Path:
