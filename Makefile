@@ -16,6 +16,7 @@ UV := $(BIN)/uv pip install --python $(BIN)/python
 
 check: lint types unit
 
+test: export ARTIS_TEST_CRASH_TRIALS := 2000
 test: lint types unit engines
 
 lint: $(VENV)/.dev
