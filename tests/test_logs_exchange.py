@@ -28,7 +28,7 @@ from artis_sdk.records import CallRecord, ToolCall
 
 
 @given(records=record_lists())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_out_and_in_again_is_the_same_log(
     tmp_path_factory: pytest.TempPathFactory, records: list[CallRecord]
 ) -> None:
@@ -173,24 +173,26 @@ def test_parquet_has_columns_to_count_by_and_row_groups(
 
 
 def test_memory_does_not_grow_with_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artis_sdk.logs.parquet._GROUP_CHARACTERS", 2_000_000)
-    monkeypatch.setattr("artis_sdk.logs.exchange._REMEMBERED", 1_000_000)
+    monkeypatch.setattr("artis_sdk.logs.parquet._GROUP_CHARACTERS", 500_000)
+    monkeypatch.setattr("artis_sdk.logs.parquet._READ_ROWS", 10)
+    monkeypatch.setattr("artis_sdk.logs.exchange._REMEMBERED", 500_000)
+    monkeypatch.setattr("artis_sdk.logs.exchange._AT_ONCE", 500_000)
     monkeypatch.setattr("artis_sdk.logs.rows._REMEMBERED", 1_000_000)
     pytest.importorskip("pyarrow.parquet")
 
     def records() -> Iterator[CallRecord]:
-        return (record(n, size=50_000) for n in range(600))  # 30 MB
+        return (record(n, size=50_000) for n in range(240))  # 12 MB
 
     with CallLog(tmp_path / "calls.db") as log:
         tracemalloc.start()
         try:
             export_jsonl(records(), tmp_path / "calls.jsonl")
             export_parquet(records(), tmp_path / "calls.parquet")
-            assert sum(1 for _ in read_parquet(tmp_path / "calls.parquet")) == 600
+            assert sum(1 for _ in read_parquet(tmp_path / "calls.parquet")) == 240
             with CallLog(tmp_path / "calls.db") as into:
                 import_jsonl(tmp_path / "calls.jsonl", into)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert sum(1 for _ in log.records()) == 600
-    assert peak < 25_000_000
+        assert sum(1 for _ in log.records()) == 240
+    assert peak < 6_000_000

@@ -235,7 +235,7 @@ secretive = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["password", "note", "a"]), secretive, max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_redacting_what_is_redacted_changes_nothing(arguments: dict[str, JsonValue]) -> None:
     redactor = Redactor(re.compile("[0-9a-f]{4,8}"), key=KEY)
     once = hidden(arguments, redactor)
@@ -303,7 +303,7 @@ def leaky_histories(draw: st.DrawFn) -> tuple[str, list[CallRecord]]:
 
 
 @given(leaky=leaky_histories(), first=st.integers(0, 3), flush=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_file_holds_a_secret(
     tmp_path_factory: pytest.TempPathFactory, leaky: tuple[str, list[CallRecord]], first: int, flush: bool
 ) -> None:

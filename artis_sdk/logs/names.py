@@ -63,15 +63,11 @@ class Names:
         self.is_secret = lru_cache(maxsize=8192)(self._is_secret)
         """Whether a parameter, key or header of this name holds a secret."""
         starts = {words[0] for words in self._names}
-        self._starts = [word for word in starts if not any(other in word for other in starts - {word})]
+        self._starts = _any_of({word for word in starts if not any(w in word for w in starts - {word})})
 
     def may_be_in(self, text: str) -> bool:
         """Whether the text could contain the name of a secret; False is certain, and found quickly."""
-        lower = text.lower()
-        for start in self._starts:  # noqa: SIM110 - `any` over a generator takes twice as long
-            if start in lower:
-                return True
-        return False
+        return self._starts.search(text.lower()) is not None
 
     def _is_secret(self, name: str) -> bool:
         words = split_words(name)
@@ -93,3 +89,12 @@ class Names:
 
 def _is_ending(word: str) -> bool:
     return word in _ENDS or word.isdigit()
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Finds each of the words; grouped by their first letters, which takes half the time of a list."""
+    groups: dict[str, list[str]] = {}
+    for word in sorted(words):
+        groups.setdefault(word[0], []).append(re.escape(word[1:]))
+    branches = [f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in groups.items()]
+    return re.compile("|".join(branches) or r"(?!)")

@@ -77,6 +77,10 @@ class _Task:
         return best
 
 
+_Columns = tuple[str, str, str, str, str, str | None]
+"""`tool, type, provenance, call, outcome, predicted`."""
+
+
 @dataclass(slots=True)
 class _Packed:
     """A call and its outcome on their way to JSON text."""
@@ -85,20 +89,21 @@ class _Packed:
     call: Fields
     outcome: Fields
     predicted: Fields | None
+    texts: tuple[str, str, str | None] | None
+    """The three as JSON, where nothing in them is secret by itself."""
 
-    def columns(self, secrets: Secrets) -> tuple[str, str, str, str, str, str | None]:
-        """`tool, type, provenance, call, outcome, predicted`, without the secrets."""
+    def columns(self, secrets: Secrets) -> _Columns:
+        """Without what is known to be secret."""
+        if self.texts is not None and not secrets.size:
+            kind = outcome_type(self.outcome)
+            return _plain(self.tool), _plain(kind), self.outcome["provenance"], *self.texts
         call = hide_fields(self.call, CALL_TEXTS, secrets.hide)
         outcome = hide_fields(self.outcome, OUTCOME_TEXTS, secrets.hide)
-        predicted = self.predicted and hide_fields(self.predicted, OUTCOME_TEXTS, secrets.hide)
-        return (
-            _plain(self.tool),
-            _plain(outcome_type(outcome)),
-            outcome["provenance"],
-            dumps(call),
-            dumps(outcome),
-            None if predicted is None else dumps(predicted),
-        )
+        predicted = None
+        if self.predicted is not None:
+            predicted = dumps(hide_fields(self.predicted, OUTCOME_TEXTS, secrets.hide))
+        kind = _plain(outcome_type(outcome))
+        return _plain(self.tool), kind, outcome["provenance"], dumps(call), dumps(outcome), predicted
 
 
 class Rows:
@@ -146,7 +151,7 @@ class Rows:
         start = 0 if end is None else len(end.before) + 1
         packed = [self._pack(step.call, step.outcome, None, task) for step in record.history[start:]]
         packed.append(self._pack(record.call, record.outcome, record.predicted, task))
-        state = None if task.row is not None else self._cover(record.state, "state", task.secrets)
+        state = None if task.row is not None else self._cover_state(record.state, task.secrets)
         columns = [item.columns(task.secrets) for item in packed]
         tool = self._tool(connection, record)
         if task.row is None:
@@ -166,30 +171,29 @@ class Rows:
     # --- redaction ----------------------------------------------------------------------------
 
     def _pack(self, call: ToolCall, outcome: Outcome, predicted: Outcome | None, task: _Task) -> _Packed:
-        fields = call_fields(call)
-        if self._redactor.marks(call.tool) or self._redactor.may_hold(dumps(fields)):
-            for name in CALL_TEXTS[1:]:
-                if name in fields:
-                    fields[name] = self._redactor.cover(fields[name], f"{call.tool}.{name}", task.secrets)
-            fields["arguments"] = self._redactor.cover_arguments(call.tool, call.arguments, task.secrets)
-        return _Packed(
-            call.tool,
-            fields,
-            self._pack_outcome(outcome, f"{call.tool}.outcome", task.secrets) or {},
-            self._pack_outcome(predicted, f"{call.tool}.predicted", task.secrets),
-        )
+        made, seen = call_fields(call), outcome_fields(outcome)
+        foreseen = None if predicted is None else outcome_fields(predicted)
+        texts = dumps(made), dumps(seen), None if foreseen is None else dumps(foreseen)
+        if not self._redactor.marks(call.tool) and not self._redactor.may_hold("".join(filter(None, texts))):
+            return _Packed(call.tool, made, seen, foreseen, texts)
+        for name in CALL_TEXTS[1:]:
+            if name in made:
+                made[name] = self._redactor.cover(made[name], f"{call.tool}.{name}", task.secrets)
+        made["arguments"] = self._redactor.cover_arguments(call.tool, call.arguments, task.secrets)
+        seen |= self._cover_outcome(seen, f"{call.tool}.outcome", task.secrets)
+        if foreseen is not None:
+            foreseen |= self._cover_outcome(foreseen, f"{call.tool}.predicted", task.secrets)
+        return _Packed(call.tool, made, seen, foreseen, None)
 
-    def _pack_outcome(self, outcome: Outcome | None, path: str, secrets: Secrets) -> Fields | None:
-        if outcome is None:
-            return None
-        fields = outcome_fields(outcome)
-        texts = {name: fields[name] for name in OUTCOME_TEXTS if name in fields}
-        covered = self._cover(texts, path, secrets)
+    def _cover_outcome(self, fields: Fields, path: str, secrets: Secrets) -> Fields:
+        covered = self._redactor.cover({n: fields[n] for n in OUTCOME_TEXTS if n in fields}, path, secrets)
         assert isinstance(covered, dict)
-        return fields | covered
+        return covered
 
-    def _cover(self, value: JsonValue, path: str, secrets: Secrets) -> JsonValue:
-        return self._redactor.cover(value, path, secrets) if self._redactor.may_hold(dumps(value)) else value
+    def _cover_state(self, state: JsonValue, secrets: Secrets) -> JsonValue:
+        if not self._redactor.may_hold(dumps(state)):
+            return state
+        return self._redactor.cover(state, "state", secrets)
 
     def _scrub(self, connection: sqlite3.Connection, task: _Task) -> None:
         """What has just turned out to be secret may stand in earlier rows of its task."""
