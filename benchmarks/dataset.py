@@ -45,7 +45,8 @@ def make_parquet(path: Path, rows: int) -> None:
           CASE WHEN type = 'success' THEN '{{"ok":true,"value":{{"free":' || n % 499
                || '}},"provenance":"real","duration":0.01}}'
                ELSE '{{"ok":false,"failure_type":"' || type
-               || '","message":"no","raised":true,"provenance":"real"}}' END AS outcome, NULL::VARCHAR AS predicted
+               || '","message":"no","raised":true,"provenance":"real"}}' END AS outcome,
+          NULL::VARCHAR AS predicted
         FROM (SELECT n, n % 60 AS tool, CASE WHEN hash(n) % 100 < 85 THEN 'success'
               ELSE 'E' || floor(ln(1 + hash(n + 7) % 1000))::INTEGER END AS type FROM range({rows}) t(n))
     """
