@@ -147,6 +147,11 @@ class GuardedTool(Generic[P, R]):
         return self._definition.risk
 
     @property
+    def checks_types(self) -> bool:
+        """Whether arguments must fit the annotations, or their names alone are checked."""
+        return self._definition.check_types
+
+    @property
     def timeout(self) -> float | None:
         """Seconds that a real call may take; None is no limit."""
         return self._definition.timeout

@@ -1,0 +1,95 @@
+"""The failure taxonomy of a toolset: its modes, and which mode an outcome is (section 4.3.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from artis_sdk.records import Outcome, ToolCall
+from artis_sdk.records.outcome_type import HOLE, SUCCESS, failure_text, outcome_type
+from artis_sdk.trainers.failures_read import FailureMode, Tool, ToolFailures, read_tool
+
+_LEAST = 4  # literal characters that a template needs to stand for itself
+
+
+class Taxonomy:
+    """The failure modes of tools, from their source.
+
+    Args:
+        tools: guarded tools, such as a Toolset; of one name, the first counts.
+    """
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self.tools: Mapping[str, ToolFailures] = {}
+        self.hashes: Mapping[str, str | None] = {}
+        """SHA-256 of each tool's source as it is now."""
+        found: dict[str, ToolFailures] = {}
+        hashes: dict[str, str | None] = {}
+        for tool in tools:
+            if tool.name not in found:
+                found[tool.name] = read_tool(tool)
+                hashes[tool.name] = tool.source_hash
+        self.tools, self.hashes = found, hashes
+
+    def __iter__(self) -> Iterator[FailureMode]:
+        for tool in self.tools.values():
+            yield from tool.modes
+
+    def __len__(self) -> int:
+        return sum(len(tool.modes) for tool in self.tools.values())
+
+    @property
+    def sites(self) -> frozenset[tuple[str, int]]:
+        """The statements that fail, by file and line; one in a helper is a mode of several tools."""
+        return frozenset((m.site.file, m.site.line) for m in self if m.site.kind != "validator")
+
+    def match(self, call: ToolCall, outcome: Outcome) -> tuple[FailureMode, ...]:
+        """The modes that an outcome can have come from.
+
+        By exception class and message, or by the message of a returned failure; the template with the
+        most literal text wins, and modes that say the same are all given.
+
+        Returns:
+            Empty for a success, and for a failure that no statement of the source names, such as the
+            KeyError of a subscript.
+        """
+        tool = self.tools.get(call.tool)
+        type_ = outcome_type(outcome, call)
+        if tool is None or type_ == SUCCESS:
+            return ()
+        raised = outcome.raised or (outcome.value is None and outcome.message is not None)
+        text = outcome.message if raised else failure_text(outcome.value)
+        scored = [(_score(mode, type_, text, raised=raised), mode) for mode in tool.modes]
+        best = max((score for score, _ in scored), default=-1)
+        return tuple(mode for score, mode in scored if score == best) if best >= 0 else ()
+
+
+def _score(mode: FailureMode, type_: str, text: str | None, *, raised: bool) -> int:
+    """How much of the mode's own text the outcome shows; -1 where it is another mode's."""
+    site = mode.site
+    if raised != (site.kind != "return"):
+        return -1
+    literal = len((site.template or "").replace(HOLE, ""))
+    says = site.template is None or _pattern(site.template).fullmatch(_message(site.type, text)) is not None
+    if not says:
+        return -1
+    if site.type == type_:
+        return 1 + literal
+    # Where the tool's own rules give failures other words, the message alone tells.
+    if literal >= _LEAST or (site.kind == "return" and site.template == HOLE):
+        return literal
+    return -1
+
+
+def _message(type_: str, text: str | None) -> str:
+    """The text of an exception as it was made: KeyError shows its argument in quotes."""
+    text = text or ""
+    if type_ == "KeyError" and len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(".*?".join(re.escape(part) for part in template.split(HOLE)), re.DOTALL)

@@ -1,0 +1,256 @@
+"""The ways in which a tool can fail, read from its source and that of what it calls."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from artis_sdk.records.outcome_type import HOLE, returned_type
+from artis_sdk.tools import GuardedTool
+from artis_sdk.trainers.failures_calls import Callees, Live, Target
+from artis_sdk.trainers.failures_code import NoSource, Source, plain_function, same_project, source_of
+from artis_sdk.trainers.failures_errors import Handlers, Raised, exception_of, shapes_of_locals, stops
+from artis_sdk.trainers.failures_shapes import Names, shape
+from artis_sdk.trainers.failures_sites import Scan, Site
+from artis_sdk.trainers.failures_validators import (
+    INVALID,
+    hints_of,
+    model_sites,
+    models,
+    parameter_sites,
+    validators,
+)
+
+Tool = GuardedTool[..., Any]
+Guard = tuple[Handlers, Names]
+
+_DEEPEST = 6  # calls between a tool and a failure
+_MOST = 200  # functions read for one tool
+
+
+@dataclass(frozen=True, slots=True)
+class FailureMode:
+    """One way in which one tool fails."""
+
+    tool: str
+    site: Site
+    path: tuple[str, ...] = ()
+    """The functions between the tool and the site."""
+
+    @property
+    def type(self) -> str:
+        """The exception class, or the returned failure's type with holes."""
+        return self.site.type
+
+    @property
+    def where(self) -> str:
+        """File name and line."""
+        return f"{Path(self.site.file).name}:{self.site.line}"
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """Equal for the same mode of the same source."""
+        return (self.tool, self.site.file, self.site.line, self.site.condition)
+
+
+@dataclass(slots=True)
+class ToolFailures:
+    """What is known of one tool from its source."""
+
+    tool: str
+    modes: tuple[FailureMode, ...] = ()
+    functions: tuple[Source, ...] = ()
+    """Its own and those that it calls."""
+    notes: list[str] = field(default_factory=list)
+    """What could not be read, and why."""
+
+
+def read_tool(tool: Tool) -> ToolFailures:
+    """Read a tool's source and that of the functions it calls, as far as they are of its project.
+
+    A tool without readable source has no modes and a note.
+    """
+    found = ToolFailures(tool.name)
+    function = plain_function(tool)
+    if function is None:
+        found.notes.append("no source: it is not written in Python")
+        return found
+    reader = _Reader(tool, function, found)
+    owner = tool.owner
+    try:
+        reader.function(Target(function, Live(owner) if owner is not None else None), (), (), returned=True)
+    except NoSource as error:
+        found.notes.append(str(error))
+        return found
+    reader.parameters()
+    found.modes = tuple(sorted(reader.modes.values(), key=lambda m: (m.path, m.site.line, m.site.condition)))
+    found.functions = tuple(reader.sources.values())
+    return found
+
+
+class _Reader:
+    def __init__(self, tool: Tool, root: FunctionType, found: ToolFailures) -> None:
+        self.tool = tool
+        self.root = root
+        self.found = found
+        self.modes: dict[tuple[str, str, int, str], FailureMode] = {}
+        self.sources: dict[CodeType, Source] = {}
+        self._entered: set[tuple[CodeType, bool, bool]] = set()
+
+    def function(
+        self, target: Target, guards: tuple[Guard, ...], path: tuple[str, ...], *, returned: bool
+    ) -> None:
+        """Read one function.
+
+        Args:
+            target: the function, and whose method it is.
+            guards: the `try` statements around the calls that lead here, innermost first.
+            path: names of the functions between the tool and this one.
+            returned: what it returns may become the tool's own result.
+        """
+        key = (target.function.__code__, returned, bool(guards))
+        if key in self._entered or len(self.sources) >= _MOST or len(path) > _DEEPEST:
+            return
+        self._entered.add(key)
+        source = source_of(target.function)
+        self.sources[source.code] = source
+        names = _names(source)
+        callees = Callees(source, names, target.on)
+        scan = Scan(source, names, partial(self._made, callees))
+        for site in scan.sites:
+            if site.kind == "return":
+                if returned:
+                    self._add(site, path)
+            elif not _caught(site.error, [*((g, names) for g in site.guards), *guards]):
+                self._add(site, path)
+        for call in scan.calls:
+            inner = (*((g, names) for g in call.guards), *guards)
+            for called in callees.targets(call.node):
+                self._called(called, inner, (*path, called.function.__qualname__), returned and call.returned)
+            for cls in callees.classes(call.node):
+                if issubclass(cls, BaseModel):
+                    self._model(cls, inner, (*path, cls.__qualname__))
+
+    def parameters(self) -> None:
+        """What the tool's own schema refuses."""
+        if not self.tool.checks_types:
+            return
+        source = self.sources[self.root.__code__]
+        for site in parameter_sites(source, self.tool.idempotency_key):
+            self._add(site, ())
+        for hint in hints_of(source):
+            for checker in validators(hint):
+                self._checker(checker, INVALID, ())
+            for model in models(hint):
+                for site in model_sites(model):
+                    self._add(_as(site, INVALID), (model.__qualname__,))
+                for checker in validators(model):
+                    self._checker(checker, INVALID, (model.__qualname__,))
+
+    def _called(
+        self, target: Target, guards: tuple[Guard, ...], path: tuple[str, ...], returned: bool
+    ) -> None:
+        if not same_project(target.function, self.root):
+            return
+        try:
+            self.function(target, guards, path, returned=returned)
+        except NoSource as error:
+            note = f"{target.function.__qualname__}, which it calls: {error}"
+            if note not in self.found.notes:
+                self.found.notes.append(note)
+
+    def _model(self, model: type[BaseModel], guards: tuple[Guard, ...], path: tuple[str, ...]) -> None:
+        if not same_project_class(model, self.root) or _caught(ValidationError, list(guards)):
+            return
+        for site in model_sites(model):
+            self._add(site, path)
+        for checker in validators(model):
+            self._checker(checker, "ValidationError", path)
+
+    def _checker(self, checker: FunctionType | None, type_: str, path: tuple[str, ...]) -> None:
+        """A validator's own `raise`, which reaches the caller inside pydantic's error."""
+        if checker is None or not same_project(checker, self.root):
+            return
+        try:
+            source = source_of(checker)
+        except NoSource:
+            return
+        self.sources[source.code] = source
+        for site in Scan(source, _names(source)).sites:
+            if site.kind == "raise":
+                self._add(_as(site, type_), (*path, checker.__qualname__))
+
+    def _add(self, site: Site, path: tuple[str, ...]) -> None:
+        mode = FailureMode(self.tool.name, site, path)
+        known = self.modes.get(mode.key)
+        if known is None or len(path) < len(known.path):
+            self.modes[mode.key] = mode
+
+    def _made(self, callees: Callees, call: ast.Call, names: Names) -> Any:
+        """What a function of the project returns, if each of its returns is a failure or an exception."""
+        targets = [t for t in callees.targets(call) if t.function.__name__ not in ("__init__", "__new__")]
+        if len(targets) != 1 or not same_project(targets[0].function, self.root):
+            return HOLE
+        try:
+            source = source_of(targets[0].function)
+        except NoSource:
+            return HOLE
+        inside = _names(source)
+        bound = Names({**inside.locals, **_bound(source, call, names)}, inside.globals)
+        made = [_failing(node.value, bound) for node in _returns(source.node)]
+        return made[0] if made and HOLE not in made else HOLE
+
+
+def same_project_class(cls: type, root: FunctionType) -> bool:
+    """Whether a class is part of the code that a tool was written with."""
+    return cls.__module__.partition(".")[0] == root.__module__.partition(".")[0]
+
+
+def _names(source: Source) -> Names:
+    scope = source.function.__globals__
+    return Names(shapes_of_locals(source.node, scope), scope)
+
+
+def _caught(error: type[BaseException] | None, guards: list[Guard]) -> bool:
+    return any(stops(handlers, error, names) for handlers, names in guards)
+
+
+def _as(site: Site, type_: str) -> Site:
+    """A failure that is wrapped in pydantic's own."""
+    template = HOLE if site.template is None else f"{HOLE}{site.template}{HOLE}"
+    return replace(site, kind="validator", type=type_, template=template)
+
+
+def _bound(source: Source, call: ast.Call, names: Names) -> dict[str, Any]:
+    """The called function's parameters as this call gives them."""
+    arguments = source.node.args
+    every = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    every = every[1:] if every[:1] in (["self"], ["cls"]) else every
+    given = dict(zip(every, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
+    return {name: shape(value, names) for name, value in given.items()}
+
+
+def _returns(node: ast.AST) -> Iterator[ast.Return]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Return):
+            yield child
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield from _returns(child)
+
+
+def _failing(value: ast.expr | None, names: Names) -> Any:
+    """The failure or exception that a return gives; `HOLE` for anything else."""
+    if value is None:
+        return HOLE
+    raised: Raised = exception_of(value, names)
+    if raised.error is not None:
+        return raised
+    said = shape(value, names)
+    return said if said != HOLE and returned_type(said) is not None else HOLE

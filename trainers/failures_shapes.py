@@ -1,0 +1,158 @@
+"""What an expression evaluates to, as far as the source alone says it; `HOLE` is what it does not say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from artis_sdk.records.outcome_type import HOLE
+
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_PERCENT = re.compile(r"%(?:\(\w+\))?[-+# 0]*(?:\d+|\*)?(?:\.\d+)?[sdrfgexXi]")
+_DEEPEST = 8
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True)
+class Names:
+    """What names stand for: shapes of locals that are assigned once, and the module's globals."""
+
+    locals: Mapping[str, Any] = field(default_factory=dict)
+    globals: Mapping[str, Any] = field(default_factory=dict)
+
+    def value(self, node: ast.expr) -> Any:
+        """The object that a name or a dotted name means in the module; `_MISSING` where it is local."""
+        if isinstance(node, ast.Name):
+            if node.id in self.locals:
+                return _MISSING
+            builtins = self.globals.get("__builtins__", {})
+            names = builtins if isinstance(builtins, dict) else vars(builtins)
+            return self.globals.get(node.id, names.get(node.id, _MISSING))
+        if isinstance(node, ast.Attribute):
+            base = self.value(node.value)
+            return _MISSING if base is _MISSING else _static(base, node.attr)
+        return _MISSING
+
+
+def known(value: Any) -> bool:
+    """Whether `Names.value` found something."""
+    return value is not _MISSING
+
+
+def _static(base: Any, name: str) -> Any:
+    """An attribute of a module, a class or an enumeration; nothing of an object runs."""
+    try:
+        return vars(base).get(name, getattr(base, name, _MISSING) if isinstance(base, type) else _MISSING)
+    except TypeError:
+        return _MISSING
+
+
+def alternatives(node: ast.expr | None) -> Iterator[tuple[ast.expr, str]]:
+    """The expressions that a value may come from, each with its condition's text."""
+    if isinstance(node, ast.IfExp):
+        test = ast.unparse(node.test)
+        yield from ((e, _both(test, c)) for e, c in alternatives(node.body))
+        yield from ((e, _both(f"not ({test})", c)) for e, c in alternatives(node.orelse))
+    elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        for value in node.values:
+            yield from alternatives(value)
+    elif isinstance(node, ast.Await):
+        yield from alternatives(node.value)
+    elif node is not None:
+        yield node, ""
+
+
+def _both(first: str, second: str) -> str:
+    return f"{first} and {second}" if second else first
+
+
+def shape(node: ast.expr | None, names: Names, depth: int = 0) -> Any:
+    """The JSON value of an expression, with `HOLE` wherever only running it would tell."""
+    if node is None:
+        return None
+    if depth > _DEEPEST:
+        return HOLE
+    inner = depth + 1
+    match node:
+        case ast.Constant(value=value):
+            return value if value is None or isinstance(value, str | int | float) else HOLE
+        case ast.JoinedStr(values=values):
+            return "".join(_text(part, names, inner) for part in values)
+        case ast.Dict(keys=keys, values=values):
+            return _dictionary(keys, values, names, inner)
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            return [shape(element, names, inner) for element in elements]
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _sum(shape(left, names, inner), shape(right, names, inner))
+        case ast.BinOp(left=left, op=ast.Mod()):
+            text = shape(left, names, inner)
+            return _PERCENT.sub(HOLE, text) if isinstance(text, str) else HOLE
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.Call():
+            return _called(node, names, inner)
+        case ast.Name() | ast.Attribute():
+            if isinstance(node, ast.Name) and node.id in names.locals:
+                return names.locals[node.id]
+            return _plain(names.value(node))
+    return HOLE
+
+
+def _text(part: ast.expr, names: Names, depth: int) -> str:
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    inside = shape(part.value, names, depth) if isinstance(part, ast.FormattedValue) else HOLE
+    return inside if isinstance(inside, str) else HOLE
+
+
+def _dictionary(
+    keys: list[ast.expr | None], values: list[ast.expr], names: Names, depth: int
+) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in zip(keys, values, strict=True):
+        inside = shape(value, names, depth)
+        if key is not None:
+            made[str(shape(key, names, depth))] = inside
+        elif isinstance(inside, dict):
+            made |= inside
+    return made
+
+
+def _sum(left: Any, right: Any) -> Any:
+    if isinstance(left, list) and isinstance(right, list):
+        return left + right
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    return HOLE
+
+
+def _called(node: ast.Call, names: Names, depth: int) -> Any:
+    match node.func:
+        case ast.Attribute(value=base, attr="format"):
+            text = shape(base, names, depth)
+            return _PLACEHOLDER.sub(HOLE, text) if isinstance(text, str) else HOLE
+        case ast.Attribute(value=base, attr="strip" | "rstrip" | "lstrip" | "replace"):
+            text = shape(base, names, depth)
+            return text if isinstance(text, str) else HOLE
+        case ast.Name(id="dict") if not node.args:
+            return {k.arg: shape(k.value, names, depth) for k in node.keywords if k.arg is not None}
+        case ast.Name(id="str" | "repr") if len(node.args) == 1:
+            text = shape(node.args[0], names, depth)
+            return text if isinstance(text, str) else HOLE
+    return HOLE
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if isinstance(value, dict | list | tuple) and len(value) <= 20:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        made = {str(key): _plain(item) for key, item in items}
+        return made if isinstance(value, dict) else list(made.values())
+    return HOLE
