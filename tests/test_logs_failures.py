@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from artis_sdk.errors import LogError
 from artis_sdk.logs import CallLog, Redactor
-from artis_sdk.records import CallRecord
+from artis_sdk.records import CallRecord, ToolCall
 
 
 @contextmanager
@@ -94,6 +94,23 @@ def test_a_short_lock_is_waited_for(tmp_path: Path) -> None:
             time.sleep(0.5)
         log.flush()
         assert amounts(log) == [1]
+
+
+def test_what_is_secret_stays_known_after_a_rollback(tmp_path: Path) -> None:
+    def made(n: int, **arguments: str) -> CallRecord:
+        return record(n, task="t", call=ToolCall(tool="enter", arguments=dict(arguments)))
+
+    path = tmp_path / "calls.db"
+    with CallLog(path, busy_timeout=0.1) as log:
+        log.append(made(0, password="hunter2-x"))
+        log.flush()
+        with locked(path):
+            log.append(made(1, note="it is hunter2-x"))
+            with pytest.raises(LogError):
+                log.flush()
+        log.flush()
+        assert len(list(log.records())) == 2
+    assert b"hunter2" not in file_bytes(path)
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

@@ -122,10 +122,11 @@ class Rows:
         """Rows were redacted in hindsight: until a checkpoint the write-ahead log has what they were."""
 
     def forget(self) -> None:
-        """After a rollback: rows that are remembered may not be there."""
-        self._tasks.clear()
+        """After a rollback: rows that are remembered may not be there. What is secret stays known."""
         self._tools.clear()
-        self._size = 0
+        for task in self._tasks.values():
+            task.row, task.scrubbed = None, 0
+            task.ends.clear()
 
     def add(self, connection: sqlite3.Connection, record: CallRecord, secrets: Iterable[str] = ()) -> None:
         """Write one record, and of its history what is not there yet.
