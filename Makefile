@@ -27,8 +27,9 @@ types: $(VENV)/.dev
 	$(BIN)/mypy -p artis_sdk
 	$(BIN)/mypy tests benchmarks
 
+# Two processes: the tests wait for processes, disks and clocks as much as they compute.
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not engine"
+	$(BIN)/python -m pytest -m "not engine" -n 2
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine
