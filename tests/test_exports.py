@@ -8,13 +8,45 @@ import sys
 import artis_sdk
 
 PUBLIC = set(
-    "guarded_tool Risk Toolset Session Plan Result Outcome Limits capture Sequential Parallel Hybrid "
-    "Direct WeightedBestOfN SequentialRevision LLMSimulator SandboxSimulator ReplaySimulator Ladder "
-    "Backend resolve".split()
+    [
+        "guarded_tool",
+        "Risk",
+        "Toolset",
+        "Session",
+        "Plan",
+        "Result",
+        "Outcome",
+        "Limits",
+        "capture",
+        "Sequential",
+        "Parallel",
+        "Hybrid",
+        "Direct",
+        "WeightedBestOfN",
+        "SequentialRevision",
+        "LLMSimulator",
+        "SandboxSimulator",
+        "ReplaySimulator",
+        "Ladder",
+        "Backend",
+        "resolve",
+    ]
 )
-HEAVY = (
-    "openai anthropic vllm llama_cpp torch transformers trl peft aiohttp jinja2 typer rich greenlet".split()
-)
+HEAVY = [
+    "openai",
+    "anthropic",
+    "vllm",
+    "llama_cpp",
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "aiohttp",
+    "jinja2",
+    "typer",
+    "rich",
+    "greenlet",
+]
 
 
 def test_public_names_are_exactly_these() -> None:
@@ -38,7 +70,8 @@ def test_importing_the_package_loads_no_engine() -> None:
 
 
 def test_the_names_load_no_engine() -> None:
-    code = "import artis_sdk, sys\nfor n in artis_sdk.__all__: getattr(artis_sdk, n)\nprint(' '.join(sys.modules))"
+    code = "import artis_sdk, sys\nfor n in artis_sdk.__all__: getattr(artis_sdk, n)\n"
+    code += "print(' '.join(sys.modules))"
     loaded = set(in_fresh_python(code).split())
     engines = {"openai", "anthropic", "vllm", "llama_cpp", "torch", "transformers", "trl", "peft"}
     assert not loaded & engines

@@ -42,11 +42,15 @@ def part_of(path: Path) -> str | None:
 
 
 def sources() -> list[Path]:
-    found = [*ROOT.glob("backends/**/*.py"), *ROOT.glob("trainers/**/*.py")]
-    for path in (ROOT / "artis_sdk").glob("**/*.py"):
-        if path.relative_to(ROOT).parts[1] not in ("backends", "trainers"):
-            found.append(path)
-    return sorted(found)
+    core = (ROOT / "artis_sdk").glob("**/*.py")
+    mapped = ("backends", "trainers")  # behind links in artis_sdk, looked at where they lie
+    return sorted(
+        [
+            *ROOT.glob("backends/**/*.py"),
+            *ROOT.glob("trainers/**/*.py"),
+            *(path for path in core if path.relative_to(ROOT).parts[1] not in mapped),
+        ]
+    )
 
 
 def imported_parts(path: Path) -> set[str]:

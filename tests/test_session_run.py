@@ -95,7 +95,7 @@ async def test_a_task_is_rehearsed_and_carried_out_once(strategy: Any, tmp_path:
         Provenance.SANDBOXED
     ] * len(plan.attempts)
     assert [call.outcome.provenance for call in result.calls] == [Provenance.REAL]
-    requests = {role: 0 for role in Role}
+    requests = dict.fromkeys(Role, 0)
     for request in backend.requests:
         requests[role_of(request)] += 1
     assert {role: usage.requests for role, usage in result.usage.items()} == {
