@@ -7,31 +7,29 @@ import sys
 
 import artis_sdk
 
-PUBLIC = set(
-    [
-        "guarded_tool",
-        "Risk",
-        "Toolset",
-        "Session",
-        "Plan",
-        "Result",
-        "Outcome",
-        "Limits",
-        "capture",
-        "Sequential",
-        "Parallel",
-        "Hybrid",
-        "Direct",
-        "WeightedBestOfN",
-        "SequentialRevision",
-        "LLMSimulator",
-        "SandboxSimulator",
-        "ReplaySimulator",
-        "Ladder",
-        "Backend",
-        "resolve",
-    ]
-)
+PUBLIC = {
+    "guarded_tool",
+    "Risk",
+    "Toolset",
+    "Session",
+    "Plan",
+    "Result",
+    "Outcome",
+    "Limits",
+    "capture",
+    "Sequential",
+    "Parallel",
+    "Hybrid",
+    "Direct",
+    "WeightedBestOfN",
+    "SequentialRevision",
+    "LLMSimulator",
+    "SandboxSimulator",
+    "ReplaySimulator",
+    "Ladder",
+    "Backend",
+    "resolve",
+}
 HEAVY = [
     "openai",
     "anthropic",
