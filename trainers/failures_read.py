@@ -50,6 +50,14 @@ class FailureMode:
         return self.site.type
 
     @property
+    def label(self) -> str:
+        """The type, with the message where that says more."""
+        template = self.site.template
+        if self.site.kind == "return" or not template or template == HOLE:
+            return self.type
+        return f"{self.type}: {template}"
+
+    @property
     def where(self) -> str:
         """File name and line."""
         return f"{Path(self.site.file).name}:{self.site.line}"
@@ -157,7 +165,8 @@ class _Reader:
     def _called(
         self, target: Target, guards: tuple[Guard, ...], path: tuple[str, ...], returned: bool
     ) -> None:
-        if not same_project(target.function, self.root):
+        made_by_python = target.function.__code__.co_filename.startswith("<string>")  # a dataclass's __init__
+        if made_by_python or not same_project(target.function, self.root):
             return
         try:
             self.function(target, guards, path, returned=returned)

@@ -1,0 +1,89 @@
+"""`artis logs failures`: how the tools can fail, and which of it the log has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from artis_sdk.assembly import make_tools
+from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.logs import CallLog
+from artis_sdk.records import CallRecord
+from artis_sdk.settings import load_settings
+from artis_sdk.tools import Toolset
+
+if TYPE_CHECKING:
+    from artis_sdk.trainers.failures_seen import SeenTool
+
+Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
+
+
+def failures(
+    log: Annotated[Path | None, typer.Argument(help="The call log; ARTIS_LOG when left out.")] = None,
+    tools: Tools = None,
+    tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
+    unseen: Annotated[bool, typer.Option("--unseen", help="Only what the log has never seen.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Per tool: the failure modes in its source, how often each was seen, and those never seen.
+
+    Without a log, or with an empty one, every mode counts as never seen.
+    """
+    from artis_sdk.trainers.failures import Taxonomy
+    from artis_sdk.trainers.failures_seen import seen_failures
+
+    toolset = load_tools(tools)
+    if tool is not None and tool not in toolset:
+        raise ConfigurationError(f"no tool is named {tool!r}; there are {', '.join(toolset.names)}")
+    path = log or load_settings().log
+    found = seen_failures(_records(path, tool), Taxonomy(toolset))
+    found = [one for one in found if tool is None or one.tool == tool]
+    known, hit = sum(len(t.modes) for t in found), sum(len(t.modes) - t.unseen for t in found)
+    if as_json:
+        print_json({"modes": known, "seen": hit, "tools": [one.as_json() for one in found]})
+        return
+    for one in found:
+        _print(one, unseen)
+    calls = sum(one.calls for one in found)
+    console.print(f"{hit} of {known} failure modes seen in {calls:,} calls", highlight=False)
+    where = tools or load_settings().tools
+    if known > hit:
+        logged = f" --log {path}" if path is not None else ""
+        next_step(f"artis generate --tools {where} --out generated.db{logged}")
+    else:
+        next_step(f"artis train simulator {path or 'calls.db'}")
+
+
+def load_tools(where: str | None) -> Toolset:
+    """The tools behind `module:name`; the settings' when left out."""
+    return make_tools(None, load_settings({"tools": where} if where is not None else {}))
+
+
+def _records(path: Path | None, tool: str | None) -> Iterator[CallRecord]:
+    if path is not None:
+        with CallLog(path, create=False) as log:
+            yield from log.records(tool=tool)
+
+
+def _print(found: SeenTool, unseen: bool) -> None:
+    modes = [mode for mode in found.modes if not unseen or mode.seen == 0]
+    title = f"{found.tool}: {found.calls:,} calls, {found.successes:,} successes"
+    if modes or found.unlisted:
+        table = Table("seen", "failure", "where", "when", title=title, title_justify="left")
+        for mode in modes:
+            site = mode.mode.site
+            seen = "[red]never[/red]" if mode.seen == 0 else f"{'≤' if mode.shared else ''}{mode.seen:,}"
+            table.add_row(seen, escape(mode.mode.label), mode.mode.where, escape(site.condition))
+        for type_, count in sorted(found.unlisted.items()) if not unseen else ():
+            table.add_row(f"{count:,}", escape(type_), "[dim]not in the source[/dim]", "")
+        console.print(table)
+    elif not unseen:
+        console.print(f"{title}; no failure in its source", highlight=False)
+    for note in found.notes:
+        errors.print(f"[yellow]{found.tool}:[/yellow] {note}", highlight=False)
