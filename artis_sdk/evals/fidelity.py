@@ -1,0 +1,154 @@
+"""Fidelity of a simulator (table 2): how well it predicts calls that it was not trained on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from artis_sdk.contracts import Simulator, Tool
+from artis_sdk.errors import ConfigurationError, MissingExtraError
+from artis_sdk.evals.fidelity_predict import Predictions, predict
+from artis_sdk.evals.fidelity_records import Fidelity
+from artis_sdk.evals.fidelity_score import (
+    Row,
+    by_tool,
+    calibration,
+    cell_scores,
+    histogram,
+    misses,
+    scores,
+    unanswered,
+)
+from artis_sdk.evals.similarity import Similarity
+from artis_sdk.records import CallRecord
+
+PREDICTIONS = "predictions.jsonl"
+_MISSES = 40  # examples that a report shows
+
+Stage = Callable[[str, int], None]
+"""Told what is being done, `predicting` or `encoding`, and how many are done."""
+
+
+async def measure(
+    simulator: Simulator,
+    records: Iterable[CallRecord],
+    *,
+    name: str,
+    data: str = "",
+    tools: Iterable[Tool] = (),
+    folder: str | Path | None = None,
+    similarity: Similarity | Literal["auto"] | None = "auto",
+    samples: int = 0,
+    concurrency: int = 8,
+    seed: int = 0,
+    progress: Stage | None = None,
+) -> Fidelity:
+    """Measure a simulator on held-out calls.
+
+    Only outcomes of real code count as the truth: real ones, and those of the sandbox. All numbers come
+    with 95 percent intervals: Wilson's for shares, a bootstrap over sessions for means.
+
+    Args:
+        simulator: any, trained or not.
+        records: held-out calls, in an order that is always the same; read one by one.
+        name: of the simulator, for the report.
+        data: where the records are from, for the report.
+        tools: the real tools, where there are any; else what the log knows of them.
+        folder: predictions are kept there, and a run that was cut off goes on where it was.
+        similarity: shared between measurements it encodes nothing twice; `auto` is all-MiniLM-L6-v2
+            where it is installed; None leaves similarity out.
+        samples: predictions a call from which its failure probability is taken; 0 takes it from
+            log-probabilities, where the backend gives them.
+        concurrency: calls being predicted at once.
+        seed: of the intervals and of the samples.
+        progress: told how far it is.
+
+    Raises:
+        ConfigurationError: no record is ground truth; or the folder is another simulator's.
+        BackendError: a model cannot be reached; what was predicted is kept in the folder.
+    """
+    found = await predict(
+        simulator,
+        records,
+        name=name,
+        tools=tools,
+        file=None if folder is None else Path(folder) / PREDICTIONS,
+        samples=samples,
+        concurrency=concurrency,
+        seed=seed,
+        progress=None if progress is None else lambda done: progress("predicting", done),
+    )
+    missing = None
+    if similarity == "auto":
+        try:
+            similarity = Similarity()
+        except MissingExtraError as error:
+            similarity, missing = None, str(error)
+    return await asyncio.to_thread(
+        evaluate,
+        found,
+        name=name,
+        data=data,
+        similarity=similarity,
+        encoder_missing=missing,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def evaluate(
+    found: Predictions,
+    *,
+    name: str,
+    data: str = "",
+    similarity: Similarity | None = None,
+    encoder_missing: str | None = None,
+    seed: int = 0,
+    progress: Stage | None = None,
+) -> Fidelity:
+    """Score predictions that were made; the arguments are those of `measure`. Blocks.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    if not found.rows:
+        there = ", ".join(f"{n:,} whose {why}" for why, n in found.left_out.items())
+        raise ConfigurationError(
+            f"{data or 'the data'}: no call of real code to measure against"
+            + (f", only {there}" if there else ": there are no records")
+        )
+    rows = _rows(found, similarity, progress)
+    return Fidelity(
+        simulator=name,
+        data=data,
+        made=time.time(),
+        version=version("artis-sdk"),
+        encoder=similarity.encoder.name if similarity is not None else None,
+        encoder_missing=encoder_missing,
+        left_out=found.left_out,
+        overall=scores(rows, seed=seed),
+        cells=cell_scores(rows, seed=seed),
+        tools=by_tool(rows, seed=seed),
+        calibration=None if found.source is None else calibration(found.rows, found.source, seed=seed),
+        histogram=histogram(rows),
+        misses=misses(rows, _MISSES),
+        unanswered=unanswered(found.rows),
+        usage=found.usage,
+    )
+
+
+def _rows(found: Predictions, similarity: Similarity | None, progress: Stage | None) -> list[Row]:
+    """The predictions with their similarities; 0 where there is no prediction."""
+    if similarity is None:
+        return [Row(prediction, None) for prediction in found.rows]
+    answered = [(p, p.predicted) for p in found.rows if p.predicted is not None]
+    alike = similarity.of(
+        ((p.real.text(), predicted.text()) for p, predicted in answered),
+        None if progress is None else lambda done, _: progress("encoding", done),
+    )
+    by_id = {p.id: value for (p, _), value in zip(answered, alike, strict=True)}
+    return [Row(prediction, by_id.get(prediction.id, 0.0)) for prediction in found.rows]

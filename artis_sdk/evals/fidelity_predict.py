@@ -1,0 +1,244 @@
+"""Predictions of held-out calls, concurrently, kept in a file so that a long run resumes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from artis_sdk.contracts import Simulator, Tool
+from artis_sdk.errors import ConfigurationError, ContextOverflow, SimulationError
+from artis_sdk.evals.fidelity_meter import Asked, failure_probability
+from artis_sdk.evals.fidelity_records import Prediction
+from artis_sdk.loop.strategies.base import together
+from artis_sdk.records import CallRecord, History, Outcome, Provenance, Risk, State, ToolCall, ToolSpec, Usage
+from artis_sdk.records.outcome_type import SUCCESS, outcome_type
+
+GROUND_TRUTH: Final = frozenset({Provenance.REAL, Provenance.SANDBOXED})
+"""Outcomes of real code; nothing else is measured against."""
+
+_FLUSH = 1.0  # seconds between writes of finished predictions to the disk
+
+
+class Predictions(NamedTuple):
+    """What `predict` gives."""
+
+    rows: list[Prediction]
+    """In the order of the records."""
+    left_out: dict[str, int]
+    """Records that are no ground truth, by why."""
+    usage: Usage
+    """Of this run; rows that were resumed count nothing."""
+    source: Literal["logprobs", "samples"] | None
+    """Where failure probabilities are from, `logprobs` or `samples`; None where there are none."""
+
+
+class LoggedTool:
+    """A tool as its log knows it, in place of the function.
+
+    Args:
+        spec: its document.
+    """
+
+    def __init__(self, spec: ToolSpec) -> None:
+        self.spec = spec
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def risk(self) -> Risk:
+        return self.spec.risk
+
+
+async def predict(
+    simulator: Simulator,
+    records: Iterable[CallRecord],
+    *,
+    name: str,
+    tools: Iterable[Tool] = (),
+    file: Path | None = None,
+    samples: int = 0,
+    concurrency: int = 8,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Have a simulator predict logged calls, each by a fork of its own, as in an attempt.
+
+    The simulator is shown the logged state and history. A history's steps that the SDK itself refused
+    reached no world, and are left out of it. `SimulationError` and a prompt beyond the model's context
+    leave a row unanswered.
+
+    Args:
+        simulator: any.
+        records: held out from its training; read one by one.
+        name: of the simulator, in the file.
+        tools: the real tools, where there are any: their `failures=` rules read a model's answers. The
+            others are known by their documents in the log.
+        file: predictions are added to it as they come, and those that it holds are not made again.
+        samples: further predictions a call, at temperature 1, whose share of failures is its failure
+            probability; 0 asks for log-probabilities where the backend has them.
+        concurrency: calls being predicted at once.
+        seed: of the samples, where the backend has seeds.
+        progress: told how many are done.
+
+    Raises:
+        BackendError: a model cannot be reached; what was predicted is kept.
+        ConfigurationError: the file holds the predictions of another simulator.
+    """
+    given = {tool.name: tool for tool in tools}
+    left_out: dict[str, int] = {}
+
+    order: list[str] = []
+    asked = Asked(samples, seed)
+    waiting = _ground_truth(records, left_out)
+    with _kept(file, name, samples) as kept:
+
+        async def work() -> None:
+            for record in waiting:
+                order.append(record.id)
+                if record.id not in kept.rows:
+                    kept.add(await _predict_one(simulator, record, given, asked))
+                if progress is not None:
+                    progress(len(kept.rows))
+
+        await together(*[work() for _ in range(concurrency)])
+    rows = [kept.rows[id_] for id_ in order]
+    source: Literal["logprobs", "samples"] | None = None
+    if any(row.failure_probability is not None for row in rows):
+        source = "samples" if samples else "logprobs"
+    return Predictions(rows, left_out, asked.usage, source)
+
+
+async def _predict_one(
+    simulator: Simulator, record: CallRecord, given: dict[str, Tool], asked: Asked
+) -> Prediction:
+    tools = list(given.values())
+    if record.call.tool not in given:
+        tools.append(LoggedTool(record.spec))
+    history = tuple(s for s in record.history if s.outcome.provenance is not Provenance.FORCED)
+    predicted: Outcome | None = None
+    error: str | None = None
+    meter = asked.meter()
+    try:
+        predicted = await simulator.fork(tools, meter).predict(record.call, record.state, history)
+    except (SimulationError, ContextOverflow) as failed:
+        error = str(failed)
+    if predicted is None or not asked.samples:
+        probability = None if predicted is None else failure_probability(meter.completion)
+    else:
+        probability = await _sampled(simulator, tools, record.call, record.state, history, asked)
+    return Prediction(
+        id=record.id,
+        session=session_of(record),
+        source_hash=record.source_hash,
+        call=record.call,
+        real=record.outcome,
+        real_type=outcome_type(record.outcome, record.call),
+        predicted=predicted,
+        predicted_type=None if predicted is None else outcome_type(predicted, record.call),
+        error=error,
+        failure_probability=probability,
+    )
+
+
+async def _sampled(
+    simulator: Simulator, tools: list[Any], call: ToolCall, state: State, history: History, asked: Asked
+) -> float | None:
+    """The share of failures among the samples that the simulator could tell; None without any."""
+    failed: list[bool] = []
+    for number in range(asked.samples):
+        fork = simulator.fork(tools, asked.meter(sample=number + 1))
+        try:
+            outcome = await fork.predict(call, state, history)
+        except SimulationError:
+            continue
+        failed.append(outcome_type(outcome, call) != SUCCESS)
+    return sum(failed) / len(failed) if failed else None
+
+
+def session_of(record: CallRecord) -> str:
+    """What keeps rows together that are not independent: the session, else the task, else the row."""
+    return record.session or record.task or record.id
+
+
+def _ground_truth(records: Iterable[CallRecord], left_out: dict[str, int]) -> Iterator[CallRecord]:
+    """The records to measure against, each once; counts the others."""
+    seen: set[str] = set()
+    for record in records:
+        why = None
+        if record.outcome.provenance not in GROUND_TRUTH:
+            why = f"outcome is {record.outcome.provenance.value}"
+        elif record.call.malformed is not None:
+            why = "call is malformed"
+        elif record.id in seen:
+            why = "id occurs twice"
+        if why is None:
+            seen.add(record.id)
+            yield record
+        else:
+            left_out[why] = left_out.get(why, 0) + 1
+
+
+class _Kept:
+    """The predictions so far, and the file that they are in."""
+
+    def __init__(self, rows: dict[str, Prediction], file: Any) -> None:
+        self.rows = rows
+        self._file = file
+        self._flushed = time.monotonic()
+
+    def add(self, row: Prediction) -> None:
+        self.rows[row.id] = row
+        if self._file is None:
+            return
+        self._file.write(row.model_dump_json() + "\n")
+        if time.monotonic() - self._flushed > _FLUSH:
+            self._file.flush()
+            self._flushed = time.monotonic()
+
+
+@contextmanager
+def _kept(path: Path | None, name: str, samples: int) -> Iterator[_Kept]:
+    if path is None:
+        yield _Kept({}, None)
+        return
+    head = {"simulator": name, "samples": samples}
+    rows, whole = _read(path, head) if path.exists() else ({}, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as raw:
+        raw.truncate(whole)  # a line that was cut off in the middle is predicted again
+    with path.open("a", encoding="utf-8") as file:
+        if not whole:
+            file.write(json.dumps(head) + "\n")
+        yield _Kept(rows, file)
+
+
+def _read(path: Path, head: dict[str, Any]) -> tuple[dict[str, Prediction], int]:
+    """The whole lines of a file of predictions, and how many bytes they are."""
+    rows: dict[str, Prediction] = {}
+    whole = 0
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            if number == 0:
+                found = json.loads(line)
+                if found != head:
+                    raise ConfigurationError(
+                        f"{path} holds predictions of {found}, and these are of {head}: give another folder, "
+                        "or remove the file"
+                    )
+            else:
+                row = Prediction.model_validate_json(line)
+                rows[row.id] = row
+        except (ValueError, ValidationError) as error:
+            raise ConfigurationError(f"{path}:{number + 1} is no prediction: remove the file") from error
+        whole += len(line)
+    return rows, whole

@@ -1,0 +1,204 @@
+"""What a measurement of fidelity consists of, as values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from artis_sdk.evals.intervals import Estimate
+from artis_sdk.records import Outcome, ToolCall, Usage
+from artis_sdk.records.calls import FROZEN
+from artis_sdk.records.outcome_type import SUCCESS
+
+
+class Prediction(BaseModel):
+    """What a simulator predicted for one held-out call, beside what really came."""
+
+    model_config = FROZEN
+
+    id: str
+    """Of the record."""
+    session: str
+    source_hash: str | None = None
+    """Of the tool as it was logged."""
+    call: ToolCall
+    real: Outcome
+    real_type: str
+    """See `outcome_type`: `success`, or the failure type."""
+    predicted: Outcome | None = None
+    """None where the simulator could not tell; that is a class of its own and never a match."""
+    predicted_type: str | None = None
+    error: str | None = None
+    """Why it could not tell."""
+    failure_probability: float | None = None
+    """What the simulator gave to this call failing, where it can be asked."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether the real call failed."""
+        return self.real_type != SUCCESS
+
+    @property
+    def foretold(self) -> bool:
+        """Whether a failure, of whatever type, was predicted."""
+        return self.predicted_type not in (None, SUCCESS)
+
+    @property
+    def right_type(self) -> bool:
+        return self.predicted_type == self.real_type
+
+    @property
+    def exact(self) -> bool:
+        """Whether the type and everything that a caller of the tool sees are the same."""
+        return (
+            self.predicted is not None
+            and self.right_type
+            and _same(self.predicted.content(), self.real.content())
+        )
+
+
+def _same(one: object, other: object) -> bool:
+    """Equal as JSON: 1 and 1.0 are one number, true and 1 are not, NaN is NaN."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other or (one != one and other != other)
+
+
+class Scores(BaseModel):
+    """Table 2 and beyond, over some rows. An unanswered row has similarity 0 and matches nothing."""
+
+    model_config = FROZEN
+
+    rows: int
+    sessions: int
+    failures: int
+    """Rows whose real outcome is a failure."""
+    answered: Estimate
+    similarity: Estimate = Estimate()
+    """Mean cosine similarity; empty where no encoder is installed."""
+    high_fidelity: Estimate = Estimate()
+    """Share with a similarity above 0.95: the paper's HF ratio."""
+    exact: Estimate
+    type_accuracy: Estimate
+    failure_recall: Estimate
+    """Share of the real failures that are predicted as a failure of that type."""
+    failure_precision: Estimate
+    """Share of the predicted failures that really are failures of that type."""
+    detection_recall: Estimate
+    """Share of the real failures that are predicted as a failure of whatever type."""
+    detection_precision: Estimate
+
+
+class TypeScores(BaseModel):
+    """One outcome type of one tool."""
+
+    model_config = FROZEN
+
+    type: str
+    rows: int
+    """With this real outcome type."""
+    predicted: int
+    """Rows that were predicted to be of it."""
+    recall: Estimate
+    precision: Estimate
+    exact: Estimate
+    similarity: Estimate = Estimate()
+
+
+class ToolScores(BaseModel):
+    """One tool."""
+
+    model_config = FROZEN
+
+    tool: str
+    source_hash: str | None = None
+    """Of the tool as its latest row has it."""
+    scores: Scores
+    types: tuple[TypeScores, ...]
+    """Failures first, most frequent first."""
+
+
+class CellScores(BaseModel):
+    """Means over (tool, outcome type) cells, each counting alike however rare it is."""
+
+    model_config = FROZEN
+
+    cells: int
+    similarity: Estimate = Estimate()
+    high_fidelity: Estimate = Estimate()
+    exact: Estimate
+    type_accuracy: Estimate
+
+
+class Bin(BaseModel):
+    """Rows whose predicted failure probability lies in one tenth."""
+
+    model_config = FROZEN
+
+    low: float
+    high: float
+    predicted: float
+    """Mean probability."""
+    failed: Estimate
+    """Share of them that failed."""
+
+
+class Calibration(BaseModel):
+    """Whether calls fail as often as the simulator says that they do."""
+
+    model_config = FROZEN
+
+    source: Literal["logprobs", "samples"]
+    rows: int
+    expected_error: Estimate
+    """Expected calibration error, over ten bins of equal width."""
+    brier: Estimate
+    """Mean squared difference of probability and outcome."""
+    bins: tuple[Bin, ...]
+    """Those that hold rows."""
+
+
+class Miss(BaseModel):
+    """A prediction that was far off, to be looked at."""
+
+    model_config = FROZEN
+
+    prediction: Prediction
+    similarity: float | None = None
+
+
+class Fidelity(BaseModel):
+    """How well a simulator predicts held-out calls (table 2), overall and by tool."""
+
+    model_config = FROZEN
+
+    simulator: str
+    data: str
+    """Where the held-out calls are from."""
+    made: float
+    """Seconds since the epoch."""
+    version: str
+    """Of artis_sdk."""
+    encoder: str | None = None
+    encoder_missing: str | None = None
+    """What to install where similarity was not measured."""
+    left_out: dict[str, int] = {}
+    """Rows that are no ground truth, by why."""
+    overall: Scores
+    cells: CellScores
+    tools: tuple[ToolScores, ...]
+    calibration: Calibration | None = None
+    histogram: tuple[int, ...] = ()
+    """Rows by similarity, in twenty bins from 0 to 1."""
+    misses: tuple[Miss, ...] = ()
+    unanswered: dict[str, int] = {}
+    """Why rows have no prediction, most frequent first."""
+    usage: Usage = Usage()
+
+    def tool(self, name: str) -> ToolScores | None:
+        return next((tool for tool in self.tools if tool.tool == name), None)
