@@ -27,6 +27,7 @@ from artis_sdk import (
     guarded_tool,
 )
 from artis_sdk.backends import ScriptedBackend
+from artis_sdk.backends.scripted import Reply
 from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.logs import CallLog
 from artis_sdk.pocket import Bank, pocket_tools
@@ -113,7 +114,7 @@ async def test_a_task_is_rehearsed_and_carried_out_once(strategy: Any, tmp_path:
 
 async def test_the_prediction_stands_beside_the_real_outcome(tmp_path: Path) -> None:
     books = bank()
-    script = [transfer(30), "sent", GOOD, ADVICE, transfer(30), "sent"]
+    script: list[Reply] = [transfer(30), "sent", GOOD, ADVICE, transfer(30), "sent"]
     async with Session(
         agent=ScriptedBackend(script),
         tools=pocket_tools(books),
@@ -149,7 +150,8 @@ async def test_baselines_need_no_simulator_and_commit_once(strategy: Any, tmp_pa
 
 
 async def test_a_plan_is_committed_once_and_survives_being_saved(tmp_path: Path) -> None:
-    books, script = bank(), [transfer(10), "ok", GOOD, ADVICE, transfer(10), "ok"]
+    books = bank()
+    script: list[Reply] = [transfer(10), "ok", GOOD, ADVICE, transfer(10), "ok"]
     journal = tmp_path / "journal.db"
     tools = pocket_tools(books)
     async with Session(
@@ -173,7 +175,7 @@ async def test_a_plan_is_committed_once_and_survives_being_saved(tmp_path: Path)
 
 async def test_several_turns_keep_the_conversation(tmp_path: Path) -> None:
     books = bank()
-    script = ["Hello, what may I do?", transfer(5), "sent 5"]
+    script: list[Reply] = ["Hello, what may I do?", transfer(5), "sent 5"]
     backend = ScriptedBackend(script)
     async with Session(
         agent=backend, tools=pocket_tools(books), strategy=Direct(), journal=tmp_path / "j.db"
