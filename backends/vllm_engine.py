@@ -40,6 +40,14 @@ T = TypeVar("T")
 ALIVE_EVERY = 0.5  # seconds between two looks at an engine that owes an answer
 DEAD_AFTER = 10.0  # seconds in which a killed process is gone, however much memory it held
 
+SOCKETS = (
+    "input_socket",
+    "output_socket",
+    "first_req_send_socket",
+    "first_req_rcv_socket",
+    "stats_update_socket",
+)
+
 # vLLM measures free memory while it starts, and the start sets environment variables: one at a time.
 _one_start = threading.Lock()
 
@@ -214,6 +222,10 @@ class Engine:
                 await llm.abort(list(self._under_way))
             await asyncio.sleep(0)  # the waiting requests see that they were aborted
         await asyncio.to_thread(self._end, llm)
+        await asyncio.sleep(0)  # vLLM closes its sockets on the loop
+        resources = llm.engine_core.resources
+        if all(getattr(resources, name) is None or getattr(resources, name).closed for name in SOCKETS):
+            resources.ctx.term()  # which vLLM leaves to the garbage collector, with a ResourceWarning
 
     def _dead(self, message: str) -> BackendError:
         if self._closed:

@@ -81,7 +81,7 @@ async def test_conformance(check: conformance.Check, backend: VLLMBackend) -> No
     make = started if check.__name__ == "use_after_close" else lazy
     try:
         # A model with random weights may make many calls before it makes an end.
-        profile = conformance.Profile(make=make, shared=backend, broken=BROKEN, structured_tokens=1200)
+        profile = conformance.Profile(make=make, shared=backend, broken=BROKEN, structured_tokens=700)
         await check(profile)
     except conformance.Skip as skip:
         pytest.skip(str(skip))

@@ -62,7 +62,7 @@ async def up() -> AsyncIterator[Up]:
 async def test_conformance(check: conformance.Check, kind: str, up: Up) -> None:
     try:
         # A model with random weights may make many calls before it makes an end.
-        await check(conformance.Profile(make=lambda: up.client(kind), structured_tokens=1200))
+        await check(conformance.Profile(make=lambda: up.client(kind), structured_tokens=700))
     except conformance.Skip as skip:
         pytest.skip(str(skip))
 
