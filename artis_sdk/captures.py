@@ -90,7 +90,7 @@ class Capture:
         """
         name = id or new_id()
         scope = Scope(session or name, name, loads(dumps(jsonable(state))))
-        token = _scopes.set({**_scopes.get(), self._recorder.path: scope})
+        token = _scopes.set({**_scopes.get(), self._recorder.file: scope})
         try:
             yield name
         finally:
@@ -152,9 +152,7 @@ def recording(log: LogStore | None) -> LogStore | None:
 
 
 # By file, so that all captures of one file agree on the task that a context is in.
-_scopes: ContextVar[Mapping[Path, Scope]] = ContextVar(
-    "artis_sdk_capture_tasks", default=MappingProxyType({})
-)
+_scopes: ContextVar[Mapping[str, Scope]] = ContextVar("artis_sdk_capture_tasks", default=MappingProxyType({}))
 
 
 def _snapshot(arguments: Mapping[str, Any], value: Any) -> bytes:
@@ -195,6 +193,7 @@ class _Recorder:
     def __init__(self, log: CallLog, *, path: Path, owns: bool, redact: Redactor | None) -> None:
         self.log = log
         self.path = path
+        self.file = str(path)
         self.owns = owns
         self.redact = redact
         self.users = 0
@@ -222,7 +221,7 @@ class _Recorder:
             else:
                 failure = tool.outcome_of_error(error, Provenance.REAL, duration)
             secrets = secret_values((arguments, value)) if _STARS in seen else ()
-            place = _scopes.get().get(self.path) or _maker()
+            place = _scopes.get().get(self.file) or _maker()
             self.log.append_late(
                 partial(late_record, tool, seen, failure, secrets, at, duration, ended, place)
             )

@@ -71,6 +71,8 @@ class Writer:
         self._queue: deque[CallRecord | Late | _Mark] = deque()
         self._held: deque[CallRecord | Late | _Made] = deque()
         self._wake = threading.Event()
+        self._asleep = True
+        """Nobody has woken the thread since it last looked at the queue; costs less to ask than the event."""
         self._urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -98,7 +100,8 @@ class Writer:
         self._queue.append(entry)
         if self._thread is None:
             self._start()
-        if not self._wake.is_set():
+        if self._asleep:
+            self._asleep = False
             self._wake.set()
 
     def drain(self, *, sync: bool = False, last: bool = False) -> None:
@@ -165,6 +168,7 @@ class Writer:
             self._urgent.wait(_LINGER)
             self._urgent.clear()
             self._wake.clear()
+            self._asleep = True
             failure: LogError | None = None
             while failure is None and (self._queue or self._held):
                 marks = self._take(_ROWS)
