@@ -11,8 +11,11 @@ import asyncio
 import concurrent.futures
 import time
 from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context
+from contextlib import suppress
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -48,7 +51,12 @@ async def hand_over(place: Place, invocation: Invocation) -> Reply:
     assert place.loop is not None
     if asyncio.get_running_loop() is place.loop:
         return await place.world.handle(invocation)
-    return await asyncio.wrap_future(_submit(place, place.loop, invocation, {}))
+    token = waiting_thread.set(None)
+    try:
+        answer = _submit(place, place.loop, invocation, {})
+    finally:
+        waiting_thread.reset(token)
+    return await asyncio.wrap_future(answer)
 
 
 def wait(place: Place, invocation: Invocation) -> Reply:
@@ -75,6 +83,52 @@ def wait(place: Place, invocation: Invocation) -> Reply:
 
 
 # --- from another thread ----------------------------------------------------------------------
+
+
+class WaitingThread:
+    """A thread that waits for a world and meanwhile runs the sync body of the call it waits for.
+
+    So the body of a call within a tool's body runs where plain code would run it: the locks that the
+    outer body holds, and its thread-bound connections, are its own.
+    """
+
+    def __init__(self) -> None:
+        self._bodies: SimpleQueue[tuple[Callable[[], None], concurrent.futures.Future[Any]] | None]
+        self._bodies = SimpleQueue()
+        self._lock = Lock()
+        self._closed = False
+
+    def take(self, body: Callable[[], None], ended: concurrent.futures.Future[Any]) -> bool:
+        """Have the thread run a body; False when it waits no longer."""
+        with self._lock:
+            if not self._closed:
+                self._bodies.put((body, ended))
+            return not self._closed
+
+    def run_next(self, seconds: float) -> bool:
+        """Called by the thread: run a body that comes within so many seconds; whether one came."""
+        with suppress(Empty):
+            if (work := self._bodies.get(timeout=seconds)) is not None:
+                work[0]()
+                return True
+        return False
+
+    def wake(self, _: object = None) -> None:
+        """The answer is there."""
+        self._bodies.put(None)
+
+    def close(self) -> None:
+        """The thread waits no longer; a body that it has not begun is not begun."""
+        with self._lock:
+            self._closed = True
+        with suppress(Empty):
+            while True:
+                if (work := self._bodies.get_nowait()) is not None:
+                    work[1].cancel()
+
+
+waiting_thread: ContextVar[WaitingThread | None] = ContextVar("artis_sdk_waiting_thread", default=None)
+"""The thread that waits for what this context does; None where none does."""
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -109,15 +163,26 @@ def _submit(
 
 def _wait_in_thread(place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation) -> Reply:
     fate: dict[str, bool] = {}
-    answer = _submit(place, loop, invocation, fate)
+    thread = WaitingThread()
+    token = waiting_thread.set(thread)
+    try:
+        answer = _submit(place, loop, invocation, fate)
+    finally:
+        waiting_thread.reset(token)
+    answer.add_done_callback(thread.wake)
     patience = time.monotonic() + _SILENCE
-    while not concurrent.futures.wait((answer,), timeout=_POLL).done:
-        blocked = time.monotonic() > patience and not fate.setdefault("begun", False)
-        if blocked or loop.is_closed():
-            raise FirewallError(
-                invocation.tool.name,
-                "the event loop that must answer is closed, or blocked (is it waiting for this thread?)",
-            )
+    try:
+        while not answer.done():
+            if thread.run_next(_POLL) or answer.done():
+                continue
+            blocked = time.monotonic() > patience and not fate.setdefault("begun", False)
+            if blocked or loop.is_closed():
+                raise FirewallError(
+                    invocation.tool.name,
+                    "the event loop that must answer is closed, or blocked (is it waiting for this thread?)",
+                )
+    finally:
+        thread.close()
     if answer.cancelled():
         raise asyncio.CancelledError(f"{invocation.tool.name}: the world that it belongs to has ended")
     return answer.result()

@@ -13,7 +13,7 @@ from typing import Any
 
 from artis_sdk.errors import ArtisError, ToolFailure, UnknownOutcome
 from artis_sdk.records import Outcome, Provenance, Risk, new_id
-from artis_sdk.tools.bridge import with_sync_calls
+from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.world import Reply
 
@@ -29,9 +29,10 @@ async def execute(
 ) -> Reply:
     """Run a tool's own code once.
 
-    A sync function runs in a thread with this context. Neither a timeout nor a cancellation can stop
-    it there: it runs on, and `late` hears of its end. An async function is cancelled in both cases,
-    at whatever it awaits, so what it has done by then is not known either.
+    A sync function runs in a thread with this context; within another tool's body, in that body's
+    thread. Neither a timeout nor a cancellation can stop it there: it runs on, and `late` hears of its
+    end. An async function is cancelled in both cases, at whatever it awaits, so what it has done by then
+    is not known either.
 
     Args:
         tool: whose code it is; its timeout and failure rules hold.
@@ -80,7 +81,7 @@ async def _in_thread(
             return _raised(tool, error, provenance, start)
         return _returned(tool, value, provenance, start)
 
-    running = asyncio.wrap_future(_thread(run, tool.name, daemon=provenance is not Provenance.REAL))
+    running = asyncio.wrap_future(_begun(run, tool.name, daemon=provenance is not Provenance.REAL))
     try:
         await asyncio.wait({running}, timeout=tool.timeout)
         return running.result() if running.done() else _timed_out(tool, provenance, start)
@@ -89,22 +90,27 @@ async def _in_thread(
             running.add_done_callback(partial(_ended_late, late=late))
 
 
-def _thread(run: Callable[[], Reply], name: str, *, daemon: bool) -> Future[Reply]:
-    """Run in a thread of its own, with this context.
+def _begun(run: Callable[[], Reply], name: str, *, daemon: bool) -> Future[Reply]:
+    """Run with this context: in the thread that waits for this very call, else in one of its own.
 
     A pool would do harm: calls that wait for nested calls fill it, and then nothing ends. A real call
     is no daemon, so the interpreter does not end in the middle of it.
     """
     ended: Future[Reply] = Future()
     context = copy_context()
+    context.run(waiting_thread.set, None)  # whoever waits is busy with this body
 
     def body() -> None:
+        if not ended.set_running_or_notify_cancel():
+            return
         try:
             ended.set_result(context.run(run))
         except BaseException as error:  # noqa: BLE001  goes to whoever waits
             ended.set_exception(error)
 
-    threading.Thread(target=body, name=f"artis-{name}", daemon=daemon).start()
+    caller = waiting_thread.get()
+    if caller is None or not caller.take(body, ended):
+        threading.Thread(target=body, name=f"artis-{name}", daemon=daemon).start()
     return ended
 
 
