@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from artis_sdk.cli import failures
+from artis_sdk.cli.failures import failures
 from artis_sdk.cli.live import call_text, outcome_text
 from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.errors import ConfigurationError
@@ -18,7 +18,7 @@ from artis_sdk.logs.exchange import export_jsonl, import_jsonl
 from artis_sdk.settings import load_settings
 
 app = typer.Typer(help="Look at a call log, export it, import into it.", no_args_is_help=True)
-app.command("failures")(failures.failures)
+app.command("failures")(failures)
 
 Log = Annotated[Path | None, typer.Option("--log", help="The call log; ARTIS_LOG when left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -1,0 +1,262 @@
+"""Runs tasks in the worker, notes what they reach, and starts another worker when a call hangs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import JsonValue
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.records import Provenance, State, Step, ToolCall
+from artis_sdk.records.outcome_type import outcome_type
+from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failures_code import Source
+from artis_sdk.trainers.failures_read import FailureMode
+from artis_sdk.trainers.generate.tasks import Draft, Ran, Reached
+from artis_sdk.trainers.generate.trace import Line
+from artis_sdk.trainers.generate.worker import Act, Did, Finish, Start, Started, work
+from artis_sdk.trainers.generate.worlds import Change, World
+
+_BOUND = 10_000  # what is left of an integer for a tool that has hung
+_WIDEST = 10**400  # of any integer; Python refuses to write longer ones than 4,300 digits
+_STATES = 1000  # start states remembered
+_SPARE = 15.0  # seconds beyond a call's own, after which the worker is ended from here
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When generation ends, whichever comes first."""
+
+    calls: int = 5000
+    seconds: float | None = None
+    coverage: float = 1.0
+    """Share of the known failure modes."""
+    call_seconds: float = 1.0
+    """That one call may take before it counts as hanging."""
+
+
+class Runner:
+    """One worker after another, as many as it takes.
+
+    Args:
+        worlds: where tasks run.
+        taxonomy: of their tools.
+        pure: functions that may run as they are, see `SandboxSimulator`.
+        budget: what may be spent.
+
+    Raises:
+        ConfigurationError: this system has no `fork`.
+    """
+
+    def __init__(
+        self, worlds: Sequence[World], taxonomy: Taxonomy, *, pure: Sequence[str] = (), budget: Budget
+    ) -> None:
+        if not hasattr(os, "fork"):
+            raise ConfigurationError("generation runs tools in a forked process, and this system has none")
+        self.worlds = worlds
+        self.taxonomy = taxonomy
+        self.budget = budget
+        self.calls = 0
+        """Made so far, those that hung included."""
+        self.tasks = 0
+        self.hung: Counter[str] = Counter()
+        """Calls by tool that did not end, or ended the process."""
+        self.refused: Counter[str] = Counter()
+        """What the sandbox could not tell, by reason."""
+        self._pure = tuple(pure)
+        self._began = time.monotonic()
+        self._where = _by_line(taxonomy)
+        self._sources: list[Source] = [s for tool in taxonomy.tools.values() for s in tool.functions]
+        self._states: dict[tuple[int, tuple[Change, ...]], State] = {}
+        self._worker: tuple[int, Connection] | None = None
+        self._workers = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    @property
+    def spent(self) -> bool:
+        """Whether the calls or the seconds are used up."""
+        seconds = self.budget.seconds
+        return self.calls >= self.budget.calls or (
+            seconds is not None and time.monotonic() - self._began >= seconds
+        )
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    def run(self, draft: Draft) -> Ran:
+        """Run a task, as far as budget and tools let it."""
+        ran = self.begin(draft)
+        for call in draft.calls:
+            if ran.stopped is not None or self.spent:
+                break
+            self.call(ran, call)
+        self.finish(ran)
+        return ran
+
+    def begin(self, draft: Draft) -> Ran:
+        """Begin a task in a fork of its world.
+
+        Raises:
+            ConfigurationError: the world cannot be forked.
+        """
+        ran = Ran(draft, self.tasks, self._start(self.tasks, draft.world, draft.changes), self._workers)
+        self.tasks += 1
+        return ran
+
+    def state(self, world: int, changes: tuple[Change, ...] = ()) -> State:
+        """The start state of a world.
+
+        Raises:
+            ConfigurationError: the world cannot be forked.
+        """
+        if (world, changes) not in self._states:
+            self._start(-1, world, changes)
+            self._tell(Finish(-1))
+        return self._states[world, changes]
+
+    def call(self, ran: Ran, call: ToolCall) -> Reached | None:
+        """Make the next call of a task; None where there is no outcome, and then the task is over."""
+        if ran.worker != self._workers or self._worker is None:
+            ran.stopped = ran.stopped or "a call of another task hung"
+            return None
+        call = self._bounded(call)
+        self.calls += 1
+        answer = self._ask(Act(ran.number, call))
+        if answer is None:
+            self.hung[call.tool] += 1
+            seconds = self.budget.call_seconds
+            ran.stopped = f"{call.tool} did not end within {seconds:g} s, or ended its process"
+            return None
+        assert isinstance(answer, Did)
+        if answer.outcome is None:
+            self.refused[str(answer.error)] += 1
+            ran.stopped = answer.error
+            return None
+        step = Step(call=call, outcome=answer.outcome)
+        type_ = outcome_type(answer.outcome, call)
+        reached = Reached(step, answer.lines, self._modes(step, answer.lines), type_)
+        ran.reached.append(reached)
+        return reached
+
+    def finish(self, ran: Ran) -> None:
+        """A task is over: its fork is given up."""
+        if ran.worker == self._workers:
+            self._tell(Finish(ran.number))
+
+    def _start(self, task: int, world: int, changes: tuple[Change, ...]) -> State:
+        if self._worker is None:
+            self._fork()
+        known = (world, changes) in self._states
+        answer = self._ask(Start(task, world, changes, known))
+        if answer is None:
+            raise ConfigurationError(f"forking world {world} took more than {self.budget.call_seconds:g} s")
+        assert isinstance(answer, Started)
+        if answer.error is not None:
+            raise ConfigurationError(answer.error)
+        if not known:
+            if len(self._states) >= _STATES:
+                self._states.clear()
+            self._states[world, changes] = answer.state
+        return self._states[world, changes]
+
+    def _modes(self, step: Step, lines: frozenset[Line]) -> tuple[FailureMode, ...]:
+        """By the lines that ran; what pydantic refuses has none."""
+        tool, outcome = step.call.tool, step.outcome
+        if outcome.provenance is Provenance.FORCED:
+            return self.taxonomy.match(step.call, outcome)
+        found = {m.key: m for line in lines for m in self._where.get((tool, *line), ())}
+        if not outcome.ok and outcome.failure_type == "ValidationError":
+            found |= {m.key: m for m in self.taxonomy.match(step.call, outcome) if m.site.kind == "validator"}
+        return tuple(found[key] for key in sorted(found))
+
+    def _bounded(self, call: ToolCall) -> ToolCall:
+        """Integers that Python can write, and small ones for a tool that has hung."""
+        bound = _BOUND if call.tool in self.hung else _WIDEST
+        arguments: dict[str, Any] = {name: _clamp(value, bound) for name, value in call.arguments.items()}
+        return call if arguments == call.arguments else call.model_copy(update={"arguments": arguments})
+
+    # --- the worker -------------------------------------------------------------------------------
+
+    def _tell(self, what: Finish) -> None:
+        if self._worker is not None:
+            with suppress(OSError):  # it is dead; the next question finds out
+                self._worker[1].send(what)
+
+    def _ask(self, what: Start | Act) -> Started | Did | None:
+        """The worker's answer; None when it hung or died, and then there is another one."""
+        assert self._worker is not None
+        _, connection = self._worker
+        try:
+            connection.send(what)
+            if not connection.poll(self.budget.call_seconds + _SPARE):
+                raise EOFError
+            answer: Started | Did = connection.recv()
+        except (EOFError, OSError):
+            self._end()
+            return None
+        return answer
+
+    def _fork(self) -> None:
+        ours, theirs = Pipe()
+        with warnings.catch_warnings():
+            # Since 3.12 Python warns of threads here; the child runs none of the parent's.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            try:
+                ours.close()
+                work(theirs, self.worlds, self._pure, self._sources, self.budget.call_seconds)
+            finally:
+                os._exit(0)
+        theirs.close()
+        self._worker = pid, ours
+        self._workers += 1
+
+    def _end(self) -> None:
+        if self._worker is None:
+            return
+        pid, connection = self._worker
+        self._worker = None
+        connection.close()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _by_line(taxonomy: Taxonomy) -> dict[tuple[str, str, int], list[FailureMode]]:
+    """The modes by tool, file and each of their lines."""
+    found: dict[tuple[str, str, int], list[FailureMode]] = {}
+    for mode in taxonomy:
+        if mode.site.kind != "validator":
+            for line in range(mode.site.line, mode.site.end + 1):
+                found.setdefault((mode.tool, mode.site.file, line), []).append(mode)
+    return found
+
+
+def _clamp(value: JsonValue, bound: int) -> JsonValue:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and abs(value) > bound:
+        return bound if value > 0 else -bound
+    if isinstance(value, list):
+        return [_clamp(item, bound) for item in value]
+    if isinstance(value, dict):
+        return {key: _clamp(item, bound) for key, item in value.items()}
+    return value

@@ -1,0 +1,173 @@
+"""The process in which generated calls run: a fork of this one, killable, over copies of the objects."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from artis_sdk.contracts import Backend, Simulator
+from artis_sdk.errors import ArtisError, SimulationError
+from artis_sdk.logs.codec import dumps
+from artis_sdk.records import Completion, History, Outcome, Request, Role, State, Step, ToolCall
+from artis_sdk.simulators.sandbox import SandboxSimulator
+from artis_sdk.trainers.failures_code import Source
+from artis_sdk.trainers.generate.trace import Line, Trace
+from artis_sdk.trainers.generate.worlds import Change, World, changed
+
+_MEMORY = 2 << 30  # bytes that generated calls may add to what the process has
+_LARGEST = 1_000_000  # characters of an outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin a task in a fork of a world; answered by `Started`."""
+
+    task: int
+    world: int
+    changes: tuple[Change, ...]
+    known: bool
+    """The state need not be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    state: State
+    error: str | None = None
+    """Why there is no sandbox of this world."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Make the next call of a task; answered by `Did`."""
+
+    task: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """A task is over; not answered."""
+
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """What a call did."""
+
+    outcome: Outcome | None
+    lines: frozenset[Line]
+    error: str | None = None
+    """Why there is no outcome: the sandbox cannot tell."""
+
+
+class NoModel:
+    """The meter of a sandbox, which asks no model."""
+
+    async def complete(self, backend: Backend, role: Role, request: Request) -> Completion:
+        """Refuse."""
+        raise SimulationError("sandbox", "generated calls ask no model")
+
+
+def work(
+    connection: Connection,
+    worlds: Sequence[World],
+    pure: Sequence[str],
+    sources: Sequence[Source],
+    seconds: float,
+) -> None:
+    """The worker's life; ends when the other side closes.
+
+    Args:
+        connection: to the process that decides what is called.
+        worlds, pure: what may run, see `SandboxSimulator`.
+        sources: the functions whose lines are noted.
+        seconds: that one call may take; then the kernel ends this process, wherever it is.
+    """
+    _quiet()
+    _limit_memory()
+    trace = Trace(sources)
+    trace.start(here=any(tool.is_async for world in worlds for tool in world.tools))
+    asyncio.run(_serve(connection, worlds, pure, trace, seconds))
+
+
+@dataclass(slots=True)
+class _Task:
+    """A task that is going on."""
+
+    attempt: Simulator
+    history: History = ()
+
+
+async def _serve(
+    connection: Connection, worlds: Sequence[World], pure: Sequence[str], trace: Trace, seconds: float
+) -> None:
+    tasks: dict[int, _Task] = {}
+    while True:
+        try:
+            asked = connection.recv()
+        except EOFError:
+            return
+        if isinstance(asked, Finish):
+            tasks.pop(asked.task, None)
+            continue
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer: Started | Did
+        if isinstance(asked, Start):
+            answer = _start(asked, worlds, pure, tasks)
+        else:
+            answer = await _act(asked.call, tasks[asked.task], trace)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send(answer)
+
+
+def _start(start: Start, worlds: Sequence[World], pure: Sequence[str], tasks: dict[int, _Task]) -> Started:
+    tools = worlds[start.world].tools
+    try:
+        tools = changed(tools, start.changes) if start.changes else tools
+        state = None if start.known else tools.state()
+        sandbox = SandboxSimulator(pure=[name for name in pure if name in tools])
+        tasks[start.task] = _Task(sandbox.fork(tools, NoModel()))
+    except Exception as error:  # noqa: BLE001  copying runs the application's code
+        return Started(None, str(error))
+    return Started(state)
+
+
+async def _act(call: ToolCall, task: _Task, trace: Trace) -> Did:
+    trace.take()
+    try:
+        outcome = await task.attempt.predict(call, None, task.history)
+        size = len(dumps(outcome.content()))
+    except ArtisError as error:
+        return Did(None, trace.take(), str(error))
+    except (ValueError, TypeError) as error:
+        return Did(None, trace.take(), f"{call.tool}: its outcome is no JSON text: {error}")
+    if size > _LARGEST:
+        return Did(None, trace.take(), f"{call.tool}: its outcome is too large for a log")
+    task.history = (*task.history, Step(call=call, outcome=outcome))
+    return Did(outcome, trace.take())
+
+
+def _quiet() -> None:
+    """What tools print is nobody's; what they read is empty."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def _limit_memory() -> None:
+    if sys.platform != "linux":
+        return
+    with open("/proc/self/statm", encoding="ascii") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = now + _MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
