@@ -61,7 +61,8 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(timeout=10)
+        with self.process:  # closes its pipe and waits for its end
+            pass
 
 
 async def hand_written(client: Any, shelf: Shelf, tools: Toolset) -> None:
