@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from artis_sdk.cli import doctor, logs, recover, run
+from artis_sdk.cli import doctor, logs, recover, run, serve
 from artis_sdk.cli.output import errors, print_json
 from artis_sdk.errors import ArtisError
 
@@ -21,6 +21,7 @@ app.command("rehearse")(run.rehearse)
 app.add_typer(logs.app, name="logs")
 app.command("recover")(recover.recover)
 app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)
 
 
 def run_app() -> None:

@@ -16,6 +16,7 @@ errors = Console(stderr=True)
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
 
 
 def next_step(text: str) -> None:
