@@ -74,7 +74,7 @@ def library(case: Case, *, cached: bool) -> Cost:
             if not cached:
                 llm.reset()
             answer: Any = llm.create_chat_completion(
-                messages,  # type: ignore[arg-type]
+                messages,
                 temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, max_tokens=case.new_tokens,
             )  # fmt: skip
             tokens += answer["usage"]["completion_tokens"]
