@@ -39,6 +39,7 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, State, ToolCall, Usage
 from artis_sdk.settings import Settings, load_object
 from artis_sdk.simulators import Ladder, LLMSimulator, ReplaySimulator, SandboxSimulator
+from artis_sdk.simulators.trust import OnDoubt, Trust, gated
 from artis_sdk.tools import Toolset
 
 
@@ -48,6 +49,8 @@ class Given:
 
     agent: str | Backend | Agent | None
     simulator: Simulator | Backend | str | None
+    trust: Trust | str | Path | None
+    on_doubt: OnDoubt | None
     tools: Toolset | Iterable[Any] | None
     strategy: Strategy | None
     limits: Limits | None
@@ -133,7 +136,9 @@ def assemble(given: Given, settings: Settings, stack: AsyncExitStack) -> Parts:
         tools=tools,
         actor=agent,
         committer=committing_actor(strategy, agent, scorer) if scorer is not None else agent,
-        simulator=simulator or NoSimulator(),
+        simulator=NoSimulator()
+        if simulator is None or not simulates
+        else _trusted(simulator, given, settings),
         strategy=strategy,
         evaluator=_evaluator(judge, prompts) if judges else None,
         summarizer=_summarizer(advisor, prompts) if advises else None,
@@ -277,6 +282,19 @@ def make_simulator(
         f"simulator must be a Simulator, a backend or a name, not {type(given).__name__}; "
         "it needs `async def predict(call, state, history) -> Outcome`"
     )
+
+
+def _trusted(simulator: Simulator, given: Given, settings: Settings) -> Simulator:
+    """The simulator behind the gate, where there is a trust file.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    trust = given.trust if given.trust is not None else settings.trust
+    if trust is None:
+        return simulator
+    trust = trust if isinstance(trust, Trust) else Trust.read(trust)
+    return gated(simulator, trust, given.on_doubt or settings.on_doubt)
 
 
 def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Simulator:

@@ -89,6 +89,18 @@ class ReplayMiss(SimulationError):
     """No logged call has this tool, these arguments, this state and this history."""
 
 
+class UntrustedTool(SimulationError):
+    """The simulator knows this tool too badly to be asked about it; see `artis_sdk.simulators.trust`."""
+
+
+class RehearsalStopped(ArtisError):
+    """A rehearsal needs a tool that its simulator is not trusted for; nothing real has happened."""
+
+    def __init__(self, tool: str, message: str) -> None:
+        super().__init__(f"{tool}: {message}" if tool else message)
+        self.tool = tool
+
+
 class EvaluationError(ArtisError):
     """A judging model gave no readable verdict, twice; no verdict was made up in its place."""
 

@@ -25,6 +25,7 @@ from artis_sdk.loop.strategies import Strategy
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.simulators.trust import OnDoubt, Trust
 from artis_sdk.tools import Toolset
 
 StateSource = State | Callable[[], State | Awaitable[State]]
@@ -42,6 +43,11 @@ class Session:
             `async def agent(task, *, tools, guidance) -> str`, whose guarded calls are routed.
         simulator: a Simulator; a backend or its name, for an `LLMSimulator`; `"sandbox"`; or
             `"replay:FILE"`. Not needed by strategies that do not simulate.
+        trust: how far the simulator is to be trusted, or the file or the adapter's folder that holds it,
+            as `artis eval simulator` writes it. It is then asked about trusted tools only.
+        on_doubt: where an attempt calls another tool: `skip` ends that attempt there, what came before
+            still counts, and the plan's notes say so; where none of the tools is trusted nothing is
+            rehearsed. `stop` ends the rehearsal with `RehearsalStopped`. `skip` by default.
         tools: a Toolset, or guarded functions.
         strategy: how attempts follow each other; `Sequential(5)` as in the paper.
         state: JSON state of the environment, or a function that gives it (async or not), asked before
@@ -66,6 +72,8 @@ class Session:
         *,
         agent: str | Backend | Agent | None = None,
         simulator: Simulator | Backend | str | None = None,
+        trust: Trust | str | Path | None = None,
+        on_doubt: OnDoubt | None = None,
         tools: Toolset | Iterable[Any] | None = None,
         strategy: Strategy | None = None,
         state: StateSource = None,
@@ -87,6 +95,8 @@ class Session:
         self._given = Given(
             agent=agent,
             simulator=simulator,
+            trust=trust,
+            on_doubt=on_doubt,
             tools=tools,
             strategy=strategy,
             limits=limits,
@@ -182,6 +192,7 @@ class Session:
             BackendError: a model cannot be reached.
             FirewallError: a guarded call could have become real.
             ConfigurationError: the session is not open, or lacks what the strategy needs.
+            RehearsalStopped: with `on_doubt="stop"`, a tool is needed that is not trusted.
         """
         async with self._operation() as parts:
             state, history = await self._snapshot(parts)

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     """Backend of the action agent, such as `openai:gpt-5-mini`."""
     simulator: str | None = None
     """`sandbox`, `replay:calls.db`, or the backend of an LLM simulator."""
+    trust: Path | None = None
+    """Trust file of the simulator, or the adapter's folder that holds it."""
+    on_doubt: Literal["skip", "stop"] = "skip"
+    """What a rehearsal does where it needs a tool that the simulator is not trusted for."""
     evaluator: str | None = None
     """Backend of the evaluator; the agent's own when left out, as in the paper."""
     summarizer: str | None = None

@@ -34,6 +34,7 @@ from artis_sdk.records.events import (
     RehearsalFinished,
     RehearsalStarted,
 )
+from artis_sdk.simulators.trust import Gated
 from artis_sdk.tools import Toolset, rehearsing
 
 T_co = TypeVar("T_co", covariant=True)
@@ -65,7 +66,8 @@ async def rehearse(
     A limit ends it early with what is there; the plan says which. An attempt that its simulator
     cannot go on with, or that outgrows the agent's context, or in which a caller's agent fails, ends
     and names its error, and the others go on. An attempt whose verdict cannot be read stays without
-    one. Where there is no recommendation, because summaries are off or for a reason that the plan's
+    one. A simulator that is trusted for none of the tools is not asked, and the plan has no attempts.
+    Where there is no recommendation, because summaries are off or for a reason that the plan's
     notes give, its guidance is the attempts themselves.
 
     Args:
@@ -84,14 +86,19 @@ async def rehearse(
         BackendError: a model cannot be reached; the attempts under way are cancelled.
         FirewallError: a guarded call could have become real.
         ConfigurationError: the strategy needs evaluations and they are off.
+        RehearsalStopped: a tool is needed that the simulator is not trusted for, and this is to stop it.
     """
+    left_out = simulator.nothing_left(tools) if isinstance(simulator, Gated) else None
     emit(RehearsalStarted(task=task, strategy=strategy.name))
     rehearsal = Rehearsal(
         task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
     )
     with budget.running(), rehearsing(simulator.runs_code or rehearsal.own_agent):
         try:
-            await strategy.rehearse(rehearsal)
+            if left_out is None:
+                await strategy.rehearse(rehearsal)
+            else:
+                rehearsal.notes.append(f"nothing was rehearsed: {left_out}")
         except LimitReached as limit:
             rehearsal.stop(limit)
         recommendation = await _summarize(rehearsal, summarizer)

@@ -2,7 +2,16 @@
 
 from artis_sdk.simulators.ladder import Ladder
 from artis_sdk.simulators.llm import LLMSimulator
+from artis_sdk.simulators.majority import MajoritySimulator
 from artis_sdk.simulators.replay import ReplaySimulator
+from artis_sdk.simulators.retrieval import RetrievalSimulator
 from artis_sdk.simulators.sandbox import SandboxSimulator
 
-__all__ = ["LLMSimulator", "Ladder", "ReplaySimulator", "SandboxSimulator"]
+__all__ = [
+    "LLMSimulator",
+    "Ladder",
+    "MajoritySimulator",
+    "ReplaySimulator",
+    "RetrievalSimulator",
+    "SandboxSimulator",
+]

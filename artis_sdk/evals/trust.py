@@ -1,0 +1,88 @@
+"""Verdicts on tools from a measurement: what a Session may rehearse with (`artis_sdk.simulators.trust`).
+
+A simulator that misses failures makes an agent worse, not better (figure 1). So a tool is trusted only
+where the lower end of the confidence interval says so: few rows never do.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from artis_sdk.evals.fidelity_records import Fidelity, ToolScores
+from artis_sdk.evals.intervals import Estimate, share
+from artis_sdk.records.calls import FROZEN
+from artis_sdk.simulators.trust import ToolTrust, Trust, Verdict
+
+
+class TrustRules(BaseModel):
+    """What a tool must reach, at the lower end of its 95 percent intervals."""
+
+    model_config = FROZEN
+
+    min_rows: int = Field(default=20, ge=1)
+    """Held-out calls, below which a tool is unknown."""
+    min_failures: int = Field(default=5, ge=1)
+    """Held-out failures, below which failure recall says nothing."""
+    failure_recall: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of real failures that must be predicted as of their type."""
+    rare_failures: float = Field(default=0.05, ge=0.0, le=1.0)
+    """A tool with fewer failures than `min_failures` passes where at most this share of its calls can
+    fail, at the upper end."""
+    fidelity: float = Field(default=0.7, ge=0.0, le=1.0)
+    """Share of predictions that must be faithful."""
+    faithful: Literal["high_fidelity", "exact"] = "high_fidelity"
+    """What counts as faithful: similarity above 0.95, or equal outcomes. Where similarity was not
+    measured it is always the latter."""
+
+
+def judge(fidelity: Fidelity, rules: TrustRules | None = None) -> Trust:
+    """The verdict on each tool of a measurement.
+
+    `trusted`: enough rows, and every lower bound reaches its threshold. `doubtful`: a lower bound does
+    not. `unknown`: too few rows, or too few failures to say how many it would miss.
+
+    Args:
+        fidelity: the measurement.
+        rules: ours by default.
+    """
+    rules = rules or TrustRules()
+    tools = {
+        tool.tool: _judge_tool(tool, rules, measured=fidelity.encoder is not None) for tool in fidelity.tools
+    }
+    numbers = {name: value for name, value in rules.model_dump().items() if not isinstance(value, str)}
+    return Trust(simulator=fidelity.simulator, tools=tools, made=fidelity.made, rules=numbers)
+
+
+def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolTrust:
+    scores = tool.scores
+    if scores.rows < rules.min_rows:
+        return _verdict(tool, "unknown", f"only {scores.rows} held-out calls, {rules.min_rows} are needed")
+    exact = rules.faithful == "exact" or not measured
+    faithful, name = (scores.exact, "exact") if exact else (scores.high_fidelity, "of high fidelity")
+    doubts = [_below(faithful, rules.fidelity, f"predictions {name}")]
+    if scores.failures >= rules.min_failures:
+        doubts.append(_below(scores.failure_recall, rules.failure_recall, "failures foretold"))
+    found = tuple(doubt for doubt in doubts if doubt is not None)
+    if found:
+        return _verdict(tool, "doubtful", *found)
+    could_fail = share(scores.failures, scores.rows).high or 0.0
+    if scores.failures < rules.min_failures and could_fail > rules.rare_failures:
+        return _verdict(
+            tool,
+            "unknown",
+            f"only {scores.failures} held-out failures in {scores.rows} calls: {rules.min_failures} are "
+            "needed to know how many it would miss",
+        )
+    return _verdict(tool, "trusted")
+
+
+def _verdict(tool: ToolScores, verdict: Verdict, *reasons: str) -> ToolTrust:
+    return ToolTrust(verdict=verdict, reasons=reasons, source_hash=tool.source_hash)
+
+
+def _below(found: Estimate, wanted: float, what: str) -> str | None:
+    if found.value is None or found.low is None or found.low >= wanted:
+        return None
+    return f"{what}: {found.value:.0%}, at least {found.low:.0%} of {found.n}; {wanted:.0%} are needed"

@@ -1,0 +1,28 @@
+"""What simulators that know a log by heart take from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from artis_sdk.contracts import LogStore
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.records import CallRecord, Provenance
+from artis_sdk.records.outcome_type import outcome_type
+
+
+def ground_truth(simulator: str, log: LogStore | Iterable[CallRecord]) -> Iterator[tuple[CallRecord, str]]:
+    """The records whose outcome is of real code, each with its outcome type.
+
+    Args:
+        simulator: whose log it is, for the error.
+        log: an open log or any records.
+
+    Raises:
+        ConfigurationError: a path was given.
+    """
+    if isinstance(log, str | Path):
+        raise ConfigurationError(f"{simulator} takes an open log or records, not the path {str(log)!r}")
+    for record in log if isinstance(log, Iterable) else log.records():
+        if record.outcome.provenance in (Provenance.REAL, Provenance.SANDBOXED):
+            yield record, outcome_type(record.outcome, record.call)

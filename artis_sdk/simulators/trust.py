@@ -1,0 +1,196 @@
+"""How far a simulator is to be trusted, tool by tool, and the gate that acts on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ValidationError
+
+from artis_sdk.contracts import Meter, ObservedTool, Simulator, Tool
+from artis_sdk.errors import ConfigurationError, RehearsalStopped, UntrustedTool
+from artis_sdk.records import History, Outcome, State, ToolCall
+from artis_sdk.records.calls import FROZEN
+from artis_sdk.simulators.ladder import Ladder
+from artis_sdk.simulators.replay import ReplaySimulator
+
+FILE: Final = "artis_trust.json"
+
+Verdict = Literal["trusted", "doubtful", "unknown"]
+OnDoubt = Literal["skip", "stop"]
+"""What a rehearsal does where it needs a tool that is not trusted; see `Gated`."""
+
+
+class ToolTrust(BaseModel):
+    """The verdict on one tool."""
+
+    model_config = FROZEN
+
+    verdict: Verdict
+    """`doubtful`: it was measured and is below the threshold; `unknown`: too little was measured."""
+    reasons: tuple[str, ...] = ()
+    """Why it is not trusted."""
+    source_hash: str | None = None
+    """Of the tool that was measured, SHA-256 of its source, hexadecimal; None where it is not known."""
+
+
+class Trust(BaseModel):
+    """Which tools a simulator knows well enough; a tool that is not named is unknown."""
+
+    model_config = FROZEN
+
+    simulator: str
+    """What was measured."""
+    tools: dict[str, ToolTrust]
+    made: float = 0.0
+    """Seconds since the epoch."""
+    rules: dict[str, float] = {}
+    """The thresholds that the verdicts stand on."""
+
+    def of(self, tool: str, source_hash: str | None = None) -> ToolTrust:
+        """The verdict on a tool.
+
+        Args:
+            tool: its name.
+            source_hash: of the tool as it is now; where it is another than was measured, the tool is
+                unknown.
+        """
+        found = self.tools.get(tool)
+        if found is None:
+            return ToolTrust(verdict="unknown", reasons=("it was not measured",))
+        measured = found.source_hash
+        if source_hash is not None and measured is not None and source_hash != measured:
+            return ToolTrust(verdict="unknown", reasons=("its source has changed since it was measured",))
+        return found
+
+    def write(self, where: str | os.PathLike[str]) -> Path:
+        """Write it to a file, or under its usual name into a folder such as an adapter's; gives the file.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        path = _file(where)
+        try:
+            path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
+        return path
+
+    @classmethod
+    def read(cls, where: str | os.PathLike[str]) -> Self:
+        """Read it from a file, or from a folder that holds one under its usual name.
+
+        Raises:
+            ConfigurationError: it is not there, or cannot be read.
+        """
+        path = _file(where)
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path} cannot be read ({error.strerror}): `artis eval simulator` writes it"
+            ) from error
+        except ValidationError as error:
+            raise ConfigurationError(f"{path} is no trust file: {error.errors()[0]['msg']}") from error
+
+
+class Gated(Simulator):
+    """A simulator that is asked about trusted tools only.
+
+    A call of any other tool is not predicted: the gate raises before the simulator is asked.
+
+    Args:
+        simulator: what was measured.
+        trust: the verdicts on it.
+        on_doubt: `skip` raises `UntrustedTool`, a `SimulationError`: in a `Ladder` the next rung is
+            asked, and in an attempt without one the attempt ends there. `stop` raises
+            `RehearsalStopped`, which ends the rehearsal.
+    """
+
+    def __init__(self, simulator: Simulator, trust: Trust, *, on_doubt: OnDoubt = "skip") -> None:
+        self.simulator = simulator
+        self.trust = trust
+        self.on_doubt = on_doubt
+        self._hashes: dict[str, str | None] = {}
+
+    @property
+    def runs_code(self) -> bool:
+        return self.simulator.runs_code
+
+    def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
+        """See `Simulator.fork`."""
+        tools = tuple(tools)
+        forked = Gated(self.simulator.fork(tools, meter), self.trust, on_doubt=self.on_doubt)
+        forked._hashes = {tool.name: _source_hash(tool) for tool in tools}
+        return forked
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        """See `Simulator.predict`.
+
+        Raises:
+            UntrustedTool, RehearsalStopped: the tool is not trusted; the simulator was not asked.
+        """
+        self._admit((call,))
+        return await self.simulator.predict(call, state, history)
+
+    async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
+        """See `Simulator.predict_turn`; one tool that is not trusted holds back the whole turn."""
+        self._admit(calls)
+        return await self.simulator.predict_turn(calls, state, history)
+
+    def _admit(self, calls: Sequence[ToolCall]) -> None:
+        for call in calls:
+            found = self.trust.of(call.tool, self._hashes.get(call.tool))
+            if found.verdict != "trusted":
+                message = _message(self.trust, found)
+                if self.on_doubt == "stop":
+                    raise RehearsalStopped(call.tool, message)
+                raise UntrustedTool(call.tool, message)
+
+    def nothing_left(self, tools: Iterable[Tool]) -> str | None:
+        """Why a rehearsal with these tools is left out, if it is: none of them is trusted.
+
+        Raises:
+            RehearsalStopped: the same, with `stop`.
+        """
+        found = {tool.name: self.trust.of(tool.name, _source_hash(tool)) for tool in tools}
+        if not found or any(one.verdict == "trusted" for one in found.values()):
+            return None
+        said = [f"{name} ({one.verdict})" for name, one in found.items()]
+        shown = ", ".join(said[:5]) + (f" and {len(said) - 5} more" if len(said) > 5 else "")
+        message = f"the simulator {self.trust.simulator} is trusted for none of the task's tools: {shown}"
+        if self.on_doubt == "stop":
+            raise RehearsalStopped("", message)
+        return message
+
+
+def gated(simulator: Simulator, trust: Trust, on_doubt: OnDoubt) -> Simulator:
+    """The simulator with the gate before whatever in it guesses.
+
+    A sandbox runs the real code and a replay gives a real outcome: they need no trust and get no gate.
+    In a ladder each rung has its own; only the last one can stop the rehearsal.
+    """
+    if isinstance(simulator, Ladder):
+        *upper, last = simulator.rungs
+        return Ladder([*(gated(rung, trust, "skip") for rung in upper), gated(last, trust, on_doubt)])
+    if isinstance(simulator, ReplaySimulator | Gated) or simulator.runs_code:
+        return simulator
+    return Gated(simulator, trust, on_doubt=on_doubt)
+
+
+def _message(trust: Trust, found: ToolTrust) -> str:
+    reasons = "; ".join(found.reasons) or "no reason given"
+    return f"the simulator {trust.simulator} is not trusted for this tool ({found.verdict}: {reasons})"
+
+
+def _source_hash(tool: Tool) -> str | None:
+    """The hash of a tool's source; None for one that has none to tell."""
+    observed: ObservedTool | None = tool if hasattr(tool, "source_hash") else None  # type: ignore[assignment]
+    return None if observed is None else observed.source_hash
+
+
+def _file(where: str | os.PathLike[str]) -> Path:
+    path = Path(where)
+    return path / FILE if path.is_dir() else path
