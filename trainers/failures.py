@@ -42,7 +42,7 @@ class Taxonomy:
     @property
     def sites(self) -> frozenset[tuple[str, int]]:
         """The statements that fail, by file and line; one in a helper is a mode of several tools."""
-        return frozenset((m.site.file, m.site.line) for m in self if m.site.kind != "validator")
+        return frozenset((m.site.file, m.site.line) for m in self if m.in_source)
 
     def match(self, call: ToolCall, outcome: Outcome) -> tuple[FailureMode, ...]:
         """The modes that an outcome can have come from.

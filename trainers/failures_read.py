@@ -63,6 +63,11 @@ class FailureMode:
         return f"{Path(self.site.file).name}:{self.site.line}"
 
     @property
+    def in_source(self) -> bool:
+        """A statement of the tools' own code, whose line runs when it fails; pydantic's are not."""
+        return self.site.kind != "validator"
+
+    @property
     def key(self) -> tuple[str, str, int, str]:
         """Equal for the same mode of the same source."""
         return (self.tool, self.site.file, self.site.line, self.site.condition)

@@ -103,10 +103,10 @@ class Runner:
     def run(self, draft: Draft) -> Ran:
         """Run a task, as far as budget and tools let it."""
         ran = self.begin(draft)
-        for call in draft.calls:
+        for number, call in enumerate(draft.calls):
             if ran.stopped is not None or self.spent:
                 break
-            self.call(ran, call)
+            self.call(ran, call.model_copy(update={"id": f"call-{number}"}))
         self.finish(ran)
         return ran
 
@@ -183,7 +183,7 @@ class Runner:
             return self.taxonomy.match(step.call, outcome)
         found = {m.key: m for line in lines for m in self._where.get((tool, *line), ())}
         if not outcome.ok and outcome.failure_type == "ValidationError":
-            found |= {m.key: m for m in self.taxonomy.match(step.call, outcome) if m.site.kind == "validator"}
+            found |= {m.key: m for m in self.taxonomy.match(step.call, outcome) if not m.in_source}
         return tuple(found[key] for key in sorted(found))
 
     def _bounded(self, call: ToolCall) -> ToolCall:
@@ -244,7 +244,7 @@ def _by_line(taxonomy: Taxonomy) -> dict[tuple[str, str, int], list[FailureMode]
     """The modes by tool, file and each of their lines."""
     found: dict[tuple[str, str, int], list[FailureMode]] = {}
     for mode in taxonomy:
-        if mode.site.kind != "validator":
+        if mode.in_source:
             for line in range(mode.site.line, mode.site.end + 1):
                 found.setdefault((mode.tool, mode.site.file, line), []).append(mode)
     return found

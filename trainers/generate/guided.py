@@ -1,0 +1,314 @@
+"""Source 3: property-based calls, steered at the failure modes that are rarest so far.
+
+Every call that reaches new lines, a new mode or a new type of outcome is kept with the calls before it.
+A mode is then approached from the kept call that came nearest to it: its arguments, its start state and
+the calls before it are changed where the mode's condition looks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from pydantic import JsonValue
+
+from artis_sdk.records import ToolCall
+from artis_sdk.records.outcome_type import SUCCESS
+from artis_sdk.tools import GuardedTool
+from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failures_read import FailureMode
+from artis_sdk.trainers.generate.coverage import Coverage
+from artis_sdk.trainers.generate.hints import Hints
+from artis_sdk.trainers.generate.mutation import Logged
+from artis_sdk.trainers.generate.places import Places
+from artis_sdk.trainers.generate.strategies import argument, draw
+from artis_sdk.trainers.generate.tasks import Draft, Ran, Reached
+from artis_sdk.trainers.generate.trace import Line
+from artis_sdk.trainers.generate.values import Pool
+from artis_sdk.trainers.generate.worlds import World
+
+_BATCH = 24  # sets of arguments drawn at once
+_LONGEST = 6  # calls of a task
+_EXPLORING = 0.15  # of the tasks are about a tool, not about a mode
+_KEPT = 30  # calls kept for one tool
+_SEEDS = 4  # logged calls to begin from, for one tool
+
+
+@dataclass(slots=True)
+class Kept:
+    """A call worth beginning from, with what led to it: the last call of its draft."""
+
+    draft: Draft
+    lines: frozenset[Line]
+    type: str
+    tries: int = 0
+
+
+class Guided:
+    """Makes drafts, and learns from every task that was run.
+
+    Args:
+        worlds: where tasks run.
+        taxonomy: of their tools.
+        coverage: what has been reached.
+        pool: values of logs and outcomes.
+        places: the start states.
+        logged: tasks to begin from.
+        random: what decides.
+        vary: also change start states.
+    """
+
+    name = "property"
+
+    def __init__(
+        self,
+        worlds: Sequence[World],
+        taxonomy: Taxonomy,
+        coverage: Coverage,
+        pool: Pool,
+        places: Places,
+        logged: Sequence[Logged],
+        random: Random,
+        *,
+        vary: bool = True,
+    ) -> None:
+        self._tools: dict[str, GuardedTool[..., Any]] = {}
+        self._worlds: dict[str, list[int]] = {}
+        for number, world in enumerate(worlds):
+            for tool in world.tools:
+                self._tools.setdefault(tool.name, tool)
+                self._worlds.setdefault(tool.name, []).append(number)
+        self._taxonomy = taxonomy
+        self._coverage = coverage
+        self._pool = pool
+        self._places = places
+        self._random = random
+        self._vary = vary
+        self._hints = {name: Hints(taxonomy.tools[name].functions) for name in self._tools}
+        self._kept: dict[str, list[Kept]] = {name: [] for name in self._tools}
+        self._lines: set[tuple[str, Line]] = set()
+        self._tries: Counter[Any] = Counter()
+        self._called: Counter[str] = Counter()
+        self._drawn: dict[tuple[str, str], list[JsonValue]] = {}
+        self._seed = random.getrandbits(48)
+        for task in logged:
+            for at, call in enumerate(task.calls):
+                if call.tool in self._kept and len(self._kept[call.tool]) < _SEEDS:
+                    draft = Draft(
+                        self.name, task.world, task.calls[max(0, at - 1) : at + 1], (), task.session
+                    )
+                    self._kept[call.tool].append(Kept(draft, frozenset(), SUCCESS))
+
+    # --- learning ---------------------------------------------------------------------------------
+
+    def learn(self, ran: Ran, new: Sequence[Reached]) -> None:
+        """Keep what is worth beginning from.
+
+        Args:
+            ran: a task of any source.
+            new: its calls that reached a mode or a type of outcome for the first time.
+        """
+        calls = tuple(reached.step.call for reached in ran.reached)
+        for number, reached in enumerate(ran.reached):
+            tool = reached.step.call.tool
+            self._called[tool] += 1
+            if reached.type == SUCCESS and isinstance(reached.step.outcome.value, dict):
+                self._pool.add_state(reached.step.outcome.value)
+            fresh = {(tool, line) for line in reached.lines} - self._lines
+            self._lines |= fresh
+            if fresh or reached in new or len(self._kept[tool]) < _SEEDS:
+                draft = replace(ran.draft, source=self.name, calls=calls[: number + 1][-_LONGEST:])
+                self._keep(tool, Kept(draft, reached.lines, reached.type))
+
+    def _keep(self, tool: str, found: Kept) -> None:
+        kept = self._kept[tool]
+        kept.append(found)
+        if len(kept) > _KEPT:
+            kept.remove(max(kept, key=lambda one: one.tries))
+
+    # --- drafts -----------------------------------------------------------------------------------
+
+    def draft(self) -> Draft:
+        """The next task."""
+        mode = None if self._random.random() < _EXPLORING else self._target()
+        tool = mode.tool if mode is not None else self._rarest_tool()
+        base = self._base(tool, mode)
+        calls = self._shortened(list(base.calls))
+        draft = replace(base, calls=tuple(calls))
+        names = mode.site.names if mode is not None else frozenset()
+        if self._random.random() < 0.12:
+            draft = replace(draft, world=self._random.choice(self._worlds_like(draft)), changes=())
+        if self._random.random() < 0.85:
+            draft = self._with_arguments(draft, names)
+        if self._vary:
+            draft = self._with_state(draft, tool, names)
+        return self._with_before(draft, names)
+
+    def _target(self) -> FailureMode | None:
+        """A mode, the rarer and the less tried, the likelier."""
+        modes = self._coverage.modes
+        if not modes:
+            return None
+        weights = [
+            0.02 / (1 + self._coverage.count(mode.key))
+            if mode.key in self._coverage.first
+            else 1 / (1 + self._tries[mode.key])
+            for mode in modes
+        ]
+        mode = self._random.choices(modes, weights)[0]
+        self._tries[mode.key] += 1
+        return mode
+
+    def _rarest_tool(self) -> str:
+        names = list(self._tools)
+        return self._random.choices(names, [1 / (1 + self._called[name]) for name in names])[0]
+
+    def _base(self, tool: str, mode: FailureMode | None) -> Draft:
+        """The kept call that came nearest to a mode; a new one where there is none."""
+        kept = self._kept[tool]
+        if not kept or self._random.random() < 0.1:
+            world = self._random.choice(self._worlds[tool])
+            return Draft(self.name, world, (self._new_call(tool, world),))
+        if mode is None or self._random.random() < 0.2:
+            chosen = self._random.choice(kept)
+        else:
+            scores = [_nearness(one, mode) for one in kept]
+            best = [one for one, score in zip(kept, scores, strict=True) if score == max(scores)]
+            fewest = min(one.tries for one in best)
+            chosen = self._random.choice([one for one in best if one.tries <= fewest + 2])
+        chosen.tries += 1
+        return chosen.draft
+
+    def _shortened(self, calls: list[ToolCall]) -> list[ToolCall]:
+        """With some of the calls before left out: often they were not needed."""
+        if len(calls) > 1 and self._random.random() < 0.5:
+            *before, last = calls
+            return [call for call in before if self._random.random() < 0.5] + [last]
+        return calls
+
+    def _worlds_like(self, draft: Draft) -> list[int]:
+        """Worlds in which every call of the draft has its tool."""
+        found = set(self._worlds[draft.calls[0].tool])
+        for call in draft.calls[1:]:
+            found &= set(self._worlds[call.tool])
+        return sorted(found) or [draft.world]
+
+    # --- what is changed --------------------------------------------------------------------------
+
+    def _with_arguments(self, draft: Draft, names: frozenset[str]) -> Draft:
+        """The last call with one or two arguments drawn anew, those of the condition first."""
+        *before, call = draft.calls
+        parameters = list(self._properties(call.tool))
+        if not parameters:
+            return draft
+        focus = [name for name in parameters if name in names]
+        arguments = dict(call.arguments)
+        for _ in range(1 + (self._random.random() < 0.3)):
+            chosen = focus if focus and self._random.random() < 0.8 else parameters
+            name = self._random.choice(chosen)
+            if len(parameters) > 1 and self._random.random() < 0.08:
+                arguments[name] = arguments.get(self._random.choice(parameters), arguments.get(name))
+            else:
+                arguments[name] = self._value(call.tool, name, draft.world, names)
+        return replace(draft, calls=(*before, ToolCall(tool=call.tool, arguments=arguments)))
+
+    def _with_state(self, draft: Draft, tool: str, names: frozenset[str]) -> Draft:
+        """The start state changed where the condition looks, or anywhere."""
+        looked_at = names if self._random.random() < 0.85 else frozenset(self._places.names(draft.world))
+        if self._random.random() > 0.45:
+            return draft
+        hints = self._hints[tool].of(names)
+        change = self._places.change(draft.world, looked_at, hints, self._random)
+        if change is None:
+            return draft
+        kept = tuple(old for old in draft.changes if old.path != change.path)
+        return replace(draft, changes=(*kept, change)[-3:])
+
+    def _with_before(self, draft: Draft, names: frozenset[str]) -> Draft:
+        """Calls put before: of tools that change what the condition looks at, or the call itself."""
+        *before, call = draft.calls
+        if self._random.random() < 0.15:
+            before.append(call)
+        here = [name for name in self._tools if draft.world in self._worlds[name]]
+        changing = [name for name in here if self._hints[name].changes & names]
+        if self._random.random() < (0.4 if changing else 0.1):
+            tool = self._random.choice(changing or here)
+            before.append(self._known_call(tool, draft.world))
+        return replace(draft, calls=(*before, call)[-_LONGEST:])
+
+    # --- calls and values -------------------------------------------------------------------------
+
+    def _known_call(self, tool: str, world: int) -> ToolCall:
+        """A call that worked somewhere, sometimes with an argument drawn anew."""
+        worked = [k for k in self._kept[tool] if k.type == SUCCESS]
+        if not worked:
+            return self._new_call(tool, world)
+        call = self._random.choice([k for k in worked if k.draft.world == world] or worked).draft.calls[-1]
+        if call.arguments and self._random.random() < 0.3:
+            name = self._random.choice(list(call.arguments))
+            value = self._value(tool, name, world, frozenset())
+            call = ToolCall(tool=tool, arguments={**call.arguments, name: value})
+        return call
+
+    def _new_call(self, tool: str, world: int) -> ToolCall:
+        required = set(self._tools[tool].schema.get("required", ()))
+        arguments = {
+            name: self._value(tool, name, world, frozenset())
+            for name in self._properties(tool)
+            if name in required or self._random.random() < 0.5
+        }
+        return ToolCall(tool=tool, arguments=arguments)
+
+    def _value(self, tool: str, name: str, world: int, names: frozenset[str]) -> JsonValue:
+        """A value for a parameter: of this world, of the code's constants, or drawn by hypothesis."""
+        dice = self._random.random()
+        if dice < 0.4:
+            local = self._places.pool(world)
+            found = local.named(name) if dice < 0.2 else local.near(name)
+            if found:
+                return self._random.choice(found)
+        elif dice < 0.55:
+            found = self._hints[tool].of(names | {name})
+            if found:
+                return self._random.choice(found)
+        return self._draw(tool, name)
+
+    def _draw(self, tool: str, name: str) -> JsonValue:
+        """The next value that hypothesis has drawn for this parameter."""
+        queue = self._drawn.setdefault((tool, name), [])
+        if not queue:
+            hints, schema = self._hints[tool], self._tools[tool].schema
+            strategies = {
+                parameter: argument(
+                    properties,
+                    (
+                        self._pool.named(parameter),
+                        self._pool.near(parameter),
+                        hints.of((parameter,)),
+                        hints.literals.list(),
+                    ),
+                    wrong=not self._tools[tool].checks_types,
+                    root=schema,
+                )
+                for parameter, properties in self._properties(tool).items()
+            }
+            self._seed += 1
+            for arguments in draw(strategies, _BATCH, self._seed):
+                for parameter, value in arguments.items():
+                    self._drawn.setdefault((tool, parameter), []).append(value)
+            queue = self._drawn[tool, name]
+        return queue.pop() if queue else None
+
+    def _properties(self, tool: str) -> dict[str, Any]:
+        properties: dict[str, Any] = self._tools[tool].schema.get("properties", {})
+        return properties
+
+
+def _nearness(kept: Kept, mode: FailureMode) -> int:
+    """How far a call came towards a mode: whether it met the nearest test, and lines up to it."""
+    site = mode.site
+    before = sum(file == site.file and site.line - 40 <= line < site.line for file, line in kept.lines)
+    return before + (1000 if (site.file, site.gate) in kept.lines else 0)

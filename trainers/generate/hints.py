@@ -1,0 +1,131 @@
+"""What a tool's source says of values worth trying, and of who changes what."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import JsonValue
+
+from artis_sdk.trainers.failures_code import Source
+from artis_sdk.trainers.failures_errors import identifiers, shapes_of_locals
+from artis_sdk.trainers.failures_shapes import Names, shape
+from artis_sdk.trainers.generate.values import Values
+
+_CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "add", "discard", "update", "setdefault"}
+_CONTAINERS = ast.Dict | ast.Set | ast.List | ast.Tuple
+
+
+class Hints:
+    """Of one tool and the functions that it calls.
+
+    Args:
+        sources: their source.
+    """
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self.compared: dict[str, Values] = {}
+        """Per name, attribute or key: the constants that it is compared with, and their neighbours."""
+        self.literals = Values()
+        """Every other text and number of the code."""
+        self.changes: set[str] = set()
+        """Attributes and keys that the code assigns or changes."""
+        for source in sources:
+            self._read(source)
+
+    def of(self, names: Iterable[str]) -> list[JsonValue]:
+        """The constants that any of these names is compared with."""
+        found = Values()
+        for name in sorted(names):
+            found.update(self.compared[name].list() if name in self.compared else ())
+        return found.list()
+
+    def _read(self, source: Source) -> None:
+        scope = source.function.__globals__
+        names = Names(shapes_of_locals(source.node, scope), scope)
+        containers: dict[str, ast.expr] = {
+            target.id: node.value
+            for node in ast.walk(source.node)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+            and isinstance(node.value, ast.Dict | ast.Set | ast.List | ast.Tuple)
+        }
+        documentation = ast.get_docstring(source.node, clean=False)
+        for node in ast.walk(source.node):
+            match node:
+                case ast.Compare():
+                    self._comparison(node, names, containers)
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="get"), args=[key, *_]):
+                    if name in containers:
+                        self._associate([key], list(_constants(containers[name], names)))
+                case ast.Subscript(value=ast.Name(id=name), slice=key) if name in containers:
+                    self._associate([key], list(_constants(containers[name], names)))
+                case ast.Constant(value=str() | int() | float() as value) if value != documentation:
+                    if not isinstance(value, bool):
+                        self.literals.add(value)
+            self._change(node)
+
+    def _comparison(self, node: ast.Compare, names: Names, containers: dict[str, ast.expr]) -> None:
+        sides = [node.left, *node.comparators]
+        constants: list[JsonValue] = []
+        for side in sides:
+            over = containers.get(side.id, side) if isinstance(side, ast.Name) else side
+            constants += _constants(over, names)
+        self._associate(sides, constants)
+
+    def _associate(self, sides: list[ast.expr], constants: list[JsonValue]) -> None:
+        for name in identifiers(sides):
+            values = self.compared.setdefault(name, Values())
+            for constant in constants:
+                values.add(constant)
+                values.update(neighbours(constant))
+
+    def _change(self, node: ast.AST) -> None:
+        targets: list[ast.expr] = []
+        match node:
+            case ast.Assign(targets=assigned):
+                targets = assigned
+            case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+                targets = [target]
+            case ast.Delete(targets=deleted):
+                targets = deleted
+            case ast.Call(func=ast.Attribute(value=target, attr=attr)) if attr in _CHANGING:
+                targets = [target]
+        for target in targets:
+            if not isinstance(target, ast.Name):
+                self.changes |= identifiers([target])
+
+
+def neighbours(value: JsonValue) -> list[JsonValue]:
+    """Values on both sides of a bound."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int | float):
+        return [value - 1, value + 1, -value]
+    return []
+
+
+def _constants(node: ast.expr, names: Names) -> Iterator[JsonValue]:
+    """The plain constants of an expression: itself, its elements, its keys."""
+    match node:
+        case ast.Constant(value=value) if value is None or isinstance(value, str | int | float):
+            yield value
+        case ast.Dict(keys=keys):
+            for key in keys:
+                yield from _constants(key, names) if key is not None else ()
+        case ast.Set(elts=elements) | ast.List(elts=elements) | ast.Tuple(elts=elements):
+            for element in elements:
+                yield from _constants(element, names)
+        case ast.UnaryOp() | ast.Name() | ast.Attribute():
+            yield from _flat(shape(node, names) if isinstance(node, ast.UnaryOp) else names.value(node))
+
+
+def _flat(value: Any) -> Iterator[JsonValue]:
+    if value is None or type(value) in (str, int, float, bool):
+        yield value
+    elif isinstance(value, dict | list | tuple | set | frozenset) and len(value) <= 100:
+        for item in value:
+            if type(item) in (str, int, float):
+                yield item
