@@ -73,7 +73,7 @@ def test_every_kind_of_log_gives_the_same_data(tmp_path: Path, bank: list[CallRe
     assert set(map(tuple, prepared.draws())) == {(1, 1, 1)}
     assert prepared.report["splits"]["train"]["rows"] == len(found["train"])
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
-        "draws.parquet", "report.json", "test.parquet", "train.parquet", "validation.parquet",
+        "distribution.svg", "draws.parquet", "report.json", "test.parquet", "train.parquet", "validation.parquet",
     ]  # fmt: skip
 
 
@@ -155,6 +155,10 @@ def test_draws_are_spread_over_epochs_and_rare_rows_are_all_there(
         if found["repeats"] >= 1:
             assert rows[cell] == found["rows"]
     assert len(train) > sum(1 for drawn in draws if drawn[0])
+    assert prepared.distribution.draws == 300
+    assert prepared.distribution.effective_rows == pytest.approx(
+        prepared.report["rebalance"]["effective_rows"], rel=1e-3
+    )
     again = prepare(tmp_path / "log.parquet", tmp_path / "again", settings)
     assert (again.draws(), [r.id for r in again.records("train")]) == (draws, [r.id for r in train])
 

@@ -21,7 +21,8 @@ from artis_sdk.records.calls import FROZEN
 from artis_sdk.trainers.dataset_sources import open_source
 from artis_sdk.trainers.dataset_split import SPLITS, Bounds, Split, by_rank, position_sql
 from artis_sdk.trainers.duck import quoted, scratch
-from artis_sdk.trainers.rebalance import FAILURE_DRIVEN, Distribution, Rebalance, distribute
+from artis_sdk.trainers.rebalance import FAILURE_DRIVEN, Cell, Distribution, Rebalance, distribute
+from artis_sdk.trainers.rebalance_view import plot
 from artis_sdk.trainers.rows import TRAINABLE
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Prepared:
 
     Attributes:
         folder: holds `train.parquet`, `validation.parquet` and `test.parquet`, each a call log that
-            `read_parquet` reads, `draws.parquet` and `report.json`.
+            `read_parquet` reads, `draws.parquet`, `distribution.svg` and `report.json`.
         report: what was done, as JSON.
     """
 
@@ -88,6 +89,16 @@ class Prepared:
     @property
     def bounds(self) -> Bounds:
         return Bounds.model_validate(self.report["bounds"])
+
+    @property
+    def distribution(self) -> Distribution:
+        """What rebalancing made of the training rows."""
+        found = self.report["rebalance"]
+        cells = (
+            Cell(**{name: cell[name] for name in ("tool", "type", "rows", "draws", "capped")})
+            for cell in found["cells"]
+        )
+        return Distribution(Rebalance(**self.report["settings"]["rebalance"]), tuple(cells))
 
 
 def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Prepared:
@@ -127,6 +138,7 @@ def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Pr
             f" TO {quoted(folder / 'draws.parquet')} (FORMAT parquet)"
         )
     shutil.rmtree(work)
+    (folder / "distribution.svg").write_text(plot(distribution), encoding="utf-8")
     (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return Prepared(folder)
 

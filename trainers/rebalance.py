@@ -85,8 +85,8 @@ class Distribution(NamedTuple):
         capped = [cell for cell in self.cells if cell.capped]
         said = [
             f"Failures are {before:.1%} of the rows and {after:.1%} of the draws.",
-            f"{self.draws:,} draws an epoch from {self.rows:,} rows tell as much as "
-            f"{self.effective_rows:,.0f} rows drawn once (effective sample size).",
+            f"{self.draws:,} draws an epoch. The weights are as uneven as if {self.effective_rows:,.0f} of "
+            f"the {self.rows:,} rows were used evenly (effective sample size).",
             f"The row that is drawn most is drawn {self.most_repeats:.1f} times an epoch.",
         ]
         if capped:

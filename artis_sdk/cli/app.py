@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from artis_sdk.cli import doctor, logs, recover, run, serve
+from artis_sdk.cli import doctor, logs, recover, run, serve, train
 from artis_sdk.cli.output import errors, print_json
 from artis_sdk.errors import ArtisError
 
@@ -22,6 +22,7 @@ app.add_typer(logs.app, name="logs")
 app.command("recover")(recover.recover)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
+app.add_typer(train.app, name="train")
 
 
 def run_app() -> None:

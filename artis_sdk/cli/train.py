@@ -1,0 +1,219 @@
+"""`artis train simulator`: from a call log to an adapter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.prompts import Prompts
+from artis_sdk.trainers.dataset import DataSettings, Prepared
+from artis_sdk.trainers.export import Form
+from artis_sdk.trainers.gguf import WeightType
+from artis_sdk.trainers.rebalance import FAILURE_DRIVEN, NORMAL, Rebalance
+from artis_sdk.trainers.rebalance_view import table
+from artis_sdk.trainers.sft_settings import SFTSettings
+
+app = typer.Typer(help="Train models from your own logs.", no_args_is_help=True)
+
+_SETTINGS = SFTSettings()
+_DATA = DataSettings()
+
+
+@app.command("simulator")
+def simulator(
+    log: Annotated[Path, typer.Argument(help="A call log, or its export as .parquet or .jsonl.")],
+    base: Annotated[str, typer.Option(help="A causal language model: a folder, or a hub id.")],
+    out: Annotated[Path, typer.Option(help="A new folder: the adapter, its data, its checkpoints.")],
+    failure_driven: Annotated[
+        bool,
+        typer.Option("--failure-driven/--normal", help="Draw rare failures more often, or rows as they are."),
+    ] = True,
+    exponent: Annotated[
+        float, typer.Option(help="Weight is frequency of (tool, outcome) to minus this.")
+    ] = FAILURE_DRIVEN.exponent,
+    cap: Annotated[float, typer.Option(help="Most draws of one row in an epoch.")] = FAILURE_DRIVEN.cap,
+    target: Annotated[
+        int | None, typer.Option(help="Draws in an epoch; 50,000, or the rows there are, if fewer.")
+    ] = None,
+    validation: Annotated[
+        float, typer.Option(help="Share of the sessions, for early stopping.")
+    ] = _DATA.validation,
+    test: Annotated[float, typer.Option(help="Share of the sessions, held out for the report.")] = _DATA.test,
+    sandboxed: Annotated[bool, typer.Option(help="Also use outcomes of real code in the sandbox.")] = True,
+    skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt rows out and count them.")] = False,
+    epochs: Annotated[int, typer.Option(help="At most.")] = _SETTINGS.epochs,
+    batch: Annotated[int, typer.Option(help="Rows of one step, over all processes.")] = _SETTINGS.batch,
+    micro_batch: Annotated[int, typer.Option(help="Rows at a time on one process.")] = _SETTINGS.micro_batch,
+    learning_rate: Annotated[float, typer.Option(help="Its peak.")] = _SETTINGS.learning_rate,
+    rank: Annotated[int, typer.Option(help="Of the LoRA adapter.")] = _SETTINGS.rank,
+    alpha: Annotated[int, typer.Option(help="Of the LoRA adapter.")] = _SETTINGS.alpha,
+    max_length: Annotated[int, typer.Option(help="Tokens of prompt and answer.")] = _SETTINGS.max_length,
+    focus: Annotated[bool, typer.Option(help="Show of the state only what the call refers to.")] = False,
+    max_characters: Annotated[
+        int | None, typer.Option(help="Bound of a prompt's data; by default what fits --max-length.")
+    ] = None,
+    patience: Annotated[
+        int, typer.Option(help="Evaluations without a better failure recall before it stops.")
+    ] = _SETTINGS.patience,
+    judged: Annotated[int, typer.Option(help="Held-out rows whose outcome is generated.")] = _SETTINGS.judged,
+    gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Folder with simulator_system.j2 and simulator_user.j2 of your own.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of splits, draws, order and weights.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    cpu: Annotated[
+        bool | None, typer.Option(help="Train on the processor, or not; by default where it must.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Train a LoRA adapter that predicts what your tools give back, failures included.
+
+    On many GPUs: torchrun --nproc-per-node 8 -m artis_sdk.cli train simulator ... (or accelerate launch -m).
+    """
+    from artis_sdk.trainers.sft import train_simulator
+
+    with _settings():
+        rebalance = Rebalance(exponent=exponent, cap=cap, target=target)
+        data = DataSettings(
+            rebalance=rebalance if failure_driven else NORMAL.model_copy(update={"target": target}),
+            validation=validation,
+            test=test,
+            sandboxed=sandboxed,
+            skip_corrupt=skip_corrupt,
+            seed=seed,
+        )
+        settings = SFTSettings(
+            epochs=epochs,
+            batch=batch,
+            micro_batch=micro_batch,
+            learning_rate=learning_rate,
+            rank=rank,
+            alpha=alpha,
+            max_length=max_length,
+            focus=focus,
+            max_characters=max_characters,
+            patience=patience,
+            judged=judged,
+            gradient_checkpointing=gradient_checkpointing,
+            seed=seed,
+        )
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    with _watching(shown=first and not as_json) as watch:
+        done = train_simulator(
+            log,
+            base,
+            out,
+            data=data,
+            settings=settings,
+            prompts=Prompts(prompts),
+            resume=resume,
+            cpu=cpu,
+            on_stage=watch.stage,
+            on_progress=watch.progress,
+        )
+    if not first:
+        return
+    if as_json:
+        print_json({"adapter": str(done.adapter), **done.card})
+        return
+    console.print(table(Prepared(out / "data").distribution))
+    for sentence in done.card["data"]["rebalance"]["explained"]:
+        console.print(sentence, highlight=False)
+    console.print(_held_out(done.card["held_out"]))
+    console.print(f"adapter: {done.adapter} (its card: README.md)", highlight=False)
+    console.print(f"plot:    {out / 'data' / 'distribution.svg'}", highlight=False)
+    next_step(f"artis train export {out} --to gguf-lora, or artis serve {base} with the adapter")
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """A value out of its range, by its name."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        raise ConfigurationError(f"--{name}: {first['msg'].lower()}") from error
+
+
+def _held_out(measures: dict[str, Any]) -> Table:
+    """What the base and the adapter get right on test rows."""
+    before, after = measures["before"], measures["after"]
+    made = Table("held out", "base", "adapter", title=f"{after['rows']} test rows")
+    for name, value in after.items():
+        if name != "rows":
+            was = f"{before[name]:.1%}" if name in before else ""
+            made.add_row(name.replace("_", " "), was, f"{value:.1%}")
+    return made
+
+
+class _Watch:
+    """Stages and steps on the terminal, or nowhere."""
+
+    def __init__(self, bar: Progress | None) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def stage(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(f"[dim]{text}[/dim]", highlight=False)
+
+    def progress(self, at: Any) -> None:
+        """See `sft_trainer.Progress`."""
+        if self._bar is None:
+            return
+        if self._task is None:
+            self._task = self._bar.add_task("", total=at.steps, loss="")
+        self._bar.update(self._task, completed=at.step)
+        if at.loss is not None:
+            self._bar.update(self._task, loss=f"loss {at.loss:.4f}")
+        if at.metrics is not None:
+            shown = ", ".join(
+                f"{name.replace('_', ' ')} {at.metrics[name]:.1%}"
+                for name in ("failure_recall", "failure_precision", "exact_match")
+                if name in at.metrics
+            )
+            self._bar.console.print(
+                f"step {at.step}: validation loss {at.metrics['loss']:.4f}, {shown}", highlight=False
+            )
+
+
+@contextmanager
+def _watching(*, shown: bool) -> Iterator[_Watch]:
+    if not shown:
+        yield _Watch(None)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as bar:
+        yield _Watch(bar)
+
+
+@app.command("export")
+def export(
+    source: Annotated[Path, typer.Argument(help="The --out of a training run, or its adapter folder.")],
+    out: Annotated[Path, typer.Option(help="A new folder for merged, a new file for the others.")],
+    to: Annotated[Form, typer.Option(help="merged weights, a GGUF file, or a GGUF LoRA file.")],
+    weights: Annotated[WeightType, typer.Option(help="Of the matrices of a GGUF file.")] = "f16",
+    base: Annotated[str | None, typer.Option(help="Where the base model is, if it has moved.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Write a trained adapter in another form. The adapter folder itself is what vLLM loads."""
+    from artis_sdk.trainers.export import export as write
+
+    written = write(source, out, to, weights=weights, base=base)
+    if as_json:
+        print_json({"file": str(written), "form": to})
+        return
+    console.print(f"{to}: {written}", highlight=False)
+    next_step("LLMSimulator.trained(ADAPTER_FOLDER, backend) asks it as it was trained")

@@ -1,0 +1,149 @@
+"""The card beside an adapter: what it was made of, how far it was measured, and what it is, as JSON and
+as Markdown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+CARD: Final = "card.json"
+_PACKAGES: Final = ("artis-sdk", "torch", "transformers", "trl", "peft", "accelerate", "datasets")
+_MEASURES: Final = (
+    "rows", "failure_recall", "failure_precision", "exact_match", "exact_match_failures",
+    "exact_match_successes", "unreadable",
+)  # fmt: skip
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write `card.json` and `README.md` into an adapter's folder.
+
+    Args:
+        folder: holds the adapter.
+        card: `base`, `data`, `training`, `held_out` and `created`; files and versions are added here.
+    """
+    weights = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
+    files = {path.name: sha256([path]) for path in weights if path.name != CARD}
+    whole = {**card, "files": files, "versions": versions()}
+    text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    (folder / CARD).write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text(markdown(whole), encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """Of what made the adapter."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def sha256(paths: Iterable[Path]) -> str:
+    """Of the bytes of some files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def base_of(base: str, config: Any) -> dict[str, Any]:
+    """What a base model is known by.
+
+    Args:
+        base: path of a folder, or hub id.
+        config: of transformers.
+    """
+    known: dict[str, Any] = {"name": base, "architecture": (config.architectures or [None])[0]}
+    folder = Path(base)
+    if folder.is_dir():
+        files = [path for path in sorted(folder.iterdir()) if path.name in ("config.json", "tokenizer.json")]
+        known["config_and_tokenizer_sha256"] = sha256(files)
+        known["weights"] = {path.name: path.stat().st_size for path in sorted(folder.glob("*.safetensors"))}
+    elif getattr(config, "_commit_hash", None):
+        known["commit"] = config._commit_hash
+    return known
+
+
+def markdown(card: dict[str, Any]) -> str:
+    """The card for a reader."""
+    data, training, held_out = card["data"], card["training"], card["held_out"]
+    lines = [
+        f"# Tool simulator: LoRA adapter for {card['base']['name']}",
+        "",
+        "Predicts what the logged tools give back: successes, and failures with their type and message. "
+        "Load it with `LLMSimulator.trained(folder, backend, adapter=...)`, which asks it in the form it was "
+        "trained in.",
+        "",
+        "## Held-out measures",
+        "",
+        "On test sessions that training and early stopping have not seen, answers generated greedily and "
+        "without a schema to hold them. Half of the rows are failures where there are enough, so these are "
+        "no averages over the log: `artis eval simulator` gives those, with confidence intervals and a "
+        "verdict a tool.",
+        "",
+        "| | before | after |",
+        "|---|---|---|",
+    ]
+    before, after = held_out["before"], held_out["after"]
+    lines += [
+        f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after[name])} |"
+        for name in _MEASURES
+        if name in after
+    ]
+    lines += ["", "## Data", "", "| split | rows | sessions | used | failures |", "|---|---|---|---|---|"]
+    for split, sizes in data["splits"].items():
+        lines.append(
+            f"| {split} | {sizes['rows']:,} | {sizes['sessions']:,} | {sizes['chosen']:,} | "
+            f"{sizes['failures']:,} |"
+        )
+    lines += ["", *(f"- {sentence}" for sentence in explained(data)), "", "## Training", ""]
+    lines += [f"- {name.replace('_', ' ')}: {_number(value)}" for name, value in training.items()]
+    lines += ["", "## Base and files", ""]
+    lines += [f"- {name.replace('_', ' ')}: `{value}`" for name, value in card["base"].items()]
+    lines += [f"- {name}: sha256 `{digest}`" for name, digest in card["files"].items()]
+    lines += ["", "Made with " + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def explained(data: dict[str, Any]) -> list[str]:
+    """What a reader must know of the data, a sentence each."""
+    duplicates, sizes = data["duplicates"], data["tokens"]["train"]
+    said = [
+        f"Log: {data['log']}; sessions fall by seed {data['bounds']['seed']}, none into two splits.",
+        f"Held-out rows that another split asks too, left out: {duplicates['test']:,} of test, "
+        f"{duplicates['validation']:,} of validation. Repeats within training, kept: "
+        f"{duplicates['within_train']:,}.",
+        *data["rebalance"]["explained"],
+        f"State or history was cut in {_share(sizes['cut'], sizes['rows'])} of the training rows; in "
+        f"{_share(sizes['lost'], sizes['rows'])} something that the action names had no room; "
+        f"{sizes['too_long']:,} rows were too long even so and left out.",
+    ]
+    same = data["tokens"].get("test", {}).get("same_prompt_in_train", 0)
+    if same:
+        said.append(f"{same:,} test rows have a prompt that training has too: what tells them apart was cut.")
+    for why, count in data["left_out"].items():
+        said.append(f"Left out, {why}: {count:,} rows.")
+    if data["corrupt"]["rows"]:
+        said.append(f"Left out, damaged: {data['corrupt']['rows']:,} rows.")
+    return said
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,318 @@
+"""Training a simulator, from the log to the adapter."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from artis_sdk.errors import TrainingError
+from artis_sdk.prompts import Prompts
+from artis_sdk.simulators.form import PromptForm
+from artis_sdk.simulators.trained import Trained
+from artis_sdk.trainers import sft_checkpoints
+from artis_sdk.trainers.card import base_of, sha256, write_card
+from artis_sdk.trainers.dataset import DataSettings, Prepared, prepare
+from artis_sdk.trainers.dataset_split import SPLITS
+from artis_sdk.trainers.rows import RowMaker
+from artis_sdk.trainers.sft_model import Speech, check_base, load_base
+from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.sft_tokens import form_for, write_tokens
+
+RUN: Final = "run.json"
+_TOKENS: Final = "tokens.json"
+_TEMPLATES: Final = ("simulator_system", "simulator_user")
+
+_CHOSEN_BY: Final = {
+    "score": "failure recall on validation, then exact match",
+    "loss": "loss on validation, which has no failures",
+}
+
+OnStage = Callable[[str], None]
+
+
+class TrainedAdapter(NamedTuple):
+    """What a run has made."""
+
+    adapter: Path
+    """A peft adapter with its card; `LLMSimulator.trained` takes this folder."""
+    card: dict[str, Any]
+    history: list[dict[str, Any]]
+    """Loss and measures by step, as transformers logs them."""
+
+
+def train_simulator(
+    log: str | Path,
+    base: str | Path,
+    out: str | Path,
+    *,
+    data: DataSettings | None = None,
+    settings: SFTSettings | None = None,
+    prompts: Prompts | None = None,
+    resume: bool = False,
+    cpu: bool | None = None,
+    on_stage: OnStage | None = None,
+    on_progress: Callable[[Any], None] | None = None,
+) -> TrainedAdapter:
+    """Train a LoRA adapter that simulates the tools of a call log (section 4.3, appendix A).
+
+    Under `torchrun` or `accelerate launch` every process calls this, and they train together.
+
+    Args:
+        log: a call log, or its export as `.parquet` or `.jsonl`.
+        base: a causal language model, path or hub id.
+        out: a folder that is made: `adapter/` is the result, `data/` what it learned from and is tested
+            on, `checkpoints/` what a resumed run goes on from.
+        data: how the log becomes training data.
+        settings: of the training.
+        prompts: templates `simulator_system` and `simulator_user` to use instead of ours; they are kept
+            with the adapter.
+        resume: go on with the run in `out`, on the data that it began with.
+        cpu: train on the processor; by default where there is no accelerator.
+        on_stage: is told what is being done, on the first process.
+        on_progress: is told of steps and evaluations (`sft_trainer.Progress`), on the first process.
+
+    Raises:
+        TrainingError: the base is no causal language model, nothing in the log may train, `out` holds
+            another run, or the disk is full; what was saved before is kept.
+        LogError: the log cannot be read, or has corrupt rows.
+        MissingExtraError: a library is not installed.
+    """
+    run = _Run(str(base), Path(out), data or DataSettings(), settings or SFTSettings(), prompts or Prompts())
+    run.data = run.data.model_copy(update={"epochs": run.settings.epochs, "seed": run.settings.seed})
+    tell = on_stage or _silent
+    check_base(run.base)
+    _quiet()
+    import torch
+    from accelerate import PartialState
+
+    cpu = not torch.cuda.is_available() if cpu is None else cpu
+    processes = PartialState(cpu=cpu)
+    run.settings.accumulation(processes.num_processes)
+    with processes.main_process_first():
+        if processes.is_main_process:
+            run.begin(Path(log), resume=resume)
+            run.prepare(Path(log), tell)
+    return run.train(processes, tell, on_progress if processes.is_main_process else None, cpu=cpu)
+
+
+class _Run:
+    """One run in its folder; what is done already is not done again."""
+
+    def __init__(
+        self, base: str, out: Path, data: DataSettings, settings: SFTSettings, prompts: Prompts
+    ) -> None:
+        self.base = base
+        self.out = out
+        self.data = data
+        self.settings = settings
+        self.templates = {name: prompts.text(name) for name in _TEMPLATES}
+
+    def begin(self, log: Path, *, resume: bool) -> None:
+        """Make the folder, or check that it holds this very run."""
+        mine = {
+            "base": self.base,
+            "log": str(log),
+            "data": self.data.model_dump(mode="json"),
+            "settings": self.settings.model_dump(mode="json"),
+            "templates": self.templates,
+        }
+        path = self.out / RUN
+        if path.exists():
+            if not resume:
+                raise TrainingError(
+                    f"{self.out} holds a run already: pass --resume to go on with it, or another --out"
+                )
+            there = json.loads(path.read_bytes())
+            changed = [name for name in mine if name != "log" and there.get(name) != mine[name]]
+            if changed:
+                raise TrainingError(
+                    f"{self.out} holds a run with another {', '.join(changed)}: a run is resumed with the "
+                    "settings that it began with"
+                )
+            return
+        if resume:
+            raise TrainingError(f"{self.out} holds no run to resume")
+        if self.out.exists() and any(self.out.iterdir()):
+            raise TrainingError(f"{self.out} is not empty and holds no run: give another --out")
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise TrainingError(f"{self.out} cannot be written: {error.strerror}") from error
+
+    def prepare(self, log: Path, tell: OnStage) -> None:
+        """Data and tokens, unless they are there."""
+        if (self.out / _TOKENS).exists():
+            return
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(self.base)
+        speech = Speech(tokenizer, self.base)
+        tell("splitting and rebalancing the log")
+        prepared = prepare(log, self.out / "data", self.data)
+        tell("writing prompts as tokens")
+        prompts = Prompts(self.templates)
+        form = form_for(prepared.records("train"), speech, self.settings, prompts)
+        maker = RowMaker(form, prompts)
+        known: frozenset[int] = frozenset()
+        sizes: dict[str, Any] = {}
+        folder = self.out / "tokens"
+        folder.mkdir(exist_ok=True)
+        for split in SPLITS:
+            draws: Iterable[list[int]] = prepared.draws() if split == "train" else _once(prepared, split)
+            found = write_tokens(
+                prepared.records(split),
+                draws,
+                folder / f"{split}.arrow",
+                speech=speech,
+                maker=maker,
+                max_length=self.settings.max_length,
+                known=known,
+            )
+            if split == "train":
+                known = frozenset(found.prompts)
+                if not found.rows:
+                    raise TrainingError(
+                        f"all {found.too_long:,} rows are longer than {self.settings.max_length} tokens: "
+                        "raise --max-length"
+                    )
+            sizes[split] = found.report()
+        made = {"form": form.model_dump(), "splits": sizes}
+        (self.out / _TOKENS).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+
+    def train(
+        self, processes: Any, tell: OnStage, on_progress: Callable[[Any], None] | None, *, cpu: bool
+    ) -> TrainedAdapter:
+        from datasets import Dataset
+        from peft import LoraConfig
+
+        from artis_sdk.trainers.sft_judge import exams
+        from artis_sdk.trainers.sft_trainer import SimulatorTrainer, trainer_arguments
+
+        tokens = json.loads((self.out / _TOKENS).read_bytes())
+        rows = {split: Dataset.from_file(str(self.out / "tokens" / f"{split}.arrow")) for split in SPLITS}
+        validation = rows["validation"] if len(rows["validation"]) else None
+        asked = exams(rows["validation"], self.settings.judged)
+        tested = exams(rows["test"], self.settings.judged)
+        failing = any(not exam.real.ok for exam in asked)
+        checkpoints = self.out / "checkpoints"
+        arguments = trainer_arguments(
+            checkpoints,
+            self.settings,
+            draws=min(map(sum, zip(*rows["train"]["draws"], strict=True))),
+            processes=processes.num_processes,
+            judged=failing,
+            validated=validation is not None,
+            cpu=cpu,
+        )
+        tell(f"loading {self.base}")
+        model, tokenizer = load_base(self.base, "bfloat16" if arguments.bf16 else "float32")
+        trainer = SimulatorTrainer(
+            model=model,
+            tokenizer=tokenizer,
+            speech=Speech(tokenizer, self.base),
+            train=rows["train"],
+            validation=validation,
+            exams=asked,
+            answer_tokens=max(split["longest_answer"] for split in tokens["splits"].values()),
+            settings=self.settings,
+            args=arguments,
+            peft_config=LoraConfig(
+                r=self.settings.rank,
+                lora_alpha=self.settings.alpha,
+                target_modules="all-linear",
+                task_type="CAUSAL_LM",
+            ),
+            on_progress=on_progress,
+        )
+        trainable = sum(p.numel() * p.element_size() for p in trainer.model.parameters() if p.requires_grad)
+        sft_checkpoints.need_room(
+            self.out, 3 * trainable * 4
+        )  # weights and two moments; three and the result
+        last = sft_checkpoints.latest(checkpoints) if processes.is_main_process else None
+        processes.wait_for_everyone()
+        last = last or sft_checkpoints.latest(checkpoints)
+        tell(f"measuring the base on {len(tested)} test rows")
+        before = trainer.judged(tested)
+        tell(f"resuming from {last.name}" if last else "training")
+        began = time.monotonic()
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        seconds = time.monotonic() - began
+        tell(f"measuring the adapter on {len(tested)} test rows")
+        after = trainer.judged(tested)
+        history = list(trainer.state.log_history)
+        adapter = self.out / "adapter"
+        card = self._card(trainer, tokens, history, seconds)
+        card["held_out"] = {
+            name: {"rows": counts.rows, **counts.metrics()}
+            for name, counts in (("before", before), ("after", after))
+        }
+        if processes.is_main_process:
+            self._write(trainer, adapter, tokens["form"], card)
+        processes.wait_for_everyone()
+        return TrainedAdapter(adapter, card, history)
+
+    def _card(
+        self, trainer: Any, tokens: dict[str, Any], history: list[dict[str, Any]], seconds: float
+    ) -> dict[str, Any]:
+        losses = [entry["loss"] for entry in history if "loss" in entry]
+        state = trainer.state
+        report = Prepared(self.out / "data").report
+        hashes = {f"{split}_sha256": sha256([self.out / "data" / f"{split}.parquet"]) for split in SPLITS}
+        best = state.best_metric
+        return {
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "base": base_of(self.base, trainer.model.get_base_model().config),
+            "data": {**report, "tokens": tokens["splits"], **hashes},
+            "training": {
+                **self.settings.model_dump(),
+                "processes": trainer.args.world_size,
+                "steps": state.global_step,
+                "steps_planned": state.max_steps,
+                "first_loss": losses[0] if losses else None,
+                "last_loss": losses[-1] if losses else None,
+                "chosen_by": None if best is None else _CHOSEN_BY[trainer.args.metric_for_best_model],
+                "best_step": state.best_global_step,
+                "seconds": round(seconds, 1),
+            },
+        }
+
+    def _write(self, trainer: Any, adapter: Path, form: dict[str, Any], card: dict[str, Any]) -> None:
+        """The adapter with its form and card, all of it or nothing."""
+        partial = adapter.with_name("adapter.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir()
+            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
+            Trained(base=self.base, form=PromptForm(**form), templates=self.templates).write(partial)
+            write_card(partial, card)
+            shutil.rmtree(adapter, ignore_errors=True)
+            partial.rename(adapter)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise TrainingError(
+                f"{adapter} cannot be written: {error.strerror}; the checkpoints are kept: make room, then "
+                "run the same command with --resume"
+            ) from error
+
+
+def _once(prepared: Prepared, split: Any) -> Iterable[list[int]]:
+    return ([1] for _ in prepared.records(split))
+
+
+def _silent(stage: str) -> None:
+    pass
+
+
+def _quiet() -> None:
+    """Without the libraries' own lines between ours."""
+    for name in ("transformers", "trl", "accelerate", "datasets", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()

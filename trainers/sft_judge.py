@@ -1,0 +1,145 @@
+"""What a model in training predicts for held-out calls: failure recall and the like, by generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from artis_sdk.records import Outcome
+from artis_sdk.simulators.answers import UnreadableAnswer, typed_entries, typed_outcome
+from artis_sdk.trainers.sft_model import Speech
+
+
+class Judged(NamedTuple):
+    """Counts over held-out rows; those of several processes add up."""
+
+    rows: int = 0
+    failures: int = 0
+    """Rows whose real outcome is a failure."""
+    recalled: int = 0
+    """Of these, those predicted as a failure of that very type."""
+    predicted: int = 0
+    """Rows predicted to fail."""
+    precise: int = 0
+    """Of these, those that fail in the type predicted."""
+    exact: int = 0
+    """Rows predicted with the real type and content."""
+    exact_failures: int = 0
+    unreadable: int = 0
+    """Answers in another form than asked for: wrong, and no prediction of anything."""
+
+    def plus(self, real: Outcome, predicted: Outcome | None) -> Judged:
+        """With one row more; None is an unreadable answer."""
+        failed = predicted is not None and not predicted.ok
+        same = predicted is not None and predicted.type == real.type
+        exact = same and predicted is not None and predicted.content() == real.content()
+        return Judged(
+            self.rows + 1,
+            self.failures + (not real.ok),
+            self.recalled + (not real.ok and failed and same),
+            self.predicted + failed,
+            self.precise + (not real.ok and failed and same),
+            self.exact + exact,
+            self.exact_failures + (exact and not real.ok),
+            self.unreadable + (predicted is None),
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """Shares, 0 to 1; a share of nothing is left out."""
+        shares = {
+            "failure_recall": (self.recalled, self.failures),
+            "failure_precision": (self.precise, self.predicted),
+            "exact_match": (self.exact, self.rows),
+            "exact_match_failures": (self.exact_failures, self.failures),
+            "exact_match_successes": (self.exact - self.exact_failures, self.rows - self.failures),
+            "unreadable": (self.unreadable, self.rows),
+        }
+        return {name: part / whole for name, (part, whole) in shares.items() if whole}
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A held-out row as it is put to a model."""
+
+    prompt: list[int]
+    """Token ids."""
+    answer: str
+    real: Outcome
+
+
+def exams(rows: Any, limit: int) -> list[Exam]:
+    """Rows to put to a model: failures and successes, half of each as far as there are any.
+
+    Args:
+        rows: a split's data set of tokens.
+        limit: at most so many.
+    """
+    failing = [n for n, type_ in enumerate(rows["type"]) if type_ != "success"]
+    passing = [n for n, type_ in enumerate(rows["type"]) if type_ == "success"]
+    failures = min(len(failing), max(limit // 2, limit - len(passing)))
+    chosen = sorted(failing[:failures] + passing[: limit - failures])
+    return [_exam(rows[n]) for n in chosen]
+
+
+def _exam(row: dict[str, Any]) -> Exam:
+    prompt = row["input_ids"][: row["labels"].count(-100)]
+    (entry,) = typed_entries(row["answer"], 1)
+    return Exam(prompt, row["answer"], typed_outcome(entry, None, row["answer"]))
+
+
+def judge(
+    model: Any, speech: Speech, tokenizer: Any, asked: Sequence[Exam], *, max_new_tokens: int, batch: int
+) -> Judged:
+    """Put rows to a model, greedily, and count what it gets right.
+
+    Args:
+        model: of transformers, on its device.
+        speech, tokenizer: of its base.
+        asked: the rows.
+        max_new_tokens: a longer answer is unreadable.
+        batch: rows at a time.
+    """
+    judged = Judged()
+    order = sorted(range(len(asked)), key=lambda n: len(asked[n].prompt))
+    for start in range(0, len(order), batch):
+        group = [asked[n] for n in order[start : start + batch]]
+        texts = generate(model, speech, tokenizer, [e.prompt for e in group], max_new_tokens=max_new_tokens)
+        for exam, text in zip(group, texts, strict=True):
+            judged = judged.plus(exam.real, read(text))
+    return judged
+
+
+def generate(
+    model: Any, speech: Speech, tokenizer: Any, prompts: Sequence[list[int]], *, max_new_tokens: int
+) -> list[str]:
+    """Greedy answers to some prompts, padded on the left."""
+    import torch
+
+    width = max(map(len, prompts))
+    pad = tokenizer.pad_token_id
+    ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
+    ends = [tokenizer.eos_token_id, *speech.ids(speech.end)[:1]]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        made = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=pad,
+            eos_token_id=sorted({end for end in ends if end is not None}),
+        )
+    model.train(training)
+    return [speech.text(row[width:].tolist()) for row in made]
+
+
+def read(text: str) -> Outcome | None:
+    """An answer as an outcome; None where it cannot be read."""
+    try:
+        (entry,) = typed_entries(text, 1)
+        return typed_outcome(entry, None, text)
+    except UnreadableAnswer:
+        return None

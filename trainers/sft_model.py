@@ -1,0 +1,127 @@
+"""The base model: is it one that can be trained here, its tokenizer, and its chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from artis_sdk.errors import MissingExtraError, TrainingError
+from artis_sdk.records import Message
+
+
+def check_base(base: str) -> None:
+    """Refuse what is no causal language model, before anything costs time. Reads the configuration only.
+
+    Args:
+        base: path of a folder, or hub id.
+
+    Raises:
+        TrainingError: it is none, or cannot be found.
+        MissingExtraError: transformers or the like is not installed.
+    """
+    try:
+        import datasets  # noqa: F401
+        import peft  # noqa: F401
+        import torch  # noqa: F401
+        import trl  # noqa: F401
+        from transformers import AutoConfig
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    try:
+        config = AutoConfig.from_pretrained(base)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise TrainingError(f"base model {base!r} cannot be read: {first}") from error
+    causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    classes = list(getattr(config, "architectures", None) or ())
+    if getattr(config, "is_encoder_decoder", False) or not causal.intersection(classes):
+        what = ", ".join(classes) or f"of type {config.model_type}, without a language-model head"
+        raise TrainingError(f"base model {base!r} is no causal language model: it is {what}")
+
+
+def load_base(base: str, dtype: str) -> tuple[Any, Any]:
+    """Model and tokenizer.
+
+    Args:
+        base: path of a folder, or hub id.
+        dtype: of the weights, as torch names it.
+
+    Raises:
+        TrainingError: they cannot be loaded.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(base)
+        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise TrainingError(f"base model {base!r} cannot be loaded: {first}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+class Speech:
+    """Messages as token ids through a chat template, exactly as an engine serves them.
+
+    Args:
+        tokenizer: of the base model.
+        base: its name, for errors.
+
+    Raises:
+        TrainingError: it has no chat template, or one that does not do here.
+    """
+
+    _SAMPLE = "sample answer"
+
+    def __init__(self, tokenizer: Any, base: str) -> None:
+        self._tokenizer = tokenizer
+        self._base = base
+        if not tokenizer.chat_template:
+            raise TrainingError(
+                f"base model {base!r} has no chat template, without which no engine can serve it: take its "
+                "instruction-tuned sibling, or add one to its tokenizer"
+            )
+        self.end = self._end()
+
+    def _end(self) -> str:
+        """What closes an assistant's turn."""
+        text = self._render([("user", "x"), ("assistant", self._SAMPLE)], prompt=False)
+        if self._SAMPLE not in text:
+            raise TrainingError(f"base model {self._base!r}: its chat template does not print an answer")
+        closing = text.rpartition(self._SAMPLE)[2].strip()
+        eos: str = self._tokenizer.eos_token or ""
+        before, found, _ = closing.partition(eos) if eos else (closing, "", "")
+        end = before + found if found else closing + eos
+        if not end:
+            raise TrainingError(f"base model {self._base!r} has no token that ends an answer")
+        return end
+
+    def _render(self, messages: Sequence[tuple[str, str]], *, prompt: bool) -> str:
+        from jinja2 import TemplateError
+
+        listed = [{"role": role, "content": content} for role, content in messages]
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                listed, tokenize=False, add_generation_prompt=prompt
+            )
+        except TemplateError as error:
+            raise TrainingError(f"base model {self._base!r}: its chat template refuses: {error}") from error
+        return text
+
+    def prompt(self, messages: Sequence[Message]) -> str:
+        """The text that the model goes on from."""
+        return self._render([(message.role, message.content) for message in messages], prompt=True)
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of a rendered text; special tokens are in it already."""
+        found: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
+    def text(self, ids: Sequence[int]) -> str:
+        """What was generated, up to the end of the turn."""
+        found: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return found

@@ -1,0 +1,42 @@
+"""The order of an epoch: every row as often as it is drawn, the same on every process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import Sampler
+
+
+class DrawSampler(Sampler):  # type: ignore[misc]
+    """Row numbers of one epoch, shuffled; no row is copied.
+
+    With one draw of every row the order is that of the stock random sampler with the same seed
+    (accelerate's `SeedableRandomSampler`). It depends on seed and epoch alone, so that all processes
+    have the same and a resumed run goes on in it.
+
+    Args:
+        draws: how often each row is drawn in each epoch, (rows, epochs). An epoch is as long as the
+            shortest; after the last they begin again with the first.
+        seed: of the shuffle.
+    """
+
+    def __init__(self, draws: Sequence[Sequence[int]], seed: int) -> None:
+        self._draws = torch.tensor(draws, dtype=torch.long)
+        self._seed = seed
+        self._epoch = 0
+        self._length = int(self._draws.sum(dim=0).min())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch the next iteration is."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        counts = self._draws[:, self._epoch % self._draws.shape[1]]
+        rows = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        generator = torch.Generator().manual_seed(self._seed + self._epoch)
+        order = torch.randperm(len(rows), generator=generator)[: self._length]
+        yield from rows[order].tolist()

@@ -1,0 +1,168 @@
+"""Rows as token ids in Arrow files, which training maps into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from artis_sdk.errors import TrainingError
+from artis_sdk.prompts import Prompts, call_view, encode, encode_step
+from artis_sdk.records import CallRecord
+from artis_sdk.simulators.form import PromptForm
+from artis_sdk.trainers.rows import FORM, RowMaker, reached
+from artis_sdk.trainers.sft_model import Speech
+from artis_sdk.trainers.sft_settings import SFTSettings
+
+_SAMPLE: Final = 500  # rows by which characters are measured in tokens
+_MARGIN: Final = 0.97  # of the tokens, so that rows denser than the sample's densest fit too
+_BATCH: Final = 500  # rows of one Arrow batch
+
+
+def form_for(
+    records: Iterable[CallRecord], speech: Speech, settings: SFTSettings, prompts: Prompts | None
+) -> PromptForm:
+    """The form whose prompts fit `max_length`.
+
+    Its bound is in characters, so that a simulator cuts in the same way behind any engine: the characters
+    that surely fit, by the densest of some rows.
+
+    Raises:
+        TrainingError: not even a prompt without data fits.
+    """
+    form = FORM.model_copy(update={"focus": settings.focus, "max_characters": settings.max_characters})
+    if settings.max_characters is not None:
+        return form
+    maker = RowMaker(form, prompts)
+    density, frame, answers = 0.0, 0, 0
+    for record in islice(records, _SAMPLE):
+        row = maker.row(record)
+        text = speech.prompt(row.messages)
+        density = max(density, len(speech.ids(text)) / len(text))
+        frame = max(frame, len(text) - _data(record, row.cut))
+        answers = max(answers, len(speech.ids(row.answer + speech.end)))
+    room = int(_MARGIN * (settings.max_length - answers) / density) - frame
+    if room <= 0:
+        raise TrainingError(
+            f"{settings.max_length} tokens do not hold a prompt and its answer ({answers} tokens): raise "
+            "--max-length"
+        )
+    return form.model_copy(update={"max_characters": room})
+
+
+def _data(record: CallRecord, left: Any) -> int:
+    """Characters of a prompt's data."""
+    state = record.state if left is None else left.state
+    history = reached(record.history) if left is None else left.history
+    shown = (encode([record.spec.document()]), encode(state), encode([call_view(record.call)]))
+    return sum(map(len, shown)) + sum(len(encode_step(step)) + 1 for step in history)
+
+
+@dataclass
+class Sizes:
+    """What became of a split's rows."""
+
+    rows: int = 0
+    cut: int = 0
+    """Rows whose state or history was cut."""
+    lost: int = 0
+    """Of these, rows where something that the action names had no room."""
+    too_long: int = 0
+    """Rows left out: longer than `max_length` tokens even so."""
+    tokens: int = 0
+    longest: int = 0
+    answer_tokens: int = 0
+    """Of the longest answer."""
+    seen: int = 0
+    """Held-out rows whose very prompt is a training row's: what tells them apart was cut."""
+    prompts: set[int] = field(default_factory=set, repr=False)
+
+    def report(self) -> dict[str, int | float]:
+        return {
+            "rows": self.rows,
+            "cut": self.cut,
+            "lost": self.lost,
+            "too_long": self.too_long,
+            "same_prompt_in_train": self.seen,
+            "mean_tokens": round(self.tokens / self.rows, 1) if self.rows else 0.0,
+            "longest": self.longest,
+            "longest_answer": self.answer_tokens,
+        }
+
+
+def write_tokens(
+    records: Iterable[CallRecord],
+    draws: Iterable[list[int]],
+    target: Path,
+    *,
+    speech: Speech,
+    maker: RowMaker,
+    max_length: int,
+    known: frozenset[int] = frozenset(),
+) -> Sizes:
+    """Write `input_ids`, `labels` (-100 on the prompt), `draws`, and what a judge needs of each row.
+
+    Args:
+        records: the split's.
+        draws: how often each is drawn in each epoch.
+        target: an Arrow file.
+        speech, maker: of base and form.
+        max_length: tokens; longer rows are left out and counted.
+        known: digests of the training prompts, for a held-out split.
+    """
+    import pyarrow
+
+    ids = pyarrow.list_(pyarrow.int32())
+    text = pyarrow.string()
+    schema = pyarrow.schema(
+        [
+            ("input_ids", ids),
+            ("labels", ids),
+            ("draws", ids),
+            ("tool", text),
+            ("type", text),
+            ("answer", text),
+        ]
+    )
+    sizes = Sizes()
+    rows = _rows(zip(records, draws, strict=True), sizes, speech, maker, max_length, known)
+    with pyarrow.OSFile(str(target), "wb") as file, pyarrow.ipc.new_stream(file, schema) as writer:
+        while batch := list(islice(rows, _BATCH)):
+            writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
+    return sizes
+
+
+def _rows(
+    pairs: Iterable[tuple[CallRecord, list[int]]],
+    sizes: Sizes,
+    speech: Speech,
+    maker: RowMaker,
+    max_length: int,
+    known: frozenset[int],
+) -> Iterator[dict[str, Any]]:
+    for record, drawn in pairs:
+        row = maker.row(record)
+        shown = speech.prompt(row.messages)
+        prompt, answer = speech.ids(shown), speech.ids(row.answer + speech.end)
+        if len(prompt) + len(answer) > max_length:
+            sizes.too_long += 1
+            continue
+        digest = hash(shown)
+        sizes.prompts.add(digest)
+        sizes.rows += 1
+        sizes.seen += digest in known
+        sizes.cut += row.cut is not None and (row.cut.entries > 0 or row.cut.steps > 0)
+        sizes.lost += row.cut is not None and row.cut.lost > 0
+        sizes.tokens += len(prompt) + len(answer)
+        sizes.longest = max(sizes.longest, len(prompt) + len(answer))
+        sizes.answer_tokens = max(sizes.answer_tokens, len(answer))
+        yield {
+            "input_ids": prompt + answer,
+            "labels": [-100] * len(prompt) + answer,
+            "draws": drawn,
+            "tool": row.tool,
+            "type": row.type,
+            "answer": row.answer,
+        }

@@ -1,0 +1,231 @@
+"""TRL's trainer, with draws for an order, failure recall for a measure, and checkpoints that are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import torch
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from artis_sdk.trainers import sft_checkpoints
+from artis_sdk.trainers.sft_judge import Exam, Judged, judge
+from artis_sdk.trainers.sft_model import Speech
+from artis_sdk.trainers.sft_sampler import DrawSampler
+from artis_sdk.trainers.sft_settings import SFTSettings
+
+RESUME: Final = "run the same command with --resume"
+_CHECKPOINTS_KEPT: Final = 2
+_TIE: Final = 1000  # exact match decides between equal failure recalls
+_TOKENS_BEYOND: Final = 1.25  # of the longest answer seen, before an answer counts as endless
+
+
+class Progress(NamedTuple):
+    """Where a training run is."""
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float | None = None
+    """Mean over the tokens of the last steps' answers."""
+    metrics: dict[str, float] | None = None
+    """Of an evaluation, if this is one."""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class SimulatorTrainer(SFTTrainer):  # type: ignore[misc]
+    """Trains on a data set of tokens (`sft_tokens.write_tokens`).
+
+    Args:
+        model: a peft model, or one that peft wraps by `peft_config`.
+        tokenizer, speech: of its base.
+        train, validation: data sets of tokens.
+        exams: validation rows whose outcome is generated; none, and the best is by loss.
+        answer_tokens: of the longest answer.
+        settings: of the run.
+        args: TRL's own, by `trainer_arguments`.
+        on_progress: is told of steps and evaluations, on the first process.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        tokenizer: Any,
+        speech: Speech,
+        train: Any,
+        validation: Any,
+        exams: Sequence[Exam],
+        answer_tokens: int,
+        settings: SFTSettings,
+        args: SFTConfig,
+        peft_config: Any = None,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self._speech = speech
+        self._exams = exams
+        self._answer_tokens = int(answer_tokens * _TOKENS_BEYOND) + 4
+        self._settings = settings
+        self._sampler = DrawSampler(train["draws"], settings.seed)
+        callbacks: list[Any] = [_Epochs(self._sampler)]
+        if validation is not None:
+            callbacks.append(_EarlyStop(early_stopping_patience=settings.patience))
+        if on_progress is not None:
+            callbacks.append(_Report(on_progress))
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train,
+            eval_dataset=validation,
+            processing_class=tokenizer,
+            callbacks=callbacks,
+            peft_config=peft_config,
+        )
+        self.remove_callback(PrinterCallback)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> DrawSampler:
+        return self._sampler
+
+    def evaluation_loop(self, *args: Any, **more: Any) -> Any:
+        """The stock loop's loss, and what generated answers get right."""
+        output = super().evaluation_loop(*args, **more)
+        prefix = more.get("metric_key_prefix", "eval")
+        shares = self.judged(self._exams).metrics()
+        if "failure_recall" in shares:
+            shares["score"] = shares["failure_recall"] + shares["exact_match"] / _TIE
+        for name, share in shares.items():
+            output.metrics[f"{prefix}_{name}"] = share
+        return output
+
+    def judged(self, exams: Sequence[Exam]) -> Judged:
+        """Put rows to the model as it is now, shared out among the processes."""
+        accelerator = self.accelerator
+        mine = exams[accelerator.process_index :: accelerator.num_processes]
+        counts = judge(
+            accelerator.unwrap_model(self.model),
+            self._speech,
+            self.processing_class,
+            mine,
+            max_new_tokens=self._answer_tokens,
+            batch=2 * self._settings.micro_batch,
+        )
+        summed = accelerator.reduce(torch.tensor(counts, device=accelerator.device), "sum")
+        return Judged(*summed.tolist())
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder, step = Path(self.args.output_dir), self.state.global_step
+        with sft_checkpoints.saving(folder, step, RESUME):
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                sft_checkpoints.mark(folder / f"checkpoint-{step}")
+
+    def create_model_card(self, *args: Any, **more: Any) -> None:
+        """The card is our own, and written at the end."""
+
+
+def trainer_arguments(
+    folder: Path,
+    settings: SFTSettings,
+    *,
+    draws: int,
+    processes: int,
+    judged: bool,
+    validated: bool,
+    cpu: bool,
+) -> SFTConfig:
+    """TRL's arguments for a run.
+
+    Args:
+        folder: of the checkpoints.
+        settings: of the run.
+        draws: rows of one epoch.
+        processes: that train together.
+        judged: failure recall is measured, and decides.
+        validated: there is a validation split.
+        cpu: train on the processor.
+    """
+    steps = max(1, -(-draws // settings.batch)) * settings.epochs
+    every = max(1, steps // settings.evaluations)
+    bf16 = settings.precision == "bf16" or (
+        settings.precision == "auto"
+        and not cpu
+        and torch.cuda.is_available()
+        and torch.cuda.is_bf16_supported()
+    )
+    return SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=settings.micro_batch,
+        per_device_eval_batch_size=settings.micro_batch,
+        gradient_accumulation_steps=settings.accumulation(processes),
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup,
+        weight_decay=0.0,
+        bf16=bf16,
+        use_cpu=cpu,
+        ddp_backend="gloo" if cpu and processes > 1 else None,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        max_length=None,
+        packing=False,
+        completion_only_loss=True,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        seed=settings.seed,
+        data_seed=settings.seed,
+        eval_strategy="steps" if validated else "no",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=_CHECKPOINTS_KEPT,
+        load_best_model_at_end=validated,
+        metric_for_best_model="score" if judged else "loss",
+        greater_is_better=judged,
+        restore_callback_states_from_checkpoint=True,
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_first_step=True,
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=False,
+    )
+
+
+class _Epochs(TrainerCallback):  # type: ignore[misc]
+    """Tells the sampler which epoch begins, also where a resumed data loader hides it."""
+
+    def __init__(self, sampler: DrawSampler) -> None:
+        self._sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        self._sampler.set_epoch(state.global_step * state.num_train_epochs // state.max_steps)
+
+
+class _EarlyStop(EarlyStoppingCallback):  # type: ignore[misc]
+    """Stops when failure recall no longer rises; not before anything has been predicted right."""
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float], **more: Any
+    ) -> None:
+        if metrics.get("eval_score") != 0.0:
+            super().on_evaluate(args, state, control, metrics, **more)
+
+
+class _Report(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, tell: OnProgress) -> None:
+        self._tell = tell
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **more: Any) -> None:
+        if state.is_world_process_zero and "loss" in logs:
+            self._tell(Progress(state.global_step, state.max_steps, state.epoch, loss=logs["loss"]))
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float], **more: Any
+    ) -> None:
+        if state.is_world_process_zero:
+            shown = {name.removeprefix("eval_"): value for name, value in metrics.items()}
+            self._tell(Progress(state.global_step, state.max_steps, state.epoch or 0.0, metrics=shown))
