@@ -21,7 +21,7 @@ from artis_sdk.tools import GuardedTool
 from artis_sdk.trainers.failures import Taxonomy
 from artis_sdk.trainers.failures_read import FailureMode
 from artis_sdk.trainers.generate.coverage import Coverage
-from artis_sdk.trainers.generate.hints import Hints
+from artis_sdk.trainers.generate.hints import Hints, neighbours, triggers
 from artis_sdk.trainers.generate.mutation import Logged
 from artis_sdk.trainers.generate.places import Places
 from artis_sdk.trainers.generate.strategies import argument, draw
@@ -96,11 +96,11 @@ class Guided:
         self._seed = random.getrandbits(48)
         for task in logged:
             for at, call in enumerate(task.calls):
-                if call.tool in self._kept and len(self._kept[call.tool]) < _SEEDS:
-                    draft = Draft(
-                        self.name, task.world, task.calls[max(0, at - 1) : at + 1], (), task.session
-                    )
-                    self._kept[call.tool].append(Kept(draft, frozenset(), SUCCESS))
+                kept = self._kept.get(call.tool)
+                if kept is not None and len(kept) < _SEEDS:
+                    calls = task.calls[max(0, at - 2 * len(kept)) : at + 1]
+                    draft = Draft(self.name, task.world, calls, session=task.session)
+                    kept.append(Kept(draft, frozenset(), SUCCESS))
 
     # --- learning ---------------------------------------------------------------------------------
 
@@ -135,17 +135,12 @@ class Guided:
         """The next task."""
         mode = None if self._random.random() < _EXPLORING else self._target()
         tool = mode.tool if mode is not None else self._rarest_tool()
-        base = self._base(tool, mode)
-        calls = self._shortened(list(base.calls))
-        draft = replace(base, calls=tuple(calls))
-        names = mode.site.names if mode is not None else frozenset()
-        if self._random.random() < 0.12:
-            draft = replace(draft, world=self._random.choice(self._worlds_like(draft)), changes=())
-        if self._random.random() < 0.85:
-            draft = self._with_arguments(draft, names)
-        if self._vary:
-            draft = self._with_state(draft, tool, names)
-        return self._with_before(draft, names)
+        draft = self._base(tool, mode)
+        draft = replace(draft, calls=self._shortened(draft.calls))
+        changes = self._random.choices(_CHANGES, _WEIGHTS, k=1 + (self._random.random() < 0.4))
+        for change in dict.fromkeys(changes):
+            draft = change(self, draft, mode)
+        return draft
 
     def _target(self) -> FailureMode | None:
         """A mode, the rarer and the less tried, the likelier."""
@@ -182,62 +177,68 @@ class Guided:
         chosen.tries += 1
         return chosen.draft
 
-    def _shortened(self, calls: list[ToolCall]) -> list[ToolCall]:
+    def _shortened(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
         """With some of the calls before left out: often they were not needed."""
         if len(calls) > 1 and self._random.random() < 0.5:
-            *before, last = calls
-            return [call for call in before if self._random.random() < 0.5] + [last]
+            return (*(call for call in calls[:-1] if self._random.random() < 0.5), calls[-1])
         return calls
-
-    def _worlds_like(self, draft: Draft) -> list[int]:
-        """Worlds in which every call of the draft has its tool."""
-        found = set(self._worlds[draft.calls[0].tool])
-        for call in draft.calls[1:]:
-            found &= set(self._worlds[call.tool])
-        return sorted(found) or [draft.world]
 
     # --- what is changed --------------------------------------------------------------------------
 
-    def _with_arguments(self, draft: Draft, names: frozenset[str]) -> Draft:
+    def _other_world(self, draft: Draft, mode: FailureMode | None) -> Draft:
+        """The same calls where another start state is."""
+        found = set(self._worlds[draft.calls[0].tool])
+        for call in draft.calls[1:]:
+            found &= set(self._worlds[call.tool])
+        return replace(draft, world=self._random.choice(sorted(found)), changes=()) if found else draft
+
+    def _arguments(self, draft: Draft, mode: FailureMode | None) -> Draft:
         """The last call with one or two arguments drawn anew, those of the condition first."""
         *before, call = draft.calls
         parameters = list(self._properties(call.tool))
         if not parameters:
-            return draft
-        focus = [name for name in parameters if name in names]
+            return self._before(draft, mode)
+        focus = [name for name in parameters if mode is not None and name in mode.site.names]
         arguments = dict(call.arguments)
         for _ in range(1 + (self._random.random() < 0.3)):
-            chosen = focus if focus and self._random.random() < 0.8 else parameters
-            name = self._random.choice(chosen)
-            if len(parameters) > 1 and self._random.random() < 0.08:
+            name = self._random.choice(focus if focus and self._random.random() < 0.8 else parameters)
+            if len(parameters) > 1 and self._random.random() < 0.1:
                 arguments[name] = arguments.get(self._random.choice(parameters), arguments.get(name))
             else:
-                arguments[name] = self._value(call.tool, name, draft.world, names)
+                arguments[name] = self._value(call.tool, name, draft.world, mode)
         return replace(draft, calls=(*before, ToolCall(tool=call.tool, arguments=arguments)))
 
-    def _with_state(self, draft: Draft, tool: str, names: frozenset[str]) -> Draft:
-        """The start state changed where the condition looks, or anywhere."""
-        looked_at = names if self._random.random() < 0.85 else frozenset(self._places.names(draft.world))
-        if self._random.random() > 0.45:
-            return draft
-        hints = self._hints[tool].of(names)
-        change = self._places.change(draft.world, looked_at, hints, self._random)
+    def _state(self, draft: Draft, mode: FailureMode | None) -> Draft:
+        """The start state changed where the condition looks, else anywhere."""
+        if not self._vary:
+            return self._arguments(draft, mode)
+        names = mode.site.names if mode is not None else frozenset()
+        hints = self._hints[draft.calls[-1].tool].of(names)
+        change = self._places.change(draft.world, names, hints, self._random)
         if change is None:
-            return draft
+            change = self._places.change(draft.world, self._places.names(draft.world), [], self._random)
+        if change is None:
+            return self._arguments(draft, mode)
         kept = tuple(old for old in draft.changes if old.path != change.path)
         return replace(draft, changes=(*kept, change)[-3:])
 
-    def _with_before(self, draft: Draft, names: frozenset[str]) -> Draft:
-        """Calls put before: of tools that change what the condition looks at, or the call itself."""
+    def _again(self, draft: Draft, mode: FailureMode | None) -> Draft:
+        """The call twice."""
+        return replace(draft, calls=(*draft.calls, draft.calls[-1])[-_LONGEST:])
+
+    def _before(self, draft: Draft, mode: FailureMode | None) -> Draft:
+        """A call put before: of a tool that changes what the condition looks at."""
         *before, call = draft.calls
-        if self._random.random() < 0.15:
-            before.append(call)
         here = [name for name in self._tools if draft.world in self._worlds[name]]
+        names = mode.site.names if mode is not None else frozenset()
         changing = [name for name in here if self._hints[name].changes & names]
-        if self._random.random() < (0.4 if changing else 0.1):
-            tool = self._random.choice(changing or here)
-            before.append(self._known_call(tool, draft.world))
-        return replace(draft, calls=(*before, call)[-_LONGEST:])
+        tool = self._random.choice(changing if changing and self._random.random() < 0.9 else here)
+        earlier = self._known_call(tool, draft.world)
+        if self._random.random() < 0.5:
+            shared = {name: value for name, value in call.arguments.items() if name in earlier.arguments}
+            earlier = ToolCall(tool=tool, arguments={**earlier.arguments, **shared})
+        at = self._random.randint(0, len(before))
+        return replace(draft, calls=(*before[:at], earlier, *before[at:], call)[-_LONGEST:])
 
     # --- calls and values -------------------------------------------------------------------------
 
@@ -249,32 +250,44 @@ class Guided:
         call = self._random.choice([k for k in worked if k.draft.world == world] or worked).draft.calls[-1]
         if call.arguments and self._random.random() < 0.3:
             name = self._random.choice(list(call.arguments))
-            value = self._value(tool, name, world, frozenset())
+            value = self._value(tool, name, world, None)
             call = ToolCall(tool=tool, arguments={**call.arguments, name: value})
         return call
 
     def _new_call(self, tool: str, world: int) -> ToolCall:
         required = set(self._tools[tool].schema.get("required", ()))
         arguments = {
-            name: self._value(tool, name, world, frozenset())
+            name: self._value(tool, name, world, None)
             for name in self._properties(tool)
             if name in required or self._random.random() < 0.5
         }
         return ToolCall(tool=tool, arguments=arguments)
 
-    def _value(self, tool: str, name: str, world: int, names: frozenset[str]) -> JsonValue:
+    def _value(self, tool: str, name: str, world: int, mode: FailureMode | None) -> JsonValue:
         """A value for a parameter: of this world, of the code's constants, or drawn by hypothesis."""
-        dice = self._random.random()
-        if dice < 0.4:
-            local = self._places.pool(world)
-            found = local.named(name) if dice < 0.2 else local.near(name)
-            if found:
-                return self._random.choice(found)
-        elif dice < 0.55:
-            found = self._hints[tool].of(names | {name})
-            if found:
-                return self._random.choice(found)
+        groups = self._groups(tool, name, world, mode)
+        if self._random.random() < 0.6:
+            group = self._random.choice(groups)
+            if group:
+                return self._random.choice(group)
         return self._draw(tool, name)
+
+    def _groups(self, tool: str, name: str, world: int, mode: FailureMode | None) -> list[list[JsonValue]]:
+        """Values worth trying, by why."""
+        local = self._places.pool(world)
+        groups = [local.named(name), local.near(name), self._hints[tool].of((name,))]
+        kind = _KINDS.get(self._properties(tool)[name].get("type", ""))
+        if kind is not None:
+            groups.append(local.like(kind))
+        if mode is not None and mode.tool == tool:
+            names = mode.site.names - {name}
+            beside = [value for other in sorted(names) for value in local.named(other)]
+            groups += [
+                self._hints[tool].of(names),
+                [n for value in beside for n in (value, *neighbours(value))],
+            ]
+            groups.append(triggers(mode.site.condition))
+        return [group for group in groups if group] or [[]]
 
     def _draw(self, tool: str, name: str) -> JsonValue:
         """The next value that hypothesis has drawn for this parameter."""
@@ -305,6 +318,11 @@ class Guided:
     def _properties(self, tool: str) -> dict[str, Any]:
         properties: dict[str, Any] = self._tools[tool].schema.get("properties", {})
         return properties
+
+
+_CHANGES = (Guided._arguments, Guided._state, Guided._before, Guided._again, Guided._other_world)
+_WEIGHTS = (0.45, 0.2, 0.17, 0.1, 0.08)
+_KINDS: dict[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list}
 
 
 def _nearness(kept: Kept, mode: FailureMode) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -65,7 +66,7 @@ class Hints:
                 case ast.Constant(value=str() | int() | float() as value) if value != documentation:
                     if not isinstance(value, bool):
                         self.literals.add(value)
-            self._change(node)
+            self._change(node, names)
 
     def _comparison(self, node: ast.Compare, names: Names, containers: dict[str, ast.expr]) -> None:
         sides = [node.left, *node.comparators]
@@ -82,7 +83,7 @@ class Hints:
                 values.add(constant)
                 values.update(neighbours(constant))
 
-    def _change(self, node: ast.AST) -> None:
+    def _change(self, node: ast.AST, names: Names) -> None:
         targets: list[ast.expr] = []
         match node:
             case ast.Assign(targets=assigned):
@@ -96,15 +97,42 @@ class Hints:
         for target in targets:
             if not isinstance(target, ast.Name):
                 self.changes |= identifiers([target])
+                if isinstance(node, ast.Assign):
+                    self._associate([target], list(_constants(node.value, names)))
 
 
 def neighbours(value: JsonValue) -> list[JsonValue]:
-    """Values on both sides of a bound."""
+    """Values on both sides of a bound, and texts that contain a separator."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int | float):
         return [value - 1, value + 1, -value]
+    if isinstance(value, str) and len(value) == 1:
+        return [f"x{value}y"]
     return []
+
+
+def triggers(condition: str) -> list[JsonValue]:
+    """Values that bring about the exceptions which a condition's `except` names."""
+    caught = re.findall(r"except (.+?)(?: and |$)", condition)
+    return [
+        value for names in caught for name in re.findall(r"\w+", names) for value in _TRIGGERS.get(name, ())
+    ]
+
+
+_TRIGGERS: dict[str, tuple[JsonValue, ...]] = {
+    "OverflowError": (10**399, -(10**399), 1e308),
+    "ZeroDivisionError": (0,),
+    "ArithmeticError": (10**399, 0),
+    "TypeError": (None, "x", 1),
+    "AttributeError": (None, 1),
+    "ValueError": ("x", "", -1),
+    "KeyError": ("missing", ""),
+    "LookupError": ("missing", -1),
+    "IndexError": (10**6, -1),
+    "InvalidOperation": ("x", -1),
+    "RecursionError": (10**5,),
+}
 
 
 def _constants(node: ast.expr, names: Names) -> Iterator[JsonValue]:

@@ -54,18 +54,24 @@ class Places:
         if not found:
             return None
         path, old = random.choice(found)
-        fitting = [v for v in self._values(path, old, hints) if _fits(old, v) and v != old]
-        return Change(path, random.choice(fitting)) if fitting else None
+        for values in (
+            (hints, self._values(path, old)) if random.random() < 0.5 else (self._values(path, old),)
+        ):
+            fitting = [v for v in values if _fits(old, v) and v != old]
+            if fitting:
+                return Change(path, random.choice(fitting))
+        return None
 
     def names(self, world: int) -> list[str]:
         """Every name in a world's state."""
         self._look(world)
         return sorted(self._leaves[world])
 
-    def _values(self, path: Path, old: JsonValue, hints: list[JsonValue]) -> list[JsonValue]:
+    def _values(self, path: Path, old: JsonValue) -> list[JsonValue]:
+        """What this place held elsewhere, and the edges of its type."""
         if isinstance(old, list | dict):
             return [type(old)()]
-        return [*self._seen[_place(path)].list(), *hints, *edges(old), None]
+        return [*self._seen[_place(path)].list(), *edges(1 if old is None else old), None]
 
     def _look(self, world: int) -> None:
         if world in self._leaves:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from pydantic import JsonValue
 
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Provenance, State, Step, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.trainers.failures import Taxonomy
@@ -25,7 +26,7 @@ from artis_sdk.trainers.failures_code import Source
 from artis_sdk.trainers.failures_read import FailureMode
 from artis_sdk.trainers.generate.tasks import Draft, Ran, Reached
 from artis_sdk.trainers.generate.trace import Line
-from artis_sdk.trainers.generate.worker import Act, Did, Finish, Start, Started, work
+from artis_sdk.trainers.generate.worker import CLOCK, Act, Did, Finish, Start, Started, work
 from artis_sdk.trainers.generate.worlds import Change, World
 
 _BOUND = 10_000  # what is left of an integer for a tool that has hung
@@ -43,7 +44,7 @@ class Budget:
     coverage: float = 1.0
     """Share of the known failure modes."""
     call_seconds: float = 1.0
-    """That one call may take before it counts as hanging."""
+    """Of CPU that one call may take before it counts as hanging, and ten times as many by the clock."""
 
 
 class Runner:
@@ -78,7 +79,7 @@ class Runner:
         self._began = time.monotonic()
         self._where = _by_line(taxonomy)
         self._sources: list[Source] = [s for tool in taxonomy.tools.values() for s in tool.functions]
-        self._states: dict[tuple[int, tuple[Change, ...]], State] = {}
+        self._states: dict[tuple[int, str], State] = {}
         self._worker: tuple[int, Connection] | None = None
         self._workers = 0
 
@@ -126,10 +127,11 @@ class Runner:
         Raises:
             ConfigurationError: the world cannot be forked.
         """
-        if (world, changes) not in self._states:
-            self._start(-1, world, changes)
+        known = self._states.get((world, _text(changes)))
+        if known is None:
+            known = self._start(-1, world, changes)
             self._tell(Finish(-1))
-        return self._states[world, changes]
+        return known
 
     def call(self, ran: Ran, call: ToolCall) -> Reached | None:
         """Make the next call of a task; None where there is no outcome, and then the task is over."""
@@ -163,7 +165,8 @@ class Runner:
     def _start(self, task: int, world: int, changes: tuple[Change, ...]) -> State:
         if self._worker is None:
             self._fork()
-        known = (world, changes) in self._states
+        key = (world, _text(changes))
+        known = key in self._states
         answer = self._ask(Start(task, world, changes, known))
         if answer is None:
             raise ConfigurationError(f"forking world {world} took more than {self.budget.call_seconds:g} s")
@@ -173,8 +176,8 @@ class Runner:
         if not known:
             if len(self._states) >= _STATES:
                 self._states.clear()
-            self._states[world, changes] = answer.state
-        return self._states[world, changes]
+            self._states[key] = answer.state
+        return self._states[key]
 
     def _modes(self, step: Step, lines: frozenset[Line]) -> tuple[FailureMode, ...]:
         """By the lines that ran; what pydantic refuses has none."""
@@ -205,7 +208,7 @@ class Runner:
         _, connection = self._worker
         try:
             connection.send(what)
-            if not connection.poll(self.budget.call_seconds + _SPARE):
+            if not connection.poll(CLOCK * self.budget.call_seconds + _SPARE):
                 raise EOFError
             answer: Started | Did = connection.recv()
         except (EOFError, OSError):
@@ -248,6 +251,10 @@ def _by_line(taxonomy: Taxonomy) -> dict[tuple[str, str, int], list[FailureMode]
             for line in range(mode.site.line, mode.site.end + 1):
                 found.setdefault((mode.tool, mode.site.file, line), []).append(mode)
     return found
+
+
+def _text(changes: Sequence[Change]) -> str:
+    return dumps([[*change.path, change.value] for change in changes])
 
 
 def _clamp(value: JsonValue, bound: int) -> JsonValue:

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     Strategy = SearchStrategy[Any]
 
 _MOST = 120  # harvested values of one kind to choose from
-WRONG: tuple[JsonValue, ...] = (
-    *(None, True, "", " ", "none", "x", "/", "a/b", -1, 0, 1, 0.5, 1e308, 10**399),
-    *([], ["x"], [1], {}, {"x": 1}),
-)
+_PLAIN: tuple[JsonValue, ...] = (None, True, "", " ", "none", "x", "/", "a/b", -1, 0, 1, 0.5, 1e308, 10**399)
+WRONG: tuple[JsonValue, ...] = (*_PLAIN, [], ["x"], [1], {}, {"x": 1})
 """Values of every type, those at the edge of it first."""
 
 

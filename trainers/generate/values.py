@@ -66,6 +66,17 @@ class Pool:
         """The values of this very name."""
         return self._named[name].list() if name in self._named else []
 
+    def like(self, kind: type) -> list[JsonValue]:
+        """Plain values of one JSON type, under whatever name."""
+        size = len(self._named)
+        known = self._near.get(f"<{kind.__name__}>")
+        if known is None or known[0] != size:
+            found = Values()
+            for name in sorted(self._named):
+                found.update(value for value in self._named[name].list() if type(value) is kind)
+            known = self._near[f"<{kind.__name__}>"] = (size, found.list())
+        return known[1]
+
     def near(self, name: str) -> list[JsonValue]:
         """Plain values whose name shares a word with this one, such as `orders` with `order_id`."""
         size = len(self._named)

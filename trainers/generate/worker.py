@@ -21,6 +21,7 @@ from artis_sdk.trainers.generate.trace import Line, Trace
 from artis_sdk.trainers.generate.worlds import Change, World, changed
 
 _MEMORY = 2 << 30  # bytes that generated calls may add to what the process has
+CLOCK = 10  # seconds by the clock for each of CPU, as a busy machine may need
 _LARGEST = 1_000_000  # characters of an outcome
 
 
@@ -88,7 +89,7 @@ def work(
         connection: to the process that decides what is called.
         worlds, pure: what may run, see `SandboxSimulator`.
         sources: the functions whose lines are noted.
-        seconds: that one call may take; then the kernel ends this process, wherever it is.
+        seconds: of CPU that one call may take, and `CLOCK` times as many by the clock.
     """
     _quiet()
     _limit_memory()
@@ -117,13 +118,13 @@ async def _serve(
         if isinstance(asked, Finish):
             tasks.pop(asked.task, None)
             continue
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        _allow(seconds)
         answer: Started | Did
         if isinstance(asked, Start):
             answer = _start(asked, worlds, pure, tasks)
         else:
             answer = await _act(asked.call, tasks[asked.task], trace)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _allow(0)
         connection.send(answer)
 
 
@@ -154,6 +155,12 @@ async def _act(call: ToolCall, task: _Task, trace: Trace) -> Did:
     return Did(outcome, trace.take())
 
 
+def _allow(seconds: float) -> None:
+    """Let the kernel end this process when the time is over, wherever it is; 0 is no limit."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds * CLOCK)
+
+
 def _quiet() -> None:
     """What tools print is nobody's; what they read is empty."""
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -161,6 +168,7 @@ def _quiet() -> None:
         os.dup2(nothing, stream)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
 
 def _limit_memory() -> None:

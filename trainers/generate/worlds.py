@@ -81,7 +81,7 @@ def _put(thing: Any, path: Path, value: JsonValue) -> None:
         return
     if isinstance(thing, dict):
         thing[_key(thing, last)] = value
-    elif isinstance(thing, list):
+    elif isinstance(thing, list) and last.isdecimal() and int(last) < len(thing):
         thing[int(last)] = value
     elif hasattr(thing, "__dict__") and last in vars(thing):
         setattr(thing, last, value)
