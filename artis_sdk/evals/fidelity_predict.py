@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -103,6 +104,7 @@ async def predict(
         async def work() -> None:
             for record in waiting:
                 order.append(record.id)
+                await asyncio.sleep(0)  # a simulator that never waits leaves others their turn, too
                 if record.id not in kept.rows:
                     kept.add(await _predict_one(simulator, record, given, asked))
                 if progress is not None:

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import mul
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
@@ -75,14 +75,11 @@ def mean_of_cells(cells: Iterable[tuple[Sequence[float], Sequence[Hashable]]], *
     if not filled:
         return Estimate()
     numbers: dict[Hashable, int] = {}
-    placed = [
-        (values, [numbers.setdefault(session, len(numbers)) for session in sessions])
-        for values, sessions in filled
-    ]
-    value = sum(sum(values) / len(values) for values, _ in placed) / len(placed)
+    cells = [_by_session(values, sessions, numbers) for values, sessions in filled]
+    value = sum(sum(values) / len(values) for values, _ in filled) / len(filled)
     drawn = random.Random(seed)
-    means = sorted(_mean_once(placed, len(numbers), drawn) for _ in range(_DRAWS))
-    n = sum(len(values) for values, _ in placed)
+    means = sorted(_mean_once(cells, len(numbers), drawn) for _ in range(_DRAWS))
+    n = sum(len(values) for values, _ in filled)
     return Estimate(value=value, low=min(means[_LOW], value), high=max(means[_HIGH], value), n=n)
 
 
@@ -109,20 +106,36 @@ def resampled(
     return Estimate(value=value, low=min(found[_LOW], value), high=max(found[_HIGH], value), n=len(sessions))
 
 
-def _mean_once(
-    cells: Sequence[tuple[Sequence[float], Sequence[int]]], sessions: int, drawn: random.Random
-) -> float:
+class _Cell(NamedTuple):
+    """The rows of one cell, added up by session."""
+
+    sessions: list[int]
+    sums: list[float]
+    counts: list[int]
+
+
+def _by_session(values: Sequence[float], sessions: Sequence[Hashable], numbers: dict[Hashable, int]) -> _Cell:
+    sums: dict[int, float] = {}
+    counts: dict[int, int] = {}
+    for value, session in zip(values, sessions, strict=True):
+        number = numbers.setdefault(session, len(numbers))
+        sums[number] = sums.get(number, 0.0) + value
+        counts[number] = counts.get(number, 0) + 1
+    return _Cell(list(sums), list(sums.values()), list(counts.values()))
+
+
+def _mean_once(cells: Sequence[_Cell], sessions: int, drawn: random.Random) -> float:
     weights = [0] * sessions
     for session in drawn.choices(range(sessions), k=sessions):
         weights[session] += 1
-    total, count = 0.0, 0
-    for values, placed in cells:
-        own = list(map(weights.__getitem__, placed))
-        rows = sum(own)
+    total, filled = 0.0, 0
+    for cell in cells:
+        own = list(map(weights.__getitem__, cell.sessions))
+        rows = sum(map(mul, own, cell.counts))
         if rows:
-            total += sum(map(mul, own, values)) / rows
-            count += 1
-    return total / count
+            total += sum(map(mul, own, cell.sums)) / rows
+            filled += 1
+    return total / filled
 
 
 def expected_calibration_error(
