@@ -12,7 +12,7 @@ export VLLM_NO_USAGE_STATS := 1
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: check test lint types unit engines clean
+.PHONY: check test lint types quick unit engines clean
 
 check: lint types unit
 
@@ -28,8 +28,11 @@ types: $(VENV)/.dev
 	$(BIN)/mypy tests benchmarks
 
 # Two processes: the tests wait for processes, disks and clocks as much as they compute.
+quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not engine and not slow" -n 2
+
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not engine" -n 2
+	ARTIS_TEST_CRASH_TRIALS=2000 $(BIN)/python -m pytest -m "not engine" -n 2
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine

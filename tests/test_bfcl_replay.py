@@ -15,6 +15,8 @@ from artis_sdk.evals.bfcl import BFCLTask, OfficialChecker, guard, load_tasks, p
 from artis_sdk.loop.journal import Journal
 from artis_sdk.records import Provenance, Request, ToolCall
 
+pytestmark = pytest.mark.slow
+
 
 class Playing:
     """An agent that makes the turn's ground-truth calls, all in one step, in every world."""

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from fault_server import Server, agent, serving
 
+pytestmark = pytest.mark.slow
+
 BANK = '''
 from pathlib import Path
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from commit_helpers import MEMORY
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).with_name("crash_child.py")
 TRIALS = int(os.environ.get("ARTIS_TEST_CRASH_TRIALS", "100"))
 CORES = 2

@@ -18,6 +18,8 @@ from artis_sdk.loop import owner
 from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.journal_schema import CallState
 
+pytestmark = pytest.mark.slow
+
 BEGIN = """
 import asyncio, sys
 from commit_helpers import intent

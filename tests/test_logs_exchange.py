@@ -26,6 +26,8 @@ from artis_sdk.logs import (
 )
 from artis_sdk.records import CallRecord, ToolCall
 
+pytestmark = pytest.mark.slow
+
 
 @given(records=record_lists())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -18,6 +18,8 @@ from logs_helpers import as_text, record, task_records
 
 from artis_sdk.logs import CallLog
 
+pytestmark = pytest.mark.slow
+
 TESTS = str(Path(__file__).parent)
 
 

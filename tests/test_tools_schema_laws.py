@@ -19,6 +19,8 @@ from artis_sdk.errors import InvalidArguments
 from artis_sdk.records import ToolCall
 from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
 
+pytestmark = pytest.mark.slow
+
 Tool = GuardedTool[..., Any]
 
 

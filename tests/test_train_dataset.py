@@ -20,6 +20,8 @@ from artis_sdk.trainers.dataset import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset_split import SPLITS, Bounds, by_rank, position
 from artis_sdk.trainers.rebalance import NORMAL, Rebalance
 
+pytestmark = pytest.mark.slow
+
 SPEC = ToolSpec(name="f", parameters={"type": "object", "properties": {}})
 
 
