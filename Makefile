@@ -14,7 +14,7 @@ UV := $(BIN)/uv pip install --python $(BIN)/python
 
 .PHONY: check test lint types quick unit engines clean
 
-check: lint types unit
+check: lint types quick
 
 test: export ARTIS_TEST_CRASH_TRIALS := 2000
 test: lint types unit engines
@@ -32,7 +32,7 @@ quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine and not slow" -n 2
 
 unit: $(VENV)/.dev
-	ARTIS_TEST_CRASH_TRIALS=2000 $(BIN)/python -m pytest -m "not engine" -n 2
+	$(BIN)/python -m pytest -m "not engine" -n 2
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine
