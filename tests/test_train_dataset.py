@@ -75,8 +75,13 @@ def test_every_kind_of_log_gives_the_same_data(tmp_path: Path, bank: list[CallRe
     assert set(map(tuple, prepared.draws())) == {(1, 1, 1)}
     assert prepared.report["splits"]["train"]["rows"] == len(found["train"])
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
-        "distribution.svg", "draws.parquet", "report.json", "test.parquet", "train.parquet", "validation.parquet",
-    ]  # fmt: skip
+        "distribution.svg",
+        "draws.parquet",
+        "report.json",
+        "test.parquet",
+        "train.parquet",
+        "validation.parquet",
+    ]
 
 
 @pytest.mark.parametrize("name", KINDS)
