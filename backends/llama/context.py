@@ -76,7 +76,7 @@ class Context:
                 f"{model.path}: no context of {n_seq} x {n_ctx} tokens: {'; '.join(why) or 'out of memory'}"
             )
         self._memory = lib.llama_get_memory(self._handle)
-        self._vocab_size = model.vocab_size
+        self._logits_type = ctypes.c_float * model.vocab_size
         self._adapters = model.adapters
         self._adapter: str | None = None
         self._batch = _Batch(lib, n_batch)
@@ -123,15 +123,13 @@ class Context:
         self._abort[0] = b"1"
 
     def logits(self, row: int) -> NDArray[np.float32]:
-        """Logits of a token of the last batch, writable, (vocabulary)."""
+        """Logits of a token of the last batch, (vocabulary); valid until the next batch."""
         import numpy as np
 
         pointer = self._lib.llama_get_logits_ith(self._handle, row)
-        return np.ctypeslib.as_array(pointer, shape=(self._vocab_size,))
-
-    def sample(self, chain: Any, row: int) -> int:
-        """Draw a token by the logits as they are now."""
-        return int(self._lib.llama_sampler_sample(chain, self._handle, row))
+        values: Any = self._logits_type.from_address(ctypes.addressof(pointer.contents))
+        found: NDArray[np.float32] = np.frombuffer(values, np.float32)
+        return found
 
     def truncate(self, sequence: int, length: int) -> None:
         """Forget a sequence's tokens from position `length` on."""

@@ -36,13 +36,13 @@ class Matcher:
         self._mask = np.zeros((vocab_size + 31) // 32, np.int32)
         self._vocab_size = vocab_size
 
-    def mask(self, logits: NDArray[np.float32]) -> None:
-        """Set the logits of tokens that may not come next to minus infinity."""
+    def allowed(self) -> NDArray[np.intp]:
+        """Ids of the tokens that may come next."""
         import numpy as np
 
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
-        allowed = np.unpackbits(self._mask.view(np.uint8), bitorder="little", count=self._vocab_size)
-        np.putmask(logits, allowed == 0, -np.inf)
+        bits = np.unpackbits(self._mask.view(np.uint8), bitorder="little", count=self._vocab_size)
+        return np.flatnonzero(bits)
 
     def accept(self, token: int) -> None:
         """Take the token that was drawn."""

@@ -118,7 +118,6 @@ class Scheduler:
             self._leave(job)
         for job in [job for job in self._waiting if job.cancelled]:
             self._waiting.remove(job)
-            job.sampler.close()
 
     def _admit(self) -> None:
         for job in sorted(self._waiting, key=lambda job: job.rank):
@@ -205,7 +204,7 @@ class Scheduler:
     def _draw(self, job: Job, row: int) -> None:
         slot = job.slot
         assert slot is not None
-        token, logprob = job.sampler.draw(self._context, row)
+        token, logprob = job.sampler.draw(self._context.logits(row))
         job.tokens.append(token)
         if logprob is not None:
             job.logprobs.append(logprob)
@@ -237,7 +236,6 @@ class Scheduler:
         self._slots.release(job.slot)
         job.slot = None
         self._live.remove(job)
-        job.sampler.close()
 
     def _tell(self) -> None:
         news, self._news = self._news, []
@@ -259,7 +257,6 @@ class Scheduler:
             end = self._error or BackendClosed(self._name, "the backend was closed")
             jobs: Iterable[Job] = [*self._arrived, *self._waiting, *self._live]
             for job in jobs:
-                job.sampler.close()
                 self._news.append((job, end))
             self._arrived, self._waiting, self._live = [], [], []
         self._tell()
