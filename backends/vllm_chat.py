@@ -236,8 +236,9 @@ class Answer:
     streaming_parser: Parser | None = None
     format: ToolFormat | None = None
     engine_arguments: dict[str, Any] = field(default_factory=dict)
+    raw: str = ""
     text: str = ""
-    shown: str = ""
+    calls: tuple[ToolCall, ...] = ()
     ids: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     output: RequestOutput | None = None
@@ -247,22 +248,29 @@ class Answer:
         self.output = output
         piece = output.outputs[0]
         text: str = piece.text
-        self.text += text
+        self.raw += text
         self.ids += piece.token_ids
         if piece.logprobs:
             self.logprobs += map(_token_logprob, piece.token_ids, piece.logprobs)
-        if self.streaming_parser is None:
+        if self.streaming_parser is not None:
+            delta = self.streaming_parser.parse_delta(
+                text,
+                list(piece.token_ids),
+                self.request,
+                prompt_token_ids=output.prompt_token_ids,
+                finished=output.finished,
+            )
+            text = (delta.content if delta is not None else None) or ""
+        self.text += text
+        if not output.finished:
             return text
-        delta = self.streaming_parser.parse_delta(
-            text,
-            list(piece.token_ids),
-            self.request,
-            prompt_token_ids=output.prompt_token_ids,
-            finished=output.finished,
-        )
-        shown: str = (delta.content if delta is not None else None) or ""
-        self.shown += shown
-        return shown
+        whole, self.calls = self._read()
+        if self.streaming_parser is None:
+            self.text = whole
+        elif whole.startswith(self.text):  # what was held back, because it might have become a call
+            text += whole[len(self.text) :]
+            self.text = whole
+        return text
 
     def completion(self, *, with_logprobs: bool, request_id: str) -> Completion:
         """The whole answer.
@@ -275,12 +283,11 @@ class Answer:
         finish = _FINISHED.get(reason)
         if finish is None:
             raise BackendError(self.backend, f"the engine ended the request with {reason!r}")
-        text, calls = self._read()
-        if calls and finish == "stop":
+        if self.calls and finish == "stop":
             finish = "tool_calls"
         return Completion(
-            text=text,
-            tool_calls=calls,
+            text=self.text,
+            tool_calls=self.calls,
             finish_reason=finish,
             usage=Usage(
                 requests=1,
@@ -288,7 +295,7 @@ class Answer:
                 cached_tokens=self.output.num_cached_tokens or 0,
                 completion_tokens=len(self.ids),
             ),
-            raw=self.text,
+            raw=self.raw,
             model=self.model,
             request_id=request_id,
             logprobs=tuple(self.logprobs) if with_logprobs else None,
@@ -296,18 +303,17 @@ class Answer:
 
     def _read(self) -> tuple[str, tuple[ToolCall, ...]]:
         if self.parser is None:
-            return self.text, ()
-        calls: tuple[ToolCall, ...]
+            return self.raw, ()
         if self.format is not None:
-            _, content = self.parser.extract_reasoning(self.text, self.request)
-            content, calls = tool_text.parse(content or "", self.format)
-        else:
-            _, content, found = self.parser.parse(
-                self.text, self.request, enable_auto_tools=True, model_output_token_ids=self.ids
-            )
-            taken: set[str] = set()
-            calls = tuple([read_call(call.id, call.name, call.arguments, taken) for call in found or ()])
-        return (content or "" if self.streaming_parser is None else self.shown), calls
+            _, content = self.parser.extract_reasoning(self.raw, self.request)
+            return tool_text.parse(content or "", self.format)
+        _, content, calls = self.parser.parse(
+            self.raw, self.request, enable_auto_tools=True, model_output_token_ids=self.ids
+        )
+        taken: set[str] = set()
+        return content or "", tuple(
+            [read_call(call.id, call.name, call.arguments, taken) for call in calls or ()]
+        )
 
 
 def _template_message(message: Message) -> Any:
