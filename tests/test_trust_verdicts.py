@@ -36,19 +36,19 @@ RIGHT, MISSED, FORETOLD = ("paid", "paid"), (Refused, "paid"), (Refused, Refused
     ("rows", "expected", "reason"),
     [
         ([RIGHT] * 60 + [FORETOLD] * 20, "trusted", None),
-        ([RIGHT] * 19, "unknown", "only 19 held-out calls, 20 are needed"),
-        ([RIGHT] * 60, "unknown", "only 0 held-out failures in 60 calls"),
+        ([RIGHT] * 19, "unknown", "19 held-out calls, 20 needed"),
+        ([RIGHT] * 60, "unknown", "0 held-out failures in 60 calls, 5 needed"),
         ([RIGHT] * 100, "trusted", None),  # at most 3.7 percent of its calls fail
         ([RIGHT] * 300 + [MISSED], "trusted", None),  # failures are rare enough to miss
-        ([RIGHT] * 100 + [MISSED] * 4, "unknown", "only 4 held-out failures"),
+        ([RIGHT] * 100 + [MISSED] * 4, "unknown", "4 held-out failures"),
         (
             [RIGHT] * 100 + [MISSED] * 10,
             "doubtful",
-            "foretold: 0%, at least 0% of 10; 50% are needed",
+            "failure recall 0% of 10, at least 0%; 50% needed",
         ),
-        ([RIGHT] * 100 + [FORETOLD] * 6 + [MISSED] * 4, "doubtful", "failures foretold: 60%, at least 31%"),
-        ([("paid", "lost")] * 60 + [FORETOLD] * 20, "doubtful", "predictions exact: 25%"),
-        ([("paid", None)] * 60 + [FORETOLD] * 20, "doubtful", "predictions exact: 25%"),
+        ([RIGHT] * 100 + [FORETOLD] * 6 + [MISSED] * 4, "doubtful", "failure recall 60% of 10, at least 31%"),
+        ([("paid", "lost")] * 60 + [FORETOLD] * 20, "doubtful", "exact match 25%"),
+        ([("paid", None)] * 60 + [FORETOLD] * 20, "doubtful", "exact match 25%"),
     ],
 )
 async def test_a_verdict(rows: list[tuple[Any, Any]], expected: str, reason: str | None) -> None:
@@ -60,7 +60,7 @@ async def test_a_verdict(rows: list[tuple[Any, Any]], expected: str, reason: str
 async def test_foretelling_failures_that_do_not_come_is_doubtful_too() -> None:
     found = await verdict([("paid", Refused)] * 60 + [FORETOLD] * 20)
     assert found.verdict == "doubtful"
-    assert "predictions exact" in found.reasons[0]
+    assert "exact match" in found.reasons[0]
 
 
 async def test_more_rows_of_the_same_quality_can_only_help() -> None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from artis_sdk.cli import doctor, logs, recover, run, serve, train
+from artis_sdk.cli import doctor, eval, logs, recover, run, serve, train
 from artis_sdk.cli.output import errors, print_json
 from artis_sdk.errors import ArtisError
 
@@ -21,6 +21,7 @@ app.command("rehearse")(run.rehearse)
 app.add_typer(logs.app, name="logs")
 app.command("recover")(recover.recover)
 app.command("doctor")(doctor.doctor)
+app.add_typer(eval.app, name="eval")
 app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 

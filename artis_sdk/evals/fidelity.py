@@ -29,8 +29,8 @@ from artis_sdk.records import CallRecord
 PREDICTIONS = "predictions.jsonl"
 _MISSES = 40  # examples that a report shows
 
-Stage = Callable[[str, int], None]
-"""Told what is being done, `predicting` or `encoding`, and how many are done."""
+Stage = Callable[[str, int, int | None], None]
+"""Told what is being done, `predicting` or `encoding`, how many are done, and of how many if known."""
 
 
 async def measure(
@@ -80,7 +80,7 @@ async def measure(
         samples=samples,
         concurrency=concurrency,
         seed=seed,
-        progress=None if progress is None else lambda done: progress("predicting", done),
+        progress=None if progress is None else lambda done: progress("predicting", done, None),
     )
     missing = None
     if similarity == "auto":
@@ -148,7 +148,7 @@ def _rows(found: Predictions, similarity: Similarity | None, progress: Stage | N
     answered = [(p, p.predicted) for p in found.rows if p.predicted is not None]
     alike = similarity.of(
         ((p.real.text(), predicted.text()) for p, predicted in answered),
-        None if progress is None else lambda done, _: progress("encoding", done),
+        None if progress is None else lambda done, all_: progress("encoding", done, all_),
     )
     by_id = {p.id: value for (p, _), value in zip(answered, alike, strict=True)}
     return [Row(prediction, by_id.get(prediction.id, 0.0)) for prediction in found.rows]

@@ -75,10 +75,10 @@ def mean_of_cells(cells: Iterable[tuple[Sequence[float], Sequence[Hashable]]], *
     if not filled:
         return Estimate()
     numbers: dict[Hashable, int] = {}
-    cells = [_by_session(values, sessions, numbers) for values, sessions in filled]
+    added = [_by_session(values, sessions, numbers) for values, sessions in filled]
     value = sum(sum(values) / len(values) for values, _ in filled) / len(filled)
     drawn = random.Random(seed)
-    means = sorted(_mean_once(cells, len(numbers), drawn) for _ in range(_DRAWS))
+    means = sorted(_mean_once(added, len(numbers), drawn) for _ in range(_DRAWS))
     n = sum(len(values) for values, _ in filled)
     return Estimate(value=value, low=min(means[_LOW], value), high=max(means[_HIGH], value), n=n)
 

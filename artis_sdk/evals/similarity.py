@@ -58,9 +58,7 @@ class MiniLM:
     def encode(self, texts: Sequence[str]) -> Sequence[Any]:
         """See `Encoder`. Blocks for 1/40 to 1/15 s a text on a CPU."""
         if self._model is None:
-            from sentence_transformers import SentenceTransformer
-
-            self._model = SentenceTransformer(str(self._folder), device=None, local_files_only=True)
+            self._model = _load(self._folder)
         vectors: Sequence[Any] = self._model.encode(
             list(texts), batch_size=_AT_ONCE, normalize_embeddings=True, show_progress_bar=False
         )
@@ -97,6 +95,19 @@ class Similarity:
             1.0 if real == predicted else float(self._vectors[real] @ self._vectors[predicted])
             for real, predicted in pairs
         ]
+
+
+def _load(folder: Path) -> Any:
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # it would write into whatever the caller shows
+    try:
+        return SentenceTransformer(str(folder), local_files_only=True)
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _installed(module: str) -> bool:

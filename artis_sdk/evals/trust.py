@@ -58,12 +58,12 @@ def judge(fidelity: Fidelity, rules: TrustRules | None = None) -> Trust:
 def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolTrust:
     scores = tool.scores
     if scores.rows < rules.min_rows:
-        return _verdict(tool, "unknown", f"only {scores.rows} held-out calls, {rules.min_rows} are needed")
+        return _verdict(tool, "unknown", f"{scores.rows} held-out calls, {rules.min_rows} needed")
     exact = rules.faithful == "exact" or not measured
-    faithful, name = (scores.exact, "exact") if exact else (scores.high_fidelity, "of high fidelity")
-    doubts = [_below(faithful, rules.fidelity, f"predictions {name}")]
+    faithful, name = (scores.exact, "exact match") if exact else (scores.high_fidelity, "HF ratio")
+    doubts = [_below(faithful, rules.fidelity, name)]
     if scores.failures >= rules.min_failures:
-        doubts.append(_below(scores.failure_recall, rules.failure_recall, "failures foretold"))
+        doubts.append(_below(scores.failure_recall, rules.failure_recall, "failure recall"))
     found = tuple(doubt for doubt in doubts if doubt is not None)
     if found:
         return _verdict(tool, "doubtful", *found)
@@ -72,8 +72,8 @@ def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolT
         return _verdict(
             tool,
             "unknown",
-            f"only {scores.failures} held-out failures in {scores.rows} calls: {rules.min_failures} are "
-            "needed to know how many it would miss",
+            f"{scores.failures} held-out failures in {scores.rows} calls, {rules.min_failures} needed to know "
+            "how many it misses",
         )
     return _verdict(tool, "trusted")
 
@@ -85,4 +85,4 @@ def _verdict(tool: ToolScores, verdict: Verdict, *reasons: str) -> ToolTrust:
 def _below(found: Estimate, wanted: float, what: str) -> str | None:
     if found.value is None or found.low is None or found.low >= wanted:
         return None
-    return f"{what}: {found.value:.0%}, at least {found.low:.0%} of {found.n}; {wanted:.0%} are needed"
+    return f"{what} {found.value:.0%} of {found.n}, at least {found.low:.0%}; {wanted:.0%} needed"

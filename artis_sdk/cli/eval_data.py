@@ -1,0 +1,135 @@
+"""Held-out rows for an evaluation: of prepared training data, or of any log, split by session."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from hashlib import md5
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from artis_sdk.errors import ConfigurationError, LogError
+from artis_sdk.evals.fidelity_predict import GROUND_TRUTH, session_of
+from artis_sdk.logs import CallLog, read_jsonl, read_parquet
+from artis_sdk.records import CallRecord
+from artis_sdk.simulators.replay import digest, history_digest
+from artis_sdk.trainers.dataset_split import Bounds, by_rank, position
+
+Part = Literal["test", "validation", "train", "all"]
+
+_SHARES = (0.05, 0.1)  # of the sessions for validation and test, as `artis train simulator` takes them
+
+Records = Callable[[], Iterator[CallRecord]]
+
+
+class HeldOut(NamedTuple):
+    """What is measured on, and what a simulator that knows a log by heart may know."""
+
+    records: list[CallRecord]
+    training: Records
+    """The records of the training split; none where everything is measured on."""
+    duplicates: int
+    """Held-out records left out because a training record asks the same."""
+
+
+def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
+    """The rows of one split.
+
+    Args:
+        data: the `--out` of a training run or its `data` folder, whose own split is taken; or a log, its
+            export as `.jsonl` or `.parquet`, which is split by session as a training run would.
+        part: which split; `all` are all rows.
+        limit: at most so many rows, chosen by a digest of their ids.
+        seed: of the split and the choice.
+
+    Raises:
+        ConfigurationError: there is no such file or split.
+        LogError: the log cannot be read, or a line is corrupt.
+        TrainingError: the log has too few sessions to be split.
+    """
+    folder = _prepared(data)
+    if folder is not None and part != "all":
+        wanted = folder / f"{part}.parquet"
+        return HeldOut(
+            _chosen(read_parquet(wanted), limit, seed), lambda: read_parquet(folder / "train.parquet"), 0
+        )
+    if folder is not None:
+        raise ConfigurationError(f"{data} is split already: --split test, validation or train")
+    if not data.exists():
+        raise ConfigurationError(f"{data}: there is no such file")
+    if part == "all":
+        return HeldOut(_chosen(_read(data), limit, seed), lambda: iter(()), 0)
+    bounds = _bounds(data, seed)
+
+    def of(split: str) -> Iterator[CallRecord]:
+        return (record for record in _read(data) if bounds.split(session_of(record)) == split)
+
+    chosen = _chosen(of(part), limit, seed)
+    if part == "train":
+        return HeldOut(chosen, lambda: of("train"), 0)
+    asked = {_asks(record) for record in of("train")}
+    kept = [record for record in chosen if _asks(record) not in asked]
+    return HeldOut(kept, lambda: of("train"), len(chosen) - len(kept))
+
+
+def records_of(path: Path) -> Iterator[CallRecord]:
+    """The records of a log, or of its export as `.jsonl` or `.parquet`.
+
+    Raises:
+        ConfigurationError: there is no such file.
+        LogError: it cannot be read, or a line is corrupt.
+    """
+    if not path.exists():
+        raise ConfigurationError(f"{path}: there is no such file")
+    return _read(path)
+
+
+def _read(path: Path) -> Iterator[CallRecord]:
+    if path.suffix == ".parquet":
+        yield from read_parquet(path)
+    elif path.suffix == ".jsonl":
+        for item in read_jsonl(path):
+            if isinstance(item, LogError):
+                raise item
+            yield item
+    else:
+        with CallLog(path, create=False) as log:
+            yield from log.records()
+
+
+def _prepared(data: Path) -> Path | None:
+    """The folder with the splits of a training run, if this is one."""
+    for folder in (data, data / "data"):
+        if (folder / "test.parquet").exists() and (folder / "train.parquet").exists():
+            return folder
+    if data.is_dir():
+        raise ConfigurationError(f"{data} holds no test.parquet: give a log, or the --out of a training run")
+    return None
+
+
+def _bounds(data: Path, seed: int) -> Bounds:
+    sessions = {session_of(record) for record in _read(data)}
+    places = sorted(position(session, seed) for session in sessions)
+    validation, test = _SHARES
+    bounds = Bounds(seed=seed, validation=validation, test=validation + test)
+    held = [sum(p < bounds.validation for p in places), sum(p < bounds.test for p in places)]
+    if 0 < held[0] < held[1] < len(places):
+        return bounds
+    return by_rank(places, validation, test, seed)
+
+
+def _chosen(records: Iterator[CallRecord], limit: int, seed: int) -> list[CallRecord]:
+    """At most `limit` of the records that are ground truth, in their order."""
+    ranked = (
+        (md5(f"{seed}:{record.id}".encode()).digest(), place, record)
+        for place, record in enumerate(records)
+        if record.outcome.provenance in GROUND_TRUTH
+    )
+    taken = heapq.nsmallest(limit, ranked, key=lambda found: found[:2])
+    return [record for _, _, record in sorted(taken, key=lambda found: found[1])]
+
+
+def _asks(record: CallRecord) -> bytes:
+    """What a simulator is shown, as a digest."""
+    shown = digest([record.call.tool, record.call.arguments, record.state])
+    return history_digest(record.history, shown)

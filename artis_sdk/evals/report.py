@@ -1,0 +1,139 @@
+"""A fidelity report for people (HTML) and programs (JSON), with the trust file beside it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel, ValidationError
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.evals import report_plots
+from artis_sdk.evals.fidelity_records import Fidelity, ToolScores
+from artis_sdk.evals.intervals import Estimate
+from artis_sdk.records import Outcome
+from artis_sdk.records.calls import FROZEN
+from artis_sdk.simulators.trust import Trust
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+HTML: Final = "report.html"
+JSON: Final = "report.json"
+
+_SHOWN = 25  # tools in a plot
+_LONG = 400  # characters of an outcome that are shown
+
+
+class Report(BaseModel):
+    """A measurement and the verdicts that were drawn from it."""
+
+    model_config = FROZEN
+
+    fidelity: Fidelity
+    trust: Trust
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many tools are trusted, doubtful and unknown."""
+        counts = Counter(tool.verdict for tool in self.trust.tools.values())
+        return {verdict: counts[verdict] for verdict in ("trusted", "doubtful", "unknown")}
+
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `report.html`, `report.json` and the trust file into a folder; gives the HTML file.
+
+        Raises:
+            ConfigurationError: they cannot be written.
+        """
+        where = Path(folder)
+        try:
+            where.mkdir(parents=True, exist_ok=True)
+            (where / JSON).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            (where / HTML).write_text(self.html(), encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"{where} cannot be written: {error.strerror}") from error
+        self.trust.write(where)
+        return where / HTML
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Report:
+        """Read it back.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        path = Path(folder) / JSON
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ConfigurationError(f"{path} is no fidelity report: {error}") from error
+
+    def html(self) -> str:
+        """The report as one file without scripts and without links to elsewhere."""
+        fidelity = self.fidelity
+        return _template().render(
+            report=self,
+            fidelity=fidelity,
+            overall=fidelity.overall,
+            trust=self.trust,
+            verdicts=self.verdicts,
+            tools=self.tools,
+            recall_plot=self._recall_plot(),
+            histogram=report_plots.histogram(fidelity.histogram) if fidelity.histogram else None,
+            reliability=report_plots.reliability(fidelity.calibration.bins) if fidelity.calibration else None,
+        )
+
+    @property
+    def tools(self) -> list[ToolScores]:
+        """What needs a look first: doubtful, then unknown, then trusted; most failures first."""
+        order = {"doubtful": 0, "unknown": 1, "trusted": 2}
+        return sorted(
+            self.fidelity.tools,
+            key=lambda tool: (order[self.trust.of(tool.tool).verdict], -tool.scores.failures, tool.tool),
+        )
+
+    def _recall_plot(self) -> str | None:
+        failing = [tool for tool in self.tools if tool.scores.failures]
+        rows = [
+            (tool.tool, tool.scores.failure_recall, self.trust.of(tool.tool).verdict)
+            for tool in failing[:_SHOWN]
+        ]
+        return report_plots.interval_bars(rows) if rows else None
+
+
+def percent(found: Estimate) -> str:
+    """`93.4`, or a dash."""
+    return "–" if found.value is None else f"{found.value:.1%}".removesuffix("%")
+
+
+def between(found: Estimate) -> str:
+    """`91.0 to 95.2`, or nothing."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"{found.low * 100:.1f} to {found.high * 100:.1f}"
+
+
+def seen(outcome: Outcome | None) -> str:
+    """What a caller sees of an outcome, cut to what a table can show."""
+    if outcome is None:
+        return "no prediction"
+    text = outcome.text()
+    return text if len(text) <= _LONG else text[:_LONG] + "…"
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "between": between, "seen": seen}
+    return environment.get_template("fidelity.html.j2")
