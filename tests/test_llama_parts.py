@@ -93,6 +93,17 @@ def test_who_arrives_while_the_same_prefix_is_computed_waits_for_it() -> None:
     assert (follower.source, follower.shared) == (leader.slot, len(FAMILY))
 
 
+def test_a_memory_that_cannot_be_cut_shares_nothing() -> None:
+    slots = Slots(2, 200, share=False)
+    for _ in range(3):
+        place = slots.find(prompt(1), None)
+        assert isinstance(place, Place)
+        assert place.shared == 0
+        slots.take(place, prompt(1), None)
+        place.slot.extend(prompt(1))
+        slots.release(place.slot)
+
+
 def test_the_least_recently_used_goes_first_and_a_continuation_stays_in_place() -> None:
     slots = Slots(2, 200)
     for start in (1000, 2000):

@@ -63,6 +63,7 @@ class Context:
     ) -> None:
         self._lib = lib = library()
         self.n_batch = n_batch
+        self.can_be_cut = model.can_be_cut
         settings = lib.llama_context_default_params()
         settings.n_ctx, settings.n_seq_max, settings.kv_unified = n_ctx * n_seq, n_seq, False
         settings.n_batch = settings.n_ubatch = n_batch
@@ -119,8 +120,9 @@ class Context:
             raise DecodeFailed(f"llama_decode gave {code}: {'; '.join(why) or 'no reason'}")
 
     def abort(self) -> None:
-        """Stop the computation under way, if there is one; from any thread."""
-        self._abort[0] = b"1"
+        """Stop the computation under way, if what it wrote can be removed; from any thread."""
+        if self.can_be_cut:
+            self._abort[0] = b"1"
 
     def logits(self, row: int) -> NDArray[np.float32]:
         """Logits of a token of the last batch, (vocabulary); valid until the next batch."""

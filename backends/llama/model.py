@@ -124,6 +124,13 @@ class Model:
         return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
 
     @property
+    def can_be_cut(self) -> bool:
+        """Whether a sequence can be cut back to a prefix; a recurrent state cannot."""
+        return not (
+            self._lib.llama_model_is_recurrent(self.handle) or self._lib.llama_model_is_hybrid(self.handle)
+        )
+
+    @property
     def on_gpu(self) -> bool:
         return bool(self._lib.llama_supports_gpu_offload())
 

@@ -72,7 +72,7 @@ class Running:
         except ConfigurationError:
             self.model.close()
             raise
-        slots = Slots(settings.n_seq, n_ctx)
+        slots = Slots(settings.n_seq, n_ctx, share=self.model.can_be_cut)
         self.scheduler = Scheduler(name, self.model, context, slots, prompt_chunk=_PROMPT_CHUNK)
 
     def job(self, request: Request, loop: asyncio.AbstractEventLoop, *, streamed: bool) -> Job:

@@ -67,10 +67,13 @@ class Slots:
     Args:
         count: sequences.
         n_ctx: tokens a sequence.
+        share: whether a sequence can be cut back to a prefix, so that another request can go on from it.
     """
 
-    def __init__(self, count: int, n_ctx: int) -> None:
+    def __init__(self, count: int, n_ctx: int, *, share: bool = True) -> None:
         import numpy as np
+
+        self._share = share
 
         self.all = [Slot(index, np.zeros(n_ctx, np.int32)) for index in range(count)]
         self._clock = 0
@@ -82,7 +85,7 @@ class Slots:
             prompt: its token ids. The last one is always computed, for its logits.
             adapter: only what was computed with the same adapter can be taken over.
         """
-        head = prompt[:-1]
+        head = prompt[: -1 if self._share else 0]
         same = [slot for slot in self.all if slot.adapter == adapter]
         source = max(same, key=lambda slot: slot.shared(head), default=None)
         shared = source.shared(head) if source is not None else 0
