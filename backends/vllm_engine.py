@@ -210,7 +210,7 @@ class Engine:
     async def aclose(self) -> None:
         """End the engine and its processes; requests under way end with `BackendClosed`."""
         self._closed = True
-        if self._starting is not None and not self._starting.done():
+        if self._starting is not None:
             await self._stop_starting(self._starting)
         llm, self._llm = self._llm, None
         if llm is None:
@@ -286,6 +286,8 @@ class Engine:
                     if child.name.startswith("EngineCore"):
                         child.kill()
             await asyncio.wait({starting}, timeout=ALIVE_EVERY)
+        if not starting.cancelled():
+            starting.exception()  # whoever waited for it has been told
 
     def _end(self, llm: AsyncLLM) -> None:
         import psutil

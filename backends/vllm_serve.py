@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from pydantic_core import to_json
 
@@ -167,7 +167,7 @@ async def running(server: Server, *, ready_within: float | None = None) -> Async
         *server.command,
         env={**os.environ, **server.environment},
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=sys.stderr.fileno(),
+        stdout=2,  # standard output is for what this program says itself
         start_new_session=True,
     )
     try:
@@ -237,7 +237,7 @@ async def _ready(server: Server, process: asyncio.subprocess.Process) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urlopen(url, timeout=2 * HEALTH_EVERY) as answer:
+        with build_opener(ProxyHandler({})).open(url, timeout=2 * HEALTH_EVERY) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
