@@ -36,7 +36,8 @@ def values(fill: object) -> dict[str, object]:
     """Every field of every template, with one value in the place of everything untrusted."""
     attempt = {"action": fill, "evaluation": fill, "suggestion": fill}
     plain = ("functions", "results", "tool_documents", "init_config", "history", "action", "simulation")
-    filled = dict.fromkeys((*plain, "recommendation"), fill)
+    generation = ("state", "tool", "known", "count", "source", "statement", "condition")
+    filled = dict.fromkeys((*plain, *generation, "recommendation"), fill)
     return {**filled, "query": "Pay Bob.", "typed": True, "attempts": [attempt, attempt]}
 
 

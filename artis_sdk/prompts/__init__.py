@@ -56,6 +56,12 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "scoring_user": _JUDGED,
     "revision_system": frozenset(),
     "revision_user": _JUDGED,
+    "queries_system": frozenset(),
+    "queries_user": frozenset({"tool_documents", "state", "tool", "known", "count"}),
+    "targeted_system": frozenset(),
+    "targeted_user": frozenset(
+        {"tool_documents", "state", "source", "tool", "statement", "condition", "attempts"}
+    ),
 }
 """Every template and the fields that it is given. An entry of `attempts` has `action`, `evaluation`
 and `suggestion`; the latter two may be None."""

@@ -14,7 +14,7 @@ from artis_sdk.records import ToolCall
 from artis_sdk.trainers.generate.tasks import Draft
 from artis_sdk.trainers.generate.values import Pool
 
-_SHARE = 0.35  # of the calls of a task that one mutation touches
+_SHARE = 0.6  # of the calls of a task that are changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Mutation:
     """Makes drafts out of logged tasks, without looking at what they reach.
 
     Args:
-        logged: the tasks.
+        logged: the tasks, at least one.
         pool: values of states and of other sessions.
         random: what decides.
     """
@@ -42,10 +42,8 @@ class Mutation:
         self._pool = pool
         self._random = random
 
-    def draft(self) -> Draft | None:
-        """The next task; None where nothing is logged."""
-        if not self._logged:
-            return None
+    def draft(self) -> Draft:
+        """The next task."""
         task = self._random.choice(self._logged)
         calls = list(task.calls)
         if self._random.random() < 0.3:

@@ -7,8 +7,8 @@ import signal
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -77,6 +77,7 @@ class Runner:
         """What the sandbox could not tell, by reason."""
         self._pure = tuple(pure)
         self._began = time.monotonic()
+        self._share = 1.0
         self._where = _by_line(taxonomy)
         self._sources: list[Source] = [s for tool in taxonomy.tools.values() for s in tool.functions]
         self._states: dict[tuple[int, str], State] = {}
@@ -95,9 +96,23 @@ class Runner:
     def spent(self) -> bool:
         """Whether the calls or the seconds are used up."""
         seconds = self.budget.seconds
-        return self.calls >= self.budget.calls or (
-            seconds is not None and time.monotonic() - self._began >= seconds
+        passed = time.monotonic() - self._began
+        return self.calls >= self.budget.calls * self._share or (
+            seconds is not None and passed >= seconds * self._share
         )
+
+    @contextmanager
+    def limited(self, share: float) -> Iterator[None]:
+        """Leave a part of the budget to what comes after.
+
+        Args:
+            share: of the whole budget that may be spent by the end of this.
+        """
+        self._share = share
+        try:
+            yield
+        finally:
+            self._share = 1.0
 
     # --- tasks ------------------------------------------------------------------------------------
 
