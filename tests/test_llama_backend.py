@@ -24,7 +24,7 @@ from artis_sdk.errors import (
     EngineDead,
     RequestRejected,
 )
-from artis_sdk.records import Message, Request, ToolSpec
+from artis_sdk.records import Message, Request, ToolCall, ToolSpec
 
 pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.engine
@@ -373,6 +373,60 @@ async def test_the_librarys_log_goes_to_logging(
         await backend.complete(ask("Hi"))
     assert capfd.readouterr().err == ""
     assert any(record.name == "artis_sdk.llama_cpp" for record in caplog.records)
+
+
+async def test_prompts_are_those_of_transformers() -> None:
+    """Tools, calls of earlier turns and their results reach the model as its authors' library does it."""
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model.hf_model())
+    spec = ToolSpec(name="move", description="Möve.", parameters={"type": "object", "properties": {}})
+    calls = (ToolCall(tool="move", arguments={"to": "東京", "n": 1.5}), ToolCall(tool="move"))
+    messages = (
+        Message(role="system", content="Be brief."),
+        Message(role="user", content="Go 🙂"),
+        Message(role="assistant", content="I go.", tool_calls=calls),
+        Message(role="tool", tool_call_id=calls[0].id, content='{"ok": true}'),
+        Message(role="tool", tool_call_id=calls[1].id, content="null"),
+    )
+    wire = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Go 🙂"},
+        {
+            "role": "assistant",
+            "content": "I go.",
+            "tool_calls": [
+                {"type": "function", "function": {"name": call.tool, "arguments": call.arguments}}
+                for call in calls
+            ],
+        },
+        {"role": "tool", "content": '{"ok": true}'},
+        {"role": "tool", "content": "null"},
+    ]
+    async with opened() as backend:
+        await backend.start()
+        for tools in ((), (spec,)):
+            ours = running(backend)._chat.prompt(Request(messages=messages, tools=tools))
+            theirs = tokenizer.apply_chat_template(
+                wire,
+                tools=[{"type": "function", "function": tool.document()} for tool in tools] or None,
+                add_generation_prompt=True,
+                return_dict=False,
+            )
+            assert ours == theirs
+        hidden = running(backend)._chat.prompt(Request(messages=messages, tools=(spec,), tool_choice="none"))
+        assert hidden == running(backend)._chat.prompt(Request(messages=messages))
+
+
+async def test_text_before_a_call_is_streamed_and_the_call_is_not() -> None:
+    async with opened() as backend:
+        await backend.start()
+        job = running(backend).job(
+            ask("Go", tools=(ToolSpec(name="f", parameters={"type": "object"}),)),
+            asyncio.get_running_loop(),
+            streamed=True,
+        )
+        job.stream.feed(b'I go.\n<tool_call>\n{"name": "f", "arguments": {}}')
+        assert job.stream.show() == "I go.\n"
 
 
 # --- models without tools ---------------------------------------------------------------------
