@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,13 +22,18 @@ from artis_sdk.evals.fidelity_records import Fidelity
 from artis_sdk.evals.intervals import Estimate
 from artis_sdk.evals.report import Report
 from artis_sdk.evals.trust import TrustRules, judge
+from artis_sdk.records import CallRecord
 from artis_sdk.settings import load_object, load_settings
 from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulator, RetrievalSimulator
 
 app = typer.Typer(help="Measure simulators.", no_args_is_help=True)
 
 _RULES = TrustRules()
-_BY_HEART = {"majority": MajoritySimulator, "retrieval": RetrievalSimulator, "replay": ReplaySimulator}
+_BY_HEART: dict[str, Callable[[Iterator[CallRecord]], Simulator]] = {
+    "majority": MajoritySimulator,
+    "retrieval": RetrievalSimulator,
+    "replay": ReplaySimulator,
+}
 _SHOWN = 12  # tools in the table
 
 
@@ -134,11 +139,7 @@ def _simulator(
     if kind in _BY_HEART:
         return _BY_HEART[kind](records_of(Path(rest)) if rest else rows.training())
     if kind == "python":
-        found: object = load_object(rest)
-        made = found() if isinstance(found, type) else found
-        if isinstance(made, Simulator):
-            return made
-        raise ConfigurationError(f"{rest} is no Simulator: it needs `async def predict(...)`")
+        return _own(rest)
     options: dict[str, Any] = dict(load_settings().backends.get(name, {}))
     if kind == "vllm" and trained is not None and adapter is not None and not options.keys() & _SERVED:
         options["adapters"] = {adapter: trained}
@@ -147,6 +148,15 @@ def _simulator(
     if trained is not None:
         return LLMSimulator.trained(trained, backend, adapter=adapter)
     return LLMSimulator(backend, adapter=adapter)
+
+
+def _own(where: str) -> Simulator:
+    """A Simulator, or the class of one, behind `module:name`."""
+    found: Any = load_object(where)
+    simulator: Simulator = found() if isinstance(found, type) else found
+    if not isinstance(simulator, Simulator):
+        raise ConfigurationError(f"{where} is no Simulator: it needs `async def predict(...)`")
+    return simulator
 
 
 _SERVED = frozenset({"base_url", "adapters"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -87,20 +87,39 @@ def export(
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="A .jsonl file in our schema.")],
+    source: Annotated[Path, typer.Argument(help="A file of that format, JSON lines or one JSON text.")],
     log: Log = None,
+    format_: Annotated[
+        Literal["jsonl", "messages", "otel", "tau2"],
+        typer.Option(
+            "--format",
+            help="jsonl is our schema; messages are transcripts of OpenAI or Anthropic; otel are "
+            "OpenTelemetry GenAI spans; tau2 are results of tau2-bench.",
+        ),
+    ] = "jsonl",
     skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt lines out and count them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Append the records of a JSONL file. A corrupt line stops it, and then nothing is imported."""
+    """Append the calls of a file. A corrupt line stops it, and then nothing is imported."""
     with CallLog(_path(log)) as store:
-        done = import_jsonl(source, store, skip_corrupt=skip_corrupt)
+        if format_ == "jsonl":
+            done = import_jsonl(source, store, skip_corrupt=skip_corrupt)
+        else:
+            from artis_sdk.logs.importers import import_file
+
+            done = import_file(source, store, format_, skip_corrupt=skip_corrupt)
     if as_json:
-        print_json({"records": done.records, "skipped": [str(line) for line in done.skipped]})
+        skipped = [str(line) for line in done.skipped]
+        print_json({"records": done.records, "skipped": skipped, "left_out": done.left_out})
         return
     console.print(f"{done.records:,} records from {source}")
     for line in done.skipped:
         errors.print(f"[yellow]left out:[/yellow] {line}", highlight=False)
+    if done.left_out:
+        errors.print(
+            f"[yellow]{len(done.left_out):,} calls make no record,[/yellow] such as {done.left_out[0]}",
+            highlight=False,
+        )
     next_step("artis logs counts")
 
 

@@ -30,6 +30,8 @@ class Imported(NamedTuple):
     """Read; those whose id was in the log already have changed nothing."""
     skipped: tuple[LogError, ...]
     """One for each corrupt line, with its number."""
+    left_out: tuple[str, ...] = ()
+    """Calls of another format that make no record, such as one without a result."""
 
 
 def row_schema() -> dict[str, Any]:
