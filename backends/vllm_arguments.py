@@ -14,7 +14,7 @@ from artis_sdk.errors import ConfigurationError
 
 GIB = 2**30
 CPU_CACHE_SHARE = 0.25  # of the machine's memory
-CPU_CACHE_MOST = 4 * GIB
+CPU_CACHE_MOST = 2 * GIB
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's `max_lora_rank` takes these only
 
 

@@ -89,7 +89,10 @@ async def with_cache(on: bool, given: argparse.Namespace) -> list[dict[str, Any]
     arguments: dict[str, Any] = {"enable_prefix_caching": on}
     if given.max_model_len:
         arguments["max_model_len"] = given.max_model_len
-    model = given.model or str(tiny_model.hf_model(SHAPE))
+    model = given.model
+    if model is None:
+        model = str(tiny_model.hf_model(SHAPE))
+        arguments["kv_cache_memory_bytes"] = 2**28  # 75,000 tokens of this model
     backend = VLLMBackend(model, engine_args=arguments)
     rows = []
     try:
