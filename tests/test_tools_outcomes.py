@@ -184,6 +184,25 @@ def test_a_tree_deeper_than_any_json_is_named_not_followed() -> None:
     assert jsonable(deep) == "<list>"
 
 
+class Folder:
+    def __init__(self, name: str, parent: "Folder | None" = None) -> None:
+        self.name = name
+        self.parent = parent
+        self.inside: dict[str, Folder] = {}
+        self.made = datetime.date(2024, 2, 29)
+
+
+def test_what_refers_back_is_named_and_the_rest_is_kept() -> None:
+    root = Folder("root")
+    root.inside["a"] = Folder("a", root)
+    child = {"name": "a", "parent": "<Folder>", "inside": {}, "made": "2024-02-29"}
+    assert jsonable(root) == {"name": "root", "parent": None, "inside": {"a": child}, "made": "2024-02-29"}
+    shared = {"n": 1}
+    ring: list[object] = [shared, shared]
+    ring.append(ring)
+    assert jsonable({"ring": ring}) == {"ring": [{"n": 1}, {"n": 1}, "<list>"]}
+
+
 # --- errors across processes ------------------------------------------------------------------
 
 
