@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from artis_sdk.simulators import Ladder as Ladder
     from artis_sdk.simulators import LLMSimulator as LLMSimulator
     from artis_sdk.simulators import ReplaySimulator as ReplaySimulator
+    from artis_sdk.simulators import RetrievalSimulator as RetrievalSimulator
     from artis_sdk.simulators import SandboxSimulator as SandboxSimulator
+    from artis_sdk.simulators.trust import Trust as Trust
     from artis_sdk.tools import Toolset as Toolset
     from artis_sdk.tools import guarded_tool as guarded_tool
 
@@ -40,6 +42,7 @@ _WHERE = {
     "Parallel": "loop.strategies",
     "Plan": "records",
     "ReplaySimulator": "simulators",
+    "RetrievalSimulator": "simulators",
     "Result": "records",
     "Risk": "records",
     "SandboxSimulator": "simulators",
@@ -47,6 +50,7 @@ _WHERE = {
     "SequentialRevision": "loop.strategies",
     "Session": "session",
     "Toolset": "tools",
+    "Trust": "simulators.trust",
     "WeightedBestOfN": "loop.strategies",
     "capture": "captures",
     "guarded_tool": "tools",
@@ -65,12 +69,14 @@ __all__ = [
     "Plan",
     "ReplaySimulator",
     "Result",
+    "RetrievalSimulator",
     "Risk",
     "SandboxSimulator",
     "Sequential",
     "SequentialRevision",
     "Session",
     "Toolset",
+    "Trust",
     "WeightedBestOfN",
     "capture",
     "guarded_tool",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from copy import copy
 from dataclasses import dataclass
@@ -38,9 +38,21 @@ from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, State, ToolCall, Usage
 from artis_sdk.settings import Settings, load_object
-from artis_sdk.simulators import Ladder, LLMSimulator, ReplaySimulator, SandboxSimulator
+from artis_sdk.simulators import (
+    Ladder,
+    LLMSimulator,
+    ReplaySimulator,
+    RetrievalSimulator,
+    SandboxSimulator,
+)
 from artis_sdk.simulators.trust import OnDoubt, Trust, gated
 from artis_sdk.tools import Toolset
+
+FROM_LOG: dict[str, Callable[[CallLog], Simulator]] = {
+    "replay": ReplaySimulator,
+    "retrieval": RetrievalSimulator,
+}
+"""Simulators that know a call log by heart, by the prefix of their name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +270,7 @@ def make_simulator(
 
     Args:
         given: a simulator; or a backend or its name, for an `LLMSimulator`; `sandbox`;
-            `replay:FILE` for a call log.
+            `replay:FILE` or `retrieval:FILE` for a call log.
     """
     given = given if given is not None else settings.simulator
     if given is None:
@@ -266,13 +278,14 @@ def make_simulator(
     if isinstance(given, str):
         if given == "sandbox":
             return SandboxSimulator()
-        if given.startswith("replay:"):
-            path = Path(given.removeprefix("replay:"))
+        kind, _, rest = given.partition(":")
+        if kind in FROM_LOG:
+            path = Path(rest)
             if not path.exists():
                 raise ConfigurationError(f"simulator {given!r}: there is no file {path}")
             log = CallLog(path)
             stack.callback(log.close)
-            return ReplaySimulator(log)
+            return FROM_LOG[kind](log)
         return LLMSimulator(backends.get(given), prompts=prompts)
     if isinstance(given, Backend) and not isinstance(given, Simulator):
         return LLMSimulator(given, prompts=prompts)

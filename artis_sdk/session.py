@@ -42,7 +42,7 @@ class Session:
         agent: a backend or its name (`openai:gpt-5-mini`), or an agent of your own: any
             `async def agent(task, *, tools, guidance) -> str`, whose guarded calls are routed.
         simulator: a Simulator; a backend or its name, for an `LLMSimulator`; `"sandbox"`; or
-            `"replay:FILE"`. Not needed by strategies that do not simulate.
+            `"replay:FILE"` or `"retrieval:FILE"`. Not needed by strategies that do not simulate.
         trust: how far the simulator is to be trusted, or the file or the adapter's folder that holds it,
             as `artis eval simulator` writes it. It is then asked about trusted tools only.
         on_doubt: where an attempt calls another tool: `skip` ends that attempt there, what came before

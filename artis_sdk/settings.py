@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     agent: str | None = None
     """Backend of the action agent, such as `openai:gpt-5-mini`."""
     simulator: str | None = None
-    """`sandbox`, `replay:calls.db`, or the backend of an LLM simulator."""
+    """`sandbox`, `replay:calls.db`, `retrieval:calls.db`, or the backend of an LLM simulator."""
     trust: Path | None = None
     """Trust file of the simulator, or the adapter's folder that holds it."""
     on_doubt: Literal["skip", "stop"] = "skip"

@@ -8,8 +8,9 @@ by equation 6 (failure-driven).
 
     python benchmarks/fidelity.py [--held-out 800] [--calls 5000] [--out DIR]
 
-About four CPU minutes on one core, of which half goes into the encoder. Set PYTHONHASHSEED=0 for the
-same rows twice: the environments iterate over sets.
+About two CPU minutes, of which half goes into the encoder. Set PYTHONHASHSEED=0 for the
+same rows twice: the environments iterate over sets. The rows of each kind go into DIR too, as JSON lines,
+for a model to be trained on the same and measured by `artis eval simulator DIR/held-out.jsonl --split all`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from artis_sdk.evals.intervals import Estimate
 from artis_sdk.evals.report import Report
 from artis_sdk.evals.similarity import Similarity
 from artis_sdk.evals.trust import judge
-from artis_sdk.logs import CallLog
+from artis_sdk.logs import CallLog, export_jsonl
 from artis_sdk.records import CallRecord, History, Provenance, Step
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators import MajoritySimulator, ReplaySimulator, RetrievalSimulator
@@ -172,6 +173,10 @@ async def main() -> None:
     for kind, own in data.items():
         different = len(set(map(id, own)))
         print(f"{kind}: {len(own):,} rows, {different:,} different, {failing(own):.1%} failures")
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        for kind, own in {**data, "held-out": held_out}.items():
+            export_jsonl(own, given.out / f"{kind}.jsonl")
     print(f"{time.process_time() - began:.0f} s of CPU so far, without that of the sandbox's processes")
     similarity = Similarity()
     print(f"\npercent, with half of the 95% interval\n{HEAD}")

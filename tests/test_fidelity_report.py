@@ -23,6 +23,8 @@ from artis_sdk.evals.similarity import Similarity
 from artis_sdk.evals.trust import judge
 from artis_sdk.logs import CallLog, export_jsonl, export_parquet
 from artis_sdk.records import CallRecord, Outcome, Provenance
+from artis_sdk.simulators.form import PromptForm
+from artis_sdk.simulators.trained import Trained
 from artis_sdk.simulators.trust import Trust
 from artis_sdk.trainers.dataset import prepare
 
@@ -245,3 +247,39 @@ def test_a_simulator_that_is_none_is_an_error(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigurationError, match=problem):
             run(path, "--simulator", name, "--out", tmp_path / "out", "--no-similarity")
+
+
+def test_logs_without_ground_truth_say_what_they_hold(tmp_path: Path) -> None:
+    simulated = record(0, outcome=Outcome.success(1, Provenance.SIMULATED))
+    path = stored(tmp_path / "calls.db", [simulated])
+    with pytest.raises(ConfigurationError, match="no call of real code to measure on, only 1 simulated"):
+        run(path, "--simulator", "majority", "--out", tmp_path / "out", "--split", "all")
+    with pytest.raises(ConfigurationError, match="there are no calls"):
+        run(stored(tmp_path / "empty.db", []), "--simulator", "majority", "--out", tmp_path, "--split", "all")
+
+
+def test_a_trained_simulator_is_asked_in_its_form_and_the_verdicts_lie_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    form = PromptForm(documents="called", one_call=True, typed=True)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    templates = {"simulator_system": "Own words.", "simulator_user": "{{ action }}"}
+    Trained(base="base", form=form, templates=templates).write(adapter)
+    answer = json.dumps({"outputs": [{"ok": True, "value": "paid"}]})
+    (tmp_path / "artis.toml").write_text(f"[backends.\"scripted:m\"]\nreplies = ['{answer}', '{answer}']\n")
+    path = stored(tmp_path / "calls.db", [record(n) for n in range(2)])
+    options = ("--split", "all", "--no-similarity", "--trained", adapter, "--json")
+    done = run(path, "--simulator", "scripted:m", "--out", tmp_path / "out", *options)
+    found = json.loads(done.stdout)
+    assert found["fidelity"]["overall"]["exact"]["value"] == 1.0
+    assert found["fidelity"]["usage"]["requests"] == 2
+    assert Trust.read(adapter) == Trust.read(tmp_path / "out")
+
+
+def test_an_answer_that_cannot_be_written_down_is_an_error(tmp_path: Path) -> None:
+    path = stored(tmp_path / "calls.db", [record(0)])
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        run(path, "--simulator", "majority", "--out", tmp_path / "out" / "below", "--split", "all")

@@ -13,6 +13,7 @@ from artis_sdk import Ladder, LLMSimulator, ReplaySimulator, SandboxSimulator, S
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, RehearsalStopped, SimulationError, UntrustedTool
+from artis_sdk.logs import CallLog
 from artis_sdk.pocket import Bank, pocket_tools
 from artis_sdk.pocket.bank import Account
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Request, State, ToolCall
@@ -289,3 +290,19 @@ async def test_forks_and_whole_turns_reach_the_simulator() -> None:
     found = await gate.predict_turn([call("pay"), call("pay")], None, ())
     assert [outcome.value for outcome in found] == [2, 2]  # as one turn, not call by call
     assert ForkCounter.forks == 1
+
+
+async def test_a_session_takes_the_nearest_logged_call_by_name(tmp_path: Path) -> None:
+    books = bank()
+    real = Outcome.success({"logged": True}, Provenance.REAL)
+    with CallLog(tmp_path / "calls.db") as log:
+        log.append(CallRecord(at=0.0, spec=pocket_tools(books)["transfer"].spec, call=SEND, outcome=real))
+    name = f"retrieval:{tmp_path / 'calls.db'}"
+    async with session(books, name, Agent(SEND), tmp_path) as opened:
+        plan = await opened.rehearse("Send Bob 50.")
+    (predicted,) = plan.attempts[0].steps
+    assert predicted.outcome.value == {"logged": True}
+    assert predicted.outcome.provenance is Provenance.SIMULATED
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        async with session(books, "retrieval:nowhere.db", Agent(SEND), tmp_path):
+            pass

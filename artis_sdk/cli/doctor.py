@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from artis_sdk.assembly import FROM_LOG
 from artis_sdk.backends import resolve
 from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.cli.output import console, next_step, print_json
@@ -87,7 +88,7 @@ def _configured(settings: Settings | None) -> list[str]:
     if settings is None:
         return []
     simulator = settings.simulator
-    if simulator is not None and (simulator == "sandbox" or simulator.startswith("replay:")):
+    if simulator is not None and (simulator == "sandbox" or simulator.partition(":")[0] in FROM_LOG):
         simulator = None
     names = (settings.agent, simulator, settings.evaluator, settings.summarizer)
     return [name for name in names if name is not None]

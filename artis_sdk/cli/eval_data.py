@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import md5
 from pathlib import Path
@@ -43,7 +44,7 @@ def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
         seed: of the split and the choice.
 
     Raises:
-        ConfigurationError: there is no such file or split.
+        ConfigurationError: there is no such file or split, or no call of real code in it.
         LogError: the log cannot be read, or a line is corrupt.
         TrainingError: the log has too few sessions to be split.
     """
@@ -119,13 +120,26 @@ def _bounds(data: Path, seed: int) -> Bounds:
 
 
 def _chosen(records: Iterator[CallRecord], limit: int, seed: int) -> list[CallRecord]:
-    """At most `limit` of the records that are ground truth, in their order."""
-    ranked = (
-        (md5(f"{seed}:{record.id}".encode()).digest(), place, record)
-        for place, record in enumerate(records)
-        if record.outcome.provenance in GROUND_TRUTH
-    )
-    taken = heapq.nsmallest(limit, ranked, key=lambda found: found[:2])
+    """At most `limit` of the records that are ground truth, in their order.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    others: Counter[str] = Counter()
+
+    def ranked() -> Iterator[tuple[bytes, int, CallRecord]]:
+        for place, record in enumerate(records):
+            if record.outcome.provenance in GROUND_TRUTH:
+                yield md5(f"{seed}:{record.id}".encode()).digest(), place, record
+            else:
+                others[record.outcome.provenance.value] += 1
+
+    taken = heapq.nsmallest(limit, ranked(), key=lambda found: found[:2])
+    if not taken:
+        there = ", ".join(f"{n:,} {provenance}" for provenance, n in others.items())
+        raise ConfigurationError(
+            f"there is no call of real code to measure on, only {there}" if there else "there are no calls"
+        )
     return [record for _, _, record in sorted(taken, key=lambda found: found[1])]
 
 

@@ -22,7 +22,7 @@ from artis_sdk.settings import Settings, load_settings
 
 Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
 Agent = Annotated[str | None, typer.Option(help="Backend of the agent, such as openai:gpt-5-mini.")]
-Simulator = Annotated[str | None, typer.Option(help="sandbox, replay:FILE, or a backend.")]
+Simulator = Annotated[str | None, typer.Option(help="sandbox, replay:FILE, retrieval:FILE, or a backend.")]
 Strategy = Annotated[
     str | None, typer.Option(help="sequential, parallel, hybrid, direct, best_of_n or revision.")
 ]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TextIO
 
 from pydantic import ValidationError
 
@@ -91,7 +91,7 @@ async def predict(
 
     Raises:
         BackendError: a model cannot be reached; what was predicted is kept.
-        ConfigurationError: the file holds the predictions of another simulator.
+        ConfigurationError: the file holds the predictions of another simulator, or cannot be written.
     """
     given = {tool.name: tool for tool in tools}
     left_out: dict[str, int] = {}
@@ -191,19 +191,27 @@ def _ground_truth(records: Iterable[CallRecord], left_out: dict[str, int]) -> It
 class _Kept:
     """The predictions so far, and the file that they are in."""
 
-    def __init__(self, rows: dict[str, Prediction], file: Any) -> None:
+    def __init__(self, rows: dict[str, Prediction], file: TextIO | None) -> None:
         self.rows = rows
         self._file = file
         self._flushed = time.monotonic()
 
     def add(self, row: Prediction) -> None:
+        """Keep a prediction.
+
+        Raises:
+            ConfigurationError: the file cannot be written.
+        """
         self.rows[row.id] = row
         if self._file is None:
             return
-        self._file.write(row.model_dump_json() + "\n")
-        if time.monotonic() - self._flushed > _FLUSH:
-            self._file.flush()
-            self._flushed = time.monotonic()
+        try:
+            self._file.write(row.model_dump_json() + "\n")
+            if time.monotonic() - self._flushed > _FLUSH:
+                self._file.flush()
+                self._flushed = time.monotonic()
+        except OSError as error:
+            raise _unwritable(self._file.name, error) from error
 
 
 @contextmanager
@@ -213,13 +221,21 @@ def _kept(path: Path | None, name: str, samples: int) -> Iterator[_Kept]:
         return
     head = {"simulator": name, "samples": samples}
     rows, whole = _read(path, head) if path.exists() else ({}, 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as raw:
-        raw.truncate(whole)  # a line that was cut off in the middle is predicted again
-    with path.open("a", encoding="utf-8") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as raw:
+            raw.truncate(whole)  # a line that was cut off in the middle is predicted again
+        file = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with file:
         if not whole:
             file.write(json.dumps(head) + "\n")
         yield _Kept(rows, file)
+
+
+def _unwritable(path: Path | str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be written ({error.strerror}); what it holds is kept")
 
 
 def _read(path: Path, head: dict[str, Any]) -> tuple[dict[str, Prediction], int]:

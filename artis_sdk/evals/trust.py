@@ -72,8 +72,8 @@ def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolT
         return _verdict(
             tool,
             "unknown",
-            f"{scores.failures} held-out failures in {scores.rows} calls, {rules.min_failures} needed to know "
-            "how many it misses",
+            f"{scores.failures} held-out failures in {scores.rows} calls, {rules.min_failures} needed to "
+            "know how many it misses",
         )
     return _verdict(tool, "trusted")
 
