@@ -185,7 +185,7 @@ def test_a_tree_deeper_than_any_json_is_named_not_followed() -> None:
 
 
 class Folder:
-    def __init__(self, name: str, parent: "Folder | None" = None) -> None:
+    def __init__(self, name: str, parent: Folder | None = None) -> None:
         self.name = name
         self.parent = parent
         self.inside: dict[str, Folder] = {}

@@ -28,7 +28,7 @@ from artis_sdk.trainers.generate.strategies import argument, draw
 from artis_sdk.trainers.generate.tasks import Draft, Ran, Reached
 from artis_sdk.trainers.generate.trace import Line
 from artis_sdk.trainers.generate.values import Pool
-from artis_sdk.trainers.generate.worlds import World
+from artis_sdk.trainers.generate.worlds import Change, World
 
 _BATCH = 24  # sets of arguments drawn at once
 _LONGEST = 6  # calls of a task
@@ -42,8 +42,10 @@ class Kept:
     """A call worth beginning from, with what led to it: the last call of its draft."""
 
     draft: Draft
-    lines: frozenset[Line]
-    type: str
+    lines: frozenset[Line] = frozenset()
+    type: str = SUCCESS
+    modes: tuple[FailureMode, ...] = ()
+    """By which it failed."""
     tries: int = 0
 
 
@@ -81,7 +83,7 @@ class Guided:
             for tool in world.tools:
                 self._tools.setdefault(tool.name, tool)
                 self._worlds.setdefault(tool.name, []).append(number)
-        self._taxonomy = taxonomy
+        self._by_world = [list(world.tools.names) for world in worlds]
         self._coverage = coverage
         self._pool = pool
         self._places = places
@@ -89,6 +91,8 @@ class Guided:
         self._vary = vary
         self._hints = {name: Hints(taxonomy.tools[name].functions) for name in self._tools}
         self._kept: dict[str, list[Kept]] = {name: [] for name in self._tools}
+        self._worked: dict[frozenset[str], list[tuple[Change, ...]]] = {}
+        """Changes of start states that led to a mode, by the names in its condition."""
         self._lines: set[tuple[str, Line]] = set()
         self._tries: Counter[Any] = Counter()
         self._called: Counter[str] = Counter()
@@ -100,7 +104,7 @@ class Guided:
                 if kept is not None and len(kept) < _SEEDS:
                     calls = task.calls[max(0, at - 2 * len(kept)) : at + 1]
                     draft = Draft(self.name, task.world, calls, session=task.session)
-                    kept.append(Kept(draft, frozenset(), SUCCESS))
+                    kept.append(Kept(draft))
 
     # --- learning ---------------------------------------------------------------------------------
 
@@ -119,9 +123,11 @@ class Guided:
                 self._pool.add_state(reached.step.outcome.value)
             fresh = {(tool, line) for line in reached.lines} - self._lines
             self._lines |= fresh
+            for mode in reached.modes if ran.draft.changes else ():
+                self._worked.setdefault(mode.site.names, []).append(ran.draft.changes)
             if fresh or reached in new or len(self._kept[tool]) < _SEEDS:
                 draft = replace(ran.draft, source=self.name, calls=calls[: number + 1][-_LONGEST:])
-                self._keep(tool, Kept(draft, reached.lines, reached.type))
+                self._keep(tool, Kept(draft, reached.lines, reached.type, reached.modes))
 
     def _keep(self, tool: str, found: Kept) -> None:
         kept = self._kept[tool]
@@ -135,12 +141,22 @@ class Guided:
         """The next task."""
         mode = None if self._random.random() < _EXPLORING else self._target()
         tool = mode.tool if mode is not None else self._rarest_tool()
-        draft = self._base(tool, mode)
-        draft = replace(draft, calls=self._shortened(draft.calls))
-        changes = self._random.choices(_CHANGES, _WEIGHTS, k=1 + (self._random.random() < 0.4))
+        base = self._base(tool, mode)
+        mode = self._obstacle(base, mode) or mode
+        draft = replace(base.draft, calls=self._shortened(base.draft.calls))
+        weights = self._weights(draft, mode)
+        changes = self._random.choices(_CHANGES, weights, k=1 + (self._random.random() < 0.4))
         for change in dict.fromkeys(changes):
             draft = change(self, draft, mode)
         return draft
+
+    def _weights(self, draft: Draft, mode: FailureMode | None) -> tuple[float, ...]:
+        """How likely each of `_CHANGES` is: by whether it reaches what the condition looks at."""
+        names = mode.site.names if mode is not None else frozenset()
+        arguments = not names or not names.isdisjoint(self._properties(draft.calls[-1].tool))
+        state = self._vary and self._places.has(draft.world, names)
+        before = any(self._hints[name].changes & names for name in self._here(draft.world))
+        return (0.45 if arguments else 0.2, 0.35 if state else 0.08, 0.25 if before else 0.08, 0.1, 0.08)
 
     def _target(self) -> FailureMode | None:
         """A mode, the rarer and the less tried, the likelier."""
@@ -161,12 +177,20 @@ class Guided:
         names = list(self._tools)
         return self._random.choices(names, [1 / (1 + self._called[name]) for name in names])[0]
 
-    def _base(self, tool: str, mode: FailureMode | None) -> Draft:
+    def _obstacle(self, base: Kept, mode: FailureMode | None) -> FailureMode | None:
+        """Another mode, by which the call failed before it came as far as this one."""
+        others = [other for other in base.modes if mode is None or other.key != mode.key]
+        there = mode is not None and (mode.site.file, mode.site.gate) in base.lines
+        if others and self._random.random() < (0.1 if there else 0.4):
+            return self._random.choice(others)
+        return None
+
+    def _base(self, tool: str, mode: FailureMode | None) -> Kept:
         """The kept call that came nearest to a mode; a new one where there is none."""
         kept = self._kept[tool]
         if not kept or self._random.random() < 0.1:
             world = self._random.choice(self._worlds[tool])
-            return Draft(self.name, world, (self._new_call(tool, world),))
+            return Kept(Draft(self.name, world, (self._new_call(tool, world),)))
         if mode is None or self._random.random() < 0.2:
             chosen = self._random.choice(kept)
         else:
@@ -175,7 +199,7 @@ class Guided:
             fewest = min(one.tries for one in best)
             chosen = self._random.choice([one for one in best if one.tries <= fewest + 2])
         chosen.tries += 1
-        return chosen.draft
+        return chosen
 
     def _shortened(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
         """With some of the calls before left out: often they were not needed."""
@@ -213,8 +237,11 @@ class Guided:
         if not self._vary:
             return self._arguments(draft, mode)
         names = mode.site.names if mode is not None else frozenset()
+        if names in self._worked and self._random.random() < 0.4:
+            return replace(draft, changes=self._random.choice(self._worked[names]))
         hints = self._hints[draft.calls[-1].tool].of(names)
-        change = self._places.change(draft.world, names, hints, self._random)
+        near = frozenset(v for v in draft.calls[-1].arguments.values() if isinstance(v, str))
+        change = self._places.change(draft.world, names, hints, self._random, near=near)
         if change is None:
             change = self._places.change(draft.world, self._places.names(draft.world), [], self._random)
         if change is None:
@@ -229,16 +256,31 @@ class Guided:
     def _before(self, draft: Draft, mode: FailureMode | None) -> Draft:
         """A call put before: of a tool that changes what the condition looks at."""
         *before, call = draft.calls
-        here = [name for name in self._tools if draft.world in self._worlds[name]]
+        here = self._here(draft.world)
         names = mode.site.names if mode is not None else frozenset()
         changing = [name for name in here if self._hints[name].changes & names]
         tool = self._random.choice(changing if changing and self._random.random() < 0.9 else here)
-        earlier = self._known_call(tool, draft.world)
-        if self._random.random() < 0.5:
-            shared = {name: value for name, value in call.arguments.items() if name in earlier.arguments}
-            earlier = ToolCall(tool=tool, arguments={**earlier.arguments, **shared})
+        earlier = self._about(self._known_call(tool, draft.world), call)
         at = self._random.randint(0, len(before))
         return replace(draft, calls=(*before[:at], earlier, *before[at:], call)[-_LONGEST:])
+
+    def _about(self, earlier: ToolCall, call: ToolCall) -> ToolCall:
+        """An earlier call about what a later one is about: with some of its arguments."""
+        dice = self._random.random()
+        shared = {name: value for name, value in call.arguments.items() if name in earlier.arguments}
+        if shared and dice < 0.5:
+            return ToolCall(tool=earlier.tool, arguments={**earlier.arguments, **shared})
+        if earlier.arguments and dice < 0.8:
+            name = self._random.choice(list(earlier.arguments))
+            alike = [v for v in call.arguments.values() if type(v) is type(earlier.arguments[name])]
+            if alike:
+                value = self._random.choice(alike)
+                return ToolCall(tool=earlier.tool, arguments={**earlier.arguments, name: value})
+        return earlier
+
+    def _here(self, world: int) -> list[str]:
+        """The tools of a world."""
+        return self._by_world[world]
 
     # --- calls and values -------------------------------------------------------------------------
 
@@ -279,9 +321,11 @@ class Guided:
         kind = _KINDS.get(self._properties(tool)[name].get("type", ""))
         if kind is not None:
             groups.append(local.like(kind))
+        if kind is str:
+            groups.append(local.keys)
         if mode is not None and mode.tool == tool:
             names = mode.site.names - {name}
-            beside = [value for other in sorted(names) for value in local.named(other)]
+            beside = [v for other in sorted(names) for v in local.named(other) or local.near(other)]
             groups += [
                 self._hints[tool].of(names),
                 [n for value in beside for n in (value, *neighbours(value))],
@@ -321,7 +365,6 @@ class Guided:
 
 
 _CHANGES = (Guided._arguments, Guided._state, Guided._before, Guided._again, Guided._other_world)
-_WEIGHTS = (0.45, 0.2, 0.17, 0.1, 0.08)
 _KINDS: dict[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list}
 
 

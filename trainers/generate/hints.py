@@ -15,6 +15,8 @@ from artis_sdk.trainers.failures_shapes import Names, shape
 from artis_sdk.trainers.generate.values import Values
 
 _CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "add", "discard", "update", "setdefault"}
+_FALSE: tuple[JsonValue, ...] = (False, 0, "", [], None, True)
+_TYPES: tuple[JsonValue, ...] = ("x", 1, None, [])
 _CONTAINERS = ast.Dict | ast.Set | ast.List | ast.Tuple
 
 
@@ -58,6 +60,14 @@ class Hints:
             match node:
                 case ast.Compare():
                     self._comparison(node, names, containers)
+                case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Attribute() as tested):
+                    self._associate([tested], list(_FALSE))
+                case ast.BoolOp(values=values):
+                    self._associate(
+                        [v for v in values if isinstance(v, ast.Name | ast.Attribute)], list(_FALSE)
+                    )
+                case ast.Call(func=ast.Name(id="isinstance"), args=[tested, _]):
+                    self._associate([tested], list(_TYPES))
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="get"), args=[key, *_]):
                     if name in containers:
                         self._associate([key], list(_constants(containers[name], names)))

@@ -35,7 +35,13 @@ class Places:
         return self._pools[world]
 
     def change(
-        self, world: int, names: Iterable[str], hints: list[JsonValue], random: Random
+        self,
+        world: int,
+        names: Iterable[str],
+        hints: list[JsonValue],
+        random: Random,
+        *,
+        near: frozenset[str] = frozenset(),
     ) -> Change | None:
         """A change of the start state at a value that one of these names leads to.
 
@@ -44,6 +50,7 @@ class Places:
             names: such as a condition's.
             hints: constants that the code compares such values with.
             random: what decides.
+            near: keys, such as identifiers in a call; values below one of them come first.
 
         Returns:
             None where the state has nothing of these names.
@@ -53,14 +60,19 @@ class Places:
         found = [leaf for name in sorted(names) for leaf in by_name.get(name, ())]
         if not found:
             return None
-        path, old = random.choice(found)
-        for values in (
-            (hints, self._values(path, old)) if random.random() < 0.5 else (self._values(path, old),)
-        ):
+        close = [leaf for leaf in found if not near.isdisjoint(leaf[0])]
+        path, old = random.choice(close if close and random.random() < 0.8 else found)
+        hinted = hints if random.random() < 0.75 else []
+        for values in (hinted, self._values(path, old)):
             fitting = [v for v in values if _fits(old, v) and v != old]
             if fitting:
                 return Change(path, random.choice(fitting))
         return None
+
+    def has(self, world: int, names: Iterable[str]) -> bool:
+        """Whether a world's state has something of these names."""
+        self._look(world)
+        return any(name in self._leaves[world] for name in names)
 
     def names(self, world: int) -> list[str]:
         """Every name in a world's state."""

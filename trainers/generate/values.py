@@ -49,12 +49,14 @@ class Pool:
 
     def __init__(self) -> None:
         self._named: dict[str, Values] = {}
+        self._keys = Values()
         self._near: dict[str, tuple[int, list[JsonValue]]] = {}
 
     def add_state(self, state: State) -> None:
         """Take the values of a state, or of an outcome, under the names that they have there."""
         for name, value in _named(state, ""):
             self._named.setdefault(name, Values()).add(value)
+            self._keys.add(name)
 
     def add_call(self, call: ToolCall) -> None:
         """Take a call's arguments under their parameters' names."""
@@ -65,6 +67,11 @@ class Pool:
     def named(self, name: str) -> list[JsonValue]:
         """The values of this very name."""
         return self._named[name].list() if name in self._named else []
+
+    @property
+    def keys(self) -> list[JsonValue]:
+        """Keys of dictionaries: often what things are called."""
+        return self._keys.list()
 
     def like(self, kind: type) -> list[JsonValue]:
         """Plain values of one JSON type, under whatever name."""
