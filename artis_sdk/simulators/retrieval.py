@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -103,8 +104,9 @@ class _Nearest:
             for place, theirs in self._index.get(token, ()):
                 likeness[place] += weight * theirs
         # Rounded, so that sums in another order are no reason to prefer a row.
-        order = sorted(range(self._rows), key=lambda place: (-round(likeness[place], 9), -place))
-        near = order[:neighbours]
+        near = heapq.nsmallest(
+            neighbours, range(self._rows), key=lambda place: (-round(likeness[place], 9), -place)
+        )
         votes: dict[str, float] = {}
         for place in near:
             type_ = self._outcomes[place][0]
