@@ -39,7 +39,7 @@ def test_out_and_in_again_is_the_same_log(
     lines, columns = folder / "calls.jsonl", folder / "calls.parquet"
     assert export_jsonl(records, lines) == len(records)
     with CallLog(folder / "calls.db", redact=Redactor(names=())) as log:
-        assert import_jsonl(lines, log) == (len(records), ())
+        assert import_jsonl(lines, log) == Imported(len(records), ())
         assert [as_text(made) for made in log.records()] == texts
         assert import_jsonl(lines, log).records == len(records)  # again: nothing new
         assert export_parquet(log.records(), columns) == len(records)
