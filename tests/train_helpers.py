@@ -16,9 +16,9 @@ OWNERS = ("ann", "bob", "eve", "kim", "lee", "max", "sam", "zoe")
 CURRENCIES = ("EUR", "EUR", "EUR", "USD", "GBP")
 
 
-def random_bank(rng: random.Random) -> Bank:
-    """Four accounts, and a few transfers, holds and schedules among them."""
-    ids = [f"A{n}" for n in rng.sample(range(100, 1000), 4)]
+def random_bank(rng: random.Random, size: int = 4) -> Bank:
+    """So many accounts, and a few transfers, holds and schedules among them."""
+    ids = [f"A{n}" for n in rng.sample(range(100, 1000), size)]
     accounts = {
         name: Account(
             id=name,
@@ -33,11 +33,11 @@ def random_bank(rng: random.Random) -> Bank:
     bank = Bank(
         accounts=accounts, operator=rng.choice(["teller", "manager"]), next_number=rng.randrange(500, 900)
     )
-    for n in rng.sample(range(100, 500), 3):
+    for n in rng.sample(range(100, 500), size - 1):
         source, target = rng.sample(ids, 2)
         amount, day = rng.choice([10, 40, 90]), rng.choice([2, 20, 40])
         bank.transfers[f"T{n}"] = Transfer(f"T{n}", source, target, amount, day, rng.random() < 0.3)
-    for n in rng.sample(range(100, 500), 2):
+    for n in rng.sample(range(100, 500), size // 2):
         bank.holds[f"H{n}"] = Hold(f"H{n}", rng.choice(ids), rng.choice([10, 60]))
         source, target = rng.sample(ids, 2)
         bank.schedules[f"S{n}"] = Schedule(f"S{n}", source, target, 20, 50)
@@ -85,18 +85,22 @@ def bank_log(
     seed: int = 0,
     provenance: Provenance = Provenance.REAL,
     failures: float = 1.0,
+    size: int = 4,
+    only: frozenset[str] = frozenset(),
 ) -> Iterator[CallRecord]:
     """The calls of some sessions, each on a bank of its own; every outcome is the real code's.
 
     Args:
         failures: share of the failing calls that are made; a failing call changes nothing, and so the
             others are as if they had not been thought of.
+        size: accounts of a bank.
+        only: tools that are called; by default all.
     """
     rng = random.Random(seed)
     bank = Bank()
-    tools = tuple(pocket_tools(bank))
+    tools = [tool for tool in pocket_tools(bank) if not only or tool.name in only]
     for number in range(sessions):
-        vars(bank).update(vars(random_bank(rng)))
+        vars(bank).update(vars(random_bank(rng, size)))
         state = jsonable({"Desk": {"bank": bank}})
         history: History = ()
         while len(history) < calls:
