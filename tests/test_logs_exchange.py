@@ -15,6 +15,7 @@ from logs_helpers import as_text, record, record_lists, task_records
 
 from artis_sdk.errors import LogError, MissingExtraError
 from artis_sdk.logs import (
+from artis_sdk.logs.exchange import Imported
     CallLog,
     Redactor,
     export_jsonl,
