@@ -15,7 +15,6 @@ from logs_helpers import as_text, record, record_lists, task_records
 
 from artis_sdk.errors import LogError, MissingExtraError
 from artis_sdk.logs import (
-from artis_sdk.logs.exchange import Imported
     CallLog,
     Redactor,
     export_jsonl,
@@ -25,6 +24,7 @@ from artis_sdk.logs.exchange import Imported
     read_parquet,
     row_schema,
 )
+from artis_sdk.logs.exchange import Imported
 from artis_sdk.records import CallRecord, ToolCall
 
 pytestmark = pytest.mark.slow
