@@ -148,6 +148,7 @@ def stored(path: Path, rows: list[CallRecord]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_log_is_split_by_session_as_training_splits_it(tmp_path: Path) -> None:
     rows = log_rows(80)
     path = stored(tmp_path / "calls.db", rows)
