@@ -8,9 +8,10 @@ by equation 6 (failure-driven).
 
     python benchmarks/fidelity.py [--held-out 800] [--calls 5000] [--out DIR]
 
-About two CPU minutes, of which half goes into the encoder. Set PYTHONHASHSEED=0 for the
-same rows twice, up to what the environments draw at random: they iterate over sets. The rows of each kind go into DIR too, as JSON lines,
-for a model to be trained on the same and measured by `artis eval simulator DIR/held-out.jsonl --split all`.
+About two CPU minutes, of which half goes into the encoder. Set PYTHONHASHSEED=0 for the same rows twice, up
+to what the environments draw at random: they iterate over sets. The rows of each kind go into DIR too, as
+JSON lines, for a model to be trained on the same and measured by
+`artis eval simulator DIR/held-out.jsonl --split all`.
 """
 
 from __future__ import annotations
