@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +16,10 @@ from train_helpers import bank_log
 
 from artis_sdk.errors import LogError, TrainingError
 from artis_sdk.logs import CallLog, export_jsonl, export_parquet
+from artis_sdk.logs.codec import dumps
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Step, ToolCall, ToolSpec
+from artis_sdk.records.outcome_type import SUCCESS, outcome_type
+from artis_sdk.trainers import dataset_types
 from artis_sdk.trainers.dataset import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset_split import SPLITS, Bounds, by_rank, position
 from artis_sdk.trainers.rebalance import NORMAL, Rebalance
@@ -168,6 +172,64 @@ def test_draws_are_spread_over_epochs_and_rare_rows_are_all_there(
     )
     again = prepare(tmp_path / "log.parquet", tmp_path / "again", settings)
     assert (again.draws(), [r.id for r in again.records("train")]) == (draws, [r.id for r in train])
+
+
+RETURNED: list[tuple[Any, str]] = [
+    ({"error": "no such account 7"}, "no such account <*>"),
+    ({"status": False, "message": "denied"}, "denied"),
+    ([{"error": "x y"}], "x y"),
+    ("Error: out of stock", "out of stock"),
+    ({"status": "active"}, "success"),
+    ({"free": 5}, "success"),
+    ("KeyError: 'a'", "KeyError"),
+    ({"httpStatus": 404}, "404"),
+]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_failures_that_a_tool_returns_count_as_what_they_are(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log has them as successes, since the tool declares none; plain values are not looked into."""
+    looked: list[str] = []
+    read = dataset_types._read
+
+    def counted(tool: str, call: str, outcome: str) -> str:
+        looked.append(outcome)
+        return read(tool, call, outcome)
+
+    monkeypatch.setattr(dataset_types, "_read", counted)
+    records = [
+        record(n, outcome=Outcome.success(value, Provenance.REAL))
+        for n, (value, _) in enumerate(RETURNED * 10)
+    ]
+    prepared = prepare(write(records, tmp_path / name), tmp_path / "data", ALL)
+    cells = {cell["type"]: cell["rows"] for cell in prepared.report["rebalance"]["cells"]}
+    train = list(prepared.records("train"))
+    kinds = {str(value): kind for value, kind in RETURNED}
+    assert cells == Counter(kinds[str(item.outcome.value)] for item in train)
+    assert prepared.report["splits"]["test"]["failures"] > 0
+    assert not any("free" in text for text in looked)
+    assert prepared.report["rebalance"]["failures_before"] == pytest.approx(0.75, abs=0.1)
+
+
+WORDS = st.sampled_from(
+    ["error", "errorMessage", "err", "is_error", "success", "ok", "status", "httpStatus", "code", "failed",
+     "fatal:", "Exception: x", "ValueError: y", "denied", "message", "a", "Failure"]
+)  # fmt: skip
+
+
+@given(
+    st.recursive(
+        WORDS | st.booleans() | st.integers(395, 405) | st.none(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+        max_leaves=6,
+    )
+)
+def test_no_returned_failure_is_passed_over(value: Any) -> None:
+    outcome = Outcome.success(value, Provenance.REAL)
+    if outcome_type(outcome) != SUCCESS:
+        assert re.search(dataset_types._SUSPECT, dumps(value))
 
 
 # --- splits -----------------------------------------------------------------------------------

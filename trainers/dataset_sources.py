@@ -18,6 +18,7 @@ from artis_sdk.logs import export_parquet, read_jsonl
 from artis_sdk.logs.reader import Reader
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
+from artis_sdk.trainers.dataset_types import define_types
 from artis_sdk.trainers.duck import quoted
 
 if TYPE_CHECKING:
@@ -78,9 +79,11 @@ class ParquetSource:
             if not marks or not marks[0]:
                 raise LogError(f"{self.path} is a Parquet file, but no call log")
             connection.execute(_CLEAN)
+            define_types(connection)
             connection.execute(
                 f"CREATE TABLE scanned AS SELECT key, id, {_VALID} AS valid,"
-                " coalesce(session, task, id) AS session, tool::VARCHAR AS tool, type::VARCHAR AS type,"
+                " coalesce(session, task, id) AS session, tool::VARCHAR AS tool,"
+                " CASE WHEN valid THEN type_of(type::VARCHAR, tool::VARCHAR, call, outcome) END AS type,"
                 " provenance::VARCHAR AS provenance, CASE WHEN valid THEN hash(tool,"
                 f" json_extract(call, '$.arguments')::VARCHAR, state, {_HISTORY}) END AS input,"
                 f" CASE WHEN valid THEN {_TAINTED} END AS tainted FROM (SELECT * REPLACE ("
@@ -203,9 +206,11 @@ class SqliteSource:
         columns |= dict.fromkeys(names, "string")
         connection.register("given", _arrow(calls, columns))
         connection.execute(_CLEAN)
+        define_types(connection)
         connection.execute(
-            "CREATE TABLE steps AS SELECT key, record, task, previous, seq, tool, type, provenance,"
+            "CREATE TABLE steps AS SELECT key, record, task, previous, seq, tool, provenance,"
             " json_valid(call) AND json_valid(outcome) AS valid,"
+            " CASE WHEN valid THEN type_of(type, tool, call, outcome) END AS type,"
             " CASE WHEN valid THEN hash(tool, json_extract(call, '$.arguments')::VARCHAR) END AS made,"
             " CASE WHEN valid THEN hash(made, json_extract(outcome,"
             " ['$.ok', '$.value', '$.failure_type', '$.message'])::VARCHAR) END AS done FROM"

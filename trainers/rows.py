@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from artis_sdk.errors import TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import CallRecord, History, Message, Provenance
+from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators.answers import typed_answer
 from artis_sdk.simulators.cut import Cut
 from artis_sdk.simulators.form import Prompter, PromptForm
@@ -28,7 +29,7 @@ class Row(NamedTuple):
     """Of the record."""
     tool: str
     type: str
-    """`success`, or the failure type."""
+    """See `outcome_type`: `success`, or the failure type."""
     messages: tuple[Message, ...]
     answer: str
     """What the model is to say: a typed answer of one entry."""
@@ -67,8 +68,10 @@ class RowMaker:
             prompter = Prompter(self.prompts, {record.call.tool: record.spec}, self.form, typed=True)
             self._prompters[document] = prompter
         prompt = prompter.prompt([record.call], record.state, reached(record.history))
-        answer = typed_answer([record.outcome])
-        return Row(record.id, record.call.tool, record.outcome.type, prompt.messages, answer, prompt.cut)
+        kind = outcome_type(record.outcome, record.call)
+        return Row(
+            record.id, record.call.tool, kind, prompt.messages, typed_answer([record.outcome]), prompt.cut
+        )
 
 
 def check(record: CallRecord) -> None:

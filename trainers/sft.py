@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from artis_sdk.errors import TrainingError
 from artis_sdk.prompts import Prompts
+from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.trained import Trained
 from artis_sdk.trainers import sft_checkpoints
@@ -199,7 +200,7 @@ class _Run:
         validation = rows["validation"] if len(rows["validation"]) else None
         asked = exams(rows["validation"], self.settings.judged)
         tested = exams(rows["test"], self.settings.judged)
-        failing = any(not exam.real.ok for exam in asked)
+        failing = any(exam.type != SUCCESS for exam in asked)
         checkpoints = self.out / "checkpoints"
         arguments = trainer_arguments(
             checkpoints,

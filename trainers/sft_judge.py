@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from artis_sdk.records import Outcome
+from artis_sdk.evals.fidelity_records import Prediction
+from artis_sdk.logs.codec import loads, read_outcome
+from artis_sdk.records import Outcome, ToolCall
+from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.simulators.answers import UnreadableAnswer, typed_entries, typed_outcome
 from artis_sdk.trainers.sft_model import Speech
 
@@ -29,20 +32,17 @@ class Judged(NamedTuple):
     unreadable: int = 0
     """Answers in another form than asked for: wrong, and no prediction of anything."""
 
-    def plus(self, real: Outcome, predicted: Outcome | None) -> Judged:
-        """With one row more; None is an unreadable answer."""
-        failed = predicted is not None and not predicted.ok
-        same = predicted is not None and predicted.type == real.type
-        exact = same and predicted is not None and predicted.content() == real.content()
+    def plus(self, one: Prediction) -> Judged:
+        """With one row more."""
         return Judged(
             self.rows + 1,
-            self.failures + (not real.ok),
-            self.recalled + (not real.ok and failed and same),
-            self.predicted + failed,
-            self.precise + (not real.ok and failed and same),
-            self.exact + exact,
-            self.exact_failures + (exact and not real.ok),
-            self.unreadable + (predicted is None),
+            self.failures + one.fails,
+            self.recalled + (one.fails and one.right_type),
+            self.predicted + one.foretold,
+            self.precise + (one.foretold and one.right_type),
+            self.exact + one.exact,
+            self.exact_failures + (one.exact and one.fails),
+            self.unreadable + (one.predicted is None),
         )
 
     def metrics(self) -> dict[str, float]:
@@ -64,8 +64,23 @@ class Exam:
 
     prompt: list[int]
     """Token ids."""
-    answer: str
+    call: ToolCall
     real: Outcome
+    type: str
+    """Of the real outcome."""
+
+    def marked(self, text: str) -> Prediction:
+        """What a model's answer predicts, beside what really came."""
+        predicted = read(text)
+        return Prediction(
+            id="",
+            session="",
+            call=self.call,
+            real=self.real,
+            real_type=self.type,
+            predicted=predicted,
+            predicted_type=None if predicted is None else outcome_type(predicted, self.call),
+        )
 
 
 def exams(rows: Any, limit: int) -> list[Exam]:
@@ -75,8 +90,8 @@ def exams(rows: Any, limit: int) -> list[Exam]:
         rows: a split's data set of tokens.
         limit: at most so many.
     """
-    failing = [n for n, type_ in enumerate(rows["type"]) if type_ != "success"]
-    passing = [n for n, type_ in enumerate(rows["type"]) if type_ == "success"]
+    failing = [n for n, type_ in enumerate(rows["type"]) if type_ != SUCCESS]
+    passing = [n for n, type_ in enumerate(rows["type"]) if type_ == SUCCESS]
     failures = min(len(failing), max(limit // 2, limit - len(passing)))
     chosen = sorted(failing[:failures] + passing[: limit - failures])
     return [_exam(rows[n]) for n in chosen]
@@ -84,8 +99,8 @@ def exams(rows: Any, limit: int) -> list[Exam]:
 
 def _exam(row: dict[str, Any]) -> Exam:
     prompt = row["input_ids"][: row["labels"].count(-100)]
-    (entry,) = typed_entries(row["answer"], 1)
-    return Exam(prompt, row["answer"], typed_outcome(entry, None, row["answer"]))
+    call = ToolCall.model_validate(loads(row["call"]))
+    return Exam(prompt, call, read_outcome(row["outcome"]), row["type"])
 
 
 def judge(
@@ -106,7 +121,7 @@ def judge(
         group = [asked[n] for n in order[start : start + batch]]
         texts = generate(model, speech, tokenizer, [e.prompt for e in group], max_new_tokens=max_new_tokens)
         for exam, text in zip(group, texts, strict=True):
-            judged = judged.plus(exam.real, read(text))
+            judged = judged.plus(exam.marked(text))
     return judged
 
 

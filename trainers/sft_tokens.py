@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from artis_sdk.errors import TrainingError
+from artis_sdk.logs.codec import dumps, outcome_fields
 from artis_sdk.prompts import Prompts, call_view, encode, encode_step
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.form import PromptForm
@@ -162,7 +163,7 @@ def _rows(
             "input_ids": prompt + answer,
             "labels": [-100] * len(prompt) + answer,
             "draws": drawn,
-            "tool": row.tool,
             "type": row.type,
-            "answer": row.answer,
+            "call": dumps(record.call.model_dump()),
+            "outcome": dumps(outcome_fields(record.outcome)),
         }

@@ -1,0 +1,38 @@
+"""The paper's type(o) in DuckDB: what a log's own column says, and what a returned value says of itself.
+
+Third-party tools declare no failures, and a log has their `{"error": ...}` as a success. Equation 6 must
+count it as the failure that it is. Only values with a word of failure in them are read one by one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from artis_sdk.logs.codec import read_call, read_outcome
+from artis_sdk.records.outcome_type import outcome_type
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Every key and text by which `outcome_type` tells a failure has one of these in it.
+_SUSPECT: Final = r'(?i)err|exception|fail|fatal|warning|succe|status|code|"ok"|"[a-z_-]*ok"'
+_UNTYPED: Final = "('success', 'failure', 'error', '')"
+
+
+def define_types(connection: duckdb.DuckDBPyConnection) -> None:
+    """Define `type_of(type, tool, call, outcome)`, of a log's columns."""
+    connection.create_function("read_type", _read, ["VARCHAR", "VARCHAR", "VARCHAR"], "VARCHAR")
+    connection.execute(
+        "CREATE OR REPLACE MACRO type_of(type, tool, call, outcome) AS CASE"
+        f" WHEN type NOT IN {_UNTYPED} THEN type"
+        " WHEN type = 'success' AND NOT regexp_matches("
+        f"coalesce(json_extract(outcome, '$.value')::VARCHAR, ''), '{_SUSPECT}') THEN type"
+        " ELSE read_type(tool, call, outcome) END"
+    )
+
+
+def _read(tool: str, call: str, outcome: str) -> str:
+    try:
+        return outcome_type(read_outcome(outcome), read_call(tool, call))
+    except ValueError:  # a damaged row: found and named when it is read
+        return "damaged"
