@@ -171,7 +171,7 @@ def loop() -> Node:
     ("value", "seen"),
     [
         (Strange(), "<Strange>"),
-        (loop(), "<Node>"),
+        (loop(), {"name": "a", "next": ["<Node>"]}),
         ({"s": Strange(), "n": 1}, {"s": "<Strange>", "n": 1}),
         (b"\xff\xfe", "<bytes>"),
         ("\ud800", "\ud800"),
