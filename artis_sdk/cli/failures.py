@@ -15,11 +15,12 @@ from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog
 from artis_sdk.records import CallRecord
-from artis_sdk.settings import load_settings
+from artis_sdk.settings import load_object, load_settings
 from artis_sdk.tools import Toolset
 
 if TYPE_CHECKING:
     from artis_sdk.trainers.failures_seen import SeenTool
+    from artis_sdk.trainers.generate.worlds import World
 
 Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
 
@@ -38,11 +39,11 @@ def failures(
     from artis_sdk.trainers.failures import Taxonomy
     from artis_sdk.trainers.failures_seen import seen_failures
 
-    toolset = load_tools(tools)
-    if tool is not None and tool not in toolset:
-        raise ConfigurationError(f"no tool is named {tool!r}; there are {', '.join(toolset.names)}")
+    every = {one.name: one for world in load_worlds(tools) for one in world.tools}
+    if tool is not None and tool not in every:
+        raise ConfigurationError(f"no tool is named {tool!r}; there are {', '.join(every)}")
     path = log or load_settings().log
-    found = seen_failures(_records(path, tool), Taxonomy(toolset))
+    found = seen_failures(_records(path, tool), Taxonomy(every.values()))
     found = [one for one in found if tool is None or one.tool == tool]
     known, hit = sum(len(t.modes) for t in found), sum(len(t.modes) - t.unseen for t in found)
     if as_json:
@@ -60,9 +61,15 @@ def failures(
         next_step(f"artis train simulator {path or 'calls.db'}")
 
 
-def load_tools(where: str | None) -> Toolset:
-    """The tools behind `module:name`; the settings' when left out."""
-    return make_tools(None, load_settings({"tools": where} if where is not None else {}))
+def load_worlds(where: str | None) -> list[World]:
+    """What is behind `module:name`, or what the settings name: tools, or a list of Toolsets or Worlds."""
+    from artis_sdk.trainers.generate.worlds import World, worlds_of
+
+    settings = load_settings({"tools": where} if where is not None else {})
+    found = None if settings.tools is None else load_object(settings.tools)
+    if isinstance(found, list | tuple) and found and all(isinstance(one, Toolset | World) for one in found):
+        return worlds_of(found)
+    return [found if isinstance(found, World) else World(make_tools(found, settings))]
 
 
 def _records(path: Path | None, tool: str | None) -> Iterator[CallRecord]:

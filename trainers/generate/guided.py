@@ -21,7 +21,7 @@ from artis_sdk.tools import GuardedTool
 from artis_sdk.trainers.failures import Taxonomy
 from artis_sdk.trainers.failures_read import FailureMode
 from artis_sdk.trainers.generate.coverage import Coverage
-from artis_sdk.trainers.generate.hints import Hints, neighbours, triggers
+from artis_sdk.trainers.generate.hints import Hints, described, neighbours, triggers
 from artis_sdk.trainers.generate.mutation import Logged
 from artis_sdk.trainers.generate.places import Places
 from artis_sdk.trainers.generate.strategies import argument, draw
@@ -316,9 +316,11 @@ class Guided:
 
     def _groups(self, tool: str, name: str, world: int, mode: FailureMode | None) -> list[list[JsonValue]]:
         """Values worth trying, by why."""
-        local = self._places.pool(world)
-        groups = [local.named(name), local.near(name), self._hints[tool].of((name,))]
-        kind = _KINDS.get(self._properties(tool)[name].get("type", ""))
+        local, schema = self._places.pool(world), self._properties(tool)[name]
+        text = str(schema.get("description", ""))
+        near = local.near(name) or local.near(text)
+        groups = [local.named(name), near, self._hints[tool].of((name,)), described(text)]
+        kind = _KINDS.get(schema.get("type", ""))
         if kind is not None:
             groups.append(local.like(kind))
         if kind is str:
@@ -330,7 +332,7 @@ class Guided:
                 self._hints[tool].of(names),
                 [n for value in beside for n in (value, *neighbours(value))],
             ]
-            groups.append(triggers(mode.site.condition))
+            groups += [triggers(mode.site.condition)] * 4
         return [group for group in groups if group] or [[]]
 
     def _draw(self, tool: str, name: str) -> JsonValue:

@@ -111,6 +111,15 @@ class Hints:
                     self._associate([target], list(_constants(node.value, names)))
 
 
+def described(text: str) -> list[JsonValue]:
+    """The values that a parameter's documentation names: in quotes, or after `Enum:` and `such as`."""
+    found = Values()
+    found.update(re.findall(r"['\"`]([^'\"`]{1,40})['\"`]", text))
+    for named in re.findall(r"(?:Enum\]?:|such as|one of:?|e\.g\.,?)\s*([^.;)\]\[]+)", text):
+        found.update(part.strip(" '\"") for part in re.split(r",| or ", named))
+    return found.list()
+
+
 def neighbours(value: JsonValue) -> list[JsonValue]:
     """Values on both sides of a bound, and texts that contain a separator."""
     if isinstance(value, bool):

@@ -13,7 +13,25 @@ from artis_sdk.records import State, ToolCall
 
 _MOST = 400  # values of one name
 _LONGEST = 2000  # characters of a value
-_EMPTY_WORDS = {"id", "ids", "list", "name", "number", "key", "keys", "the", "of", "to", "from", "new"}
+_EMPTY_WORDS = {
+    *(
+        "id",
+        "ids",
+        "list",
+        "name",
+        "number",
+        "key",
+        "keys",
+        "new",
+        "the",
+        "of",
+        "to",
+        "from",
+        "that",
+        "whose",
+    ),
+    *("and", "such", "identifier", "for", "with", "which", "this", "will", "are", "can", "only", "default"),
+}
 
 
 class Values:

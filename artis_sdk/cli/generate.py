@@ -1,0 +1,181 @@
+"""`artis generate`: calls that fail in as many ways as possible, made in a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from artis_sdk.backends import resolve
+from artis_sdk.cli.failures import load_worlds
+from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.contracts import Backend
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.logs import CallLog
+from artis_sdk.settings import load_settings
+
+if TYPE_CHECKING:
+    from artis_sdk.trainers.generate import Budget, Coverage, Generated, World
+    from artis_sdk.trainers.generate import Progress as Made
+
+Sources = Annotated[
+    str, typer.Option(help="Of agents, mutation, property and targeted, separated by commas.")
+]
+
+
+def generate(
+    out: Annotated[Path, typer.Option(help="The log that rows are added to.")],
+    tools: Annotated[
+        str | None, typer.Option(help="`module:name` of a Toolset, or of a list of them: start states.")
+    ] = None,
+    log: Annotated[Path | None, typer.Option(help="Real calls to begin from.")] = None,
+    sources: Sources = "mutation,property",
+    calls: Annotated[int, typer.Option(help="At most so many calls.", min=1)] = 5000,
+    seconds: Annotated[float | None, typer.Option(help="At most so many seconds.", min=0)] = None,
+    coverage: Annotated[
+        float, typer.Option(help="Stop at this share of the known modes.", min=0, max=1)
+    ] = 1.0,
+    call_seconds: Annotated[
+        float, typer.Option(help="CPU seconds after which a call counts as hanging.", min=0.01)
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Decides what models do not.")] = 0,
+    writer: Annotated[
+        str | None, typer.Option(help="Backend that writes queries and calls: agents, targeted.")
+    ] = None,
+    solver: Annotated[
+        list[str] | None, typer.Option(help="Backend that solves queries; may be repeated. The writer.")
+    ] = None,
+    queries: Annotated[int, typer.Option(help="Queries for each tool: agents.", min=1)] = 100,
+    pure: Annotated[
+        list[str] | None,
+        typer.Option(help="A tool that is a function and changes nothing; may be repeated."),
+    ] = None,
+    vary_state: Annotated[bool, typer.Option(help="Also change plain values of start states.")] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document and nothing else.")
+    ] = False,
+) -> None:
+    """Make calls that fail in as many ways as the tools can, and log them as sandboxed rows.
+
+    Nothing real is touched: calls run in a process of their own, over copies of the tools' objects.
+    """
+    from artis_sdk.trainers.generate import Budget
+
+    real = log or load_settings().log
+    if real is not None and real.resolve() == out.resolve():
+        raise ConfigurationError(f"--log and --out are both {out}: generated rows go to a log of their own")
+    made = asyncio.run(
+        _generate(
+            load_worlds(tools),
+            real,
+            Budget(calls=calls, seconds=seconds, coverage=coverage, call_seconds=call_seconds),
+            writer,
+            solver or [],
+            as_json,
+            seed=seed,
+            out=out,
+            sources=[name.strip() for name in sources.split(",") if name.strip()],
+            queries=queries,
+            pure=pure or [],
+            vary_state=vary_state,
+        )
+    )
+    if as_json:
+        print_json(made.as_json())
+        return
+    _print(made)
+    next_step(f"artis train simulator {out}" if made.rows else f"artis logs failures --tools {tools}")
+
+
+async def _generate(
+    worlds: Sequence[World],
+    path: Path | None,
+    budget: Budget,
+    writer: str | None,
+    solvers: Sequence[str],
+    quiet: bool,
+    **more: Any,
+) -> Generated:
+    from artis_sdk.trainers.generate import generate as run
+
+    async with AsyncExitStack() as stack:
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("modes {task.fields[reached]}/{task.fields[modes]}"),
+            TimeElapsedColumn(),
+            console=errors,
+            disable=quiet,
+        )
+        task = bar.add_task("calls", total=budget.calls, reached=0, modes=0)
+
+        def show(made: Made) -> None:
+            bar.update(task, completed=made.calls, reached=made.reached, modes=made.modes)
+
+        log = None if path is None else stack.enter_context(CallLog(path, create=False))
+        with bar:
+            made = await run(
+                worlds,
+                log,
+                budget,
+                writer=await _backend(writer, stack),
+                solvers=[b for name in solvers if (b := await _backend(name, stack)) is not None],
+                on_progress=show,
+                **more,
+            )
+        stack.enter_context(made.log)
+        return made
+
+
+async def _backend(name: str | None, stack: AsyncExitStack) -> Backend | None:
+    if name is None:
+        return None
+    backend = resolve(name, **load_settings().backends.get(name, {}))
+    stack.push_async_callback(backend.aclose)
+    return backend
+
+
+def _print(made: Generated) -> None:
+    console.print(_by_source(made.coverage))
+    console.print(_by_tool(made.coverage))
+    reached, known = made.coverage.reached, len(made.coverage.modes)
+    console.print(
+        f"{reached} of {known} failure modes reached, {made.rows:,} rows in {made.log.path}", highlight=False
+    )
+    for tool, count in sorted(made.hung.items()):
+        errors.print(f"[yellow]{tool}:[/yellow] {count} calls hung and were left out", highlight=False)
+    for reason, count in sorted(made.refused.items()):
+        errors.print(f"[yellow]not run:[/yellow] {count} calls: {escape(reason)}", highlight=False)
+    for note in made.notes:
+        errors.print(f"[yellow]note:[/yellow] {escape(note)}", highlight=False)
+
+
+def _by_source(coverage: Coverage) -> Table:
+    table = Table("source", "calls", "failed", "outcome types", "modes", "reached first", title="by source")
+    for source, found in coverage.as_json()["sources"].items():
+        row = (found["calls"], found["failed"], found["types"], found["modes"], found["first"])
+        table.add_row(source, *(f"{number:,}" for number in row))
+    return table
+
+
+def _by_tool(coverage: Coverage) -> Table:
+    """Modes reached of modes known, by tool and source."""
+    sources = list(coverage.calls)
+    table = Table("tool", "modes", "reached", *sources, "never", title="failure modes reached, by source")
+    for tool in dict.fromkeys(mode.tool for mode in coverage.modes):
+        keys = [mode.key for mode in coverage.modes if mode.tool == tool]
+        by_source = [sum(key in coverage.hits.get(source, ()) for key in keys) for source in sources]
+        never = [
+            mode.where for mode in coverage.modes if mode.tool == tool and mode.key not in coverage.first
+        ]
+        reached = str(len(keys) - len(never))
+        table.add_row(tool, str(len(keys)), reached, *map(str, by_source), ", ".join(never))
+    return table
