@@ -1,6 +1,6 @@
 # Everything that a fresh machine needs: python3 (3.11 or later) and a C++ compiler for llama.cpp.
-#   make demo    the main job, offline
-#   make test    everything, real engines included
+#   make test    lint, types, all unit tests, and llama.cpp for real
+#   make engines every test on a real engine: llama.cpp, vLLM, training
 #   make check   the quick half: lint, types, unit tests
 
 PYTHON ?= python3
@@ -12,12 +12,12 @@ export VLLM_NO_USAGE_STATS := 1
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: check test lint types quick unit engines clean
+.PHONY: check test lint types quick unit llama engines clean
 
 check: lint types quick
 
 test: export ARTIS_TEST_CRASH_TRIALS := 2000
-test: lint types unit engines
+test: lint types unit llama
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -33,6 +33,9 @@ quick: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine" -n 2
+
+llama: $(VENV)/.engines
+	$(BIN)/python -m pytest -m engine tests/test_gguf.py tests/test_llama_backend.py tests/test_llama_conformance.py
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine
