@@ -111,16 +111,15 @@ async def test_priority_overtakes_those_who_wait() -> None:
         await backend.start()
         ended: list[str] = []
 
-        async def run(name: str, priority: int) -> None:
-            await backend.complete(ask(name, priority=priority, max_tokens=40))
+        async def run(name: str, priority: int, max_tokens: int = 20) -> None:
+            await backend.complete(ask(name, priority=priority, max_tokens=max_tokens))
             ended.append(name)
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(run("running", 0))
-            await asyncio.sleep(0.02)
+            group.create_task(run("running", 0, max_tokens=400))  # still runs when the others come
+            await asyncio.sleep(0.005)
             for name in ("rehearsal", "another"):
                 group.create_task(run(name, 5))
-            await asyncio.sleep(0.01)
             group.create_task(run("commit", 0))
         assert ended.index("commit") < ended.index("rehearsal")
 
