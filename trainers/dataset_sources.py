@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _BATCH: Final = 20_000  # rows of SQLite on their way to DuckDB
+_REMEMBERED: Final = 4_000_000  # characters of a log's states and calls, while chosen rows are read
 _MARK: Final = "artis_sdk.call_log"
 
 
@@ -222,7 +223,8 @@ class SqliteSource:
     def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
         keys = connection.cursor().execute("SELECT key FROM chosen WHERE split = ? ORDER BY key", [split])
         with closing(open_log(self.path, create=False, timeout=10.0)) as log:
-            export_parquet(Reader(str(self.path)).rows(log, _numbers(keys)), target)
+            reader = Reader(str(self.path), remembered=_REMEMBERED)
+            export_parquet(reader.rows(log, _numbers(keys)), target)
 
 
 def _chain(connection: duckdb.DuckDBPyConnection) -> None:

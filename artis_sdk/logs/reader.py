@@ -83,14 +83,15 @@ class Reader:
 
     Args:
         name: of the log, for errors.
+        remembered: characters of calls, and of states, kept between rows.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, remembered: int = _REMEMBERED) -> None:
         self._name = name
-        self._histories = _Kept(_REMEMBERED)
+        self._histories = _Kept(remembered)
         """By row: the history that goes up to it and holds it."""
-        self._tasks = _Kept(_REMEMBERED)
-        self._tools = _Kept(_REMEMBERED)
+        self._tasks = _Kept(remembered)
+        self._tools = _Kept(remembered)
 
     def page(
         self, connection: sqlite3.Connection, wanted: Filter, after: int, top: int
