@@ -83,10 +83,11 @@ class Reader:
 
     Args:
         name: of the log, for errors.
-        remembered: characters of calls, and of states, kept between rows.
+        remembered: characters of calls, and of states, kept between rows; 64 million unless said.
     """
 
-    def __init__(self, name: str, remembered: int = _REMEMBERED) -> None:
+    def __init__(self, name: str, remembered: int | None = None) -> None:
+        remembered = _REMEMBERED if remembered is None else remembered
         self._name = name
         self._histories = _Kept(remembered)
         """By row: the history that goes up to it and holds it."""
