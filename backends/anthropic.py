@@ -6,7 +6,6 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 from pydantic_core import to_json
@@ -21,7 +20,7 @@ from artis_sdk.backends.anthropic_wire import (
 from artis_sdk.backends.hosted import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
 from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.backends.wire import Remembered, encode, fragments, is_closed
-from artis_sdk.errors import ConfigurationError, MissingExtraError
+from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
 log = logging.getLogger(__name__)
@@ -61,6 +60,7 @@ class AnthropicBackend(HostedBackend):
     """
 
     prefix = "anthropic"
+    extra = "anthropic"
     request_id_header = "request-id"
 
     def __init__(
@@ -114,21 +114,17 @@ class AnthropicBackend(HostedBackend):
             retry=retry or RetryPolicy(),
         )
 
-    def connect(self, max_connections: int) -> tuple[ModuleType, Any]:
-        try:
-            import anthropic
+    def headers(self) -> Mapping[str, str]:
+        import anthropic
 
-            from artis_sdk.backends.http import AiohttpClient
-        except ModuleNotFoundError:
-            raise MissingExtraError(f"{self.prefix}:{self._model}", "anthropic") from None
-        client = anthropic.AsyncAnthropic(
+        from artis_sdk.backends.http import sdk_headers
+
+        return sdk_headers(
+            anthropic.AsyncAnthropic,
             api_key=self._key,
             base_url=self._base_url,
             default_headers=self._headers,
-            max_retries=0,  # retries are `retry`'s
-            http_client=AiohttpClient(max_connections),
         )
-        return anthropic, client
 
     def fields(self, request: Request, *, stream: bool) -> dict[str, Any]:
         """The request's settings: every field but messages, system, tools and schema."""
@@ -180,8 +176,10 @@ class AnthropicBackend(HostedBackend):
         if not self._official:
             config["format"] = {"type": "json_schema", "schema": schema}
         elif is_closed(schema, all_required=False):
+            from anthropic import transform_schema
+
             # Keywords that the server does not know, such as bounds, become part of the description.
-            config["format"] = {"type": "json_schema", "schema": self._sdk.transform_schema(schema)}
+            config["format"] = {"type": "json_schema", "schema": transform_schema(schema)}
         else:
             self._warn("does not enforce a schema that leaves something open; it answers freely")
         return b',"output_config":' + encode(config) if config else b""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,11 +21,12 @@ from artis_sdk.errors import (
     ConfigurationError,
     ConnectionLost,
     MalformedResponse,
+    MissingExtraError,
 )
 from artis_sdk.records import Capabilities, Completion, Request
 
 if TYPE_CHECKING:
-    import httpx2
+    from artis_sdk.backends.http import Answer
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class HostedBackend:
     """One model behind one URL.
 
     A subclass says how a request becomes bytes (`encode`), how JSON becomes a completion (`decode`),
-    how a stream's events become that JSON (`assembly`), and which SDK client sends it (`connect`).
+    how a stream's events become that JSON (`assembly`), and with which of its SDK's headers (`headers`).
 
     Args:
         name: how `resolve` finds it.
@@ -64,6 +64,8 @@ class HostedBackend:
         max_concurrency: requests, and so connections, under way at once; more wait.
     """
 
+    extra: str
+    """What installs the SDK."""
     request_id_header = "x-request-id"
 
     def __init__(
@@ -91,11 +93,12 @@ class HostedBackend:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._closed = False
-        self._sdk, self._client = self.connect(max_concurrency)
-        import httpx2  # both SDKs stand on it
-
-        self._response_type = httpx2.Response
-        self._lost = (self._sdk.APIConnectionError, httpx2.TransportError)
+        try:
+            headers = self.headers()
+            from artis_sdk.backends.http import HttpClient
+        except ModuleNotFoundError:
+            raise MissingExtraError(name, self.extra) from None
+        self._http = HttpClient(name, headers, max_concurrency)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name} at {urlsplit(self._url).hostname}>"
@@ -110,8 +113,8 @@ class HostedBackend:
 
     # --- a subclass's part
 
-    def connect(self, max_connections: int) -> tuple[ModuleType, Any]:
-        """The SDK and its client, over `http.AiohttpClient` and with the SDK's retries off."""
+    def headers(self) -> Mapping[str, str]:
+        """What the SDK's client says of itself and of the key in every request."""
         raise NotImplementedError
 
     def encode(self, request: Request, *, stream: bool) -> bytes:
@@ -159,7 +162,7 @@ class HostedBackend:
         if not self._closed:
             self._closed = True
             self._closing.set()
-            await self._client.close()
+            await self._http.close()
 
     async def _sleep(self, seconds: float) -> None:
         """Wait for a retry, no longer than the backend is open."""
@@ -177,44 +180,51 @@ class HostedBackend:
             try:
                 async with asyncio.timeout(self._timeout):
                     return await self._exchange(body, listener)
+            except ConnectionLost as error:
+                failure = self._closed_meanwhile() if self._closed else error
             except BackendError as error:
                 failure = error
             except TimeoutError:
                 failure = BackendTimeout(self._name, f"no complete answer in {self._timeout:g} s")
-            except self._sdk.APIStatusError as error:
-                failure = self._status_error(error.response)
-            except self._lost as error:
-                failure = self._connection_error(error)
         if listener is not None and listener.heard:
             failure.retryable = False  # a second answer would be told after the beginning of the first
-        raise failure from None  # the SDK's errors hold the request, and the request the key
+        raise failure
 
     async def _exchange(self, body: bytes, listener: _Listener | None) -> Completion:
         if self._closed:
             raise BackendClosed(self._name, "the backend was closed before the request was sent")
-        response: httpx2.Response = await self._client.post(
-            self._url, cast_to=self._response_type, content=body, stream=listener is not None
-        )
-        request_id = response.headers.get(self.request_id_header)
+        answer = await self._http.post(self._url, body, stream=listener is not None)
         if listener is None:
-            return self._completion(self._json(response, response.content), request_id)
+            return self._whole(answer, answer.content)
         try:
-            if "text/event-stream" not in response.headers.get("content-type", ""):
+            if answer.status != 200 or "text/event-stream" not in answer.headers.get("content-type", ""):
                 # The server does not stream; what it says is taken whole.
-                completion = self._completion(self._json(response, await response.aread()), request_id)
+                completion = self._whole(answer, await answer.read())
                 if completion.text:
                     listener(completion.text)
                 return completion
-            return self._completion(await self._gather(response, listener), request_id)
+            return self._completion(await self._gather(answer, listener), self._request_id(answer))
         finally:
-            await response.aclose()
+            answer.close()
 
-    async def _gather(self, response: httpx2.Response, listener: _Listener) -> Any:
+    def _whole(self, answer: Answer, content: bytes) -> Completion:
+        if not 200 <= answer.status < 300:
+            raise failures.from_response(
+                self._name,
+                answer.status,
+                answer.headers,
+                content,
+                request_id=self._request_id(answer),
+                secret=self._secret,
+            )
+        return self._completion(self._json(answer, content), self._request_id(answer))
+
+    async def _gather(self, answer: Answer, listener: _Listener) -> Any:
         assembly = self.assembly()
-        async for data in events(response.aiter_bytes()):
+        async for data in events(answer.pieces()):
             if data == b"[DONE]":
                 break
-            text = self._assembled(assembly.feed, self._json(response, data))
+            text = self._assembled(assembly.feed, self._json(answer, data))
             if text:
                 listener(text)
         if not assembly.finished:
@@ -229,18 +239,18 @@ class HostedBackend:
 
     # --- what came back
 
-    def _json(self, response: httpx2.Response, content: bytes) -> Any:
+    def _json(self, answer: Answer, content: bytes) -> Any:
         try:
             data = from_json(content)
         except ValueError:
-            kind = response.headers.get("content-type", "no content type")
+            kind = answer.headers.get("content-type", "no content type")
             start = content[:_SHOWN].decode("utf-8", "replace")
             raise self._malformed(f"the answer is not JSON but {kind}: {start!r}") from None
         if isinstance(data, dict) and data.get("error"):
             raise failures.from_error_object(
                 self._name,
                 data["error"],
-                request_id=response.headers.get(self.request_id_header),
+                request_id=self._request_id(answer),
                 secret=self._secret,
             )
         return data
@@ -254,23 +264,11 @@ class HostedBackend:
     def _malformed(self, message: str, request_id: str | None = None) -> MalformedResponse:
         return MalformedResponse(self._name, failures.redact(message, self._secret), request_id=request_id)
 
-    def _status_error(self, response: httpx2.Response) -> BackendError:
-        return failures.from_response(
-            self._name,
-            response.status_code,
-            response.headers,
-            response.content,
-            request_id=response.headers.get(self.request_id_header),
-            secret=self._secret,
-        )
+    def _request_id(self, answer: Answer) -> str | None:
+        return answer.headers.get(self.request_id_header)
 
-    def _connection_error(self, error: Exception) -> BackendError:
-        if self._closed:
-            return BackendClosed(self._name, "the backend was closed while the request was under way")
-        cause = failures.redact(str(error.__cause__ or error), self._secret)
-        if isinstance(error, self._sdk.APITimeoutError):
-            return BackendTimeout(self._name, f"no connection in time: {cause}")
-        return ConnectionLost(self._name, f"the connection was lost: {cause}")
+    def _closed_meanwhile(self) -> BackendClosed:
+        return BackendClosed(self._name, "the backend was closed while the request was under way")
 
 
 class _Listener:

@@ -1,84 +1,103 @@
-"""The SDKs' HTTP client on aiohttp, without what this package never uses.
+"""Sending a body and reading an answer, on aiohttp.
 
-Both SDKs take an `httpx2.AsyncClient`. Redirects, cookies, authentication flows and event hooks of
-httpx2 are left out: keys are headers, retries are `retry`'s, and a POST is never redirected.
+The SDKs' own clients rewrite, copy and wrap each request: twice the CPU of everything else in a step of
+an agent. Their part here is what they know best, the headers; the bytes are ours, and so is the sending.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.request import getproxies_environment
 
 import aiohttp
-import httpx2
+
+from artis_sdk.errors import BackendTimeout, ConnectionLost
 
 CONNECT_TIMEOUT = 10.0  # seconds; the whole answer's limit is the backend's
 KEEPALIVE = 15.0  # seconds that an idle connection is kept
 
 
-class AiohttpClient(httpx2.AsyncClient):
-    """Sends requests over one aiohttp session, made on the event loop that sends the first.
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A response, whole or about to arrive."""
 
-    Args:
-        max_connections: how many connections may be open at once.
-    """
+    backend: str
+    status: int
+    headers: Mapping[str, str]
+    """Looked up in any case."""
+    response: aiohttp.ClientResponse
+    content: bytes = b""
+    """The body, where it was read whole."""
 
-    def __init__(self, max_connections: int) -> None:
-        super().__init__(transport=httpx2.AsyncBaseTransport(), trust_env=False)
-        self._max_connections = max_connections
-        self._urls: dict[Any, httpx2.URL] = {}  # a backend has one, and parsing it costs every request
-        self._session: aiohttp.ClientSession | None = None
+    async def read(self) -> bytes:
+        """The rest of the body."""
+        try:
+            return await self.response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            _raise(self.backend, error)
 
-    def build_request(
-        self, method: str, url: Any, *, content: Any = None, headers: Any = None, **unused: Any
-    ) -> httpx2.Request:
-        """The SDK has merged everything into these four by now."""
-        known = self._urls.get(url)
-        if known is None:
-            known = self._urls[url] = httpx2.URL(url)
-        return httpx2.Request(method, known, headers=headers, content=content)
-
-    async def send(self, request: httpx2.Request, *, stream: bool = False, **unused: Any) -> httpx2.Response:
-        """Send a request; without `stream` the body is read before this returns.
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it arrives.
 
         Raises:
-            httpx2.TimeoutException: no connection came about in time.
-            httpx2.NetworkError: the connection could not be made or was cut.
+            ConnectionLost: it was cut.
         """
-        session = self._session or self._open(request.url.scheme)
-        if session.closed:  # since the SDK took the request; aiohttp would raise a bare RuntimeError
-            raise httpx2.NetworkError("the client is closed")
         try:
-            answer = await session.request(
-                request.method,
-                str(request.url),
-                data=request.content,
-                headers=request.headers,
-                allow_redirects=False,
-            )
-            body = None if stream else await answer.read()
+            async for piece in self.response.content.iter_any():
+                yield piece
         except (aiohttp.ClientError, OSError) as error:
-            _raise(error)
-        headers = answer.raw_headers
-        if aiohttp.hdrs.CONTENT_ENCODING in answer.headers:  # aiohttp has decoded the body
-            headers = tuple(h for h in headers if h[0].lower() != b"content-encoding")
-        if body is None:
-            return httpx2.Response(
-                answer.status, headers=list(headers), stream=_Body(answer), request=request
-            )
-        return httpx2.Response(answer.status, headers=list(headers), content=body, request=request)
+            _raise(self.backend, error)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
+        """Close the connection, unless the body has come to its end and the connection is in the pool."""
+        self.response.close()
+
+
+class HttpClient:
+    """One aiohttp session, made on the event loop that sends the first request.
+
+    No redirects and no cookies: keys are headers, and a POST is never redirected.
+
+    Args:
+        backend: whose it is, for errors.
+        headers: of every request.
+        max_connections: how many may be open at once.
+    """
+
+    def __init__(self, backend: str, headers: Mapping[str, str], max_connections: int) -> None:
+        self._backend = backend
+        self._headers = headers
+        self._max_connections = max_connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, body: bytes, *, stream: bool) -> Answer:
+        """Send a body; without `stream` the answer is read before this returns.
+
+        Raises:
+            BackendTimeout: no connection came about in time.
+            ConnectionLost: the connection could not be made or was cut.
+        """
+        session = self._session or self._open(url)
+        try:
+            response = await session.post(url, data=body, headers=self._headers, allow_redirects=False)
+            content = b"" if stream else await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            _raise(self._backend, error)
+        return Answer(self._backend, response.status, response.headers, response, content)
+
+    async def close(self) -> None:
+        """Close the connections; what is under way ends with `ConnectionLost`."""
         if self._session is not None:
             await self._session.close()
-        await super().aclose()
 
-    def _open(self, scheme: str) -> aiohttp.ClientSession:
+    def _open(self, url: str) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
             keepalive_timeout=KEEPALIVE,
-            ssl=httpx2.create_ssl_context() if scheme == "https" else True,
+            ssl=_trusted() if url.startswith("https") else True,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -90,26 +109,31 @@ class AiohttpClient(httpx2.AsyncClient):
         return self._session
 
 
-class _Body(httpx2.AsyncByteStream):
-    """The pieces of a body as they arrive."""
+def sdk_headers(client_type: Any, **options: Any) -> dict[str, str]:
+    """What an SDK's client says of itself, its API's version and the key in every request.
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
+    Args:
+        client_type: the SDK's asynchronous client.
+        options: to make one with.
+    """
+    import httpx2
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for piece in self._answer.content.iter_any():
-                yield piece
-        except (aiohttp.ClientError, OSError) as error:
-            _raise(error)
-
-    async def aclose(self) -> None:
-        # Closes the connection, unless the body has come to its end and the connection is back in the pool.
-        self._answer.close()
+    nowhere = httpx2.AsyncClient(transport=httpx2.AsyncBaseTransport(), trust_env=False)
+    client = client_type(http_client=nowhere, **options)
+    headers = {**client.auth_headers, **client.default_headers}
+    return {name: value for name, value in headers.items() if isinstance(value, str)}  # some are left out
 
 
-def _raise(error: Exception) -> NoReturn:
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _trusted() -> ssl.SSLContext:
+    """The certificates that the SDKs trust."""
+    import httpx2
+
+    context: ssl.SSLContext = httpx2.create_ssl_context()
+    return context
+
+
+def _raise(backend: str, error: Exception) -> NoReturn:
+    cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, TimeoutError):
-        raise httpx2.ConnectTimeout(message) from None
-    raise httpx2.NetworkError(message) from None
+        raise BackendTimeout(backend, f"no connection in time: {cause}") from None
+    raise ConnectionLost(backend, f"the connection was lost: {cause}") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any, Literal
 
 from pydantic_core import to_json
@@ -20,7 +19,7 @@ from artis_sdk.backends.openai_wire import (
 )
 from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.backends.wire import Remembered, fragments, is_closed
-from artis_sdk.errors import ConfigurationError, MissingExtraError
+from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
 log = logging.getLogger(__name__)
@@ -65,6 +64,7 @@ class OpenAIBackend(HostedBackend):
     """
 
     prefix = "openai"
+    extra = "openai"
 
     def __init__(
         self,
@@ -126,23 +126,19 @@ class OpenAIBackend(HostedBackend):
             retry=retry or RetryPolicy(),
         )
 
-    def connect(self, max_connections: int) -> tuple[ModuleType, Any]:
-        try:
-            import openai
+    def headers(self) -> Mapping[str, str]:
+        import openai
 
-            from artis_sdk.backends.http import AiohttpClient
-        except ModuleNotFoundError:
-            raise MissingExtraError(f"{self.prefix}:{self._model}", "openai") from None
-        client = openai.AsyncOpenAI(
+        from artis_sdk.backends.http import sdk_headers
+
+        return sdk_headers(
+            openai.AsyncOpenAI,
             api_key=self._key,
             organization=self._organization,
             project=self._project,
             base_url=self._base_url,
             default_headers=self._headers,
-            max_retries=0,  # retries are `retry`'s
-            http_client=AiohttpClient(max_connections),
         )
-        return openai, client
 
     def fields(self, request: Request, *, stream: bool) -> dict[str, Any]:
         """The request's settings: every field but messages, tools and schema. Subclasses add theirs."""
