@@ -98,27 +98,56 @@ async def test_one_bad_request_does_not_harm_those_that_share_its_transaction(jo
     assert sorted(call.seq for call in journal.calls()) == [0, 1, 2, 3, 4, 5]
 
 
+class Watched(Journal):
+    """Keeps what its connection executes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.statements: list[str] = []
+        self.full = False
+
+    def _open(self) -> sqlite3.Connection:
+        connection = super()._open()
+        connection.set_trace_callback(self._trace)
+        return connection
+
+    def _trace(self, statement: str) -> None:
+        self.statements.append(statement)
+        if statement.startswith("PRAGMA synchronous"):
+            self.full = statement.endswith("FULL")
+
+    def commits(self) -> int:
+        """Transactions since the last time."""
+        count = self.statements.count("COMMIT")
+        self.statements.clear()
+        return count
+
+
 async def test_concurrent_intents_share_a_transaction(tmp_path: Path) -> None:
-    statements: list[str] = []
-
-    class Watched(Journal):
-        def _open(self) -> sqlite3.Connection:
-            connection = super()._open()
-            connection.set_trace_callback(statements.append)
-            return connection
-
     journal = Watched(tmp_path / "journal.db")
     await journal.begin_plan("p")
-    statements.clear()
+    journal.commits()
     await asyncio.gather(*(journal.begin(intent(seq)) for seq in range(100)))
-    assert 1 <= statements.count("COMMIT") <= 10
-    statements.clear()
+    assert 1 <= journal.commits() <= 10
     await journal.begin(intent(100))
-    assert statements[0] == "PRAGMA synchronous = FULL"
-    assert statements.count("COMMIT") == 1
-    statements.clear()
-    await journal.begin(intent(101, risk=Risk.REVERSIBLE))
-    assert statements[0] == "PRAGMA synchronous = NORMAL"
+    assert journal.commits() == 1
+    await journal.aclose()
+
+
+async def test_irreversible_intents_are_durable_and_so_is_their_end(tmp_path: Path) -> None:
+    journal = Watched(tmp_path / "journal.db")
+    await journal.begin_plan("p")
+    assert not journal.full
+    await journal.begin(intent())
+    assert journal.full
+    await journal.begin(intent(1, risk=Risk.REVERSIBLE))
+    assert not journal.full
+    await journal.end_plan("p", "finished")
+    assert journal.full
+    await journal.begin_plan("q")
+    await journal.begin(intent(0, plan="q", risk=Risk.REVERSIBLE))
+    await journal.end_plan("q", "finished")
+    assert not journal.full
     await journal.aclose()
 
 

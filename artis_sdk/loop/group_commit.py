@@ -53,6 +53,8 @@ class GroupWriter:
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
+        self._full: bool | None = None
+        """Whether the connection makes its transactions durable."""
         self._file: tuple[int, int] | None = None
         self.closed = False
 
@@ -125,7 +127,9 @@ class GroupWriter:
         try:
             connection = self._open()
             full = any(request.durable for request in batch)
-            connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            if full is not self._full:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+                self._full = full
             connection.execute("BEGIN IMMEDIATE")
             results = [self._apply(connection, request.work) for request in batch]
             connection.execute("COMMIT")

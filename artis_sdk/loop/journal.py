@@ -73,9 +73,10 @@ if hasattr(os, "register_at_fork"):
 class Journal:
     """A store that several processes may share.
 
-    What survives what: an irreversible call's intent, and the beginning and end of a commit, survive
-    a power cut once awaited; everything else survives the end of the process at once, and a power
-    cut from the next durable write on. An outcome lost to a power cut leaves its call `unknown`.
+    What survives what: an irreversible call's intent, with everything before it, survives a power cut
+    once awaited, and so does the end of a commit that made one; everything else survives the end of the
+    process at once, and a power cut from the next durable write on. An outcome lost to a power cut leaves
+    its call `unknown`.
 
     One journal serves all sessions of a process best, on any event loops: what they write at one time
     shares an fsync. `Journal.shared` gives it.
@@ -105,13 +106,15 @@ class Journal:
         self._owner: Owner | None = None
         self._lingering: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
+        self._irreversible: set[str] = set()
+        """Plans being committed that have made an irreversible call."""
         self._users = 1
         self._shared_as: tuple[int, str] | None = None
 
     # --- commits ------------------------------------------------------------------------------
 
     async def begin_plan(self, plan: str) -> int:
-        """Claim a plan for this journal's commit; durable on return.
+        """Claim a plan for this journal's commit; its first irreversible call makes the claim durable.
 
         A plan is committed once. A commit that ended, or died, before it had changed anything leaves
         the plan free to be committed again.
@@ -125,7 +128,7 @@ class Journal:
         """
         begun = time.time()
         try:
-            return int(await self._writer.ask(partial(self._claim, plan, begun), durable=True))
+            return int(await self._writer.ask(partial(self._claim, plan, begun), durable=False))
         except asyncio.CancelledError:  # the claim is or will be written all the same
             if not self._writer.closed:
                 work = partial(self._end, plan, "cancelled", begun)
@@ -133,7 +136,9 @@ class Journal:
             raise
 
     async def end_plan(self, plan: str, ending: str) -> None:
-        """The commit is over: no call of it can begin any more. Durable on return, with every outcome.
+        """The commit is over: no call of it can begin any more.
+
+        Durable on return, with every outcome, if it made an irreversible call.
 
         Args:
             plan: its id.
@@ -142,8 +147,9 @@ class Journal:
         Raises:
             JournalError: the file cannot be written, or a read-only call had not been.
         """
-
-        await self._writer.ask(partial(self._end, plan, ending, None), durable=True)
+        durable = plan in self._irreversible
+        self._irreversible.discard(plan)
+        await self._writer.ask(partial(self._end, plan, ending, None), durable=durable)
         self._raise_lost(plan)
 
     # --- calls --------------------------------------------------------------------------------
@@ -160,8 +166,11 @@ class Journal:
         """
         self._raise_lost(intent.plan)
         if intent.risk is not Risk.READ_ONLY:
+            durable = intent.risk is Risk.IRREVERSIBLE
+            if durable:
+                self._irreversible.add(intent.plan)
             work = partial(self._insert, intent=intent, arguments=_json(intent.arguments), outcome=None)
-            await self._writer.ask(work, durable=intent.risk is Risk.IRREVERSIBLE)
+            await self._writer.ask(work, durable=durable)
         return intent.id
 
     def finish(self, intent: Intent, outcome: Outcome) -> asyncio.Future[None]:
