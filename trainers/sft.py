@@ -68,7 +68,7 @@ def train_simulator(
         base: a causal language model, path or hub id.
         out: a folder that is made: `adapter/` is the result, `data/` what it learned from and is tested
             on, `checkpoints/` what a resumed run goes on from.
-        data: how the log becomes training data.
+        data: how the log becomes training data, for as many epochs as `settings` says.
         settings: of the training.
         prompts: templates `simulator_system` and `simulator_user` to use instead of ours; they are kept
             with the adapter.
@@ -84,7 +84,7 @@ def train_simulator(
         MissingExtraError: a library is not installed.
     """
     run = _Run(str(base), Path(out), data or DataSettings(), settings or SFTSettings(), prompts or Prompts())
-    run.data = run.data.model_copy(update={"epochs": run.settings.epochs, "seed": run.settings.seed})
+    run.data = run.data.model_copy(update={"epochs": run.settings.epochs})
     tell = on_stage or _silent
     check_base(run.base)
     _quiet()
@@ -158,7 +158,8 @@ class _Run:
         prepared = prepare(log, self.out / "data", self.data)
         tell("writing prompts as tokens")
         prompts = Prompts(self.templates)
-        form = form_for(prepared.records("train"), speech, self.settings, prompts)
+        rows = prepared.report["splits"]["train"]["chosen"]
+        form = form_for(prepared.records("train"), rows, speech, self.settings, prompts)
         maker = RowMaker(form, prompts)
         known: frozenset[int] = frozenset()
         sizes: dict[str, Any] = {}

@@ -23,12 +23,23 @@ _BATCH: Final = 500  # rows of one Arrow batch
 
 
 def form_for(
-    records: Iterable[CallRecord], speech: Speech, settings: SFTSettings, prompts: Prompts | None
+    records: Iterable[CallRecord],
+    rows: int,
+    speech: Speech,
+    settings: SFTSettings,
+    prompts: Prompts | None,
 ) -> PromptForm:
     """The form whose prompts fit `max_length`.
 
     Its bound is in characters, so that a simulator cuts in the same way behind any engine: the characters
     that surely fit, by the densest of some rows.
+
+    Args:
+        records: to be trained on; some are taken, evenly.
+        rows: how many records there are.
+        speech: of the base.
+        settings: of the run.
+        prompts: templates to use instead of ours.
 
     Raises:
         TrainingError: not even a prompt without data fits.
@@ -38,7 +49,7 @@ def form_for(
         return form
     maker = RowMaker(form, prompts)
     density, frame, answers = 0.0, 0, 0
-    for record in islice(records, _SAMPLE):
+    for record in islice(records, 0, None, max(1, rows // _SAMPLE)):
         row = maker.row(record)
         text = speech.prompt(row.messages)
         density = max(density, len(speech.ids(text)) / len(text))
