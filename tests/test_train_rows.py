@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 from simulators_helpers import RecordingMeter
 from train_helpers import bank_log
 
@@ -102,7 +103,7 @@ def test_a_form_that_a_log_cannot_train_is_refused() -> None:
 
 
 def test_a_returned_failure_is_typed_by_what_it_says(records: list[CallRecord]) -> None:
-    value = {"error": "no account 'x'"}
+    value: JsonValue = {"error": "no account 'x'"}
     call = ToolCall(tool=records[0].call.tool, arguments={})
     record = records[0].model_copy(
         update={"call": call, "outcome": Outcome.success(value, Provenance.REAL), "history": ()}

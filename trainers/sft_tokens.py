@@ -133,9 +133,9 @@ def write_tokens(
             ("input_ids", ids),
             ("labels", ids),
             ("draws", ids),
-            ("tool", text),
             ("type", text),
-            ("answer", text),
+            ("call", text),
+            ("outcome", text),
         ]
     )
     sizes = Sizes()

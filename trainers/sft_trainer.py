@@ -17,7 +17,7 @@ from artis_sdk.trainers.sft_sampler import DrawSampler
 from artis_sdk.trainers.sft_settings import SFTSettings
 
 RESUME: Final = "run the same command with --resume"
-_CHECKPOINTS_KEPT: Final = 2
+_CHECKPOINTS_KEPT: Final = 3  # the best, the newest, and the one before until the newest is whole
 _TIE: Final = 1000  # exact match decides between equal failure recalls
 _TOKENS_BEYOND: Final = 1.25  # of the longest answer seen, before an answer counts as endless
 
