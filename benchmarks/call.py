@@ -29,6 +29,16 @@ async def plain_async(a: int, b: int = 2) -> int:
     return a + b
 
 
+def plain_key(a: int, *, key: str | None = None) -> int:
+    """Add."""
+    return a
+
+
+def plain_star(*items: int, scale: int = 1) -> int:
+    """Add."""
+    return items[0] * scale
+
+
 class Plain:
     def method(self, a: int, b: int = 2) -> int:
         """Add."""
@@ -60,11 +70,17 @@ async def per_call_async(function: Callable[[int], object]) -> float:
 def measure() -> dict[str, float]:
     """Best microseconds of each, and what guarding adds."""
     guarded, guarded_async = guarded_tool(plain), guarded_tool(plain_async)
+    guarded_key = guarded_tool(idempotency_key="key")(plain_key)
+    guarded_star = guarded_tool(plain_star)
     jobs: dict[str, Callable[[], float]] = {
         "plain": lambda: per_call(plain),
         "guarded": lambda: per_call(guarded),
         "plain method": lambda: per_call(Plain().method),
         "guarded method": lambda: per_call(Guarded().method),
+        "plain with key": lambda: per_call(plain_key),
+        "guarded with key": lambda: per_call(guarded_key),
+        "plain with *args": lambda: per_call(plain_star),
+        "guarded with *args": lambda: per_call(guarded_star),
         "plain async": lambda: asyncio.run(per_call_async(plain_async)),
         "guarded async": lambda: asyncio.run(per_call_async(guarded_async)),
     }
@@ -74,7 +90,7 @@ def measure() -> dict[str, float]:
             best[name] = min(best[name], job())
     added = {
         f"added {kind}".strip(): best[f"guarded {kind}".strip()] - best[f"plain {kind}".strip()]
-        for kind in ("", "method", "async")
+        for kind in ("", "method", "with key", "with *args", "async")
     }
     return {**best, **added}
 
@@ -87,7 +103,7 @@ def main() -> None:
         print(json.dumps(found, indent=2))
         return
     for name, microseconds in found.items():
-        print(f"{name:16} {microseconds:7.3f} us")
+        print(f"{name:20} {microseconds:7.3f} us")
 
 
 if __name__ == "__main__":

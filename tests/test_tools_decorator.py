@@ -16,12 +16,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk
-from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
+from artis_sdk.tools import GuardedTool, Toolset, add_observer, guarded_tool, remove_observer
 
 # --- any signature, any call ------------------------------------------------------------------
 
@@ -113,6 +113,48 @@ def test_any_call_of_any_signature_gives_the_same(signature: Any, call: Any, is_
     tool = Toolset(guarded)["drawn"]
     assert result_of(tool, *call) == result_of(plain, *call)
     assert inspect.signature(tool) == inspect.signature(plain)
+
+
+class Arguments:
+    """Keeps what an observer is told of the arguments."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+
+    def called(self, tool: object, arguments: Any, *rest: Any) -> None:
+        self.seen.append(dict(arguments))
+
+
+@settings(deadline=None)
+@given(signatures(), calls(), st.booleans())
+def test_a_routed_call_keeps_its_arguments(signature: Any, call: Any, is_async: bool) -> None:
+    unnamed = {p.name for p in signature.parameters.values() if p.kind not in BY_NAME}
+    assume(
+        not unnamed & call[1].keys()
+    )  # one name for two arguments: a record by name cannot tell them apart
+    plain, observer = function_of(signature, is_async), Arguments()
+    guarded = guarded_tool(plain)
+    add_observer(observer)
+    try:
+        assert result_of(guarded, *call) == result_of(plain, *call)
+    finally:
+        remove_observer(observer)
+    try:
+        bound = signature.bind(*call[0], **call[1])
+    except TypeError:
+        assert observer.seen == []
+        return
+    bound.apply_defaults()
+    (arguments,) = observer.seen
+    defaults = {p.name: p.default for p in signature.parameters.values() if _has_default(p)}
+    kinds = {p.name: p.kind for p in signature.parameters.values()}
+    for name, value in bound.arguments.items():
+        if kinds[name] is inspect.Parameter.VAR_KEYWORD:
+            assert arguments.items() >= value.items()
+        elif kinds[name] is inspect.Parameter.VAR_POSITIONAL:
+            assert list(value) == arguments.get(name, [])
+        else:
+            assert arguments.get(name, defaults.get(name)) == value
 
 
 # --- identity ---------------------------------------------------------------------------------

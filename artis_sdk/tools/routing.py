@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from artis_sdk.tools.observe import observed, observed_async
 from artis_sdk.tools.world import current, route, watch
@@ -22,7 +22,7 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
         tool: what is called.
         function: its real function; one that still takes `self` when the tool has no object yet.
     """
-    if _is_simple(function) and tool.idempotency_key is None:
+    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
         return _same_parameters(tool, function)
     place_of_context = current.get
     watching = watch
@@ -92,65 +92,101 @@ def _on_object(
     return bound, bound.function, args[1:]
 
 
-# --- the same, at a third of the cost, for functions of positional parameters only ---------------
+# --- the same, at a third of the cost -------------------------------------------------------------
 # `*args, **kwargs` alone cost 0.1 us a call; a wrapper with the function's own parameters does not.
 
 
-def _is_simple(function: Callable[..., Any]) -> bool:
-    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
-        return False
+def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Callable[..., Any]:
     code = function.__code__
-    return not (
-        code.co_kwonlyargcount or code.co_posonlyargcount or code.co_flags & (CO_VARARGS | CO_VARKEYWORDS)
+    form = _Form(
+        code.co_posonlyargcount,
+        code.co_argcount,
+        code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount],
+        bool(code.co_flags & CO_VARARGS),
+        bool(code.co_flags & CO_VARKEYWORDS),
     )
+    names = code.co_varnames[: form.names]
+    given = _given(form, names, function)
 
+    def routed(*parts: Any) -> Any:
+        return _routed(tool, function, *given(*parts))
 
-def _same_parameters(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount]
-    given = _given(names, function.__defaults__ or ())
+    async def routed_async(*parts: Any) -> Any:
+        return await _routed_async(tool, function, *given(*parts))
 
-    def routed(*args: Any) -> Any:
-        return _routed(tool, function, *given(args))
-
-    async def routed_async(*args: Any) -> Any:
-        return await _routed_async(tool, function, *given(args))
-
-    make = _template(len(names), tool.is_async)
+    make = _template(form, tool.is_async)
     wrapper: Any = make(function, current.get, watch, routed_async if tool.is_async else routed)
     wrapper.__code__ = wrapper.__code__.replace(co_varnames=names)
     wrapper.__defaults__ = function.__defaults__
+    wrapper.__kwdefaults__ = function.__kwdefaults__
     result: Callable[..., Any] = wraps(function)(wrapper)
     return result
 
 
-def _given(
-    names: tuple[str, ...], defaults: tuple[Any, ...]
-) -> Callable[[tuple[Any, ...]], tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Takes the defaults out again of a call that has them filled in."""
-    required = len(names) - len(defaults)
+class _Form(NamedTuple):
+    """What kinds of parameters a function has, in the order in which its code names them."""
 
-    def given(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        named = {
+    positional_only: int
+    positional: int
+    keyword_only: tuple[str, ...]
+    has_args: bool
+    has_kwargs: bool
+
+    @property
+    def names(self) -> int:
+        return self.positional + len(self.keyword_only) + self.has_args + self.has_kwargs
+
+
+def _given(
+    form: _Form, names: tuple[str, ...], function: FunctionType
+) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Takes the defaults out again of a call that has them filled in."""
+    defaults, by_name = function.__defaults__ or (), function.__kwdefaults__ or {}
+    # By position goes what must, or what `*args` follow.
+    required = max(form.positional - len(defaults), form.positional_only)
+    defaults = defaults[len(defaults) - (form.positional - required) :]
+
+    def given(
+        positional: tuple[Any, ...],
+        keyword_only: tuple[Any, ...],
+        more: tuple[Any, ...],
+        named: dict[str, Any],
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        named |= {
             name: value
-            for name, value, default in zip(names[required:], args[required:], defaults, strict=True)
-            if value is not default
+            for name, value in zip(form.keyword_only, keyword_only, strict=True)
+            if name not in by_name or value is not by_name[name]
         }
-        return args[:required], named
+        if more:
+            return positional + more, named
+        for n, default in enumerate(defaults, required):
+            if positional[n] is not default:
+                named[names[n]] = positional[n]
+        return positional[:required], named
 
     return given
 
 
 @cache
-def _template(count: int, is_async: bool) -> Callable[..., Any]:
-    names = ", ".join(f"_{n}" for n in range(count))
+def _template(form: _Form, is_async: bool) -> Callable[..., Any]:
+    positional = [f"_{n}" for n in range(form.positional)]
+    keywords = [f"_{form.positional + n}" for n in range(len(form.keyword_only))]
+    args, kwargs = ["*more"] * form.has_args, ["**named"] * form.has_kwargs
+    parameters = [*positional, *(args or ["*"] * bool(keywords)), *keywords, *kwargs]
+    if form.positional_only:
+        parameters.insert(form.positional_only, "/")
+    by_name = [f"{name}={value}" for name, value in zip(form.keyword_only, keywords, strict=True)]
+    parts = (
+        f"({''.join(f'{name}, ' for name in positional)}), ({''.join(f'{name}, ' for name in keywords)}),"
+        f" {'more' if args else '()'}, {'named' if kwargs else '{}'}"
+    )
     a_sync, a_wait = ("async ", "await ") if is_async else ("", "")
     source = f"""
 def make(artis_function, artis_place, artis_watch, artis_routed):
-    {a_sync}def call({names}):
+    {a_sync}def call({", ".join(parameters)}):
         if artis_place() is None and not artis_watch.on:
-            return {a_wait}artis_function({names})
-        return {a_wait}artis_routed({names})
+            return {a_wait}artis_function({", ".join([*positional, *args, *by_name, *kwargs])})
+        return {a_wait}artis_routed({parts})
     return call
 """
     scope: dict[str, Any] = {}
