@@ -28,7 +28,7 @@ from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.codec import dumps, loads
 from artis_sdk.logs.late import Scope, late_record
 from artis_sdk.logs.unwrap import secret_values
-from artis_sdk.records import CallRecord, Outcome, Provenance, new_id
+from artis_sdk.records import CallRecord, new_id
 from artis_sdk.tools import add_observer, remove_observer
 from artis_sdk.tools.jsonable import jsonable, public_attributes
 
@@ -215,11 +215,8 @@ class _Recorder:
             if tool.idempotency_key in arguments:
                 arguments = {name: arguments[name] for name in arguments if name != tool.idempotency_key}
             seen = _snapshot(arguments, value)
-            failure: Outcome | str | None
-            if error is None:
-                failure = tool.failure_type(value)
-            else:
-                failure = tool.outcome_of_error(error, Provenance.REAL, duration)
+            failure: tuple[str, str] | str | None
+            failure = tool.failure_type(value) if error is None else tool.failure_of_error(error)
             secrets = secret_values((arguments, value)) if _STARS in seen else ()
             place = _scopes.get().get(self.file) or _maker()
             self.log.append_late(

@@ -13,7 +13,6 @@ from artis_sdk.records import (
     Evaluation,
     History,
     Outcome,
-    Provenance,
     Recommendation,
     Request,
     Risk,
@@ -93,13 +92,8 @@ class ObservedTool(Tool, Protocol):
     def failure_type(self, result: Any) -> str | None:
         """Of a returned value or an exception, by the tool's own `failures=` rules; None for a success."""
 
-    def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
-        """A returned value as an outcome, by the tool's own `failures=` rules."""
-
-    def outcome_of_error(
-        self, error: BaseException, provenance: Provenance, duration: float | None = None
-    ) -> Outcome:
-        """A raised exception as an outcome, by the tool's own `failures=` rules."""
+    def failure_of_error(self, error: BaseException) -> tuple[str, str]:
+        """Failure type and message of a raised exception, by the tool's own `failures=` rules."""
 
 
 class Observer(Protocol):

@@ -35,7 +35,7 @@ class Scope:
 def late_record(
     tool: ObservedTool,
     seen: bytes,
-    failure: Outcome | str | None,
+    failure: tuple[str, str] | str | None,
     secrets: Iterable[str],
     at: float,
     duration: float,
@@ -47,7 +47,8 @@ def late_record(
     Args:
         tool: what was called.
         seen: JSON array of the arguments and the returned value.
-        failure: the outcome of a call that raised; else the failure type of what it returned, if any.
+        failure: type and message of what the call raised; else the failure type of what it returned, if
+            any.
         secrets: values that are secret wherever they stand.
         at: seconds since the epoch, when it began.
         duration: seconds.
@@ -58,19 +59,18 @@ def late_record(
     name, history = new_id(), History()
     arguments, value = loads(seen)
     call = ToolCall.model_construct(id=name, tool=tool.name, arguments=arguments, raw=None, malformed=None)
-    if isinstance(failure, Outcome):
-        outcome = failure
-    else:
-        outcome = Outcome.model_construct(
-            ok=failure is None,
-            value=value,
-            failure_type=failure,
-            message=None,
-            raised=False,
-            provenance=Provenance.REAL,
-            raw=None,
-            duration=duration,
-        )
+    raised = isinstance(failure, tuple)
+    failure_type, message = failure if isinstance(failure, tuple) else (failure, None)
+    outcome = Outcome.model_construct(
+        ok=failure is None,
+        value=value,
+        failure_type=failure_type,
+        message=message,
+        raised=raised,
+        provenance=Provenance.REAL,
+        raw=None,
+        duration=duration,
+    )
     scope = place if isinstance(place, Scope) else None
     if scope is not None:
         history = scope.before(ended - duration)

@@ -262,9 +262,12 @@ class GuardedTool(Generic[P, R]):
         self, error: BaseException, provenance: Provenance, duration: float | None = None
     ) -> Outcome:
         """A raised exception as an outcome, by the tool's `failures=` rules."""
+        return Outcome.failure(*self.failure_of_error(error), provenance, raised=True, duration=duration)
+
+    def failure_of_error(self, error: BaseException) -> tuple[str, str]:
+        """Type and message of a raised exception."""
         failure_type = self._definition.failures.classify(error) or type(error).__name__
-        message = error.message if isinstance(error, ToolFailure) else str(error)
-        return Outcome.failure(failure_type, message, provenance, raised=True, duration=duration)
+        return failure_type, error.message if isinstance(error, ToolFailure) else str(error)
 
     def reply(self, outcome: Outcome) -> Reply:
         """A predicted outcome as the caller of the real tool would see it.
