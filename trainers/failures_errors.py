@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -72,9 +73,22 @@ def identifiers(nodes: Iterable[ast.AST | None]) -> frozenset[str]:
     return frozenset(found) - {"self", "cls", "len", "str", "int", "float", "isinstance", "any", "all"}
 
 
+def _shows_its_message(error: type[BaseException]) -> bool:
+    """Whether a builtin exception made with one text shows that text, KeyError in quotes."""
+    try:
+        return str(error("x")) in ("x", "'x'")
+    except TypeError:
+        return False
+
+
+_PLAIN = [
+    error
+    for error in vars(builtins).values()
+    if isinstance(error, type) and issubclass(error, BaseException) and _shows_its_message(error)
+]
 # Messages of exceptions that keep these are what they were made with.
-_PLAIN_INITS = frozenset({BaseException.__init__, Exception.__init__, ValueError.__init__, OSError.__init__})
-_PLAIN_STRS = frozenset({BaseException.__str__, Exception.__str__, KeyError.__str__, OSError.__str__})
+_PLAIN_INITS = frozenset(error.__init__ for error in _PLAIN)
+_PLAIN_STRS = frozenset(error.__str__ for error in _PLAIN)
 
 
 def shapes_of_locals(node: ast.AST, scope: dict[str, Any]) -> dict[str, Any]:
