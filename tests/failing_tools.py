@@ -116,11 +116,12 @@ class Shop:
     @guarded_tool(risk=Risk.READ_ONLY)
     def note(
         self,
-        order: dict[str, Any],
+        item: str,
+        count: int,
         tone: Literal["kind", "stern"] = "kind",  # fails: note
     ) -> str:
         """Read an order aloud."""
-        made = Order(**order)
+        made = Order(item=item, count=count)
         return f"{made.count} of {made.item}, {tone}"
 
     @guarded_tool(risk=Risk.READ_ONLY)

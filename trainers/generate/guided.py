@@ -290,8 +290,9 @@ class Guided:
         if not worked:
             return self._new_call(tool, world)
         call = self._random.choice([k for k in worked if k.draft.world == world] or worked).draft.calls[-1]
-        if call.arguments and self._random.random() < 0.3:
-            name = self._random.choice(list(call.arguments))
+        known = [name for name in call.arguments if name in self._properties(tool)]
+        if known and self._random.random() < 0.3:
+            name = self._random.choice(known)
             value = self._value(tool, name, world, None)
             call = ToolCall(tool=tool, arguments={**call.arguments, name: value})
         return call
@@ -328,8 +329,11 @@ class Guided:
         if mode is not None and mode.tool == tool:
             names = mode.site.names - {name}
             beside = [v for other in sorted(names) for v in local.named(other) or local.near(other)]
+            compared = self._hints[tool].of(names)
+            if kind is str:  # a number that is compared may have been read from this text
+                groups.append([str(v) for v in compared if type(v) in (int, float)])
             groups += [
-                self._hints[tool].of(names),
+                compared,
                 [n for value in beside for n in (value, *neighbours(value))],
             ]
             groups += [triggers(mode.site.condition)] * 4

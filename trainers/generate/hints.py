@@ -60,6 +60,10 @@ class Hints:
             match node:
                 case ast.Compare():
                     self._comparison(node, names, containers)
+                case ast.Match(subject=subject, cases=cases):
+                    patterns = [p for case in cases for p in ast.walk(case.pattern)]
+                    values = [p.value for p in patterns if isinstance(p, ast.MatchValue)]
+                    self._associate([subject], [c for value in values for c in _constants(value, names)])
                 case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Attribute() as tested):
                     self._associate([tested], list(_FALSE))
                 case ast.BoolOp(values=values):

@@ -38,6 +38,7 @@ SOURCES: Final = (agents.NAME, Mutation.name, Guided.name, targeted.NAME)
 _AGENTS_SHARE = 0.4  # of the calls, where other sources come after
 _TARGETED_SHARE = 0.1  # of the calls is kept for it
 _PROGRESS = 50  # tasks between two tellings
+_STATES = 1000  # start states whose values are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ class _Run:
         return self.runner.spent or self.generated.coverage.share >= self.runner.budget.coverage
 
     def read(self, log: CallLog | Iterable[CallRecord] | None) -> None:
-        """Take in the real calls: their tasks, their values, and what they reached."""
+        """Take in the real calls: their tasks, the values in them and in their states, what they reached."""
         if log is None:
             return
         records = log.records if isinstance(log, CallLog) else list(log).__iter__
@@ -185,6 +186,8 @@ class _Run:
         for task in self.tasks:
             for call in task.calls:
                 self.pool.add_call(call)
+        for world in sorted({task.world for task in self.tasks})[:_STATES]:
+            self.pool.add_state(self.runner.state(world))
 
     # --- sources ----------------------------------------------------------------------------------
 
@@ -221,8 +224,8 @@ class _Run:
             makers.append(Mutation(self.tasks, self.pool, Random(f"{self.seed}:mutation")))
         if Guided.name in wanted:
             makers.append(self._guided())
-        found = {maker.name: 1 for maker in makers}
-        spent = {maker.name: _FAIR for maker in makers}
+        found = {maker.name: _HOPED for maker in makers}
+        spent = {maker.name: _HOPED for maker in makers}
         while makers and not stop.is_set() and not self.complete:
             maker = max(makers, key=lambda m: found[m.name] / spent[m.name])
             before = self.runner.calls
@@ -264,7 +267,7 @@ class _Run:
         return Progress(source, self.runner.calls, self.generated.rows, coverage.reached, len(coverage.modes))
 
 
-_FAIR = 50  # calls that each source is taken to have made at first
+_HOPED = 50  # calls that each source is taken to have made, each with something new, so that all are tried
 
 
 def _checked(wanted: list[str], writer: Backend | None) -> list[str]:
