@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from artis_sdk.pocket.bank import (
     CURRENCIES,
@@ -68,13 +68,13 @@ class Desk:
 
     @READ
     def get_limit(self, account: str) -> dict[str, int]:
-        """Daily limit of an account and what has left it today.
+        """Daily limit of an account and how much of it is left today.
 
         Args:
             account: identifier, such as A417.
         """
         found = self.bank.account(account)
-        return {"limit": found.limit, "sent_today": found.sent_today}
+        return {"limit": found.limit, "left": found.limit - found.sent_today}
 
     @READ
     def get_transfer(self, transfer: str) -> dict[str, Any]:
@@ -193,7 +193,7 @@ class Desk:
         if amount > found.limit:
             self.bank.require_manager("raise limits")
         found.limit = amount
-        return {"account": account, "limit": amount}
+        return {"limit": amount}
 
     @CHANGE
     def schedule_transfer(self, source: str, target: str, amount: int, day: int) -> dict[str, str]:
@@ -246,7 +246,7 @@ class Desk:
         receiving.balance += amount
         made = Transfer(self.bank.new_id("T"), source, target, amount, self.bank.day)
         self.bank.transfers[made.id] = made
-        return {"transfer": made.id, "source": source, "target": target, "amount": amount}
+        return {"transfer": made.id}
 
     @FINAL
     def convert(self, source: str, target: str, amount: int) -> dict[str, Any]:
@@ -265,7 +265,7 @@ class Desk:
             raise WrongCurrency(f"{source} and {target} have different owners")
         self.bank.debit(paying, amount)
         receiving.balance += amount * EURO_VALUE[paying.currency] // EURO_VALUE[receiving.currency]
-        return {"converted": amount, "source": source, "target": target}
+        return {"converted": amount}
 
     @FINAL
     def refund(self, transfer: str) -> dict[str, str]:
@@ -297,7 +297,7 @@ class Desk:
         """
         positive(amount)
         self.bank.debit(self.bank.usable(account), amount)
-        return {"paid_out": amount, "account": account}
+        return {"paid_out": amount}
 
     @FINAL
     def close_account(self, account: str) -> dict[str, str]:
@@ -309,7 +309,7 @@ class Desk:
         found = self.bank.account(account)
         self.bank.require_manager("close accounts")
         if found.balance > 0:
-            raise OverLimit(f"account {account} still holds {found.balance}")
+            raise OverLimit(f"account {account} is not empty")
         found.status = "closed"
         return {"closed": account}
 
@@ -335,3 +335,9 @@ class Desk:
 def pocket_tools(bank: Bank) -> Toolset:
     """The desk's 17 tools over a bank."""
     return Toolset.from_object(Desk(bank))
+
+
+TOOL_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    tool.name: tuple(tool.spec.parameters["properties"]) for tool in pocket_tools(Bank())
+}
+"""The desk's tools, each with its parameters."""

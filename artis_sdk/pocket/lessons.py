@@ -1,0 +1,356 @@
+"""What the pocket model learns: each role's part in the oracle's plays, in the very prompts of the SDK."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from artis_sdk.loop.views import task_history, trajectory
+from artis_sdk.pocket.bank import Bank
+from artis_sdk.pocket.chat import FORM, Segment, pocket_prompts, segments
+from artis_sdk.pocket.oracle import Oracle, Played, state_of
+from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
+from artis_sdk.prompts import Data, call_view, encode, encode_lines, encode_spaced
+from artis_sdk.records import Attempt, History, Message, Risk, Step, Task
+from artis_sdk.simulators.answers import typed_answer
+from artis_sdk.simulators.form import Prompter
+
+NOT_ASKED: Final = "not as asked"
+DONE: Final = "Done."
+NO_TOOL_CHOICE: Final = "no tool"
+_FAILURES_KEPT: Final = 0.5
+"""Of the refused calls, in the simulator's lessons: real logs hold few."""
+_DULL: Final = 0.35
+"""Of the look-ups by name, which are most of the calls and easily learned."""
+
+
+def use(choice: str) -> str:
+    return f"use {choice}"
+
+
+def avoid(choice: str) -> str:
+    return f"avoid {choice}"
+
+
+def answer(turn: Turn, played: Played) -> str:
+    """What the agent says at the end."""
+    if not played.steps:
+        return turn.reply
+    last = played.steps[-1].outcome
+    if not last.ok:
+        return f"Not done: {last.message}."
+    if not turn.reads:
+        return DONE
+    value = last.value
+    if turn.asked and isinstance(value, dict):
+        value = value[turn.asked]
+    if isinstance(value, list):
+        return f"{', '.join(map(str, value))}." if value else "None."
+    return f"It is {value}."
+
+
+def said(steps: History, final: str) -> list[Message]:
+    """The agent's messages and the results: look-ups by name together, everything else by itself."""
+    messages: list[Message] = []
+    group: list[Step] = []
+
+    def close() -> None:
+        if group:
+            messages.append(Message(role="assistant", tool_calls=tuple(step.call for step in group)))
+            messages.extend(
+                Message(
+                    role="tool",
+                    content=encode(step.outcome.content()),
+                    tool_call_id=step.call.id,
+                    failed=not step.outcome.ok,
+                )
+                for step in group
+            )
+            group.clear()
+
+    for step in steps:
+        if step.call.tool != "list_accounts" or (group and group[-1].call.tool != "list_accounts"):
+            close()
+        group.append(step)
+        if step.call.tool != "list_accounts":
+            close()
+    close()
+    return [*messages, Message(role="assistant", content=final)]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A turn about to be played: the bank as it stands, and what was said before."""
+
+    task: PocketTask
+    turn: Turn
+    bank: Bank
+    conversation: tuple[Message, ...]
+    ways: tuple[tuple[Way, Played], ...]
+
+    @property
+    def good(self) -> list[Way]:
+        return [way for way, played in self.ways if played.good]
+
+    def played(self, way: Way | None) -> Played:
+        if way is None:
+            return Played((), self.bank)
+        return next(played for known, played in self.ways if known is way)
+
+
+class Lessons:
+    """Writes lessons of all roles.
+
+    Args:
+        seed: of what is drawn; the tasks come with their own.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.oracle = Oracle()
+        self._rng = random.Random(seed)
+        self._prompts = pocket_prompts()
+        specs = {tool.name: tool.spec for tool in self.oracle.tools}
+        self._specs = specs
+        self._prompter = Prompter(self._prompts, specs, FORM, typed=True)
+        self._reads = frozenset(name for name, spec in specs.items() if spec.risk is Risk.READ_ONLY)
+
+    # --- scenes -------------------------------------------------------------------------------
+
+    def scenes(self, task: PocketTask) -> Iterator[Scene]:
+        """A task's turns, each after good plans for those before it."""
+        bank, conversation = task.bank, tuple[Message, ...]()
+        for turn in task.turns:
+            ways = tuple((way, self.oracle.play(bank, way.calls)) for way in turn.ways)
+            scene = Scene(task, turn, bank, conversation, ways)
+            yield scene
+            way = self._rng.choice(scene.good) if scene.good else self._drawn(turn.ways)
+            played = scene.played(way)
+            bank = played.bank
+            conversation += (
+                Message(role="user", content=turn.query),
+                *said(played.steps, answer(turn, played)),
+            )
+
+    def _drawn(self, ways: Sequence[Way]) -> Way | None:
+        return self._rng.choices(ways, [way.weight for way in ways])[0] if ways else None
+
+    def _task(self, scene: Scene) -> Task:
+        specs = tuple(self._specs[name] for name in scene.task.offered)
+        return Task(query=scene.turn.query, conversation=scene.conversation, tools=specs)
+
+    def _attempt(self, scene: Scene, way: Way | None) -> Attempt:
+        played = scene.played(way)
+        return Attempt(index=0, steps=played.steps, answer=answer(scene.turn, played))
+
+    # --- the agent ----------------------------------------------------------------------------
+
+    def agent(self, scene: Scene) -> list[Segment]:
+        """The agent: without advice what comes to mind, with advice what it says."""
+        rng, ways = self._rng, scene.turn.ways
+        kind = rng.random()
+        hints: list[str] = []
+        recommendation: str | None = None
+        if kind < 0.45:
+            way = self._drawn(ways)
+        elif kind < 0.7:
+            hints, way = self._hints(scene)
+        elif rng.random() < 0.8 or not ways:
+            way = self._drawn(scene.good or ways) if rng.random() < 0.85 else self._drawn(ways)
+            recommendation = use(way.choice if way else NO_TOOL_CHOICE)
+        else:
+            avoided, way = self._avoided(ways)
+            recommendation = ", ".join(map(avoid, dict.fromkeys(avoided)))
+        attempts = [_view(hint) for hint in hints]
+        query = self._prompts.render(
+            "action_user", query=scene.turn.query, attempts=attempts, recommendation=recommendation
+        )
+        played = scene.played(way)
+        messages = [
+            Message(role="system", content=self._prompts.render("action_system", functions=None)),
+            *scene.conversation,
+            Message(role="user", content=query),
+            *said(played.steps, answer(scene.turn, played)),
+        ]
+        return segments(messages, scene.task.offered)
+
+    def _hints(self, scene: Scene) -> tuple[list[str], Way | None]:
+        """What earlier attempts have taught, and what then is done."""
+        ways = scene.turn.ways
+        if not ways:
+            return [use(NO_TOOL_CHOICE)] * self._rng.randint(1, 4), None
+        avoided, way = self._avoided(ways)
+        hints = [avoid(choice) for choice in avoided]
+        if self._rng.random() < 0.4:
+            hints += [use(way.choice)] * self._rng.randint(1, 3)
+        elif self._rng.random() < 0.1:
+            hints.append(NOT_ASKED)
+        return hints, way
+
+    def _avoided(self, ways: Sequence[Way]) -> tuple[list[str], Way]:
+        """Choices that did not work out, and one that is left; of none that is left any."""
+        count = self._rng.randint(1, max(1, len(ways) - 1))
+        gone: list[Way] = []
+        while len(gone) < count:
+            way = self._drawn([way for way in ways if way not in gone])
+            assert way is not None
+            gone.append(way)
+        left = self._drawn([way for way in ways if way not in gone]) or self._drawn(ways)
+        assert left is not None
+        repeated = [way for way in gone for _ in range(1 if self._rng.random() < 0.8 else 2)]
+        return [way.choice for way in repeated], left
+
+    # --- the judges ---------------------------------------------------------------------------
+
+    def judge(self, scene: Scene) -> list[Segment]:
+        """The evaluator: a refused call is wrong, and so is something that was not asked for."""
+        way = self._drawn(scene.turn.ways) if self._rng.random() < 0.6 else None
+        way = way or (self._rng.choice(scene.turn.ways) if scene.turn.ways else None)
+        attempt = self._attempt(scene, way)
+        spoilt = self._spoilt(scene, attempt) if self._rng.random() < 0.15 else None
+        attempt = spoilt or attempt
+        user = self._prompts.render(
+            "evaluation_user",
+            tool_documents=Data(""),
+            history=task_history(self._task(scene)),
+            simulation=trajectory(attempt),
+        )
+        choice = way.choice if way else NO_TOOL_CHOICE
+        refused = next((step for step in attempt.steps if not step.outcome.ok), None)
+        if refused is not None:
+            told = verdict(f"{refused.call.tool}: {refused.outcome.type}", False, avoid(choice))
+        elif spoilt is not None:
+            told = verdict(NOT_ASKED, False, NOT_ASKED)
+        else:
+            told = verdict(use(choice), True, "")
+        return self._asked("evaluation_system", user, told)
+
+    def _spoilt(self, scene: Scene, attempt: Attempt) -> Attempt | None:
+        """The same attempt with a mistake that no tool refuses: only the request tells."""
+        steps = attempt.steps
+        changing = [n for n, step in enumerate(steps) if step.call.tool not in self._reads]
+        if not changing or not all(step.outcome.ok for step in steps):
+            return None
+        at = self._rng.choice(changing)
+        call = steps[at].call
+        sum_ = call.arguments.get("amount")
+        if self._rng.random() < 0.5 or not isinstance(sum_, int):
+            kept = (*steps[:at], *steps[at + 1 :])
+            return attempt.model_copy(update={"steps": kept})
+        wrong = {
+            **call.arguments,
+            "amount": self._rng.choice([sum_ + 10, sum_ * 10, 10 * self._rng.randint(1, 49)]),
+        }
+        if wrong["amount"] == sum_:
+            return None
+        step = Step(call=call.model_copy(update={"arguments": wrong}), outcome=steps[at].outcome)
+        return attempt.model_copy(update={"steps": (*steps[:at], step, *steps[at + 1 :])})
+
+    def advisor(self, scene: Scene) -> list[Segment]:
+        """The summarizer: what worked most often, else what to avoid."""
+        ways, good = scene.turn.ways, scene.good
+        drawn = [self._drawn(ways) for _ in range(self._rng.choice((1, 2, 3, 3, 4, 5, 5, 6, 8)))]
+        views: list[dict[str, object]] = []
+        worked: list[str] = []
+        avoided: dict[str, None] = {}
+        for way in drawn:
+            choice = way.choice if way else NO_TOOL_CHOICE
+            if self._rng.random() < 0.05:
+                views.append(_view(NOT_ASKED))
+            elif way is None or way in good:
+                worked.append(use(choice))
+                views.append(_view(None, worked[-1]))
+            else:
+                avoided[avoid(choice)] = None
+                views.append(_view(avoid(choice)))
+        user = self._prompts.render("summary_user", tool_documents=Data(""), history=Data(""), attempts=views)
+        against = ", ".join(avoided)
+        best = max(dict.fromkeys(worked), key=worked.count) if worked else against or NOT_ASKED
+        told = encode_spaced({"recommendation": best, "rationale": against if worked else ""})
+        return self._asked("summary_system", user, told)
+
+    def scorer(self, scene: Scene) -> list[Segment]:
+        """The scoring agents of the baselines: one step of a plan, with nothing known of how it will go."""
+        suggests = self._rng.random() < 0.5
+        kind = "revision" if suggests else "scoring"
+        way = self._drawn(scene.turn.ways)
+        played = scene.played(way)
+        messages = said(played.steps, answer(scene.turn, played))
+        places = [n for n, message in enumerate(messages) if message.role == "assistant"]
+        at = self._rng.choice(places)
+        shown = messages[at]
+        views = list(map(call_view, shown.tool_calls)) or [{"answer": shown.content}]
+        right = way is None or played.good
+        if self._rng.random() < 0.2 and shown.tool_calls:
+            views, right = self._wrong_views(views), False
+        told: dict[str, object] = {"evaluation": "good" if right else "doubtful"}
+        if suggests:
+            told["suggestion"] = "" if right else avoid(way.choice if way else NO_TOOL_CHOICE)
+        told["score"] = 9 if right else 2
+        user = self._prompts.render(
+            f"{kind}_user",
+            tool_documents=Data(""),
+            history=task_history(self._task(scene), messages[:at]),
+            simulation=encode_lines(views),
+        )
+        return self._asked(f"{kind}_system", user, encode_spaced(told))
+
+    def _wrong_views(self, views: list[dict[str, object]]) -> list[dict[str, object]]:
+        call = Call(self._rng.choice(sorted(self._specs)), {"account": f"A{self._rng.randint(100, 499)}"})
+        return [*views[:-1], {"name": call.tool, "arguments": dict(call.arguments)}]
+
+    # --- the simulator ------------------------------------------------------------------------
+
+    def simulator(self, scene: Scene) -> Iterator[list[Segment]]:
+        """Calls of one play with what the bank gave back; few of them refused."""
+        for step, history in self.calls(scene):
+            yield self.simulated(scene.bank, step, history)
+
+    def simulated(self, bank: Bank, step: Step, history: History) -> list[Segment]:
+        """One call as the simulator is asked, and its outcome."""
+        prompt = self._prompter.prompt([step.call], state_of(bank), history)
+        answer = Message(role="assistant", content=typed_answer([step.outcome]))
+        return segments([*prompt.messages, answer])
+
+    def calls(self, scene: Scene, failures: float = _FAILURES_KEPT) -> Iterator[tuple[Step, History]]:
+        """The calls of one plan that are worth a lesson, each with the calls before it.
+
+        Args:
+            scene: whose plans.
+            failures: share of the refused calls that are kept.
+        """
+        way = self._drawn(scene.turn.ways)
+        steps = scene.played(way).steps
+        for n, step in enumerate(steps):
+            if step.call.tool == "list_accounts" and self._rng.random() > _DULL:
+                continue
+            if not step.outcome.ok and self._rng.random() > failures:
+                continue
+            yield step, steps[:n]
+
+    def _asked(self, system: str, user: str, told: str) -> list[Segment]:
+        fields = {"typed": True} if system == "simulator_system" else {}
+        messages = [
+            Message(role="system", content=self._prompts.render(system, **fields)),
+            Message(role="user", content=user),
+            Message(role="assistant", content=told),
+        ]
+        return segments(messages)
+
+
+def _view(suggestion: str | None, explanation: str = "") -> dict[str, object]:
+    """An attempt as templates are given it; a suggestion is of one that was judged wrong."""
+    return {
+        "action": Data(""),
+        "evaluation": {"correct": suggestion is None, "explanation": explanation},
+        "suggestion": suggestion,
+    }
+
+
+def verdict(reason: str, correct: bool, suggestion: str) -> str:
+    """An evaluation as the SDK reads it."""
+    return (
+        f"<Evaluation>{reason}</Evaluation><Result>{int(correct)}</Result>"
+        f"<Suggestion>{suggestion}</Suggestion>"
+    )

@@ -1,0 +1,93 @@
+"""The pocket model before it has learned anything: its tokenizer and its sizes. Needs the train extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from artis_sdk.pocket.chat import CLOSE, END, OPEN, START, TEMPLATE
+
+# The pre-tokenizer of Qwen2, which llama.cpp knows by name: digits stand one by one.
+SPLIT: Final = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+PAD: Final = "<|endoftext|>"
+VOCABULARY: Final = 1024
+CONTEXT: Final = 2048
+SIZES: Final[dict[str, Any]] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 192,
+    "intermediate_size": 512,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 6,
+    "head_dim": 32,
+    "max_position_embeddings": CONTEXT,
+    "tie_word_embeddings": False,
+}
+"""3.0 million parameters, Llama-shaped."""
+
+
+def make_tokenizer(texts: Iterable[str]) -> Any:
+    """A byte-level BPE tokenizer of `VOCABULARY` ids, trained on some texts."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    bpe.decoder = decoders.ByteLevel()
+    special, marks = (PAD, START, END), (OPEN, CLOSE)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    bpe.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY - len(special) - len(marks), initial_alphabet=alphabet, show_progress=False
+        ),
+    )
+    bpe.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
+    bpe.add_tokens([AddedToken(text, special=False, normalized=False) for text in marks])
+    fast: Any = PreTrainedTokenizerFast
+    return fast(
+        tokenizer_object=bpe,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=[START],
+        chat_template=TEMPLATE,
+        clean_up_tokenization_spaces=False,
+        model_max_length=CONTEXT,
+    )
+
+
+def make_model(tokenizer: Any, seed: int) -> Any:
+    """The untrained model."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        **SIZES,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model: Any = LlamaForCausalLM
+    return model(config)
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a Hugging Face folder, weights in half precision."""
+    import copy
+
+    import torch
+
+    half = copy.deepcopy(model).to(torch.float16)
+    half.config.dtype = "float16"
+    half.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

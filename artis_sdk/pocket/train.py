@@ -1,0 +1,252 @@
+"""`python -m artis_sdk.pocket.train`: the recipe of the pocket model. Needs the train extra.
+
+Every step has tasks of its own, made on the spot from the step's number, so that no row is seen twice and
+a resumed run goes on exactly where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import torch
+
+from artis_sdk.pocket.chat import Segment
+from artis_sdk.pocket.families import make
+from artis_sdk.pocket.lessons import Lessons
+from artis_sdk.pocket.muon import Muon
+from artis_sdk.pocket.shape import make_model, make_tokenizer, save
+
+TOKENS: Final = 4096  # of one optimizer step
+MICRO: Final = 2048  # of one forward pass, padding included
+LONGEST: Final = 700  # a longer lesson is left out
+WARMUP: Final = 60  # steps
+DECAY: Final = 0.35  # share of the steps over which the learning rate falls to nothing
+MUON: Final = 4e-3
+ADAM: Final = 3e-3
+SAVE_EVERY: Final = 240.0  # seconds
+SHARES: Final[dict[str, float]] = {
+    "agent": 1.0,
+    "judge": 0.4,
+    "advisor": 0.12,
+    "scorer": 0.15,
+    "simulator": 1.6,
+}
+"""Lessons of each role for one turn of a task."""
+
+
+class Lesson(NamedTuple):
+    ids: list[int]
+    learned: list[bool]
+
+
+def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
+    """The lessons of one step, without end: role and conversation."""
+    writer = Lessons(seed=step)
+    rng = random.Random(f"{seed}-{step}")
+    number = 0
+    while True:
+        for scene in writer.scenes(make(f"train-{seed}-{step}-{number}", "train")):
+            yield "agent", writer.agent(scene)
+            for role, write in (
+                ("judge", writer.judge),
+                ("advisor", writer.advisor),
+                ("scorer", writer.scorer),
+            ):
+                if rng.random() < SHARES[role]:
+                    yield role, write(scene)
+            calls = list(writer.simulator(scene))
+            while rng.random() < SHARES["simulator"] / 2 and calls:
+                yield "simulator", calls.pop(rng.randrange(len(calls)))
+        number += 1
+
+
+def tokenized(tokenizer: Any, conversation: list[Segment]) -> Lesson:
+    """Token ids, and which of them the model has to write."""
+    ids: list[int] = []
+    learned: list[bool] = []
+    for segment in conversation:
+        piece = tokenizer(segment.text, add_special_tokens=False)["input_ids"]
+        ids += piece
+        learned += [segment.learned] * len(piece)
+    return Lesson(ids, learned)
+
+
+def batch_of(tokenizer: Any, step: int, seed: int) -> list[list[Lesson]]:
+    """A step's lessons, in groups of like length."""
+    taken: list[Lesson] = []
+    size = 0
+    for _, conversation in lessons(step, seed):
+        lesson = tokenized(tokenizer, conversation)
+        if len(lesson.ids) > LONGEST:
+            continue
+        taken.append(lesson)
+        size += len(lesson.ids)
+        if size >= TOKENS:
+            break
+    taken.sort(key=lambda lesson: len(lesson.ids))
+    groups: list[list[Lesson]] = [[]]
+    for lesson in taken:
+        if groups[-1] and (len(groups[-1]) + 1) * len(lesson.ids) > MICRO:
+            groups.append([])
+        groups[-1].append(lesson)
+    return groups
+
+
+def loss_of(body: Any, head: Any, group: list[Lesson]) -> tuple[Any, int]:
+    """Sum of the losses on what is to be written, and how many tokens that is."""
+    width = max(len(lesson.ids) for lesson in group)
+    ids = torch.zeros(len(group), width, dtype=torch.long)
+    learned = torch.zeros(len(group), width, dtype=torch.bool)
+    for row, lesson in enumerate(group):  # padding on the right: causal attention does not see it
+        ids[row, : len(lesson.ids)] = torch.tensor(lesson.ids)
+        learned[row, : len(lesson.ids)] = torch.tensor(lesson.learned)
+    hidden = body(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    wanted = learned[:, 1:]
+    logits = head(hidden[wanted])
+    loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="sum")
+    return loss, int(wanted.sum())
+
+
+def optimizers(model: Any) -> list[Any]:
+    """Muon for the matrices inside the layers, AdamW for embeddings and norms."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers" in name]
+    known = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in known]
+    return [
+        Muon(matrices, lr=MUON),
+        torch.optim.AdamW(others, lr=ADAM, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the full learning rate."""
+    return min(1.0, (step + 1) / WARMUP, (steps - step) / max(1.0, DECAY * steps))
+
+
+class Run:
+    """A training run in its folder."""
+
+    def __init__(self, folder: Path, *, steps: int, seed: int, compiled: bool = False) -> None:
+        self.folder = folder
+        self.steps = steps
+        self.seed = seed
+        self.step = 0
+        self.seconds = 0.0
+        self.tokens = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer = self._tokenizer()
+        self.model = make_model(self.tokenizer, seed)
+        self.optimizers = optimizers(self.model)
+        if self._state.exists():
+            self._load()
+        self._body = torch.compile(self.model.model, dynamic=True) if compiled else self.model.model
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.pt"
+
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        where = self.folder / "tokenizer"
+        if not where.exists():
+            texts = ("".join(s.text for s in c) for _, c in islice(lessons(-1, self.seed), 4000))
+            make_tokenizer(texts).save_pretrained(where)
+        return AutoTokenizer.from_pretrained(where)
+
+    def train(self) -> None:
+        """Go on until all steps are done, saving every few minutes and at the end."""
+        saved = began = time.monotonic()
+        before = self.seconds
+        mean = 0.0
+        while self.step < self.steps:
+            share = rate(self.step, self.steps)
+            for optimizer, full in zip(self.optimizers, (MUON, ADAM), strict=True):
+                for group in optimizer.param_groups:
+                    group["lr"] = full * share
+            loss = self._learn(batch_of(self.tokenizer, self.step, self.seed))
+            mean = loss if mean == 0.0 else 0.95 * mean + 0.05 * loss
+            self.step += 1
+            self.seconds = before + time.monotonic() - began
+            if self.step % 10 == 0:
+                print(
+                    f"step {self.step}/{self.steps}  loss {mean:.4f}  tokens {self.tokens:,}  "
+                    f"{self.seconds:,.0f} s",
+                    flush=True,
+                )
+            if time.monotonic() - saved > SAVE_EVERY:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def _learn(self, groups: list[list[Lesson]]) -> float:
+        count = sum(sum(lesson.learned[1:]) for group in groups for lesson in group)
+        total = 0.0
+        for group in groups:
+            loss, _ = loss_of(self._body, self.model.lm_head, group)
+            (loss / count).backward()
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.tokens += sum(len(lesson.ids) for group in groups for lesson in group)
+        return total / count
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all, and the model beside it."""
+        partial = self._state.with_suffix(".partial")
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "step": self.step,
+                "seconds": self.seconds,
+                "tokens": self.tokens,
+            },
+            partial,
+        )
+        partial.rename(self._state)
+        save(self.model, self.tokenizer, self.folder / "model")
+        told = {
+            "seed": self.seed,
+            "steps": self.step,
+            "planned": self.steps,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 1),
+            "threads": torch.get_num_threads(),
+        }
+        (self.folder / "run.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+    def _load(self) -> None:
+        found = torch.load(self._state, weights_only=True)
+        self.model.load_state_dict(found["model"])
+        for optimizer, state in zip(self.optimizers, found["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.step, self.seconds, self.tokens = found["step"], found["seconds"], found["tokens"]
+        print(f"resuming at step {self.step}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run there is resumed")
+    parser.add_argument("--steps", type=int, default=1600, help=f"of {TOKENS} tokens")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--compile", action="store_true", help="a quarter faster after two minutes; needs a C++ compiler"
+    )
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    Run(given.out, steps=given.steps, seed=given.seed, compiled=given.compile).train()
+
+
+if __name__ == "__main__":
+    main()
