@@ -21,9 +21,9 @@ _REAL: Final = """\
     Nico Nina Noah Nora Olaf Olga Omar Oskar Otto Paul Petra Pia Rafa Ravi Rita Rosa Ruth Samir Sara Selma
     Sven Tara Theo Tilda Tom Uma Uwe Vera Viktor Wanda Willi Xenia Yara Yusuf Zoe
 """.split()  # noqa: SIM905
-_HEADS: Final = (*"BCDFGHJKLMNPRSTVWZ", "Br", "Dr", "Kr", "Pl", "Sh", "Tr")
+_HEADS: Final[tuple[str, ...]] = (*"BCDFGHJKLMNPRSTVWZ", "Br", "Dr", "Kr", "Pl", "Sh", "Tr")
 _VOWELS: Final = "aeiou"
-_TAILS: Final = ("", *"lnrstmdk")
+_TAILS: Final[tuple[str, ...]] = ("", *"lnrstmdk")
 _OPENINGS: Final = ("", "Please ", "Now ", "Kindly ", "Next, ", "Today: ", "Hi, ", "As agreed, ")
 
 
