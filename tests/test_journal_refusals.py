@@ -13,7 +13,8 @@ import pytest
 from commit_helpers import OK, intent
 
 from artis_sdk.errors import JournalError
-from artis_sdk.loop.journal import Intent, Journal
+from artis_sdk.loop.journal import Journal
+from artis_sdk.loop.journal_rows import Intent
 from artis_sdk.loop.journal_schema import CallState
 from artis_sdk.records import Risk
 

@@ -19,7 +19,8 @@ from artis_sdk.errors import CommitRefused, JournalError, UnknownOutcome
 from artis_sdk.loop.actor import Actor
 from artis_sdk.loop.budget import Budget, Emit, ignore
 from artis_sdk.loop.call_identity import IdempotencyKeys, Predictions
-from artis_sdk.loop.journal import Intent, Journal
+from artis_sdk.loop.journal import Journal
+from artis_sdk.loop.journal_rows import Intent
 from artis_sdk.loop.journal_schema import CallState
 from artis_sdk.loop.rehearsal import shown_at_commit
 from artis_sdk.records import (

@@ -11,12 +11,12 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from artis_sdk.errors import ArtisError, JournalError
 
@@ -33,8 +33,19 @@ class WriteRequest:
     """It shall survive a power cut, and not only the end of the process."""
     future: asyncio.Future[Any] | None = None
     """Gets the result, on its own loop; None where nobody waits."""
-    failed: Callable[[ArtisError], None] | None = None
-    """Called in the thread, where nobody waits and it failed."""
+
+
+class LaterRequest(Protocol):
+    """Something to write that nobody waits for."""
+
+    durable: Literal[False]
+    future: None
+
+    def work(self, connection: sqlite3.Connection) -> None:
+        """See `Work`."""
+
+    def failed(self, error: ArtisError) -> None:
+        """Called in the thread where it was not written."""
 
 
 class GroupWriter:
@@ -49,7 +60,7 @@ class GroupWriter:
         self._path = path
         self._connect = connect
         self._requests: SimpleQueue[WriteRequest | None] = SimpleQueue()
-        self._later: deque[WriteRequest] = deque()
+        self._later: deque[LaterRequest] = deque()
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -69,17 +80,25 @@ class GroupWriter:
         self.submit(WriteRequest(work, durable, future))
         return await future
 
-    def submit(self, request: WriteRequest, *, now: bool = True) -> None:
-        """Queue a request.
-
-        Args:
-            request: what to write.
-            now: wake the thread for it; else it is written before the next request that does, or on
-                closing.
+    def submit(self, request: WriteRequest) -> None:
+        """Queue a request and wake the thread for it.
 
         Raises:
             JournalError: the writer is closed, or belongs to the process that this one was forked from.
         """
+        self._start()
+        self._requests.put(request)
+
+    def submit_later(self, request: LaterRequest) -> None:
+        """Queue a request that is written before the next that wakes the thread, or on closing.
+
+        Raises:
+            JournalError: as `submit`.
+        """
+        self._start()
+        self._later.append(request)
+
+    def _start(self) -> None:
         if self.closed:
             raise JournalError(f"{self._path}: the journal is closed")
         if self._process != os.getpid():
@@ -87,10 +106,6 @@ class GroupWriter:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="artis-journal", daemon=True)
             self._thread.start()
-        if now:
-            self._requests.put(request)
-        else:
-            self._later.append(request)
 
     def close(self) -> None:
         """Write what is queued, and end the thread. Closing twice is fine."""
@@ -111,8 +126,10 @@ class GroupWriter:
                 while True:
                     batch.append(self._requests.get_nowait())
             last = None in batch
-            later = [self._later.popleft() for _ in range(len(self._later))]
-            requests = later + [request for request in batch if request is not None]
+            requests: list[WriteRequest | LaterRequest] = [
+                self._later.popleft() for _ in range(len(self._later))
+            ]
+            requests += [request for request in batch if request is not None]
             results: list[Any] = [JournalError(f"{self._path}: the writer broke") for _ in requests]
             try:
                 results = self._write(requests)
@@ -121,7 +138,7 @@ class GroupWriter:
         if self._connection is not None:
             self._connection.close()
 
-    def _write(self, batch: list[WriteRequest]) -> list[Any]:
+    def _write(self, batch: Sequence[WriteRequest | LaterRequest]) -> list[Any]:
         """One transaction. Gives each request's result, or the ArtisError that it shall get."""
         connection = None
         try:
@@ -158,12 +175,12 @@ class GroupWriter:
         except sqlite3.IntegrityError as error:  # undoes this one statement
             return JournalError(f"{self._path}: {error}")
 
-    def _answer(self, batch: list[WriteRequest], results: list[Any]) -> None:
+    def _answer(self, batch: Sequence[WriteRequest | LaterRequest], results: list[Any]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
         for request, result in zip(batch, results, strict=True):
             if request.future is not None:
                 by_loop.setdefault(request.future.get_loop(), []).append((request.future, result))
-            elif request.failed is not None and isinstance(result, ArtisError):
+            elif isinstance(result, ArtisError) and not isinstance(request, WriteRequest):
                 request.failed(result)
         for loop, answers in by_loop.items():
             with suppress(RuntimeError):  # the loop is closed, so nobody waits

@@ -10,16 +10,13 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from pydantic import JsonValue
-from pydantic_core import PydanticSerializationError, to_json
+from typing import Literal
 
 from artis_sdk.errors import ArtisError, CommitRefused, JournalError
 from artis_sdk.loop.group_commit import GroupWriter, WriteRequest
+from artis_sdk.loop.journal_rows import Intent, Row, json_text, row_of
 from artis_sdk.loop.journal_schema import (
     INSERT_CALL,
     MOVE_CALL,
@@ -28,32 +25,10 @@ from artis_sdk.loop.journal_schema import (
     CallState,
     JournaledCall,
     call_from_row,
-    journal_id,
     open_database,
 )
 from artis_sdk.loop.owner import Owner, is_alive, sweep
 from artis_sdk.records import Outcome, Risk
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A real call about to be made. Arguments are already redacted: the file gets them as they are."""
-
-    plan: str
-    seq: int
-    """Position among the real calls of the plan's commit, from 0."""
-    tool: str
-    arguments: dict[str, JsonValue]
-    risk: Risk
-    idempotency_key: str | None
-    begun: float
-    """Seconds since the epoch."""
-
-    @property
-    def id(self) -> str:
-        """The call's name in the journal."""
-        return journal_id(self.plan, self.seq)
-
 
 _shared: dict[tuple[int, str], Journal] = {}
 """By process and real path: a forked process has none of its parent's."""
@@ -169,7 +144,7 @@ class Journal:
             durable = intent.risk is Risk.IRREVERSIBLE
             if durable:
                 self._irreversible.add(intent.plan)
-            work = partial(self._insert, intent=intent, arguments=_json(intent.arguments), outcome=None)
+            work = partial(self._insert, row_of(intent, None))
             await self._writer.ask(work, durable=durable)
         return intent.id
 
@@ -184,13 +159,10 @@ class Journal:
             JournalError: from the future, it was not written or the call is not open; at once, the
                 value is none that can be written.
         """
-        text = _json(outcome)
+        text = json_text(outcome)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if intent.risk is Risk.READ_ONLY:
-            work = partial(self._insert, intent=intent, arguments=_json(intent.arguments), outcome=text)
-            self._writer.submit(
-                WriteRequest(work, durable=False, failed=partial(self._lose, intent.plan)), now=False
-            )
+            self._writer.submit_later(_Finished(self, intent, text))
             future.set_result(None)
             return future
 
@@ -227,7 +199,7 @@ class Journal:
             self._release()
         else:
             work = partial(
-                _step, call=intent, old=CallState.INTENT, new=CallState.DONE, outcome=_json(outcome)
+                _step, call=intent, old=CallState.INTENT, new=CallState.DONE, outcome=json_text(outcome)
             )
             self._writer.submit(WriteRequest(work, durable=False))
 
@@ -269,7 +241,7 @@ class Journal:
             outcome: what the call gave, redacted; None where it had no effect.
         """
         state = CallState.NOT_EXECUTED if outcome is None else CallState.RECONCILED
-        text = None if outcome is None else _json(outcome)
+        text = None if outcome is None else json_text(outcome)
         work = partial(_step, call=call, old=CallState.UNKNOWN, new=state, outcome=text)
         await self._writer.ask(work, durable=True)
 
@@ -304,9 +276,6 @@ class Journal:
     def _release(self) -> None:
         if self._owner is not None and not self._lingering:
             self._owner.release()
-
-    def _lose(self, plan: str, error: ArtisError) -> None:
-        self._lost[plan] = error
 
     def _raise_lost(self, plan: str) -> None:
         lost = self._lost.pop(plan, None)
@@ -343,35 +312,11 @@ class Journal:
         )
         return int(calls)
 
-    def _insert(
-        self, connection: sqlite3.Connection, *, intent: Intent, arguments: str, outcome: str | None
-    ) -> None:
+    def _insert(self, row: Row, connection: sqlite3.Connection) -> None:
         assert self._owner is not None
-        inserted = connection.execute(
-            INSERT_CALL,
-            (
-                intent.seq,
-                intent.tool,
-                arguments,
-                intent.risk.value,
-                intent.idempotency_key,
-                (CallState.INTENT if outcome is None else CallState.DONE).value,
-                outcome,
-                intent.begun,
-                None if outcome is None else time.time(),
-                intent.plan,
-                self._owner.id,
-            ),
-        )
+        inserted = connection.execute(INSERT_CALL, (*row, self._owner.id))
         if inserted.rowcount != 1:
-            raise JournalError(f"plan {intent.plan} is not being committed by this journal")
-
-
-def _json(value: Any) -> str:
-    try:
-        return to_json(value).decode()
-    except PydanticSerializationError as error:
-        raise JournalError(f"the journal cannot write this value: {error}") from error
+            raise JournalError(f"plan {row[-1]} is not being committed by this journal")
 
 
 def _step(
@@ -388,3 +333,21 @@ def _step(
         (new.value, outcome, time.time(), call.plan, call.seq, old.value),
     )
     return moved.rowcount == 1
+
+
+class _Finished:
+    """A read-only call with its outcome; waits to be written, so it is kept small."""
+
+    __slots__ = ("_journal", "_row")
+    durable: Literal[False] = False
+    future: None = None
+
+    def __init__(self, journal: Journal, intent: Intent, outcome: str) -> None:
+        self._journal = journal
+        self._row = row_of(intent, outcome)
+
+    def work(self, connection: sqlite3.Connection) -> None:
+        self._journal._insert(self._row, connection)
+
+    def failed(self, error: ArtisError) -> None:
+        self._journal._lost[str(self._row[-1])] = error

@@ -211,8 +211,9 @@ class _Carrier(greenlet):
         self.gr_context = context  # the task's own context object, not a copy
         self.task = asyncio.current_task()
         self.outside = getcurrent()
-        self.inside: greenlet = self
-        """Where to go on: the carrier, or a greenlet that the agent's own libraries started in it."""
+        self.inside: greenlet | None = None
+        """Where to go on, where that is not the carrier but a greenlet that the agent's own libraries
+        started in it."""
         self._coroutine = coroutine
 
     def _drive(self, sent: Any) -> _Finished:
@@ -225,7 +226,8 @@ class _Carrier(greenlet):
                 wanted = steps.throw(sent.error) if isinstance(sent, _Raise) else steps.send(sent)
             except StopIteration as stop:
                 return stop.value
-            self.inside = getcurrent()
+            here = getcurrent()
+            self.inside = None if here is self else here
             sent = self.outside.switch(wanted)
 
 
@@ -259,7 +261,7 @@ class _Carried(Generator[Any, Any, Any]):
         if self._carrier is None:
             self._carrier = _Carrier(self._coroutine, outside.gr_context)
         self._carrier.outside = self._carrier.parent = outside
-        result = self._carrier.inside.switch(sent)
+        result = (self._carrier.inside or self._carrier).switch(sent)
         if isinstance(result, _Finished):
             raise StopIteration(result.value)
         return result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, wraps
-from inspect import CO_VARARGS, CO_VARKEYWORDS
+from inspect import CO_VARARGS, CO_VARKEYWORDS, Parameter, signature
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from artis_sdk.tools.observe import observed, observed_async
 from artis_sdk.tools.world import current, route, watch
@@ -22,7 +22,7 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
         tool: what is called.
         function: its real function; one that still takes `self` when the tool has no object yet.
     """
-    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
+    if _is_plain(function) and _key_may_stay_out(tool, function):
         return _same_parameters(tool, function)
     place_of_context = current.get
     watching = watch
@@ -94,6 +94,16 @@ def _on_object(
 
 # --- the same, at a third of the cost -------------------------------------------------------------
 # `*args, **kwargs` alone cost 0.1 us a call; a wrapper with the function's own parameters does not.
+
+
+def _is_plain(function: Callable[..., Any]) -> TypeGuard[FunctionType]:
+    return type(function) is FunctionType and not hasattr(function, "__wrapped__")
+
+
+def _key_may_stay_out(tool: GuardedTool[..., Any], function: FunctionType) -> bool:
+    """Inside a world an idempotency key may be left out, also where the function demands one."""
+    key = tool.idempotency_key
+    return key is None or signature(function).parameters[key].default is not Parameter.empty
 
 
 def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Callable[..., Any]:
