@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from artis_sdk.cli import doctor, eval, logs, recover, run, serve, train
+from artis_sdk.cli import bench, demo, doctor, eval, logs, recover, run, serve, train
 from artis_sdk.cli.generate import generate
 from artis_sdk.cli.output import errors, print_json
 from artis_sdk.errors import ArtisError
@@ -26,6 +26,8 @@ app.add_typer(eval.app, name="eval")
 app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 app.command("generate")(generate)
+app.command("demo")(demo.demo)
+app.add_typer(bench.app, name="bench")
 
 
 def run_app() -> None:

@@ -1,6 +1,11 @@
-"""A small world that ships with the package: a bank with a payments desk, its tools and its failures."""
+"""A small world that ships with the package: a bank with a payments desk, its tools and its failures.
+
+`weights` says where the pocket model's files are, `tasks` makes what it is asked, `oracle` checks what came
+of it, and `play` runs a task through a Session.
+"""
 
 from artis_sdk.pocket.bank import Bank
+from artis_sdk.pocket.chat import pocket_prompts
 from artis_sdk.pocket.desk import Desk, pocket_tools
 
-__all__ = ["Bank", "Desk", "pocket_tools"]
+__all__ = ["Bank", "Desk", "pocket_prompts", "pocket_tools"]

@@ -1,0 +1,133 @@
+"""`artis bench pocket`: the paper's comparison, on the model and the world that ship with the package."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from artis_sdk.cli.demo import Engine
+from artis_sdk.cli.output import console, errors, print_json
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.pocket import bench
+from artis_sdk.pocket.bench_report import costs, lines, plot, table
+from artis_sdk.pocket.play import SimulatorName, engine
+
+app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Measure methods of test-time scaling."""
+
+
+@app.command("pocket")
+def pocket(
+    out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run there is gone on with.")],
+    methods: Annotated[str, typer.Option(help="With commas.")] = ",".join(bench.METHODS),
+    simulators: Annotated[str, typer.Option(help="With commas.")] = ",".join(bench.SIMULATORS),
+    numbers: Annotated[str, typer.Option("--n", help="Attempts, with commas.")] = "0,1,3,5,8",
+    count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each cell.", min=1)] = 300,
+    engine_name: Annotated[Engine, typer.Option("--engine", help="What runs the model.")] = Engine.llama,
+    threads: Annotated[int | None, typer.Option(help="Of llama.cpp.", min=1)] = None,
+    concurrency: Annotated[int, typer.Option(help="Tasks at once.", min=1)] = 4,
+    seed: Annotated[int, typer.Option(help="Of tasks and sampling.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Play held-out tasks with every method, simulator and number of attempts, and check the final states.
+
+    Cut off and started again with the same --out, it goes on where it was.
+    """
+    wanted = bench.cells(
+        [cast(bench.Method, one) for one in _known(methods, bench.METHODS, "method")],
+        [cast(SimulatorName, one) for one in _known(simulators, bench.SIMULATORS, "simulator")],
+        [_number(one) for one in numbers.split(",")],
+    )
+    bench.write_settings(out, {"seed": seed, "engine": engine_name.value})
+    path = out / "rows.jsonl"
+    asyncio.run(_measure(wanted, path, engine_name, threads, count, seed, concurrency, shown=not as_json))
+    found = [line for line in lines(bench.read(path)) if line.cell in wanted]
+    (out / "tables.md").write_text(f"{table(found)}\n{costs(found)}", encoding="utf-8")
+    (out / "accuracy.svg").write_text(plot(found), encoding="utf-8")
+    if as_json:
+        print_json([line._asdict() for line in found])
+        return
+    shown = Table("method", "simulator", "N", "tasks", "accuracy", "hidden obstacle", "tokens a task")
+    for line in found:
+        cell = line.cell
+        shown.add_row(
+            cell.method,
+            cell.simulator or "–",
+            str(cell.n),
+            str(line.rows),
+            str(line.accuracy),
+            str(line.hidden),
+            f"{line.tokens:,.0f}",
+        )
+    console.print(shown)
+    console.print(f"tables: {out / 'tables.md'}   plot: {out / 'accuracy.svg'}", highlight=False)
+
+
+async def _measure(
+    wanted: list[bench.Cell],
+    path: Path,
+    engine_name: Engine,
+    threads: int | None,
+    count: int,
+    seed: int,
+    concurrency: int,
+    *,
+    shown: bool,
+) -> None:
+    backend = engine(engine_name.value, threads=threads)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[right]}"),
+        console=errors,
+        disable=not shown,
+    )
+    right: Counter[bench.Cell] = Counter()
+    total: Counter[bench.Cell] = Counter()
+    with bar:
+        ids = {cell: bar.add_task(_name(cell), total=count, right="", start=False) for cell in wanted}
+
+        def on_row(row: bench.Row) -> None:
+            if row.cell not in ids:
+                return
+            total[row.cell] += 1
+            right[row.cell] += row.fulfilled
+            bar.start_task(ids[row.cell])
+            bar.update(ids[row.cell], advance=1, right=f"{right[row.cell] / total[row.cell]:.0%}")
+
+        try:
+            await bench.measure(
+                backend, wanted, path, count=count, seed=seed, concurrency=concurrency, on_row=on_row
+            )
+        finally:
+            await backend.aclose()
+
+
+def _name(cell: bench.Cell) -> str:
+    return f"{cell.method} {cell.n}" + (f", {cell.simulator}" if cell.simulator else "")
+
+
+def _known(given: str, known: tuple[str, ...], what: str) -> list[str]:
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"there is no {what} {name!r}: {', '.join(known)}")
+    return names
+
+
+def _number(text: str) -> int:
+    if not text.strip().isdigit():
+        raise ConfigurationError(f"--n takes whole numbers with commas, not {text!r}")
+    return int(text)

@@ -1,0 +1,169 @@
+"""`artis demo`: the whole idea in a minute, on a model that ships with the package. No key, no download."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from artis_sdk.cli.live import LiveView, call_text, outcome_text
+from artis_sdk.cli.output import console, next_step, print_json
+from artis_sdk.loop.strategies import Direct, Hybrid
+from artis_sdk.pocket.bank import Bank
+from artis_sdk.pocket.oracle import Oracle, state_of
+from artis_sdk.pocket.play import Finished, engine, play, simulator
+from artis_sdk.pocket.tasks import PocketTask, tasks
+
+SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
+"""Families of tasks that have something to hide, in the order in which they are shown."""
+
+
+class Engine(StrEnum):
+    llama = "llama.cpp"
+    vllm = "vllm"
+
+
+class Simulated(StrEnum):
+    failure_driven = "failure_driven"
+    normal = "normal"
+    untrained = "untrained"
+    perfect = "perfect"
+
+
+def demo(
+    engine_name: Annotated[Engine, typer.Option("--engine", help="What runs the model.")] = Engine.llama,
+    simulated: Annotated[
+        Simulated, typer.Option("--simulator", help="What rehearses; perfect is the bank's own code.")
+    ] = Simulated.failure_driven,
+    count: Annotated[int, typer.Option("--tasks", help="Held-out tasks to play.", min=1)] = 4,
+    attempts: Annotated[int, typer.Option(help="Attempts at once; there are two rounds.", min=1)] = 3,
+    seed: Annotated[int, typer.Option(help="Of the tasks and of the sampling.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Rehearse a few tasks of a small bank, avoid a bad call, and carry each out once; beside it, direct.
+
+    The tasks are held out: the model has seen neither their names nor their amounts nor their wording.
+    They are taken as they come, those whose obvious plan the bank refuses.
+    """
+    logging.getLogger("vllm").setLevel(logging.ERROR)
+    began = time.monotonic()
+    played = asyncio.run(_played(engine_name, simulated, count, attempts, seed, quiet=as_json))
+    if as_json:
+        print_json([_row(task, direct, rehearsed) for task, direct, rehearsed in played])
+        return
+    _print(played, time.monotonic() - began)
+
+
+async def _played(
+    engine_name: Engine, simulated: Simulated, count: int, attempts: int, seed: int, *, quiet: bool
+) -> list[tuple[PocketTask, Finished, Finished]]:
+    found: list[tuple[PocketTask, Finished, Finished]] = []
+    backend = engine(engine_name.value)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            journal = Path(folder) / "journal.db"
+            rehearsing = simulator(simulated.value, backend)
+            strategy = Hybrid(width=attempts, rounds=2)
+            for number, task in enumerate(islice(chosen(seed), count), 1):
+                if not quiet:
+                    console.print(Rule(f"task {number} of {count}"))
+                    console.print(Text(task.turns[0].query, style="bold"))
+                direct = await play(task, backend, None, Direct(), journal=journal, seed=seed)
+                if not quiet:
+                    console.print(_direct(direct))
+                view = LiveView(console)
+                options: dict[str, Any] = {} if quiet else {"on_event": view.on_event}
+                if quiet:
+                    rehearsed = await play(
+                        task, backend, rehearsing, strategy, journal=journal, seed=seed, **options
+                    )
+                else:
+                    with view:
+                        rehearsed = await play(
+                            task, backend, rehearsing, strategy, journal=journal, seed=seed, **options
+                        )
+                    console.print(_books(task.bank, rehearsed))
+                found.append((task, direct, rehearsed))
+    finally:
+        await backend.aclose()
+    return found
+
+
+def chosen(seed: int) -> Iterator[PocketTask]:
+    """Held-out tasks whose obvious plan is refused, one family after the other, as they come."""
+    oracle = Oracle()
+    while True:
+        for family in SHOWN:
+            for task in tasks("held_out", seed=seed):
+                if task.family == family and len(task.turns) == 1 and oracle.hidden(task):
+                    yield task
+                    break
+        seed += 1
+
+
+def _direct(finished: Finished) -> Panel:
+    """What comes of carrying the task out at once."""
+    lines = Text()
+    for result in finished.results:
+        for made in result.calls:
+            lines.append_text(Text(call_text(made.call))).append("\n")
+            lines.append_text(outcome_text(made.outcome)).append("\n")
+        lines.append(result.answer or "", style="italic")
+    verdict = "as asked" if finished.fulfilled else "the books are not as asked"
+    style = "green" if finished.fulfilled else "red"
+    return Panel(lines, title="without rehearsal, for real", subtitle=verdict, border_style=style)
+
+
+def _books(before: Bank, finished: Finished) -> Panel:
+    """The rows of the final state that the task has changed."""
+    table = Table("", "before", "after", box=None)
+    old: Any = state_of(before)
+    new: Any = state_of(finished.bank)
+    for key in sorted({*old["rows"], *new["rows"]}):
+        rows = [_told(state["rows"].get(key)) for state in (old, new)]
+        if rows[0] != rows[1]:
+            table.add_row(key, *rows)
+    if not table.row_count:
+        table.add_row("nothing has changed", "", "")
+    verdict = "as asked" if finished.fulfilled else "not as asked"
+    style = "green" if finished.fulfilled else "red"
+    return Panel(table, title="final state of the books", subtitle=verdict, border_style=style)
+
+
+def _told(row: dict[str, str] | None) -> str:
+    return "" if row is None else " ".join(part for part in (row["of"], row["to"], row["is"]) if part)
+
+
+def _print(played: list[tuple[PocketTask, Finished, Finished]], seconds: float) -> None:
+    table = Table("task", "directly", "rehearsed", title="For real, once each")
+    for task, direct, rehearsed in played:
+        table.add_row(
+            task.turns[0].query, *("as asked" if done.fulfilled else "✗" for done in (direct, rehearsed))
+        )
+    console.print(table)
+    console.print(f"{seconds:.0f} seconds", highlight=False)
+    next_step("artis bench pocket measures this over many tasks")
+
+
+def _row(task: PocketTask, direct: Finished, rehearsed: Finished) -> dict[str, Any]:
+    return {
+        "task": task.id,
+        "family": task.family,
+        "query": task.turns[0].query,
+        "direct": direct.fulfilled,
+        "rehearsed": rehearsed.fulfilled,
+        "recommendation": rehearsed.results[0].plan.guidance,
+        "usage": {role.value: used for role, used in rehearsed.usage.items()},
+    }

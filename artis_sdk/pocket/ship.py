@@ -1,0 +1,84 @@
+"""`python -m artis_sdk.pocket.ship`: the weights of a run as the package carries them, with their card.
+
+Needs the train extra. Takes a folder with `base/` (of `artis_sdk.pocket.train`) and one folder a simulator
+adapter (the `--out` of `artis train simulator`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from artis_sdk.pocket.weights import ADAPTERS, ROOT
+from artis_sdk.simulators.trained import Trained
+from artis_sdk.trainers.card import sha256, versions
+from artis_sdk.trainers.export import export
+from artis_sdk.trainers.gguf import export_gguf
+
+BASE: Final = "artis_sdk.pocket"
+"""What the shipped adapters call their base, wherever it lies."""
+MOST: Final = 24 * 2**20  # bytes, all files together
+
+
+def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
+    """Write the package's weights.
+
+    Args:
+        run: holds `base/model`, `base/run.json` and `<adapter>/adapter` for each adapter.
+        target: is overwritten.
+
+    Returns:
+        The card.
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model = run / "base" / "model"
+    shutil.copytree(model, partial / "base")
+    export_gguf(model, partial / "pocket.gguf", weights="f16")
+    card: dict[str, Any] = {"base": json.loads((run / "base" / "run.json").read_bytes()), "adapters": {}}
+    for name in ADAPTERS:
+        trained = run / name / "adapter"
+        export(trained, partial / f"{name}.gguf", "gguf-lora", base=str(model))
+        card["adapters"][name] = _adapter(trained, partial / name)
+    files = sorted(path for path in partial.rglob("*") if path.is_file())
+    card["bytes"] = sum(path.stat().st_size for path in files)
+    if card["bytes"] > MOST:
+        raise SystemExit(f"the weights are {card['bytes']:,} bytes, more than {MOST:,}")
+    card["files"] = {str(path.relative_to(partial)): sha256([path]) for path in files}
+    card["versions"] = versions()
+    (partial / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    return card
+
+
+def _adapter(source: Path, target: Path) -> dict[str, Any]:
+    """Copy an adapter, without the paths of the machine that made it; gives its measures."""
+    target.mkdir()
+    shutil.copyfile(source / "adapter_model.safetensors", target / "adapter_model.safetensors")
+    config = json.loads((source / "adapter_config.json").read_bytes())
+    config["base_model_name_or_path"] = BASE
+    (target / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    Trained.read(source).model_copy(update={"base": BASE}).write(target)
+    card = json.loads((source / "card.json").read_bytes())
+    return {
+        "training": card["training"],
+        "held_out": card["held_out"],
+        "rebalance": card["data"]["rebalance"]["explained"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--target", type=Path, default=ROOT)
+    given = parser.parse_args()
+    card = ship(given.run, given.target)
+    print(f"{card['bytes']:,} bytes in {given.target}")
+
+
+if __name__ == "__main__":
+    main()
