@@ -1,4 +1,4 @@
-"""Pocket tasks through a whole Session: an agent that follows advice, and the bank's own code as simulator."""
+"""Pocket tasks through a Session: an agent that follows advice, and the bank's own code as simulator."""
 
 from __future__ import annotations
 

@@ -139,6 +139,7 @@ class Run:
         self.seed = seed
         self.step = 0
         self.seconds = 0.0
+        self.processor_seconds = 0.0
         self.tokens = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer = self._tokenizer()
@@ -164,7 +165,8 @@ class Run:
     def train(self) -> None:
         """Go on until all steps are done, saving every few minutes and at the end."""
         saved = began = time.monotonic()
-        before = self.seconds
+        processor = time.process_time()
+        before, before_processor = self.seconds, self.processor_seconds
         mean = 0.0
         while self.step < self.steps:
             share = rate(self.step, self.steps)
@@ -175,6 +177,7 @@ class Run:
             mean = loss if mean == 0.0 else 0.95 * mean + 0.05 * loss
             self.step += 1
             self.seconds = before + time.monotonic() - began
+            self.processor_seconds = before_processor + time.process_time() - processor
             if self.step % 10 == 0:
                 print(
                     f"step {self.step}/{self.steps}  loss {mean:.4f}  tokens {self.tokens:,}  "
@@ -209,6 +212,7 @@ class Run:
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 "step": self.step,
                 "seconds": self.seconds,
+                "processor_seconds": self.processor_seconds,
                 "tokens": self.tokens,
             },
             partial,
@@ -221,6 +225,7 @@ class Run:
             "planned": self.steps,
             "tokens": self.tokens,
             "seconds": round(self.seconds, 1),
+            "processor_seconds": round(self.processor_seconds, 1),
             "threads": torch.get_num_threads(),
         }
         (self.folder / "run.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
@@ -231,6 +236,7 @@ class Run:
         for optimizer, state in zip(self.optimizers, found["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.step, self.seconds, self.tokens = found["step"], found["seconds"], found["tokens"]
+        self.processor_seconds = found["processor_seconds"]
         print(f"resuming at step {self.step}", flush=True)
 
 
