@@ -6,7 +6,7 @@ import json
 from random import Random
 from typing import Any, Literal
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from failing_tools import Shop
 from hypothesis import given, settings

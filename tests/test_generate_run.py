@@ -127,6 +127,7 @@ async def test_the_same_seed_gives_the_same_rows_and_another_gives_others(tmp_pa
     assert not a & c
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys; from pathlib import Path; from test_generate_run import made, rows, shops;"

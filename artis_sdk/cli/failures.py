@@ -58,7 +58,7 @@ def failures(
         logged = f" --log {path}" if path is not None else ""
         next_step(f"artis generate --tools {where} --out generated.db{logged}")
     else:
-        next_step(f"artis train simulator {path or 'calls.db'}")
+        next_step(f"artis train simulator {path or 'calls.db'} --base MODEL --out run")
 
 
 def load_worlds(where: str | None) -> list[World]:

@@ -91,7 +91,10 @@ def generate(
         print_json(made.as_json())
         return
     _print(made)
-    next_step(f"artis train simulator {out}" if made.rows else f"artis logs failures --tools {tools}")
+    if made.rows:
+        next_step(f"artis train simulator {out} --base MODEL --out run")
+    else:
+        next_step(f"artis logs failures --tools {tools or load_settings().tools}")
 
 
 async def _generate(

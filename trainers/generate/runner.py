@@ -20,7 +20,7 @@ from pydantic import JsonValue
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Provenance, State, Step, ToolCall
-from artis_sdk.records.outcome_type import outcome_type
+from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.trainers.failures import Taxonomy
 from artis_sdk.trainers.failures_code import Source
 from artis_sdk.trainers.failures_read import FailureMode
@@ -32,6 +32,9 @@ from artis_sdk.trainers.generate.worlds import Change, World
 _BOUND = 10_000  # what is left of an integer for a tool that has hung
 _WIDEST = 10**400  # of any integer; Python refuses to write longer ones than 4,300 digits
 _STATES = 1000  # start states remembered
+_STARTS = (
+    3  # of a task, before its world counts as one that cannot be forked: a process may have been stopped
+)
 _SPARE = 15.0  # seconds beyond a call's own, after which the worker is ended from here
 
 
@@ -168,7 +171,7 @@ class Runner:
             return None
         step = Step(call=call, outcome=answer.outcome)
         type_ = outcome_type(answer.outcome, call)
-        reached = Reached(step, answer.lines, self._modes(step, answer.lines), type_)
+        reached = Reached(step, answer.lines, self._modes(step, answer.lines, type_), type_)
         ran.reached.append(reached)
         return reached
 
@@ -178,12 +181,16 @@ class Runner:
             self._tell(Finish(ran.number))
 
     def _start(self, task: int, world: int, changes: tuple[Change, ...]) -> State:
-        if self._worker is None:
-            self._fork()
         key = (world, _text(changes))
         known = key in self._states
-        answer = self._ask(Start(task, world, changes, known))
-        if answer is None:
+        answer = None
+        for _ in range(_STARTS):
+            if self._worker is None:
+                self._fork()
+            answer = self._ask(Start(task, world, changes, known))
+            if answer is not None:
+                break
+        else:
             raise ConfigurationError(f"forking world {world} took more than {self.budget.call_seconds:g} s")
         assert isinstance(answer, Started)
         if answer.error is not None:
@@ -194,14 +201,20 @@ class Runner:
             self._states[key] = answer.state
         return self._states[key]
 
-    def _modes(self, step: Step, lines: frozenset[Line]) -> tuple[FailureMode, ...]:
-        """By the lines that ran; what pydantic refuses has none."""
-        tool, outcome = step.call.tool, step.outcome
-        if outcome.provenance is Provenance.FORCED:
-            return self.taxonomy.match(step.call, outcome)
-        found = {m.key: m for line in lines for m in self._where.get((tool, *line), ())}
-        if not outcome.ok and outcome.failure_type == "ValidationError":
-            found |= {m.key: m for m in self.taxonomy.match(step.call, outcome) if not m.in_source}
+    def _modes(self, step: Step, lines: frozenset[Line], type_: str) -> tuple[FailureMode, ...]:
+        """By the lines that ran, and by the words where a line says too little; of a success none.
+
+        What pydantic refuses has no line.
+        """
+        if type_ == SUCCESS:
+            return ()
+        said = self.taxonomy.match(step.call, step.outcome)
+        if step.outcome.provenance is Provenance.FORCED:
+            return said
+        ran = [mode for line in lines for mode in self._where.get((step.call.tool, *line), ())]
+        found = {mode.key: mode for mode in ran if mode in said or not _also_runs_when_fine(mode)}
+        if step.outcome.failure_type == "ValidationError":
+            found |= {mode.key: mode for mode in said if not mode.in_source}
         return tuple(found[key] for key in sorted(found))
 
     def _bounded(self, call: ToolCall) -> ToolCall:
@@ -266,6 +279,11 @@ def _by_line(taxonomy: Taxonomy) -> dict[tuple[str, str, int], list[FailureMode]
             for line in range(mode.site.line, mode.site.end + 1):
                 found.setdefault((mode.tool, mode.site.file, line), []).append(mode)
     return found
+
+
+def _also_runs_when_fine(mode: FailureMode) -> bool:
+    """Whether the test that leads to the failure stands on its own lines: `assert`, `a if b else c`."""
+    return mode.site.line <= mode.site.gate <= mode.site.end
 
 
 def _text(changes: Sequence[Change]) -> str:
