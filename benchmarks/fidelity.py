@@ -1,4 +1,4 @@
-"""Held-out fidelity of simulators that need no model, on BFCL-v3 multi-turn tools: table 2's columns.
+"""Held-out fidelity on BFCL-v3 multi-turn tools: table 2's columns, for simulators without and with a model.
 
 The log: the benchmark's ground truth, played on its environments, and generated tasks (mutation and
 property-based calls) in a sandbox over the same code. Tasks are split by their index, so that nothing
@@ -6,12 +6,11 @@ held out shares an environment with what is known. Each simulator knows equally 
 data: the ground truth as it is (normal), ground truth and generated rows drawn as they are (generated), or
 by equation 6 (failure-driven).
 
-    python benchmarks/fidelity.py [--held-out 800] [--calls 5000] [--out DIR]
+    python benchmarks/fidelity.py --out DIR [--held-out 800] [--calls 5000] [--model]
 
-About two CPU minutes, of which half goes into the encoder. Set PYTHONHASHSEED=0 for the same rows twice, up
-to what the environments draw at random: they iterate over sets. The rows of each kind go into DIR too, as
-JSON lines, for a model to be trained on the same and measured by
-`artis eval simulator DIR/held-out.jsonl --split all`.
+About three CPU minutes, of which most goes into the encoder; with --model about fifteen. Set PYTHONHASHSEED=0
+for the same rows twice, up to what the environments draw at random: they iterate over sets. What DIR holds
+already, rows, models and predictions, is not made again.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,14 +34,16 @@ from artis_sdk.evals.intervals import Estimate
 from artis_sdk.evals.report import Report
 from artis_sdk.evals.similarity import Similarity
 from artis_sdk.evals.trust import judge
-from artis_sdk.logs import CallLog, export_jsonl
+from artis_sdk.logs import CallLog, export_jsonl, read_jsonl
 from artis_sdk.records import CallRecord, History, Provenance, Step
 from artis_sdk.records.outcome_type import outcome_type
-from artis_sdk.simulators import MajoritySimulator, ReplaySimulator, RetrievalSimulator
+from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulator, RetrievalSimulator
 from artis_sdk.trainers.generate import Budget, World, generate
 from artis_sdk.trainers.rebalance import Rebalance, distribute
 
 EVERY = 5  # each fifth task is held out
+KINDS = ("normal", "generated", "failure-driven")
+HELD_OUT = "held-out"
 
 SIMULATORS: dict[str, Callable[[Iterable[CallRecord]], Simulator]] = {
     "majority": MajoritySimulator,
@@ -147,60 +149,94 @@ def cell(found: Estimate) -> str:
     return f"{found.value * 100:.1f} ±{(found.high - found.low) * 50:.1f}"
 
 
-async def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--held-out", type=int, default=800, help="rows to measure on")
-    options.add_argument("--calls", type=int, default=5000, help="of generation, over both sides")
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--out", type=Path, help="folder for the reports")
-    given = options.parse_args()
-    warnings.filterwarnings("ignore")  # of the environments' own code
+async def make(calls: int, seed: int, held_out: int) -> dict[str, list[CallRecord]]:
+    """The rows of each kind, and those to measure on."""
     began = time.process_time()
     tasks = load_tasks("base")
     with TemporaryDirectory() as folder:
         print("known:")
         learned = [task for n, task in enumerate(tasks) if n % EVERY]
-        played, generated = await logs(learned, given.calls * 4 // 5, given.seed, Path(folder))
+        played, generated = await logs(learned, calls * 4 // 5, seed, Path(folder))
         print("held out:")
-        others = await logs(tasks[::EVERY], given.calls // 5, given.seed + 1, Path(folder))
+        others = await logs(tasks[::EVERY], calls // 5, seed + 1, Path(folder))
     both = [*others[0], *others[1]]
-    held_out = random.Random(given.seed).sample(both, min(given.held_out, len(both)))
-    data = {
+    print(f"{time.process_time() - began:.0f} s of CPU, without that of the sandbox's processes")
+    return {
         "normal": played,
-        "generated": drawn([*played, *generated], len(played), 0.0, given.seed),
-        "failure-driven": drawn([*played, *generated], len(played), 1.0, given.seed),
+        "generated": drawn([*played, *generated], len(played), 0.0, seed),
+        "failure-driven": drawn([*played, *generated], len(played), 1.0, seed),
+        HELD_OUT: random.Random(seed).sample(both, min(held_out, len(both))),
     }
+
+
+def made(folder: Path, calls: int, seed: int, held_out: int) -> dict[str, list[CallRecord]]:
+    """The rows, from the folder where they are there."""
+    files = {kind: folder / f"{kind}.jsonl" for kind in (*KINDS, HELD_OUT)}
+    if not all(file.exists() for file in files.values()):
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind, rows in asyncio.run(make(calls, seed, held_out)).items():
+            export_jsonl(rows, files[kind])
+    return {kind: [r for r in read_jsonl(f) if isinstance(r, CallRecord)] for kind, f in files.items()}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    options.add_argument("--held-out", type=int, default=800, help="rows to measure on")
+    options.add_argument("--calls", type=int, default=5000, help="of generation, over both sides")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--out", type=Path, required=True, help="folder for rows, reports and models")
+    options.add_argument("--model", action="store_true", help="also train a small model on each kind")
+    options.add_argument("--tokens", type=int, default=600_000, help="that its base is trained on")
+    options.add_argument("--epochs", type=int, default=3, help="of its adapters")
+    given = options.parse_args()
+    warnings.filterwarnings("ignore")  # of the environments' own code
+    data = made(given.out, given.calls, given.seed, given.held_out)
+    held_out = data.pop(HELD_OUT)
     print(f"held out are {len(held_out):,} rows, {failing(held_out):.1%} of them failures")
     for kind, own in data.items():
-        different = len(set(map(id, own)))
+        different = len({row.id for row in own})
         print(f"{kind}: {len(own):,} rows, {different:,} different, {failing(own):.1%} failures")
-    if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
-        for kind, own in {**data, "held-out": held_out}.items():
-            export_jsonl(own, given.out / f"{kind}.jsonl")
-    print(f"{time.process_time() - began:.0f} s of CPU so far, without that of the sandbox's processes")
+    asyncio.run(compare(given, data, held_out))
+
+
+async def compare(
+    given: argparse.Namespace, data: dict[str, list[CallRecord]], held_out: list[CallRecord]
+) -> None:
+    """Measure every simulator with every kind of data, and print a line for each."""
     similarity = Similarity()
     print(f"\npercent, with half of the 95% interval\n{HEAD}")
     found: dict[tuple[str, str], Fidelity] = {}
-    for name, make in SIMULATORS.items():
+
+    async def show(name: str, kind: str, simulator: Simulator) -> None:
+        label = f"{name}, {kind}"
+        folder = given.out / label.replace(", ", "-").replace(" ", "-")
+        one = await measure(
+            simulator, held_out, name=label, data="BFCL-v3", folder=folder, similarity=similarity
+        )
+        found[name, kind] = one
+        print(line(label, one), flush=True)
+        Report(fidelity=one, trust=judge(one)).write(folder)
+
+    for name, learn in SIMULATORS.items():
         for kind, own in data.items():
-            label = f"{name}, {kind}"
-            one = await measure(make(own), held_out, name=label, data="BFCL-v3", similarity=similarity)
-            found[name, kind] = one
-            print(line(label, one), flush=True)
-            if given.out is not None:
-                Report(fidelity=one, trust=judge(one)).write(
-                    given.out / label.replace(", ", "-").replace(" ", "-")
-                )
+            await show(name, kind, learn(own))
+    if given.model:
+        import fidelity_model as small
+
+        base = small.make_base(given.out / "base", data["normal"], given.tokens, given.seed)
+        for kind in ("normal", "failure-driven"):
+            folder = given.out / f"model-{kind}"
+            adapter = small.train(base, data[kind], folder, given.epochs, given.seed)
+            async with aclosing(small.backend(adapter, folder)) as backend:
+                await show("trained model", kind, LLMSimulator.trained(adapter, backend))
     print()
-    for name in SIMULATORS:
+    for name in dict.fromkeys(name for name, _ in found):
         before, after = (
             found[name, kind].overall.failure_recall.value or 0.0 for kind in ("normal", "failure-driven")
         )
         word = "up" if after > before else "down" if after < before else "as it was"
         print(f"{name}: failure recall {word} at equal budget, {before:.1%} to {after:.1%}")
-    print(f"{time.process_time() - began:.0f} s of CPU")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,7 @@ def _write_model(path: Path, shape: Shape) -> None:
     tokenizer.save_pretrained(path)
 
 
-def make_tokenizer(vocab: int) -> Any:
+def make_tokenizer(vocab: int, corpus: Sequence[str] = CORPUS * 4) -> Any:
     """A byte-level BPE tokenizer of `vocab` ids with the chat template; unused ids are filled up."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -196,7 +196,7 @@ def make_tokenizer(vocab: int) -> Any:
     room = vocab - len(SPECIAL) - len(MARKS)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bpe.train_from_iterator(
-        CORPUS * 4,
+        corpus,
         trainers.BpeTrainer(vocab_size=room, initial_alphabet=alphabet, show_progress=False),
     )
     bpe.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
