@@ -2,6 +2,7 @@
 #   make test    lint, types, all unit tests, and llama.cpp for real
 #   make engines every test on a real engine: llama.cpp, vLLM, training
 #   make check   the quick half: lint, types, unit tests
+#   make demo    the whole idea in a minute, on the small model that ships with the package
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +13,7 @@ export VLLM_NO_USAGE_STATS := 1
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: check test lint types quick unit llama engines clean
+.PHONY: demo check test lint types quick unit llama engines clean
 
 check: lint types quick
 
@@ -39,6 +40,18 @@ llama: $(VENV)/.engines
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine
+
+demo: $(VENV)/.demo
+	$(BIN)/artis demo
+
+# llama.cpp and nothing else: no torch. Its library is compiled once, which takes some minutes.
+$(VENV)/.demo: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing artis-sdk and compiling llama.cpp; the latter takes about four minutes on two cores"
+	$(BIN)/python -m pip install --quiet "uv>=0.9"
+	CMAKE_ARGS="-DLLAVA_BUILD=OFF" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
+	$(UV) --editable ".[llama]"
+	touch $@
 
 # The links let mypy and editors see the two packages that setuptools maps into artis_sdk.
 $(VENV)/.dev: pyproject.toml
