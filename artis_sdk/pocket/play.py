@@ -27,8 +27,8 @@ from artis_sdk.tools import Toolset
 
 EngineName = Literal["llama.cpp", "vllm"]
 SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained"]
-CONTEXT: Final = 1024
-"""Tokens of one request: the pocket world's prompts are short."""
+CONTEXT: Final = 4096
+"""Tokens of one request. The prompts take some hundreds; the SDK reckons with whole tool documents."""
 _STEPS: Final = 8
 _AT_ONCE: Final = 8
 

@@ -15,7 +15,7 @@ SPLIT: Final = (
 )
 PAD: Final = "<|endoftext|>"
 VOCABULARY: Final = 1024
-CONTEXT: Final = 2048
+CONTEXT: Final = 4096
 SIZES: Final[dict[str, Any]] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 192,
