@@ -34,6 +34,9 @@ SHAPES = {
     "14": tiny_model.Shape(
         vocab=4096, hidden=384, intermediate=1024, layers=7, heads=6, kv_heads=2, head_dim=64, context=8192
     ),
+    "60": tiny_model.Shape(
+        vocab=4096, hidden=640, intermediate=1728, layers=12, heads=10, kv_heads=2, head_dim=64, context=8192
+    ),
     "200": tiny_model.Shape(
         vocab=4096, hidden=1024, intermediate=2816, layers=16, heads=16, kv_heads=8, head_dim=64, context=8192
     ),
@@ -126,7 +129,7 @@ def row(result: dict[str, Any], contenders: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--sizes", default="14", help="millions of parameters: 14, 200")
+    parser.add_argument("--sizes", default="14", help="millions of parameters: 14, 60, 200")
     parser.add_argument("--counts", default="1,4,8,16", help="attempts")
     parser.add_argument("--cases", default="shared,turns,alone")
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
