@@ -1,0 +1,90 @@
+"""`python -m artis_sdk.pocket.adapters`: the simulator's two adapters over the pocket base.
+
+Both are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain log
+as it is, the failure-driven one on that log with generated failures, rare outcomes drawn more often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+from typing import Any, Final
+
+from artis_sdk.pocket.chat import pocket_prompts
+from artis_sdk.pocket.log import write
+from artis_sdk.pocket.weights import ADAPTERS
+from artis_sdk.trainers.dataset import DataSettings
+from artis_sdk.trainers.rebalance import NORMAL, Rebalance
+from artis_sdk.trainers.sft import TrainedAdapter, train_simulator
+from artis_sdk.trainers.sft_settings import SFTSettings
+
+KEPT: Final = 0.5
+"""Of the plain log's refused calls: real logs hold few."""
+TASKS: Final = 4000
+REBALANCE: Final = {"normal": NORMAL, "failure_driven": Rebalance(exponent=0.5, cap=4.0)}
+
+
+def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> TrainedAdapter:
+    """Train one adapter, or go on with it.
+
+    Args:
+        run: holds `base/model`; gets `<name>.db` and `<name>/`.
+        name: of `ADAPTERS`.
+        rows: drawn, in one epoch.
+        rate: the learning rate's peak.
+        seed: of log and training.
+    """
+    with contextlib.chdir(run):  # cards then name no path of this machine
+        log = Path(f"{name}.db")
+        if not log.exists():
+            failing = name == "failure_driven"
+            write(log, part="train", count=TASKS, seed=seed + 1, failures=failing, kept=KEPT)
+        rebalance = REBALANCE[name].model_copy(update={"target": rows})
+        return train_simulator(
+            log,
+            Path("base/model"),
+            name,
+            data=DataSettings(rebalance=rebalance, validation=0.02, test=0.05, max_validation=96, seed=seed),
+            settings=SFTSettings(
+                learning_rate=rate,
+                epochs=1,
+                batch=32,
+                micro_batch=16,
+                max_length=700,
+                focus=True,
+                evaluations=3,
+                judged=96,
+                seed=seed,
+            ),
+            prompts=pocket_prompts(),
+            resume=Path(name).exists(),
+            cpu=True,
+            on_progress=_tell,
+        )
+
+
+def _tell(progress: Any) -> None:
+    if progress.metrics is not None or progress.step % 10 == 0:
+        told = progress.metrics or f"loss {progress.loss:.3f}"
+        print(f"step {progress.step}/{progress.steps}  {told}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder with base/, of artis_sdk.pocket.train --out RUN/base")
+    parser.add_argument("--only", choices=ADAPTERS)
+    parser.add_argument("--rows", type=int, default=20_000, help="drawn for each adapter")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(given.threads)
+    for name in ADAPTERS if given.only is None else (given.only,):
+        print(f"{name}: {train(given.run, name, rows=given.rows, rate=given.rate, seed=given.seed).adapter}")
+
+
+if __name__ == "__main__":
+    main()
