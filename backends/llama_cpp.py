@@ -101,7 +101,7 @@ class LlamaCppBackend:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text; estimated from its bytes as long as the model is not loaded."""
-        if self._running is None:
+        if self._running is None or self._closed:
             return -(-len(text.encode("utf-8", "replace")) // 3)
         return len(self._running.model.tokenize(text, special=False))
 

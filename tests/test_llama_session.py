@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,13 +12,15 @@ from pathlib import Path
 import pytest
 import tiny_model
 from llama_helpers import opened, running
+from vllm_helpers import descendants
 
 from artis_sdk import LLMSimulator, Parallel, Risk, Session, guarded_tool
 from artis_sdk.backends.llama import context as context_module
 from artis_sdk.backends.llama.context import DecodeFailed
+from artis_sdk.backends.llama.model import Model
 from artis_sdk.backends.llama_cpp import LlamaCppBackend
-from artis_sdk.errors import EngineDead
-from artis_sdk.records import Completion, Provenance, Request, Role
+from artis_sdk.errors import BackendClosed, EngineDead
+from artis_sdk.records import Completion, Message, Provenance, Request, Role
 
 pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.engine
@@ -114,6 +117,7 @@ async def test_eight_attempts_at_once(tmp_path: Path) -> None:
 async def test_a_hundred_cancelled_sessions_leave_nothing(tmp_path: Path) -> None:
     async with opened(adapters={"simulator": tiny_model.gguf_adapter()}) as backend:
         await backend.start()
+        processes = descendants(os.getpid())
 
         async def cancelled(number: int) -> None:
             async with session(backend, tmp_path / f"{number}.db") as rehearsing:
@@ -131,6 +135,8 @@ async def test_a_hundred_cancelled_sessions_leave_nothing(tmp_path: Path) -> Non
         assert scheduler.live == 0
         assert not [slot for slot in scheduler._slots.all if slot.busy]
         assert engine_threads() == 1
+        assert descendants(os.getpid()) == processes
+        assert not [task for task in asyncio.all_tasks() if "rehearse" in repr(task)]
     assert engine_threads() == 0
 
 
@@ -150,3 +156,29 @@ async def test_an_engine_that_dies_in_mid_attempt(tmp_path: Path, monkeypatch: p
                 async with asyncio.timeout(20):
                     await rehearsing.rehearse("Less light, please.")
     assert engine_threads() == 0
+
+
+async def test_the_model_stays_as_long_as_a_prompt_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancelled request's thread goes on; with the model freed under it the process would crash."""
+    inside, go_on = threading.Event(), threading.Event()
+    real = Model.tokenize
+
+    def slow(model: Model, text: str, *, special: bool, bos: bool = False) -> list[int]:
+        inside.set()
+        go_on.wait(60)
+        return real(model, text, special=special, bos=bos)
+
+    async with opened() as backend:
+        await backend.start()
+        model, request = running(backend), Request(messages=(Message(role="user", content="Hi"),))
+        monkeypatch.setattr(Model, "tokenize", slow)
+        asking = asyncio.create_task(backend.complete(request))
+        assert await asyncio.to_thread(inside.wait, 60)
+        asking.cancel()
+        closing = asyncio.create_task(backend.aclose())
+        await asyncio.wait([closing], timeout=0.2)
+        assert not closing.done()
+        go_on.set()
+        await closing
+        with pytest.raises(BackendClosed):
+            model.job(request, asyncio.get_running_loop(), streamed=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,13 @@ from artis_sdk.backends.llama.scheduler import Scheduler
 from artis_sdk.backends.llama.slots import Slots
 from artis_sdk.backends.llama.text import TextStream
 from artis_sdk.backends.tool_text import MARKS, ToolFormat, grammar, parse
-from artis_sdk.errors import ConfigurationError, ContextOverflow, MissingExtraError, RequestRejected
+from artis_sdk.errors import (
+    BackendClosed,
+    ConfigurationError,
+    ContextOverflow,
+    MissingExtraError,
+    RequestRejected,
+)
 from artis_sdk.records import Completion, FinishReason, Request, TokenLogprob, ToolCall, Usage, new_id
 
 _PROMPT_CHUNK = 128  # tokens of prompts in one batch with others that generate
@@ -56,6 +64,9 @@ class Running:
         self._name = name
         self._n_ctx = n_ctx
         self._grammars: Grammars
+        self._users = 0  # threads that read the model at this moment
+        self._users_changed = threading.Condition()
+        self._closed = False
         self.model = Model(path, n_gpu_layers=settings.n_gpu_layers, adapters=settings.adapters)
         try:
             template = settings.chat_template or header.chat_template
@@ -79,9 +90,14 @@ class Running:
         """A request as the scheduler takes it; renders, tokenizes and compiles, so not on the event loop.
 
         Raises:
+            BackendClosed: the model is being freed.
             ContextOverflow: the prompt leaves no room for an answer.
             RequestRejected: the chat template or the grammar compiler refuses it.
         """
+        with self._reading():
+            return self._job(request, loop, streamed=streamed)
+
+    def _job(self, request: Request, loop: asyncio.AbstractEventLoop, *, streamed: bool) -> Job:
         prompt = self._chat.prompt(request)
         room = self._n_ctx - len(prompt)
         if room < 1:
@@ -120,7 +136,8 @@ class Running:
                 finish = "tool_calls"
         logprobs = None
         if request.logprobs:
-            pieces = [self.model.piece(token).decode("utf-8", "replace") for token in generated.tokens]
+            with self._reading():
+                pieces = [self.model.piece(token).decode("utf-8", "replace") for token in generated.tokens]
             logprobs = tuple(
                 TokenLogprob(token=piece, id=token, logprob=min(logprob, 0.0))
                 for piece, token, logprob in zip(pieces, generated.tokens, generated.logprobs, strict=True)
@@ -142,9 +159,29 @@ class Running:
         )
 
     def close(self) -> None:
-        """End the thread and free everything; blocks."""
+        """End the thread and free everything; blocks.
+
+        A request that was cancelled while its prompt was made is made to its end by its thread: the
+        model stays that long.
+        """
+        with self._users_changed:
+            self._closed = True
+            self._users_changed.wait_for(lambda: self._users == 0)
         self.scheduler.close()
         self.model.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._users_changed:
+            if self._closed:
+                raise BackendClosed(self._name, "the backend is closed")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._users_changed:
+                self._users -= 1
+                self._users_changed.notify_all()
 
     @property
     def _format(self) -> ToolFormat:
