@@ -38,6 +38,7 @@ from artis_sdk.backends.conformance_laws import (
     check_known_calls,
     made,
     make_and_ask,
+    may_apply,
     need,
     opened,
     raises,
@@ -297,6 +298,7 @@ async def unknown_adapter(profile: Profile) -> None:
 
 async def error_mapping(profile: Profile) -> None:
     """A backend that cannot answer raises the error that says why, and no other."""
+    may_apply(profile, error_mapping)
     if not profile.broken:
         raise Skip("the profile names no broken backends")
     for what, (make, expected) in profile.broken.items():
@@ -306,16 +308,18 @@ async def error_mapping(profile: Profile) -> None:
 
 async def closing_twice(profile: Profile) -> None:
     """Closing is idempotent, also before the first request."""
+    may_apply(profile, closing_twice)
+    backend = await made(profile.make)
     async with asyncio.timeout(profile.timeout):
-        backend = await made(profile.make)
         await backend.aclose()
         await backend.aclose()
 
 
 async def use_after_close(profile: Profile) -> None:
     """A closed backend raises `BackendClosed`."""
+    may_apply(profile, use_after_close)
+    backend = await made(profile.make)
     async with asyncio.timeout(profile.timeout):
-        backend = await made(profile.make)
         try:
             await answered(backend, Request(messages=ask("Hi."), max_tokens=8))
         finally:
@@ -326,8 +330,9 @@ async def use_after_close(profile: Profile) -> None:
 
 async def closing_in_flight(profile: Profile) -> None:
     """Closing ends requests that are under way: with an answer or a typed error, never a hang."""
+    may_apply(profile, closing_in_flight)
+    backend = await made(profile.make)
     async with asyncio.timeout(profile.timeout):
-        backend = await made(profile.make)
         request = Request(messages=ask("Talk."), max_tokens=256)
         tasks = [asyncio.create_task(backend.complete(request)) for _ in range(4)]
         await asyncio.sleep(0.02)

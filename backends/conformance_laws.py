@@ -28,7 +28,8 @@ class Profile:
     """The backend to check, and what to expect of it."""
 
     make: Make
-    """Makes a backend that nothing else uses; the closing checks close it."""
+    """Makes a backend that nothing else uses; the closing checks close it. An engine that is slow to
+    start is best started here: what this takes is no part of `timeout`."""
     shared: Backend | None = None
     """An open backend for all other checks, which they leave open: for engines slow to start.
     None: each check makes its own and closes it."""
@@ -140,17 +141,22 @@ def check_known_calls(completion: Completion) -> None:
         ARGUMENTS[call.tool].model_validate(call.arguments)
 
 
-@asynccontextmanager
-async def opened(profile: Profile, check: Check) -> AsyncIterator[Backend]:
-    """The backend of one check, under the check's time limit."""
+def may_apply(profile: Profile, check: Check) -> None:
     reason = profile.skip.get(check.__name__)
     if reason is not None:
         raise Skip(reason)
-    async with asyncio.timeout(profile.timeout):
-        if profile.shared is not None:
+
+
+@asynccontextmanager
+async def opened(profile: Profile, check: Check) -> AsyncIterator[Backend]:
+    """The backend of one check, under the check's time limit."""
+    may_apply(profile, check)
+    if profile.shared is not None:
+        async with asyncio.timeout(profile.timeout):
             yield profile.shared
-            return
-        backend = await made(profile.make)
+        return
+    backend = await made(profile.make)
+    async with asyncio.timeout(profile.timeout):
         try:
             yield backend
         finally:

@@ -98,6 +98,12 @@ async def test_conformance_calls_a_hang_a_failure() -> None:
     assert results["closing_twice"] == "passed"
 
 
+async def test_any_check_can_be_skipped_with_a_reason() -> None:
+    skip = {check.__name__: "not here" for check in conformance.CHECKS}
+    results = await conformance.run(conformance.Profile(make=honest, skip=skip))
+    assert {(result.outcome, result.detail) for result in results} == {("skipped", "not here")}
+
+
 async def test_replies_come_in_order_and_requests_are_kept() -> None:
     call = ToolCall(tool="look", arguments={"where": "here"})
     whole = Completion(text="as it is", raw="r")
