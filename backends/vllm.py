@@ -23,6 +23,10 @@ from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request, new_id
 
+_NO_KEY = "none"
+_AT_ONCE = (
+    1024  # requests; what waits here would wait in the order of arrival, and the server knows priorities
+)
 _BYTES_PER_TOKEN = 3  # on the long side, as long as the tokenizer is not there to count
 
 
@@ -189,7 +193,7 @@ class VLLMServer(OpenAIBackend):
         *,
         base_url: str,
         chat_template_kwargs: Mapping[str, Any] | None = None,
-        api_key: str = "none",
+        api_key: str = _NO_KEY,
         extra_body: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
@@ -203,8 +207,10 @@ class VLLMServer(OpenAIBackend):
             base_url=base_url,
             api_key=api_key,
             extra_body={**template, **(extra_body or {})},
-            **{"strict_tools": True, **options},
+            **{"strict_tools": True, "max_concurrency": _AT_ONCE, **options},
         )
+        if api_key == _NO_KEY:
+            self._secret = None  # or the word would be cut out of what the server says
         self._capabilities = replace(self._capabilities, adapters=True)
         self._schemas = Remembered(lambda schema: encode(schema_tag(schema)))
 

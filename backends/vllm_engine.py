@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from artis_sdk.backends.vllm_arguments import (
@@ -17,6 +19,7 @@ from artis_sdk.backends.vllm_arguments import (
     engine_environment,
     environment,
     lora_arguments,
+    no_device,
 )
 from artis_sdk.errors import (
     BackendClosed,
@@ -223,9 +226,7 @@ class Engine:
             await asyncio.sleep(0)  # the waiting requests see that they were aborted
         await asyncio.to_thread(self._end, llm)
         await asyncio.sleep(0)  # vLLM closes its sockets on the loop
-        resources = llm.engine_core.resources
-        if all(getattr(resources, name) is None or getattr(resources, name).closed for name in SOCKETS):
-            resources.ctx.term()  # which vLLM leaves to the garbage collector, with a ResourceWarning
+        _end_context(llm.engine_core.resources)
 
     def _dead(self, message: str) -> BackendError:
         if self._closed:
@@ -260,6 +261,9 @@ class Engine:
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise ConfigurationError(f"{self.name}: vLLM is installed but does not load: {error}") from error
+        problem = no_device()
+        if problem is not None:
+            raise ConfigurationError(f"{self.name}: {problem}")
         on_cpu = current_platform.is_cpu()
         arguments = {"model": self.model, **default_arguments(on_cpu), **self._engine_args}
         with _one_start, environment(engine_environment(on_cpu)):
@@ -271,6 +275,7 @@ class Engine:
             except (TypeError, ValueError, OSError) as error:
                 raise ConfigurationError(f"{self.name}: vLLM refuses to start: {error}") from error
             except RuntimeError as error:
+                _end_failed_start(error.__traceback__)
                 raise self._dead(
                     f"the engine did not start ({error}), and vLLM's log says why; a script that makes one"
                     ' needs `if __name__ == "__main__":`, because vLLM starts processes that import it'
@@ -302,6 +307,23 @@ class Engine:
 
 
 def _nothing() -> None: ...
+
+
+def _end_context(resources: Any) -> None:
+    """End what vLLM leaves to the garbage collector, with a ResourceWarning there: its sockets' context."""
+    if all(getattr(resources, name) is None or getattr(resources, name).closed for name in SOCKETS):
+        resources.ctx.term()
+
+
+def _end_failed_start(traceback: TracebackType | None) -> None:
+    """The same for an engine's client whose constructor raised: nobody but its frame has it."""
+    from vllm.v1.engine.core_client import MPClient
+
+    for frame, _ in walk_tb(traceback):
+        client = frame.f_locals.get("self")
+        if isinstance(client, MPClient):
+            _end_context(client.resources)
+            return
 
 
 def _process_tree(llm: AsyncLLM) -> list[psutil.Process]:

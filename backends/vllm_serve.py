@@ -22,9 +22,15 @@ from urllib.request import ProxyHandler, build_opener
 
 from pydantic_core import to_json
 
-from artis_sdk.backends.vllm_arguments import default_arguments, engine_environment, flags, lora_arguments
+from artis_sdk.backends.vllm_arguments import (
+    default_arguments,
+    engine_environment,
+    flags,
+    lora_arguments,
+    no_device,
+)
 from artis_sdk.backends.vllm_tools import guess_tool_parser, template_of
-from artis_sdk.errors import BackendTimeout, EngineDead, MissingExtraError
+from artis_sdk.errors import BackendTimeout, ConfigurationError, EngineDead, MissingExtraError
 
 HEALTH_EVERY = 0.5  # seconds
 GRACE = 15.0  # seconds that a server has for ending by itself
@@ -160,6 +166,7 @@ async def running(server: Server, *, ready_within: float | None = None) -> Async
         ready_within: seconds; by default as long as it takes, which for a big model is long.
 
     Raises:
+        ConfigurationError: vLLM finds no GPU, and is no build for CPUs.
         EngineDead: it ended before it was ready.
         BackendTimeout: it was not ready in time.
     """
@@ -191,6 +198,7 @@ async def serve(server: Server, *, announce: Callable[[str], None]) -> int:
         The exit code: 0 when it was asked to end, else the server's own, never 0.
 
     Raises:
+        ConfigurationError: vLLM finds no GPU, and is no build for CPUs.
         EngineDead: it ended before it was ready.
     """
     asked = asyncio.Event()
@@ -230,6 +238,9 @@ async def _ready(server: Server, process: asyncio.subprocess.Process) -> None:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), HEALTH_EVERY)
+    problem = await asyncio.to_thread(no_device)
+    if problem is not None:
+        raise ConfigurationError(f"{server.name}: {problem}")
     raise EngineDead(
         server.name, f"the server ended with code {process.returncode} before it was ready; its log says why"
     )
