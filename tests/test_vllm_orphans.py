@@ -5,59 +5,98 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from vllm_helpers import all_gone, descendants, engine_processes, free_port
+from vllm_helpers import all_gone, ask, descendants, engine_processes, free_port, serve_command
+from vllm_sessions import Brief, rehearsing_tasks, session, thread_names
+
+from artis_sdk.backends import resolve, vllm_watch
+from artis_sdk.backends.retry import RetryPolicy
+from artis_sdk.errors import ConnectionLost, ServerFailed
+from artis_sdk.records import Request
 
 pytestmark = pytest.mark.engine
 
 CHILD = Path(__file__).with_name("vllm_child.py")
+Program = asyncio.subprocess.Process
 
 
-async def child(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, str(CHILD), *arguments, stdout=asyncio.subprocess.PIPE, start_new_session=True
+@asynccontextmanager
+async def program(*command: str) -> AsyncIterator[Program]:
+    started = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, start_new_session=True
     )
-
-
-async def test_an_engine_ends_with_its_killed_owner() -> None:
-    owner = await child("engine")
     try:
-        assert owner.stdout is not None
-        async with asyncio.timeout(240):
-            line = await owner.stdout.readline()
-        processes = set(json.loads(line)) | descendants(owner.pid)
-        assert len(engine_processes(owner.pid)) >= 2
+        yield started
     finally:
-        owner.kill()
-    await owner.wait()
-    assert await asyncio.to_thread(all_gone, processes, 10.0)
+        if started.returncode is None:
+            started.kill()
+        await started.wait()
 
 
-async def test_a_server_ends_with_its_killed_owner_even_while_it_starts() -> None:
-    owner = await child("serve", str(free_port()))
-    try:
-        started: set[int] = set()
-        for _ in range(1200):
-            started = descendants(owner.pid)
-            if len(started) >= 3:  # API server, resource tracker, engine core
+async def line(owner: Program) -> bytes:
+    """The first line that it prints, which takes as long as vLLM takes to start."""
+    assert owner.stdout is not None
+    async with asyncio.timeout(280):
+        return await owner.stdout.readline()
+
+
+async def test_an_engine_and_a_starting_server_end_with_their_killed_owners() -> None:
+    async with (
+        program(sys.executable, str(CHILD)) as engine_owner,
+        program(*serve_command(free_port())) as server_owner,
+    ):
+        server: set[int] = set()
+        for _ in range(2800):
+            server = descendants(server_owner.pid)
+            if len(server) >= 3:  # API server, resource tracker, engine core
                 break
-            await asyncio.sleep(0.2)
-        assert len(started) >= 3
-    finally:
-        owner.kill()
-    await owner.wait()
-    assert await asyncio.to_thread(all_gone, started, 10.0)
+            await asyncio.sleep(0.1)
+        assert len(server) >= 3
+        server_owner.kill()
+        assert await asyncio.to_thread(all_gone, server, 10.0)
+
+        engine = set(json.loads(await line(engine_owner))) | descendants(engine_owner.pid)
+        assert len(engine_processes(engine_owner.pid)) >= 2
+        engine_owner.kill()
+        assert await asyncio.to_thread(all_gone, engine, 10.0)
+
+
+async def test_a_servers_engine_killed_in_mid_attempt(tmp_path: Path) -> None:
+    """The session ends with a typed error, and the server with everything that it has started."""
+    port = free_port()
+    async with program(*serve_command(port)) as owner:
+        await line(owner)
+        processes = descendants(owner.pid)
+        (core,) = engine_processes(owner.pid, "EngineCore")
+        threads = thread_names()
+        backend = resolve("vllm:tiny", base_url=f"http://127.0.0.1:{port}/v1", retry=RetryPolicy(attempts=2))
+        brief = Brief(backend)
+        async with session(brief, tmp_path / "journal.db") as running:
+            rehearsal = asyncio.create_task(running.rehearse("Light, please."))
+            await brief.predicting.wait()
+            os.kill(core, signal.SIGKILL)
+            with pytest.raises((ServerFailed, ConnectionLost)):
+                async with asyncio.timeout(30):
+                    await rehearsal
+        assert rehearsing_tasks() == set()
+        async with asyncio.timeout(30):
+            with pytest.raises((ServerFailed, ConnectionLost)):
+                await backend.complete(Request(messages=ask("Hi")))
+            assert await owner.wait() == 1, "artis serve says that its server ended by itself"
+        await backend.aclose()
+        assert await asyncio.to_thread(all_gone, processes, 5.0)
+        assert thread_names() == threads
 
 
 async def test_the_watch_does_nothing_where_nobody_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """vLLM calls the plugin in every program of an environment that artis_sdk is installed in."""
-    import threading
-
-    from artis_sdk.backends import vllm_watch
-
     before = threading.active_count()
     monkeypatch.delenv(vllm_watch.OWNER, raising=False)
     vllm_watch.register()
@@ -67,9 +106,9 @@ async def test_the_watch_does_nothing_where_nobody_asked(monkeypatch: pytest.Mon
 
 
 def test_the_watch_is_loaded_beside_the_plugins_that_are_allowed() -> None:
-    from artis_sdk.backends.vllm_watch import OWNER, PLUGIN, watched_environment
-
-    assert watched_environment({}, own_group=False) == {OWNER: str(os.getpid())}
-    added = watched_environment({"VLLM_PLUGINS": "mine"}, own_group=True)
-    assert added["VLLM_PLUGINS"] == f"mine,{PLUGIN}"
-    assert "VLLM_PLUGINS" not in watched_environment({"VLLM_PLUGINS": PLUGIN}, own_group=False)
+    assert vllm_watch.watched_environment({}, own_group=False) == {vllm_watch.OWNER: str(os.getpid())}
+    added = vllm_watch.watched_environment({"VLLM_PLUGINS": "mine"}, own_group=True)
+    assert added["VLLM_PLUGINS"] == f"mine,{vllm_watch.PLUGIN}"
+    assert "VLLM_PLUGINS" not in vllm_watch.watched_environment(
+        {"VLLM_PLUGINS": vllm_watch.PLUGIN}, own_group=False
+    )

@@ -7,16 +7,20 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 from vllm_helpers import alive, descendants
 
 from artis_sdk.backends import vllm_serve
 from artis_sdk.backends.vllm_arguments import environment, flags, lora_arguments
 from artis_sdk.backends.vllm_serve import Server, running, serve, serve_command, server
 from artis_sdk.backends.vllm_tools import guess_tool_parser, template_of, with_few_blanks
+from artis_sdk.cli import serve as cli_serve
+from artis_sdk.cli.app import app
 from artis_sdk.errors import BackendTimeout, ConfigurationError, EngineDead, MissingExtraError
 from artis_sdk.settings import Settings
 
@@ -116,6 +120,49 @@ def test_without_vllm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(vllm_serve, "version", version)
     with pytest.raises(MissingExtraError, match=re.escape('pip install "artis-sdk[vllm]"')):
         serve_command("m")
+    answer = CliRunner().invoke(app, ["serve", "m"])
+    assert isinstance(answer.exception, MissingExtraError), "which the command prints as one line"
+
+
+@pytest.mark.parametrize("adapter", ["", "simulator", "simulator=", "=path"])
+def test_an_adapter_is_a_name_and_a_path(build: str, adapter: str) -> None:
+    answer = CliRunner().invoke(app, ["serve", "m", "--adapter", adapter])
+    assert isinstance(answer.exception, ConfigurationError)
+    assert "NAME=PATH" in str(answer.exception)
+
+
+def test_the_command_line_says_it_all(build: str, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Server] = []
+
+    async def serve(server: Server, *, announce: Callable[[str], None]) -> int:
+        made.append(server)
+        announce(server.how_to_reach())
+        return 7
+
+    monkeypatch.setattr(cli_serve, "serve_until_asked", serve)
+    given = (
+        "serve org/m --name m --port 8123 --tensor-parallel 4 --data-parallel 2 --tool-parser mistral --json"
+    )
+    answer = CliRunner().invoke(
+        app, [*given.split(), "--adapter", f"simulator={adapter}", "--", "--max-model-len", "77"]
+    )
+    assert answer.exit_code == 7, "the server's own"
+    assert json.loads(answer.stdout) == {
+        "base_url": "http://127.0.0.1:8123/v1",
+        "model": "m",
+        "adapters": ["simulator"],
+    }
+    (server,) = made
+    assert server.command == serve_command(
+        "org/m",
+        adapters={"simulator": adapter},
+        name="m",
+        port=8123,
+        tool_parser="mistral",
+        tensor_parallel=4,
+        data_parallel=2,
+        extra=["--max-model-len", "77"],
+    )
 
 
 @pytest.mark.parametrize("content", [None, "no json", "{}", '{"r": null}'])
@@ -195,8 +242,15 @@ def stand_in(program: str, port: int) -> Server:
     return Server(command=command, environment={}, base_url=f"http://127.0.0.1:{port}/v1", name="m")
 
 
-async def test_a_server_that_ends_before_it_is_ready() -> None:
-    with pytest.raises(EngineDead, match="code 3"):
+@pytest.mark.parametrize(
+    ("problem", "error", "words"),
+    [(None, EngineDead, "code 3"), ("there is no GPU here", ConfigurationError, "m: there is no GPU here")],
+)
+async def test_a_server_that_ends_before_it_is_ready(
+    monkeypatch: pytest.MonkeyPatch, problem: str | None, error: type[Exception], words: str
+) -> None:
+    monkeypatch.setattr(vllm_serve, "no_device", lambda: problem)
+    with pytest.raises(error, match=words):
         async with running(stand_in("raise SystemExit(3)", 1)):
             pass
 

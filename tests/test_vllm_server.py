@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from vllm_helpers import all_gone, ask, descendants, free_port
+from vllm_helpers import all_gone, ask, descendants, free_port, serve_command
+from vllm_sessions import cancel_sessions, check_plan, rehearsed, rehearsing_tasks, thread_names
 
 from artis_sdk.backends import Backend, conformance, resolve
 from artis_sdk.backends.retry import RetryPolicy
-from artis_sdk.errors import AuthenticationFailed, ConfigurationError, ConnectionLost, RequestRejected
+from artis_sdk.errors import (
+    ArtisError,
+    AuthenticationFailed,
+    ConfigurationError,
+    ConnectionLost,
+    RequestRejected,
+)
 from artis_sdk.records import Request
 
 pytestmark = pytest.mark.engine
-
-CHILD = Path(__file__).with_name("vllm_child.py")
-BLOCK = 128  # tokens of a cache block on a CPU
 
 
 @dataclass
@@ -32,23 +38,33 @@ class Up:
     port: int
     announced: str
 
-    def client(self, kind: str) -> Backend:
-        url = f"http://127.0.0.1:{self.port}"
+    def client(self, kind: str, model: str = "tiny", port: int = 0, **more: Any) -> Backend:
+        url = f"http://127.0.0.1:{port or self.port}"
         if kind == "anthropic":
-            return resolve("anthropic:tiny", base_url=url, api_key="none", context_window=2048)
-        more = {"strict_tools": True} if kind == "openai" else {}
-        return resolve(f"{kind}:tiny", base_url=f"{url}/v1", context_window=2048, **more)
+            return resolve(f"anthropic:{model}", base_url=url, api_key="none", context_window=2048, **more)
+        if kind == "openai":
+            more["strict_tools"] = True
+        return resolve(f"{kind}:{model}", base_url=f"{url}/v1", context_window=2048, **more)
+
+    async def requests_held(self) -> float:
+        """Requests that the server's engine runs or keeps waiting, by its own metrics."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+        text = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+        found = re.findall(r"^vllm:num_requests_(?:running|waiting){.*} (\S+)$", text, re.MULTILINE)
+        assert len(found) == 2, text[:2000]
+        return sum(map(float, found))
 
 
 @pytest_asyncio.fixture(scope="module")
 async def up() -> AsyncIterator[Up]:
     port = free_port()
-    program = await asyncio.create_subprocess_exec(
-        sys.executable, str(CHILD), "serve", str(port), stdout=asyncio.subprocess.PIPE
-    )
+    program = await asyncio.create_subprocess_exec(*serve_command(port), stdout=asyncio.subprocess.PIPE)
     try:
         assert program.stdout is not None
-        async with asyncio.timeout(240):
+        async with asyncio.timeout(280):
             lines = [(await program.stdout.readline()).decode() for _ in range(3)]
         yield Up(program, port, "".join(lines))
     finally:
@@ -60,9 +76,14 @@ async def up() -> AsyncIterator[Up]:
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("kind", ["vllm", "openai", "anthropic"])
 async def test_conformance(check: conformance.Check, kind: str, up: Up) -> None:
+    once = RetryPolicy(attempts=1)
+    broken: dict[str, tuple[conformance.Make, type[ArtisError]]] = {
+        "a model that is not served": (lambda: up.client(kind, model="huge"), RequestRejected),
+        "nobody listens": (lambda: up.client(kind, port=free_port(), retry=once), ConnectionLost),
+    }
     try:
         # A model with random weights may make many calls before it makes an end.
-        await check(conformance.Profile(make=lambda: up.client(kind), structured_tokens=700))
+        await check(conformance.Profile(make=lambda: up.client(kind), structured_tokens=700, broken=broken))
     except conformance.Skip as skip:
         pytest.skip(str(skip))
 
@@ -99,7 +120,7 @@ async def test_cached_tokens_are_reported(backend: Backend) -> None:
         (await backend.complete(Request(messages=messages, max_tokens=2))).usage for _ in range(2)
     ]
     assert first.cached_tokens == 0
-    assert BLOCK <= second.cached_tokens < second.prompt_tokens
+    assert 128 <= second.cached_tokens < second.prompt_tokens
 
 
 async def test_a_commit_overtakes_rehearsals(backend: Backend) -> None:
@@ -107,18 +128,37 @@ async def test_a_commit_overtakes_rehearsals(backend: Backend) -> None:
 
     async def rehearse(i: int) -> None:
         nonlocal ended
-        await backend.complete(Request(messages=ask(f"Rehearse {i}"), max_tokens=48))
+        await backend.complete(Request(messages=ask(f"Rehearse {i}"), max_tokens=24))
         ended += 1
 
     async with asyncio.TaskGroup() as group:
-        for i in range(24):  # three times what the engine decodes at once
+        for i in range(80):  # ten times what the engine decodes at once, and more than most clients send
             group.create_task(rehearse(i))
         await asyncio.sleep(0.3)
         await backend.complete(Request(messages=ask("Commit"), max_tokens=2, priority=-1))
-        assert ended <= 8
+        assert ended <= 16
+
+
+async def test_eight_attempts_at_once(backend: Backend, tmp_path: Path) -> None:
+    check_plan(await rehearsed(backend, tmp_path / "journal.db"))
+
+
+async def test_cancelled_sessions_leave_nothing(up: Up, backend: Backend, tmp_path: Path) -> None:
+    await backend.complete(Request(messages=ask("Are you there?"), max_tokens=4))
+    threads, processes = thread_names(), descendants(os.getpid())
+    await cancel_sessions(backend, tmp_path, 100)
+    async with asyncio.timeout(10):
+        while True:  # the gauges are those of the engine's last step
+            await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
+            if not await up.requests_held():
+                break
+    assert descendants(os.getpid()) == processes
+    assert thread_names() == threads
+    assert rehearsing_tasks() == set()
 
 
 async def test_cancelled_requests_hold_nothing(backend: Backend) -> None:
+    """Had they gone on, one more would have to wait for minutes."""
     request = Request(messages=ask("Talk on."), max_tokens=1500)
     tasks = [asyncio.create_task(backend.complete(request)) for _ in range(32)]
     await asyncio.sleep(0.5)
@@ -127,6 +167,14 @@ async def test_cancelled_requests_hold_nothing(backend: Backend) -> None:
     await asyncio.wait(tasks)
     async with asyncio.timeout(10):
         await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
+
+
+async def test_what_the_server_says_is_told_whole(up: Up) -> None:
+    """No key is given to it, so there is none to cut out of its words."""
+    made = up.client("vllm", model="none")
+    with pytest.raises(RequestRejected, match="`none`"):
+        await made.complete(Request(messages=ask("Hi")))
+    await made.aclose()
 
 
 async def test_no_key_of_another_provider_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

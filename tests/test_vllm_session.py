@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from vllm_helpers import ENGINE_ARGS, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
+from vllm_sessions import (
+    Brief,
+    cancel_sessions,
+    check_plan,
+    rehearsed,
+    rehearsing_tasks,
+    session,
+    thread_names,
+)
 
-from artis_sdk import LLMSimulator, Parallel, Risk, Session, guarded_tool
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.errors import BackendClosed, EngineDead
-from artis_sdk.records import Capabilities, Completion, Provenance, Request, Role
+from artis_sdk.records import Request
 
 pytestmark = [pytest.mark.engine, *map(pytest.mark.filterwarnings, THEIR_WARNINGS)]
-
-
-@guarded_tool(risk=Risk.REVERSIBLE)
-def switch(lamp: bool) -> bool:
-    """Switch a lamp on or off."""
-    return lamp
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -38,98 +38,19 @@ async def backend() -> AsyncIterator[VLLMBackend]:
         await made.aclose()
 
 
-ENTRY = {
-    "type": "object",
-    "properties": {"ok": {"const": True}, "value": {"enum": [True, False, None]}},
-    "required": ["ok", "value"],
-    "additionalProperties": False,
-}
-OUTPUTS = {
-    "type": "object",
-    "properties": {"outputs": {"type": "array", "items": ENTRY, "minItems": 1, "maxItems": 1}},
-    "required": ["outputs"],
-    "additionalProperties": False,
-}
-
-
-class Brief:
-    """The backend, for a model with random weights: it would never call a tool by itself, and would
-    write a value of any JSON without an end. So it makes one call in each of its first two turns, and
-    its predictions are short."""
-
-    def __init__(self, backend: VLLMBackend) -> None:
-        self._backend = backend
-        self.name = backend.name
-        self.capabilities: Capabilities = backend.capabilities
-        self.predicting = asyncio.Event()
-
-    async def complete(
-        self, request: Request, *, on_token: Callable[[str], None] | None = None
-    ) -> Completion:
-        if request.schema is not None:
-            self.predicting.set()
-            request = replace(request, schema=OUTPUTS)
-        elif sum(bool(message.tool_calls) for message in request.messages) < 2:
-            request = replace(request, tool_choice="required", stop=("</tool_call>",), max_tokens=64)
-        else:
-            request = replace(request, tool_choice="none", max_tokens=32)
-        return await self._backend.complete(request)
-
-    async def aclose(self) -> None: ...
-
-
-def session(backend: Brief, journal: Path) -> Session:
-    return Session(
-        agent=backend,
-        simulator=LLMSimulator(backend, adapter="simulator", temperature=1.0, max_tokens=64),
-        tools=[switch],
-        strategy=Parallel(8),
-        evaluate=False,
-        summarize=False,
-        journal=journal,
-        max_steps=3,
-    )
-
-
 async def test_eight_attempts_at_once(backend: VLLMBackend, tmp_path: Path) -> None:
-    async with session(Brief(backend), tmp_path / "journal.db") as running:
-        plan = await running.rehearse("Light, please. " * 20)
-    assert [attempt.ended for attempt in plan.attempts] == ["answer"] * 8
-    for attempt in plan.attempts:
-        assert len(attempt.steps) == 2
-        for step in attempt.steps:
-            assert step.call.arguments.keys() == {"lamp"}
-            assert step.outcome.provenance is Provenance.SIMULATED
-            assert step.outcome.value in (True, False, None)
-    assert plan.usage[Role.ACTION].requests == 24
-    assert plan.usage[Role.SIMULATION].requests == 16
-    assert plan.usage[Role.ACTION].cached_tokens > 0, "attempts share their prefix"
-
-
-def thread_names() -> set[str]:
-    """Threads that are alive, but for those of pools, which stay for the next piece of work."""
-    names = {thread.name for thread in threading.enumerate()}
-    return {name for name in names if not name.startswith(("asyncio_", "ThreadPoolExecutor"))}
+    check_plan(await rehearsed(backend, tmp_path / "journal.db"))
 
 
 async def test_cancelled_sessions_leave_nothing(backend: VLLMBackend, tmp_path: Path) -> None:
-    threads = thread_names()
-    processes = descendants(os.getpid())
-
-    async def cancelled(i: int) -> None:
-        async with session(Brief(backend), tmp_path / f"journal{i}.db") as running:
-            async with asyncio.timeout(0.01 + i * 0.007):
-                await running.rehearse(f"Light number {i}, please.")
-
-    for first in range(0, 100, 20):
-        ends = await asyncio.gather(*(cancelled(i) for i in range(first, first + 20)), return_exceptions=True)
-        assert all(isinstance(end, TimeoutError | None) for end in ends), ends
+    threads, processes = thread_names(), descendants(os.getpid())
+    await cancel_sessions(backend, tmp_path, 100)
     async with asyncio.timeout(10):
         await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
     assert backend.requests_under_way == 0
     assert descendants(os.getpid()) == processes
     assert thread_names() == threads
-    assert {task for task in asyncio.all_tasks() if "rehearse" in repr(task)} == set()
+    assert rehearsing_tasks() == set()
 
 
 async def test_an_engine_killed_in_mid_attempt(backend: VLLMBackend, tmp_path: Path) -> None:
@@ -144,6 +65,7 @@ async def test_an_engine_killed_in_mid_attempt(backend: VLLMBackend, tmp_path: P
         with pytest.raises(EngineDead):
             async with asyncio.timeout(10):
                 await rehearsal
+    assert rehearsing_tasks() == set()
     async with asyncio.timeout(5):
         with pytest.raises(EngineDead):
             await backend.complete(Request(messages=ask("Hi")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterable
 from functools import cache
@@ -42,6 +43,12 @@ def adapters() -> dict[str, Path]:
     return {"simulator": tiny_model.lora_adapter(std=2.0)}
 
 
+def serve_command(port: int) -> list[str]:
+    """`artis serve` of the model as `tiny`, with its adapter."""
+    given = [f"--adapter=simulator={adapters()['simulator']}", "--name=tiny", f"--port={port}"]
+    return [sys.executable, "-m", "artis_sdk.cli", "serve", model(), *given, "--", *SERVER_FLAGS]
+
+
 def descendants(pid: int) -> set[int]:
     """Process ids of everything that a process has started, directly or not."""
     parents = {}
@@ -60,9 +67,9 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def engine_processes(pid: int) -> set[int]:
-    """Those descendants that are vLLM's."""
-    return {each for each in descendants(pid) if "VLLM" in _title(each)}
+def engine_processes(pid: int, title: str = "VLLM") -> set[int]:
+    """Those descendants that are vLLM's, or those of them that are called so."""
+    return {each for each in descendants(pid) if title in _title(each)}
 
 
 def alive(pids: Iterable[int]) -> set[int]:
