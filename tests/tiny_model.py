@@ -90,6 +90,8 @@ class Shape:
     std: float = 0.2
     seed: int = 0
     dtype: str = "float32"
+    corpus: tuple[str, ...] = CORPUS
+    """What the tokenizer is trained on."""
 
 
 TINY = Shape()
@@ -152,7 +154,7 @@ def _write_model(path: Path, shape: Shape) -> None:
     import torch
     from transformers import AutoModelForCausalLM, Qwen3Config
 
-    tokenizer = make_tokenizer(shape.vocab)
+    tokenizer = make_tokenizer(shape.vocab, shape.corpus)
     sizes = asdict(shape)
     config = Qwen3Config(
         vocab_size=shape.vocab,
@@ -180,7 +182,7 @@ def _write_model(path: Path, shape: Shape) -> None:
     tokenizer.save_pretrained(path)
 
 
-def make_tokenizer(vocab: int, corpus: Sequence[str] = CORPUS * 4) -> Any:
+def make_tokenizer(vocab: int, corpus: Sequence[str] = CORPUS) -> Any:
     """A byte-level BPE tokenizer of `vocab` ids with the chat template; unused ids are filled up."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -196,7 +198,7 @@ def make_tokenizer(vocab: int, corpus: Sequence[str] = CORPUS * 4) -> Any:
     room = vocab - len(SPECIAL) - len(MARKS)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bpe.train_from_iterator(
-        corpus,
+        list(corpus) * 4,
         trainers.BpeTrainer(vocab_size=room, initial_alphabet=alphabet, show_progress=False),
     )
     bpe.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])

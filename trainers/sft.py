@@ -29,7 +29,7 @@ _TOKENS: Final = "tokens.json"
 _TEMPLATES: Final = ("simulator_system", "simulator_user")
 
 _CHOSEN_BY: Final = {
-    "score": "failure recall on validation, then exact match",
+    "score": "failure recall on validation, then exact match, then loss",
     "loss": "loss on validation, which has no failures",
 }
 

@@ -18,7 +18,7 @@ from artis_sdk.trainers.sft_settings import SFTSettings
 
 RESUME: Final = "run the same command with --resume"
 _CHECKPOINTS_KEPT: Final = 3  # the best, the newest, and the one before until the newest is whole
-_TIE: Final = 1000  # exact match decides between equal failure recalls
+_TIE: Final = 1000  # exact match decides between equal failure recalls, and loss between equal matches
 _TOKENS_BEYOND: Final = 1.25  # of the longest answer seen, before an answer counts as endless
 
 
@@ -96,7 +96,8 @@ class SimulatorTrainer(SFTTrainer):  # type: ignore[misc]
         prefix = more.get("metric_key_prefix", "eval")
         shares = self.judged(self._exams).metrics()
         if "failure_recall" in shares:
-            shares["score"] = shares["failure_recall"] + shares["exact_match"] / _TIE
+            loss = output.metrics[f"{prefix}_loss"]
+            shares["score"] = shares["failure_recall"] + shares["exact_match"] / _TIE - loss / _TIE**2
         for name, share in shares.items():
             output.metrics[f"{prefix}_{name}"] = share
         return output
@@ -211,7 +212,7 @@ class _EarlyStop(EarlyStoppingCallback):  # type: ignore[misc]
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float], **more: Any
     ) -> None:
-        if metrics.get("eval_score") != 0.0:
+        if "eval_score" not in metrics or metrics["eval_failure_recall"] or metrics["eval_exact_match"]:
             super().on_evaluate(args, state, control, metrics, **more)
 
 

@@ -133,7 +133,10 @@ def simulator(
     console.print(_held_out(done.card["held_out"]))
     console.print(f"adapter: {done.adapter} (its card: README.md)", highlight=False)
     console.print(f"plot:    {out / 'data' / 'distribution.svg'}", highlight=False)
-    next_step(f"artis train export {out} --to gguf-lora, or artis serve {base} with the adapter")
+    next_step(
+        f"artis eval simulator {out} --simulator vllm:{base} --trained {done.adapter} --adapter sim "
+        f"--out {out / 'fidelity'}"
+    )
 
 
 @contextmanager
