@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +108,30 @@ def test_a_killed_run_goes_on_to_the_same_loss_curve(
     assert resumed.card["held_out"] == whole.card["held_out"]
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A small disk of its own and how it becomes full; where none may be mounted, files become limited."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    mounted = shutil.which("mount") is not None and subprocess.run(mount, capture_output=True).returncode == 0
+    yield folder / "out", {"fill": folder / "filler"} if mounted else {}
+    if mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 def test_a_full_disk_in_the_middle_of_a_checkpoint_loses_nothing(
-    tmp_path: Path, log: Path, base: str, whole: TrainedAdapter
+    disk: tuple[Path, dict[str, Any]], log: Path, base: str, whole: TrainedAdapter
 ) -> None:
-    out = tmp_path / "out"
-    failed = child(log=log, base=base, out=out, full=3)
+    out, how = disk
+    failed = child(log=log, base=base, out=out, full=3, **how)
     assert failed.returncode == 2, failed.stderr
     assert "checkpoint 3 could not be written" in failed.stderr
     assert "checkpoint-2 is whole: make room, then run the same command with --resume" in failed.stderr
     assert not (out / "checkpoints" / "checkpoint-3").exists()
+    for filler in how.values():
+        assert filler.stat().st_size > 0
+        filler.unlink()
     resumed = run(log, Path(base), out, resume=True)
     assert losses(resumed.history) == pytest.approx(losses(whole.history), abs=1e-6)
 

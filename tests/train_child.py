@@ -1,11 +1,13 @@
 """A training run in a process of its own, which a test kills, starves of disk, or starts twice.
 
 python train_child.py OPTIONS: JSON with `log`, `base`, `out`, `resume`, and what is to happen:
-`kill` (at a step, or `"checkpoint"` in the middle of one), `full` (the disk, from a step on), `stop`.
+`kill` (at a step, or `"checkpoint"` in the middle of one), `full` (the disk, from a step on; with `fill` by
+a file, else by a limit on files), `stop`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -47,13 +49,22 @@ def run(log: Path, base: Path, out: Path, **more: Any) -> TrainedAdapter:
     return train_simulator(log, base, out, **given)
 
 
+def fill(path: Path) -> None:
+    """Write a file until the disk has no room."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+
+
 def main(given: dict[str, Any]) -> None:
     def on_progress(at: Any) -> None:
         if at.loss is None:
             return
         if at.step == given.get("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
-        if at.step == given.get("full"):
+        if at.step == given.get("full") and "fill" in given:
+            fill(Path(given["fill"]))
+        elif at.step == given.get("full"):
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         if at.step == given.get("stop"):
             raise KeyboardInterrupt
