@@ -177,9 +177,9 @@ def train(base: Path, rows: Iterable[CallRecord], folder: Path, epochs: int, see
         folder / "run",
         data=DataSettings(rebalance=NORMAL, validation=0.05, test=0.05, seed=seed),
         settings=SFTSettings(
-            epochs=epochs, batch=32, micro_batch=8, rank=64, alpha=128, learning_rate=2e-3,
+            epochs=epochs, batch=16, micro_batch=8, rank=64, alpha=128, learning_rate=2e-3,
             max_length=LONGEST,
-            focus=True, max_characters=CHARACTERS, evaluations=4, patience=4, judged=32, seed=seed,
+            focus=True, max_characters=CHARACTERS, evaluations=2, patience=4, judged=24, seed=seed,
         ),
         prompts=Prompts(TEMPLATES),
         cpu=True,
