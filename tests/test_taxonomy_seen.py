@@ -137,6 +137,7 @@ def run(*arguments: str) -> str:
 
 def test_the_command_prints_what_was_seen_what_never_and_the_next_step(log: Path) -> None:
     said = run(str(log))
+    assert "8 calls read" in said  # progress
     assert "buy: 4 calls, 1 successes" in said
     assert "never" in said
     assert "KeyError" in said

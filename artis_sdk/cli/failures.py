@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from artis_sdk.assembly import make_tools
@@ -43,7 +44,8 @@ def failures(
     if tool is not None and tool not in every:
         raise ConfigurationError(f"no tool is named {tool!r}; there are {', '.join(every)}")
     path = log or load_settings().log
-    found = seen_failures(_records(path, tool), Taxonomy(every.values()))
+    taxonomy = Taxonomy(every.values())
+    found = seen_failures(_counted(_records(path, tool), shown=not as_json), taxonomy)
     found = [one for one in found if tool is None or one.tool == tool]
     known, hit = sum(len(t.modes) for t in found), sum(len(t.modes) - t.unseen for t in found)
     if as_json:
@@ -70,6 +72,16 @@ def load_worlds(where: str | None) -> list[World]:
     if isinstance(found, list | tuple) and found and all(isinstance(one, Toolset | World) for one in found):
         return worlds_of(found)
     return [found if isinstance(found, World) else World(make_tools(found, settings))]
+
+
+def _counted(records: Iterator[CallRecord], *, shown: bool) -> Iterator[CallRecord]:
+    """Show how many calls were read while they are."""
+    columns = (TextColumn("{task.completed:,.0f} calls read"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, disable=not shown) as bar:
+        task = bar.add_task("", total=None)
+        for record in records:
+            bar.advance(task)
+            yield record
 
 
 def _records(path: Path | None, tool: str | None) -> Iterator[CallRecord]:
