@@ -21,7 +21,7 @@ from artis_sdk.trainers.sft_settings import SFTSettings
 
 KEPT: Final = 0.5
 """Of the plain log's refused calls: real logs hold few."""
-TASKS: Final = 4000
+TASKS: Final = 2000
 REBALANCE: Final = {"normal": NORMAL, "failure_driven": Rebalance(exponent=0.5, cap=4.0)}
 
 

@@ -70,6 +70,8 @@ def make_model(tokenizer: Any, seed: int) -> Any:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from artis_sdk.pocket.start import begin
+
     torch.manual_seed(seed)
     config = LlamaConfig(
         **SIZES,
@@ -77,8 +79,10 @@ def make_model(tokenizer: Any, seed: int) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model: Any = LlamaForCausalLM
-    return model(config)
+    llama: Any = LlamaForCausalLM
+    model = llama(config)
+    begin(model, seed)
+    return model
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

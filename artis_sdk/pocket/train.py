@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import torch
 
 from artis_sdk.pocket.chat import Segment
+from artis_sdk.pocket.drills import drill
 from artis_sdk.pocket.families import make
 from artis_sdk.pocket.lessons import Lessons
 from artis_sdk.pocket.muon import Muon
@@ -26,7 +27,7 @@ from artis_sdk.pocket.shape import make_model, make_tokenizer, save
 TOKENS: Final = 4096  # of one optimizer step
 MICRO: Final = 2048  # of one forward pass, padding included
 LONGEST: Final = 700  # a longer lesson is left out
-WARMUP: Final = 60  # steps
+WARMUP: Final = 30  # steps
 DECAY: Final = 0.35  # share of the steps over which the learning rate falls to nothing
 MUON: Final = 4e-3
 ADAM: Final = 3e-3
@@ -39,6 +40,10 @@ SHARES: Final[dict[str, float]] = {
     "simulator": 1.6,
 }
 """Lessons of each role for one turn of a task."""
+DRILLED: Final = 150
+"""Steps, the first ones, in which there is a drill for each turn of a task."""
+READ: Final = 0.1
+"""Weight of the loss on what the model only reads: much of it says again what stands above."""
 
 
 class Lesson(NamedTuple):
@@ -53,6 +58,8 @@ def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
     number = 0
     while True:
         for scene in writer.scenes(make(f"train-{seed}-{step}-{number}", "train")):
+            if step < DRILLED:
+                yield "drill", drill(rng)
             yield "agent", writer.agent(scene)
             for role, write in (
                 ("judge", writer.judge),
@@ -99,19 +106,18 @@ def batch_of(tokenizer: Any, step: int, seed: int) -> list[list[Lesson]]:
     return groups
 
 
-def loss_of(body: Any, head: Any, group: list[Lesson]) -> tuple[Any, int]:
-    """Sum of the losses on what is to be written, and how many tokens that is."""
+def loss_of(body: Any, head: Any, group: list[Lesson]) -> Any:
+    """Sum of the losses: in full on what is to be written, in part on what is only read."""
     width = max(len(lesson.ids) for lesson in group)
     ids = torch.zeros(len(group), width, dtype=torch.long)
-    learned = torch.zeros(len(group), width, dtype=torch.bool)
+    weights = torch.zeros(len(group), width)
     for row, lesson in enumerate(group):  # padding on the right: causal attention does not see it
         ids[row, : len(lesson.ids)] = torch.tensor(lesson.ids)
-        learned[row, : len(lesson.ids)] = torch.tensor(lesson.learned)
+        weights[row, : len(lesson.ids)] = torch.where(torch.tensor(lesson.learned), 1.0, READ)
     hidden = body(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    wanted = learned[:, 1:]
-    logits = head(hidden[wanted])
-    loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="sum")
-    return loss, int(wanted.sum())
+    counted = weights[:, 1:] > 0
+    losses = torch.nn.functional.cross_entropy(head(hidden[counted]), ids[:, 1:][counted], reduction="none")
+    return (losses * weights[:, 1:][counted]).sum()
 
 
 def optimizers(model: Any) -> list[Any]:
@@ -193,7 +199,7 @@ class Run:
         count = sum(sum(lesson.learned[1:]) for group in groups for lesson in group)
         total = 0.0
         for group in groups:
-            loss, _ = loss_of(self._body, self.model.lm_head, group)
+            loss = loss_of(self._body, self.model.lm_head, group)
             (loss / count).backward()
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
