@@ -148,13 +148,15 @@ def test_too_small_a_disk_is_said_before_training(
 def test_two_processes_train_as_one_and_resume_as_one(
     tmp_path: Path, log: Path, base: str, whole: TrainedAdapter
 ) -> None:
-    """Stopped in the second epoch, whose order both must find again."""
+    """By torchrun, stopped in the second epoch, whose order both must find again; then by accelerate."""
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    accelerate = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+    accelerate += ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
     out = tmp_path / "out"
     stopped = child(*torchrun, log=log, base=base, out=out, stop=5)
     assert stopped.returncode != 0
     assert (out / "checkpoints" / "checkpoint-4" / "rng_state_1.pth").exists(), stopped.stderr
-    done = child(*torchrun, log=log, base=base, out=out, resume=True)
+    done = child(*accelerate, log=log, base=base, out=out, resume=True)
     assert done.returncode == 0, done.stderr
     card = json.loads((out / "adapter" / "card.json").read_bytes())
     assert card["training"]["processes"] == 2
