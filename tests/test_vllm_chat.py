@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from vllm_helpers import THEIR_WARNINGS, ask, model
+from vllm_helpers import START, THEIR_WARNINGS, ask, model
 
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.backends.vllm_arguments import no_device
@@ -18,7 +18,11 @@ from artis_sdk.backends.vllm_serve import serve_command
 from artis_sdk.errors import ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
 
-pytestmark = [pytest.mark.engine, *map(pytest.mark.filterwarnings, THEIR_WARNINGS)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(START),
+    *map(pytest.mark.filterwarnings, THEIR_WARNINGS),
+]
 
 TOOLS = (
     ToolSpec(name="move", parameters={"type": "object", "properties": {"far": {"type": "boolean"}}}),

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from vllm_helpers import ENGINE_ARGS, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
+from vllm_helpers import ENGINE_ARGS, START, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
 
 from artis_sdk.backends import conformance, resolve
 from artis_sdk.backends.vllm import VLLMBackend
@@ -27,7 +27,11 @@ from artis_sdk.errors import (
 )
 from artis_sdk.records import Message, Request, ToolSpec
 
-pytestmark = [pytest.mark.engine, *map(pytest.mark.filterwarnings, THEIR_WARNINGS)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(START),
+    *map(pytest.mark.filterwarnings, THEIR_WARNINGS),
+]
 
 BLOCK = 16  # tokens of a cache block; on a CPU it is 128
 
@@ -328,7 +332,7 @@ async def test_stop_strings_in_a_stream(backend: VLLMBackend) -> None:
 async def test_answers_are_cut_at_the_window_and_prompts_refused(backend: VLLMBackend) -> None:
     window: int = ENGINE_ARGS["max_model_len"]
     assert backend.capabilities.context_window == window
-    nearly = Request(messages=ask("word " * 700), max_tokens=10 * window)
+    nearly = Request(messages=ask("word " * 700), temperature=0.0, max_tokens=10 * window)
     completion = await backend.complete(nearly)
     assert completion.finish_reason == "length"
     assert completion.usage.total_tokens == window

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from vllm_helpers import all_gone, ask, descendants, free_port, serve_command
+from vllm_helpers import START, all_gone, ask, descendants, free_port, serve_command
 from vllm_sessions import cancel_sessions, check_plan, rehearsed, rehearsing_tasks, thread_names
 
 from artis_sdk.backends import Backend, conformance, resolve
@@ -27,7 +27,7 @@ from artis_sdk.errors import (
 )
 from artis_sdk.records import Request
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(START)]
 
 
 @dataclass
@@ -64,7 +64,7 @@ async def up() -> AsyncIterator[Up]:
     program = await asyncio.create_subprocess_exec(*serve_command(port), stdout=asyncio.subprocess.PIPE)
     try:
         assert program.stdout is not None
-        async with asyncio.timeout(280):
+        async with asyncio.timeout(START):
             lines = [(await program.stdout.readline()).decode() for _ in range(3)]
         yield Up(program, port, "".join(lines))
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from vllm_helpers import ENGINE_ARGS, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
+from vllm_helpers import ENGINE_ARGS, START, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
 from vllm_sessions import (
     Brief,
     cancel_sessions,
@@ -25,7 +25,11 @@ from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.errors import BackendClosed, EngineDead
 from artis_sdk.records import Request
 
-pytestmark = [pytest.mark.engine, *map(pytest.mark.filterwarnings, THEIR_WARNINGS)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(START),
+    *map(pytest.mark.filterwarnings, THEIR_WARNINGS),
+]
 
 
 @pytest_asyncio.fixture(scope="module")

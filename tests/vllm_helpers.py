@@ -26,6 +26,7 @@ SERVER_FLAGS = [
     *("--max-model-len", "2048", "--kv-cache-memory-bytes", str(2**28), "--max-num-seqs", "8"),
     "--disable-uvicorn-access-log",
 ]
+START = 600.0  # seconds; it takes 30, but much longer on a machine that is busy with other things
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 # Warnings are errors in the tests; those of vLLM and of what it imports are not ours to mend.
@@ -67,9 +68,9 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def engine_processes(pid: int, title: str = "VLLM") -> set[int]:
-    """Those descendants that are vLLM's, or those of them that are called so."""
-    return {each for each in descendants(pid) if title in _title(each)}
+def engine_processes(pid: int) -> set[int]:
+    """Those descendants that are vLLM's."""
+    return {each for each in descendants(pid) if "VLLM" in _title(each)}
 
 
 def alive(pids: Iterable[int]) -> set[int]:

@@ -50,7 +50,7 @@ class Brief:
             self.predicting.set()
             request = replace(request, schema=OUTPUTS)
         elif sum(bool(message.tool_calls) for message in request.messages) < 2:
-            request = replace(request, tool_choice="required", stop=("</tool_call>",), max_tokens=64)
+            request = replace(request, tool_choice="required", stop=("</tool_call>",), max_tokens=160)
         else:
             request = replace(request, tool_choice="none", max_tokens=32)
         return await self._backend.complete(request)
@@ -109,7 +109,7 @@ async def cancel_sessions(backend: Backend, folder: Path, count: int) -> None:
 
 
 def thread_names() -> set[str]:
-    """Threads that are alive, but for those of pools, which stay for the next piece of work, and of waitpid."""
+    """Threads that are alive, but for those of pools, which stay for their next piece of work."""
     names = {thread.name for thread in threading.enumerate()}
     return {name for name in names if not name.startswith(("asyncio", "ThreadPoolExecutor"))}
 
