@@ -228,7 +228,7 @@ async def compare(
             folder = given.out / f"model-{kind}"
             adapter = small.train(base, data[kind], folder, given.epochs, given.seed)
             async with aclosing(small.backend(adapter, folder)) as backend:
-                await show("trained model", kind, LLMSimulator.trained(adapter, backend))
+                await show("trained model", kind, LLMSimulator.trained(adapter, backend, max_tokens=96))
     print()
     for name in dict.fromkeys(name for name, _ in found):
         before, after = (
