@@ -92,13 +92,15 @@ def _listen(event: object) -> None:
     """Somebody listens, so that events are made."""
 
 
-async def measure(job: Callable[[], Awaitable[None]], sessions: int, steps: int) -> dict[str, float]:
+async def measure(
+    job: Callable[[], Awaitable[None]], sessions: int, steps: int, enough: int = 700
+) -> dict[str, float]:
     """Run so many jobs at once; CPU for each LLM step in milliseconds, wall for all in seconds.
 
-    Few sessions are run several times over, so that the clock has something to measure.
+    Few sessions are run several times over, for `enough` steps, so that the clock has something to measure.
     """
     await job()  # connections, imports and caches are warm afterwards
-    rounds = max(1, 700 // (sessions * steps))
+    rounds = max(1, enough // (sessions * steps))
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(rounds):
         await asyncio.gather(*(job() for _ in range(sessions)))
@@ -137,7 +139,7 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
             for name, job in jobs.items():
                 if turn and sessions >= 1000 and name == "hand":
                     continue
-                got = await measure(job, sessions, steps)
+                got = await measure(job, sessions, steps, 70 if delay else 700)
                 if name not in best or got["cpu_ms"] < best[name]["cpu_ms"]:
                     best[name] = got
         await client.close()
@@ -201,7 +203,10 @@ async def run(quick: bool) -> dict[str, Any]:
     cells = [(1, 6, 0.0), (1, 41, 0.0), (100, 6, 0.0)]
     if not quick:
         cells += [(1000, 6, 0.0), (1, 6, 0.05), (100, 6, 0.05), (1000, 6, 0.05)]
-    rows = [await compare(*cell) for cell in cells]
+    rows = []
+    for n, cell in enumerate(cells):
+        print(f"{n} of {len(cells)} rows", file=sys.stderr)
+        rows.append(await compare(*cell))
 
     def session_cpu(*cell: float) -> float:
         (row,) = (row for row in rows if (row["sessions"], row["calls"], row["delay_ms"]) == cell)
