@@ -150,8 +150,10 @@ def test_two_processes_train_as_one_and_resume_as_one(
 ) -> None:
     """By torchrun, stopped in the second epoch, whose order both must find again; then by accelerate."""
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    accelerate = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
-    accelerate += ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
+    accelerate = (
+        *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
+    )
     out = tmp_path / "out"
     stopped = child(*torchrun, log=log, base=base, out=out, stop=5)
     assert stopped.returncode != 0
