@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "assembly": LOWER | {"simulators", "loop", "logs", "settings", "captures", "backends"},
     "session": LOWER | {"simulators", "loop", "logs", "settings", "captures", "assembly", "backends"},
     "evals": LOWER | {"simulators", "loop", "logs", "settings", "captures", "session", "backends"},
-    "trainers": LOWER | {"simulators", "logs", "captures", "evals"},
+    "trainers": LOWER | {"simulators", "loop", "logs", "captures", "evals", "backends"},
 }
 
 

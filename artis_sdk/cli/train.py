@@ -1,4 +1,4 @@
-"""`artis train simulator`: from a call log to an adapter."""
+"""`artis train`: from a call log to a simulator's adapter; the agent's own training is in `train_agent`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.cli.train_agent import agent
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.prompts import Prompts
 from artis_sdk.trainers.dataset import DataSettings, Prepared
@@ -24,6 +25,7 @@ from artis_sdk.trainers.rebalance_view import table
 from artis_sdk.trainers.sft_settings import SFTSettings
 
 app = typer.Typer(help="Train models from your own logs.", no_args_is_help=True)
+app.command("agent")(agent)
 
 _SETTINGS = SFTSettings()
 _DATA = DataSettings()

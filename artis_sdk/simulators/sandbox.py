@@ -14,7 +14,7 @@ from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, Provenance, Risk, State, Step, ToolCall, new_id
 from artis_sdk.simulators.checks import checked
 from artis_sdk.simulators.past import Past
-from artis_sdk.tools import GuardedTool, Invocation
+from artis_sdk.tools import GuardedTool, Invocation, Toolset
 from artis_sdk.tools.execute import execute
 from artis_sdk.tools.world import sandboxed
 
@@ -59,7 +59,7 @@ class SandboxSimulator(Simulator):
         """
         raise SimulationError(call.tool, "a sandbox has no objects until it is forked for an attempt")
 
-    def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
+    def fork(self, tools: Iterable[Tool], meter: Meter) -> ForkedSandbox:
         """See `Simulator.fork`.
 
         Raises:
@@ -75,7 +75,7 @@ class SandboxSimulator(Simulator):
             if tool.owner is not None and id(tool.owner) not in copies:
                 copies[id(tool.owner)] = self._copy(tool, memo)
         pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
-        return _Attempt(guarded, copies, memo, pure)
+        return ForkedSandbox(guarded, copies, memo, pure)
 
     def _copy(self, tool: Guarded, memo: dict[int, Any]) -> Any:
         owner = tool.owner
@@ -95,7 +95,7 @@ class SandboxSimulator(Simulator):
         return made
 
 
-class _Attempt(Simulator):
+class ForkedSandbox(Simulator):
     """One attempt's fork.
 
     Args:
@@ -128,6 +128,10 @@ class _Attempt(Simulator):
     @property
     def runs_code(self) -> bool:
         return True
+
+    def state(self) -> State:
+        """The forked objects as they stand, in the form of `Toolset.state`."""
+        return Toolset(*(tool for tool in self._tools.values() if tool is not None)).state()
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         invocation = checked(self._tool(call), call)

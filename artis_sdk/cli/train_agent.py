@@ -1,0 +1,212 @@
+"""`artis train agent`: GRPO on rollouts with tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from artis_sdk.backends import resolve
+from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.simulators.llm import LLMSimulator
+from artis_sdk.trainers.agent.examples import load_tasks
+from artis_sdk.trainers.agent.formats import FormatName
+from artis_sdk.trainers.agent.rewards import PAPER, Rewards
+from artis_sdk.trainers.agent.rollout import RolloutLimits
+from artis_sdk.trainers.agent.run import AgentTrainer, StepMeasures
+from artis_sdk.trainers.agent.settings import AgentSettings
+from artis_sdk.trainers.agent.worlds import WorldName
+
+_SETTINGS = AgentSettings()
+_LIMITS = RolloutLimits()
+_SMALL = "small"
+
+
+def agent(
+    base: Annotated[
+        str, typer.Option(help="A causal language model: a folder, a hub id, or `small`, made on the spot.")
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder: the agent, its rollouts, its curve.")],
+    tasks: Annotated[
+        str, typer.Option(help="lookup, python or shop, or `module:name` of (to train on, held out).")
+    ] = "lookup",
+    world: Annotated[WorldName, typer.Option(help="Where the calls of training go.")] = "sandbox",
+    measure_in: Annotated[
+        WorldName | None, typer.Option(help="Where held-out tasks are measured; the gap is reported.")
+    ] = None,
+    simulator: Annotated[
+        str | None, typer.Option(help="Backend that simulates the tools, such as vllm:BASE.")
+    ] = None,
+    irreversible: Annotated[
+        bool, typer.Option(help="In the world real: run irreversible tools too, again and again.")
+    ] = False,
+    format: Annotated[
+        FormatName, typer.Option(help="The paper's tags, or the model's own tool calls.")
+    ] = "tags",
+    prompt: Annotated[Path | None, typer.Option(help="A file with a prompt instead of ours.")] = None,
+    think: Annotated[bool, typer.Option(help="Thoughts are part of the format.")] = True,
+    weight: Annotated[
+        list[str] | None, typer.Option(help="NAME=WEIGHT of a reward; the paper's by default. Repeatable.")
+    ] = None,
+    group: Annotated[int, typer.Option(help="Rollouts a task.")] = _SETTINGS.group,
+    tasks_per_step: Annotated[int, typer.Option(help="Tasks a step.")] = _SETTINGS.tasks_per_step,
+    micro_batch: Annotated[int, typer.Option(help="Rollouts at a time in training.")] = _SETTINGS.micro_batch,
+    steps: Annotated[int, typer.Option(help="Of the optimizer.")] = _SETTINGS.steps,
+    learning_rate: Annotated[float, typer.Option(help="Constant.")] = _SETTINGS.learning_rate,
+    temperature: Annotated[float, typer.Option(help="Of rollouts.")] = _SETTINGS.temperature,
+    kl: Annotated[
+        float, typer.Option(help="Weight of the divergence from the base; 0 is off.")
+    ] = _SETTINGS.kl,
+    mask_outputs: Annotated[bool, typer.Option(help="Keep outputs of tools out of the loss.")] = True,
+    lora: Annotated[bool, typer.Option("--lora/--full", help="Train an adapter, or all weights.")] = True,
+    rank: Annotated[int, typer.Option(help="Of the adapter.")] = _SETTINGS.rank,
+    turns: Annotated[int, typer.Option(help="Of one rollout.")] = _LIMITS.turns,
+    tokens: Annotated[int, typer.Option(help="Of one rollout, outputs included.")] = _LIMITS.tokens,
+    seconds: Annotated[float, typer.Option(help="Of one rollout.")] = _LIMITS.seconds,
+    tool_seconds: Annotated[float, typer.Option(help="Of the calls of one turn.")] = _LIMITS.tool_seconds,
+    measured: Annotated[int, typer.Option(help="Held-out tasks.")] = _SETTINGS.measured,
+    measure_every: Annotated[int, typer.Option(help="Steps; 0 is before and after.")] = 0,
+    save_every: Annotated[int, typer.Option(help="Steps.")] = _SETTINGS.save_every,
+    vllm: Annotated[bool, typer.Option(help="Generate by vLLM beside the training.")] = False,
+    seed: Annotated[int, typer.Option(help="Of tasks, order and rollouts.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    cpu: Annotated[bool | None, typer.Option(help="Train on the processor, or not.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Train the agent itself, by reinforcement, with tools in its rollouts."""
+    small = base == _SMALL
+    text = prompt.read_text(encoding="utf-8") if prompt is not None else None
+    rewards = Rewards({**PAPER, **dict(map(_weight, weight or []))})
+    try:
+        settings = AgentSettings(
+            format=format,
+            prompt=_small_prompt() if small and text is None else text,
+            think=think and not small,
+            group=group,
+            tasks_per_step=tasks_per_step,
+            micro_batch=micro_batch,
+            steps=steps,
+            learning_rate=learning_rate,
+            temperature=temperature,
+            kl=kl,
+            mask_outputs=mask_outputs,
+            lora=lora,
+            rank=rank,
+            limits=RolloutLimits(turns=turns, tokens=tokens, seconds=seconds, tool_seconds=tool_seconds),
+            measured=measured,
+            measure_every=measure_every,
+            save_every=save_every,
+            generator="vllm" if vllm else "transformers",
+            seed=seed,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigurationError(
+            f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg'].lower()}"
+        ) from error
+    chosen = load_tasks(tasks, seed)
+    with _watching(steps, shown=not as_json) as watch:
+        trainer = AgentTrainer(
+            _made(out, seed, watch) if small else base,
+            out,
+            chosen.train,
+            held_out=chosen.held_out,
+            settings=settings,
+            rewards=rewards,
+            world=world,
+            simulator=None if simulator is None else LLMSimulator(resolve(simulator)),
+            measure_in=measure_in,
+            irreversible=irreversible,
+            resume=resume,
+            cpu=cpu,
+            on_stage=watch.stage,
+            on_step=watch.step,
+        )
+        done = trainer.train()
+    if as_json:
+        print_json({"agent": str(done.folder), **done.card})
+        return
+    console.print(_table(done.card["held_out"]))
+    console.print(f"agent: {done.folder} (its card: README.md)", highlight=False)
+    console.print(f"curve: {out / 'curve.svg'}; every rollout: {out / 'rollouts.jsonl'}", highlight=False)
+    next_step(f'Session(tools, agent=AgentBackend("{done.folder}")), from artis_sdk.trainers.agent.backend')
+
+
+def _small_prompt() -> str:
+    from artis_sdk.trainers.agent.small import PROMPT
+
+    return PROMPT
+
+
+def _made(out: Path, seed: int, watch: _Watch) -> Path:
+    """The small model beside the run, made if it is not there."""
+    from artis_sdk.trainers.agent.small import make_small
+
+    folder = out.with_name(f"{out.name}-base")
+    if not folder.exists():
+        watch.stage("making a small model that knows how to call tools, and not which")
+        make_small(folder, seed=seed)
+    return folder
+
+
+def _weight(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ConfigurationError(f"--weight {text}: write NAME=WEIGHT, such as answer=2") from None
+
+
+def _table(held_out: dict[str, Any]) -> Table:
+    before, after = held_out["before"], held_out["after"]
+    made = Table("held out", "before", "after", title=f"{held_out['tasks']} tasks, world {held_out['world']}")
+    for name, value in after.items():
+        was = f"{before[name]:.3g}" if name in before else ""
+        made.add_row(name.replace("_", " "), was, f"{value:.3g}")
+    if held_out["gap"] is not None:
+        made.add_row(f"success in {held_out['training_world']}, less", "", f"{held_out['gap']:+.3g}")
+    return made
+
+
+class _Watch:
+    """Stages and steps on the terminal, or nowhere."""
+
+    def __init__(self, bar: Progress | None, steps: int) -> None:
+        self._bar = bar
+        self._steps = steps
+        self._task: TaskID | None = None
+
+    def stage(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(f"[dim]{text}[/dim]", highlight=False)
+
+    def step(self, at: StepMeasures) -> None:
+        if self._bar is None:
+            return
+        if self._task is None:
+            self._task = self._bar.add_task("", total=self._steps, reward="")
+        if "held_out_success" in at.measures:
+            success = at.measures["held_out_success"]
+            self._bar.console.print(
+                f"step {at.step}: success on held-out tasks {success:.1%}", highlight=False
+            )
+            return
+        reward = f"reward {at.measures['reward']:.3f}" if "reward" in at.measures else ""
+        self._bar.update(self._task, completed=at.step, reward=reward)
+
+
+@contextmanager
+def _watching(steps: int, *, shown: bool) -> Iterator[_Watch]:
+    if not shown:
+        yield _Watch(None, steps)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[reward]}"), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as bar:
+        yield _Watch(bar, steps)

@@ -1,0 +1,153 @@
+"""A trained agent as a backend, asked in the very form it was trained in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from artis_sdk.errors import BackendClosed, ContextOverflow, RequestRejected
+from artis_sdk.records import (
+    Capabilities,
+    Completion,
+    Message,
+    Outcome,
+    Provenance,
+    Request,
+    Step,
+    ToolCall,
+    ToolSpec,
+    Usage,
+)
+from artis_sdk.trainers.agent.formats import Codec, make_format
+from artis_sdk.trainers.agent.generate import Ask, Generator, TorchDecoder
+from artis_sdk.trainers.agent.grpo import seed_of
+from artis_sdk.trainers.agent.keep import AgentForm
+from artis_sdk.trainers.sft_model import load_base
+
+_UNSAID = 512  # tokens of a request without max_tokens
+
+
+class AgentBackend:
+    """Runs a trained agent in this process, by transformers.
+
+    The rollout that the agent was trained on is built up again from a request: the first user message
+    asks, each assistant message is what it generated, each tool message what came back. An agent that was
+    trained on native calls is served by any engine as well; one that was trained on tags is served so.
+
+    Args:
+        folder: that `artis train agent` wrote, `OUT/agent` or `OUT`.
+        base: where the base model is, if it has moved.
+    """
+
+    def __init__(self, folder: str | Path, *, base: str | None = None) -> None:
+        folder = Path(folder)
+        self._folder = folder / "agent" if (folder / "agent").is_dir() else folder
+        self._form = AgentForm.read(self._folder)
+        self._base = base or self._form.base
+        self._loaded: tuple[Any, Codec] | None = None
+        self._loading = asyncio.Lock()
+        self._asked = 0
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return f"agent:{self._folder}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(native_tools=True, structured_output=False, seed=True)
+
+    async def complete(
+        self, request: Request, *, on_token: Callable[[str], None] | None = None
+    ) -> Completion:
+        """See `Backend.complete`.
+
+        Raises:
+            BackendClosed: it was closed.
+            RequestRejected: the request has no user message, or wants what was not trained.
+            ContextOverflow: it is longer than the model's context.
+        """
+        if self._closed:
+            raise BackendClosed(self.name, "closed")
+        if request.schema is not None or request.tool_choice == "required":
+            raise RequestRejected(self.name, "a trained agent answers as it was trained, to no schema")
+        async with self._loading:
+            if self._loaded is None:
+                self._loaded = await asyncio.to_thread(self._load)
+        model, codec = self._loaded
+        form = make_format(
+            self._form.format, codec.tokenizer, prompt=self._form.prompt, think=self._form.think
+        )
+        specs = {} if request.tool_choice == "none" else {tool.name: tool for tool in request.tools}
+        context = self._context(request.messages, tuple(specs.values()), form, codec)
+        limit = request.max_tokens or _UNSAID
+        most = getattr(model.config, "max_position_embeddings", None)
+        if most is not None and len(context) + limit > most:
+            limit = most - len(context)
+        if limit < 1:
+            raise ContextOverflow(self.name, f"{len(context)} tokens are more than the model's {most}")
+
+        def ended(ids: Sequence[int]) -> bool:
+            return form.read(codec.text(ids), specs, over=False).ended
+
+        decoder = TorchDecoder(
+            model, pad=codec.tokenizer.pad_token_id, ends=codec.ends, temperature=request.temperature
+        )
+        self._asked += 1
+        seed = seed_of("backend", self._asked) if request.seed is None else request.seed
+        async with Generator(decoder) as generator:
+            piece = await generator.generate(Ask(context, limit, ended, seed))
+        said = codec.text(piece.ids[:-1] if piece.why == "eos" else piece.ids)
+        turn = form.read(said, specs, over=piece.why == "eos")
+        if on_token is not None:
+            on_token(said)
+        text = turn.answer if turn.answer is not None else "" if turn.calls else said
+        usage = Usage(requests=1, prompt_tokens=len(context), completion_tokens=len(piece.ids))
+        finish: Any = "tool_calls" if turn.calls else "length" if piece.why == "limit" else "stop"
+        return Completion(
+            text=text,
+            tool_calls=turn.calls,
+            finish_reason=finish,
+            usage=usage,
+            raw=codec.text(piece.ids),
+            model=self.name,
+        )
+
+    async def aclose(self) -> None:
+        """See `Backend.aclose`."""
+        self._closed = True
+        self._loaded = None
+
+    def _load(self) -> tuple[Any, Codec]:
+        if not self._form.lora:
+            model, tokenizer = load_base(str(self._folder), "float32")
+            return model, Codec(tokenizer)
+        from peft import PeftModel
+
+        model, tokenizer = load_base(self._base, "float32")
+        return PeftModel.from_pretrained(model, str(self._folder)), Codec(tokenizer)
+
+    def _context(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec], form: Any, codec: Codec
+    ) -> list[int]:
+        """The rollout so far, as token ids."""
+        asked = [message.content for message in messages if message.role == "user"]
+        if not asked:
+            raise RequestRejected(self.name, "there is no user message")
+        ids: list[int] = form.prompt("\n\n".join(asked), tools)
+        calls: Mapping[str, ToolCall] = {c.id: c for m in messages for c in m.tool_calls}
+        answered: list[Step] = []
+        for message in messages:
+            if message.role == "tool":
+                call = calls.get(message.tool_call_id or "") or ToolCall(tool="unknown")
+                outcome = Outcome.success(message.content, Provenance.REPLAYED)
+                answered.append(Step(call=call, outcome=outcome))
+                continue
+            if answered:
+                ids += form.outputs(answered, 1 << 20)
+                answered = []
+            if message.role == "assistant":
+                ids += codec.ids(message.raw or message.content)
+        return ids + (form.outputs(answered, 1 << 20) if answered else [])

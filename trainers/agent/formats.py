@@ -1,0 +1,254 @@
+"""How a rollout is written in tokens: the paper's tags, or the model's native tool calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, Literal, Protocol
+
+from artis_sdk.backends.tool_text import detect, parse
+from artis_sdk.errors import ConfigurationError, TrainingError
+from artis_sdk.records import Outcome, Step, ToolSpec
+from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, Turn, cut, escape, read_tags
+
+FormatName = Literal["tags", "native"]
+
+PROMPT: Final = """\
+You solve a task step by step and may use tools.
+Think first, inside <think> and </think>. Then either call one tool, by its name as a tag around its \
+arguments as a JSON object: <NAME>{"parameter": "value"}</NAME> (a tool with one text parameter takes the \
+text itself), or end with the result alone inside <answer> and </answer>. What a tool gives back follows \
+inside <output> and </output>; go on from there. Never write <output> yourself.
+The tools:
+{tools}"""
+"""The paper's prompt template (section 2.3) in our words; `{tools}` is one JSON document a line."""
+
+_SAMPLE: Final = "sample answer"
+
+
+class Format(Protocol):
+    """Reads turns and writes what stands around them."""
+
+    required: frozenset[str]
+    """Kinds of tags that a rollout must have."""
+    stops: tuple[str, ...]
+    """Texts at which an engine may stop and ask `read`."""
+
+    def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
+        """Token ids that the model goes on from."""
+
+    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> Turn:
+        """Read a turn as far as it goes; `over` says that the model itself has ended it."""
+
+    def outputs(self, steps: Sequence[Step], limit: int) -> list[int]:
+        """Token ids that give the outcomes of a turn's calls back; at most about `limit` characters each."""
+
+
+class Codec:
+    """Text to token ids and back, piece by piece.
+
+    Args:
+        tokenizer: of the model, by transformers.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    @cached_property
+    def reserved(self) -> dict[str, int]:
+        """Special and added tokens that a tool's output must not become, by text."""
+        found = {str(token): int(id) for id, token in self.tokenizer.added_tokens_decoder.items()}
+        found |= dict(zip(self.tokenizer.all_special_tokens, self.tokenizer.all_special_ids, strict=True))
+        return {text: id for text, id in found.items() if text.strip()}
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """Ids that end a turn."""
+        return frozenset({self.tokenizer.eos_token_id} - {None})
+
+    @cached_property
+    def closing(self) -> frozenset[int]:
+        """Ids of tokens with a `>` in them: only these can complete a tag."""
+        ids = range(len(self.tokenizer))
+        return frozenset(id for id in ids if ">" in self.tokenizer.decode([id]))
+
+    def ids(self, text: str) -> list[int]:
+        """Of a text of our own."""
+        found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
+    def foreign(self, text: str) -> list[int]:
+        """Of a text of somebody else's, in which nothing is a tag or a special token."""
+        forbidden = set(self.reserved.values())
+        return [id for id in self.ids(escape(text, self.reserved)) if id not in forbidden]
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Of generated ids, special tokens included."""
+        found: str = self.tokenizer.decode(
+            list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return found
+
+    def chat(self, messages: list[dict[str, Any]], *, tools: Any = None, go_on: bool = True) -> str:
+        """Messages by the model's chat template.
+
+        Raises:
+            TrainingError: the template refuses them.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                messages, tools=tools, tokenize=False, add_generation_prompt=go_on
+            )
+        except TemplateError as error:
+            raise TrainingError(f"the chat template refuses a conversation with tools: {error}") from error
+        return text
+
+
+class Tags:
+    """The paper's: `<think>`, `<TOOL>`, `<output>`, `<answer>`, all in one answer of the model's.
+
+    Args:
+        codec: of the model.
+        prompt: system prompt with `{tools}`; with `{query}` in it, the whole prompt as plain text, for a
+            model without a chat template.
+        think: thoughts are required.
+    """
+
+    def __init__(self, codec: Codec, *, prompt: str = PROMPT, think: bool = True) -> None:
+        self.codec = codec
+        self.required = frozenset({ANSWER, THINK} if think else {ANSWER})
+        self.stops: tuple[str, ...] = (">",)
+        self._prompt = prompt
+        if "{query}" not in prompt and not codec.tokenizer.chat_template:
+            raise ConfigurationError(
+                "the model has no chat template: give a prompt with {query} in it, which is then all it sees"
+            )
+
+    def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
+        documents = "\n".join(json.dumps(tool.document(), ensure_ascii=False) for tool in tools)
+        if "{query}" in self._prompt:
+            before, _, after = self._prompt.replace("{tools}", documents).rpartition("{query}")
+            return self.codec.ids(before + query + after)
+        system = self._prompt.replace("{tools}", documents)
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": query}]
+        return self.codec.ids(self.codec.chat(messages))
+
+    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> Turn:
+        return read_tags(text, tools)
+
+    def outputs(self, steps: Sequence[Step], limit: int) -> list[int]:
+        ids: list[int] = []
+        for step in steps:
+            body = self.codec.foreign(cut(shown(step.outcome), limit))
+            ids += [*self.codec.ids(f"<{OUTPUT}>"), *body, *self.codec.ids(f"</{OUTPUT}>")]
+        return ids
+
+
+class Native:
+    """The model's own tool calls, by its chat template; a turn may hold several.
+
+    Args:
+        codec: of the model.
+        system: a system prompt; None is none.
+
+    Raises:
+        ConfigurationError: the chat template teaches no call format that is known here.
+    """
+
+    def __init__(self, codec: Codec, *, system: str | None = None) -> None:
+        found = detect(codec.tokenizer.chat_template)
+        if found is None:
+            raise ConfigurationError(
+                "the model's chat template teaches no tool calls that can be read: use --format tags"
+            )
+        self.codec = codec
+        self.required = frozenset[str]()
+        self.stops: tuple[str, ...] = ()
+        self._format = found
+        self._system = [] if system is None else [{"role": "system", "content": system}]
+
+    def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
+        listed = [{"type": "function", "function": tool.document()} for tool in tools]
+        messages = [*self._system, {"role": "user", "content": query}]
+        return self.codec.ids(self.codec.chat(messages, tools=listed))
+
+    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> Turn:
+        if not over:
+            return Turn(text, tidy=False)
+        body = text
+        for id in self.codec.ends:
+            body = body.replace(self.codec.text([id]), "")
+        said, calls = parse(body, self._format)
+        forged = "<tool_response>" in body
+        tidy = not forged and all(call.malformed is None for call in calls)
+        if calls:
+            return Turn(text, calls, None, forged, frozenset({CALL}), tidy=tidy)
+        _, closed, after = said.rpartition("</think>")
+        unclosed = frozenset({THINK} if "<think>" in said and not closed else ())
+        answer = None if unclosed else _inside(after if closed else said)
+        return Turn(
+            text, (), answer, forged, unclosed or frozenset({ANSWER}), unclosed, tidy and not unclosed
+        )
+
+    def outputs(self, steps: Sequence[Step], limit: int) -> list[int]:
+        calls = [
+            {
+                "type": "function",
+                "id": step.call.id[:9],
+                "function": {"name": step.call.tool, "arguments": step.call.arguments},
+            }
+            for step in steps
+        ]
+        # The outputs are put in as tokens of their own, so that no template can join them with its marks.
+        holes = [f"{_SAMPLE} {n} of {len(steps)}" for n in range(len(steps))]
+        opening = [*self._system, {"role": "user", "content": "x"}]
+        said = {"role": "assistant", "content": "", "tool_calls": calls}
+        answers = [
+            {"role": "tool", "name": step.call.tool, "tool_call_id": step.call.id[:9], "content": hole}
+            for step, hole in zip(steps, holes, strict=True)
+        ]
+        before = self.codec.chat([*opening, said], go_on=False)
+        rest = self.codec.chat([*opening, said, *answers])
+        if not rest.startswith(before) or any(hole not in rest for hole in holes):
+            raise TrainingError("the chat template does not print what tools give back after a call")
+        rest = before[_after_end(before, self.codec) :] + rest[len(before) :]
+        ids: list[int] = []
+        for step, hole in zip(steps, holes, strict=True):
+            text, _, rest = rest.partition(hole)
+            ids += [*self.codec.ids(text), *self.codec.foreign(cut(shown(step.outcome), limit))]
+        return [*ids, *self.codec.ids(rest)]
+
+
+def _after_end(text: str, codec: Codec) -> int:
+    """Where the text that follows the token which ends a turn begins; the model wrote that one itself."""
+    places = [
+        text.rfind(mark) + len(mark) for mark in map(codec.text, ([id] for id in codec.ends)) if mark in text
+    ]
+    return max(places, default=len(text))
+
+
+def _inside(said: str) -> str:
+    """What stands in the answer's tags, where there are any."""
+    _, opened, rest = said.partition(f"<{ANSWER}>")
+    return (rest.partition(f"</{ANSWER}>")[0] if opened else said).strip()
+
+
+def shown(outcome: Outcome) -> str:
+    """An outcome as the model sees it: a text as it is, anything else as JSON."""
+    content = outcome.content()
+    return content if isinstance(content, str) else outcome.text()
+
+
+def make_format(name: FormatName, tokenizer: Any, *, prompt: str | None = None, think: bool = True) -> Format:
+    """A format by its name.
+
+    Raises:
+        ConfigurationError: the model's template does not do for it.
+    """
+    codec = Codec(tokenizer)
+    if name == "native":
+        return Native(codec, system=prompt)
+    return Tags(codec, prompt=prompt or PROMPT, think=think)

@@ -1,0 +1,275 @@
+"""TRL's GRPO over our rollouts: ids, masks and probabilities go in as they were generated."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from transformers import PrinterCallback, TrainerCallback
+
+from artis_sdk.trainers import sft_checkpoints
+from artis_sdk.trainers.agent.formats import Codec, Format
+from artis_sdk.trainers.agent.generate import Decoder, Generator, TorchDecoder, VLLMDecoder
+from artis_sdk.trainers.agent.rewards import Rewards
+from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, roll_out_all
+from artis_sdk.trainers.agent.settings import AgentSettings
+from artis_sdk.trainers.agent.tape import loss_mask
+from artis_sdk.trainers.agent.worlds import Worlds
+
+with warnings.catch_warnings():  # TRL imports a vLLM that is there, used or not, with all that it warns of
+    warnings.simplefilter("ignore")
+    from trl import GRPOConfig, GRPOTrainer
+
+RESUME: Final = "run the same command with --resume"
+_KEPT: Final = 2  # checkpoints: the newest, and the one before until the newest is whole
+_SILENCE: Final = "TRL_EXPERIMENTAL_SILENCE"
+
+OnRollouts = Callable[[int, Sequence[Rollout], Sequence[Mapping[str, float | None]]], None]
+"""Is told of the rollouts of a step and their rewards, in groups one after the other."""
+
+
+class AgentGRPO(GRPOTrainer):  # type: ignore[misc]
+    """GRPO whose rollouts are ours.
+
+    Args:
+        model: a causal language model; peft wraps it by `peft_config`.
+        tokenizer: of the model.
+        tasks: to train on, by their ids in `data`.
+        data: a data set with a `prompt` column of task ids.
+        format, codec: of the model.
+        worlds: where calls go.
+        rewards: of a finished rollout.
+        settings: of the run.
+        args: TRL's own, by `grpo_arguments`.
+        runner: of the event loop that all rollouts of the run live on.
+        on_rollouts: is told of every step's rollouts on this process.
+        callbacks: of transformers.
+        peft_config: None trains all weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        tokenizer: Any,
+        tasks: Mapping[str, AgentTask],
+        data: Any,
+        format: Format,
+        codec: Codec,
+        worlds: Worlds,
+        rewards: Rewards,
+        settings: AgentSettings,
+        args: GRPOConfig,
+        runner: asyncio.Runner,
+        on_rollouts: OnRollouts,
+        callbacks: Sequence[TrainerCallback] = (),
+        peft_config: Any = None,
+    ) -> None:
+        self._tasks = tasks
+        self._format = format
+        self._codec = codec
+        self._worlds = worlds
+        self._rewards = rewards
+        self._settings = settings
+        self._runner = runner
+        self._on_rollouts = on_rollouts
+        with _silenced():
+            super().__init__(
+                model=model,
+                args=args,
+                reward_funcs=[_column(name) for name in rewards.weights],
+                train_dataset=data,
+                processing_class=tokenizer,
+                callbacks=list(callbacks),
+                peft_config=peft_config,
+                rollout_func=_rolled,
+            )
+        self.remove_callback(PrinterCallback)
+
+    def rolled(self, prompts: Sequence[str]) -> dict[str, Any]:
+        """TRL's `rollout_func`: the rollouts of one step on this process.
+
+        Args:
+            prompts: a task's id for each rollout; the copies of a group follow each other.
+        """
+        step, rank = self.state.global_step, self.accelerator.process_index
+        asked = [
+            (self._tasks[id], seed_of(self._settings.seed, step, rank, number, id))
+            for number, id in enumerate(prompts)
+        ]
+        rollouts = self.roll_out(asked, self._worlds, temperature=self._settings.temperature)
+        scores = [self._rewards.components(rollout) for rollout in rollouts]
+        self._on_rollouts(step, rollouts, scores)
+        for name, value in measures(rollouts).items():
+            self._log_metric(name, value)
+        tapes = [rollout.tape for rollout in rollouts]
+        for tape in tapes:
+            if not tape.ids:  # its time was over before it could say anything
+                tape.given([self._codec.tokenizer.eos_token_id])
+        return {
+            "prompt_ids": [list(tape.prompt) for tape in tapes],
+            "completion_ids": [tape.ids for tape in tapes],
+            "logprobs": [tape.logprobs for tape in tapes],
+            "env_mask": [loss_mask(tape.mask, outputs=not self._settings.mask_outputs) for tape in tapes],
+            "scores": scores,
+        }
+
+    def roll_out(
+        self, tasks: Sequence[tuple[AgentTask, int]], worlds: Worlds, *, temperature: float
+    ) -> list[Rollout]:
+        """Roll tasks out with the model as it is now.
+
+        Args:
+            tasks: each with a seed.
+            worlds: where calls go.
+            temperature: 0 is greedy.
+        """
+        return self._runner.run(self._roll_out(tasks, worlds, self._decoder(temperature)))
+
+    async def _roll_out(
+        self, tasks: Sequence[tuple[AgentTask, int]], worlds: Worlds, decoder: Decoder
+    ) -> list[Rollout]:
+        async with Generator(decoder) as generator:
+            return await roll_out_all(
+                tasks,
+                worlds=worlds,
+                generator=generator,
+                format=self._format,
+                codec=self._codec,
+                limits=self._settings.limits,
+            )
+
+    def _decoder(self, temperature: float) -> Decoder:
+        if self.use_vllm:
+            self.vllm_generation.temperature = temperature
+            if not temperature:  # a measurement; TRL itself sees to the rollouts of a step
+                self.vllm_generation.sync_weights()
+            return VLLMDecoder(self.vllm_generation, ends=self._codec.ends, stops=self._format.stops)
+        check = self._codec.closing if self._format.stops else frozenset[int]()
+        return TorchDecoder(
+            self.accelerator.unwrap_model(self.model),
+            pad=self._codec.tokenizer.pad_token_id,
+            ends=self._codec.ends,
+            temperature=temperature,
+            check=check,
+        )
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder, step = Path(self.args.output_dir), self.state.global_step
+        with sft_checkpoints.saving(folder, step, RESUME):
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                sft_checkpoints.mark(folder / f"checkpoint-{step}")
+
+    def create_model_card(self, *args: Any, **more: Any) -> None:
+        """The card is our own, and written at the end."""
+
+
+def _rolled(prompts: list[str], trainer: AgentGRPO) -> dict[str, Any]:
+    return trainer.rolled(prompts)
+
+
+def _column(name: str) -> Callable[..., list[float | None]]:
+    """A reward for TRL, which logs it by its name; it was worked out with the rollout."""
+
+    def reward(*, scores: Sequence[Mapping[str, float | None]], **more: Any) -> list[float | None]:
+        return [score[name] for score in scores]
+
+    reward.__name__ = name
+    return reward
+
+
+def measures(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """What the paper watches over the steps: calls a task, response length, calls that ran, endings."""
+    calls = sum(len(rollout.steps) for rollout in rollouts)
+    found = {
+        "tool_calls": calls / len(rollouts),
+        "response_length": sum(rollout.tape.written for rollout in rollouts) / len(rollouts),
+        "answered": sum(rollout.end == "answer" for rollout in rollouts) / len(rollouts),
+    }
+    if calls:
+        found["execution_success"] = sum(rollout.ran for rollout in rollouts) / calls
+    return found
+
+
+def seed_of(*parts: object) -> int:
+    """A seed that follows from what it is for, 48 bits."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=6).digest(), "big")
+
+
+def grpo_arguments(
+    folder: Path, settings: AgentSettings, rewards: Rewards, *, processes: int, cpu: bool
+) -> GRPOConfig:
+    """TRL's arguments for a run.
+
+    Args:
+        folder: of the checkpoints.
+        settings: of the run.
+        rewards: whose weights TRL sums by.
+        processes: that train together.
+        cpu: train on the processor.
+    """
+    bf16 = settings.precision == "bf16" or (
+        settings.precision == "auto"
+        and not cpu
+        and torch.cuda.is_available()
+        and torch.cuda.is_bf16_supported()
+    )
+    return GRPOConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=settings.micro_batch,
+        gradient_accumulation_steps=settings.accumulation(processes),
+        num_generations=settings.group,
+        max_completion_length=settings.limits.tokens,
+        max_steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if settings.warmup else "constant",
+        warmup_steps=settings.warmup,
+        weight_decay=0.0,
+        temperature=settings.temperature,
+        beta=settings.kl,
+        use_bias_correction_kl=False,  # the paper's estimator as it is
+        epsilon=settings.clip,
+        loss_type=settings.loss,
+        scale_rewards="group" if settings.scale else "none",
+        reward_weights=list(rewards.weights.values()),
+        mask_truncated_completions=False,
+        use_vllm=settings.generator == "vllm",
+        bf16=bf16,
+        use_cpu=cpu,
+        ddp_backend="gloo" if cpu and processes > 1 else None,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        save_strategy="steps",
+        save_steps=settings.save_every,
+        save_total_limit=_KEPT,
+        logging_strategy="steps",
+        logging_steps=1,
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """TRL warns of every `rollout_func` that it may change; our tests would tell."""
+    before = os.environ.get(_SILENCE)
+    os.environ[_SILENCE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SILENCE]
+        else:
+            os.environ[_SILENCE] = before

@@ -1,0 +1,235 @@
+"""Rollouts: think, call, read what came back, and so on to the answer (section 2.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from artis_sdk.errors import BackendError, SimulationError
+from artis_sdk.loop.calls import Table, carry_out
+from artis_sdk.records import Outcome, Provenance, State, Step, ToolCall, ToolSpec
+from artis_sdk.records.calls import FROZEN
+from artis_sdk.tools import Toolset, rehearsing
+from artis_sdk.trainers.agent.formats import Codec, Format
+from artis_sdk.trainers.agent.generate import Ask, Generator
+from artis_sdk.trainers.agent.tape import Tape
+from artis_sdk.trainers.agent.turns import Turn
+from artis_sdk.trainers.agent.worlds import Opened, Worlds
+
+T = TypeVar("T")
+
+End = Literal["answer", "silent", "forged", "turns", "tokens", "seconds", "hung", "world"]
+"""`silent`: neither a call nor an answer; `forged`: it wrote a tool's output itself; `hung`: a call did not
+end in its time; `world`: the world could not tell what a call gives, which is nobody's fault."""
+
+
+class RolloutLimits(BaseModel):
+    """What one rollout may use."""
+
+    model_config = FROZEN
+
+    turns: int = Field(default=8, ge=1)
+    tokens: int = Field(default=2048, ge=1)
+    """After the prompt, outputs of tools included."""
+    seconds: float = Field(default=300.0, gt=0)
+    tool_seconds: float = Field(default=20.0, gt=0)
+    """Of the calls of one turn."""
+    output_characters: int = Field(default=4000, ge=16)
+    """Of one output; the rest is cut off."""
+    calls: int = Field(default=16, ge=1)
+    """In one turn; of the native format."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AgentTask:
+    """Something to be done with tools, and how to tell that it was.
+
+    Args:
+        id: unique among the tasks of a run.
+        query: what the agent is asked.
+        tools: bound to objects that stand as the task begins; rollouts in a sandbox work on forks.
+        answer: what is right, compared without case and space; None where `check` or `goal` says.
+        check: the caller's own judgement of a finished rollout, 0 to 1.
+        goal: the final state that is right, as `Toolset.state` gives it; parts of it are enough.
+        calls: the calls that are right, in order, for rewards by name and argument.
+    """
+
+    id: str
+    query: str
+    tools: Toolset
+    answer: str | None = None
+    check: Callable[[Rollout], float] | None = None
+    goal: Any = None
+    calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Rollout:
+    """One finished attempt at a task, in tokens and in values."""
+
+    task: AgentTask
+    tape: Tape
+    turns: list[Turn] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    end: End = "turns"
+    state: State = None
+    """Of the tools' objects at the end; None in a world that does not know."""
+    seconds: float = 0.0
+    required: frozenset[str] = frozenset()
+    """Kinds of tags that the format demands."""
+    error: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        return self.turns[-1].answer if self.turns else None
+
+    @property
+    def ran(self) -> int:
+        """Calls that ran and did not fail."""
+        return sum(step.outcome.ok for step in self.steps)
+
+
+async def roll_out(
+    task: AgentTask,
+    *,
+    worlds: Worlds,
+    generator: Generator,
+    format: Format,
+    codec: Codec,
+    limits: RolloutLimits,
+    seed: int,
+) -> Rollout:
+    """Let the model work on a task once.
+
+    Args:
+        task: what is to be done.
+        worlds: makes this rollout's own world.
+        generator: of the model; shared by all rollouts.
+        format: of calls and outputs.
+        codec: of the model.
+        limits: of this rollout.
+        seed: of what it draws.
+
+    Raises:
+        ArtisError: a call was refused by the firewall, or a real call's outcome is unknown.
+    """
+    specs = {tool.name: tool for tool in task.tools.specs}
+    rollout = Rollout(task, Tape(tuple(format.prompt(task.query, task.tools.specs))))
+    rollout.required = format.required
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(limits.seconds) as clock, worlds.open(task.tools) as world:
+            try:
+                rollout.end = await _turns(rollout, specs, world, generator, format, codec, limits, seed)
+            finally:
+                rollout.state = world.state()
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        rollout.end = "seconds"
+    rollout.seconds = time.monotonic() - begun
+    return rollout
+
+
+async def _turns(
+    rollout: Rollout,
+    specs: dict[str, ToolSpec],
+    world: Opened,
+    generator: Generator,
+    format: Format,
+    codec: Codec,
+    limits: RolloutLimits,
+    seed: int,
+) -> End:
+    tape, table = rollout.tape, Table(rollout.task.tools, rollout.task.tools.specs)
+    for number in range(limits.turns):
+        left = limits.tokens - len(tape.ids)
+        if left <= 0:
+            return "tokens"
+        turn, why = await _one(tape, specs, generator, format, codec, left, seed + number)
+        rollout.turns.append(turn)
+        if turn.forged:
+            return "forged"
+        if turn.answer is not None:
+            return "answer"
+        if not turn.calls:
+            return "tokens" if why == "limit" else "silent"
+        hung = await _call(rollout, turn.calls[: limits.calls], table, world, limits)
+        if hung is not None:
+            return hung
+        given = format.outputs(rollout.steps[-len(turn.calls[: limits.calls]) :], limits.output_characters)
+        if len(tape.ids) + len(given) >= limits.tokens:
+            return "tokens"
+        tape.given(given)
+    return "turns"
+
+
+async def _one(
+    tape: Tape,
+    specs: dict[str, ToolSpec],
+    generator: Generator,
+    format: Format,
+    codec: Codec,
+    limit: int,
+    seed: int,
+) -> tuple[Turn, str]:
+    """Generate a turn."""
+
+    def ended(ids: Sequence[int]) -> bool:
+        return format.read(codec.text(ids), specs, over=False).ended
+
+    piece = await generator.generate(Ask(tape.context, limit, ended, seed))
+    tape.generated(piece.ids, piece.logprobs)
+    said = piece.ids[:-1] if piece.why == "eos" else piece.ids
+    return format.read(codec.text(said), specs, over=piece.why == "eos"), piece.why
+
+
+async def _call(
+    rollout: Rollout, calls: Sequence[ToolCall], table: Table, world: Opened, limits: RolloutLimits
+) -> End | None:
+    """Have the world answer a turn's calls; what this says ends the rollout."""
+    try:
+        async with asyncio.timeout(limits.tool_seconds) as clock:
+            rollout.steps += await carry_out(calls, table, world)
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        message = f"did not end within {limits.tool_seconds:g} s"
+        late = Outcome.failure("timeout", message, Provenance.FORCED, raised=True)
+        rollout.steps += [Step(call=call, outcome=late) for call in calls]
+        return "hung"
+    except (SimulationError, BackendError) as error:
+        rollout.error = str(error)
+        return "world"
+    return None
+
+
+async def roll_out_all(
+    tasks: Iterable[tuple[AgentTask, int]], *, worlds: Worlds, **given: Any
+) -> list[Rollout]:
+    """Rollouts side by side, in order.
+
+    Args:
+        tasks: each with the seed of its rollout; a group is one task with several seeds.
+        worlds, given: as `roll_out` takes them.
+
+    Raises:
+        ArtisError: see `roll_out`; the others are cancelled.
+    """
+    with rehearsing(worlds.runs_code):
+        return await together(roll_out(task, worlds=worlds, seed=seed, **given) for task, seed in tasks)
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines side by side; the first error cancels the others and is raised by itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]

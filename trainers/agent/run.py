@@ -1,0 +1,295 @@
+"""Training an agent, from its tasks to a model that can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from artis_sdk.contracts import Simulator
+from artis_sdk.errors import ConfigurationError, TrainingError
+from artis_sdk.trainers import sft_checkpoints
+from artis_sdk.trainers.agent.formats import Codec, make_format
+from artis_sdk.trainers.agent.keep import ROLLOUTS, AgentForm, RolloutLog, begin, write_agent, write_metrics
+from artis_sdk.trainers.agent.rewards import Rewards, succeeded
+from artis_sdk.trainers.agent.rollout import AgentTask
+from artis_sdk.trainers.agent.settings import AgentSettings
+from artis_sdk.trainers.agent.worlds import RealWorlds, SandboxWorlds, SimulatorWorlds, WorldName, Worlds
+from artis_sdk.trainers.card import base_of
+from artis_sdk.trainers.sft_model import check_base, load_base
+
+
+class TrainedAgent(NamedTuple):
+    """What a run has made."""
+
+    folder: Path
+    """A peft adapter or a whole model, with its form and card; `AgentBackend` takes it."""
+    card: dict[str, Any]
+    history: list[dict[str, Any]]
+    """Measures by step, as transformers logs them."""
+
+
+class StepMeasures(NamedTuple):
+    """Where a run is."""
+
+    step: int
+    steps: int
+    measures: dict[str, float]
+
+
+class AgentTrainer:
+    """Trains an agent by GRPO on rollouts with tools (ARTIST, arXiv 2505.01441).
+
+    Args:
+        base: a causal language model, path or hub id.
+        out: a folder that is made: `agent/` is the result, `rollouts.jsonl` every rollout with its rewards,
+            `metrics.jsonl` and `curve.svg` the measures over the steps.
+        tasks: to train on.
+        held_out: to measure on; none of `tasks`.
+        settings: of the training.
+        rewards: the paper's by default.
+        world: where the calls of training go.
+        simulator: for the world `simulator`.
+        measure_in: where the calls go when held-out tasks are measured; by default where training's go. The
+            gap between the two is reported.
+        irreversible: with the world `real`, run irreversible tools too.
+        resume: go on with the run in `out`.
+        cpu: train on the processor; by default where there is no accelerator.
+        on_stage: is told what is being done, on the first process.
+        on_step: is told of the measures of a step, on the first process.
+
+    Raises:
+        ConfigurationError: a world lacks what it needs, or would carry out what cannot be undone.
+        TrainingError: task ids are not unique, or a held-out task is trained on.
+    """
+
+    def __init__(
+        self,
+        base: str | Path,
+        out: str | Path,
+        tasks: Sequence[AgentTask],
+        *,
+        held_out: Sequence[AgentTask] = (),
+        settings: AgentSettings | None = None,
+        rewards: Rewards | None = None,
+        world: WorldName = "sandbox",
+        simulator: Simulator | None = None,
+        measure_in: WorldName | None = None,
+        irreversible: bool = False,
+        resume: bool = False,
+        cpu: bool | None = None,
+        on_stage: Callable[[str], None] | None = None,
+        on_step: Callable[[StepMeasures], None] | None = None,
+    ) -> None:
+        ids = [task.id for task in (*tasks, *held_out)]
+        if len(set(ids)) < len(ids):
+            raise TrainingError("task ids must be unique, and no held-out task may be trained on")
+        if not tasks:
+            raise TrainingError("there are no tasks to train on")
+        self.settings = settings or AgentSettings()
+        self.rewards = rewards or Rewards()
+        self._base, self._out = str(base), Path(out)
+        self._tasks = {task.id: task for task in tasks}
+        self._held_out = tuple(held_out[: self.settings.measured])
+        self._simulator, self._irreversible = simulator, irreversible
+        self._worlds = self._world(world)
+        self._measured_in = self._worlds if measure_in in (None, world) else self._world(measure_in or world)
+        self._resume, self._cpu = resume, cpu
+        self._on_stage, self._on_step = on_stage, on_step
+
+    def _world(self, name: WorldName) -> Worlds:
+        if name == "sandbox":
+            return SandboxWorlds()
+        if name == "simulator":
+            if self._simulator is None:
+                raise ConfigurationError("the world simulator needs a simulator")
+            return SimulatorWorlds(self._simulator)
+        toolsets = [task.tools for task in (*self._tasks.values(), *self._held_out)]
+        return RealWorlds(toolsets, self._out / "journal.db", irreversible=self._irreversible)
+
+    def train(self) -> TrainedAgent:
+        """Train, or go on with it, and measure before and after.
+
+        Raises:
+            TrainingError: the base is no causal language model, `out` holds another run, or the disk is full;
+                what was saved before is kept.
+            ConfigurationError: called on an event loop, which it would block.
+            MissingExtraError: a library is not installed.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise ConfigurationError("training blocks: call it as `await asyncio.to_thread(trainer.train)`")
+        check_base(self._base)
+        _quiet()
+        import torch
+        from accelerate import PartialState
+
+        cpu = not torch.cuda.is_available() if self._cpu is None else self._cpu
+        processes = PartialState(cpu=cpu)
+        self.settings.accumulation(processes.num_processes)
+        with processes.main_process_first():
+            if processes.is_main_process:
+                begin(self._out, self._this_run(), resume=self._resume)
+        with asyncio.Runner() as runner:
+            try:
+                return self._train(processes, runner, cpu=cpu)
+            finally:
+                for worlds in {self._worlds, self._measured_in}:
+                    if isinstance(worlds, RealWorlds):
+                        runner.run(worlds.aclose())
+
+    def _this_run(self) -> dict[str, Any]:
+        return {
+            "base": self._base,
+            "world": self._worlds.name,
+            "measured in": self._measured_in.name,
+            "settings": self.settings.model_dump(mode="json"),
+            "rewards": self.rewards.weights,
+            "tasks": list(self._tasks),
+            "held-out tasks": [task.id for task in self._held_out],
+        }
+
+    def _train(self, processes: Any, runner: asyncio.Runner, *, cpu: bool) -> TrainedAgent:
+        from datasets import Dataset
+        from peft import LoraConfig
+
+        from artis_sdk.trainers.agent.grpo import AgentGRPO, grpo_arguments
+        from artis_sdk.trainers.agent.watch import Watch
+
+        settings, main = self.settings, processes.is_main_process
+        checkpoints = self._out / "checkpoints"
+        arguments = grpo_arguments(
+            checkpoints, settings, self.rewards, processes=processes.num_processes, cpu=cpu
+        )
+        last = sft_checkpoints.latest(checkpoints) if main else None
+        processes.wait_for_everyone()
+        last = last or sft_checkpoints.latest(checkpoints)
+        self._tell(processes, f"loading {self._base}")
+        model, tokenizer = load_base(self._base, "bfloat16" if arguments.bf16 else "float32")
+        form = make_format(settings.format, tokenizer, prompt=settings.prompt, think=settings.think)
+        log = RolloutLog(
+            self._out / (ROLLOUTS if main else f"{processes.process_index}-{ROLLOUTS}"),
+            0 if last is None else int(last.name.rpartition("-")[2]),
+            rewards=self.rewards,
+            group=settings.group,
+            scale=settings.scale,
+        )
+        watch = Watch(self._measure, settings.measure_every, self._on_step if main else None)
+        trainer = AgentGRPO(
+            model=model,
+            tokenizer=tokenizer,
+            tasks=self._tasks,
+            data=Dataset.from_dict({"prompt": list(self._tasks)}),
+            format=form,
+            codec=Codec(tokenizer),
+            worlds=self._worlds,
+            rewards=self.rewards,
+            settings=settings,
+            args=arguments,
+            runner=runner,
+            on_rollouts=log.add,
+            callbacks=[watch],
+            peft_config=LoraConfig(
+                r=settings.rank,
+                lora_alpha=settings.alpha,
+                target_modules="all-linear",
+                task_type="CAUSAL_LM",
+            )
+            if settings.lora
+            else None,
+        )
+        watch.trainer = trainer
+        trained = sum(p.numel() * p.element_size() for p in trainer.model.parameters() if p.requires_grad)
+        sft_checkpoints.need_room(self._out, 3 * 3 * trained)  # weights and two moments; two and the result
+        before = self._before(trainer, processes)
+        self._tell(processes, f"resuming from {last.name}" if last else "training")
+        begun = time.monotonic()
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        seconds = time.monotonic() - begun
+        self._tell(processes, f"measuring on {len(self._held_out)} held-out tasks")
+        after = self._measure(trainer, self._measured_in)
+        here = after if self._worlds is self._measured_in else self._measure(trainer, self._worlds)
+        history = list(trainer.state.log_history)
+        card = {
+            "base": base_of(self._base, trainer.accelerator.unwrap_model(trainer.model).config),
+            "training": {
+                **settings.model_dump(mode="json"),
+                "rewards": self.rewards.weights,
+                "tasks": len(self._tasks),
+                "world": self._worlds.name,
+                "processes": processes.num_processes,
+                "steps_done": trainer.state.global_step,
+                "seconds": round(seconds, 1),
+            },
+            "held_out": {
+                "tasks": len(self._held_out),
+                "world": self._measured_in.name,
+                "training_world": self._worlds.name,
+                "before": before,
+                "after": after,
+                "gap": here["success"] - after["success"]
+                if "success" in after and here is not after
+                else None,
+            },
+        }
+        if main:
+            kept = AgentForm(
+                base=self._base,
+                lora=settings.lora,
+                format=settings.format,
+                prompt=settings.prompt,
+                think=settings.think,
+            )
+            write_metrics(self._out, history)
+            folder = write_agent(self._out, trainer, kept, card)
+        processes.wait_for_everyone()
+        return TrainedAgent(self._out / "agent" if not main else folder, card, history)
+
+    def _before(self, trainer: Any, processes: Any) -> dict[str, float]:
+        """Of the base: measured once, and kept for a run that is resumed."""
+        path = self._out / "before.json"
+        if not path.exists():
+            self._tell(processes, f"measuring the base on {len(self._held_out)} held-out tasks")
+            found = self._measure(trainer, self._measured_in)
+            if processes.is_main_process:
+                path.write_text(json.dumps(found) + "\n", encoding="utf-8")
+            processes.wait_for_everyone()
+        kept: dict[str, float] = json.loads(path.read_bytes())
+        return kept
+
+    def _measure(self, trainer: Any, worlds: Worlds | None = None) -> dict[str, float]:
+        """Held-out tasks, rolled out greedily with the model as it is; each process does all of them."""
+        from artis_sdk.trainers.agent.grpo import measures
+
+        if not self._held_out:
+            return {}
+        rollouts = trainer.roll_out(
+            [(task, 0) for task in self._held_out], worlds or self._measured_in, temperature=0.0
+        )
+        found = {"success": sum(map(succeeded, rollouts)) / len(rollouts), **measures(rollouts)}
+        components = [self.rewards.components(rollout) for rollout in rollouts]
+        for name in self.rewards.weights:
+            known = [score[name] for score in components if score[name] is not None]
+            if known:
+                found[f"reward_{name}"] = sum(value or 0.0 for value in known) / len(known)
+        return found
+
+    def _tell(self, processes: Any, text: str) -> None:
+        if self._on_stage is not None and processes.is_main_process:
+            self._on_stage(text)
+
+
+def _quiet() -> None:
+    """Without the libraries' own lines between ours."""
+    for name in ("transformers", "trl", "accelerate", "datasets", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
