@@ -219,9 +219,10 @@ log.close()
 def test_ending_by_a_signal_that_python_handles_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     code = """
-import time
+import signal, time
 from artis_sdk.logs import CallLog
 from logs_helpers import record
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 log = CallLog(sys.argv[1])
 for n in range(100):
     log.append(record(n))
