@@ -222,7 +222,7 @@ def test_ending_by_a_signal_that_python_handles_loses_nothing(tmp_path: Path) ->
 import signal, time
 from artis_sdk.logs import CallLog
 from logs_helpers import record
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 log = CallLog(sys.argv[1])
 for n in range(100):
     log.append(record(n))
