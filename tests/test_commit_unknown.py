@@ -105,10 +105,11 @@ async def test_a_thread_that_outlives_its_timeout_runs_until_it_has_ended(journa
 
 
 async def test_a_running_call_is_awaited_when_its_caller_is_cancelled(journal: Journal) -> None:
-    gate, ran = asyncio.Event(), []
+    begun, gate, ran = asyncio.Event(), asyncio.Event(), []
 
     @guarded_tool
     async def pay() -> str:
+        begun.set()
         await gate.wait()
         ran.append("pay")
         return "paid"
@@ -120,7 +121,7 @@ async def test_a_running_call_is_awaited_when_its_caller_is_cancelled(journal: J
 
     world = make_world(journal)
     running = asyncio.create_task(agent())
-    await until(lambda: bool(states(journal)))
+    await begun.wait()
     running.cancel()
     await asyncio.sleep(0.02)
     assert not running.done()
@@ -157,10 +158,11 @@ async def test_a_second_cancellation_interrupts_the_call(journal: Journal) -> No
 
 
 async def test_a_thread_goes_on_when_its_call_is_cancelled_twice(journal: Journal) -> None:
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
 
     @guarded_tool
     def pay() -> str:
+        begun.set()
         gate.wait(30)
         return "paid"
 
@@ -170,7 +172,7 @@ async def test_a_thread_goes_on_when_its_call_is_cancelled_twice(journal: Journa
 
     world = make_world(journal)
     running = asyncio.create_task(agent())
-    await until(lambda: bool(states(journal)))
+    await until(begun.is_set)
     for _ in range(2):
         running.cancel()
         await asyncio.sleep(0.02)
