@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from agent_helpers import letters, rolled
@@ -135,3 +138,13 @@ async def test_nothing_is_kept_and_nothing_of_the_environment_is_seen() -> None:
     assert await box.python("import os; print(os.listdir(), os.environ.get('PATH'))") == "[] None"
     with pytest.raises(PythonError, match="NameError"):
         await box.python("y")
+
+
+async def test_the_documents_own_task_can_be_done() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "agent-training.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    scope: dict[str, Any] = {}
+    exec(code, scope)
+    turns = ["<search>red lamp</search>", '<order>{"product": "P1", "pieces": 2}</order>']
+    assert await played(scope["task"], *turns, "<answer>ordered</answer>") == 1.0
+    assert await played(scope["task"], "<answer>ordered</answer>") == 0.0
