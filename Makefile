@@ -35,15 +35,14 @@ quick: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine" -n 2
 
-# Real engines draw at random and share the machine: what failed is tried once more, alone, and must pass.
 LLAMA := tests/test_gguf.py tests/test_llama_backend.py tests/test_llama_conformance.py tests/test_llama_session.py
 VLLM := tests/test_vllm_chat.py tests/test_vllm_engine.py tests/test_vllm_session.py tests/test_vllm_server.py tests/test_vllm_orphans.py
 
 llama: $(VENV)/.engines
-	$(BIN)/python -m pytest -m engine $(LLAMA) || $(BIN)/python -m pytest -m engine --last-failed $(LLAMA)
+	$(BIN)/python -m pytest -m engine $(LLAMA)
 
 vllm: $(VENV)/.engines
-	$(BIN)/python -m pytest -m engine $(VLLM) || $(BIN)/python -m pytest -m engine --last-failed $(VLLM)
+	$(BIN)/python -m pytest -m engine $(VLLM)
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -50,7 +51,7 @@ class Assembly(Protocol):
         """The same answer as it would have come without streaming."""
 
 
-class HostedBackend:
+class HostedBackend(ABC):
     """One model behind one URL.
 
     A subclass says how a request becomes bytes (`encode`), how JSON becomes a completion (`decode`),
@@ -113,21 +114,21 @@ class HostedBackend:
 
     # --- a subclass's part
 
+    @abstractmethod
     def headers(self) -> Mapping[str, str]:
         """What the SDK's client says of itself and of the key in every request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, request: Request, *, stream: bool) -> bytes:
         """The request's body."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, data: Any, request_id: str | None) -> Completion:
         """A response's JSON as a completion; a `ValueError` says why it is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def assembly(self) -> Assembly:
         """Where the events of one stream come together."""
-        raise NotImplementedError
 
     # --- requests
 

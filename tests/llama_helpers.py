@@ -19,6 +19,11 @@ def ask(text: str, **more: Any) -> Request:
     return Request(messages=(Message(role="user", content=text),), **{"max_tokens": 16, **more})
 
 
+def endless(text: str) -> Request:
+    """A request that the tiny model does not end by itself: without chance it goes on and on."""
+    return ask(text, max_tokens=1000, temperature=0.0)
+
+
 @asynccontextmanager
 async def opened(model: Path | None = None, **options: Any) -> AsyncIterator[LlamaCppBackend]:
     """A backend of the tiny model."""

@@ -129,7 +129,8 @@ async def test_a_group_runs_side_by_side_and_tools_hold_up_nobody() -> None:
     tasks = [*(a_task(f"slow {n}") for n in range(8)), *(a_task(f"quick {n}") for n in range(9))]
     begun = time.monotonic()
     rollouts = await rolled(script, *tasks, decoder=decoder, tokenizer=TOKENIZER)
-    assert time.monotonic() - begun < 2.0  # one after the other would be 2.4 s of tools alone
+    took = time.monotonic() - begun
+    assert took < sum(r.seconds for r in rollouts[:8]) / 2  # one after the other, it would be their sum
     assert Counter(rollout.end for rollout in rollouts) == {"answer": 17}
     assert decoder.batches[0] == 17
     quick = max(r.seconds for r in rollouts[8:])

@@ -149,7 +149,7 @@ class Address(BaseModel):
 @given(data=st.data())
 def test_what_is_drawn_from_a_schema_fits_it(kind: Any, data: st.DataObject) -> None:
     schema = TypeAdapter(kind).json_schema()
-    jsonschema.validate(data.draw(from_schema(schema, schema)), schema)
+    assert jsonschema.Draft202012Validator(schema).is_valid(data.draw(from_schema(schema, schema)))
 
 
 @pytest.mark.parametrize("name", TOOLS.names)

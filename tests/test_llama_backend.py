@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny_model
-from llama_helpers import ask, opened, running
+from llama_helpers import ask, endless, opened, running
 
 from artis_sdk.backends.llama import context as context_module
 from artis_sdk.backends.llama.scheduler import Scheduler
@@ -24,7 +24,7 @@ from artis_sdk.errors import (
     EngineDead,
     RequestRejected,
 )
-from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
+from artis_sdk.records import Message, Request, ToolCall, ToolSpec
 
 pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.engine
@@ -192,16 +192,12 @@ async def test_control_tokens_in_a_message_stay_text() -> None:
 async def test_a_hundred_cancelled_requests_leave_nothing() -> None:
     async with opened() as backend:
         await backend.start()
-        tasks = [
-            asyncio.create_task(backend.complete(ask(LONG + str(i), max_tokens=1000))) for i in range(100)
-        ]
+        tasks = [asyncio.create_task(backend.complete(endless(LONG + str(i)))) for i in range(100)]
         await asyncio.sleep(0.15)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        # A model that draws at random may have ended an answer by itself before.
-        assert all(task.cancelled() or task.result().finish_reason == "stop" for task in tasks)
-        assert sum(task.cancelled() for task in tasks) > 10
+        assert all(task.cancelled() for task in tasks)
         scheduler = running(backend).scheduler
         await idle(scheduler)
         assert not [slot for slot in scheduler._slots.all if slot.busy]
@@ -244,10 +240,10 @@ async def test_the_event_loop_is_never_blocked() -> None:
     took = time.perf_counter() - began
     watching.cancel()
     await backend.aclose()
-    # On average the loop came round every 0.2 s or less, on a busy machine too, and never stood still for
-    # a good part of the time: one decode of the prompt alone takes a third of it.
+    # On average the loop came round every 50 ms or less, and never stood still for a good part of the
+    # time: one decode of the prompt alone takes a third of it.
     assert took > 0.2
-    assert len(lags) > took / 0.2
+    assert len(lags) > took / 0.05
     assert max(lags) < max(0.2, 0.2 * took)
 
 
@@ -303,11 +299,10 @@ def test_settings_that_make_no_sense() -> None:
 async def test_closing_ends_everything_under_way() -> None:
     async with opened() as backend:
         await backend.start()
-        tasks = [asyncio.create_task(backend.complete(ask("Talk", max_tokens=1000))) for _ in range(12)]
+        tasks = [asyncio.create_task(backend.complete(endless("Talk"))) for _ in range(12)]
         await asyncio.sleep(0.05)
     ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(end, BackendClosed | Completion) for end in ends)  # some ended by themselves
-    assert any(isinstance(end, BackendClosed) for end in ends)
+    assert all(isinstance(end, BackendClosed) for end in ends)
     assert threads() == []
     with pytest.raises(BackendClosed):
         await backend.complete(ask("Hi"))
@@ -321,12 +316,11 @@ async def test_the_death_of_the_thread_is_a_typed_error(monkeypatch: pytest.Monk
         def die(*_: object) -> None:
             raise MemoryError("no more")
 
-        tasks = [asyncio.create_task(backend.complete(ask("Talk", max_tokens=1500))) for _ in range(12)]
+        tasks = [asyncio.create_task(backend.complete(endless("Talk"))) for _ in range(12)]
         await asyncio.sleep(0.05)
         monkeypatch.setattr(context_module.Context, "decode", die)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(end, EngineDead | Completion) for end in ends)  # some ended by themselves
-        assert any(isinstance(end, EngineDead) for end in ends)
+        assert all(isinstance(end, EngineDead) for end in ends)
         with pytest.raises(EngineDead, match="no more"):
             await backend.complete(ask("Hi"))
     assert threads() == []

@@ -159,12 +159,13 @@ async def test_cancelled_sessions_leave_nothing(up: Up, backend: Backend, tmp_pa
 
 async def test_cancelled_requests_hold_nothing(backend: Backend) -> None:
     """Had they gone on, one more would have to wait for minutes."""
-    request = Request(messages=ask("Talk on."), max_tokens=1500)
+    request = Request(messages=ask("Talk on."), max_tokens=1500, temperature=0.0)
     tasks = [asyncio.create_task(backend.complete(request)) for _ in range(32)]
     await asyncio.sleep(0.5)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
     async with asyncio.timeout(10):
         await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from artis_sdk.errors import BackendClosed, ContextOverflow, RequestRejected
 from artis_sdk.records import (
     Capabilities,
@@ -35,6 +37,7 @@ class AgentBackend:
     The rollout that the agent was trained on is built up again from a request: the first user message
     asks, each assistant message is what it generated, each tool message what came back. An agent that was
     trained on native calls is served by any engine as well; one that was trained on tags is served so.
+    It answers to no schema, so a session's attempts are judged and summarized by another model.
 
     Args:
         folder: that `artis train agent` wrote, `OUT/agent` or `OUT`.
@@ -142,8 +145,7 @@ class AgentBackend:
         for message in messages:
             if message.role == "tool":
                 call = calls.get(message.tool_call_id or "") or ToolCall(tool="unknown")
-                outcome = Outcome.success(message.content, Provenance.REPLAYED)
-                answered.append(Step(call=call, outcome=outcome))
+                answered.append(Step(call=call, outcome=_outcome(message)))
                 continue
             if answered:
                 ids += form.outputs(answered, 1 << 20)
@@ -151,3 +153,12 @@ class AgentBackend:
             if message.role == "assistant":
                 ids += codec.ids(message.raw or message.content)
         return ids + (form.outputs(answered, 1 << 20) if answered else [])
+
+
+def _outcome(message: Message) -> Outcome:
+    """What a call gave back; a session writes it as JSON, others may write plain text."""
+    try:
+        value = from_json(message.content)
+    except ValueError:
+        value = message.content
+    return Outcome.success(value, Provenance.REPLAYED)

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Protocol
 
 from artis_sdk.backends.tool_text import detect, parse
 from artis_sdk.errors import ConfigurationError, TrainingError
+from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
 from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, Turn, cut, escape, read_tags
 
@@ -150,9 +151,11 @@ class Tags:
 class Native:
     """The model's own tool calls, by its chat template; a turn may hold several.
 
+    Prompt and outputs read as in a `Session`, so that any engine may serve the agent to one.
+
     Args:
         codec: of the model.
-        system: a system prompt; None is none.
+        system: a system prompt; None is a session's, and an empty one is none.
 
     Raises:
         ConfigurationError: the chat template teaches no call format that is known here.
@@ -168,7 +171,9 @@ class Native:
         self.required = frozenset[str]()
         self.stops: tuple[str, ...] = ()
         self._format = found
-        self._system = [] if system is None else [{"role": "system", "content": system}]
+        if system is None:
+            system = Prompts().render("action_system", functions=None)
+        self._system = [{"role": "system", "content": system}] if system else []
 
     def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
         listed = [{"type": "function", "function": tool.document()} for tool in tools]
@@ -218,7 +223,8 @@ class Native:
         ids: list[int] = []
         for step, hole in zip(steps, holes, strict=True):
             text, _, rest = rest.partition(hole)
-            ids += [*self.codec.ids(text), *self.codec.foreign(cut(shown(step.outcome), limit))]
+            body = self.codec.foreign(cut(encode(step.outcome.content()), limit))
+            ids += [*self.codec.ids(text), *body]
         return [*ids, *self.codec.ids(rest)]
 
 
