@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from artis_sdk.records import Risk
 from artis_sdk.tools import Toolset
-from artis_sdk.trainers.agent.formats import Codec, Tags
+from artis_sdk.trainers.agent.formats import Codec, Format, Tags
 from artis_sdk.trainers.agent.generate import Ask, Generator, Piece
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, RolloutLimits, roll_out_all
 from artis_sdk.trainers.agent.worlds import SandboxWorlds, Worlds
@@ -38,20 +39,30 @@ class Scripted:
     Args:
         tokenizer: of `letters`.
         script: from a context's text to the whole turn; one without an end is cut off at the limit.
+        cut: of the turn into token ids; `pieces` by default.
     """
 
-    def __init__(self, tokenizer: Any, script: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        script: Callable[[str], str],
+        cut: Callable[[str], list[int]] | None = None,
+    ) -> None:
         self.codec = Codec(tokenizer)
         self.script = script
+        self.cut = cut or partial(pieces, tokenizer)
         self.batches: list[int] = []
+        self.made: list[Piece] = []
 
     def decode(self, asks: Sequence[Ask]) -> list[Piece]:
         self.batches.append(len(asks))
-        return [self._one(ask) for ask in asks]
+        made = [self._one(ask) for ask in asks]
+        self.made += made
+        return made
 
     def _one(self, ask: Ask) -> Piece:
         ids: list[int] = []
-        for id in pieces(self.codec.tokenizer, self.script(self.codec.text(ask.context))):
+        for id in self.cut(self.script(self.codec.text(ask.context))):
             ids.append(id)
             if id in self.codec.ends:
                 return Piece(ids, [-0.5] * len(ids), "eos")
@@ -130,6 +141,7 @@ async def rolled(
     worlds: Worlds | None = None,
     tokenizer: Any = None,
     decoder: Any = None,
+    format: Format | None = None,
     **limits: Any,
 ) -> list[Rollout]:
     """Rollouts of a scripted model."""
@@ -140,7 +152,7 @@ async def rolled(
             [(task, 0) for task in tasks or (a_task(),)],
             worlds=worlds or SandboxWorlds(),
             generator=generator,
-            format=Tags(codec, prompt=PROMPT, think=False),
+            format=format or Tags(codec, prompt=PROMPT, think=False),
             codec=codec,
             limits=RolloutLimits(**{"seconds": 20.0, "tool_seconds": 5.0, **limits}),
         )

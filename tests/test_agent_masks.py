@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from agent_helpers import PROMPT, Scripted, a_task, first_then, letters, pieces, rolled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.trainers.agent.formats import Codec
-from artis_sdk.trainers.agent.generate import Ask, Piece
 from artis_sdk.trainers.agent.tape import Tape, loss_mask
 from artis_sdk.trainers.agent.turns import cut, escape
 
 TOKENIZER = letters()
-
-
-class Recording(Scripted):
-    """Keeps what it generated."""
-
-    def decode(self, asks: Sequence[Ask]) -> list[Piece]:
-        made = super().decode(asks)
-        self.made = [*getattr(self, "made", []), *made]
-        return made
 
 
 WORDS = st.sampled_from(
@@ -45,7 +33,7 @@ TURNS = st.lists(st.tuples(TEXTS, st.one_of(CALLS, TEXTS)).map("".join), min_siz
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 async def test_generated_ids_are_kept_and_all_others_are_masked(turns: list[str], tokens: int) -> None:
     left = list(turns)
-    decoder = Recording(TOKENIZER, lambda context: left.pop(0) if left else "<answer>yes</answer>")
+    decoder = Scripted(TOKENIZER, lambda context: left.pop(0) if left else "<answer>yes</answer>")
     (rollout,) = await rolled(lambda text: "", decoder=decoder, tokenizer=TOKENIZER, turns=8, tokens=tokens)
     tape, codec = rollout.tape, decoder.codec
     assert len(tape.ids) == len(tape.mask) == len(tape.logprobs) <= tokens

@@ -158,7 +158,7 @@ class AgentBackend:
 def _outcome(message: Message) -> Outcome:
     """What a call gave back; a session writes it as JSON, others may write plain text."""
     try:
-        value = from_json(message.content)
+        value = from_json(message.content, allow_inf_nan=False)
     except ValueError:
         value = message.content
     return Outcome.success(value, Provenance.REPLAYED)
