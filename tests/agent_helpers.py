@@ -6,10 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+from tiny_model import cached
 
 from artis_sdk.records import Risk
 from artis_sdk.tools import Toolset
+from artis_sdk.trainers.agent import small, tasks_lookup
 from artis_sdk.trainers.agent.formats import Codec, Format, Tags
 from artis_sdk.trainers.agent.generate import Ask, Generator, Piece
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, RolloutLimits, roll_out_all
@@ -156,6 +160,12 @@ async def rolled(
             codec=codec,
             limits=RolloutLimits(**{"seconds": 20.0, "tool_seconds": 5.0, **limits}),
         )
+
+
+def taught(steps: int = 60) -> Path:
+    """A small model, made once, that has had a few lessons: it calls tools now and then. Needs torch."""
+    made = [Path(small.__file__).read_bytes(), Path(tasks_lookup.__file__).read_bytes(), steps]
+    return cached(("taught", made), "-taught", lambda path: small.make_small(path, steps=steps, batch=16))
 
 
 def first_then(first: str, then: str) -> Callable[[str], str]:

@@ -135,7 +135,7 @@ async def test_a_rollout_reads_as_the_template_prints_the_conversation() -> None
         {"type": "function", "function": {"name": s.call.tool, "arguments": s.call.arguments}}
         for s in rollout.steps
     ]
-    conversation = [
+    conversation: list[dict[str, Any]] = [
         {"role": "system", "content": Prompts().render("action_system", functions=None)},
         {"role": "user", "content": "add one and two"},
         {"role": "assistant", "content": "", "tool_calls": calls},

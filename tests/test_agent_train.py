@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.engine
 torch: Any = pytest.importorskip("torch")
 
-from agent_helpers import PROMPT, Odd  # noqa: E402
+from agent_helpers import PROMPT, Odd, taught  # noqa: E402
 from tiny_model import Shape, hf_model  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
@@ -25,7 +25,6 @@ from artis_sdk.trainers.agent import AgentSettings, AgentTask, AgentTrainer, Rol
 from artis_sdk.trainers.agent.backend import AgentBackend  # noqa: E402
 from artis_sdk.trainers.agent.keep import AgentForm  # noqa: E402
 from artis_sdk.trainers.agent.small import PROMPT as SMALL_PROMPT  # noqa: E402
-from artis_sdk.trainers.agent.small import make_small  # noqa: E402
 from artis_sdk.trainers.agent.tasks_lookup import lookup_tasks  # noqa: E402
 
 torch.set_num_threads(1)
@@ -44,9 +43,8 @@ SHORT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has had a few lessons: it calls tools now and then."""
-    return make_small(tmp_path_factory.mktemp("small") / "base", steps=60, batch=16)
+def base() -> Path:
+    return taught()
 
 
 def trained(base: Path, out: Path, **more: Any) -> Any:

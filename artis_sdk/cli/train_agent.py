@@ -136,7 +136,9 @@ def agent(
     console.print(_table(done.card["held_out"]))
     console.print(f"agent: {done.folder} (its card: README.md)", highlight=False)
     console.print(f"curve: {out / 'curve.svg'}; every rollout: {out / 'rollouts.jsonl'}", highlight=False)
-    next_step(f'Session(tools, agent=AgentBackend("{done.folder}")), from artis_sdk.trainers.agent.backend')
+    next_step(
+        f'Session(agent=AgentBackend("{done.folder}"), tools=...); it is in artis_sdk.trainers.agent.backend'
+    )
 
 
 def _small_prompt() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from artis_sdk.trainers.agent.keep import AgentForm
 from artis_sdk.trainers.sft_model import load_base
 
 _UNSAID = 512  # tokens of a request without max_tokens
+_BYTES_PER_TOKEN = 3  # on the long side
 
 
 class AgentBackend:
@@ -49,6 +51,7 @@ class AgentBackend:
         self._folder = folder / "agent" if (folder / "agent").is_dir() else folder
         self._form = AgentForm.read(self._folder)
         self._base = base or self._form.base
+        self._window = _window(Path(self._base) if self._form.lora else self._folder)
         self._loaded: tuple[Any, Codec] | None = None
         self._loading = asyncio.Lock()
         self._asked = 0
@@ -60,7 +63,15 @@ class AgentBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(native_tools=True, structured_output=False, seed=True)
+        return Capabilities(
+            native_tools=True, structured_output=False, seed=True, context_window=self._window
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text; before the first request an estimate on the long side."""
+        if self._loaded is None:
+            return -(-len(text.encode(errors="surrogatepass")) // _BYTES_PER_TOKEN)
+        return len(self._loaded[1].ids(text))
 
     async def complete(
         self, request: Request, *, on_token: Callable[[str], None] | None = None
@@ -153,6 +164,16 @@ class AgentBackend:
             if message.role == "assistant":
                 ids += codec.ids(message.raw or message.content)
         return ids + (form.outputs(answered, 1 << 20) if answered else [])
+
+
+def _window(model: Path) -> int | None:
+    """Tokens that a model's context holds; None where its folder does not say."""
+    try:
+        config = json.loads((model / "config.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    most: int | None = config.get("max_position_embeddings")
+    return most
 
 
 def _outcome(message: Message) -> Outcome:
