@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from engine_sessions import Brief, rehearsing_tasks, session, thread_names
 from vllm_helpers import START, all_gone, ask, descendants, engine_processes, free_port, serve_command
-from vllm_sessions import Brief, rehearsing_tasks, session, thread_names
 
 from artis_sdk.backends import resolve, vllm_watch
 from artis_sdk.backends.retry import RetryPolicy

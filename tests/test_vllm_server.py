@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from engine_sessions import cancel_sessions, check_plan, rehearsed, rehearsing_tasks, thread_names
 from vllm_helpers import START, all_gone, ask, descendants, free_port, serve_command
-from vllm_sessions import cancel_sessions, check_plan, rehearsed, rehearsing_tasks, thread_names
 
 from artis_sdk.backends import Backend, conformance, resolve
 from artis_sdk.backends.retry import RetryPolicy

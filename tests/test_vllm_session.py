@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from vllm_helpers import ENGINE_ARGS, START, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
-from vllm_sessions import (
+from engine_sessions import (
     Brief,
     cancel_sessions,
     check_plan,
@@ -20,6 +19,7 @@ from vllm_sessions import (
     session,
     thread_names,
 )
+from vllm_helpers import ENGINE_ARGS, START, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
 
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.errors import BackendClosed, EngineDead

@@ -1,4 +1,4 @@
-"""A session whose agent and simulator share one vLLM, for tests of an engine in process and of a server."""
+"""A session whose agent and simulator share one local engine."""
 
 from __future__ import annotations
 
