@@ -14,14 +14,15 @@ BASE = {"errors", "records", "contracts"}
 LOWER = BASE | {"actions", "tools", "prompts"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "wal": set(),
     "records": {"errors"},
     "contracts": {"errors", "records"},
     "actions": BASE,
     "tools": BASE,
     "prompts": BASE,
     "simulators": LOWER,
-    "loop": LOWER | {"simulators"},
-    "logs": BASE,
+    "loop": LOWER | {"simulators", "wal"},
+    "logs": BASE | {"wal"},
     "backends": BASE | {"actions"},
     "settings": LOWER | {"simulators", "loop"},
     "captures": LOWER | {"logs"},

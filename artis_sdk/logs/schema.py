@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from pathlib import Path
 
 from artis_sdk.errors import LogError
+from artis_sdk.wal import turn_on_wal
 
 # "ALOG" in ASCII; `file` and other readers tell the type by it.
 _APPLICATION = 0x414C4F47
@@ -97,7 +97,8 @@ def _check(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
             raise LogError(f"{path} is no call log: {error}") from error
         raise
     if not known:
-        _turn_on_wal(connection, path, timeout)
+        if not turn_on_wal(connection, timeout):
+            raise LogError(f"{path}: its file system cannot hold a write-ahead log")
         connection.execute("BEGIN IMMEDIATE")
         if not _is_log(connection, path):
             for statement in _TABLES:
@@ -125,18 +126,3 @@ def _is_log(connection: sqlite3.Connection, path: Path) -> bool:
     if application or version or tables:
         raise LogError(f"{path} is an SQLite file, but no call log; give another path")
     return False
-
-
-def _turn_on_wal(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
-    """SQLite does not wait for its own lock here when several processes make one file at once."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            break
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)
-    if mode != "wal":
-        raise LogError(f"{path}: its file system cannot hold a write-ahead log (mode {mode})")

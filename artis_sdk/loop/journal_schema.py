@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Container
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +15,7 @@ from pydantic_core import from_json
 from artis_sdk.errors import JournalError
 from artis_sdk.records import Outcome, Risk
 from artis_sdk.records.calls import FROZEN
+from artis_sdk.wal import turn_on_wal
 
 
 class CallState(StrEnum):
@@ -161,7 +161,8 @@ def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
     try:
         if new:  # not by a descriptor of our own: closing one drops every SQLite lock of this process
             path.chmod(0o600)
-        _turn_on_wal(connection, path, timeout)
+        if not turn_on_wal(connection, timeout):
+            raise JournalError(f"{path}: its file system cannot hold a write-ahead log")
         connection.execute("PRAGMA foreign_keys = ON")
         if not _is_journal(connection):
             connection.execute("BEGIN IMMEDIATE")
@@ -171,21 +172,6 @@ def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _turn_on_wal(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
-    """SQLite does not wait for its own lock here when several processes make one file at once."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            break
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)
-    if mode != "wal":
-        raise JournalError(f"{path}: its file system cannot hold a write-ahead log (mode {mode})")
 
 
 def _is_journal(connection: sqlite3.Connection) -> bool:

@@ -1,0 +1,28 @@
+"""SQLite's write-ahead log, for the call log and for the journal."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+
+def turn_on_wal(connection: sqlite3.Connection, timeout: float) -> bool:
+    """Whether a file now has a write-ahead log; not every file system can hold one.
+
+    Args:
+        connection: to the file.
+        timeout: seconds to wait while other processes make the same file: here SQLite itself does not
+            wait for its own lock.
+
+    Raises:
+        sqlite3.OperationalError: it is still locked then.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return bool(mode == "wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
