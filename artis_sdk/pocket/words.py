@@ -21,21 +21,10 @@ _REAL: Final = """\
     Nico Nina Noah Nora Olaf Olga Omar Oskar Otto Paul Petra Pia Rafa Ravi Rita Rosa Ruth Samir Sara Selma
     Sven Tara Theo Tilda Tom Uma Uwe Vera Viktor Wanda Willi Xenia Yara Yusuf Zoe
 """.split()  # noqa: SIM905
-_HEADS: Final[tuple[str, ...]] = (*"BCDFGHJKLMNPRSTVWZ", *("",) * 9, "Br", "Dr", "Kr", "Pl", "Sh", "Tr")
+_HEADS: Final[tuple[str, ...]] = (*"BCDFGHJKLMNPRSTVWXYZ", *("",) * 12, "Br", "Dr", "Kr", "Pl", "Sh", "Tr")
 _VOWELS: Final[tuple[str, ...]] = (*"aeiouaeiou", "ai", "ei", "ia", "ie", "au", "ee")
-_MIDDLES: Final[tuple[str, ...]] = (
-    *"bdfgklmnrstvz",
-    *"lmnrst",
-    "ll",
-    "nn",
-    "tt",
-    "dd",
-    "rt",
-    "st",
-    "nd",
-    "lm",
-    "sk",
-)
+_DOUBLE: Final = ("ll", "nn", "tt", "dd", "rt", "st", "nd", "lm", "sk")
+_MIDDLES: Final[tuple[str, ...]] = (*"bdfgklmnrstvz", *"lmnrsst", *_DOUBLE)
 _ENDS: Final[tuple[str, ...]] = ("", "", "", "a", "e", "i", "o", "an", "el", "er", "us")
 _OPENINGS: Final = ("", "Please ", "Now ", "Kindly ", "Next, ", "Today: ", "Hi, ", "As agreed, ")
 
