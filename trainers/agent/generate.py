@@ -31,7 +31,7 @@ class Ask:
     """Tokens at most."""
     ended: Ended
     seed: int
-    """Of the draws, so that a rollout does not depend on what it shared a batch with."""
+    """Of the draws, so that a rollout does not depend on what it shared a batch with; vLLM has its own."""
 
 
 class Decoder(Protocol):
@@ -218,6 +218,9 @@ class TorchDecoder:
 class VLLMDecoder:
     """vLLM, as TRL runs it beside the training and gives it the new weights each step.
 
+    It draws from the engine's own stream: TRL passes one set of parameters for all prompts, and one seed for
+    all would make the rollouts of a group the same.
+
     Args:
         engine: TRL's `trainer.vllm_generation`.
         ends: ids that end a turn.
@@ -240,7 +243,6 @@ class VLLMDecoder:
                 "stop": self._stops,
                 "include_stop_str_in_output": True,
                 "skip_special_tokens": False,
-                "seed": asks[going[0]].seed % 2**31,
             }
             prompts = [[*asks[n].context, *pieces[n].ids] for n in going]
             _, ids, logprobs, _ = self._engine.generate(prompts=prompts, images=None, num_generations=1)

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from artis_sdk.trainers.agent.rewards import Rewards
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, roll_out_all
 from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.tape import loss_mask
+from artis_sdk.trainers.agent.vllm_weights import reload_weights
 from artis_sdk.trainers.agent.worlds import Worlds
 
 with warnings.catch_warnings():  # TRL imports a vLLM that is there, used or not, with all that it warns of
@@ -92,6 +94,8 @@ class AgentGRPO(GRPOTrainer):  # type: ignore[misc]
                 rollout_func=_rolled,
             )
         self.remove_callback(PrinterCallback)
+        if self.use_vllm and args.use_cpu:
+            self.vllm_generation.sync_weights = partial(reload_weights, self.vllm_generation)
 
     def rolled(self, prompts: Sequence[str]) -> dict[str, Any]:
         """TRL's `rollout_func`: the rollouts of one step on this process.
