@@ -142,7 +142,7 @@ async def test_nothing_is_kept_and_nothing_of_the_environment_is_seen() -> None:
 
 async def test_the_documents_own_task_can_be_done() -> None:
     text = (Path(__file__).parent.parent / "docs" / "agent-training.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    code, _ = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)  # the other: test_agent_session.py
     scope: dict[str, Any] = {}
     exec(code, scope)
     turns = ["<search>red lamp</search>", '<order>{"product": "P1", "pieces": 2}</order>']

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]  # where others take the processor
 torch: Any = pytest.importorskip("torch")
 
 import agent_train_child  # noqa: E402
@@ -55,7 +55,6 @@ def test_killed_and_resumed(tmp_path: Path, whole: Path, moment: str) -> None:
     killed = subprocess.run(
         [sys.executable, agent_train_child.__file__, str(taught()), str(out), moment],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=240,
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL

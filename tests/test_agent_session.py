@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +12,12 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]  # where others take the processor
 torch: Any = pytest.importorskip("torch")
 
 from agent_helpers import taught  # noqa: E402
 
-from artis_sdk import Direct, Parallel, Session  # noqa: E402
+from artis_sdk import Direct, Session  # noqa: E402
 from artis_sdk.contracts import Backend  # noqa: E402
 from artis_sdk.records import Completion, Provenance, Request, ToolCall  # noqa: E402
 from artis_sdk.trainers.agent import AgentSettings, AgentTask, AgentTrainer, RolloutLimits  # noqa: E402
@@ -111,19 +114,21 @@ async def test_a_session_sees_the_rollouts_of_training(tmp_path: Path, folder: P
     await backend.aclose()
 
 
-async def test_it_rehearses_and_then_commits_once(tmp_path: Path, folder: Path) -> None:
-    backend = AgentBackend(folder)
-    tools = lookup_tools(Register("0"))
-    async with Session(
-        agent=backend, tools=tools, simulator="sandbox", strategy=Parallel(3), evaluate=False,
-        summarize=False, max_steps=4, seed=5, journal=tmp_path / "journal.db",
-    ) as session:  # fmt: skip
-        plan = await session.rehearse("price lamp")
-        assert len(plan.attempts) == 3
-        result = await session.commit(plan)
-    steps = [step for attempt in plan.attempts for step in attempt.steps]
+async def test_the_documents_own_session(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rehearses in a sandbox, and commits once."""
+    text = (Path(__file__).parent.parent / "docs" / "agent-training.md").read_text()
+    _, code = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").symlink_to(folder.parent)
+    scope: dict[str, Any] = {"tools": lookup_tools(Register("0"))}
+    made = eval(compile(code, "agent-training.md", "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT), scope)
+    async with asyncio.timeout(600):
+        await made
+    result = scope["result"]
+    assert len(result.plan.attempts) == 3
+    steps = [step for attempt in result.plan.attempts for step in attempt.steps]
     assert steps
-    assert {s.outcome.provenance for s in steps} <= {Provenance.SANDBOXED, Provenance.FORCED}
+    assert {step.outcome.provenance for step in steps} <= {Provenance.SANDBOXED, Provenance.FORCED}
     assert Provenance.REAL in {call.outcome.provenance for call in result.calls}
-    assert result.ended in ("answer", "steps")
-    await backend.aclose()

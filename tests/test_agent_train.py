@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]  # where others take the processor
 torch: Any = pytest.importorskip("torch")
 
 from agent_helpers import PROMPT, Odd, taught  # noqa: E402

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]  # where others take the processor
 torch: Any = pytest.importorskip("torch")
 pytest.importorskip("vllm")
 
@@ -27,7 +27,6 @@ def test_the_engine_samples_from_the_trained_weights(tmp_path: Path, kind: str) 
         env={**os.environ, **settings, "PYTHONPATH": str(CHILD.parent), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
-        timeout=280,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-4000:]

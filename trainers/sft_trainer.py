@@ -10,13 +10,12 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from artis_sdk.trainers import sft_checkpoints
 from artis_sdk.trainers.sft_judge import Exam, Judged, judge
 from artis_sdk.trainers.sft_model import Speech
 from artis_sdk.trainers.sft_sampler import DrawSampler
 from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
 
-RESUME: Final = "run the same command with --resume"
 _CHECKPOINTS_KEPT: Final = 3  # the best, the newest, and the one before until the newest is whole
 _TIE: Final = 1000  # exact match decides between equal failure recalls, and loss between equal matches
 _TOKENS_BEYOND: Final = 1.25  # of the longest answer seen, before an answer counts as endless
@@ -37,7 +36,7 @@ class Progress(NamedTuple):
 OnProgress = Callable[[Progress], None]
 
 
-class SimulatorTrainer(SFTTrainer):  # type: ignore[misc]
+class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
     """Trains on a data set of tokens (`sft_tokens.write_tokens`).
 
     Args:
@@ -117,17 +116,6 @@ class SimulatorTrainer(SFTTrainer):  # type: ignore[misc]
         summed = accelerator.reduce(torch.tensor(counts, device=accelerator.device), "sum")
         return Judged(*summed.tolist())
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        folder, step = Path(self.args.output_dir), self.state.global_step
-        with sft_checkpoints.saving(folder, step, RESUME):
-            super()._save_checkpoint(model, trial)
-            self.accelerator.wait_for_everyone()
-            if self.args.should_save:
-                sft_checkpoints.mark(folder / f"checkpoint-{step}")
-
-    def create_model_card(self, *args: Any, **more: Any) -> None:
-        """The card is our own, and written at the end."""
-
 
 def trainer_arguments(
     folder: Path,
@@ -152,47 +140,25 @@ def trainer_arguments(
     """
     steps = max(1, -(-draws // settings.batch)) * settings.epochs
     every = max(1, steps // settings.evaluations)
-    bf16 = settings.precision == "bf16" or (
-        settings.precision == "auto"
-        and not cpu
-        and torch.cuda.is_available()
-        and torch.cuda.is_bf16_supported()
-    )
     return SFTConfig(
-        output_dir=str(folder),
-        per_device_train_batch_size=settings.micro_batch,
+        **shared_arguments(folder, settings, processes=processes, cpu=cpu),
         per_device_eval_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.accumulation(processes),
         num_train_epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=settings.warmup,
-        weight_decay=0.0,
-        bf16=bf16,
-        use_cpu=cpu,
-        ddp_backend="gloo" if cpu and processes > 1 else None,
-        gradient_checkpointing=settings.gradient_checkpointing,
         max_length=None,
         packing=False,
         completion_only_loss=True,
         dataset_kwargs={"skip_prepare_dataset": True},
-        seed=settings.seed,
-        data_seed=settings.seed,
         eval_strategy="steps" if validated else "no",
         eval_steps=every,
-        save_strategy="steps",
         save_steps=every,
         save_total_limit=_CHECKPOINTS_KEPT,
         load_best_model_at_end=validated,
         metric_for_best_model="score" if judged else "loss",
         greater_is_better=judged,
         restore_callback_states_from_checkpoint=True,
-        logging_strategy="steps",
-        logging_steps=1,
         logging_first_step=True,
-        disable_tqdm=True,
-        report_to=[],
-        dataloader_pin_memory=False,
     )
 
 

@@ -53,7 +53,8 @@ def agent(
     prompt: Annotated[Path | None, typer.Option(help="A file with a prompt instead of ours.")] = None,
     think: Annotated[bool, typer.Option(help="Thoughts are part of the format.")] = True,
     weight: Annotated[
-        list[str] | None, typer.Option(help="NAME=WEIGHT of a reward; the paper's by default. Repeatable.")
+        list[str] | None,
+        typer.Option(help="NAME=WEIGHT of a reward; the paper's three by default. Repeatable."),
     ] = None,
     group: Annotated[int, typer.Option(help="Rollouts a task.")] = _SETTINGS.group,
     tasks_per_step: Annotated[int, typer.Option(help="Tasks a step.")] = _SETTINGS.tasks_per_step,

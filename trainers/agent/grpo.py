@@ -12,10 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from transformers import PrinterCallback, TrainerCallback
 
-from artis_sdk.trainers import sft_checkpoints
 from artis_sdk.trainers.agent.formats import Codec, Format
 from artis_sdk.trainers.agent.generate import Decoder, Generator, TorchDecoder, VLLMDecoder
 from artis_sdk.trainers.agent.rewards import Rewards
@@ -24,12 +22,12 @@ from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.tape import loss_mask
 from artis_sdk.trainers.agent.vllm_weights import reload_weights
 from artis_sdk.trainers.agent.worlds import Worlds
+from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
 
 with warnings.catch_warnings():  # TRL imports a vLLM that is there, used or not, with all that it warns of
     warnings.simplefilter("ignore")
     from trl import GRPOConfig, GRPOTrainer
 
-RESUME: Final = "run the same command with --resume"
 _KEPT: Final = 2  # checkpoints: the newest, and the one before until the newest is whole
 _SILENCE: Final = "TRL_EXPERIMENTAL_SILENCE"
 
@@ -37,7 +35,7 @@ OnRollouts = Callable[[int, Sequence[Rollout], Sequence[Mapping[str, float | Non
 """Is told of the rollouts of a step and their rewards, in groups one after the other."""
 
 
-class AgentGRPO(GRPOTrainer):  # type: ignore[misc]
+class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
     """GRPO whose rollouts are ours.
 
     Args:
@@ -165,17 +163,6 @@ class AgentGRPO(GRPOTrainer):  # type: ignore[misc]
             check=check,
         )
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        folder, step = Path(self.args.output_dir), self.state.global_step
-        with sft_checkpoints.saving(folder, step, RESUME):
-            super()._save_checkpoint(model, trial)
-            self.accelerator.wait_for_everyone()
-            if self.args.should_save:
-                sft_checkpoints.mark(folder / f"checkpoint-{step}")
-
-    def create_model_card(self, *args: Any, **more: Any) -> None:
-        """The card is our own, and written at the end."""
-
 
 def _rolled(prompts: list[str], trainer: AgentGRPO) -> dict[str, Any]:
     return trainer.rolled(prompts)
@@ -221,23 +208,13 @@ def grpo_arguments(
         processes: that train together.
         cpu: train on the processor.
     """
-    bf16 = settings.precision == "bf16" or (
-        settings.precision == "auto"
-        and not cpu
-        and torch.cuda.is_available()
-        and torch.cuda.is_bf16_supported()
-    )
     return GRPOConfig(
-        output_dir=str(folder),
-        per_device_train_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.accumulation(processes),
+        **shared_arguments(folder, settings, processes=processes, cpu=cpu),
         num_generations=settings.group,
         max_completion_length=settings.limits.tokens,
         max_steps=settings.steps,
-        learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup" if settings.warmup else "constant",
         warmup_steps=settings.warmup,
-        weight_decay=0.0,
         temperature=settings.temperature,
         beta=settings.kl,
         use_bias_correction_kl=False,  # the paper's estimator as it is
@@ -247,20 +224,8 @@ def grpo_arguments(
         reward_weights=list(rewards.weights.values()),
         mask_truncated_completions=False,
         use_vllm=settings.generator == "vllm",
-        bf16=bf16,
-        use_cpu=cpu,
-        ddp_backend="gloo" if cpu and processes > 1 else None,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        save_strategy="steps",
         save_steps=settings.save_every,
         save_total_limit=_KEPT,
-        logging_strategy="steps",
-        logging_steps=1,
-        disable_tqdm=True,
-        report_to=[],
-        dataloader_pin_memory=False,
         remove_unused_columns=False,
     )
 

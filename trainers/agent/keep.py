@@ -173,7 +173,7 @@ def write_metrics(out: Path, history: Sequence[Mapping[str, Any]]) -> None:
     """The measures by step, and their curves."""
     lines = [json.dumps(entry) for entry in history]
     (out / METRICS).write_text("\n".join([*lines, ""]), encoding="utf-8")
-    (out / CURVE).write_text(plot(history), encoding="utf-8")
+    (out / CURVE).write_text(plot({out.name: history}), encoding="utf-8")
 
 
 def markdown(card: Mapping[str, Any]) -> str:

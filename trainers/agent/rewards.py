@@ -16,8 +16,8 @@ Reward = Callable[[Rollout], float | None]
 """Of a finished rollout; None where it does not apply."""
 
 PAPER: Final[Mapping[str, float]] = {"answer": 2.0, "format": 1.0, "tool_execution": 1.0}
-"""The most that each of the paper's rewards gives for mathematics: 2 for the right answer; 0.5 for the tags
-being there and 0.5 more for their order; the share of calls that ran."""
+"""The paper's three rewards, with weights of ours, for it is not known here which it uses: 2 for the right
+answer; 0.5 for the tags being there and 0.5 more for their order; 1 for the share of calls that ran."""
 
 SUCCESS: Final = 1.0 - 1e-9
 
@@ -91,7 +91,7 @@ def tool_match(rollout: Rollout) -> float | None:
 
 
 def state_share(goal: Any, state: Any) -> float:
-    """Share of the values in a goal that a state has too: the paper's SR_match over SR_total."""
+    """Share of the values in a goal that a state has too."""
     if isinstance(goal, dict) and goal:
         there: Mapping[str, Any] = state if isinstance(state, dict) else {}
         sizes = {name: _size(value) for name, value in goal.items()}
@@ -117,7 +117,7 @@ class Rewards:
 
     Args:
         weights: by name: `answer`, `format`, `tool_execution`, `tool_match`, and those of `own`; names left
-            out do not count. The paper's by default.
+            out do not count. `PAPER` by default.
         own: the caller's, by name; each weighs 1 unless `weights` names it.
 
     Raises:

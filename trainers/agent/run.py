@@ -51,7 +51,7 @@ class AgentTrainer:
         tasks: to train on.
         held_out: to measure on; none of `tasks`.
         settings: of the training.
-        rewards: the paper's by default.
+        rewards: the paper's three by default.
         world: where the calls of training go.
         simulator: for the world `simulator`.
         measure_in: where the calls go when held-out tasks are measured; by default where training's go. The
