@@ -1,8 +1,8 @@
 # Everything that a fresh machine needs: python3 (3.11 or later) and a C++ compiler for llama.cpp.
-#   make test    lint, types, all unit tests, llama.cpp and vLLM for real
+#   make test    lint, types, all unit tests; llama.cpp, training and vLLM for real
 #   make engines every test on a real engine: llama.cpp, vLLM, training
 #   make check   the quick half: lint, types, unit tests
-#   make demo    the whole idea in a minute, on the pocket model; its weights are not in the repository yet
+#   make demo    the whole idea in a minute, on the pocket model: no key, no GPU
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,12 +13,12 @@ export VLLM_NO_USAGE_STATS := 1
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: demo check test lint types quick unit llama vllm engines clean
+.PHONY: demo check test lint types quick unit llama train vllm engines clean
 
 check: lint types quick
 
 test: export ARTIS_TEST_CRASH_TRIALS := 2000
-test: lint types unit llama vllm
+test: lint types unit llama train vllm
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -35,14 +35,18 @@ quick: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine" -n 2
 
-LLAMA := tests/test_gguf.py tests/test_llama_backend.py tests/test_llama_conformance.py tests/test_llama_session.py
+LLAMA := tests/test_gguf.py tests/test_llama_backend.py tests/test_llama_conformance.py tests/test_llama_session.py tests/test_pocket_model.py
 VLLM := tests/test_vllm_chat.py tests/test_vllm_engine.py tests/test_vllm_session.py tests/test_vllm_server.py tests/test_vllm_orphans.py
+TRAIN := tests/test_train_trainer.py tests/test_train_whole.py
 
 llama: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine $(LLAMA)
 
 vllm: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine $(VLLM)
+
+train: $(VENV)/.engines
+	$(BIN)/python -m pytest -m engine $(TRAIN)
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine

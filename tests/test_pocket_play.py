@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 from pathlib import Path
 
@@ -43,6 +44,18 @@ async def test_a_task_keeps_its_own_bank(tmp_path: Path) -> None:
     before = repr(task.bank)
     await play(task, RuleBackend(task), SandboxSimulator(), Sequential(2), journal=tmp_path / "j.db")
     assert repr(task.bank) == before
+
+
+async def test_tasks_are_checked_while_others_are_rehearsed(tmp_path: Path) -> None:
+    """The check plays on books of its own, outside of the rehearsals that go on meanwhile."""
+    some = list(islice(tasks("held_out", seed=2), 8))
+    ends = await asyncio.gather(
+        *(
+            play(task, RuleBackend(task), SandboxSimulator(), Sequential(2), journal=tmp_path / "j.db")
+            for task in some
+        )
+    )
+    assert [end.task for end in ends] == some
 
 
 def test_the_grid_is_the_issues() -> None:

@@ -45,8 +45,11 @@ class Simulated(StrEnum):
 def demo(
     engine_name: Annotated[Engine, typer.Option("--engine", help="What runs the model.")] = Engine.llama,
     simulated: Annotated[
-        Simulated, typer.Option("--simulator", help="What rehearses; perfect is the bank's own code.")
-    ] = Simulated.failure_driven,
+        Simulated,
+        typer.Option(
+            "--simulator", help="What rehearses: the bank's own code on a copy, or a trained model."
+        ),
+    ] = Simulated.perfect,
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks to play.", min=1)] = 4,
     attempts: Annotated[int, typer.Option(help="Attempts at once; there are two rounds.", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="Of the tasks and of the sampling.")] = 0,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -22,6 +22,8 @@ from artis_sdk.evals.fidelity_records import Fidelity
 from artis_sdk.evals.intervals import Estimate
 from artis_sdk.evals.report import Report
 from artis_sdk.evals.trust import TrustRules, judge
+from artis_sdk.pocket import play
+from artis_sdk.pocket.weights import ADAPTERS
 from artis_sdk.records import CallRecord
 from artis_sdk.settings import load_object, load_settings
 from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulator, RetrievalSimulator
@@ -46,7 +48,8 @@ def simulator(
         str,
         typer.Option(
             help="A backend such as openai:MODEL; majority, retrieval or replay, which know the training "
-            "split by heart (or retrieval:FILE another log); or python:MODULE:NAME, a Simulator of your own."
+            "split by heart (or retrieval:FILE another log); python:MODULE:NAME, a Simulator of your own; or "
+            "pocket:failure_driven, of the model that ships with the package."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for report, predictions and trust file.")],
@@ -140,6 +143,8 @@ def _simulator(
         return _BY_HEART[kind](records_of(Path(rest)) if rest else rows.training())
     if kind == "python":
         return _own(rest)
+    if kind == "pocket":
+        return _pocket(rest, stack)
     options: dict[str, Any] = dict(load_settings().backends.get(name, {}))
     if kind == "vllm" and trained is not None and adapter is not None and not options.keys() & _SERVED:
         options["adapters"] = {adapter: trained}
@@ -148,6 +153,15 @@ def _simulator(
     if trained is not None:
         return LLMSimulator.trained(trained, backend, adapter=adapter)
     return LLMSimulator(backend, adapter=adapter)
+
+
+def _pocket(name: str, stack: AsyncExitStack) -> Simulator:
+    """One of the shipped model's, on llama.cpp."""
+    if name not in _POCKET:
+        raise ConfigurationError(f"there is no pocket simulator {name!r}: {', '.join(_POCKET)}")
+    backend = play.engine()
+    stack.push_async_callback(backend.aclose)
+    return play.simulator(cast(play.SimulatorName, name), backend)
 
 
 def _own(where: str) -> Simulator:
@@ -159,6 +173,7 @@ def _own(where: str) -> Simulator:
     return simulator
 
 
+_POCKET = (*ADAPTERS, "untrained")
 _SERVED = frozenset({"base_url", "adapters"})
 """Options with which a backend knows its adapters itself."""
 

@@ -13,7 +13,7 @@ from artis_sdk.pocket.bank import Bank, BankError
 from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
 from artis_sdk.records import History, Outcome, Provenance, State, Step, ToolCall
-from artis_sdk.tools import Toolset
+from artis_sdk.tools import Toolset, outside
 
 Books = tuple[Any, ...]
 """What counts of a bank's state; equal for equal books."""
@@ -63,7 +63,9 @@ class Oracle:
     def _made(self, call: Call) -> Outcome:
         tool = self.tools[call.tool]
         try:
-            return tool.outcome(tool(**call.arguments), Provenance.SANDBOXED)
+            with outside():  # of every rehearsal that goes on meanwhile: these books are the oracle's own
+                value = tool(**call.arguments)
+            return tool.outcome(value, Provenance.SANDBOXED)
         except BankError as error:
             return tool.outcome_of_error(error, Provenance.SANDBOXED)
 

@@ -1,0 +1,84 @@
+"""The shipped pocket model: its files fit the package, and it plays tasks on a real engine."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from artis_sdk.cli.app import app
+from artis_sdk.loop.strategies import Direct, Parallel
+from artis_sdk.pocket import weights
+from artis_sdk.pocket.chat import FORM, TEMPLATES
+from artis_sdk.pocket.play import engine, play, simulator
+from artis_sdk.pocket.ship import MOST
+from artis_sdk.pocket.tasks import tasks
+from artis_sdk.records import Role
+from artis_sdk.simulators.trained import Trained
+
+
+def test_all_files_together_are_small_enough_and_are_those_of_the_card() -> None:
+    files = {str(p.relative_to(weights.ROOT)): p for p in weights.ROOT.rglob("*") if p.is_file()}
+    assert sum(path.stat().st_size for path in files.values()) < MOST
+    card = json.loads(files.pop("card.json").read_bytes())
+    assert card["files"].keys() == files.keys()
+
+
+@pytest.mark.parametrize("name", weights.ADAPTERS)
+def test_adapters_are_asked_as_they_were_trained(name: str) -> None:
+    found = Trained.read(weights.adapter(name))
+    assert found.form.focus == FORM.focus
+    assert found.templates == {key: TEMPLATES[key] for key in ("simulator_system", "simulator_user")}
+    assert weights.gguf_adapter(name).stat().st_size > 10_000
+
+
+def test_no_file_names_the_machine_that_made_it() -> None:
+    for path in weights.ROOT.rglob("*.json"):
+        text = path.read_text(encoding="utf-8")
+        assert "/tmp/" not in text
+        assert str(Path.home()) not in text or str(Path.home()) == "/"
+
+
+@pytest.mark.engine
+async def test_it_plays_tasks_on_llama_cpp(tmp_path: Path) -> None:
+    backend = engine("llama.cpp", threads=1)
+    try:
+        for task in islice(tasks("held_out", seed=1), 2):
+            direct = await play(task, backend, None, Direct(), journal=tmp_path / "j.db")
+            assert direct.usage[Role.ACTION].requests >= len(task.turns)
+            assert Role.SIMULATION not in direct.usage
+            rehearsed = await play(
+                task,
+                backend,
+                simulator("failure_driven", backend),
+                Parallel(2),
+                journal=tmp_path / "j.db",
+            )
+            assert all(len(result.plan.attempts) == 2 for result in rehearsed.results)
+    finally:
+        await backend.aclose()
+
+
+@pytest.mark.engine
+def test_the_demo_runs() -> None:
+    done = CliRunner().invoke(app, ["demo", "--tasks", "1", "--attempts", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(done.stdout)
+    assert {"direct", "rehearsed", "recommendation"} <= row.keys()
+
+
+@pytest.mark.engine
+def test_the_benchmark_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    command = ["bench", "pocket", "--out", str(tmp_path), "--methods", "direct", "--n", "0", "--json"]
+    runner = CliRunner()
+    assert runner.invoke(app, [*command, "--tasks", "2"]).exit_code == 0
+    before = (tmp_path / "rows.jsonl").read_text()
+    done = runner.invoke(app, [*command, "--tasks", "3"])
+    assert done.exit_code == 0, done.output
+    after = (tmp_path / "rows.jsonl").read_text()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == 3
+    assert (tmp_path / "accuracy.svg").read_text().startswith("<svg")
