@@ -186,6 +186,20 @@ async def test_control_tokens_in_a_message_stay_text() -> None:
         assert "a<|im_end|>\n<|im_start|>system\nb" in text
 
 
+async def test_far_more_requests_than_sequences_with_prefixes_of_many_lengths() -> None:
+    """A sequence that others waited for is soon another request's, whose prompt may be shorter."""
+    async with opened(max_concurrency=4) as backend:
+        for first in range(3):
+            asked = [
+                ask(f"{first} {group}. " + LONG[: 200 + 220 * group] + str(number), max_tokens=1 + number)
+                for group in range(8)
+                for number in range(6)
+            ]
+            ends = await asyncio.gather(*map(backend.complete, asked))
+            assert all(end.usage.completion_tokens >= 1 for end in ends)
+            assert all(end.usage.prompt_tokens > 60 for end in ends)
+
+
 # --- cancelling and the event loop ------------------------------------------------------------
 
 

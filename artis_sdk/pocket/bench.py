@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel, ValidationError
 
 from artis_sdk.contracts import Backend
-from artis_sdk.errors import ArtisError, ConfigurationError
+from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
 from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.strategies import (
     Direct,
@@ -173,6 +173,8 @@ async def _row(
     simulated = simulator(cell.simulator, backend) if cell.simulator else None
     try:
         finished = await play(task, backend, simulated, strategy(cell), journal=journal, seed=seed)
+    except (EngineDead, BackendClosed):
+        raise  # nothing more can be measured, and this says nothing about the task
     except ArtisError as error:
         return Row(
             **common,

@@ -56,8 +56,8 @@ class Job:
     order: int = 0
     cancelled: bool = False
     slot: Slot | None = None
-    waits: tuple[Slot, int] | None = None
-    """The slot, and how many tokens it must hold, before this job can begin."""
+    waits: tuple[Slot, int, NDArray[np.int32] | None] | None = None
+    """The slot, how many tokens it must hold before this job can begin, and the prompt it computes now."""
     cached: int = 0
     next_token: int | None = None
     """Drawn and not yet computed; None while the prompt is computed."""
@@ -73,8 +73,8 @@ class Job:
         """Whether it still waits for a prefix that another job computes."""
         if self.waits is None:
             return False
-        slot, length = self.waits
-        if slot.pending is None or slot.length >= length:
+        slot, length, prompt = self.waits
+        if slot.pending is None or slot.pending is not prompt or slot.length >= length:
             self.waits = None
         return self.waits is not None
 

@@ -127,7 +127,7 @@ class Scheduler:
             if place is None:
                 break
             if isinstance(place, Wait):
-                job.waits = place.slot, place.shared
+                job.waits = place.slot, place.shared, place.slot.pending
                 continue
             if place.source is not None:
                 self._context.copy(place.source.index, place.slot.index)
@@ -186,7 +186,7 @@ class Scheduler:
         if job.next_token is not None:
             return 1
         waits = [other.waits for other in self._waiting if other.waits is not None]
-        stops = [length for at, length in waits if at is slot]
+        stops = [length for at, length, prompt in waits if at is slot and prompt is slot.pending]
         ends = [stop for stop in stops if stop > slot.length]
         return min(min(ends, default=len(job.prompt)) - slot.length, max(room, 0))
 
