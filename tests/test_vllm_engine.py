@@ -170,19 +170,22 @@ async def test_cached_tokens_are_reported_by_adapter(backend: VLLMBackend) -> No
 
 
 async def test_a_commit_overtakes_rehearsals(backend: VLLMBackend) -> None:
+    """It is sent when the first of three batches has begun, 200 steps before that batch ends."""
     waiting = 3 * ENGINE_ARGS["max_num_seqs"]
     for commit_priority, before_it in ((0, range(waiting - 8, waiting + 1)), (-1, range(9))):
         ended = 0
+        begun = asyncio.Event()
 
-        async def rehearse(i: int) -> None:
+        async def rehearse(i: int, begun: asyncio.Event) -> None:
             nonlocal ended
-            await backend.complete(Request(messages=ask(f"Rehearse {i}"), max_tokens=48))
+            request = Request(messages=ask(f"Rehearse {i}"), max_tokens=200)
+            await backend.complete(request, on_token=lambda _: begun.set())
             ended += 1
 
         async with asyncio.TaskGroup() as group:
             for i in range(waiting):
-                group.create_task(rehearse(i))
-            await asyncio.sleep(0.2)
+                group.create_task(rehearse(i, begun))
+            await begun.wait()
             await backend.complete(Request(messages=ask("Commit"), max_tokens=2, priority=commit_priority))
             assert ended in before_it, f"at priority {commit_priority} {ended} rehearsals came first"
 
