@@ -36,7 +36,7 @@ def values(fill: object) -> dict[str, object]:
     """Every field of every template, with one value in the place of everything untrusted."""
     attempt = {"action": fill, "evaluation": fill, "suggestion": fill}
     plain = ("functions", "results", "tool_documents", "init_config", "history", "action", "simulation")
-    generation = ("state", "tool", "known", "count", "source", "statement", "condition")
+    generation = ("looked_up", "state", "tool", "known", "count", "source", "statement", "condition")
     filled = dict.fromkeys((*plain, *generation, "recommendation"), fill)
     return {**filled, "query": "Pay Bob.", "typed": True, "attempts": [attempt, attempt]}
 
@@ -150,7 +150,12 @@ def test_history_grows_at_its_end() -> None:
     def one(count: int) -> str:
         history = encode_lines([f"step {n}" for n in range(count)])
         return Prompts().render(
-            "simulator_user", tool_documents="T", init_config="S", history=history, action=["a"]
+            "simulator_user",
+            tool_documents="T",
+            init_config="S",
+            history=history,
+            action=["a"],
+            looked_up=None,
         )
 
     longer, shorter = one(9), one(8)

@@ -23,7 +23,8 @@ from artis_sdk.trainers.rows import FORM, RowMaker
 FORMS = {
     "whole": FORM,
     "focus": FORM.model_copy(update={"focus": True}),
-    "cut": FORM.model_copy(update={"max_characters": 1200}),
+    "look_up": FORM.model_copy(update={"focus": True, "look_up": True}),
+    "cut": FORM.model_copy(update={"max_characters": 1200, "look_up": True}),
 }
 
 
@@ -58,10 +59,10 @@ async def test_a_row_is_what_the_simulator_sends_and_reads(
 
 async def test_an_attempt_that_goes_on_asks_as_its_rows_did(records: list[CallRecord]) -> None:
     """One fork for all calls of a session, whose history grows."""
-    maker = RowMaker(FORMS["focus"])
+    maker = RowMaker(FORMS["look_up"])
     for session in _sessions(records):
         backend = ScriptedBackend([maker.row(record).answer for record in session])
-        attempt = LLMSimulator(backend, form=FORMS["focus"]).fork(pocket_tools(Bank()), RecordingMeter())
+        attempt = LLMSimulator(backend, form=FORMS["look_up"]).fork(pocket_tools(Bank()), RecordingMeter())
         for record in session:
             await attempt.predict(record.call, record.state, record.history)
         assert [request.messages for request in backend.requests] == [maker.row(r).messages for r in session]

@@ -258,18 +258,8 @@ def test_the_command_trains_and_says_so(tmp_path: Path, log: Path, base: str) ->
     for name, text in SHORT.items():
         (tmp_path / f"{name}.j2").write_text(text)
     arguments = ["train", "simulator", str(log), "--base", base, "--out", str(tmp_path / "out"), "--prompts"]
-    arguments += [
-        str(tmp_path),
-        "--focus",
-        "--target",
-        "32",
-        "--batch",
-        "16",
-        "--epochs",
-        "1",
-        "--judged",
-        "2",
-    ]
+    arguments += [str(tmp_path), "--focus", "--look-up"]
+    arguments += ["--target", "32", "--batch", "16", "--epochs", "1", "--judged", "2"]
     arguments += ["--validation", "0.2", "--test", "0.2", "--cpu", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "artis_sdk.cli", *arguments],
@@ -277,7 +267,10 @@ def test_the_command_trains_and_says_so(tmp_path: Path, log: Path, base: str) ->
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
-    assert Path(printed["adapter"]).is_dir()
+    adapter = Path(printed["adapter"])
+    assert adapter.is_dir()
+    form = json.loads((adapter / "artis_simulator.json").read_text())["form"]
+    assert (form["focus"], form["look_up"]) == (True, True)
     assert printed["training"]["steps"] == 2
     again = subprocess.run(
         [sys.executable, "-m", "artis_sdk.cli", *arguments, "--rank", "0"],

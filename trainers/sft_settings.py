@@ -30,6 +30,8 @@ class SFTSettings(BaseModel):
     """Tokens of prompt and answer together."""
     focus: bool = False
     """Show of the state only what the action refers to, also where all of it would fit."""
+    look_up: bool = False
+    """Show beside the call the state entries that its arguments refer to."""
     max_characters: int | None = Field(default=None, ge=1)
     """Bound of the prompt's data; None is what fits `max_length` by the tokens seen in the data."""
     evaluations: int = Field(default=10, ge=1)

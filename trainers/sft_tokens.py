@@ -13,6 +13,7 @@ from artis_sdk.logs.codec import dumps, outcome_fields
 from artis_sdk.prompts import Prompts, call_view, encode, encode_step
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.form import PromptForm
+from artis_sdk.simulators.look_up import LookUp
 from artis_sdk.trainers.rows import FORM, RowMaker, reached
 from artis_sdk.trainers.sft_model import Speech
 from artis_sdk.trainers.sft_settings import SFTSettings
@@ -44,7 +45,7 @@ def form_for(
     Raises:
         TrainingError: not even a prompt without data fits.
     """
-    form = FORM.model_copy(update={"focus": settings.focus, "max_characters": settings.max_characters})
+    form = FORM.model_copy(update=settings.model_dump(include={"focus", "look_up", "max_characters"}))
     if settings.max_characters is not None:
         return form
     maker = RowMaker(form, prompts)
@@ -53,7 +54,7 @@ def form_for(
         row = maker.row(record)
         text = speech.prompt(row.messages)
         density = max(density, len(speech.ids(text)) / len(text))
-        frame = max(frame, len(text) - _data(record, row.cut))
+        frame = max(frame, len(text) - _data(record, row.cut, form))
         answers = max(answers, len(speech.ids(row.answer + speech.end)))
     room = int(_MARGIN * (settings.max_length - answers) / density) - frame
     if room <= 0:
@@ -64,11 +65,13 @@ def form_for(
     return form.model_copy(update={"max_characters": room})
 
 
-def _data(record: CallRecord, left: Any) -> int:
+def _data(record: CallRecord, left: Any, form: PromptForm) -> int:
     """Characters of a prompt's data."""
     state = record.state if left is None else left.state
     history = reached(record.history) if left is None else left.history
-    shown = (encode([record.spec.document()]), encode(state), encode([call_view(record.call)]))
+    shown = [encode([record.spec.document()]), encode(state), encode([call_view(record.call)])]
+    if form.look_up:
+        shown += map(encode, LookUp(record.state).of([record.call]))
     return sum(map(len, shown)) + sum(len(encode_step(step)) + 1 for step in history)
 
 

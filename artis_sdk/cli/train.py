@@ -61,6 +61,9 @@ def simulator(
     alpha: Annotated[int, typer.Option(help="Of the LoRA adapter.")] = _SETTINGS.alpha,
     max_length: Annotated[int, typer.Option(help="Tokens of prompt and answer.")] = _SETTINGS.max_length,
     focus: Annotated[bool, typer.Option(help="Show of the state only what the call refers to.")] = False,
+    look_up: Annotated[
+        bool, typer.Option(help="Show beside the call the state entries that its arguments refer to.")
+    ] = False,
     max_characters: Annotated[
         int | None, typer.Option(help="Bound of a prompt's data; by default what fits --max-length.")
     ] = None,
@@ -104,6 +107,7 @@ def simulator(
             alpha=alpha,
             max_length=max_length,
             focus=focus,
+            look_up=look_up,
             max_characters=max_characters,
             patience=patience,
             judged=judged,

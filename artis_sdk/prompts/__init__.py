@@ -47,7 +47,8 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "action_user": frozenset({"query", "attempts", "recommendation"}),
     "action_results": frozenset({"results"}),
     "simulator_system": frozenset({"typed"}),
-    "simulator_user": frozenset({"tool_documents", "init_config", "history", "action"}),
+    # looked_up is None unless the form asks for it
+    "simulator_user": frozenset({"tool_documents", "init_config", "history", "action", "looked_up"}),
     "evaluation_system": frozenset(),
     "evaluation_user": _JUDGED,
     "summary_system": frozenset(),

@@ -99,7 +99,7 @@ class Entries:
             if isinstance(key, str):
                 if isinstance(inner, dict | list):
                     self._names.add(key.casefold())
-                elif _identifies(key):
+                elif identifies(key):
                     self._names.add(str(inner).casefold())
             self._add((*path, key), inner, in_row=in_row)
 
@@ -134,7 +134,7 @@ class Entries:
             record = self._record(n)
             if hit and record is not None:
                 beside.add(record)
-                if _identifies(str(self.paths[n][-1])):
+                if identifies(str(self.paths[n][-1])):
                     identified.add(record)
         near: list[bool] = []
         pointing: list[int] = []
@@ -166,7 +166,8 @@ def _folded(key: str | int) -> str:
     return key.casefold() if isinstance(key, str) else ""
 
 
-def _identifies(field: str) -> bool:
+def identifies(field: str) -> bool:
+    """Whether a field's value is what its object is called."""
     return field.casefold() in ("id", "name", "key")
 
 

@@ -11,6 +11,7 @@ from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, en
 from artis_sdk.records import History, Message, State, ToolCall, ToolSpec
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.cut import MARK, Cut, cut
+from artis_sdk.simulators.look_up import Entry, LookUp
 from artis_sdk.simulators.past import Past
 
 
@@ -28,8 +29,10 @@ class PromptForm(BaseModel):
     backend can enforce it."""
     focus: bool = False
     """Show of the state only what the action refers to (`cut.cut`)."""
+    look_up: bool = False
+    """Show beside the action the state entries that its arguments refer to (`look_up.LookUp`)."""
     max_characters: int | None = Field(default=None, gt=0)
-    """Of tool documents, state, history and action together; state and history are cut to fit."""
+    """Of tool documents, state, history, action and what it refers to; state and history are cut to fit."""
 
     @property
     def cuts(self) -> bool:
@@ -62,6 +65,7 @@ class Prompter:
         self._system = Message(role="system", content=prompts.render("simulator_system", typed=typed))
         self._all = encode([spec.document() for spec in specs.values()])
         self._state: tuple[State, Data] | None = None
+        self._entries: tuple[State, LookUp] | None = None
         self._past = Past()
         self._history = Data()
 
@@ -69,10 +73,12 @@ class Prompter:
         """The messages for one action: appendix F's fields."""
         documents = self._documents(calls)
         action = encode([call_view(call) for call in calls])
+        looked_up = encode_lines(self._looked_up(calls, state)) if self._form.look_up else None
         left = None
         if self._form.cuts:
             limit = self._form.max_characters
-            room = None if limit is None else max(limit - len(documents) - len(action), 0)
+            shown = sum(map(len, (documents, action, looked_up or "")))
+            room = None if limit is None else max(limit - shown, 0)
             left = cut(calls, state, history, room=room, focus=self._form.focus)
             shown_state, shown_history = encode(left.state), _encoded(left)
         else:
@@ -83,6 +89,7 @@ class Prompter:
             init_config=shown_state,
             history=shown_history,
             action=action,
+            looked_up=looked_up,
         )
         return Prompt((self._system, Message(role="user", content=user)), left)
 
@@ -91,6 +98,11 @@ class Prompter:
             return self._all
         called = dict.fromkeys(call.tool for call in calls if call.tool in self._specs)
         return encode([self._specs[name].document() for name in called])
+
+    def _looked_up(self, calls: Sequence[ToolCall], state: State) -> list[dict[str, Entry | None]]:
+        if self._entries is None or self._entries[0] is not state:
+            self._entries = (state, LookUp(state))
+        return self._entries[1].of(calls)
 
     def _encoded_state(self, state: State) -> Data:
         if self._state is None or self._state[0] is not state:
