@@ -124,17 +124,20 @@ async def test_cached_tokens_are_reported(backend: Backend) -> None:
 
 
 async def test_a_commit_overtakes_rehearsals(backend: Backend) -> None:
+    """It is sent when the first of ten batches has begun."""
     ended = 0
+    begun = asyncio.Event()
 
     async def rehearse(i: int) -> None:
         nonlocal ended
-        await backend.complete(Request(messages=ask(f"Rehearse {i}"), max_tokens=24))
+        request = Request(messages=ask(f"Rehearse {i}"), max_tokens=48)
+        await backend.complete(request, on_token=lambda _: begun.set())
         ended += 1
 
     async with asyncio.TaskGroup() as group:
         for i in range(80):  # ten times what the engine decodes at once, and more than most clients send
             group.create_task(rehearse(i))
-        await asyncio.sleep(0.3)
+        await begun.wait()
         await backend.complete(Request(messages=ask("Commit"), max_tokens=2, priority=-1))
         assert ended <= 16
 

@@ -19,10 +19,22 @@ class DrawSampler(Sampler):  # type: ignore[misc]
         draws: how often each row is drawn in each epoch, (rows, epochs). An epoch is as long as the
             shortest; after the last they begin again with the first.
         seed: of the shuffle.
+        lengths: of the rows, in tokens. The rows of one optimizer step then come longest first, so that
+            those of a micro-batch need little padding; which rows a step has stays the same.
+        step: rows of an optimizer step.
     """
 
-    def __init__(self, draws: Sequence[Sequence[int]], seed: int) -> None:
+    def __init__(
+        self,
+        draws: Sequence[Sequence[int]],
+        seed: int,
+        *,
+        lengths: Sequence[int] | None = None,
+        step: int = 1,
+    ) -> None:
         self._draws = torch.tensor(draws, dtype=torch.long)
+        self._lengths = None if lengths is None else torch.tensor(lengths)
+        self._step = step
         self._seed = seed
         self._epoch = 0
         self._length = int(self._draws.sum(dim=0).min())
@@ -39,4 +51,7 @@ class DrawSampler(Sampler):  # type: ignore[misc]
         rows = torch.repeat_interleave(torch.arange(len(counts)), counts)
         generator = torch.Generator().manual_seed(self._seed + self._epoch)
         order = torch.randperm(len(rows), generator=generator)[: self._length]
-        yield from rows[order].tolist()
+        for together in rows[order].split(self._step):
+            if self._lengths is not None:
+                together = together[self._lengths[together].argsort(descending=True, stable=True)]
+            yield from together.tolist()

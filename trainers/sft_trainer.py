@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import torch
+from pyarrow.compute import list_value_length
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
@@ -69,7 +70,8 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         self._exams = exams
         self._answer_tokens = int(answer_tokens * _TOKENS_BEYOND) + 4
         self._settings = settings
-        self._sampler = DrawSampler(train["draws"], settings.seed)
+        lengths = list_value_length(train.data.column("input_ids")).to_pylist()
+        self._sampler = DrawSampler(train["draws"], settings.seed, lengths=lengths, step=settings.batch)
         callbacks: list[Any] = [_Epochs(self._sampler)]
         if validation is not None:
             callbacks.append(_EarlyStop(early_stopping_patience=settings.patience))
