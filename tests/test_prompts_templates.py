@@ -38,7 +38,7 @@ def values(fill: object) -> dict[str, object]:
     plain = ("functions", "results", "tool_documents", "init_config", "history", "action", "simulation")
     generation = ("looked_up", "state", "tool", "known", "count", "source", "statement", "condition")
     filled = dict.fromkeys((*plain, *generation, "recommendation"), fill)
-    return {**filled, "query": "Pay Bob.", "typed": True, "attempts": [attempt, attempt]}
+    return {**filled, "query": "Pay Bob.", "typed": True, "thought": True, "attempts": [attempt, attempt]}
 
 
 def render(name: str, fill: object, prompts: Prompts | None = None) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from artis_sdk.errors import TrainingError
 from artis_sdk.prompts import Prompts, encode
-from artis_sdk.records import CallRecord, History, Message, Provenance
+from artis_sdk.records import CallRecord, History, Message, Provenance, State, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators.answers import typed_answer
 from artis_sdk.simulators.cut import Cut
@@ -20,6 +21,11 @@ _KNOWN: Final = TRAINABLE | {Provenance.FORCED}
 FORM: Final = PromptForm(documents="called", one_call=True, typed=True)
 """A log knows the tool that was called, not which others the agent had: a trained simulator is shown
 the documents of the tool that it stands for, one call at a time."""
+
+
+Thoughts = Callable[[ToolCall, State, History], str]
+"""What a simulator is to think before it says a call's outcome, which the function is not given: from the
+call, the initial state, and the steps since."""
 
 
 class Row(NamedTuple):
@@ -43,16 +49,22 @@ class RowMaker:
     Args:
         form: what prompts show; `documents`, `one_call` and `typed` are as in `FORM`.
         prompts: templates to use instead of ours.
+        thoughts: what an answer is to say before the outcome, for a form with thoughts.
 
     Raises:
         TrainingError: the form cannot be trained from a log.
     """
 
-    def __init__(self, form: PromptForm = FORM, prompts: Prompts | None = None) -> None:
+    def __init__(
+        self, form: PromptForm = FORM, prompts: Prompts | None = None, thoughts: Thoughts | None = None
+    ) -> None:
+        if form.thought != (thoughts is not None):
+            raise TrainingError("a log holds no thoughts: a form with thoughts goes with a function for them")
         if (form.documents, form.one_call, form.typed) != (FORM.documents, FORM.one_call, FORM.typed):
             raise TrainingError("rows show the called tool's documents, one call each, with a typed answer")
         self.form = form
         self.prompts = prompts or Prompts()
+        self._thoughts = thoughts
         self._prompters: dict[str, Prompter] = {}
 
     def row(self, record: CallRecord) -> Row:
@@ -67,11 +79,12 @@ class RowMaker:
         if prompter is None:
             prompter = Prompter(self.prompts, {record.call.tool: record.spec}, self.form, typed=True)
             self._prompters[document] = prompter
-        prompt = prompter.prompt([record.call], record.state, reached(record.history))
+        history = reached(record.history)
+        prompt = prompter.prompt([record.call], record.state, history)
         kind = outcome_type(record.outcome, record.call)
-        return Row(
-            record.id, record.call.tool, kind, prompt.messages, typed_answer([record.outcome]), prompt.cut
-        )
+        thought = None if self._thoughts is None else self._thoughts(record.call, record.state, history)
+        answer = typed_answer([record.outcome], thought)
+        return Row(record.id, record.call.tool, kind, prompt.messages, answer, prompt.cut)
 
 
 def check(record: CallRecord) -> None:

@@ -19,7 +19,7 @@ from artis_sdk.trainers import sft_checkpoints
 from artis_sdk.trainers.card import base_of, sha256, write_card
 from artis_sdk.trainers.dataset import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset_split import SPLITS
-from artis_sdk.trainers.rows import RowMaker
+from artis_sdk.trainers.rows import RowMaker, Thoughts
 from artis_sdk.trainers.sft_model import Speech, check_base, load_base
 from artis_sdk.trainers.sft_settings import SFTSettings
 from artis_sdk.trainers.sft_tokens import form_for, write_tokens
@@ -54,6 +54,7 @@ def train_simulator(
     data: DataSettings | None = None,
     settings: SFTSettings | None = None,
     prompts: Prompts | None = None,
+    thoughts: Thoughts | None = None,
     resume: bool = False,
     cpu: bool | None = None,
     on_stage: OnStage | None = None,
@@ -72,6 +73,9 @@ def train_simulator(
         settings: of the training.
         prompts: templates `simulator_system` and `simulator_user` to use instead of ours; they are kept
             with the adapter.
+        thoughts: what the simulator is to say before each outcome, worked out from call, state and history
+            (`rows.Thoughts`): a small model compares and reckons better in writing. It writes them itself
+            when it simulates.
         resume: go on with the run in `out`, on the data that it began with.
         cpu: train on the processor; by default where there is no accelerator.
         on_stage: is told what is being done, on the first process.
@@ -83,7 +87,14 @@ def train_simulator(
         LogError: the log cannot be read, or has corrupt rows.
         MissingExtraError: a library is not installed.
     """
-    run = _Run(str(base), Path(out), data or DataSettings(), settings or SFTSettings(), prompts or Prompts())
+    run = _Run(
+        str(base),
+        Path(out),
+        data or DataSettings(),
+        settings or SFTSettings(),
+        prompts or Prompts(),
+        thoughts,
+    )
     run.data = run.data.model_copy(update={"epochs": run.settings.epochs})
     tell = on_stage or _silent
     check_base(run.base)
@@ -105,9 +116,16 @@ class _Run:
     """One run in its folder; what is done already is not done again."""
 
     def __init__(
-        self, base: str, out: Path, data: DataSettings, settings: SFTSettings, prompts: Prompts
+        self,
+        base: str,
+        out: Path,
+        data: DataSettings,
+        settings: SFTSettings,
+        prompts: Prompts,
+        thoughts: Thoughts | None,
     ) -> None:
         self.base = base
+        self.thoughts = thoughts
         self.out = out
         self.data = data
         self.settings = settings
@@ -122,6 +140,8 @@ class _Run:
             "settings": self.settings.model_dump(mode="json"),
             "templates": self.templates,
         }
+        if self.thoughts is not None:
+            mine["thoughts"] = f"{self.thoughts.__module__}:{self.thoughts.__qualname__}"
         path = self.out / RUN
         if path.exists():
             if not resume:
@@ -159,8 +179,8 @@ class _Run:
         tell("writing prompts as tokens")
         prompts = Prompts(self.templates)
         rows = prepared.report["splits"]["train"]["chosen"]
-        form = form_for(prepared.records("train"), rows, speech, self.settings, prompts)
-        maker = RowMaker(form, prompts)
+        form = form_for(prepared.records("train"), rows, speech, self.settings, prompts, self.thoughts)
+        maker = RowMaker(form, prompts, self.thoughts)
         known: frozenset[int] = frozenset()
         sizes: dict[str, Any] = {}
         folder = self.out / "tokens"

@@ -14,7 +14,7 @@ from artis_sdk.prompts import Prompts, call_view, encode, encode_step
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.look_up import LookUp
-from artis_sdk.trainers.rows import FORM, RowMaker, reached
+from artis_sdk.trainers.rows import FORM, RowMaker, Thoughts, reached
 from artis_sdk.trainers.sft_model import Speech
 from artis_sdk.trainers.sft_settings import SFTSettings
 
@@ -29,6 +29,7 @@ def form_for(
     speech: Speech,
     settings: SFTSettings,
     prompts: Prompts | None,
+    thoughts: Thoughts | None = None,
 ) -> PromptForm:
     """The form whose prompts fit `max_length`.
 
@@ -41,14 +42,16 @@ def form_for(
         speech: of the base.
         settings: of the run.
         prompts: templates to use instead of ours.
+        thoughts: said before each outcome.
 
     Raises:
         TrainingError: not even a prompt without data fits.
     """
-    form = FORM.model_copy(update=settings.model_dump(include={"focus", "look_up", "max_characters"}))
+    shown = settings.model_dump(include={"focus", "look_up", "max_characters"})
+    form = FORM.model_copy(update={**shown, "thought": thoughts is not None})
     if settings.max_characters is not None:
         return form
-    maker = RowMaker(form, prompts)
+    maker = RowMaker(form, prompts, thoughts)
     density, frame, answers = 0.0, 0, 0
     for record in islice(records, 0, None, max(1, rows // _SAMPLE)):
         row = maker.row(record)

@@ -17,6 +17,7 @@ from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.cli.train_agent import agent
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.prompts import Prompts
+from artis_sdk.settings import load_object
 from artis_sdk.trainers.dataset import DataSettings, Prepared
 from artis_sdk.trainers.export import Form
 from artis_sdk.trainers.gguf import WeightType
@@ -75,6 +76,13 @@ def simulator(
     prompts: Annotated[
         Path | None, typer.Option(help="Folder with simulator_system.j2 and simulator_user.j2 of your own.")
     ] = None,
+    thoughts: Annotated[
+        str | None,
+        typer.Option(
+            help="`module:name` of a function that says from call, state and history what the simulator is "
+            "to think before the outcome."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of splits, draws, order and weights.")] = 0,
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
     cpu: Annotated[
@@ -123,6 +131,7 @@ def simulator(
             data=data,
             settings=settings,
             prompts=Prompts(prompts),
+            thoughts=None if thoughts is None else load_object(thoughts),
             resume=resume,
             cpu=cpu,
             on_stage=watch.stage,

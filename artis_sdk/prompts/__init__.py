@@ -46,7 +46,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "action_system": frozenset({"functions"}),  # None for native tool calling
     "action_user": frozenset({"query", "attempts", "recommendation"}),
     "action_results": frozenset({"results"}),
-    "simulator_system": frozenset({"typed"}),
+    "simulator_system": frozenset({"typed", "thought"}),
     # looked_up is None unless the form asks for it
     "simulator_user": frozenset({"tool_documents", "init_config", "history", "action", "looked_up"}),
     "evaluation_system": frozenset(),

@@ -46,23 +46,21 @@ class UnreadableAnswer(Exception):
 
 
 @cache
-def answer_schema(count: int) -> dict[str, Any]:
+def answer_schema(count: int, thought: bool = False) -> dict[str, Any]:
     """JSON schema of a typed answer: `{"outputs": [...]}` with one entry for each of `count` calls.
+
+    With a thought it is `{"thought": "...", "outputs": [...]}`: what the outcome follows from, said first.
 
     An entry is `{"ok": true, "value": ...}`, or `{"ok": false, "failure_type": "...", "message":
     "...", "value": ...}`, whose value is what a tool returned that fails without an exception.
     """
-    outputs = {"type": "array", "items": _ENTRY, "minItems": count, "maxItems": count}
-    return {
-        "type": "object",
-        "properties": {"outputs": outputs},
-        "required": ["outputs"],
-        "additionalProperties": False,
-    }
+    said: dict[str, Any] = {"thought": {"type": "string"}} if thought else {}
+    said["outputs"] = {"type": "array", "items": _ENTRY, "minItems": count, "maxItems": count}
+    return {"type": "object", "properties": said, "required": list(said), "additionalProperties": False}
 
 
 def typed_entries(text: str, count: int) -> list[JsonValue]:
-    """The entries of an answer in the typed form; words around the object are passed over.
+    """The entries of an answer in the typed form; a thought and words around the object are passed over.
 
     Raises:
         UnreadableAnswer: invalid JSON, another shape, or another number of entries.
@@ -72,18 +70,19 @@ def typed_entries(text: str, count: int) -> list[JsonValue]:
         answer = from_json(body[max(body.find("{"), 0) : body.rfind("}") + 1])
     except ValueError as error:
         raise UnreadableAnswer(f"it is not valid JSON ({error})") from None
-    if not isinstance(answer, dict) or set(answer) != {"outputs"}:
+    if not isinstance(answer, dict) or set(answer) - {"thought"} != {"outputs"}:
         raise UnreadableAnswer('it is not an object {"outputs": [...]}')
     return _counted(answer["outputs"], count)
 
 
-def typed_answer(outcomes: Iterable[Outcome]) -> str:
+def typed_answer(outcomes: Iterable[Outcome], thought: str | None = None) -> str:
     """The typed answer that says these outcomes, as `typed_entries` and `typed_outcome` read it back.
 
     Spaces stand where engines put them that hold a model to JSON, and data is escaped as in prompts, so
     that no text in it is a control token.
     """
-    return encode_spaced({"outputs": [_entry(outcome) for outcome in outcomes]})
+    said: dict[str, JsonValue] = {} if thought is None else {"thought": thought}
+    return encode_spaced({**said, "outputs": [_entry(outcome) for outcome in outcomes]})
 
 
 def _entry(outcome: Outcome) -> dict[str, JsonValue]:

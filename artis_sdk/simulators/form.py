@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, encode_step
 from artis_sdk.records import History, Message, State, ToolCall, ToolSpec
@@ -31,8 +31,17 @@ class PromptForm(BaseModel):
     """Show of the state only what the action refers to (`cut.cut`)."""
     look_up: bool = False
     """Show beside the action the state entries that its arguments refer to (`look_up.LookUp`)."""
+    thought: bool = False
+    """The answer, which is typed then, begins with what the outcome follows from: for models that compare
+    and reckon better in writing."""
     max_characters: int | None = Field(default=None, gt=0)
     """Of tool documents, state, history, action and what it refers to; state and history are cut to fit."""
+
+    @model_validator(mode="after")
+    def _thoughts_are_typed(self) -> Self:
+        if self.thought and self.typed is False:
+            raise ValueError("thought=True is of the typed answer: leave typed=False out")
+        return self
 
     @property
     def cuts(self) -> bool:
@@ -62,7 +71,8 @@ class Prompter:
         self._prompts = prompts
         self._specs = specs
         self._form = form
-        self._system = Message(role="system", content=prompts.render("simulator_system", typed=typed))
+        system = prompts.render("simulator_system", typed=typed, thought=form.thought)
+        self._system = Message(role="system", content=system)
         self._all = encode([spec.document() for spec in specs.values()])
         self._state: tuple[State, Data] | None = None
         self._entries: tuple[State, LookUp] | None = None

@@ -123,7 +123,7 @@ class LLMSimulator(Simulator):
             )
         typed = self.form.typed
         if typed is None:
-            typed = self._structured and self.backend.capabilities.structured_output
+            typed = self.form.thought or (self._structured and self.backend.capabilities.structured_output)
         form = self.form.model_copy(update={"typed": typed})
         return _Attempt(self.backend, meter, tuple(tools), self.prompts or Prompts(), self._settings, form)
 
@@ -191,7 +191,7 @@ class _Attempt(Simulator):
         return replace(
             self._settings,
             messages=self._prompter.prompt(calls, state, history).messages,
-            schema=answer_schema(len(calls)) if self._held else None,
+            schema=answer_schema(len(calls), self._form.thought) if self._held else None,
         )
 
     def _outcomes(self, completion: Completion, calls: Sequence[ToolCall]) -> list[Outcome]:
