@@ -185,9 +185,9 @@ def main() -> None:
     options.add_argument("--calls", type=int, default=5000, help="of generation, over both sides")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--out", type=Path, required=True, help="folder for rows, reports and models")
-    options.add_argument("--model", action="store_true", help="also train a small model on each kind")
-    options.add_argument("--tokens", type=int, default=600_000, help="that its base is trained on")
+    options.add_argument("--model", action="store_true", help="also train the pocket model on each kind")
     options.add_argument("--epochs", type=int, default=3, help="of its adapters")
+    options.add_argument("--rate", type=float, default=2e-3, help="learning rate of its adapters")
     given = options.parse_args()
     warnings.filterwarnings("ignore")  # of the environments' own code
     data = made(given.out, given.calls, given.seed, given.held_out)
@@ -223,10 +223,9 @@ async def compare(
     if given.model:
         import fidelity_model as small
 
-        base = small.make_base(given.out / "base", data["normal"], given.tokens, given.seed)
         for kind in ("normal", "failure-driven"):
             folder = given.out / f"model-{kind}"
-            adapter = small.train(base, data[kind], folder, given.epochs, given.seed)
+            adapter = small.train(data[kind], folder, given.epochs, given.rate, given.seed)
             async with aclosing(small.backend(adapter, folder)) as backend:
                 await show("trained model", kind, LLMSimulator.trained(adapter, backend, max_tokens=96))
     print()
