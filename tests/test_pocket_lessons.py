@@ -11,6 +11,7 @@ import jinja2
 from artis_sdk.loop.evaluate import read_evaluation
 from artis_sdk.loop.scoring import read_score
 from artis_sdk.loop.summarize import read_recommendation
+from artis_sdk.pocket.bank import BankError
 from artis_sdk.pocket.chat import END, TEMPLATE, segments
 from artis_sdk.pocket.families import make
 from artis_sdk.pocket.lessons import Lessons, said
@@ -38,6 +39,21 @@ def test_every_answer_can_be_read() -> None:
                 (entry,) = typed_entries(text, 1)
                 told = typed_outcome(entry, None, text)
                 assert (told.type, told.content()) == (step.outcome.type, step.outcome.content())
+
+
+def test_the_auditor_names_the_bank_s_refusals() -> None:
+    lessons = Lessons(seed=3)
+    told = [
+        learned(conversation)
+        for task in islice(tasks("train", seed=8), 60)
+        for scene in lessons.scenes(task)
+        for conversation in lessons.auditor(scene)
+    ]
+    verdicts = [text.rpartition("\n")[2] for text in told]
+    reasons = [verdict.partition(":")[0] for verdict in verdicts if verdict != "ok"]
+    assert {kind.__name__ for kind in BankError.__subclasses__()} >= set(reasons)
+    assert len(set(reasons)) >= 8
+    assert 0.25 < len(reasons) / len(told) < 0.75
 
 
 def test_segments_are_what_the_chat_template_renders() -> None:

@@ -63,7 +63,7 @@ def test_items_of_a_list_are_looked_up() -> None:
 
 
 def test_the_outermost_entry_of_a_name_counts() -> None:
-    state = {"inner": {"x": {"x": {"deep": True}, "flat": 1}}}
+    state: dict[str, Any] = {"inner": {"x": {"x": {"deep": True}, "flat": 1}}}
     (found,) = LookUp(state).of([call("f", of="x")])
     assert found == {"of": {"x": {"...": 1}, "flat": 1}}
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from artis_sdk.pocket.chat import pocket_prompts
 from artis_sdk.pocket.log import write
+from artis_sdk.pocket.thoughts import think
 from artis_sdk.pocket.weights import ADAPTERS
 from artis_sdk.trainers.dataset import DataSettings
 from artis_sdk.trainers.rebalance import NORMAL, Rebalance
@@ -50,14 +51,16 @@ def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> Tra
                 learning_rate=rate,
                 epochs=1,
                 batch=32,
-                micro_batch=16,
+                micro_batch=8,
                 max_length=700,
                 focus=True,
+                look_up=True,
                 evaluations=3,
                 judged=96,
                 seed=seed,
             ),
             prompts=pocket_prompts(),
+            thoughts=think,
             resume=Path(name).exists(),
             cpu=True,
             on_progress=_tell,

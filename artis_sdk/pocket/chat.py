@@ -59,7 +59,7 @@ TEMPLATES: Final[Mapping[str, str]] = {
     "action_system": "agent",
     "action_user": _ADVICE,
     "simulator_system": "simulator",
-    "simulator_user": "{{ init_config }}\n{{ history }}\n{{ action }}",
+    "simulator_user": "{{ init_config }}\n{{ history }}\n{{ action }}\n{{ looked_up }}",
     "evaluation_system": "judge",
     "evaluation_user": _JUDGED,
     "summary_system": "advisor",
@@ -71,8 +71,11 @@ TEMPLATES: Final[Mapping[str, str]] = {
 }
 """The roles' prompts, short enough for a small model; for `Session(prompts=...)`."""
 
-FORM: Final = PromptForm(documents="called", one_call=True, typed=True, focus=True)
-"""What the simulator's prompt shows: of the state only the rows that the call refers to."""
+FORM: Final = PromptForm(
+    documents="called", one_call=True, typed=True, focus=True, look_up=True, thought=True
+)
+"""What the simulator's prompt shows, of the state only the rows that the call refers to, by argument too; and
+that it thinks before it answers (`thoughts.think`)."""
 
 
 def pocket_prompts() -> Prompts:

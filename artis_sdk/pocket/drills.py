@@ -1,6 +1,7 @@
-"""Drills in copying and looking up, from which a small model learns to do either with identifiers and names.
+"""Drills in copying, looking up, comparing and taking away, with identifiers, names and numbers.
 
-From the lessons alone it takes long to find out: few of their tokens are copied ones.
+From the lessons alone it takes long to find out: few of their tokens are copied ones, and of a comparison
+they show one bit.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import random
 
 from artis_sdk.pocket.chat import Segment, segments
+from artis_sdk.pocket.thoughts import compared
 from artis_sdk.pocket.words import amount, name
 from artis_sdk.records import Message
 
 
 def drill(rng: random.Random) -> list[Segment]:
-    """Things to say again, or rows of which some are asked for."""
-    return _again(rng) if rng.random() < 0.5 else _looked_up(rng)
+    """Things to say again, rows of which some are asked for, or numbers to compare."""
+    kind = rng.random()
+    return _again(rng) if kind < 0.2 else _looked_up(rng) if kind < 0.4 else _compared(rng)
 
 
 def _again(rng: random.Random) -> list[Segment]:
@@ -28,6 +31,23 @@ def _looked_up(rng: random.Random) -> list[Segment]:
     rng.shuffle(keys)
     shown = ",".join(f'"{key}":"{value}"' for key, value in rows.items())
     return _asked(f"{{{shown}}}\n{' '.join(keys)}", "\n".join(f"{key} {rows[key]}" for key in keys))
+
+
+def _compared(rng: random.Random) -> list[Segment]:
+    """Pairs of numbers: which is the greater, and what is left of the greater."""
+    pairs = []
+    for _ in range(rng.randint(3, 8)):
+        one = _number(rng)
+        near = max(0, one + 10 * rng.randint(-9, 9))
+        pairs.append((one, one if rng.random() < 0.1 else near if rng.random() < 0.4 else _number(rng)))
+    shown = "\n".join(f"{one} {other}" for one, other in pairs)
+    return _asked(shown, "\n".join(compared(one, other) + f" {abs(one - other)}" for one, other in pairs))
+
+
+def _number(rng: random.Random) -> int:
+    if rng.random() < 0.7:
+        return amount(rng, "train", 10, 1000)
+    return 100 * rng.randint(0, 19) + rng.randint(1, 99)
 
 
 def _thing(rng: random.Random) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from artis_sdk.loop.views import task_history, trajectory
 from artis_sdk.pocket.bank import Bank
+from artis_sdk.pocket.changes import changed
 from artis_sdk.pocket.chat import FORM, Segment, pocket_prompts, segments
 from artis_sdk.pocket.oracle import Oracle, Played, state_of
+from artis_sdk.pocket.scenes import Scene
 from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
+from artis_sdk.pocket.thoughts import think
 from artis_sdk.prompts import Data, call_view, encode, encode_lines, encode_spaced
 from artis_sdk.records import Attempt, History, Message, Risk, Step, Task
 from artis_sdk.simulators.answers import typed_answer
@@ -78,26 +80,6 @@ def said(steps: History, final: str) -> list[Message]:
             close()
     close()
     return [*messages, Message(role="assistant", content=final)]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A turn about to be played: the bank as it stands, and what was said before."""
-
-    task: PocketTask
-    turn: Turn
-    bank: Bank
-    conversation: tuple[Message, ...]
-    ways: tuple[tuple[Way, Played], ...]
-
-    @property
-    def good(self) -> list[Way]:
-        return [way for way, played in self.ways if played.good]
-
-    def played(self, way: Way | None) -> Played:
-        if way is None:
-            return Played((), self.bank)
-        return next(played for known, played in self.ways if known is way)
 
 
 class Lessons:
@@ -310,8 +292,31 @@ class Lessons:
     def simulated(self, bank: Bank, step: Step, history: History) -> list[Segment]:
         """One call as the simulator is asked, and its outcome."""
         prompt = self._prompter.prompt([step.call], state_of(bank), history)
-        answer = Message(role="assistant", content=typed_answer([step.outcome]))
+        thought = think(step.call, state_of(bank), history)
+        answer = Message(role="assistant", content=typed_answer([step.outcome], thought))
         return segments([*prompt.messages, answer])
+
+    def auditor(self, scene: Scene) -> Iterator[list[Segment]]:
+        """Calls of all plans, as they are and changed: what decides, and whether the bank refuses them.
+
+        What the simulator is shown, asked in another role: where the base learns to read the books and to
+        compare amounts. The plain log's calls teach it little of that, as few of them are refused.
+        """
+        steps = [(step, played.steps[:n]) for _, played in scene.ways for n, step in enumerate(played.steps)]
+        kept = [one for one in steps if one[0].call.tool != "list_accounts"]
+        for step, history in [*kept, *changed(self.oracle, scene, self._rng)]:
+            if step.call.tool == "list_accounts" and self._rng.random() > _DULL:
+                continue
+            state, outcome = state_of(scene.bank), step.outcome
+            verdict = "ok" if outcome.ok else f"{outcome.type}: {outcome.message}"
+            told = f"{think(step.call, state, history)}\n{verdict}"
+            prompt = self._prompter.prompt([step.call], state, history)
+            messages = [
+                Message(role="system", content="auditor"),
+                *prompt.messages[1:],
+                Message(role="assistant", content=told),
+            ]
+            yield segments(messages)
 
     def calls(self, scene: Scene, failures: float = _FAILURES_KEPT) -> Iterator[tuple[Step, History]]:
         """The calls of one plan that are worth a lesson, each with the calls before it.

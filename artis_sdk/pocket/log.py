@@ -11,19 +11,16 @@ import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from artis_sdk.logs import CallLog
-from artis_sdk.pocket.bank import Bank
-from artis_sdk.pocket.lessons import Lessons, Scene
+from artis_sdk.pocket.changes import changed
+from artis_sdk.pocket.lessons import Lessons
 from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.tasks import Call, PocketTask, tasks
+from artis_sdk.pocket.scenes import Scene
+from artis_sdk.pocket.tasks import PocketTask, tasks
 from artis_sdk.pocket.words import Part
 from artis_sdk.records import CallRecord, History, Step
-
-_BAD_AMOUNTS: Final = (0, -10, -50)
-_DUPLICATE: Final = 0.15
-"""Of the transfers that went through: done once more."""
 
 
 def records(
@@ -45,7 +42,7 @@ def records(
             name = f"{task.id}-{number}"
             steps = list(lessons.calls(scene, failures=kept))
             if failures:
-                steps += _changed(lessons.oracle, scene, rng)
+                steps += changed(lessons.oracle, scene, rng)
             for place, (step, history) in enumerate(steps):
                 yield _record(lessons.oracle, scene, task, step, history, f"{name}-{place}")
 
@@ -66,41 +63,6 @@ def _record(
         outcome=step.outcome,
         risk=tool.spec.risk,
     )
-
-
-def _changed(oracle: Oracle, scene: Scene, rng: random.Random) -> Iterator[tuple[Step, History]]:
-    """Calls of every plan, some changed, each on the bank as the calls before it left it."""
-    for way, played in scene.ways:
-        place = rng.randrange(len(way.calls))
-        if place > len(played.steps) - 1:
-            place = len(played.steps) - 1
-        before = way.calls[:place]
-        call = _change(way.calls[place], scene.bank, rng)
-        made = oracle.play(scene.bank, [*before, call])
-        yield made.steps[-1], made.steps[:-1]
-        if played.good and way.calls[-1].tool == "transfer" and rng.random() < _DUPLICATE:
-            again = oracle.play(scene.bank, [*way.calls, way.calls[-1]])
-            yield again.steps[-1], again.steps[:-1]
-
-
-def _change(call: Call, bank: Bank, rng: random.Random) -> Call:
-    """One argument replaced: by an identifier of something else or of nothing, or by a bad amount."""
-    arguments: dict[str, Any] = dict(call.arguments)
-    name = rng.choice(sorted(arguments))
-    value = arguments[name]
-    if call.tool == "get_rate":
-        arguments[name] = "JPY"
-    elif name == "amount":
-        arguments[name] = rng.choice((*_BAD_AMOUNTS, value * 2, value + 500))
-    elif name == "day":
-        arguments[name] = bank.day - rng.randint(0, 5)
-    elif name == "owner":
-        arguments[name] = value[:-1] + rng.choice("aeiou")
-    elif value[0] == "A" and rng.random() < 0.6:
-        arguments[name] = rng.choice(sorted(bank.accounts))
-    else:
-        arguments[name] = f"{value[0]}{rng.randint(100, 499)}"
-    return Call(call.tool, arguments)
 
 
 def write(path: Path, **options: Any) -> int:

@@ -37,11 +37,13 @@ SHARES: Final[dict[str, float]] = {
     "judge": 0.4,
     "advisor": 0.12,
     "scorer": 0.15,
-    "simulator": 1.6,
+    "simulator": 0.8,
+    "auditor": 4.0,
 }
 """Lessons of each role for one turn of a task."""
 DRILLED: Final = 150
-"""Steps, the first ones, in which there is a drill for each turn of a task."""
+"""Steps, the first ones, in which there is a drill for each turn of a task; later for a few of them."""
+DRILLS_LATER: Final = 0.6
 READ: Final = 0.1
 """Weight of the loss on what the model only reads: much of it says again what stands above."""
 
@@ -58,7 +60,7 @@ def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
     number = 0
     while True:
         for scene in writer.scenes(make(f"train-{seed}-{step}-{number}", "train")):
-            if step < DRILLED:
+            if step < DRILLED or rng.random() < DRILLS_LATER:
                 yield "drill", drill(rng)
             yield "agent", writer.agent(scene)
             for role, write in (
@@ -71,6 +73,10 @@ def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
             calls = list(writer.simulator(scene))
             while rng.random() < SHARES["simulator"] / 2 and calls:
                 yield "simulator", calls.pop(rng.randrange(len(calls)))
+            audited = list(writer.auditor(scene))
+            rng.shuffle(audited)
+            for conversation in audited[: round(SHARES["auditor"])]:
+                yield "auditor", conversation
         number += 1
 
 

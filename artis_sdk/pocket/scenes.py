@@ -1,0 +1,30 @@
+"""A turn of a task about to be played, with what comes of each of its plans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from artis_sdk.pocket.bank import Bank
+from artis_sdk.pocket.oracle import Played
+from artis_sdk.pocket.tasks import PocketTask, Turn, Way
+from artis_sdk.records import Message
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A turn about to be played: the bank as it stands, and what was said before."""
+
+    task: PocketTask
+    turn: Turn
+    bank: Bank
+    conversation: tuple[Message, ...]
+    ways: tuple[tuple[Way, Played], ...]
+
+    @property
+    def good(self) -> list[Way]:
+        return [way for way, played in self.ways if played.good]
+
+    def played(self, way: Way | None) -> Played:
+        if way is None:
+            return Played((), self.bank)
+        return next(played for known, played in self.ways if known is way)
