@@ -335,10 +335,15 @@ async def closing_in_flight(profile: Profile) -> None:
     async with asyncio.timeout(profile.timeout):
         request = Request(messages=ask("Talk."), max_tokens=256)
         tasks = [asyncio.create_task(backend.complete(request)) for _ in range(4)]
-        await asyncio.sleep(0.02)
-        await backend.aclose()
-        for end in await asyncio.gather(*tasks, return_exceptions=True):
-            assert isinstance(end, (Completion, BackendError)), f"ended with {end!r}"
+        try:
+            await asyncio.sleep(0.02)
+            await backend.aclose()
+            for end in await asyncio.gather(*tasks, return_exceptions=True):
+                assert isinstance(end, (Completion, BackendError)), f"ended with {end!r}"
+        finally:  # also of a backend that hangs: nothing is left behind
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=5.0)
 
 
 CHECKS: tuple[Check, ...] = (

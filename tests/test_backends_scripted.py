@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -95,7 +96,9 @@ async def test_conformance_calls_a_hang_a_failure() -> None:
     profile = conformance.Profile(make=lambda: ScriptedBackend(imitate, delay=30), timeout=0.02)
     results = {result.check: result.outcome for result in await conformance.run(profile)}
     assert results["plain_chat"] == "failed"
+    assert results["closing_in_flight"] == "failed"
     assert results["closing_twice"] == "passed"
+    assert len(asyncio.all_tasks()) == 1, "no check leaves a request behind"
 
 
 async def test_any_check_can_be_skipped_with_a_reason() -> None:

@@ -29,9 +29,7 @@ def changed(oracle: Oracle, scene: Scene, rng: random.Random) -> Iterator[tuple[
         A call with what the bank gave back, and the calls before it.
     """
     for way, played in scene.ways:
-        place = rng.randrange(len(way.calls))
-        if place > len(played.steps) - 1:
-            place = len(played.steps) - 1
+        place = min(rng.randrange(len(way.calls)), len(played.steps) - 1)
         before = way.calls[:place]
         call = _change(way.calls[place], scene.bank, rng)
         made = oracle.play(scene.bank, [*before, call])

@@ -291,8 +291,9 @@ class Lessons:
 
     def simulated(self, bank: Bank, step: Step, history: History) -> list[Segment]:
         """One call as the simulator is asked, and its outcome."""
-        prompt = self._prompter.prompt([step.call], state_of(bank), history)
-        thought = think(step.call, state_of(bank), history)
+        state = state_of(bank)
+        prompt = self._prompter.prompt([step.call], state, history)
+        thought = think(step.call, state, history)
         answer = Message(role="assistant", content=typed_answer([step.outcome], thought))
         return segments([*prompt.messages, answer])
 

@@ -16,6 +16,8 @@ from artis_sdk.simulators.cut import MARK
 from artis_sdk.simulators.entries import identifies
 
 Entry = dict[str, JsonValue]
+_MOST: Final = 4
+"""Items of a list that are looked up."""
 
 
 class LookUp:
@@ -62,10 +64,6 @@ class LookUp:
         if isinstance(value, int) and not isinstance(value, bool) and name.casefold().endswith("id"):
             return self._entries.get(str(value))  # other numbers are amounts, not names
         return None
-
-
-_MOST: Final = 4
-"""Items of a list that are looked up."""
 
 
 def _several(argument: str, value: JsonValue) -> list[tuple[str, JsonValue]]:
