@@ -8,7 +8,7 @@ by equation 6 (failure-driven).
 
     python benchmarks/fidelity.py --out DIR [--held-out 800] [--calls 5000] [--model]
 
-About three CPU minutes, of which most goes into the encoder; with --model about fifteen. Set PYTHONHASHSEED=0
+About three CPU minutes, of which most goes into the encoder; with --model about fifty. Set PYTHONHASHSEED=0
 for the same rows twice, up to what the environments draw at random: they iterate over sets. What DIR holds
 already, rows, models and predictions, is not made again.
 """
@@ -185,9 +185,10 @@ def main() -> None:
     options.add_argument("--calls", type=int, default=5000, help="of generation, over both sides")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--out", type=Path, required=True, help="folder for rows, reports and models")
-    options.add_argument("--model", action="store_true", help="also train the pocket model on each kind")
-    options.add_argument("--epochs", type=int, default=3, help="of its adapters")
-    options.add_argument("--rate", type=float, default=2e-3, help="learning rate of its adapters")
+    options.add_argument("--model", action="store_true", help="also train a model on each kind")
+    options.add_argument("--steps", type=int, default=400, help="of its base, of 4,096 tokens")
+    options.add_argument("--epochs", type=int, default=6, help="of its adapters")
+    options.add_argument("--rate", type=float, default=3e-3, help="learning rate of its adapters")
     given = options.parse_args()
     warnings.filterwarnings("ignore")  # of the environments' own code
     data = made(given.out, given.calls, given.seed, given.held_out)
@@ -222,10 +223,20 @@ async def compare(
             await show(name, kind, learn(own))
     if given.model:
         import fidelity_model as small
+        from fidelity_base import make_base
 
+        owners = [type(tool.owner) for task in load_tasks("base") for tool in guard(task.instances())]
+        base = make_base(
+            given.out / "base",
+            data["normal"],
+            list(dict.fromkeys(owners)),
+            small.maker(),
+            given.steps,
+            given.seed,
+        )
         for kind in ("normal", "failure-driven"):
             folder = given.out / f"model-{kind}"
-            adapter = small.train(data[kind], folder, given.epochs, given.rate, given.seed)
+            adapter = small.train(base, data[kind], folder, given.epochs, given.rate, given.seed)
             async with aclosing(small.backend(adapter, folder)) as backend:
                 await show("trained model", kind, LLMSimulator.trained(adapter, backend, max_tokens=96))
     print()

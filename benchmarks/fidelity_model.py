@@ -1,8 +1,6 @@
-"""A model trained from a log, for `fidelity.py --model`: adapters on the pocket model.
+"""A model trained from a log, for `fidelity.py --model`: adapters on the base of `fidelity_base.py`.
 
-No other language model is at hand on a machine without a network. The pocket model's base has never seen a
-call of these tools, only those of its bank; it can copy and fill in forms. Everything else is what a team
-does: `train_simulator` on a log, a GGUF file, llama.cpp.
+All of it is what a team does: `train_simulator` on a log, a GGUF file, llama.cpp.
 """
 
 from __future__ import annotations
@@ -13,9 +11,9 @@ from pathlib import Path
 
 from artis_sdk.backends.llama_cpp import LlamaCppBackend
 from artis_sdk.logs import export_jsonl
-from artis_sdk.pocket import weights
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import CallRecord
+from artis_sdk.trainers import rows as rows_
 from artis_sdk.trainers.dataset import DataSettings
 from artis_sdk.trainers.export import export
 from artis_sdk.trainers.rebalance import NORMAL
@@ -26,11 +24,17 @@ TEMPLATES = {
     "simulator_system": "simulator",
     "simulator_user": "{{ init_config }}\n{{ history }}\n{{ action }}\n{{ looked_up }}",
 }
-CHARACTERS = 700  # of a prompt's data: the pocket model's tokenizer makes a token of two characters
-LONGEST = 768  # tokens of a row
+CHARACTERS = 1400  # of a prompt's data
+LONGEST = 640  # tokens of a row
+FORM = rows_.FORM.model_copy(update={"focus": True, "look_up": True, "max_characters": CHARACTERS})
 
 
-def train(rows: Iterable[CallRecord], folder: Path, epochs: int, rate: float, seed: int) -> Path:
+def maker() -> rows_.RowMaker:
+    """Of the prompts that base and adapters are trained on."""
+    return rows_.RowMaker(FORM, Prompts(TEMPLATES))
+
+
+def train(base: Path, rows: Iterable[CallRecord], folder: Path, epochs: int, rate: float, seed: int) -> Path:
     """Train an adapter on rows just as they are; gives the adapter's folder."""
     if (folder / "run" / "adapter").exists():
         return folder / "run" / "adapter"
@@ -39,7 +43,7 @@ def train(rows: Iterable[CallRecord], folder: Path, epochs: int, rate: float, se
     export_jsonl(numbered, folder / "log.jsonl")
     done = train_simulator(
         folder / "log.jsonl",
-        weights.folder(),
+        base,
         folder / "run",
         data=DataSettings(rebalance=NORMAL, validation=0.05, test=0.05, seed=seed),
         settings=SFTSettings(

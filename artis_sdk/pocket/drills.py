@@ -1,4 +1,4 @@
-"""Drills in copying, looking up, comparing and taking away, with identifiers, names and numbers.
+"""Drills in copying, looking up, comparing, adding and taking away, with identifiers, names and numbers.
 
 From the lessons alone it takes long to find out: few of their tokens are copied ones, and of a comparison
 they show one bit.
@@ -10,14 +10,18 @@ import random
 
 from artis_sdk.pocket.chat import Segment, segments
 from artis_sdk.pocket.thoughts import compared
-from artis_sdk.pocket.words import amount, name
+from artis_sdk.pocket.words import name
 from artis_sdk.records import Message
 
 
 def drill(rng: random.Random) -> list[Segment]:
-    """Things to say again, rows of which some are asked for, or numbers to compare."""
+    """Things to say again, rows of which some are asked for, or numbers to compare or to add up."""
     kind = rng.random()
-    return _again(rng) if kind < 0.2 else _looked_up(rng) if kind < 0.4 else _compared(rng)
+    if kind < 0.25:
+        return _again(rng)
+    if kind < 0.4:
+        return _looked_up(rng)
+    return _compared(rng) if kind < 0.65 else _changed(rng)
 
 
 def _again(rng: random.Random) -> list[Segment]:
@@ -34,27 +38,43 @@ def _looked_up(rng: random.Random) -> list[Segment]:
 
 
 def _compared(rng: random.Random) -> list[Segment]:
-    """Pairs of numbers: which is the greater, and what is left of the greater."""
+    """Pairs of numbers: which is the greater."""
     pairs = []
     for _ in range(rng.randint(3, 8)):
         one = _number(rng)
         near = max(0, one + 10 * rng.randint(-9, 9))
         pairs.append((one, one if rng.random() < 0.1 else near if rng.random() < 0.4 else _number(rng)))
     shown = "\n".join(f"{one} {other}" for one, other in pairs)
-    return _asked(shown, "\n".join(compared(one, other) + f" {abs(one - other)}" for one, other in pairs))
+    return _asked(shown, "\n".join(compared(one, other) for one, other in pairs))
+
+
+def _changed(rng: random.Random) -> list[Segment]:
+    """Numbers, and what is taken from them or added to them: `380 -90 290`, as `thoughts` writes it."""
+    changes = []
+    for _ in range(rng.randint(3, 8)):
+        start, change = _number(rng), _number(rng) // rng.choice((1, 2, 4))
+        changes.append((start, -min(start, change) if rng.random() < 0.7 else change))
+    shown = "\n".join(f"{start} {change:+}" for start, change in changes)
+    return _asked(shown, "\n".join(f"{start} {change:+} {start + change}" for start, change in changes))
 
 
 def _number(rng: random.Random) -> int:
-    if rng.random() < 0.7:
-        return amount(rng, "train", 10, 1000)
-    return 100 * rng.randint(0, 19) + rng.randint(1, 99)
+    """Like an amount or a balance; numbers are not held out, only amounts of tasks are."""
+    return 10 * rng.randint(0, 100) if rng.random() < 0.7 else rng.randint(1, 1000)
 
 
 def _thing(rng: random.Random) -> str:
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.35:
         return _identifier(rng)
-    return name(rng, "train") if kind < 0.8 else str(amount(rng, "train"))
+    if kind < 0.75:
+        return name(rng, "train") if kind < 0.5 else _letters(rng)
+    return str(_number(rng))
+
+
+def _letters(rng: random.Random) -> str:
+    """A word that is none: pieces of words that names seldom have get their turn."""
+    return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 7))).capitalize()
 
 
 def _identifier(rng: random.Random) -> str:

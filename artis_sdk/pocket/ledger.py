@@ -72,7 +72,7 @@ class Ledger:
         rng = self.rng
         total = sum(needs)
         whole = limit or rng.choice([one for one in _LIMITS if one >= total])
-        left = 10 * rng.randint(total // 10, whole // 10)
+        left = 10 * rng.randint(-(-total // 10), whole // 10)
         free = total + 10 * rng.randint(0, 40)
         currency = currency or self.currency()
         if not fits:
@@ -101,7 +101,7 @@ class Ledger:
     def _short(self, needs: tuple[int, ...]) -> int:
         """Too little for all payments; for two it mostly does for the first."""
         lowest = needs[0] if len(needs) > 1 and self.rng.random() < 0.7 else 0
-        return 10 * self.rng.randint(lowest // 10, sum(needs) // 10 - 1)
+        return 10 * self.rng.randint(-(-lowest // 10), (sum(needs) - 1) // 10)
 
     def held_account(self, owner: str, needed: int, currency: str) -> tuple[str, str]:
         """An account that can pay an amount only when its hold is released."""

@@ -17,7 +17,6 @@ PAD: Final = "<|endoftext|>"
 VOCABULARY: Final = 1024
 CONTEXT: Final = 4096
 SIZES: Final[dict[str, Any]] = {
-    "vocab_size": VOCABULARY,
     "hidden_size": 192,
     "intermediate_size": 512,
     "num_hidden_layers": 6,
@@ -30,8 +29,8 @@ SIZES: Final[dict[str, Any]] = {
 """3.0 million parameters, Llama-shaped."""
 
 
-def make_tokenizer(texts: Iterable[str]) -> Any:
-    """A byte-level BPE tokenizer of `VOCABULARY` ids, trained on some texts."""
+def make_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
+    """A byte-level BPE tokenizer of so many ids, trained on some texts."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -48,7 +47,7 @@ def make_tokenizer(texts: Iterable[str]) -> Any:
     bpe.train_from_iterator(
         texts,
         trainers.BpeTrainer(
-            vocab_size=VOCABULARY - len(special) - len(marks), initial_alphabet=alphabet, show_progress=False
+            vocab_size=vocabulary - len(special) - len(marks), initial_alphabet=alphabet, show_progress=False
         ),
     )
     bpe.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
@@ -75,6 +74,7 @@ def make_model(tokenizer: Any, seed: int) -> Any:
     torch.manual_seed(seed)
     config = LlamaConfig(
         **SIZES,
+        vocab_size=len(tokenizer),
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

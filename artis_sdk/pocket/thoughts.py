@@ -1,15 +1,16 @@
 """What decides a call, in the few words that the pocket simulator thinks in before it says the outcome.
 
-Statuses and currencies side by side, what earlier steps took from an account, and every comparison as two
-numbers and a word. Written out, each is a small step; in one's head they are too many for a small model.
+In the order in which the desk looks: each account with its status, currencies side by side, what earlier
+steps took from an account, every comparison as two numbers and a word. It ends with the first thing that
+speaks against the call. Written out, each is a small step; in one's head they are too many for a small model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from artis_sdk.pocket.bank import EURO_VALUE
+from artis_sdk.pocket.bank import CURRENCIES, EURO_VALUE
 from artis_sdk.records import History, State, Step, ToolCall
 
 _TAKES: Final = {"transfer": "source", "convert": "source", "withdraw": "account", "place_hold": "account"}
@@ -17,18 +18,41 @@ _TAKES: Final = {"transfer": "source", "convert": "source", "withdraw": "account
 _SENDS: Final = frozenset({"transfer", "convert", "withdraw"})
 """Of these, those that the daily limit counts."""
 _STATUS: Final = {"freeze_account": "frozen", "unfreeze_account": "active", "close_account": "closed"}
+_ENDS: Final = {"release_hold": "hold", "cancel_schedule": "schedule"}
+"""Tools after which something is no more, and the argument that names it."""
+_USES: Final = frozenset({*_TAKES, "schedule_transfer", "freeze_account"})
+"""Tools that a frozen account refuses."""
+_REFUND_DAYS: Final = 30
+
+
+class Reason(NamedTuple):
+    """One thing that a call depends on."""
+
+    text: str
+    refuses: bool = False
+    """It speaks against the call, and nothing after it matters."""
 
 
 def think(call: ToolCall, state: State, history: History) -> str:
-    """What decides a call.
+    """What decides a call: reasons up to the one that refuses it, which ends with `!`.
 
     Args:
         call: of one of the desk's tools.
         state: as `state_of` tells it.
         history: the steps since.
     """
+    return "; ".join(reason.text + "!" * reason.refuses for reason in reasons(call, state, history))
+
+
+def reasons(call: ToolCall, state: State, history: History) -> list[Reason]:
+    """What `think` says, one by one; only the last can refuse."""
     assert isinstance(state, dict)
-    return "; ".join(filter(None, _Books(state, history).about(call.tool, call.arguments)))
+    found: list[Reason] = []
+    for reason in _Books(state, history).about(call.tool, call.arguments):
+        found.append(reason)
+        if reason.refuses:
+            break
+    return found
 
 
 def compared(one: int, other: int) -> str:
@@ -36,7 +60,7 @@ def compared(one: int, other: int) -> str:
     return f"{one} {other} {'in' if one < other else 'over' if one > other else 'same'}"
 
 
-def _alike(one: str, other: str) -> str:
+def _alike(one: object, other: object) -> str:
     return f"{one} {other} {'same' if one == other else 'not'}"
 
 
@@ -49,28 +73,86 @@ class _Books:
         self._operator: str = state["operator"]
         self._done = [step for step in history if step.outcome.ok]
 
-    def about(self, tool: str, arguments: dict[str, Any]) -> Iterator[str]:
+    def about(self, tool: str, arguments: dict[str, Any]) -> Iterator[Reason]:
+        """Reasons in the desk's order; the reader stops at the first that refuses."""
+        if isinstance(arguments.get("amount"), int) and arguments["amount"] <= 0:
+            yield Reason(f"amount {arguments['amount']}", refuses=True)
         accounts = [str(arguments[name]) for name in ("account", "source", "target") if name in arguments]
-        known = [account for account in accounts if account in self._rows]
-        amount = arguments.get("amount")
-        if tool in ("close_account", "unfreeze_account", "set_limit"):
-            yield self._operator
-        yield " ".join(f"no {account}" for account in accounts if account not in known)
-        yield " ".join(self._status(account) for account in known)
-        if len(accounts) == 2 and len(known) == 2:
-            yield _alike(*(self._field(account, 0) for account in known))
-            if tool == "convert":
-                yield _alike(*(str(self._rows[account]["of"]) for account in known))
-        if tool == "transfer" and len(known) == 2:
-            yield self._before(*known)
-        if tool == "schedule_transfer" and isinstance(arguments.get("day"), int):
-            yield compared(arguments["day"], self._day)
-        if tool == "set_limit" and known and isinstance(amount, int):
-            yield compared(amount, int(self._field(known[0], 3)))
-        if tool in _TAKES and known and known[0] == accounts[0] and isinstance(amount, int):
-            yield from self._taken(known[0], amount, limited=tool != "place_hold")
-        if tool == "refund":
-            yield from self._refund(str(arguments.get("transfer")))
+        if tool == "get_rate":
+            yield from (Reason(f"no {one}", refuses=True) for one in accounts if one not in CURRENCIES)
+            return
+        if tool == "list_accounts":
+            owner = str(arguments["owner"])
+            if not any(self._open(name) for name, row in self._rows.items() if row["of"] == owner):
+                yield Reason(f"no {owner}", refuses=True)
+        for account in accounts:
+            yield self._usable(account, tool in _USES)
+        for name in ("hold", "transfer", "schedule"):
+            if name in arguments:
+                yield from self._there(str(arguments[name]))
+        if len(accounts) == 2:
+            yield from self._pair(tool, *accounts)
+        if "amount" in arguments:
+            yield from self._amount(tool, accounts, arguments["amount"])
+        yield from self._others(tool, accounts, arguments)
+
+    def _others(self, tool: str, accounts: list[str], arguments: dict[str, Any]) -> Iterator[Reason]:
+        match tool:
+            case "get_account":
+                yield from self._changes(accounts[0])[1]
+            case "get_limit":
+                yield from self._sent(accounts[0])[1]
+            case "unfreeze_account":
+                yield self._manager()
+                yield Reason(status := self._status(accounts[0]), refuses=status != "frozen")
+            case "close_account":
+                yield self._manager()
+                free, told = self._changes(accounts[0])
+                yield from told
+                balance = free + self._all_held(accounts[0])
+                yield Reason(compared(balance, 0), refuses=balance > 0)
+            case "schedule_transfer":
+                day = arguments["day"]
+                yield Reason(compared(day, self._day), refuses=day <= self._day)
+            case "refund":
+                yield from self._refund(str(arguments["transfer"]))
+
+    # --- accounts -----------------------------------------------------------------------------
+
+    def _usable(self, account: str, used: bool) -> Reason:
+        if account not in self._rows:
+            return Reason(f"no {account}", refuses=True)
+        status = self._status(account)
+        return Reason(f"{account} {status}", refuses=status == "closed" or (used and status == "frozen"))
+
+    def _open(self, name: str) -> bool:
+        return name[0] == "A" and self._status(name) != "closed"
+
+    def _there(self, name: str) -> Iterator[Reason]:
+        """Whether a hold, transfer or schedule is there, and the accounts that it belongs to."""
+        made = any(isinstance(s.outcome.value, dict) and name in s.outcome.value.values() for s in self._done)
+        ended = any(s.call.arguments.get(_ENDS.get(s.call.tool, "")) == name for s in self._done)
+        if ended or not (made or name in self._rows):
+            yield Reason(f"no {name}", refuses=True)
+        row = self._rows.get(name)
+        if row is not None and name[0] in "TH":
+            for account in filter(None, (row["of"], row["to"])):
+                if account not in self._rows:
+                    yield Reason(f"no {account}", refuses=True)
+
+    def _manager(self) -> Reason:
+        return Reason(self._operator, refuses=self._operator != "manager")
+
+    def _pair(self, tool: str, source: str, target: str) -> Iterator[Reason]:
+        one, other = (self._field(account, 0) for account in (source, target))
+        if tool == "convert":
+            yield Reason(_alike(one, other), refuses=one == other)
+            owners = [str(self._rows[account]["of"]) for account in (source, target)]
+            yield Reason(_alike(*owners), refuses=owners[0] != owners[1])
+            return
+        if source == target:
+            yield Reason("itself", refuses=True)
+        yield Reason(_alike(one, other), refuses=one != other)
 
     def _field(self, account: str, place: int) -> str:
         """Of currency, status, free balance, limit, and what is left of the limit."""
@@ -83,40 +165,69 @@ class _Books:
                 status = _STATUS[step.call.tool]
         return status
 
-    def _before(self, source: str, target: str) -> str:
-        """What went from one account to the other today already."""
-        found = [
-            row["is"].split()[0]
-            for row in self._rows.values()
-            if (row["of"], row["to"]) == (source, target) and row["is"].split()[2:3] == [str(self._day)]
-        ]
-        found += [
-            str(step.call.arguments["amount"])
-            for step in self._done
-            if step.call.tool == "transfer"
-            and (step.call.arguments["source"], step.call.arguments["target"]) == (source, target)
-        ]
-        return f"before {' '.join(found)}" if found else ""
+    # --- amounts ------------------------------------------------------------------------------
 
-    def _taken(self, account: str, amount: int, *, limited: bool) -> Iterator[str]:
-        """Free balance and what is left of the limit, step by step, and how the amount stands to them."""
-        free, limit, left = (int(self._field(account, place)) for place in (2, 3, 4))
+    def _amount(self, tool: str, accounts: list[str], amount: int) -> Iterator[Reason]:
+        if tool == "set_limit":
+            limit = self._limit(accounts[0])
+            yield Reason(compared(amount, limit))
+            if amount > limit:
+                yield self._manager()
+        if tool == "transfer":
+            for before in self._before(*accounts):
+                yield Reason(f"before {_alike(before, amount)}", refuses=before == amount)
+        if tool in _TAKES:
+            free, told = self._changes(accounts[0])
+            yield from told
+            yield Reason(compared(amount, free), refuses=amount > free)
+        if tool in _SENDS:
+            left, told = self._sent(accounts[0])
+            yield from told
+            yield Reason(compared(amount, left), refuses=amount > left)
+
+    def _before(self, source: str, target: str) -> Iterator[int]:
+        """What went from one account to the other today already."""
+        for row in self._rows.values():
+            if (row["of"], row["to"]) == (source, target) and row["is"].split()[2:3] == [str(self._day)]:
+                yield int(row["is"].split()[0])
         for step in self._done:
-            call = step.call
-            if call.tool == "set_limit" and call.arguments["account"] == account:
-                to: Any = call.arguments["amount"]
-                yield f"limit {to}"
-                left, limit = left + to - limit, to
-            change = self._change(step, account)
-            if change:
-                yield f"{free} {change:+} {free + change}"
+            sent: dict[str, Any] = step.call.arguments
+            if step.call.tool == "transfer" and (sent["source"], sent["target"]) == (source, target):
+                yield int(sent["amount"])
+
+    def _changes(self, account: str) -> tuple[int, list[Reason]]:
+        """The free balance, and what became of it step by step."""
+        free, told = int(self._field(account, 2)), []
+        for step in self._done:
+            if change := self._change(step, account):
+                told.append(Reason(f"{free} {change:+} {free + change}"))
                 free += change
-            if change < 0 and call.tool in _SENDS:
-                yield f"{left} {change:+} {left + change}"
+        return free, told
+
+    def _limit(self, account: str) -> int:
+        limit = int(self._field(account, 3))
+        for step in self._done:
+            arguments: dict[str, Any] = step.call.arguments
+            if step.call.tool == "set_limit" and arguments["account"] == account:
+                limit = int(arguments["amount"])
+        return limit
+
+    def _sent(self, account: str) -> tuple[int, list[Reason]]:
+        """What is left of the limit, and what became of it step by step."""
+        limit, left = (int(self._field(account, place)) for place in (3, 4))
+        told: list[Reason] = []
+        for step in self._done:
+            arguments: dict[str, Any] = step.call.arguments
+            change = 0
+            if step.call.tool == "set_limit" and arguments["account"] == account:
+                change, limit = arguments["amount"] - limit, arguments["amount"]
+                told.append(Reason(f"limit {limit}"))
+            elif step.call.tool in _SENDS and arguments[_TAKES[step.call.tool]] == account:
+                change = -int(arguments["amount"])
+            if change:
+                told.append(Reason(f"{left} {change:+} {left + change}"))
                 left += change
-        yield compared(amount, free)
-        if limited:
-            yield compared(amount, left)
+        return left, told
 
     def _change(self, step: Step, account: str) -> int:
         """What a step did to an account's free balance."""
@@ -142,16 +253,33 @@ class _Books:
         row = self._rows.get(hold)
         return int(row["is"]) if row is not None and row["of"] == account else 0
 
-    def _refund(self, transfer: str) -> Iterator[str]:
+    def _all_held(self, account: str) -> int:
+        """What is set aside on an account, placed by earlier steps or before them."""
+        held = sum(self._held(name, account) for name in self._rows if name[0] == "H")
+        for step in self._done:
+            arguments: dict[str, Any] = step.call.arguments
+            if step.call.tool == "release_hold":
+                held -= self._held(str(arguments["hold"]), account)
+            if step.call.tool == "place_hold" and arguments["account"] == account:
+                held += int(arguments["amount"])
+        return held
+
+    # --- refunds ------------------------------------------------------------------------------
+
+    def _refund(self, transfer: str) -> Iterator[Reason]:
         row = self._rows.get(transfer)
         if row is None:
             return
         amount, _, day, *refunded = row["is"].split()
-        yield " ".join(refunded)
+        again = any(step.call.arguments.get("transfer") == transfer for step in self._done
+                    if step.call.tool == "refund")  # fmt: skip
+        if refunded or again:
+            yield Reason("refunded", refuses=True)
         age = self._day - int(day)
-        yield f"{self._day} {day} {age}"
-        yield compared(age, 30)
-        both = [account for account in (row["to"], row["of"]) if account in self._rows]
-        yield " ".join(self._status(account) for account in both)
-        if row["to"] in self._rows:
-            yield compared(int(amount), int(self._field(row["to"], 2)))
+        yield Reason(f"{self._day} {day} {age}")
+        yield Reason(compared(age, _REFUND_DAYS), refuses=age > _REFUND_DAYS)
+        for account in (row["to"], row["of"]):
+            yield self._usable(account, used=True)
+        free, told = self._changes(row["to"])
+        yield from told
+        yield Reason(compared(int(amount), free), refuses=int(amount) > free)

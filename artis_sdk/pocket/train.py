@@ -40,10 +40,7 @@ SHARES: Final[dict[str, float]] = {
     "simulator": 0.8,
     "auditor": 4.0,
 }
-"""Lessons of each role for one turn of a task."""
-DRILLED: Final = 150
-"""Steps, the first ones, in which there is a drill for each turn of a task; later for a few of them."""
-DRILLS_LATER: Final = 0.6
+"""Lessons of each role for one turn of a task; of drills there is one."""
 READ: Final = 0.1
 """Weight of the loss on what the model only reads: much of it says again what stands above."""
 
@@ -60,8 +57,7 @@ def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
     number = 0
     while True:
         for scene in writer.scenes(make(f"train-{seed}-{step}-{number}", "train")):
-            if step < DRILLED or rng.random() < DRILLS_LATER:
-                yield "drill", drill(rng)
+            yield "drill", drill(rng)
             yield "agent", writer.agent(scene)
             for role, write in (
                 ("judge", writer.judge),

@@ -55,9 +55,11 @@ def _made_up(rng: random.Random) -> str:
 
 
 def amount(rng: random.Random, part: Part, low: int = 10, high: int = 490) -> int:
-    """Whole units, a multiple of ten."""
+    """Whole units. Held-out ones are multiples of ten; in training many are any number, so that only
+    copying digit by digit gets them right."""
     while True:
-        found = 10 * rng.randint(low // 10, high // 10)
+        any_number = part == "train" and rng.random() < 0.4
+        found = rng.randint(low, high) if any_number else 10 * rng.randint(-(-low // 10), high // 10)
         if belongs(f"amount {found}", part):
             return found
 
