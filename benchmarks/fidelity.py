@@ -8,7 +8,7 @@ by equation 6 (failure-driven).
 
     python benchmarks/fidelity.py --out DIR [--held-out 800] [--calls 5000] [--model]
 
-About three CPU minutes, of which most goes into the encoder; with --model about fifty. Set PYTHONHASHSEED=0
+About three CPU minutes, of which most goes into the encoder; with --model about sixty. Set PYTHONHASHSEED=0
 for the same rows twice, up to what the environments draw at random: they iterate over sets. What DIR holds
 already, rows, models and predictions, is not made again.
 """

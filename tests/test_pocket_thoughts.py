@@ -6,13 +6,15 @@ import random
 from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from artis_sdk.pocket.bank import Account, Bank, Hold
 from artis_sdk.pocket.changes import changed
 from artis_sdk.pocket.lessons import Lessons
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.tasks import Call, tasks
-from artis_sdk.pocket.thoughts import Reason, compared, reasons, think
+from artis_sdk.pocket.thoughts import Reason, added, compared, reasons, think
 from artis_sdk.records import History, Step
 
 # How the last reason of a refused call reads, by what the bank says then.
@@ -76,8 +78,8 @@ def test_what_earlier_steps_took_is_taken_off() -> None:
         steps = oracle.play(task.bank, calls).steps
         thought = think(steps[1].call, state_of(task.bank), steps[:1])
         assert thought == (
-            f"{account.id} active; {free} -10 {free - 10}; {compared(20, free - 10)}; "
-            f"{left} -10 {left - 10}; {compared(20, left - 10)}"
+            f"{account.id} active; {added(free, -10)}; {compared(20, free - 10)}; "
+            f"{added(left, -10)}; {compared(20, left - 10)}"
         )
         return
     raise AssertionError("no account had money")
@@ -98,7 +100,7 @@ def test_what_is_left_follows_from_the_steps_before() -> None:
         for step, field in zip(steps[1:], ("free", "left"), strict=True):
             value, thought = step.outcome.value, think(step.call, state_of(task.bank), steps[:1])
             assert isinstance(value, dict)
-            assert thought.split()[-1] == str(value[field])
+            assert thought.split()[-1] == f"{value[field]:04}"
         return
     raise AssertionError("no account had money")
 
@@ -118,5 +120,28 @@ def test_a_closed_account_and_a_released_hold_refuse() -> None:
         assert not any(reason.refuses for reason in reasons(step.call, state_of(bank), tuple(before[:n])))
 
 
-def test_a_comparison_is_written_out() -> None:
-    assert [compared(1, 2), compared(2, 2), compared(3, 2)] == ["1 2 in", "2 2 same", "3 2 over"]
+def test_a_comparison_and_a_difference_are_written_out() -> None:
+    assert [compared(1, 20), compared(2, 2), compared(300, 2)] == [
+        "0001 0020 in",
+        "0002 0002 same",
+        "0300 0002 over",
+    ]
+    assert [added(450, -80), added(80, 570), added(40, -350)] == [
+        "0450 -0080 000 587, 403 000 0370",
+        "0080 +0570 000 875, 056 000 0650",
+        "0040 -0350 000 541 303 000 -0310",
+    ]
+
+
+@given(start=st.integers(0, 4999), change=st.integers(-4999, 4999))
+def test_each_digit_of_a_sum_is_worked_out_from_those_above_it(start: int, change: int) -> None:
+    *_, first, second, third, fourth, result = added(start, change).split()
+    assert int(result) == start + change
+    assert result[-4:] == fourth[2] + third[2] + second[2] + first[2]
+    carried = 0
+    for one, other, told, *comma in (first, second, third, fourth):
+        place = int(one) + (int(other) + carried) * (1 if change > 0 else -1)
+        assert int(told) == place % 10
+        assert bool(comma) == (not 0 <= place <= 9)
+        carried = len(comma)
+    assert not carried

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 
 from artis_sdk.pocket.chat import Segment, segments
-from artis_sdk.pocket.thoughts import compared
+from artis_sdk.pocket.thoughts import added, compared
 from artis_sdk.pocket.words import name
 from artis_sdk.records import Message
 
@@ -17,11 +17,11 @@ from artis_sdk.records import Message
 def drill(rng: random.Random) -> list[Segment]:
     """Things to say again, rows of which some are asked for, or numbers to compare or to add up."""
     kind = rng.random()
-    if kind < 0.25:
+    if kind < 0.15:
         return _again(rng)
-    if kind < 0.4:
+    if kind < 0.3:
         return _looked_up(rng)
-    return _compared(rng) if kind < 0.65 else _changed(rng)
+    return _compared(rng) if kind < 0.45 else _changed(rng)
 
 
 def _again(rng: random.Random) -> list[Segment]:
@@ -49,13 +49,13 @@ def _compared(rng: random.Random) -> list[Segment]:
 
 
 def _changed(rng: random.Random) -> list[Segment]:
-    """Numbers, and what is taken from them or added to them: `380 -90 290`, as `thoughts` writes it."""
+    """Numbers, and what is taken from them or added to them: as `thoughts` writes it."""
     changes = []
     for _ in range(rng.randint(3, 8)):
         start, change = _number(rng), _number(rng) // rng.choice((1, 2, 4))
         changes.append((start, -min(start, change) if rng.random() < 0.7 else change))
     shown = "\n".join(f"{start} {change:+}" for start, change in changes)
-    return _asked(shown, "\n".join(f"{start} {change:+} {start + change}" for start, change in changes))
+    return _asked(shown, "\n".join(added(start, change) for start, change in changes))
 
 
 def _number(rng: random.Random) -> int:

@@ -55,9 +55,31 @@ def reasons(call: ToolCall, state: State, history: History) -> list[Reason]:
     return found
 
 
+def digits(number: int) -> str:
+    """A number in four digits, so that digits of one rank stand equally far apart wherever two meet."""
+    return f"{'-' if number < 0 else ''}{abs(number):04}"
+
+
 def compared(one: int, other: int) -> str:
-    """Two numbers, and whether the first is in the second or over it: `490 820 in`."""
-    return f"{one} {other} {'in' if one < other else 'over' if one > other else 'same'}"
+    """Two numbers, and whether the first is in the second or over it: `0490 0820 in`."""
+    word = "in" if one < other else "over" if one > other else "same"
+    return f"{digits(one)} {digits(other)} {word}"
+
+
+def added(start: int, change: int) -> str:
+    """A number, what is added or taken away, the sum digit by digit from the last, and what comes out.
+
+    `0450 -0080 000 587, 403 000 0370`: of each rank both digits and theirs, a comma where one is carried.
+    """
+    result = start + change
+    greater, less = (-change, start) if result < 0 else (start, abs(change))
+    told, carried = [], 0
+    for one, other in zip(reversed(digits(greater)), reversed(digits(less)), strict=True):
+        place = int(one) + int(other) + carried if change > 0 else int(one) - int(other) - carried
+        carried = int(not 0 <= place <= 9)
+        told.append(f"{one}{other}{place % 10}{',' * carried}")
+    signed = f"{'-' if change < 0 else '+'}{digits(abs(change))}"
+    return f"{digits(start)} {signed} {' '.join(told)} {digits(result)}"
 
 
 def _alike(one: object, other: object) -> str:
@@ -175,7 +197,7 @@ class _Books:
                 yield self._manager()
         if tool == "transfer":
             for before in self._before(*accounts):
-                yield Reason(f"before {_alike(before, amount)}", refuses=before == amount)
+                yield Reason(f"before {_alike(digits(before), digits(amount))}", refuses=before == amount)
         if tool in _TAKES:
             free, told = self._changes(accounts[0])
             yield from told
@@ -200,7 +222,7 @@ class _Books:
         free, told = int(self._field(account, 2)), []
         for step in self._done:
             if change := self._change(step, account):
-                told.append(Reason(f"{free} {change:+} {free + change}"))
+                told.append(Reason(added(free, change)))
                 free += change
         return free, told
 
@@ -221,11 +243,11 @@ class _Books:
             change = 0
             if step.call.tool == "set_limit" and arguments["account"] == account:
                 change, limit = arguments["amount"] - limit, arguments["amount"]
-                told.append(Reason(f"limit {limit}"))
+                told.append(Reason(f"limit {digits(limit)}"))
             elif step.call.tool in _SENDS and arguments[_TAKES[step.call.tool]] == account:
                 change = -int(arguments["amount"])
             if change:
-                told.append(Reason(f"{left} {change:+} {left + change}"))
+                told.append(Reason(added(left, change)))
                 left += change
         return left, told
 
@@ -276,7 +298,7 @@ class _Books:
         if refunded or again:
             yield Reason("refunded", refuses=True)
         age = self._day - int(day)
-        yield Reason(f"{self._day} {day} {age}")
+        yield Reason(added(self._day, -int(day)))
         yield Reason(compared(age, _REFUND_DAYS), refuses=age > _REFUND_DAYS)
         for account in (row["to"], row["of"]):
             yield self._usable(account, used=True)

@@ -40,7 +40,7 @@ SHARES: Final[dict[str, float]] = {
     "simulator": 0.8,
     "auditor": 4.0,
 }
-"""Lessons of each role for one turn of a task; of drills there is one."""
+"""Lessons of each role for one turn of a task; of drills there are two."""
 READ: Final = 0.1
 """Weight of the loss on what the model only reads: much of it says again what stands above."""
 
@@ -57,7 +57,8 @@ def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
     number = 0
     while True:
         for scene in writer.scenes(make(f"train-{seed}-{step}-{number}", "train")):
-            yield "drill", drill(rng)
+            for _ in range(2):
+                yield "drill", drill(rng)
             yield "agent", writer.agent(scene)
             for role, write in (
                 ("judge", writer.judge),
