@@ -139,9 +139,9 @@ def test_each_digit_of_a_sum_is_worked_out_from_those_above_it(start: int, chang
     assert int(result) == start + change
     assert result[-4:] == fourth[2] + third[2] + second[2] + first[2]
     carried = 0
-    for one, other, told, *comma in (first, second, third, fourth):
-        place = int(one) + (int(other) + carried) * (1 if change > 0 else -1)
-        assert int(told) == place % 10
-        assert bool(comma) == (not 0 <= place <= 9)
-        carried = len(comma)
+    for rank in (first, second, third, fourth):
+        place = int(rank[0]) + (int(rank[1]) + carried) * (1 if change > 0 else -1)
+        assert int(rank[2]) == place % 10
+        assert rank.endswith(",") == (not 0 <= place <= 9)
+        carried = rank.count(",")
     assert not carried
