@@ -47,9 +47,9 @@ def demo(
     simulated: Annotated[
         Simulated,
         typer.Option(
-            "--simulator", help="What rehearses: the bank's own code on a copy, or a trained model."
+            "--simulator", help="What rehearses: a trained model, or (perfect) the bank's own code on a copy."
         ),
-    ] = Simulated.perfect,
+    ] = Simulated.failure_driven,
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks to play.", min=1)] = 4,
     attempts: Annotated[int, typer.Option(help="Attempts at once; there are two rounds.", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="Of the tasks and of the sampling.")] = 0,

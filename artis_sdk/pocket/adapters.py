@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder with base/, of artis_sdk.pocket.train --out RUN/base")
     parser.add_argument("--only", choices=ADAPTERS)
-    parser.add_argument("--rows", type=int, default=4000, help="drawn for each adapter")
+    parser.add_argument("--rows", type=int, default=6000, help="drawn for each adapter")
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
