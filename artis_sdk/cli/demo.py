@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,7 +60,8 @@ def demo(
     The tasks are held out: the model has seen neither their names nor their amounts nor their wording.
     They are taken as they come, those whose obvious plan the bank refuses.
     """
-    logging.getLogger("vllm").setLevel(logging.ERROR)
+    if engine_name is Engine.vllm:  # read where vLLM is imported, in each of its processes
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     began = time.monotonic()
     played = asyncio.run(_played(engine_name, simulated, count, attempts, seed, quiet=as_json))
     if as_json:
