@@ -12,21 +12,16 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
-
-import torch
+from typing import Final
 
 from artis_sdk.pocket.chat import Segment, segments
 from artis_sdk.pocket.drills import drill
 from artis_sdk.pocket.shape import make_model, make_tokenizer, save
-from artis_sdk.pocket.train import ADAM, MUON, Lesson, loss_of, optimizers, rate, tokenized
+from artis_sdk.pocket.train import batch_of, learn, optimizers, rate, set_rate
 from artis_sdk.records import CallRecord, Message
 from artis_sdk.trainers.rows import RowMaker
 
 VOCABULARY: Final = 2048
-TOKENS: Final = 4096  # of one step
-MICRO: Final = 2048  # of one forward pass, padding included
-LONGEST: Final = 640
 SOURCE: Final = 1200  # characters of a piece of source code
 
 
@@ -53,10 +48,8 @@ def make_base(folder: Path, known: Sequence[CallRecord], owners: Sequence[type],
     both = optimizers(model)
     began, mean = time.monotonic(), 0.0
     for step in range(steps):
-        for optimizer, full in zip(both, (MUON, ADAM), strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = full * rate(step, steps)
-        loss = _learn(model, tokenizer, lessons, both)
+        set_rate(both, rate(step, steps))
+        loss = learn(model, batch_of(tokenizer, lessons), both)
         mean = loss if step == 0 else 0.95 * mean + 0.05 * loss
         if step % 50 == 49:
             print(
@@ -85,25 +78,3 @@ def _lessons(
             yield [Segment(source[at : at + SOURCE], True)]
         else:
             yield drill(choice)
-
-
-def _learn(model: Any, tokenizer: Any, lessons: Iterator[list[Segment]], both: list[Any]) -> float:
-    """One step; gives the loss per token that is learned."""
-    taken: list[Lesson] = []
-    while sum(len(lesson.ids) for lesson in taken) < TOKENS:
-        lesson = tokenized(tokenizer, next(lessons))
-        if len(lesson.ids) <= LONGEST:
-            taken.append(lesson)
-    taken.sort(key=lambda lesson: len(lesson.ids))
-    count, total = sum(sum(lesson.learned[1:]) for lesson in taken), 0.0
-    while taken:
-        width = len(taken[-1].ids)
-        group, taken = taken[-max(1, MICRO // width) :], taken[: -max(1, MICRO // width)]
-        loss = loss_of(model.model, model.lm_head, group)
-        (loss / count).backward()
-        total += loss.item()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in both:
-        optimizer.step()
-        optimizer.zero_grad()
-    return total / count

@@ -333,7 +333,7 @@ class Desk:
 
 
 def pocket_tools(bank: Bank) -> Toolset:
-    """The desk's 17 tools over a bank."""
+    """The desk's 19 tools over a bank."""
     return Toolset.from_object(Desk(bank))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from artis_sdk.pocket.bank import CURRENCIES, EURO_VALUE
+from artis_sdk.pocket.desk import REFUND_DAYS
 from artis_sdk.records import History, State, Step, ToolCall
 
 _TAKES: Final = {"transfer": "source", "convert": "source", "withdraw": "account", "place_hold": "account"}
@@ -22,7 +23,6 @@ _ENDS: Final = {"release_hold": "hold", "cancel_schedule": "schedule"}
 """Tools after which something is no more, and the argument that names it."""
 _USES: Final = frozenset({*_TAKES, "schedule_transfer", "freeze_account"})
 """Tools that a frozen account refuses."""
-_REFUND_DAYS: Final = 30
 
 
 class Reason(NamedTuple):
@@ -70,6 +70,7 @@ def added(start: int, change: int) -> str:
     """A number, what is added or taken away, the sum digit by digit from the last, and what comes out.
 
     `0450 -0080 000 587, 403 000 0370`: of each rank both digits and theirs, a comma where one is carried.
+    All three numbers are below 10,000.
     """
     result = start + change
     greater, less = (-change, start) if result < 0 else (start, abs(change))
@@ -293,13 +294,12 @@ class _Books:
         if row is None:
             return
         amount, _, day, *refunded = row["is"].split()
-        again = any(step.call.arguments.get("transfer") == transfer for step in self._done
-                    if step.call.tool == "refund")  # fmt: skip
-        if refunded or again:
+        returned = [step.call.arguments["transfer"] for step in self._done if step.call.tool == "refund"]
+        if refunded or transfer in returned:
             yield Reason("refunded", refuses=True)
         age = self._day - int(day)
         yield Reason(added(self._day, -int(day)))
-        yield Reason(compared(age, _REFUND_DAYS), refuses=age > _REFUND_DAYS)
+        yield Reason(compared(age, REFUND_DAYS), refuses=age > REFUND_DAYS)
         for account in (row["to"], row["of"]):
             yield self._usable(account, used=True)
         free, told = self._changes(row["to"])

@@ -10,7 +10,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -88,11 +88,11 @@ def tokenized(tokenizer: Any, conversation: list[Segment]) -> Lesson:
     return Lesson(ids, learned)
 
 
-def batch_of(tokenizer: Any, step: int, seed: int) -> list[list[Lesson]]:
-    """A step's lessons, in groups of like length."""
+def batch_of(tokenizer: Any, conversations: Iterable[list[Segment]]) -> list[list[Lesson]]:
+    """A step's lessons, `TOKENS` of them, in groups of like length."""
     taken: list[Lesson] = []
     size = 0
-    for _, conversation in lessons(step, seed):
+    for conversation in conversations:
         lesson = tokenized(tokenizer, conversation)
         if len(lesson.ids) > LONGEST:
             continue
@@ -132,6 +132,35 @@ def optimizers(model: Any) -> list[Any]:
         Muon(matrices, lr=MUON),
         torch.optim.AdamW(others, lr=ADAM, betas=(0.9, 0.95), weight_decay=0.0),
     ]
+
+
+def learn(model: Any, groups: list[list[Lesson]], both: list[Any], body: Any = None) -> float:
+    """One optimizer step; gives the loss per token that is learned.
+
+    Args:
+        model: whose weights.
+        groups: of `batch_of`.
+        both: of `optimizers`.
+        body: the model without its head, compiled.
+    """
+    count = sum(sum(lesson.learned[1:]) for group in groups for lesson in group)
+    total = 0.0
+    for group in groups:
+        loss = loss_of(model.model if body is None else body, model.lm_head, group)
+        (loss / count).backward()
+        total += loss.item()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in both:
+        optimizer.step()
+        optimizer.zero_grad()
+    return total / count
+
+
+def set_rate(both: list[Any], share: float) -> None:
+    """Set the learning rates of both optimizers to a share of the full ones."""
+    for optimizer, full in zip(both, (MUON, ADAM), strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = full * share
 
 
 def rate(step: int, steps: int) -> float:
@@ -178,11 +207,10 @@ class Run:
         before, before_processor = self.seconds, self.processor_seconds
         mean = 0.0
         while self.step < self.steps:
-            share = rate(self.step, self.steps)
-            for optimizer, full in zip(self.optimizers, (MUON, ADAM), strict=True):
-                for group in optimizer.param_groups:
-                    group["lr"] = full * share
-            loss = self._learn(batch_of(self.tokenizer, self.step, self.seed))
+            set_rate(self.optimizers, rate(self.step, self.steps))
+            groups = batch_of(self.tokenizer, (c for _, c in lessons(self.step, self.seed)))
+            loss = learn(self.model, groups, self.optimizers, self._body)
+            self.tokens += sum(len(lesson.ids) for group in groups for lesson in group)
             mean = loss if mean == 0.0 else 0.95 * mean + 0.05 * loss
             self.step += 1
             self.seconds = before + time.monotonic() - began
@@ -197,20 +225,6 @@ class Run:
                 self.save()
                 saved = time.monotonic()
         self.save()
-
-    def _learn(self, groups: list[list[Lesson]]) -> float:
-        count = sum(sum(lesson.learned[1:]) for group in groups for lesson in group)
-        total = 0.0
-        for group in groups:
-            loss = loss_of(self._body, self.model.lm_head, group)
-            (loss / count).backward()
-            total += loss.item()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        self.tokens += sum(len(lesson.ids) for group in groups for lesson in group)
-        return total / count
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all, and the model beside it."""
