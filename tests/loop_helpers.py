@@ -46,7 +46,7 @@ def task(query: str = "Pay 5 from a.", **more: Any) -> Task:
     return Task(query=query, tools=TOOLS.specs, **more)
 
 
-def call(tool: str, **arguments: Any) -> ToolCall:
+def call(tool: str, /, **arguments: Any) -> ToolCall:
     return ToolCall(tool=tool, arguments=arguments)
 
 

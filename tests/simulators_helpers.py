@@ -95,7 +95,7 @@ class RecordingMeter:
         return await backend.complete(request)
 
 
-def call(tool: str, **arguments: Any) -> ToolCall:
+def call(tool: str, /, **arguments: Any) -> ToolCall:
     return ToolCall(tool=tool, arguments=arguments)
 
 

@@ -26,7 +26,7 @@ END = "<|im_end|>"
 OUTPUT = 60  # characters of an output before it is cut
 
 
-def call(tool: str, **arguments: object) -> str:
+def call(tool: str, /, **arguments: object) -> str:
     """A call as a model writes it; marks in its arguments are spelled so that only the tool sees them."""
     body = json.dumps({"name": tool, "arguments": arguments}).replace("<", "\\u003c")
     return f"<tool_call>\n{body}\n</tool_call>"

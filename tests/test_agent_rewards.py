@@ -17,7 +17,7 @@ from artis_sdk.trainers.agent.tape import Tape
 from artis_sdk.trainers.agent.turns import read_tags
 
 
-def call(tool: str, **arguments: Any) -> ToolCall:
+def call(tool: str, /, **arguments: Any) -> ToolCall:
     return ToolCall(tool=tool, arguments=arguments)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from logs_helpers import json_values, outcomes
 from pydantic import JsonValue
@@ -127,6 +127,7 @@ def test_of_a_long_history_stay_the_steps_about_the_same_and_the_latest() -> Non
     st.booleans(),
     st.integers(0, 5),
 )
+@example({"tool": "f"}, {"tool": "f"}, 0, False, 0)
 def test_what_is_left_fits_comes_from_the_whole_and_is_always_the_same(
     state: JsonValue, arguments: dict[str, JsonValue], room: int, focus: bool, steps: int
 ) -> None:
