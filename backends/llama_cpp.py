@@ -37,6 +37,7 @@ class LlamaCppBackend:
         n_gpu_layers: layers on a GPU, where the library was built for one; -1 is all.
         n_batch: tokens of prompts computed at once; as long as that takes nobody else gets a token.
         adapters: GGUF LoRA adapters by name; a request names one.
+        max_tokens: of one answer, for requests that set none; by default what the context has room for.
         chat_template: Jinja text in place of the model's own.
         chat_template_kwargs: given to the chat template, such as `{"enable_thinking": False}`.
 
@@ -55,6 +56,7 @@ class LlamaCppBackend:
         n_gpu_layers: int = 0,
         n_batch: int = 512,
         adapters: Mapping[str, str | Path] | None = None,
+        max_tokens: int | None = None,
         chat_template: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
@@ -64,6 +66,8 @@ class LlamaCppBackend:
             raise ConfigurationError(f"{self.name}: max_concurrency is 1 to 256, not {max_concurrency}")
         if n_batch < 2 * max_concurrency:
             raise ConfigurationError(f"{self.name}: n_batch must be at least twice max_concurrency")
+        if max_tokens is not None and max_tokens < 1:
+            raise ConfigurationError(f"{self.name}: max_tokens must be at least 1, not {max_tokens}")
         self._settings = Settings(
             n_ctx=n_ctx,
             n_seq=max_concurrency,
@@ -71,6 +75,7 @@ class LlamaCppBackend:
             n_gpu_layers=n_gpu_layers,
             n_batch=n_batch,
             adapters={name: Path(path).expanduser() for name, path in (adapters or {}).items()},
+            max_tokens=max_tokens,
             chat_template=chat_template,
             chat_template_kwargs=dict(chat_template_kwargs or {}),
         )

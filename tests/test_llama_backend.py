@@ -273,6 +273,16 @@ async def test_a_prompt_without_room_says_how_long_it_is() -> None:
         assert answer.usage.total_tokens <= 257
 
 
+async def test_a_backends_own_limit_holds_for_requests_that_set_none() -> None:
+    with pytest.raises(ConfigurationError, match="max_tokens must be at least 1, not 0"):
+        LlamaCppBackend(tiny_model.gguf_model(), max_tokens=0)
+    async with opened(max_tokens=5) as backend:
+        answer = await backend.complete(ask("Talk.", max_tokens=None, temperature=0.0))
+        assert (answer.finish_reason, answer.usage.completion_tokens) == ("length", 5)
+        longer = await backend.complete(ask("Talk.", max_tokens=9, temperature=0.0))
+        assert longer.usage.completion_tokens == 9
+
+
 async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         LlamaCppBackend(tmp_path / "none.gguf")

@@ -35,7 +35,7 @@ def pocket(
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each cell.", min=1)] = 300,
     engine_name: Annotated[Engine, typer.Option("--engine", help="What runs the model.")] = Engine.llama,
     threads: Annotated[int | None, typer.Option(help="Of llama.cpp.", min=1)] = None,
-    concurrency: Annotated[int, typer.Option(help="Tasks at once.", min=1)] = 4,
+    concurrency: Annotated[int, typer.Option(help="Tasks at once.", min=1)] = 16,
     seed: Annotated[int, typer.Option(help="Of tasks and sampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -84,7 +84,8 @@ async def _measure(
     *,
     shown: bool,
 ) -> None:
-    backend = engine(engine_name.value, threads=threads)
+    sequences = max(8, concurrency + concurrency // 2)  # the waiting ones keep their prefix in memory
+    backend = engine(engine_name.value, threads=threads, sequences=sequences)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -30,15 +30,17 @@ SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained"]
 CONTEXT: Final = 4096
 """Tokens of one request. The prompts take some hundreds; the SDK reckons with whole tool documents."""
 _STEPS: Final = 8
-_AT_ONCE: Final = 8
+_LONGEST: Final = 320
+"""Tokens of one answer: twice what any role needs. A small model sometimes goes on without end."""
 
 
-def engine(name: EngineName = "llama.cpp", *, threads: int | None = None) -> Backend:
+def engine(name: EngineName = "llama.cpp", *, threads: int | None = None, sequences: int = 8) -> Backend:
     """The shipped pocket model with its two adapters; nothing is loaded yet.
 
     Args:
         name: what runs it.
         threads: of llama.cpp; by default its backend's own choice.
+        sequences: that llama.cpp keeps in memory, 19 MB each.
 
     Raises:
         ConfigurationError: the weights are not there, or there is no such engine.
@@ -49,14 +51,18 @@ def engine(name: EngineName = "llama.cpp", *, threads: int | None = None) -> Bac
             f"llama_cpp:{weights.gguf()}",
             adapters={adapter: weights.gguf_adapter(adapter) for adapter in weights.ADAPTERS},
             n_ctx=CONTEXT,
-            max_concurrency=_AT_ONCE,
+            max_tokens=_LONGEST,
+            max_concurrency=sequences,
             n_threads=threads,
         )
     if name == "vllm":
         return resolve(
             f"vllm:{weights.folder()}",
             adapters={adapter: weights.adapter(adapter) for adapter in weights.ADAPTERS},
-            engine_args={"max_model_len": CONTEXT},
+            engine_args={
+                "max_model_len": CONTEXT,
+                "override_generation_config": {"max_new_tokens": _LONGEST},
+            },
         )
     raise ConfigurationError(f"there is no engine {name!r}: llama.cpp or vllm")
 

@@ -43,6 +43,7 @@ class Settings:
     n_gpu_layers: int
     n_batch: int
     adapters: Mapping[str, Path]
+    max_tokens: int | None
     chat_template: str | None
     chat_template_kwargs: Mapping[str, Any]
 
@@ -63,6 +64,7 @@ class Running:
         self._np = np
         self._name = name
         self._n_ctx = n_ctx
+        self._max_tokens = settings.max_tokens
         self._grammars: Grammars
         self._users = 0  # threads that read the model at this moment
         self._users_changed = threading.Condition()
@@ -110,7 +112,7 @@ class Running:
         marks = MARKS[self._format] if _calls_wanted(request) else ()
         return Job(
             prompt=self._np.array(prompt, self._np.int32),
-            limit=min(request.max_tokens or room, room),
+            limit=min(request.max_tokens or self._max_tokens or room, room),
             sampler=Sampler(
                 temperature=request.temperature,
                 top_p=request.top_p,

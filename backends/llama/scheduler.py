@@ -4,8 +4,9 @@ Each step is one batch: the last token of every sequence that is generating, and
 that are not computed yet, small enough that the others are not held up for long. A prompt that begins
 like another one waits until that prefix is in memory and takes it over. Jobs with different adapters
 cannot be in one batch, since llama.cpp sets adapters for a context and not for a sequence; they are
-computed by turns in the same context. (Setting one costs 0.1 ms; a context an adapter would hold every
-prefix cache and compute buffer once more, and would not compute any faster.)
+computed by turns in the same context. (A context an adapter would hold every prefix cache and compute
+buffer once more, and would not compute any faster.) After each change llama.cpp plans its graph anew,
+which takes as long as a token of a small model, so that a turn is several batches where they are short.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from typing import Literal
 
@@ -22,6 +24,7 @@ from artis_sdk.backends.llama.model import Model
 from artis_sdk.backends.llama.slots import Slots, Wait
 from artis_sdk.errors import BackendClosed, BackendError, ContextOverflow, EngineDead
 
+_TURN = 0.05  # seconds of one adapter's batches while others wait for theirs
 _News = tuple[Job, str | Generated | BackendError]
 
 
@@ -97,8 +100,7 @@ class Scheduler:
                 self._drop_cancelled()
                 self._admit()
                 for adapter in sorted({job.adapter or "" for job in self._live}):
-                    self._step(adapter or None)
-                self._tell()
+                    self._turn(adapter or None)
         except DecodeFailed as error:
             self._error = EngineDead(self._name, f"{error}; make a new backend")
         finally:
@@ -136,6 +138,16 @@ class Scheduler:
             job.slot, job.cached = place.slot, place.shared
             self._waiting.remove(job)
             self._live.append(job)
+
+    def _turn(self, adapter: str | None) -> None:
+        """Compute batches of the jobs with one adapter: at least one, then until something else is to do."""
+        until = time.monotonic() + _TURN
+        while any(job.adapter == adapter for job in self._live):
+            self._step(adapter)
+            self._tell()
+            news = self._arrived or self._waiting or self._closing
+            if news or time.monotonic() > until or any(job.cancelled for job in self._live):
+                return
 
     def _step(self, adapter: str | None) -> None:
         """Compute one batch of the jobs with one adapter, and draw their next tokens."""
