@@ -27,7 +27,7 @@ REFUSING = {
     "Expired": ("over", "in", "same"),
     "NotPermitted": ("teller",),
     "WrongCurrency": ("no ", "not", "same"),
-    "Duplicate": ("before ", "itself", "refunded", "active"),
+    "Duplicate": (" went", "same", "refunded", "active"),
 }
 
 
@@ -85,6 +85,29 @@ def test_what_earlier_steps_took_is_taken_off() -> None:
     raise AssertionError("no account had money")
 
 
+def test_a_limit_changed_before_is_worked_out_from_what_was_sent() -> None:
+    bank = Bank(operator="manager")
+    bank.accounts = {"A101": Account("A101", "Ann", "EUR", 900, limit=500, sent_today=180)}
+    calls = [
+        Call("set_limit", {"account": "A101", "amount": 120}),
+        Call("withdraw", {"account": "A101", "amount": 70}),
+    ]
+    *before, step = Oracle().play(bank, calls).steps
+    thought = think(step.call, state_of(bank), tuple(before))
+    assert thought.endswith(f"{added(500, -320)}; {added(120, -180)}; {compared(70, -60)}!")
+    assert "may send -60 more" in str(step.outcome.message)
+
+
+def test_a_payment_made_before_names_its_amount_as_the_bank_does() -> None:
+    bank = Bank()
+    bank.accounts = {name: Account(name, "Ann", "EUR", 900) for name in ("A101", "A102")}
+    pay = Call("transfer", {"source": "A101", "target": "A102", "amount": 90})
+    *before, step = Oracle().play(bank, [pay, pay]).steps
+    thought = think(step.call, state_of(bank), tuple(before))
+    assert thought == "A101 active; A102 active; A101 A102 not; EUR EUR same; before 0090 0090 same; 90 went!"
+    assert str(step.outcome.message).startswith("90 went")
+
+
 def test_what_is_left_follows_from_the_steps_before() -> None:
     oracle = Oracle()
     for task in islice(tasks("train", seed=3), 40):
@@ -121,10 +144,11 @@ def test_a_closed_account_and_a_released_hold_refuse() -> None:
 
 
 def test_a_comparison_and_a_difference_are_written_out() -> None:
-    assert [compared(1, 20), compared(2, 2), compared(300, 2)] == [
-        "0001 0020 in",
-        "0002 0002 same",
-        "0300 0002 over",
+    assert [compared(1, 20), compared(2, 2), compared(390, 370), compared(80, -310)] == [
+        "0001 0020 00 00 02 in",
+        "0002 0002 00 00 00 22 same",
+        "0390 0370 00 33 97 over",
+        "0080 -0310 over",
     ]
     assert [added(450, -80), added(80, 570), added(40, -350)] == [
         "0450 -0080 000 587, 403 000 0370",

@@ -14,16 +14,18 @@ from artis_sdk.records import History, Step
 
 _BAD_AMOUNTS: Final = (0, -10, -50)
 _DUPLICATE: Final = 0.15
-"""Of the transfers that went through: done once more."""
 
 
-def changed(oracle: Oracle, scene: Scene, rng: random.Random) -> Iterator[tuple[Step, History]]:
+def changed(
+    oracle: Oracle, scene: Scene, rng: random.Random, *, twice: float = _DUPLICATE
+) -> Iterator[tuple[Step, History]]:
     """Calls of every plan, changed, each on the bank as the calls before it left it.
 
     Args:
         oracle: makes them.
         scene: whose plans.
         rng: what is changed.
+        twice: share of the transfers that went through that are done once more.
 
     Yields:
         A call with what the bank gave back, and the calls before it.
@@ -34,7 +36,7 @@ def changed(oracle: Oracle, scene: Scene, rng: random.Random) -> Iterator[tuple[
         call = _change(way.calls[place], scene.bank, rng)
         made = oracle.play(scene.bank, [*before, call])
         yield made.steps[-1], made.steps[:-1]
-        if played.good and way.calls[-1].tool == "transfer" and rng.random() < _DUPLICATE:
+        if played.good and way.calls[-1].tool == "transfer" and rng.random() < twice:
             again = oracle.play(scene.bank, [*way.calls, way.calls[-1]])
             yield again.steps[-1], again.steps[:-1]
 

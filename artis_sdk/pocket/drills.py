@@ -21,7 +21,7 @@ def drill(rng: random.Random) -> list[Segment]:
         return _again(rng)
     if kind < 0.3:
         return _looked_up(rng)
-    return _compared(rng) if kind < 0.45 else _changed(rng)
+    return _compared(rng) if kind < 0.55 else _changed(rng)
 
 
 def _again(rng: random.Random) -> list[Segment]:
@@ -53,7 +53,8 @@ def _changed(rng: random.Random) -> list[Segment]:
     changes = []
     for _ in range(rng.randint(3, 8)):
         start, change = _number(rng), _number(rng) // rng.choice((1, 2, 4))
-        changes.append((start, -min(start, change) if rng.random() < 0.7 else change))
+        kind = rng.random()
+        changes.append((start, change if kind < 0.3 else -change if kind < 0.45 else -min(start, change)))
     shown = "\n".join(f"{start} {change:+}" for start, change in changes)
     return _asked(shown, "\n".join(added(start, change) for start, change in changes))
 

@@ -26,6 +26,8 @@ _FAILURES_KEPT: Final = 0.5
 """Of the refused calls, in the simulator's lessons: real logs hold few."""
 _DULL: Final = 0.35
 """Of the look-ups by name, which are most of the calls and easily learned."""
+_TWICE: Final = 0.4
+"""Of the transfers that went through: shown to the auditor once more, more often than in a log."""
 
 
 def use(choice: str) -> str:
@@ -305,7 +307,7 @@ class Lessons:
         """
         steps = [(step, played.steps[:n]) for _, played in scene.ways for n, step in enumerate(played.steps)]
         kept = [one for one in steps if one[0].call.tool != "list_accounts"]
-        for step, history in [*kept, *changed(self.oracle, scene, self._rng)]:
+        for step, history in [*kept, *changed(self.oracle, scene, self._rng, twice=_TWICE)]:
             if step.call.tool == "list_accounts" and self._rng.random() > _DULL:
                 continue
             state, outcome = state_of(scene.bank), step.outcome

@@ -1,8 +1,8 @@
 """What decides a call, in the few words that the pocket simulator thinks in before it says the outcome.
 
 In the order in which the desk looks: each account with its status, currencies side by side, what earlier
-steps took from an account, every comparison as two numbers and a word. It ends with the first thing that
-speaks against the call. Written out, each is a small step; in one's head they are too many for a small model.
+steps took from an account, every comparison digit by digit. It ends with the first thing that speaks
+against the call. Written out, each is a small step; in one's head they are too many for a small model.
 """
 
 from __future__ import annotations
@@ -61,9 +61,16 @@ def digits(number: int) -> str:
 
 
 def compared(one: int, other: int) -> str:
-    """Two numbers, and whether the first is in the second or over it: `0490 0820 in`."""
+    """Two numbers, their digits side by side up to the first that differ, and whether the first number is in
+    the second or over it: `0390 0370 00 33 97 over`. Below zero is always less."""
     word = "in" if one < other else "over" if one > other else "same"
-    return f"{digits(one)} {digits(other)} {word}"
+    told = [digits(one), digits(other)]
+    if one >= 0 <= other:
+        for pair in zip(*told[:2], strict=True):
+            told.append("".join(pair))
+            if len(set(pair)) == 2:
+                break
+    return " ".join([*told, word])
 
 
 def added(start: int, change: int) -> str:
@@ -79,7 +86,7 @@ def added(start: int, change: int) -> str:
         place = int(one) + int(other) + carried if change > 0 else int(one) - int(other) - carried
         carried = int(not 0 <= place <= 9)
         told.append(f"{one}{other}{place % 10}{',' * carried}")
-    signed = f"{'-' if change < 0 else '+'}{digits(abs(change))}"
+    signed = f"{'+' if change > 0 else '-'}{digits(abs(change))}"
     return f"{digits(start)} {signed} {' '.join(told)} {digits(result)}"
 
 
@@ -122,12 +129,14 @@ class _Books:
     def _others(self, tool: str, accounts: list[str], arguments: dict[str, Any]) -> Iterator[Reason]:
         match tool:
             case "get_account":
+                yield Reason(self._field(accounts[0], 0))
                 yield from self._changes(accounts[0])[1]
             case "get_limit":
                 yield from self._sent(accounts[0])[1]
             case "unfreeze_account":
                 yield self._manager()
-                yield Reason(status := self._status(accounts[0]), refuses=status != "frozen")
+                status = self._statuses(accounts[0])[-1]
+                yield Reason(status, refuses=status != "frozen")
             case "close_account":
                 yield self._manager()
                 free, told = self._changes(accounts[0])
@@ -145,11 +154,12 @@ class _Books:
     def _usable(self, account: str, used: bool) -> Reason:
         if account not in self._rows:
             return Reason(f"no {account}", refuses=True)
-        status = self._status(account)
-        return Reason(f"{account} {status}", refuses=status == "closed" or (used and status == "frozen"))
+        been = self._statuses(account)
+        refuses = been[-1] == "closed" or (used and been[-1] == "frozen")
+        return Reason(" ".join([account, *been]), refuses)
 
     def _open(self, name: str) -> bool:
-        return name[0] == "A" and self._status(name) != "closed"
+        return name[0] == "A" and self._statuses(name)[-1] != "closed"
 
     def _there(self, name: str) -> Iterator[Reason]:
         """Whether a hold, transfer or schedule is there, and the accounts that it belongs to."""
@@ -173,20 +183,17 @@ class _Books:
             owners = [str(self._rows[account]["of"]) for account in (source, target)]
             yield Reason(_alike(*owners), refuses=owners[0] != owners[1])
             return
-        if source == target:
-            yield Reason("itself", refuses=True)
+        yield Reason(_alike(source, target), refuses=source == target)
         yield Reason(_alike(one, other), refuses=one != other)
 
     def _field(self, account: str, place: int) -> str:
         """Of currency, status, free balance, limit, and what is left of the limit."""
         return str(self._rows[account]["is"].split()[place])
 
-    def _status(self, account: str) -> str:
-        status = self._field(account, 1)
-        for step in self._done:
-            if step.call.tool in _STATUS and step.call.arguments.get("account") == account:
-                status = _STATUS[step.call.tool]
-        return status
+    def _statuses(self, account: str) -> list[str]:
+        """What an account was and what earlier steps made of it, the present status last."""
+        made = (s.call.tool for s in self._done if s.call.arguments.get("account") == account)
+        return [self._field(account, 1), *(_STATUS[tool] for tool in made if tool in _STATUS)]
 
     # --- amounts ------------------------------------------------------------------------------
 
@@ -198,7 +205,9 @@ class _Books:
                 yield self._manager()
         if tool == "transfer":
             for before in self._before(*accounts):
-                yield Reason(f"before {_alike(digits(before), digits(amount))}", refuses=before == amount)
+                yield Reason(f"before {_alike(digits(before), digits(amount))}")
+                if before == amount:
+                    yield Reason(f"{amount} went", refuses=True)
         if tool in _TAKES:
             free, told = self._changes(accounts[0])
             yield from told
@@ -241,15 +250,15 @@ class _Books:
         told: list[Reason] = []
         for step in self._done:
             arguments: dict[str, Any] = step.call.arguments
-            change = 0
             if step.call.tool == "set_limit" and arguments["account"] == account:
-                change, limit = arguments["amount"] - limit, arguments["amount"]
-                told.append(Reason(f"limit {digits(limit)}"))
+                sent = limit - left
+                told.append(Reason(added(limit, -left)))
+                limit = int(arguments["amount"])
+                told.append(Reason(added(limit, -sent)))
+                left = limit - sent
             elif step.call.tool in _SENDS and arguments[_TAKES[step.call.tool]] == account:
-                change = -int(arguments["amount"])
-            if change:
-                told.append(Reason(added(left, change)))
-                left += change
+                told.append(Reason(added(left, -int(arguments["amount"]))))
+                left -= int(arguments["amount"])
         return left, told
 
     def _change(self, step: Step, account: str) -> int:
