@@ -204,6 +204,24 @@ async def test_the_characters_of_a_prompt_are_bounded_and_the_missing_steps_coun
     assert request.schema == answer_schema(1)
 
 
+async def test_documents_that_a_template_does_not_print_take_no_room() -> None:
+    """With many tools and with none the same prompt: what is cut does not depend on what is not shown."""
+    history = tuple(step(call("note", text=f"{n}" * 40), n) for n in range(10))
+    form = PromptForm(documents="all", typed=True, focus=True, max_characters=800)
+    prompts = Prompts({"simulator_user": "{{ init_config }} {{ history }} {{ action }}"})
+    asked = []
+    for tools in ((), tuple(Bank().toolset())):
+        backend = ScriptedBackend(lambda request: OK)
+        attempt = LLMSimulator(backend, form=form, prompts=prompts).fork(tools, RecordingMeter())
+        await attempt.predict(call("balance", name="A104"), bank(), history)
+        asked.append(backend.requests[0].messages)
+    assert asked[0] == asked[1]
+    assert 600 < len(asked[0][1].content) <= 802
+    assert prompts.shows("simulator_user", "history")
+    assert not prompts.shows("simulator_user", "tool_documents")
+    assert Prompts().shows("simulator_user", "tool_documents")
+
+
 async def test_a_trained_simulator_is_asked_as_it_was_trained(tmp_path: Path) -> None:
     form = PromptForm(documents="called", one_call=True, typed=True, max_characters=900)
     templates = {"simulator_system": "S", "simulator_user": "{{ action }} on {{ init_config }}"}

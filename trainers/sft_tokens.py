@@ -52,12 +52,13 @@ def form_for(
     if settings.max_characters is not None:
         return form
     maker = RowMaker(form, prompts, thoughts)
+    documented = (prompts or Prompts()).shows("simulator_user", "tool_documents")
     density, frame, answers = 0.0, 0, 0
     for record in islice(records, 0, None, max(1, rows // _SAMPLE)):
         row = maker.row(record)
         text = speech.prompt(row.messages)
         density = max(density, len(speech.ids(text)) / len(text))
-        frame = max(frame, len(text) - _data(record, row.cut, form))
+        frame = max(frame, len(text) - _data(record, row.cut, form, documented=documented))
         answers = max(answers, len(speech.ids(row.answer + speech.end)))
     room = int(_MARGIN * (settings.max_length - answers) / density) - frame
     if room <= 0:
@@ -68,11 +69,13 @@ def form_for(
     return form.model_copy(update={"max_characters": room})
 
 
-def _data(record: CallRecord, left: Any, form: PromptForm) -> int:
+def _data(record: CallRecord, left: Any, form: PromptForm, *, documented: bool) -> int:
     """Characters of a prompt's data."""
     state = record.state if left is None else left.state
     history = reached(record.history) if left is None else left.history
-    shown = [encode([record.spec.document()]), encode(state), encode([call_view(record.call)])]
+    shown = [encode(state), encode([call_view(record.call)])]
+    if documented:
+        shown.append(encode([record.spec.document()]))
     if form.look_up:
         shown += map(encode, LookUp(record.state).of([record.call]))
     return sum(map(len, shown)) + sum(len(encode_step(step)) + 1 for step in history)

@@ -22,7 +22,7 @@ from artis_sdk.trainers.sft_settings import SFTSettings
 
 KEPT: Final = 0.5
 """Of the plain log's refused calls: real logs hold few."""
-TASKS: Final = 2500
+TASKS: Final = 4000
 REBALANCE: Final = {"normal": NORMAL, "failure_driven": Rebalance(exponent=0.5, cap=4.0)}
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder with base/, of artis_sdk.pocket.train --out RUN/base")
     parser.add_argument("--only", choices=ADAPTERS)
-    parser.add_argument("--rows", type=int, default=6000, help="drawn for each adapter")
+    parser.add_argument("--rows", type=int, default=10000, help="drawn for each adapter")
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

@@ -266,7 +266,7 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run there is resumed")
-    parser.add_argument("--steps", type=int, default=6000, help=f"of {TOKENS} tokens")
+    parser.add_argument("--steps", type=int, default=7500, help=f"of {TOKENS} tokens")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(

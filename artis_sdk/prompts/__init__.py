@@ -100,6 +100,14 @@ class Prompts:
         """
         return self._texts.get(name) or _default_text(name)
 
+    def shows(self, name: str, field: str) -> bool:
+        """Whether a template prints a field at all.
+
+        Raises:
+            ConfigurationError: an unknown template.
+        """
+        return field in _fields(self.text(name))
+
     def render(self, name: str, **fields: Any) -> str:
         """Fill in a template.
 
@@ -127,15 +135,21 @@ def _in_folder(folder: Path) -> dict[str, str | Path]:
     return {path.stem: path for path in sorted(folder.glob("*.j2"))}
 
 
+@cache
+def _fields(text: str) -> frozenset[str]:
+    from jinja2.meta import find_undeclared_variables
+
+    return frozenset(find_undeclared_variables(_environment().parse(text)))
+
+
 def _compile(name: str, source: str | Path) -> tuple[str, Template]:
     """An override's text, compiled; what is wrong with it shows here and not in the middle of a run."""
     from jinja2 import TemplateError
-    from jinja2.meta import find_undeclared_variables
 
     _check_name(name)
     try:
         text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
-        unknown = find_undeclared_variables(_environment().parse(text)) - FIELDS[name]
+        unknown = _fields(text) - FIELDS[name]
         template = _environment().from_string(text)
     except (OSError, UnicodeDecodeError, TemplateError) as error:
         raise ConfigurationError(f"template {name!r}: {error}") from error

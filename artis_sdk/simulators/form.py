@@ -73,6 +73,8 @@ class Prompter:
         self._form = form
         system = prompts.render("simulator_system", typed=typed, thought=form.thought)
         self._system = Message(role="system", content=system)
+        # Documents that the template does not print take no room from state and history.
+        self._documented = prompts.shows("simulator_user", "tool_documents")
         self._all = encode([spec.document() for spec in specs.values()])
         self._state: tuple[State, Data] | None = None
         self._entries: tuple[State, LookUp] | None = None
@@ -104,6 +106,8 @@ class Prompter:
         return Prompt((self._system, Message(role="user", content=user)), left)
 
     def _documents(self, calls: Sequence[ToolCall]) -> Data:
+        if not self._documented:
+            return Data()
         if self._form.documents == "all":
             return self._all
         called = dict.fromkeys(call.tool for call in calls if call.tool in self._specs)
