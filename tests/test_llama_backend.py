@@ -7,6 +7,8 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ import tiny_model
 from llama_helpers import ask, endless, opened, running
 
 from artis_sdk.backends.llama import context as context_module
+from artis_sdk.backends.llama import scheduler as scheduling
+from artis_sdk.backends.llama.context import Context
 from artis_sdk.backends.llama.scheduler import Scheduler
 from artis_sdk.backends.llama_cpp import LlamaCppBackend
 from artis_sdk.backends.registry import resolve
@@ -259,6 +263,32 @@ async def test_the_event_loop_is_never_blocked() -> None:
     assert took > 0.2
     assert len(lags) > took / 0.05
     assert max(lags) < max(0.2, 0.2 * took)
+
+
+@pytest.mark.parametrize("turn", [0.0, 60.0])
+async def test_adapters_take_turns_of_batches_and_change_no_answer(
+    turn: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "_TURN", turn)
+    requests = [ask(f"Talk {n}.", max_tokens=40, temperature=0.0, adapter=(None, "one")[n]) for n in (0, 1)]
+    async with opened(adapters={"one": tiny_model.gguf_adapter(seed=1)}) as backend:
+        alone = [(await backend.complete(request)).text for request in requests]
+        used: list[str | None] = []
+        monkeypatch.setattr(Context, "use_adapter", _noted(Context.use_adapter, used))
+        both = await asyncio.gather(*map(backend.complete, requests))
+    assert [answer.text for answer in both] == alone
+    steps = max(answer.usage.completion_tokens for answer in both)
+    changes = sum(one != other for one, other in pairwise(used))
+    # A turn without end computes a whole answer; one without time is a batch.
+    assert changes <= 4 if turn else changes > steps
+
+
+def _noted(use: Callable[..., None], used: list[str | None]) -> Callable[..., None]:
+    def noting(context: Context, name: str | None) -> None:
+        used.append(name)
+        use(context, name)
+
+    return noting
 
 
 # --- errors -----------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ class PromptForm(BaseModel):
     """The answer, which is typed then, begins with what the outcome follows from: for models that compare
     and reckon better in writing."""
     max_characters: int | None = Field(default=None, gt=0)
-    """Of tool documents, state, history, action and what it refers to; state and history are cut to fit."""
+    """Of tool documents where the template prints them, state, history, action and what it refers to; state
+    and history are cut to fit."""
 
     @model_validator(mode="after")
     def _thoughts_are_typed(self) -> Self:
