@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import islice
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from pocket_helpers import RuleBackend
@@ -13,7 +14,7 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.strategies import Direct, Sequential
 from artis_sdk.pocket import bench
 from artis_sdk.pocket.bench import Cell, Row, cells, read, strategy
-from artis_sdk.pocket.bench_report import costs, lines, plot, table
+from artis_sdk.pocket.bench_report import costs, families, lines, plot, table
 from artis_sdk.pocket.families import HIDDEN
 from artis_sdk.pocket.oracle import Oracle
 from artis_sdk.pocket.play import play
@@ -62,14 +63,37 @@ def test_the_grid_is_the_issues() -> None:
     found = cells()
     assert len(found) == len(set(found)) == 1 + 4 * (2 + 3 * 4)
     assert cells(["direct"], [], [0]) == [Cell(method="direct", n=0)]
+    ablated = cells(["sequential", "parallel"], ["normal"], [3], ["evaluation", "both"])
+    assert [cell.curve for cell in ablated] == [
+        "sequential, normal",
+        "sequential, normal, without evaluation",
+        "sequential, normal, without both",
+        "parallel, normal",
+    ]
     assert [strategy(cell).name for cell in found[:3]] == ["direct", "best_of_n", "revision"]
 
 
-def row(cell: Cell, number: int, *, right: bool, hidden: bool = True) -> Row:
+async def test_a_stage_left_out_is_not_run(tmp_path: Path) -> None:
+    wanted = cells(["sequential"], ["perfect"], [2], bench.STAGES)
+    path = tmp_path / "rows.jsonl"
+    (task,) = bench.asked(1, seed=2)
+    await bench.measure(RuleBackend(task), wanted, path, count=1, seed=2)
+    roles = {
+        row.cell.without: {role for role, used in row.usage.items() if used.requests} for row in read(path)
+    }
+    assert roles == {
+        None: {Role.ACTION, Role.EVALUATION, Role.SUMMARY},
+        "evaluation": {Role.ACTION, Role.SUMMARY},
+        "summary": {Role.ACTION, Role.EVALUATION},
+        "both": {Role.ACTION},
+    }
+
+
+def row(cell: Cell, number: int, *, right: bool, hidden: bool = True, family: str = "pay") -> Row:
     return Row(
         cell=cell,
         task=f"t{number}",
-        family="pay",
+        family=family,
         hidden=hidden,
         fulfilled=right,
         usage={Role.ACTION: Usage(requests=2, prompt_tokens=90, completion_tokens=10)},
@@ -90,13 +114,28 @@ def test_rows_are_read_back_and_a_torn_line_is_passed_over(tmp_path: Path) -> No
 def test_tables_and_plot_say_what_the_rows_say() -> None:
     direct = Cell(method="direct", n=0)
     artis = Cell(method="sequential", simulator="failure_driven", n=5)
+    bare = Cell(method="sequential", simulator="failure_driven", n=5, without="summary")
     rows = [row(direct, n, right=n < 1) for n in range(4)] + [row(artis, n, right=n < 3) for n in range(4)]
+    rows += [row(bare, 0, right=True), row(bare, 1, right=False, family="turns")]
     found = lines(rows)
-    assert [line.accuracy.value for line in found] == [0.25, 0.75]
+    assert [line.accuracy.value for line in found] == [0.25, 0.75, 0.5]
     assert found[1].tokens == 100
     assert "| sequential | failure_driven | 5 | 4 | 75.0 [" in table(found)
-    assert "2.0, 100" in costs(found)
-    assert plot(found).count("<polyline") == 1
+    assert "| sequential without summary | failure_driven | 5 | 2 | 50.0 [" in table(found)
+    assert "| sequential without summary | failure_driven | 5 | 1 of 1 | 0 of 1 |" in families(found)
+    assert "| direct | – | 0 | 1 of 4 | 0 of 0 |" in families(found)
+    assert "| direct | – | 0 | 2.0: 10 + 90 | 2.0: 10 + 90 | – | – | – |" in costs(found)
+    drawn = ElementTree.fromstring(plot(found))
+    space = "{http://www.w3.org/2000/svg}"
+    assert [one.get("points") for one in drawn.iter(f"{space}polyline")] == [
+        # From direct execution to N = 5: percent of 100, then thousands of the 0.1 that is the least at the top.
+        "50.0,250.0 330.0,110.0",
+        "390.0,292.0 670.0,292.0",
+        "50.0,250.0 330.0,180.0",
+        "390.0,292.0 670.0,292.0",
+    ]
+    whiskers = [one.text for one in drawn.iter(f"{space}title")]
+    assert whiskers[1] == f"sequential, failure_driven, N = 5: {found[1].accuracy}"
 
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from artis_sdk.cli.demo import Engine
 from artis_sdk.cli.output import console, errors, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.pocket import bench
-from artis_sdk.pocket.bench_report import costs, lines, plot, table
+from artis_sdk.pocket.bench_report import costs, families, lines, plot, table
 from artis_sdk.pocket.play import SimulatorName, engine
 
 app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)
@@ -32,6 +32,9 @@ def pocket(
     methods: Annotated[str, typer.Option(help="With commas.")] = ",".join(bench.METHODS),
     simulators: Annotated[str, typer.Option(help="With commas.")] = ",".join(bench.SIMULATORS),
     numbers: Annotated[str, typer.Option("--n", help="Attempts, with commas.")] = "0,1,3,5,8",
+    without: Annotated[
+        str, typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both.")
+    ] = "",
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each cell.", min=1)] = 300,
     engine_name: Annotated[Engine, typer.Option("--engine", help="What runs the model.")] = Engine.llama,
     threads: Annotated[int | None, typer.Option(help="Of llama.cpp.", min=1)] = None,
@@ -47,23 +50,24 @@ def pocket(
         [cast(bench.Method, one) for one in _known(methods, bench.METHODS, "method")],
         [cast(SimulatorName, one) for one in _known(simulators, bench.SIMULATORS, "simulator")],
         [_number(one) for one in numbers.split(",")],
+        [cast(bench.Stage, one) for one in _known(without, bench.STAGES, "stage")],
     )
     bench.write_settings(out, {"seed": seed, "engine": engine_name.value})
     path = out / "rows.jsonl"
     asyncio.run(_measure(wanted, path, engine_name, threads, count, seed, concurrency, shown=not as_json))
-    found = [line for line in lines(bench.read(path)) if line.cell in wanted]
-    (out / "tables.md").write_text(f"{table(found)}\n{costs(found)}", encoding="utf-8")
+    asked = {task.id for task in bench.asked(count, seed)}
+    # The folder may hold more: other cells, or more tasks of these.
+    found = lines(row for row in bench.read(path) if row.cell in wanted and row.task in asked)
+    (out / "tables.md").write_text(f"{table(found)}\n{families(found)}\n{costs(found)}", encoding="utf-8")
     (out / "accuracy.svg").write_text(plot(found), encoding="utf-8")
     if as_json:
         print_json([line._asdict() for line in found])
         return
-    shown = Table("method", "simulator", "N", "tasks", "accuracy", "hidden obstacle", "tokens a task")
+    shown = Table("method", "N", "tasks", "accuracy", "hidden obstacle", "tokens a task")
     for line in found:
-        cell = line.cell
         shown.add_row(
-            cell.method,
-            cell.simulator or "–",
-            str(cell.n),
+            line.cell.curve,
+            str(line.cell.n),
             str(line.rows),
             str(line.accuracy),
             str(line.hidden),
@@ -117,7 +121,7 @@ async def _measure(
 
 
 def _name(cell: bench.Cell) -> str:
-    return f"{cell.method} {cell.n}" + (f", {cell.simulator}" if cell.simulator else "")
+    return f"{cell.curve}, N = {cell.n}"
 
 
 def _known(given: str, known: tuple[str, ...], what: str) -> list[str]:

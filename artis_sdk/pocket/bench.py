@@ -35,6 +35,8 @@ from artis_sdk.records.calls import FROZEN
 Method = Literal["direct", "best_of_n", "revision", "parallel", "sequential", "hybrid"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 SIMULATING: Final = frozenset({"parallel", "sequential", "hybrid"})
+Stage = Literal["evaluation", "summary", "both"]
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 SIMULATORS: Final[tuple[SimulatorName, ...]] = get_args(SimulatorName)
 NUMBERS: Final = (0, 1, 3, 5, 8)
 
@@ -49,6 +51,14 @@ class Cell(BaseModel):
     """None where nothing is simulated."""
     n: int
     """Attempts, or candidates a step; a hybrid makes two rounds of n // 2."""
+    without: Stage | None = None
+    """A stage that is switched off (the paper's figure 4)."""
+
+    @property
+    def curve(self) -> str:
+        """The cell's name but for its number of attempts."""
+        left_out = self.without and f"without {self.without}"
+        return ", ".join(filter(None, (self.method, self.simulator, left_out)))
 
 
 class Row(BaseModel):
@@ -76,15 +86,24 @@ def cells(
     methods: Sequence[Method] = METHODS,
     simulators: Sequence[SimulatorName] = SIMULATORS,
     numbers: Sequence[int] = NUMBERS,
+    without: Sequence[Stage] = (),
 ) -> list[Cell]:
-    """The settings asked for, each once; n = 0 is direct execution whatever the method."""
+    """The settings asked for, each once; n = 0 is direct execution whatever the method.
+
+    Args:
+        methods: as the paper's table 1 compares them.
+        simulators: for the methods that simulate.
+        numbers: of attempts.
+        without: stages to leave out of sequential rehearsal, beside the whole of it (figure 4).
+    """
     found: dict[Cell, None] = {}
     if "direct" in methods or 0 in numbers:
         found[Cell(method="direct", n=0)] = None
     for n in (n for n in numbers if n):
         for method in (m for m in methods if m != "direct"):
             for name in simulators if method in SIMULATING else (None,):
-                found[Cell(method=method, simulator=name, n=n)] = None
+                for stage in (None, *without) if method == "sequential" else (None,):
+                    found[Cell(method=method, simulator=name, n=n, without=stage)] = None
     return list(found)
 
 
@@ -103,6 +122,11 @@ def strategy(cell: Cell) -> Strategy:
             return Hybrid(width=max(1, cell.n // 2), rounds=2 if cell.n > 1 else 1)
         case _:
             return Direct()
+
+
+def asked(count: int, seed: int = 0) -> Iterator[PocketTask]:
+    """The held-out tasks that are played in every cell."""
+    return islice(tasks("held_out", seed=seed), count)
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -138,12 +162,12 @@ async def measure(
         on_row: is told of each row, also of those read from the file.
     """
     oracle = Oracle()
-    asked = [(task, oracle.hidden(task)) for task in islice(tasks("held_out", seed=seed), count)]
-    names = {task.id for task, _ in asked}
+    played = [(task, oracle.hidden(task)) for task in asked(count, seed)]
+    ids = {task.id for task, _ in played}
     tell = on_row or _silent
     done: set[tuple[Cell, str]] = set()
     for row in read(path):
-        if row.task in names:
+        if row.task in ids:
             done.add((row.cell, row.task))
             tell(row)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +184,7 @@ async def measure(
 
             for cell in wanted:
                 async with asyncio.TaskGroup() as group:
-                    for task, hidden in asked:
+                    for task, hidden in played:
                         if (cell, task.id) not in done:
                             group.create_task(one(cell, task, hidden))
 
@@ -172,7 +196,16 @@ async def _row(
     common: dict[str, Any] = {"cell": cell, "task": task.id, "family": task.family, "hidden": hidden}
     simulated = simulator(cell.simulator, backend) if cell.simulator else None
     try:
-        finished = await play(task, backend, simulated, strategy(cell), journal=journal, seed=seed)
+        finished = await play(
+            task,
+            backend,
+            simulated,
+            strategy(cell),
+            journal=journal,
+            seed=seed,
+            evaluate=cell.without not in ("evaluation", "both"),
+            summarize=cell.without not in ("summary", "both"),
+        )
     except (EngineDead, BackendClosed):
         raise  # nothing more can be measured, and this says nothing about the task
     except ArtisError as error:
