@@ -128,11 +128,11 @@ def test_tables_and_plot_say_what_the_rows_say() -> None:
     drawn = ElementTree.fromstring(plot(found))
     space = "{http://www.w3.org/2000/svg}"
     assert [one.get("points") for one in drawn.iter(f"{space}polyline")] == [
-        # From direct execution to N = 5: percent of 100, then thousands of 0.1, the least at the top.
+        # From direct execution to N = 5: percent of 100, then thousands of 0.5, the least at the top.
         "50.0,250.0 330.0,110.0",
-        "390.0,292.0 670.0,292.0",
+        "390.0,314.4 670.0,314.4",
         "50.0,250.0 330.0,180.0",
-        "390.0,292.0 670.0,292.0",
+        "390.0,314.4 670.0,314.4",
     ]
     whiskers = [one.text for one in drawn.iter(f"{space}title")]
     assert whiskers[1] == f"sequential, failure_driven, N = 5: {found[1].accuracy}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import ceil
 from typing import Final, NamedTuple
 
 from artis_sdk.evals.intervals import Estimate, share
@@ -131,7 +132,7 @@ def plot(found: Sequence[Line]) -> str:
     ]
     accuracy = _Panel(50, "fulfilled, %", ticks, 100.0)
     most = max((_written(line) for line in found), default=0.0) / 1000
-    tokens = _Panel(390, "completion tokens a task, thousands", ticks, max(most, 0.1))
+    tokens = _Panel(390, "completion tokens a task, thousands", ticks, max(ceil(2 * most) / 2, 0.5))
     parts += [accuracy.frame(), tokens.frame()]
     for place, (name, members) in enumerate(curves.items()):
         style = f'stroke="{_COLOURS[place % len(_COLOURS)]}"'
