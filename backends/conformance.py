@@ -43,6 +43,7 @@ from artis_sdk.backends.conformance_laws import (
     opened,
     raises,
     two_calls_answered,
+    uncut,
 )
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ArtisError, BackendClosed, BackendError, ConfigurationError, ContextOverflow
@@ -109,7 +110,7 @@ async def tools_required(profile: Profile) -> None:
     """`tool_choice="required"` gives calls of the offered tools with arguments that fit them."""
     async with opened(profile, tools_required) as backend:
         need(backend.capabilities.native_tools, "no native tools")
-        completion = await answered(
+        completion = await uncut(
             backend,
             Request(
                 messages=ask("Go north."),

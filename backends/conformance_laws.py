@@ -174,6 +174,16 @@ async def answered(backend: Backend, request: Request) -> Completion:
     return completion
 
 
+async def uncut(backend: Backend, request: Request) -> Completion:
+    """An answer that came to its end: of one that `max_tokens` cut nothing can be said. A model with random
+    weights may make calls without end, so there are three trials."""
+    for _ in range(3):
+        completion = await answered(backend, request)
+        if completion.finish_reason != "length":
+            return completion
+    raise AssertionError(f"three answers were cut at {request.max_tokens} tokens: raise structured_tokens")
+
+
 def need(condition: bool, reason: str) -> None:
     if not condition:
         raise Skip(reason)

@@ -57,6 +57,28 @@ class Rude(ScriptedBackend):
         return completion.model_copy(update=self.spoil)
 
 
+class CutShort(ScriptedBackend):
+    """Its first answers are cut by `max_tokens`, before there is a whole call."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(imitate)
+        self.times = times
+
+    async def complete(self, request: Request, *, on_token: object = None) -> Completion:
+        completion = await super().complete(request)
+        if len(self.requests) > self.times:
+            return completion
+        return completion.model_copy(update={"tool_calls": (), "finish_reason": "length"})
+
+
+async def test_an_answer_that_was_cut_is_asked_for_again() -> None:
+    backend = CutShort(2)
+    await conformance.tools_required(conformance.Profile(make=lambda: backend))
+    assert len(backend.requests) == 3
+    with pytest.raises(AssertionError, match="cut at 400 tokens: raise structured_tokens"):
+        await conformance.tools_required(conformance.Profile(make=lambda: CutShort(3)))
+
+
 CALL = ToolCall(tool="fly", arguments={})
 
 
