@@ -158,6 +158,7 @@ values = st.recursive(
 calls = st.builds(ToolCall, tool=names, arguments=st.dictionaries(st.text() | names, values, max_size=3))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(calls, max_size=3))
 @example([ToolCall(tool="f", arguments={"a": -0.0, "b": "\\", "c": "'''\"\"\"", "": 1, "1": 2})])
@@ -207,6 +208,7 @@ def test_what_is_no_literal_is_refused(text: str) -> None:
 M = 1_000_000  # characters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -20,6 +20,7 @@ def run(out: Path, *more: str) -> str:
     return done.stdout if "--json" in more else " ".join(done.output.split())
 
 
+@pytest.mark.slow
 def test_it_prints_progress_a_coverage_table_by_source_and_the_next_step(tmp_path: Path) -> None:
     out = tmp_path / "made.db"
     said = run(out, "--calls", "400")
@@ -34,6 +35,7 @@ def test_it_prints_progress_a_coverage_table_by_source_and_the_next_step(tmp_pat
         assert {record.outcome.provenance for record in log.records()} == {Provenance.SANDBOXED}
 
 
+@pytest.mark.slow
 def test_it_prints_one_json_document_and_begins_from_a_log(tmp_path: Path) -> None:
     first = json.loads(run(tmp_path / "first.db", "--calls", "60", "--sources", "property", "--json"))
     assert first["coverage"]["sources"]["property"]["calls"] == 60

@@ -157,6 +157,7 @@ async def test_a_run_that_is_repeated_adds_nothing(tmp_path: Path) -> None:
 # --- what it reaches, and when it ends --------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_it_reaches_every_mode_of_the_shop_and_then_ends(tmp_path: Path) -> None:
     told: list[Progress] = []
     found = await made(shops(), tmp_path / "made.db", calls=6000, on_progress=told.append)

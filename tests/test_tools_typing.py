@@ -20,6 +20,7 @@ follow_imports = skip
 """
 
 
+@pytest.mark.slow
 def test_types_survive_the_guard(tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="mypy is in the dev extra")
     settings = tmp_path / "mypy.ini"

@@ -261,6 +261,7 @@ async def test_a_server_that_is_never_ready_is_ended() -> None:
             pass
 
 
+@pytest.mark.slow
 async def test_a_server_that_ends_by_itself_is_no_success(unused_tcp_port: int) -> None:
     program = HEALTHY.replace(
         "import", "import threading, os; threading.Timer(2.0, os._exit, (0,)).start()\nimport", 1
@@ -270,6 +271,7 @@ async def test_a_server_that_ends_by_itself_is_no_success(unused_tcp_port: int) 
     assert "resolve(" in said[0]
 
 
+@pytest.mark.slow
 async def test_children_of_the_server_are_ended_with_it(unused_tcp_port: int) -> None:
     """A child that ignores SIGTERM, as a worker in the middle of its work does."""
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
