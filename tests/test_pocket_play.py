@@ -22,6 +22,8 @@ from artis_sdk.pocket.tasks import PocketTask, tasks
 from artis_sdk.records import Role, Usage
 from artis_sdk.simulators import SandboxSimulator
 
+pytestmark = pytest.mark.slow
+
 
 def hidden_tasks(count: int) -> list[PocketTask]:
     oracle = Oracle()

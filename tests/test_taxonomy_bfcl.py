@@ -13,6 +13,8 @@ pytest.importorskip("bfcl_eval")
 from artis_sdk.evals.bfcl import guard, load_tasks
 from artis_sdk.trainers.failures import Taxonomy
 
+pytestmark = pytest.mark.slow
+
 Site = tuple[str, int]
 
 # Failures that no pattern below tells: an error on a later line of a dictionary, or put into one first.
