@@ -178,7 +178,6 @@ def test_leftovers_are_forgotten_when_they_have_ended(monkeypatch: pytest.Monkey
 # --- other processes --------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_process_started_in_a_rehearsal_is_refused(method: str) -> None:

@@ -22,8 +22,6 @@ from artis_sdk.pocket.tasks import PocketTask, tasks
 from artis_sdk.records import Role, Usage
 from artis_sdk.simulators import SandboxSimulator
 
-pytestmark = pytest.mark.slow
-
 
 def hidden_tasks(count: int) -> list[PocketTask]:
     oracle = Oracle()
@@ -31,6 +29,7 @@ def hidden_tasks(count: int) -> list[PocketTask]:
     return list(islice(found, count))
 
 
+@pytest.mark.slow
 async def test_rehearsal_finds_the_plan_that_direct_execution_misses(tmp_path: Path) -> None:
     for task in hidden_tasks(12):
         backend = RuleBackend(task)
@@ -49,6 +48,7 @@ async def test_a_task_keeps_its_own_bank(tmp_path: Path) -> None:
     assert repr(task.bank) == before
 
 
+@pytest.mark.slow
 async def test_tasks_are_checked_while_others_are_rehearsed(tmp_path: Path) -> None:
     """The check plays on books of its own, outside of the rehearsals that go on meanwhile."""
     some = list(islice(tasks("held_out", seed=2), 8))
@@ -75,6 +75,7 @@ def test_the_grid_is_the_issues() -> None:
     assert [strategy(cell).name for cell in found[:3]] == ["direct", "best_of_n", "revision"]
 
 
+@pytest.mark.slow
 async def test_a_stage_left_out_is_not_run(tmp_path: Path) -> None:
     wanted = cells(["sequential"], ["perfect"], [2], bench.STAGES)
     path = tmp_path / "rows.jsonl"

@@ -23,7 +23,8 @@ ENGINE_ARGS: dict[str, Any] = {
     "dtype": "float32",
 }
 SERVER_FLAGS = [
-    *("--max-model-len", "2048", "--kv-cache-memory-bytes", str(2**28), "--max-num-seqs", "8"),
+    *("--max-model-len", "2048", "--kv-cache-memory-bytes", str(2**28)),
+    *("--max-num-seqs", str(ENGINE_ARGS["max_num_seqs"])),
     "--disable-uvicorn-access-log",
 ]
 START = 600.0  # seconds; it takes 30, but much longer on a machine that is busy with other things

@@ -125,7 +125,12 @@ def strategy(cell: Cell) -> Strategy:
 
 
 def asked(count: int, seed: int = 0) -> Iterator[PocketTask]:
-    """The held-out tasks that are played in every cell."""
+    """The held-out tasks that are played in every cell.
+
+    Args:
+        count: so many, the first ones.
+        seed: of the tasks.
+    """
     return islice(tasks("held_out", seed=seed), count)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from math import ceil
@@ -54,17 +55,15 @@ def _line(cell: Cell, rows: list[Row]) -> Line:
             usage[role] = usage.get(role, Usage()) + used
     hidden = [row.fulfilled for row in rows if row.hidden]
     plain = [row.fulfilled for row in rows if not row.hidden]
-    by_family: dict[str, tuple[int, int]] = {}
-    for row in rows:
-        right, asked = by_family.get(row.family, (0, 0))
-        by_family[row.family] = right + row.fulfilled, asked + 1
+    right = Counter(row.family for row in rows if row.fulfilled)
+    by_family = Counter(row.family for row in rows)
     return Line(
         cell,
         len(rows),
         share(sum(hidden) + sum(plain), len(rows)),
         share(sum(hidden), len(hidden)),
         share(sum(plain), len(plain)),
-        by_family,
+        {name: (right[name], count) for name, count in by_family.items()},
         usage,
         sum(row.error is not None for row in rows),
     )
