@@ -11,7 +11,8 @@ export HF_HUB_OFFLINE := 1
 export VLLM_NO_USAGE_STATS := 1
 # uv finds wheels where pip was told to look.
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
-UV := $(BIN)/uv pip install --python $(BIN)/python
+# Compiled once here, not by each of the many processes where Python is told to write no bytecode.
+UV := $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python
 
 .PHONY: demo check test lint types quick unit llama train vllm engines clean
 
