@@ -11,19 +11,25 @@ import jinja2
 from artis_sdk.loop.evaluate import read_evaluation
 from artis_sdk.loop.scoring import read_score
 from artis_sdk.loop.summarize import read_recommendation
+from artis_sdk.pocket.adapters import SLIPS
 from artis_sdk.pocket.bank import BankError
 from artis_sdk.pocket.chat import END, TEMPLATE, segments
 from artis_sdk.pocket.families import make
 from artis_sdk.pocket.lessons import Lessons, said
+from artis_sdk.pocket.log import records
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.tasks import Call, tasks
-from artis_sdk.records import Message
+from artis_sdk.records import CallRecord, Message, ToolCall
 from artis_sdk.simulators.answers import typed_entries, typed_outcome
 
 
 def learned(conversation: Any) -> str:
     (piece,) = [segment.text for segment in conversation if segment.learned]
     return str(piece).removesuffix(END)
+
+
+def shown(call: ToolCall) -> str:
+    return call.model_dump_json(include={"tool", "arguments"})
 
 
 def test_every_answer_can_be_read() -> None:
@@ -39,6 +45,38 @@ def test_every_answer_can_be_read() -> None:
                 (entry,) = typed_entries(text, 1)
                 told = typed_outcome(entry, None, text)
                 assert (told.type, told.content()) == (step.outcome.type, step.outcome.content())
+
+
+def test_the_base_reads_of_simulated_calls_only_what_succeeds_and_no_thought() -> None:
+    lessons = Lessons(seed=4)
+    told = [
+        learned(conversation)
+        for task in islice(tasks("train", seed=9), 60)
+        for scene in lessons.scenes(task)
+        for conversation in lessons.simulator(scene)
+    ]
+    answers = [json.loads(text) for text in told]
+    assert len(answers) > 60
+    assert all(answer.keys() == {"outputs"} and answer["outputs"][0]["ok"] for answer in answers)
+
+
+def test_a_log_of_people_who_know_the_books_holds_few_failures_and_generated_ones_all_refusals() -> None:
+    def log(**options: Any) -> list[CallRecord]:
+        return list(records("train", count=300, seed=3, **options))
+
+    def failing(found: list[CallRecord]) -> float:
+        return sum(not one.outcome.ok for one in found) / len(found)
+
+    assert 0.0 < failing(log(slips=SLIPS)) < 0.05 < 0.15 < failing(log())
+    driven = log(slips=SLIPS, failures=True)
+    assert failing(driven) > 0.4
+    made = {(one.task, shown(one.call), len(one.history)) for one in driven}
+    lessons = Lessons(seed=3)
+    for task in islice(tasks("train", seed=3), 40):
+        (scene, *_) = lessons.scenes(task)
+        for step, history in lessons.refusals(scene):
+            assert not step.outcome.ok
+            assert (f"{task.id}-0", shown(step.call), len(history)) in made
 
 
 def test_the_auditor_names_the_bank_s_refusals() -> None:

@@ -38,7 +38,7 @@ def made() -> list[tuple[list[Reason], Step]]:
     found = []
     for task in islice(tasks("train", seed=2), 600):
         for scene in lessons.scenes(task):
-            calls: list[tuple[Step, History]] = [*lessons.calls(scene, failures=1.0)]
+            calls: list[tuple[Step, History]] = [*lessons.calls(scene)]
             for step, history in [*calls, *changed(lessons.oracle, scene, rng)]:
                 found.append((reasons(step.call, state_of(scene.bank), history), step))
     return found
@@ -62,7 +62,7 @@ def test_a_thought_ends_with_what_refuses() -> None:
     lessons = Lessons(seed=1)
     for task in islice(tasks("train", seed=2), 60):
         for scene in lessons.scenes(task):
-            for step, history in lessons.calls(scene, failures=1.0):
+            for step, history in lessons.calls(scene):
                 thought = think(step.call, state_of(scene.bank), history)
                 assert thought.endswith("!") == (not step.outcome.ok)
 

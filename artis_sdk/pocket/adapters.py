@@ -20,8 +20,8 @@ from artis_sdk.trainers.rebalance import NORMAL, Rebalance
 from artis_sdk.trainers.sft import TrainedAdapter, train_simulator
 from artis_sdk.trainers.sft_settings import SFTSettings
 
-KEPT: Final = 0.5
-"""Of the plain log's refused calls: real logs hold few."""
+SLIPS: Final = 0.05
+"""Of the plain log's turns: it is of people who know the books, as real logs hold few failures."""
 TASKS: Final = 4000
 REBALANCE: Final = {"normal": NORMAL, "failure_driven": Rebalance(exponent=0.5, cap=4.0)}
 
@@ -40,7 +40,7 @@ def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> Tra
         log = Path(f"{name}.db")
         if not log.exists():
             failing = name == "failure_driven"
-            write(log, part="train", count=TASKS, seed=seed + 1, failures=failing, kept=KEPT)
+            write(log, part="train", count=TASKS, seed=seed + 1, failures=failing, slips=SLIPS)
         rebalance = REBALANCE[name].model_copy(update={"target": rows})
         return train_simulator(
             log,

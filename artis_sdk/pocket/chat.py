@@ -76,6 +76,8 @@ FORM: Final = PromptForm(
 )
 """What the simulator's prompt shows, of the state only the rows that the call refers to, by argument too; and
 that it thinks before it answers (`thoughts.think`)."""
+AT_ONCE: Final = FORM.model_copy(update={"thought": False})
+"""How the base simulates without an adapter: thinking first is what a simulator's training teaches."""
 
 
 def pocket_prompts() -> Prompts:

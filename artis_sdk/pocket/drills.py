@@ -7,21 +7,19 @@ they show one bit.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Final
 
 from artis_sdk.pocket.chat import Segment, segments
-from artis_sdk.pocket.thoughts import added, compared
+from artis_sdk.pocket.thoughts import added, alike, compared
 from artis_sdk.pocket.words import name
 from artis_sdk.records import Message
 
 
 def drill(rng: random.Random) -> list[Segment]:
-    """Things to say again, rows of which some are asked for, or numbers to compare or to add up."""
-    kind = rng.random()
-    if kind < 0.15:
-        return _again(rng)
-    if kind < 0.3:
-        return _looked_up(rng)
-    return _compared(rng) if kind < 0.55 else _changed(rng)
+    """Things to say again or tell apart, rows of which some are asked for, numbers to compare or add up."""
+    (write,) = rng.choices(list(_SHARES), list(_SHARES.values()))
+    return write(rng)
 
 
 def _again(rng: random.Random) -> list[Segment]:
@@ -59,6 +57,38 @@ def _changed(rng: random.Random) -> list[Segment]:
     return _asked(shown, "\n".join(added(start, change) for start, change in changes))
 
 
+def _told_apart(rng: random.Random) -> list[Segment]:
+    """Pairs of things: whether they are the same; many that are not differ in one character."""
+    pairs = []
+    for _ in range(rng.randint(3, 8)):
+        one = _thing(rng)
+        kind = rng.random()
+        pairs.append((one, one if kind < 0.5 else _near(rng, one) if kind < 0.75 else _thing(rng)))
+    return _asked("\n".join(map(" ".join, pairs)), "\n".join(alike(*pair) for pair in pairs))
+
+
+def _near(rng: random.Random, one: str) -> str:
+    at = rng.randrange(1, len(one)) if len(one) > 1 else 0
+    return one[:at] + rng.choice("0123456789" if one[at].isdigit() else "aeioubdgklmnrst") + one[at + 1 :]
+
+
+def _reckoned(rng: random.Random) -> list[Segment]:
+    """An amount, and a number with what becomes of it: whether the amount is in what comes out."""
+    rows, told = [], []
+    for _ in range(rng.randint(2, 4)):
+        start = total = _number(rng)
+        changes, reasons = [], []
+        for _ in range(rng.randint(1, 2)):
+            size = _number(rng) // rng.choice((1, 2, 4))
+            changes.append(size if rng.random() < 0.5 else -min(total, size))
+            reasons.append(added(total, changes[-1]))
+            total += changes[-1]
+        wanted = max(0, total + 10 * rng.randint(-9, 9)) if rng.random() < 0.5 else _number(rng)
+        rows.append(f"{wanted}: {start} {' '.join(f'{change:+}' for change in changes)}")
+        told.append("; ".join([*reasons, compared(wanted, total)]))
+    return _asked("\n".join(rows), "\n".join(told))
+
+
 def _number(rng: random.Random) -> int:
     """Like an amount or a balance; numbers are not held out, only amounts of tasks are."""
     return 10 * rng.randint(0, 100) if rng.random() < 0.7 else rng.randint(1, 1000)
@@ -90,3 +120,8 @@ def _asked(shown: str, told: str) -> list[Segment]:
             Message(role="assistant", content=told),
         ]
     )
+
+
+_SHARES: Final[dict[Callable[[random.Random], list[Segment]], float]] = {
+    _again: 0.12, _looked_up: 0.12, _told_apart: 0.12, _compared: 0.2, _changed: 0.24, _reckoned: 0.2,
+}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Final
 from artis_sdk.loop.views import task_history, trajectory
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.changes import changed
-from artis_sdk.pocket.chat import FORM, Segment, pocket_prompts, segments
+from artis_sdk.pocket.chat import AT_ONCE, FORM, Segment, pocket_prompts, segments
 from artis_sdk.pocket.oracle import Oracle, Played, state_of
 from artis_sdk.pocket.scenes import Scene
 from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
@@ -22,8 +22,6 @@ from artis_sdk.simulators.form import Prompter
 NOT_ASKED: Final = "not as asked"
 DONE: Final = "Done."
 NO_TOOL_CHOICE: Final = "no tool"
-_FAILURES_KEPT: Final = 0.5
-"""Of the refused calls, in the simulator's lessons: real logs hold few."""
 _DULL: Final = 0.35
 """Of the look-ups by name, which are most of the calls and easily learned."""
 _TWICE: Final = 0.4
@@ -98,6 +96,7 @@ class Lessons:
         specs = {tool.name: tool.spec for tool in self.oracle.tools}
         self._specs = specs
         self._prompter = Prompter(self._prompts, specs, FORM, typed=True)
+        self._bare = Prompter(self._prompts, specs, AT_ONCE, typed=True)
         self._reads = frozenset(name for name, spec in specs.items() if spec.risk is Risk.READ_ONLY)
 
     # --- scenes -------------------------------------------------------------------------------
@@ -287,12 +286,19 @@ class Lessons:
     # --- the simulator ------------------------------------------------------------------------
 
     def simulator(self, scene: Scene) -> Iterator[list[Segment]]:
-        """Calls of one play with what the bank gave back; few of them refused."""
+        """Calls of one play that the bank carried out, answered at once.
+
+        The form of an answer and nothing more, as a model has it that has read what tools give back: that
+        calls are refused, and to think first, is what a simulator is trained in.
+        """
         for step, history in self.calls(scene):
-            yield self.simulated(scene.bank, step, history)
+            if step.outcome.ok:
+                prompt = self._bare.prompt([step.call], state_of(scene.bank), history)
+                told = Message(role="assistant", content=typed_answer([step.outcome]))
+                yield segments([*prompt.messages, told])
 
     def simulated(self, bank: Bank, step: Step, history: History) -> list[Segment]:
-        """One call as the simulator is asked, and its outcome."""
+        """One call as a trained simulator is asked, and its outcome."""
         state = state_of(bank)
         prompt = self._prompter.prompt([step.call], state, history)
         thought = think(step.call, state, history)
@@ -321,21 +327,27 @@ class Lessons:
             ]
             yield segments(messages)
 
-    def calls(self, scene: Scene, failures: float = _FAILURES_KEPT) -> Iterator[tuple[Step, History]]:
+    def calls(self, scene: Scene, slips: float = 1.0) -> Iterator[tuple[Step, History]]:
         """The calls of one plan that are worth a lesson, each with the calls before it.
 
         Args:
             scene: whose plans.
-            failures: share of the refused calls that are kept.
+            slips: share of the turns in which the plan is what comes to mind, as the agent's without advice;
+                in the others whoever acts knows the books and takes a plan that works, if there is one.
         """
-        way = self._drawn(scene.turn.ways)
+        known = scene.good if self._rng.random() >= slips else []
+        way = self._drawn(known or scene.turn.ways)
         steps = scene.played(way).steps
         for n, step in enumerate(steps):
             if step.call.tool == "list_accounts" and self._rng.random() > _DULL:
                 continue
-            if not step.outcome.ok and self._rng.random() > failures:
-                continue
             yield step, steps[:n]
+
+    def refusals(self, scene: Scene) -> Iterator[tuple[Step, History]]:
+        """The calls that the bank refuses, of all plans as they are."""
+        for _, played in scene.ways:
+            if not played.good:
+                yield played.steps[-1], played.steps[:-1]
 
     def _asked(self, system: str, user: str, told: str) -> list[Segment]:
         fields = {"typed": True} if system == "simulator_system" else {}

@@ -1,7 +1,8 @@
 """`python -m artis_sdk.pocket.log`: call logs of the pocket world, for `artis train` and `artis eval`.
 
-A plain log holds what an agent without advice does. With generated failures it also holds calls that
-were changed so that they may be refused, each run by the bank's own code where it stands.
+A plain log holds what an agent without advice does, or people who know the books and seldom slip. With
+generated failures it also holds what the bank refuses of every plan, and calls that were changed so that they
+may be refused, each run by the bank's own code where it stands.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from artis_sdk.records import CallRecord, History, Step
 
 
 def records(
-    part: Part, *, count: int, seed: int, failures: bool = False, kept: float = 1.0
+    part: Part, *, count: int, seed: int, failures: bool = False, slips: float = 1.0
 ) -> Iterator[CallRecord]:
     """The calls of some tasks' turns.
 
@@ -32,16 +33,17 @@ def records(
         part: which tasks; see `words`.
         count: tasks.
         seed: of the tasks and of what is drawn.
-        failures: also changed calls, most of which the bank refuses.
-        kept: share of the refused calls of the plain log that are in it.
+        failures: also all plans' refused calls, and changed calls, most of which the bank refuses.
+        slips: share of the turns in which the plain log holds what comes to mind (`Lessons.calls`).
     """
     lessons = Lessons(seed=seed)
     rng = random.Random(f"log-{part}-{seed}")
     for task in islice(tasks(part, seed=seed), count):
         for number, scene in enumerate(lessons.scenes(task)):
             name = f"{task.id}-{number}"
-            steps = list(lessons.calls(scene, failures=kept))
+            steps = list(lessons.calls(scene, slips))
             if failures:
+                steps += (made for made in lessons.refusals(scene) if made not in steps)
                 steps += changed(lessons.oracle, scene, rng)
             for place, (step, history) in enumerate(steps):
                 yield _record(lessons.oracle, scene, task, step, history, f"{name}-{place}")
@@ -83,7 +85,9 @@ def main() -> None:
     parser.add_argument("--part", choices=("train", "held_out"), default="train")
     parser.add_argument("--count", type=int, default=4000, help="tasks")
     parser.add_argument("--failures", action="store_true", help="with generated failures")
-    parser.add_argument("--kept", type=float, default=1.0, help="share of the plain log's refused calls")
+    parser.add_argument(
+        "--slips", type=float, default=1.0, help="share of turns that are played by what comes to mind first"
+    )
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     count = write(
@@ -92,7 +96,7 @@ def main() -> None:
         count=given.count,
         seed=given.seed,
         failures=given.failures,
-        kept=given.kept,
+        slips=given.slips,
     )
     print(f"{count:,} calls in {given.path}")
 

@@ -16,7 +16,7 @@ from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.bank import Bank
-from artis_sdk.pocket.chat import FORM, pocket_prompts
+from artis_sdk.pocket.chat import AT_ONCE, pocket_prompts
 from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.oracle import Oracle, fulfilled, state_of
 from artis_sdk.pocket.tasks import PocketTask
@@ -77,7 +77,7 @@ def simulator(name: SimulatorName, backend: Backend) -> Simulator:
     if name == "perfect":
         return SandboxSimulator()
     if name == "untrained":
-        return LLMSimulator(backend, prompts=pocket_prompts(), form=FORM)
+        return LLMSimulator(backend, prompts=pocket_prompts(), form=AT_ONCE)
     return LLMSimulator.trained(weights.adapter(name), backend, adapter=name)
 
 

@@ -90,7 +90,8 @@ def added(start: int, change: int) -> str:
     return f"{digits(start)} {signed} {' '.join(told)} {digits(result)}"
 
 
-def _alike(one: object, other: object) -> str:
+def alike(one: object, other: object) -> str:
+    """Two things side by side, and whether they are the same."""
     return f"{one} {other} {'same' if one == other else 'not'}"
 
 
@@ -179,12 +180,12 @@ class _Books:
     def _pair(self, tool: str, source: str, target: str) -> Iterator[Reason]:
         one, other = (self._field(account, 0) for account in (source, target))
         if tool == "convert":
-            yield Reason(_alike(one, other), refuses=one == other)
+            yield Reason(alike(one, other), refuses=one == other)
             owners = [str(self._rows[account]["of"]) for account in (source, target)]
-            yield Reason(_alike(*owners), refuses=owners[0] != owners[1])
+            yield Reason(alike(*owners), refuses=owners[0] != owners[1])
             return
-        yield Reason(_alike(source, target), refuses=source == target)
-        yield Reason(_alike(one, other), refuses=one != other)
+        yield Reason(alike(source, target), refuses=source == target)
+        yield Reason(alike(one, other), refuses=one != other)
 
     def _field(self, account: str, place: int) -> str:
         """Of currency, status, free balance, limit, and what is left of the limit."""
@@ -205,7 +206,7 @@ class _Books:
                 yield self._manager()
         if tool == "transfer":
             for before in self._before(*accounts):
-                yield Reason(f"before {_alike(digits(before), digits(amount))}")
+                yield Reason(f"before {alike(digits(before), digits(amount))}")
                 if before == amount:
                     yield Reason(f"{amount} went", refuses=True)
         if tool in _TAKES:

@@ -41,6 +41,8 @@ SHARES: Final[dict[str, float]] = {
     "auditor": 4.0,
 }
 """Lessons of each role for one turn of a task; of drills there are two."""
+ORDER: Final = 2.0
+"""Times as many lessons of the auditor where the order of two steps matters: they change what is reckoned."""
 READ: Final = 0.1
 """Weight of the loss on what the model only reads: much of it says again what stands above."""
 
@@ -72,7 +74,8 @@ def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
                 yield "simulator", calls.pop(rng.randrange(len(calls)))
             audited = list(writer.auditor(scene))
             rng.shuffle(audited)
-            for conversation in audited[: round(SHARES["auditor"])]:
+            share = SHARES["auditor"] * (ORDER if scene.task.family == "order" else 1.0)
+            for conversation in audited[: round(share)]:
                 yield "auditor", conversation
         number += 1
 
@@ -171,7 +174,9 @@ def rate(step: int, steps: int) -> float:
 class Run:
     """A training run in its folder."""
 
-    def __init__(self, folder: Path, *, steps: int, seed: int, compiled: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, steps: int, seed: int, compiled: bool = False, begin: Path | None = None
+    ) -> None:
         self.folder = folder
         self.steps = steps
         self.seed = seed
@@ -180,22 +185,26 @@ class Run:
         self.processor_seconds = 0.0
         self.tokens = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self.tokenizer = self._tokenizer()
+        self.tokenizer = self._tokenizer(begin)
         self.model = make_model(self.tokenizer, seed)
         self.optimizers = optimizers(self.model)
         if self._state.exists():
             self._load()
+        elif begin is not None:
+            self._begin_with(begin)
         self._body = torch.compile(self.model.model, dynamic=True) if compiled else self.model.model
 
     @property
     def _state(self) -> Path:
         return self.folder / "state.pt"
 
-    def _tokenizer(self) -> Any:
+    def _tokenizer(self, begin: Path | None) -> Any:
         from transformers import AutoTokenizer
 
         where = self.folder / "tokenizer"
-        if not where.exists():
+        if begin is not None:
+            where = begin / "base"
+        elif not where.exists():
             texts = ("".join(s.text for s in c) for _, c in islice(lessons(-1, self.seed), 4000))
             make_tokenizer(texts).save_pretrained(where)
         return AutoTokenizer.from_pretrained(where)
@@ -262,11 +271,23 @@ class Run:
         self.processor_seconds = found["processor_seconds"]
         print(f"resuming at step {self.step}", flush=True)
 
+    def _begin_with(self, shipped: Path) -> None:
+        """Weights, and the count of steps, of a model that was shipped; it carries no optimizer's state."""
+        from safetensors.torch import load_file
+
+        weights = load_file(shipped / "base" / "model.safetensors")
+        self.model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+        card = json.loads((shipped / "card.json").read_bytes())["base"]
+        self.step, self.tokens, self.seconds = card["steps"], card["tokens"], card["seconds"]
+        self.processor_seconds = card["processor_seconds"]
+        print(f"beginning with the weights of step {self.step}", flush=True)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run there is resumed")
     parser.add_argument("--steps", type=int, default=7500, help=f"of {TOKENS} tokens")
+    parser.add_argument("--begin", type=Path, help="folder of shipped weights to go on from, with their card")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
@@ -274,7 +295,8 @@ def main() -> None:
     )
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    Run(given.out, steps=given.steps, seed=given.seed, compiled=given.compile).train()
+    run = Run(given.out, steps=given.steps, seed=given.seed, compiled=given.compile, begin=given.begin)
+    run.train()
 
 
 if __name__ == "__main__":
