@@ -175,6 +175,7 @@ def test_malformed_calls_are_written_as_they_came() -> None:
     assert format_actions([malformed, ToolCall(tool="g")]) == "[f(1), g()]"
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.text(st.characters())

@@ -80,6 +80,7 @@ TURNS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(TURNS, st.integers(40, 2000), st.lists(st.integers(1, 200), max_size=12))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 async def test_generated_ids_are_kept_and_all_others_are_masked(

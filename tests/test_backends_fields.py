@@ -212,6 +212,7 @@ def test_what_servers_leave_out() -> None:
     assert read_call("x", None, "{}", taken).malformed == "the call names no tool"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.text(max_size=80))
 def test_ids_and_names_are_always_acceptable(id: str, name: str) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", safe_id(id))

@@ -156,6 +156,7 @@ def test_answers_are_read_as_they_were_written(
 # --- prefixes ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @BOTH
 @LAW
 @given(conversations(), turns(), turns())

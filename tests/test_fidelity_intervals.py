@@ -89,6 +89,7 @@ def width(found: Estimate) -> float:
     return found.high - found.low
 
 
+@pytest.mark.slow
 def test_the_bootstrap_covers_the_truth_with_sessions_that_are_alike() -> None:
     """40 sessions of 5 equal rows: an interval that took rows for independent covers half as often."""
     drawn = random.Random(5)

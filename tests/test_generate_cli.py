@@ -50,6 +50,7 @@ def test_it_prints_one_json_document_and_begins_from_a_log(tmp_path: Path) -> No
     assert again["coverage"]["sources"].keys() == {"log", "mutation", "property"}
 
 
+@pytest.mark.slow
 def test_it_ends_at_a_coverage_and_where_there_is_nothing_to_do(tmp_path: Path) -> None:
     found = json.loads(run(tmp_path / "made.db", "--calls", "5000", "--coverage", "0.3", "--json"))
     assert found["coverage"]["reached"] >= 6

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from failing_tools import Shop
 from generation_helpers import made
 
@@ -79,6 +80,7 @@ async def rows(found: Generated) -> list[tuple[str, str, Provenance]]:
 # --- agents ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_hundred_queries_a_tool_are_written_and_solved_by_all_solvers_in_turn(tmp_path: Path) -> None:
     first, second = Solver("[buy(item='apple', count=1)]"), Solver("[cancel(number=3), fly()]")
     writer = ScriptedBackend(Writer())

@@ -70,6 +70,7 @@ def calls_of(vault: Vault) -> list[CallRecord]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_a_function_that_nobody_called_pure_is_refused_and_said(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
 
@@ -89,6 +90,7 @@ async def test_a_function_that_nobody_called_pure_is_refused_and_said(tmp_path: 
 # --- rows -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_every_row_is_the_sandboxs_with_its_history_state_and_session(tmp_path: Path) -> None:
     worlds = shops()
     found = await made(worlds, tmp_path / "made.db", calls=300)
@@ -119,6 +121,7 @@ async def test_rows_made_from_a_logged_session_carry_its_name(tmp_path: Path) ->
     assert {record.session for record in rows(tmp_path / "made.db")} == {"of-log"}
 
 
+@pytest.mark.slow
 async def test_the_same_seed_gives_the_same_rows_and_another_gives_others(tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         await made(shops(), tmp_path / f"{name}.db", calls=120, seed=seed)
@@ -146,6 +149,7 @@ def test_rows_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     assert said[0] == said[1]
 
 
+@pytest.mark.slow
 async def test_a_run_that_is_repeated_adds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "made.db"
     await made(shops(), path, calls=100)

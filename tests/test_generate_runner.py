@@ -91,6 +91,7 @@ def shop() -> Iterator[Runner]:
         yield runner
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(CALLS, min_size=1, max_size=6))
 def test_the_lines_that_ran_and_the_words_that_came_tell_the_same_mode(

@@ -305,6 +305,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(steps, st.booleans())
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_log_written_as_a_transcript_comes_back(

@@ -39,6 +39,7 @@ def test_only_what_is_allowed_is_drawn(
         assert heavier <= top_p * sum(weights) * 1.001
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.sampled_from([3, 511, 512, 513, 1500]), st.sampled_from([0.5, 1.0]), st.sampled_from([None, 0.6]))
 def test_the_frequencies_are_the_probabilities(size: int, temperature: float, top_p: float | None) -> None:

@@ -471,6 +471,7 @@ def test_a_capture_that_cannot_be_opened_leaves_nothing_behind(tmp_path: Path) -
 # --- cost -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_waiting_calls_hold_bytes_and_not_what_was_passed(tmp_path: Path) -> None:
     class Big:
         def __init__(self) -> None:

@@ -113,6 +113,7 @@ def test_what_is_secret_stays_known_after_a_rollback(tmp_path: Path) -> None:
     assert b"hunter2" not in file_bytes(path)
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk's end: the write itself fails."""
     code = f"""

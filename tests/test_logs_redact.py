@@ -234,6 +234,7 @@ secretive = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["password", "note", "a"]), secretive, max_size=3))
 @settings(max_examples=100, deadline=None)
 def test_redacting_what_is_redacted_changes_nothing(arguments: dict[str, JsonValue]) -> None:

@@ -18,6 +18,7 @@ from artis_sdk.logs import CallLog, Count, Redactor
 from artis_sdk.records import CallRecord, Outcome, Provenance, Step, ToolCall, ToolSpec
 
 
+@pytest.mark.slow
 @given(records=record_lists(), cuts=st.sets(st.integers(0, 8)))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_appended_is_read_back(
@@ -126,6 +127,7 @@ def test_filters(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_reading_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artis_sdk.logs.reader._REMEMBERED", 1_000_000)
     monkeypatch.setattr("artis_sdk.logs.reader._PAGE_CHARACTERS", 1_000_000)

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import jinja2
+import pytest
 
 from artis_sdk.loop.evaluate import read_evaluation
 from artis_sdk.loop.scoring import read_score
@@ -60,6 +61,7 @@ def test_the_base_reads_of_simulated_calls_only_what_succeeds_and_no_thought() -
     assert all(answer.keys() == {"outputs"} and answer["outputs"][0]["ok"] for answer in answers)
 
 
+@pytest.mark.slow
 def test_a_log_of_people_who_know_the_books_holds_few_failures_and_generated_ones_all_refusals() -> None:
     def log(**options: Any) -> list[CallRecord]:
         return list(records("train", count=300, seed=3, **options))

@@ -115,6 +115,7 @@ def test_of_a_long_history_stay_the_steps_about_the_same_and_the_latest() -> Non
     assert left.state == {"day": 1}
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.recursive(

@@ -160,6 +160,7 @@ async def test_a_fork_answers_like_a_fresh_simulator_whatever_it_was_asked_befor
         assert await forked.predict(made, state, history) == fresh
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(rows=st.lists(st.tuples(some_calls, some_states, some_histories), min_size=1, max_size=6))
 async def test_every_answer_is_the_outcome_of_a_logged_call_of_that_tool(rows: list[Any]) -> None:

@@ -64,6 +64,7 @@ def test_any_text_is_read_without_an_error(format: ToolFormat, text: str) -> Non
     assert len({call.id for call in calls}) == len(calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ToolFormat)
 @settings(max_examples=30)
 @given(calls=CALLS, share=st.floats(0.3, 0.99))

@@ -33,6 +33,7 @@ def records() -> list[CallRecord]:
     return list(bank_log(20, calls=5, failures=0.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize(
     "own", [None, {"simulator_system": "S", "simulator_user": "{{ action }}{{ history }}"}]
@@ -57,6 +58,7 @@ async def test_a_row_is_what_the_simulator_sends_and_reads(
     assert (cut > 0) == (name != "whole")
 
 
+@pytest.mark.slow
 async def test_an_attempt_that_goes_on_asks_as_its_rows_did(records: list[CallRecord]) -> None:
     """One fork for all calls of a session, whose history grows."""
     maker = RowMaker(FORMS["look_up"])
