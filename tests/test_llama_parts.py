@@ -122,6 +122,34 @@ def test_the_least_recently_used_goes_first_and_a_continuation_stays_in_place() 
     assert stranger.slot.index == 1
 
 
+def test_requests_with_one_adapter_lie_next_to_each_other_and_what_was_used_last_is_kept() -> None:
+    slots = Slots(24, 200)
+
+    def placed(number: int, adapter: str | None) -> int:
+        own = np.arange(100 * number, 100 * number + 50, dtype=np.int32)
+        place = slots.find(own, adapter)
+        assert isinstance(place, Place)
+        slots.take(place, own, adapter)
+        place.slot.extend(own)
+        place.slot.pending = None
+        return place.slot.index
+
+    for number in range(24):  # all sequences hold something, the even ones used last
+        placed(number, None)
+    released = [*slots.all[1::2], *slots.all[0::2]]
+    for slot in released:
+        slots.release(slot)
+    found: dict[str | None, list[int]] = {None: [], "adapter": []}
+    for number in range(100, 108):
+        adapter = (None, "adapter")[number % 2]
+        found[adapter].append(placed(number, adapter))
+    kept = {slot.index for slot in released[-8:]}
+    assert kept.isdisjoint({*found[None], *found["adapter"]})
+    base, adapted = (sorted(indices) for indices in found.values())
+    assert max(base) < min(adapted) or max(adapted) < min(base)
+    assert all(max(one) - min(one) <= 8 for one in (base, adapted))
+
+
 # --- text -------------------------------------------------------------------------------------
 
 

@@ -96,13 +96,26 @@ class Slots:
         if not free:
             return None
         if source is None or shared < WORTH_SHARING:
-            slot = min(free, key=_first_to_lose)
+            slot = self._to_lose(free, adapter)
             return Place(slot, slot.shared(head) if slot.adapter == adapter else 0, None)
         rest = source.length - shared
         if not source.busy and rest < WORTH_SHARING:
             return Place(source, shared, None)
-        slot = min(free, key=_first_to_lose)
+        slot = self._to_lose(free, adapter)
         return Place(slot, shared, None if slot is source else source)
+
+    def _to_lose(self, free: list[Slot], adapter: str | None) -> Slot:
+        """Whose memory a new request gets: of the half that is missed least the nearest to its batch.
+
+        llama.cpp computes sequences in one go only where their numbers follow each other.
+        """
+        order = sorted(free, key=_first_to_lose)
+        least = order[: (len(order) + 1) // 2]
+        busy = [slot for slot in self.all if slot.busy]
+        mates = [slot for slot in busy if slot.adapter == adapter]
+        if mates:
+            return min(least, key=lambda slot: _distance(slot, mates))
+        return max(least, key=lambda slot: _distance(slot, busy)) if busy else order[0]
 
     def take(self, place: Place, prompt: NDArray[np.int32], adapter: str | None) -> None:
         """Give a place to a request; the caller cuts and copies the memory."""
@@ -135,5 +148,9 @@ def common_prefix(one: NDArray[np.int32], other: NDArray[np.int32]) -> int:
 
 
 def _first_to_lose(slot: Slot) -> tuple[bool, int, int]:
-    """Empty slots, lowest first, so that busy ones are neighbours; then the least recently used."""
+    """Empty slots, lowest first; then the least recently used."""
     return slot.length > 0, slot.used, slot.index
+
+
+def _distance(slot: Slot, others: list[Slot]) -> int:
+    return min(abs(slot.index - other.index) for other in others)
