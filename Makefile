@@ -40,7 +40,7 @@ unit: $(VENV)/.dev
 
 LLAMA := tests/test_gguf.py tests/test_llama_backend.py tests/test_llama_conformance.py tests/test_llama_session.py tests/test_pocket_model.py
 VLLM := tests/test_vllm_chat.py tests/test_vllm_engine.py tests/test_vllm_session.py tests/test_vllm_server.py tests/test_vllm_orphans.py
-TRAIN := tests/test_train_trainer.py tests/test_train_whole.py
+TRAIN := tests/test_train_trainer.py tests/test_train_whole.py tests/test_pocket_train.py
 
 llama: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine $(LLAMA)
