@@ -126,8 +126,8 @@ def plot(found: Sequence[Line]) -> str:
     ticks = sorted({line.cell.n for line in found})
     height = max(_BOTTOM + 50, 40 + 18 * len(curves))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {height}" font-family="sans-serif" '
-        f'font-size="11"><rect width="1000" height="{height}" fill="white"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1040 {height}" font-family="sans-serif" '
+        f'font-size="11"><rect width="1040" height="{height}" fill="white"/>'
     ]
     accuracy = _Panel(50, "fulfilled, %", ticks, 100.0)
     most = max((_written(line) for line in found), default=0.0) / 1000
