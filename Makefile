@@ -16,7 +16,7 @@ UV := $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python
 
 # GCC 12 optimizes away what llama.cpp writes into AMX's tile configuration; its code for quantized weights
 # then dies of an illegal instruction (ggml-org/llama.cpp, pull request 26954). Not so without -fdse.
-AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && echo " -DCMAKE_CXX_FLAGS=-fno-dse")
+AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && ! c++ --version | grep -q clang && echo " -DCMAKE_CXX_FLAGS=-fno-dse")
 LLAMA_CPP := CMAKE_ARGS="-DLLAVA_BUILD=OFF$(AMX)" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
 
 .PHONY: demo check test lint types quick unit llama train vllm engines clean

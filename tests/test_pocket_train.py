@@ -54,8 +54,9 @@ def test_a_run_that_broke_off_ends_with_the_same_weights(
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "broken").train()
     monkeypatch.setattr(train, "learn", learn)
-    resumed = run(tmp_path / "broken")
+    resumed = train.Run(tmp_path / "broken", steps=SHIPPED + 3, seed=0)  # its folder holds all it needs
     assert resumed.step == SHIPPED + 2
+    assert resumed.tokenizer.get_vocab() == run(tmp_path / "whole").tokenizer.get_vocab()
     resumed.train()
     whole, broken = learned(tmp_path / "whole"), learned(tmp_path / "broken")
     shipped = load_file(weights.folder() / "model.safetensors")

@@ -350,9 +350,8 @@ class Lessons:
                 yield played.steps[-1], played.steps[:-1]
 
     def _asked(self, system: str, user: str, told: str) -> list[Segment]:
-        fields = {"typed": True} if system == "simulator_system" else {}
         messages = [
-            Message(role="system", content=self._prompts.render(system, **fields)),
+            Message(role="system", content=self._prompts.render(system)),
             Message(role="user", content=user),
             Message(role="assistant", content=told),
         ]

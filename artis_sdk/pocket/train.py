@@ -202,9 +202,9 @@ class Run:
         from transformers import AutoTokenizer
 
         where = self.folder / "tokenizer"
-        if begin is not None:
-            where = begin / "base"
-        elif not where.exists():
+        if begin is not None and not where.exists():
+            AutoTokenizer.from_pretrained(begin / "base").save_pretrained(where)
+        if not where.exists():
             texts = ("".join(s.text for s in c) for _, c in islice(lessons(-1, self.seed), 4000))
             make_tokenizer(texts).save_pretrained(where)
         return AutoTokenizer.from_pretrained(where)
