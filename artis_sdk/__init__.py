@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artis_sdk.backends import resolve as resolve
-    from artis_sdk.captures import capture as capture
     from artis_sdk.contracts import Backend as Backend
+    from artis_sdk.logs.capture import capture as capture
     from artis_sdk.loop.limits import Limits as Limits
     from artis_sdk.loop.strategies import Direct as Direct
     from artis_sdk.loop.strategies import Hybrid as Hybrid

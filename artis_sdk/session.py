@@ -10,20 +10,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from artis_sdk.assembly import Given, Parts, assemble, assemble_recovery
-from artis_sdk.captures import recording
+from artis_sdk.commit.commit import RealWorld, commit
+from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.recover import Recovered, recover
 from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import Redactor
+from artis_sdk.logs.capture import recording
 from artis_sdk.loop.budget import Budget, Emit, ignore
-from artis_sdk.loop.commit import RealWorld, commit
-from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.limits import Limits, Price
-from artis_sdk.loop.recover import Recovered, recover
 from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
+from artis_sdk.session_parts import Given, Parts, assemble, assemble_recovery
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.simulators.trust import OnDoubt, Trust
 from artis_sdk.tools import Toolset

@@ -2,7 +2,7 @@
 the model to it.
 
 Formats are told by the marks in the model's own chat template. A model without one is given the text
-format of `artis_sdk.actions` in its system message.
+format of `artis_sdk.records.action_text` in its system message.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from artis_sdk.actions import parse_actions
 from artis_sdk.records import ToolCall, ToolSpec
+from artis_sdk.records.action_text import parse_actions
 
 
 class ToolFormat(StrEnum):

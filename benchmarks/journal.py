@@ -23,10 +23,10 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from artis_sdk import Outcome, Plan, Risk, Toolset, guarded_tool
+from artis_sdk.commit.commit import RealWorld
+from artis_sdk.commit.journal.rows import Intent
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.logs.redact import Redactor
-from artis_sdk.loop.commit import RealWorld
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_rows import Intent
 from artis_sdk.records import Provenance, Task, ToolCall, new_id
 from artis_sdk.tools import Invocation
 

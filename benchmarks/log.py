@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from artis_sdk import Outcome, guarded_tool
-from artis_sdk.captures import capture
 from artis_sdk.logs import CallLog, export_jsonl, export_parquet
+from artis_sdk.logs.capture import capture
 from artis_sdk.records import CallRecord, History, Provenance, Step, ToolCall, ToolSpec, new_id
 
 ROUNDS = 15

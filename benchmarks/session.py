@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from artis_sdk import Direct, Risk, Session, Toolset, guarded_tool, resolve
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import Backend
-from artis_sdk.loop.journal import Journal
 
 SERVER = Path(__file__).parent.parent / "tests" / "fault_server.py"
 QUERY = "Look at everything there is, then say that you are done."

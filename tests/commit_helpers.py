@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from artis_sdk.commit.commit import RealWorld
+from artis_sdk.commit.journal.rows import Intent
+from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.recover import NotExecuted
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.loop.actor import Trajectory
-from artis_sdk.loop.commit import RealWorld
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_rows import Intent
-from artis_sdk.loop.recover import NotExecuted
 from artis_sdk.records import Outcome, Plan, Provenance, Risk, Step, Task, ToolCall, new_id
 from artis_sdk.tools import Toolset, guarded_tool
 from artis_sdk.tools.world import World, entered

@@ -30,13 +30,13 @@ from typing import Any
 
 from commit_helpers import BANK, REDACT, SCRIPT, TOOLS, Script, Tick, silent
 
+from artis_sdk.commit.commit import RealWorld, commit
+from artis_sdk.commit.journal.rows import Intent
+from artis_sdk.commit.journal.schema import CallState, JournaledCall
+from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.recover import Recovered, recover
 from artis_sdk.errors import CommitRefused
 from artis_sdk.loop.budget import Budget
-from artis_sdk.loop.commit import RealWorld, commit
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_rows import Intent
-from artis_sdk.loop.journal_schema import CallState, JournaledCall
-from artis_sdk.loop.recover import Recovered, recover
 from artis_sdk.records import Outcome, Plan, Risk, Task, ToolCall, new_id
 
 

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from artis_sdk.actions import MAX_CALLS, MAX_DEPTH, format_actions, parse_actions, parse_literal
 from artis_sdk.records import ToolCall
+from artis_sdk.records.action_text import MAX_CALLS, MAX_DEPTH, format_actions, parse_actions, parse_literal
 
 
 def read(text: str) -> list[tuple[str, dict[str, JsonValue]]]:

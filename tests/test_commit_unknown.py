@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from commit_helpers import make_world, until
 
+from artis_sdk.commit.commit import RealWorld
+from artis_sdk.commit.journal.rows import Intent
+from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import CommitRefused, FirewallError, UnknownOutcome
-from artis_sdk.loop.commit import RealWorld
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_rows import Intent
-from artis_sdk.loop.journal_schema import CallState
 from artis_sdk.records import Outcome, Risk
 from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
 from artis_sdk.tools.world import entered

@@ -12,11 +12,11 @@ from commit_helpers import REDACT, make_world, steps
 from loop_helpers import call
 
 from artis_sdk.backends.scripted import ScriptedBackend
+from artis_sdk.commit.commit import RealWorld, commit
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import AgentError, CommitRefused, LimitReached, UnknownOutcome
 from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.callable_actor import CallableActor
-from artis_sdk.loop.commit import RealWorld, commit
-from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.limits import Limits
 from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.records import Attempt, Completion, Plan, Recommendation, Risk, Role, Task, Usage

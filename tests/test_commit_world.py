@@ -12,10 +12,10 @@ import pytest
 from commit_helpers import REDACT, make_world, steps, until
 from pydantic import SecretStr
 
+from artis_sdk.commit.commit import RealWorld
+from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import CommitRefused, JournalError, UnknownOutcome
-from artis_sdk.loop.commit import RealWorld
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_schema import CallState
 from artis_sdk.records import (
     Attempt,
     CallRecord,

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from artis_sdk.commit.journal.schema import CallState, JournaledCall
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import CommitRefused, JournalError
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_schema import CallState, JournaledCall
 from artis_sdk.records import Outcome, Provenance, Risk
 
 JOURNALS = st.integers(0, 1)

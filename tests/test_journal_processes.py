@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 from commit_helpers import OK, intent
 
+from artis_sdk.commit.journal import lease as owner
+from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import CommitRefused, JournalError
-from artis_sdk.loop import owner
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_schema import CallState
 
 pytestmark = pytest.mark.slow
 
 BEGIN = """
 import asyncio, sys
 from commit_helpers import intent
-from artis_sdk.loop.journal import Journal
+from artis_sdk.commit.journal.sqlite import Journal
 
 async def main():
     journal = Journal(sys.argv[1])
@@ -37,7 +37,7 @@ asyncio.run(main())
 FORK = """
 import asyncio, os, sys, time
 from commit_helpers import intent
-from artis_sdk.loop.journal import Journal
+from artis_sdk.commit.journal.sqlite import Journal
 
 async def main():
     journal = Journal(sys.argv[1])
@@ -56,7 +56,7 @@ asyncio.run(main())
 WRITE = """
 import asyncio, sys
 from commit_helpers import OK, intent
-from artis_sdk.loop.journal import Journal
+from artis_sdk.commit.journal.sqlite import Journal
 
 async def main():
     journal = Journal(sys.argv[1], timeout=60)
@@ -75,7 +75,7 @@ asyncio.run(main())
 CLAIM = """
 import asyncio, sys
 from artis_sdk.errors import CommitRefused
-from artis_sdk.loop.journal import Journal
+from artis_sdk.commit.journal.sqlite import Journal
 
 async def main():
     journal = Journal(sys.argv[1], timeout=60)

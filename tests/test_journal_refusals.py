@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from commit_helpers import OK, intent
 
+from artis_sdk.commit.journal.rows import Intent
+from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import JournalError
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_rows import Intent
-from artis_sdk.loop.journal_schema import CallState
 from artis_sdk.records import Risk
 
 

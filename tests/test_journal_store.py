@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from commit_helpers import OK, intent
 
+from artis_sdk.commit.journal.schema import CallState, JournaledCall
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import CommitRefused, JournalError
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_schema import CallState, JournaledCall
 from artis_sdk.records import Outcome, Provenance, Risk
 
 

@@ -21,9 +21,9 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 import artis_sdk
 from artis_sdk import guarded_tool
-from artis_sdk.captures import capture, recording
 from artis_sdk.errors import LogError
 from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.logs.capture import capture, recording
 from artis_sdk.records import CallRecord, Outcome, Provenance, Risk, Step
 from artis_sdk.tools import entered
 from artis_sdk.tools.world import Invocation, Reply, watch

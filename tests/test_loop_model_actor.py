@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loop_helpers import TOOLS, Ledger, agent_of, always, call, prompt, task
 
-from artis_sdk.actions import format_actions
 from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.contracts import Backend
 from artis_sdk.loop.budget import Budget, Unmetered
@@ -30,6 +29,7 @@ from artis_sdk.records import (
     Step,
     ToolCall,
 )
+from artis_sdk.records.action_text import format_actions
 from artis_sdk.tools.world import Invocation, Reply
 
 FORMATS = pytest.mark.parametrize("native", [True, False], ids=["native", "text"])

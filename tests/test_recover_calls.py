@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from commit_helpers import OK, REDACT, intent
 
+from artis_sdk.commit.journal.rows import Intent
+from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.recover import NotExecuted, Recovered, recover, unknown_calls
 from artis_sdk.errors import JournalError
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_rows import Intent
-from artis_sdk.loop.journal_schema import CallState
-from artis_sdk.loop.recover import NotExecuted, Recovered, recover, unknown_calls
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall
 from artis_sdk.tools import Toolset, guarded_tool
 

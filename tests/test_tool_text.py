@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artis_sdk.actions import format_actions
 from artis_sdk.backends import tool_text
 from artis_sdk.backends.tool_text import ToolFormat
 from artis_sdk.records import ToolCall, ToolSpec
+from artis_sdk.records.action_text import format_actions
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from artis_sdk.assembly import FROM_LOG
 from artis_sdk.backends import resolve
 from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.cli.output import console, next_step, print_json
 from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
+from artis_sdk.session_parts import FROM_LOG
 from artis_sdk.settings import Settings, load_settings
 
 # Extra: the distribution that it is about, and what it is for.

@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from artis_sdk.assembly import make_tools
 from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog
 from artis_sdk.records import CallRecord
+from artis_sdk.session_parts import make_tools
 from artis_sdk.settings import load_object, load_settings
 from artis_sdk.tools import Toolset
 

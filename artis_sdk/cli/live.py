@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from artis_sdk.actions import format_actions
 from artis_sdk.records import CommittedCall, Outcome, ToolCall
+from artis_sdk.records.action_text import format_actions
 from artis_sdk.records.events import (
     AttemptEvaluated,
     AttemptFinished,

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from artis_sdk.errors import LogError
-from artis_sdk.wal import turn_on_wal
+from artis_sdk.sqlite import turn_on_wal
 
 # "ALOG" in ASCII; `file` and other readers tell the type by it.
 _APPLICATION = 0x414C4F47

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
 
-from artis_sdk.actions import parse_actions
 from artis_sdk.contracts import Backend, Meter
 from artis_sdk.loop.actor import Trajectory
 from artis_sdk.loop.calls import Table, carry_out
@@ -18,6 +17,7 @@ from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
 from artis_sdk.loop.views import tool_documents
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines
 from artis_sdk.records import Attempt, Completion, Message, Request, Role, Step, Task, ToolCall, ToolSpec
+from artis_sdk.records.action_text import parse_actions
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.world import World, entered
 

@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
-from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.strategies import (
     Direct,
     Hybrid,

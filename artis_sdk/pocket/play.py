@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from artis_sdk.backends import resolve
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.budget import Emit
-from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.bank import Bank

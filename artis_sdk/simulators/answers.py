@@ -9,9 +9,9 @@ from typing import Any, Final
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from artis_sdk.actions import parse_literal
 from artis_sdk.prompts import encode_spaced
 from artis_sdk.records import Outcome, Provenance
+from artis_sdk.records.action_text import parse_literal
 from artis_sdk.tools import GuardedTool
 
 _THOUGHT_ENDS: Final = "</think>"

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from artis_sdk.actions import parse_actions, parse_literal
 from artis_sdk.records import ToolCall, ToolSpec
+from artis_sdk.records.action_text import parse_actions, parse_literal
 
 THINK: Final = "think"
 ANSWER: Final = "answer"

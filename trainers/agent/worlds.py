@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from artis_sdk.commit.commit import RealWorld
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.loop.budget import Unmetered
-from artis_sdk.loop.commit import RealWorld
-from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Plan, Risk, State, Task
 from artis_sdk.simulators.sandbox import SandboxSimulator

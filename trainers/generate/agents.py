@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import cycle
 
-from artis_sdk.actions import parse_actions
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import BackendError
 from artis_sdk.prompts import Prompts, call_view, encode, encode_lines
 from artis_sdk.records import Completion, Message, Request, Step
+from artis_sdk.records.action_text import parse_actions
 from artis_sdk.trainers.generate.asking import documents, run_call, shown_state
 from artis_sdk.trainers.generate.runner import Runner
 from artis_sdk.trainers.generate.tasks import Draft, Ran

@@ -7,11 +7,11 @@ import linecache
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from artis_sdk.actions import parse_actions
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import BackendError
 from artis_sdk.prompts import Prompts, encode_lines, encode_step
 from artis_sdk.records import Message, Request, Step, ToolCall
+from artis_sdk.records.action_text import parse_actions
 from artis_sdk.trainers.failures_code import Source
 from artis_sdk.trainers.failures_read import FailureMode
 from artis_sdk.trainers.generate.asking import documents, run_call, shown_state

@@ -14,14 +14,14 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue
 
+from artis_sdk.commit.call_identity import IdempotencyKeys, Predictions
+from artis_sdk.commit.journal.rows import Intent
+from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import LogStore
 from artis_sdk.errors import CommitRefused, JournalError, UnknownOutcome
 from artis_sdk.loop.actor import Actor
 from artis_sdk.loop.budget import Budget, Emit, ignore
-from artis_sdk.loop.call_identity import IdempotencyKeys, Predictions
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_rows import Intent
-from artis_sdk.loop.journal_schema import CallState
 from artis_sdk.loop.rehearsal import shown_at_commit
 from artis_sdk.records import (
     CallRecord,

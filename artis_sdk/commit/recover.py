@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from artis_sdk.commit.commit import Redact
+from artis_sdk.commit.journal.schema import CallState, JournaledCall
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.loop.commit import Redact
-from artis_sdk.loop.journal import Journal
-from artis_sdk.loop.journal_schema import CallState, JournaledCall
 from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.tools.guarded import GuardedTool
 

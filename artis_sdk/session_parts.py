@@ -11,15 +11,15 @@ from types import ModuleType
 from typing import Any, Literal, cast
 
 from artis_sdk.backends import resolve
-from artis_sdk.captures import capture
+from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.logs.capture import capture
 from artis_sdk.loop.actor import Actor
 from artis_sdk.loop.budget import Budget, Emit
 from artis_sdk.loop.callable_actor import CallableActor
 from artis_sdk.loop.evaluate import ModelEvaluator
-from artis_sdk.loop.journal import Journal
 from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.loop.rehearsal import committing_actor

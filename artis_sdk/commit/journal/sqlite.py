@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from artis_sdk.errors import ArtisError, CommitRefused, JournalError
-from artis_sdk.loop.group_commit import GroupWriter, WriteRequest
-from artis_sdk.loop.journal_rows import Intent, Row, json_text, row_of
-from artis_sdk.loop.journal_schema import (
+from artis_sdk.commit.journal.lease import Owner, is_alive, sweep
+from artis_sdk.commit.journal.rows import Intent, Row, json_text, row_of
+from artis_sdk.commit.journal.schema import (
     INSERT_CALL,
     MOVE_CALL,
     SELECT_CALLS,
@@ -27,7 +26,8 @@ from artis_sdk.loop.journal_schema import (
     call_from_row,
     open_database,
 )
-from artis_sdk.loop.owner import Owner, is_alive, sweep
+from artis_sdk.commit.journal.writer import GroupWriter, WriteRequest
+from artis_sdk.errors import ArtisError, CommitRefused, JournalError
 from artis_sdk.records import Outcome, Risk
 
 _shared: dict[tuple[int, str], Journal] = {}

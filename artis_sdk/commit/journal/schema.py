@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from artis_sdk.errors import JournalError
 from artis_sdk.records import Outcome, Risk
 from artis_sdk.records.calls import FROZEN
-from artis_sdk.wal import turn_on_wal
+from artis_sdk.sqlite import turn_on_wal
 
 
 class CallState(StrEnum):

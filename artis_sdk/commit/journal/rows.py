@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_json
 
+from artis_sdk.commit.journal.schema import CallState, journal_id
 from artis_sdk.errors import JournalError
-from artis_sdk.loop.journal_schema import CallState, journal_id
 from artis_sdk.records import Risk
 
 
