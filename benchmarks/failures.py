@@ -21,7 +21,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any
 
-from artis_sdk.evals.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
+from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
 from artis_sdk.records import CallRecord, Provenance, Step
 from artis_sdk.trainers.failures import Taxonomy
 from artis_sdk.trainers.generate import Budget, Coverage, World, generate

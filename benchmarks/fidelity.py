@@ -27,13 +27,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from artis_sdk.contracts import Simulator
-from artis_sdk.evals.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
-from artis_sdk.evals.fidelity import measure
-from artis_sdk.evals.fidelity_records import Fidelity
+from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
+from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity.records import Fidelity
+from artis_sdk.evals.fidelity.report import Report
+from artis_sdk.evals.fidelity.similarity import Similarity
+from artis_sdk.evals.fidelity.trust import judge
 from artis_sdk.evals.intervals import Estimate
-from artis_sdk.evals.report import Report
-from artis_sdk.evals.similarity import Similarity
-from artis_sdk.evals.trust import judge
 from artis_sdk.logs import CallLog, export_jsonl, read_jsonl
 from artis_sdk.records import CallRecord, History, Provenance, Step
 from artis_sdk.records.outcome_type import outcome_type

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from artis_sdk.logs.codec import dumps
-from artis_sdk.logs.exchange import record_fields
+from artis_sdk.logs.jsonl import record_fields
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Risk, Step, ToolCall, ToolSpec, new_id
 
 PAY = ToolSpec(

@@ -12,7 +12,7 @@ import pytest
 from artis_sdk import SandboxSimulator, Sequential, Session, Toolset
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.commit.journal.sqlite import Journal
-from artis_sdk.evals.bfcl import BFCLTask, OfficialChecker, guard, load_tasks, parse_ground_truth
+from artis_sdk.evals.bench.bfcl import BFCLTask, OfficialChecker, guard, load_tasks, parse_ground_truth
 from artis_sdk.records import Provenance, Request, ToolCall
 
 pytestmark = pytest.mark.slow

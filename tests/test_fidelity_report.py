@@ -15,12 +15,12 @@ from artis_sdk.cli.app import app
 from artis_sdk.cli.eval_data import held_out
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError, TrainingError
-from artis_sdk.evals.fidelity import measure
-from artis_sdk.evals.fidelity_records import Bin, Calibration, Fidelity
+from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity.records import Bin, Calibration, Fidelity
+from artis_sdk.evals.fidelity.report import Report
+from artis_sdk.evals.fidelity.similarity import Similarity
+from artis_sdk.evals.fidelity.trust import judge
 from artis_sdk.evals.intervals import Estimate, share
-from artis_sdk.evals.report import Report
-from artis_sdk.evals.similarity import Similarity
-from artis_sdk.evals.trust import judge
 from artis_sdk.logs import CallLog, export_jsonl, export_parquet
 from artis_sdk.records import CallRecord, Outcome, Provenance
 from artis_sdk.simulators.form import PromptForm

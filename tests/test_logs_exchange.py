@@ -24,7 +24,7 @@ from artis_sdk.logs import (
     read_parquet,
     row_schema,
 )
-from artis_sdk.logs.exchange import Imported
+from artis_sdk.logs.jsonl import Imported
 from artis_sdk.records import CallRecord, ToolCall
 
 pytestmark = pytest.mark.slow
@@ -178,8 +178,8 @@ def test_parquet_has_columns_to_count_by_and_row_groups(
 def test_memory_does_not_grow_with_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artis_sdk.logs.parquet._GROUP_CHARACTERS", 500_000)
     monkeypatch.setattr("artis_sdk.logs.parquet._READ_ROWS", 10)
-    monkeypatch.setattr("artis_sdk.logs.exchange._REMEMBERED", 500_000)
-    monkeypatch.setattr("artis_sdk.logs.exchange._AT_ONCE", 500_000)
+    monkeypatch.setattr("artis_sdk.logs.jsonl._REMEMBERED", 500_000)
+    monkeypatch.setattr("artis_sdk.logs.jsonl._AT_ONCE", 500_000)
     monkeypatch.setattr("artis_sdk.logs.rows._REMEMBERED", 1_000_000)
     pytest.importorskip("pyarrow.parquet")
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, JsonValue, SecretStr, TypeAdapter
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog, Redactor, export_jsonl, export_parquet, read_parquet
-from artis_sdk.logs.names import SECRET_NAMES, Names
+from artis_sdk.logs.secret_names import SECRET_NAMES, Names
 from artis_sdk.records import CallRecord, Outcome, Provenance, Step, ToolCall, ToolSpec
 
 REDACTED = re.compile(r"\[redacted:[0-9a-f]{8}\]")

@@ -11,10 +11,10 @@ import pytest
 from pocket_helpers import RuleBackend
 
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.evals.bench import pocket as bench
+from artis_sdk.evals.bench.pocket import Cell, Row, cells, read, strategy
+from artis_sdk.evals.bench.report import costs, families, lines, plot, table
 from artis_sdk.loop.strategies import Direct, Sequential
-from artis_sdk.pocket import bench
-from artis_sdk.pocket.bench import Cell, Row, cells, read, strategy
-from artis_sdk.pocket.bench_report import costs, families, lines, plot, table
 from artis_sdk.pocket.families import HIDDEN
 from artis_sdk.pocket.oracle import Oracle
 from artis_sdk.pocket.play import play

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("bfcl_eval")
 
-from artis_sdk.evals.bfcl import guard, load_tasks
+from artis_sdk.evals.bench.bfcl import guard, load_tasks
 from artis_sdk.trainers.failures import Taxonomy
 
 pytestmark = pytest.mark.slow

@@ -21,9 +21,9 @@ from typer.testing import CliRunner  # noqa: E402
 from artis_sdk.backends.llama_cpp import LlamaCppBackend  # noqa: E402
 from artis_sdk.backends.scripted import ScriptedBackend  # noqa: E402
 from artis_sdk.cli.app import app  # noqa: E402
-from artis_sdk.evals.fidelity import measure  # noqa: E402
-from artis_sdk.evals.fidelity_records import Fidelity  # noqa: E402
-from artis_sdk.evals.trust import TrustRules, judge  # noqa: E402
+from artis_sdk.evals.fidelity.measure import measure  # noqa: E402
+from artis_sdk.evals.fidelity.records import Fidelity  # noqa: E402
+from artis_sdk.evals.fidelity.trust import TrustRules, judge  # noqa: E402
 from artis_sdk.logs import CallLog, read_parquet  # noqa: E402
 from artis_sdk.loop.strategies import Sequential  # noqa: E402
 from artis_sdk.pocket import Bank, pocket_tools  # noqa: E402

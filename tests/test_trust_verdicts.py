@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from fidelity_helpers import Letters, of_number, record
 
-from artis_sdk.evals.fidelity import measure
-from artis_sdk.evals.similarity import Similarity
-from artis_sdk.evals.trust import TrustRules, judge
+from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity.similarity import Similarity
+from artis_sdk.evals.fidelity.trust import TrustRules, judge
 from artis_sdk.simulators.trust import ToolTrust
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from artis_sdk.evals.fidelity_records import Prediction
+from artis_sdk.evals.fidelity.records import Prediction
 from artis_sdk.logs.codec import loads, read_outcome
 from artis_sdk.records import Outcome, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type

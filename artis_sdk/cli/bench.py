@@ -14,8 +14,8 @@ from rich.table import Table
 from artis_sdk.cli.demo import Engine
 from artis_sdk.cli.output import console, errors, print_json
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.pocket import bench
-from artis_sdk.pocket.bench_report import costs, families, lines, plot, table
+from artis_sdk.evals.bench import pocket as bench
+from artis_sdk.evals.bench.report import costs, families, lines, plot, table
 from artis_sdk.pocket.play import SimulatorName, engine
 
 app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from artis_sdk.errors import ConfigurationError, LogError
-from artis_sdk.evals.fidelity_predict import GROUND_TRUTH, session_of
+from artis_sdk.evals.fidelity.predict import GROUND_TRUTH, session_of
 from artis_sdk.logs import CallLog, read_jsonl, read_parquet
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.replay import digest, history_digest

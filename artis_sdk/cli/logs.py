@@ -14,7 +14,7 @@ from artis_sdk.cli.live import call_text, outcome_text
 from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog
-from artis_sdk.logs.exchange import export_jsonl, import_jsonl
+from artis_sdk.logs.jsonl import export_jsonl, import_jsonl
 from artis_sdk.settings import load_settings
 
 app = typer.Typer(help="Look at a call log, export it, import into it.", no_args_is_help=True)

@@ -1,9 +1,9 @@
 """Call logs: the store, redaction before anything is written, import and export."""
 
-from artis_sdk.logs.exchange import Imported, export_jsonl, import_jsonl, read_jsonl, row_schema
-from artis_sdk.logs.names import SECRET_NAMES
+from artis_sdk.logs.jsonl import Imported, export_jsonl, import_jsonl, read_jsonl, row_schema
 from artis_sdk.logs.parquet import export_parquet, read_parquet
 from artis_sdk.logs.redact import Redactor, Rule
+from artis_sdk.logs.secret_names import SECRET_NAMES
 from artis_sdk.logs.store import CallLog, Count
 
 __all__ = [

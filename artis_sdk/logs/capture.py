@@ -25,9 +25,9 @@ from pydantic_core import PydanticSerializationError, to_json
 from artis_sdk.contracts import LogStore, ObservedTool
 from artis_sdk.errors import LogError
 from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.logs.captured_calls import Scope, late_record
 from artis_sdk.logs.codec import dumps, loads
-from artis_sdk.logs.late import Scope, late_record
-from artis_sdk.logs.unwrap import secret_values
+from artis_sdk.logs.secret_types import secret_values
 from artis_sdk.records import CallRecord, new_id
 from artis_sdk.tools import add_observer, remove_observer
 from artis_sdk.tools.jsonable import jsonable, public_attributes

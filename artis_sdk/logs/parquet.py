@@ -11,7 +11,7 @@ from typing import Any
 
 from artis_sdk.errors import LogError, MissingExtraError
 from artis_sdk.logs.codec import dumps, loads
-from artis_sdk.logs.exchange import record_fields, replacing
+from artis_sdk.logs.jsonl import record_fields, replacing
 from artis_sdk.records import CallRecord
 
 # A row group ends at whichever comes first; it is what is held in memory.

@@ -17,10 +17,10 @@ from functools import lru_cache
 from pydantic import JsonValue
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs.marked import cover_marked, has_marks
-from artis_sdk.logs.names import SECRET_NAMES, Names
+from artis_sdk.logs.secret_names import SECRET_NAMES, Names
+from artis_sdk.logs.secret_schema import cover_marked, has_marks
+from artis_sdk.logs.secret_text import cover_named, cover_urls
 from artis_sdk.logs.secrets import PLACEHOLDER, Secrets, map_leaves
-from artis_sdk.logs.texts import cover_named, cover_urls
 from artis_sdk.records import Outcome, ToolSpec
 
 Rule = str | re.Pattern[str] | Callable[[str, JsonValue], bool]

@@ -10,12 +10,12 @@ from typing import Final, Literal, get_args
 from pydantic import JsonValue
 
 from artis_sdk.errors import LogError
-from artis_sdk.logs.exchange import Imported
 from artis_sdk.logs.importers.found import Session, Unusable, records
 from artis_sdk.logs.importers.messages import transcripts
 from artis_sdk.logs.importers.spans import Spans
 from artis_sdk.logs.importers.tau2 import simulations
 from artis_sdk.logs.importers.values import read_values
+from artis_sdk.logs.jsonl import Imported
 from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord
 

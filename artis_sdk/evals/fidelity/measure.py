@@ -11,9 +11,9 @@ from typing import Literal
 
 from artis_sdk.contracts import Simulator, Tool
 from artis_sdk.errors import ConfigurationError, MissingExtraError
-from artis_sdk.evals.fidelity_predict import Predictions, predict
-from artis_sdk.evals.fidelity_records import Fidelity
-from artis_sdk.evals.fidelity_score import (
+from artis_sdk.evals.fidelity.predict import Predictions, predict
+from artis_sdk.evals.fidelity.records import Fidelity
+from artis_sdk.evals.fidelity.score import (
     Row,
     by_tool,
     calibration,
@@ -23,7 +23,7 @@ from artis_sdk.evals.fidelity_score import (
     scores,
     unanswered,
 )
-from artis_sdk.evals.similarity import Similarity
+from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.records import CallRecord
 
 PREDICTIONS = "predictions.jsonl"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from artis_sdk.evals.fidelity_records import Fidelity, ToolScores
+from artis_sdk.evals.fidelity.records import Fidelity, ToolScores
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.trust import ToolTrust, Trust, Verdict

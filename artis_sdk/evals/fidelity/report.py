@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ValidationError
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals import report_plots
-from artis_sdk.evals.fidelity_records import Fidelity, ToolScores
+from artis_sdk.evals.fidelity import plots as report_plots
+from artis_sdk.evals.fidelity.records import Fidelity, ToolScores
 from artis_sdk.evals.intervals import Estimate
 from artis_sdk.records import Outcome
 from artis_sdk.records.calls import FROZEN

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final, Literal
 
-from artis_sdk.evals.fidelity_records import (
+from artis_sdk.evals.fidelity.records import (
     Bin,
     Calibration,
     CellScores,
@@ -17,6 +17,7 @@ from artis_sdk.evals.fidelity_records import (
     ToolScores,
     TypeScores,
 )
+from artis_sdk.evals.fidelity.similarity import HIGH
 from artis_sdk.evals.intervals import (
     Estimate,
     bin_of,
@@ -26,7 +27,6 @@ from artis_sdk.evals.intervals import (
     resampled,
     share,
 )
-from artis_sdk.evals.similarity import HIGH
 from artis_sdk.records.outcome_type import SUCCESS
 
 _BINS: Final = 10  # of a reliability plot

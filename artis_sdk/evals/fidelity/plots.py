@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from artis_sdk.evals.fidelity_records import Bin
+from artis_sdk.evals.fidelity.records import Bin
 from artis_sdk.evals.intervals import Estimate
 
 _WIDTH = 640  # of all plots, in SVG units

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from artis_sdk.contracts import Simulator, Tool
 from artis_sdk.errors import ConfigurationError, ContextOverflow, SimulationError
-from artis_sdk.evals.fidelity_meter import Asked, failure_probability
-from artis_sdk.evals.fidelity_records import Prediction
+from artis_sdk.evals.fidelity.meter import Asked, failure_probability
+from artis_sdk.evals.fidelity.records import Prediction
 from artis_sdk.loop.strategies.base import together
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Risk, State, ToolCall, ToolSpec, Usage
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type

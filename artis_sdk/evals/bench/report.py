@@ -8,8 +8,8 @@ from html import escape
 from math import ceil
 from typing import Final, NamedTuple
 
+from artis_sdk.evals.bench.pocket import Cell, Row
 from artis_sdk.evals.intervals import Estimate, share
-from artis_sdk.pocket.bench import Cell, Row
 from artis_sdk.records import Role, Usage
 
 _ROLES: Final = (Role.ACTION, Role.SIMULATION, Role.EVALUATION, Role.SUMMARY)
