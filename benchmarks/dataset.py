@@ -19,7 +19,7 @@ from typing import Any
 
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import ToolSpec
-from artis_sdk.trainers.duck import quoted, scratch
+from artis_sdk.trainers.dataset.duck import quoted, scratch
 
 CALLS = 8  # of one session
 SPEC = json.dumps(ToolSpec(name="tool", description="d" * 200, parameters={"type": "object"}).model_dump())
@@ -105,7 +105,7 @@ def prepare_in_child(log: Path, folder: Path) -> dict[str, Any]:
 
 
 def child(log: Path, folder: Path) -> None:
-    from artis_sdk.trainers.dataset import prepare
+    from artis_sdk.trainers.dataset.prepare import prepare
 
     prepared = prepare(log, folder)
     used = resource.getrusage(resource.RUSAGE_SELF)

@@ -23,7 +23,7 @@ from typing import Any
 
 from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
 from artis_sdk.records import CallRecord, Provenance, Step
-from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate import Budget, Coverage, World, generate
 
 CATEGORIES = ("base", "long_context")  # the other two have the same start states as base

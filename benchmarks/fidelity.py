@@ -38,8 +38,8 @@ from artis_sdk.logs import CallLog, export_jsonl, read_jsonl
 from artis_sdk.records import CallRecord, History, Provenance, Step
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulator, RetrievalSimulator
+from artis_sdk.trainers.dataset.rebalance import Rebalance, distribute
 from artis_sdk.trainers.generate import Budget, World, generate
-from artis_sdk.trainers.rebalance import Rebalance, distribute
 
 EVERY = 5  # each fifth task is held out
 KINDS = ("normal", "generated", "failure-driven")

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from artis_sdk.pocket.chat import Segment, segments
-from artis_sdk.pocket.drills import drill
-from artis_sdk.pocket.shape import make_model, make_tokenizer, save
-from artis_sdk.pocket.train import batch_of, learn, optimizers, rate, set_rate
 from artis_sdk.records import CallRecord, Message
-from artis_sdk.trainers.rows import RowMaker
+from artis_sdk.trainers.dataset.training_rows import RowMaker
+from artis_sdk.trainers.pocket.drills import drill
+from artis_sdk.trainers.pocket.shape import make_model, make_tokenizer, save
+from artis_sdk.trainers.pocket.train import batch_of, learn, optimizers, rate, set_rate
 
 VOCABULARY: Final = 2048
 SOURCE: Final = 1200  # characters of a piece of source code

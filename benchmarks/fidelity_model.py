@@ -13,12 +13,12 @@ from artis_sdk.backends.llama_cpp import LlamaCppBackend
 from artis_sdk.logs import export_jsonl
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import CallRecord
-from artis_sdk.trainers import rows as rows_
-from artis_sdk.trainers.dataset import DataSettings
-from artis_sdk.trainers.export import export
-from artis_sdk.trainers.rebalance import NORMAL
-from artis_sdk.trainers.sft import train_simulator
-from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.dataset import training_rows as rows_
+from artis_sdk.trainers.dataset.prepare import DataSettings
+from artis_sdk.trainers.dataset.rebalance import NORMAL
+from artis_sdk.trainers.export.adapter import export
+from artis_sdk.trainers.simulator.settings import SFTSettings
+from artis_sdk.trainers.simulator.train import train_simulator
 
 TEMPLATES = {
     "simulator_system": "simulator",

@@ -13,7 +13,8 @@ from tiny_model import cached
 
 from artis_sdk.records import Risk
 from artis_sdk.tools import Toolset
-from artis_sdk.trainers.agent import small, tasks_lookup
+from artis_sdk.trainers.agent import small
+from artis_sdk.trainers.agent.examples import lookup as tasks_lookup
 from artis_sdk.trainers.agent.formats import Codec, Format, Tags
 from artis_sdk.trainers.agent.generate import Ask, Generator, Piece
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, RolloutLimits, roll_out_all

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.trainers import sft_checkpoints
 from artis_sdk.trainers.agent import AgentSettings, AgentTrainer, RolloutLimits, TrainedAgent
+from artis_sdk.trainers.agent.examples.lookup import lookup_tasks
 from artis_sdk.trainers.agent.small import PROMPT
-from artis_sdk.trainers.agent.tasks_lookup import lookup_tasks
+from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
 
 STEPS = 4
 

@@ -15,7 +15,7 @@ from agent_helpers import a_task, odd_tools
 from tiny_model import TINY, hf_model
 
 from artis_sdk.trainers.agent import AgentSettings, AgentTrainer, Rewards, Rollout, RolloutLimits
-from artis_sdk.trainers.sft_model import load_base
+from artis_sdk.trainers.simulator.model import load_base
 
 STEPS, GROUP, TOKENS = 2, 4, 24
 

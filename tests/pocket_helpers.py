@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from artis_sdk.pocket.lessons import DONE, avoid, use, verdict
 from artis_sdk.pocket.tasks import PocketTask, Turn, Way
 from artis_sdk.prompts import encode_spaced
 from artis_sdk.records import Capabilities, Completion, Message, Request, ToolCall, Usage
+from artis_sdk.trainers.pocket.lessons import DONE, avoid, use, verdict
 
 _HINT = re.compile(r"(use|avoid) ([a-zA-Z_0-9]+(?: first)?)")
 

@@ -11,13 +11,13 @@ import pytest
 from agent_helpers import letters, rolled
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.trainers.agent.examples import EXAMPLES, load_tasks
+from artis_sdk.trainers.agent.examples.lookup import HELD_OUT, lookup_tasks
+from artis_sdk.trainers.agent.examples.registry import EXAMPLES, load_tasks
+from artis_sdk.trainers.agent.examples.shop import calculator, shop_tasks
+from artis_sdk.trainers.agent.examples.sums import python_tasks
 from artis_sdk.trainers.agent.python_tool import PythonError, PythonSandbox
 from artis_sdk.trainers.agent.rewards import Rewards, succeeded, tool_match
 from artis_sdk.trainers.agent.rollout import AgentTask
-from artis_sdk.trainers.agent.tasks_lookup import HELD_OUT, lookup_tasks
-from artis_sdk.trainers.agent.tasks_python import python_tasks
-from artis_sdk.trainers.agent.tasks_shop import calculator, shop_tasks
 from artis_sdk.trainers.agent.turns import read_tags
 
 TOKENIZER = letters()

@@ -24,7 +24,7 @@ from artis_sdk.trainers.agent.settings import AgentSettings  # noqa: E402
 from artis_sdk.trainers.agent.tape import Tape  # noqa: E402
 from artis_sdk.trainers.agent.turns import read_tags  # noqa: E402
 from artis_sdk.trainers.agent.worlds import SandboxWorlds  # noqa: E402
-from artis_sdk.trainers.sft_model import load_base  # noqa: E402
+from artis_sdk.trainers.simulator.model import load_base  # noqa: E402
 
 torch.set_num_threads(1)
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16, std=0.05)

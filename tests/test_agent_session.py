@@ -22,14 +22,14 @@ from artis_sdk.contracts import Backend  # noqa: E402
 from artis_sdk.records import Completion, Provenance, Request, ToolCall  # noqa: E402
 from artis_sdk.trainers.agent import AgentSettings, AgentTask, AgentTrainer, RolloutLimits  # noqa: E402
 from artis_sdk.trainers.agent.backend import AgentBackend  # noqa: E402
+from artis_sdk.trainers.agent.examples.lookup import KINDS, Register, lookup_tasks, lookup_tools  # noqa: E402
 from artis_sdk.trainers.agent.formats import Codec, make_format  # noqa: E402
 from artis_sdk.trainers.agent.generate import Generator, TorchDecoder  # noqa: E402
 from artis_sdk.trainers.agent.keep import AgentForm  # noqa: E402
 from artis_sdk.trainers.agent.rollout import Rollout, roll_out_all  # noqa: E402
 from artis_sdk.trainers.agent.small import PROMPT  # noqa: E402
-from artis_sdk.trainers.agent.tasks_lookup import KINDS, Register, lookup_tasks, lookup_tools  # noqa: E402
 from artis_sdk.trainers.agent.worlds import SandboxWorlds  # noqa: E402
-from artis_sdk.trainers.sft_model import load_base  # noqa: E402
+from artis_sdk.trainers.simulator.model import load_base  # noqa: E402
 
 torch.set_num_threads(1)
 

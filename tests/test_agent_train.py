@@ -23,9 +23,9 @@ from artis_sdk.records import History, Message, Outcome, Provenance, Request, St
 from artis_sdk.tools import Toolset  # noqa: E402
 from artis_sdk.trainers.agent import AgentSettings, AgentTask, AgentTrainer, RolloutLimits  # noqa: E402
 from artis_sdk.trainers.agent.backend import AgentBackend  # noqa: E402
+from artis_sdk.trainers.agent.examples.lookup import lookup_tasks  # noqa: E402
 from artis_sdk.trainers.agent.keep import AgentForm  # noqa: E402
 from artis_sdk.trainers.agent.small import PROMPT as SMALL_PROMPT  # noqa: E402
-from artis_sdk.trainers.agent.tasks_lookup import lookup_tasks  # noqa: E402
 
 torch.set_num_threads(1)
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16, std=0.05)

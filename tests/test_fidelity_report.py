@@ -26,7 +26,7 @@ from artis_sdk.records import CallRecord, Outcome, Provenance
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.trained import Trained
 from artis_sdk.simulators.trust import Trust
-from artis_sdk.trainers.dataset import prepare
+from artis_sdk.trainers.dataset.prepare import prepare
 
 NASTY = "</td><script>alert('x')</script>"
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall
 from artis_sdk.tools import Toolset
-from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.coverage import Coverage
 from artis_sdk.trainers.generate.mutation import Logged, Mutation, edges, retyped
 from artis_sdk.trainers.generate.strategies import draw, from_schema

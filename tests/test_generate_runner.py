@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from artis_sdk.records import Provenance, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.tools import Toolset
-from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate import Budget, World
 from artis_sdk.trainers.generate.runner import Runner
 from artis_sdk.trainers.generate.tasks import Draft

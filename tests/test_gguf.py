@@ -11,7 +11,7 @@ import tiny_model
 
 from artis_sdk.backends.llama.header import read_header
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.trainers.gguf import export_gguf, export_lora
+from artis_sdk.trainers.export.gguf import export_gguf, export_lora
 
 np = pytest.importorskip("numpy")
 llama_cpp = pytest.importorskip("llama_cpp")

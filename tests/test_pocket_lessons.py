@@ -12,16 +12,16 @@ import pytest
 from artis_sdk.loop.evaluate import read_evaluation
 from artis_sdk.loop.scoring import read_score
 from artis_sdk.loop.summarize import read_recommendation
-from artis_sdk.pocket.adapters import SLIPS
 from artis_sdk.pocket.bank import BankError
 from artis_sdk.pocket.chat import END, TEMPLATE, segments
 from artis_sdk.pocket.families import make
-from artis_sdk.pocket.lessons import Lessons, said
-from artis_sdk.pocket.log import records
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.tasks import Call, tasks
 from artis_sdk.records import CallRecord, Message, ToolCall
 from artis_sdk.simulators.answers import typed_entries, typed_outcome
+from artis_sdk.trainers.pocket.adapters import SLIPS
+from artis_sdk.trainers.pocket.lessons import Lessons, said
+from artis_sdk.trainers.pocket.log import records
 
 
 def learned(conversation: Any) -> str:

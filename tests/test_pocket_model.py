@@ -14,10 +14,10 @@ from artis_sdk.loop.strategies import Direct, Parallel
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.chat import FORM, TEMPLATES
 from artis_sdk.pocket.play import engine, play, simulator
-from artis_sdk.pocket.ship import MOST
 from artis_sdk.pocket.tasks import tasks
 from artis_sdk.records import Role
 from artis_sdk.simulators.trained import Trained
+from artis_sdk.trainers.pocket.ship import MOST
 
 
 def test_all_files_together_are_small_enough_and_are_those_of_the_card() -> None:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artis_sdk.pocket.bank import Account, Bank, Hold
-from artis_sdk.pocket.changes import changed
-from artis_sdk.pocket.lessons import Lessons
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.tasks import Call, tasks
-from artis_sdk.pocket.thoughts import Reason, added, compared, reasons, think
 from artis_sdk.records import History, Step
+from artis_sdk.trainers.pocket.changes import changed
+from artis_sdk.trainers.pocket.lessons import Lessons
+from artis_sdk.trainers.pocket.thoughts import Reason, added, compared, reasons, think
 
 # How the last reason of a refused call reads, by what the bank says then.
 REFUSING = {

@@ -13,7 +13,8 @@ torch: Any = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from artis_sdk.pocket import train, weights  # noqa: E402
+from artis_sdk.pocket import weights  # noqa: E402
+from artis_sdk.trainers.pocket import train  # noqa: E402
 
 SHIPPED: int = json.loads((weights.ROOT / "card.json").read_bytes())["base"]["steps"]
 

@@ -17,7 +17,7 @@ from artis_sdk.records import Capabilities, History, Outcome, Provenance, State,
 from artis_sdk.simulators import LLMSimulator
 from artis_sdk.simulators.answers import UnreadableAnswer, answer_schema, typed_answer, typed_entries
 from artis_sdk.simulators.form import PromptForm
-from artis_sdk.trainers.rows import FORM, RowMaker
+from artis_sdk.trainers.dataset.training_rows import FORM, RowMaker
 
 OK = Outcome.success({"paid": 1}, Provenance.REAL)
 THINKING = FORM.model_copy(update={"thought": True})

@@ -17,7 +17,7 @@ from failing_tools import Shop
 
 from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.tools import Toolset, guarded_tool
-from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 
 FILE = Path(failing_tools.__file__)
 

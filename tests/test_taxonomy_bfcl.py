@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("bfcl_eval")
 
 from artis_sdk.evals.bench.bfcl import guard, load_tasks
-from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 
 pytestmark = pytest.mark.slow
 

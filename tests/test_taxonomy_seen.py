@@ -16,8 +16,8 @@ from artis_sdk.cli.app import app
 from artis_sdk.errors import ConfigurationError, LogError
 from artis_sdk.logs import CallLog
 from artis_sdk.records import CallRecord, Outcome, Provenance, ToolCall
-from artis_sdk.trainers.failures import Taxonomy
-from artis_sdk.trainers.failures_seen import SeenTool, seen_failures
+from artis_sdk.trainers.failure_modes.seen import SeenTool, seen_failures
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy(TOOLS)
 

@@ -19,10 +19,10 @@ from artis_sdk.logs import CallLog, export_jsonl, export_parquet
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Step, ToolCall, ToolSpec
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
-from artis_sdk.trainers import dataset_types
-from artis_sdk.trainers.dataset import DataSettings, Prepared, prepare
-from artis_sdk.trainers.dataset_split import SPLITS, Bounds, by_rank, position
-from artis_sdk.trainers.rebalance import NORMAL, Rebalance
+from artis_sdk.trainers.dataset import types as dataset_types
+from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
+from artis_sdk.trainers.dataset.rebalance import NORMAL, Rebalance
+from artis_sdk.trainers.dataset.split import SPLITS, Bounds, by_rank, position
 
 pytestmark = pytest.mark.slow
 

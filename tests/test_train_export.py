@@ -25,8 +25,8 @@ from artis_sdk.prompts import Prompts  # noqa: E402
 from artis_sdk.records import Message, Request  # noqa: E402
 from artis_sdk.simulators import LLMSimulator  # noqa: E402
 from artis_sdk.simulators.trained import Trained  # noqa: E402
-from artis_sdk.trainers.export import export  # noqa: E402
-from artis_sdk.trainers.rows import FORM  # noqa: E402
+from artis_sdk.trainers.dataset.training_rows import FORM  # noqa: E402
+from artis_sdk.trainers.export.adapter import export  # noqa: E402
 
 TOKENS = 12
 TOLERANCE = 5e-3  # of a log-probability: other kernels, float32 everywhere

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from artis_sdk.errors import TrainingError
-from artis_sdk.trainers.rebalance import FAILURE_DRIVEN, NORMAL, Distribution, Rebalance, distribute
-from artis_sdk.trainers.rebalance_view import plot, table
+from artis_sdk.trainers.dataset.rebalance import FAILURE_DRIVEN, NORMAL, Distribution, Rebalance, distribute
+from artis_sdk.trainers.dataset.rebalance_view import plot, table
 
 LOG = [("pay", "success", 900), ("pay", "Frozen", 90), ("pay", "Expired", 1), ("get", "success", 9)]
 

@@ -18,7 +18,7 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records import CallRecord, Outcome, Provenance, Step, ToolCall
 from artis_sdk.simulators import LLMSimulator
 from artis_sdk.simulators.form import PromptForm
-from artis_sdk.trainers.rows import FORM, RowMaker
+from artis_sdk.trainers.dataset.training_rows import FORM, RowMaker
 
 FORMS = {
     "whole": FORM,

@@ -23,7 +23,7 @@ from train_helpers import bank_log  # noqa: E402
 
 from artis_sdk.errors import TrainingError  # noqa: E402
 from artis_sdk.logs import export_parquet  # noqa: E402
-from artis_sdk.trainers.sft import TrainedAdapter  # noqa: E402
+from artis_sdk.trainers.simulator.train import TrainedAdapter  # noqa: E402
 
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16)
 CHILD = Path(__file__).with_name("train_child.py")

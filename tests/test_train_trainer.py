@@ -13,9 +13,9 @@ torch: Any = pytest.importorskip("torch")
 
 from tiny_model import Shape, hf_model  # noqa: E402
 
-from artis_sdk.trainers.sft_model import Speech, load_base  # noqa: E402
-from artis_sdk.trainers.sft_sampler import DrawSampler  # noqa: E402
-from artis_sdk.trainers.sft_settings import SFTSettings  # noqa: E402
+from artis_sdk.trainers.simulator.model import Speech, load_base  # noqa: E402
+from artis_sdk.trainers.simulator.sampler import DrawSampler  # noqa: E402
+from artis_sdk.trainers.simulator.settings import SFTSettings  # noqa: E402
 
 torch.set_num_threads(1)  # two threads on a busy machine wait for each other
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16)
@@ -47,7 +47,7 @@ def train(folder: Path, data: Any, *, micro: int = 8, stock: bool = False, epoch
     from peft import LoraConfig
     from trl import SFTTrainer
 
-    from artis_sdk.trainers.sft_trainer import SimulatorTrainer, trainer_arguments
+    from artis_sdk.trainers.simulator.trainer import SimulatorTrainer, trainer_arguments
 
     settings = SFTSettings(micro_batch=micro, learning_rate=1e-2, epochs=epochs, seed=3)
     arguments = trainer_arguments(

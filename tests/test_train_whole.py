@@ -31,8 +31,8 @@ from artis_sdk.prompts import Prompts  # noqa: E402
 from artis_sdk.records import CallRecord, Provenance, ToolCall  # noqa: E402
 from artis_sdk.session import Session  # noqa: E402
 from artis_sdk.simulators import LLMSimulator  # noqa: E402
-from artis_sdk.trainers.gguf import export_gguf  # noqa: E402
-from artis_sdk.trainers.rows import FORM, RowMaker  # noqa: E402
+from artis_sdk.trainers.dataset.training_rows import FORM, RowMaker  # noqa: E402
+from artis_sdk.trainers.export.gguf import export_gguf  # noqa: E402
 
 SECONDS = 360  # on two cores, of all tests of training together
 TEMPLATES = {"simulator_system": "Simulate.", "simulator_user": "{{ history }}\n{{ action }}"}

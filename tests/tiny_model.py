@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.trainers.gguf import WeightType, export_gguf, export_lora
+from artis_sdk.trainers.export.gguf import WeightType, export_gguf, export_lora
 
 # The pre-tokenizer of Qwen2 and Qwen3, which llama.cpp knows as `qwen2`.
 SPLIT = (

@@ -20,11 +20,11 @@ import torch
 
 from artis_sdk.errors import TrainingError
 from artis_sdk.prompts import Prompts
-from artis_sdk.trainers import sft_checkpoints
-from artis_sdk.trainers.dataset import DataSettings
-from artis_sdk.trainers.rebalance import Rebalance
-from artis_sdk.trainers.sft import TrainedAdapter, train_simulator
-from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.dataset.prepare import DataSettings
+from artis_sdk.trainers.dataset.rebalance import Rebalance
+from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
+from artis_sdk.trainers.simulator.settings import SFTSettings
+from artis_sdk.trainers.simulator.train import TrainedAdapter, train_simulator
 
 SHORT = {
     "simulator_system": "Simulate the bank.",

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Protocol
 
 import torch
 
-from artis_sdk.trainers import sft_checkpoints
+from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
 
 RESUME: Final = "run the same command with --resume"
 

@@ -14,7 +14,7 @@ from artis_sdk.evals.fidelity.predict import GROUND_TRUTH, session_of
 from artis_sdk.logs import CallLog, read_jsonl, read_parquet
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.replay import digest, history_digest
-from artis_sdk.trainers.dataset_split import Bounds, by_rank, position
+from artis_sdk.trainers.dataset.split import Bounds, by_rank, position
 
 Part = Literal["test", "validation", "train", "all"]
 

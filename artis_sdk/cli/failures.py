@@ -20,7 +20,7 @@ from artis_sdk.settings import load_object, load_settings
 from artis_sdk.tools import Toolset
 
 if TYPE_CHECKING:
-    from artis_sdk.trainers.failures_seen import SeenTool
+    from artis_sdk.trainers.failure_modes.seen import SeenTool
     from artis_sdk.trainers.generate.worlds import World
 
 Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
@@ -37,8 +37,8 @@ def failures(
 
     Without a log, or with an empty one, every mode counts as never seen.
     """
-    from artis_sdk.trainers.failures import Taxonomy
-    from artis_sdk.trainers.failures_seen import seen_failures
+    from artis_sdk.trainers.failure_modes.seen import seen_failures
+    from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 
     every = {one.name: one for world in load_worlds(tools) for one in world.tools}
     if tool is not None and tool not in every:

@@ -18,12 +18,12 @@ from artis_sdk.cli.train_agent import agent
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.prompts import Prompts
 from artis_sdk.settings import load_object
-from artis_sdk.trainers.dataset import DataSettings, Prepared
-from artis_sdk.trainers.export import Form
-from artis_sdk.trainers.gguf import WeightType
-from artis_sdk.trainers.rebalance import FAILURE_DRIVEN, NORMAL, Rebalance
-from artis_sdk.trainers.rebalance_view import table
-from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared
+from artis_sdk.trainers.dataset.rebalance import FAILURE_DRIVEN, NORMAL, Rebalance
+from artis_sdk.trainers.dataset.rebalance_view import table
+from artis_sdk.trainers.export.adapter import Form
+from artis_sdk.trainers.export.gguf import WeightType
+from artis_sdk.trainers.simulator.settings import SFTSettings
 
 app = typer.Typer(help="Train models from your own logs.", no_args_is_help=True)
 app.command("agent")(agent)
@@ -94,7 +94,7 @@ def simulator(
 
     On many GPUs: torchrun --nproc-per-node 8 -m artis_sdk.cli train simulator ... (or accelerate launch -m).
     """
-    from artis_sdk.trainers.sft import train_simulator
+    from artis_sdk.trainers.simulator.train import train_simulator
 
     with _settings():
         rebalance = Rebalance(exponent=exponent, cap=cap, target=target)
@@ -227,7 +227,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write a trained adapter in another form. The adapter folder itself is what vLLM loads."""
-    from artis_sdk.trainers.export import export as write
+    from artis_sdk.trainers.export.adapter import export as write
 
     written = write(source, out, to, weights=weights, base=base)
     if as_json:

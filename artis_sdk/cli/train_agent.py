@@ -16,7 +16,7 @@ from artis_sdk.backends import resolve
 from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.simulators.llm import LLMSimulator
-from artis_sdk.trainers.agent.examples import load_tasks
+from artis_sdk.trainers.agent.examples.registry import load_tasks
 from artis_sdk.trainers.agent.formats import FormatName
 from artis_sdk.trainers.agent.rewards import PAPER, Rewards
 from artis_sdk.trainers.agent.rollout import RolloutLimits

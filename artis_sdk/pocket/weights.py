@@ -36,6 +36,6 @@ def _there(path: Path) -> Path:
     if not path.exists():
         raise ConfigurationError(
             f"{path} is not there: this is no whole installation of artis-sdk; the weights are made by "
-            "python -m artis_sdk.pocket.train and python -m artis_sdk.pocket.ship"
+            "python -m artis_sdk.trainers.pocket.train and python -m artis_sdk.trainers.pocket.ship"
         )
     return path

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError, TrainingError
-from artis_sdk.trainers import sft_checkpoints
 from artis_sdk.trainers.agent.formats import Codec, make_format
 from artis_sdk.trainers.agent.keep import ROLLOUTS, AgentForm, RolloutLog, begin, write_agent, write_metrics
 from artis_sdk.trainers.agent.rewards import Rewards, succeeded
@@ -20,7 +19,8 @@ from artis_sdk.trainers.agent.rollout import AgentTask
 from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.worlds import RealWorlds, SandboxWorlds, SimulatorWorlds, WorldName, Worlds
 from artis_sdk.trainers.card import base_of
-from artis_sdk.trainers.sft_model import check_base, load_base
+from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
+from artis_sdk.trainers.simulator.model import check_base, load_base
 
 
 class TrainedAgent(NamedTuple):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from artis_sdk.trainers.agent.examples.lookup import CITIES, KINDS, OWNERS, THINGS, lookup_tasks
 from artis_sdk.trainers.agent.rollout import AgentTask
-from artis_sdk.trainers.agent.tasks_lookup import CITIES, KINDS, OWNERS, THINGS, lookup_tasks
 from artis_sdk.trainers.agent.turns import ANSWER, OUTPUT, THINK
 
 PROMPT: Final = "{query}\n"

@@ -18,8 +18,8 @@ from pydantic import JsonValue
 from artis_sdk.records import ToolCall
 from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.tools import GuardedTool
-from artis_sdk.trainers.failures import Taxonomy
-from artis_sdk.trainers.failures_read import FailureMode
+from artis_sdk.trainers.failure_modes.read import FailureMode
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.coverage import Coverage
 from artis_sdk.trainers.generate.hints import Hints, described, neighbours, triggers
 from artis_sdk.trainers.generate.mutation import Logged

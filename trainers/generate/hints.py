@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from artis_sdk.trainers.failures_code import Source
-from artis_sdk.trainers.failures_errors import identifiers, shapes_of_locals
-from artis_sdk.trainers.failures_shapes import Names, shape
+from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.errors import identifiers, shapes_of_locals
+from artis_sdk.trainers.failure_modes.shapes import Names, shape
 from artis_sdk.trainers.generate.values import Values
 
 _CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "add", "discard", "update", "setdefault"}

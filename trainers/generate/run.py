@@ -17,7 +17,7 @@ from artis_sdk.logs import CallLog
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import CallRecord
 from artis_sdk.tools import Toolset
-from artis_sdk.trainers.failures import Taxonomy
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate import agents, targeted
 from artis_sdk.trainers.generate.agents import Agents
 from artis_sdk.trainers.generate.coverage import Coverage

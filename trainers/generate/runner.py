@@ -21,9 +21,9 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Provenance, State, Step, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
-from artis_sdk.trainers.failures import Taxonomy
-from artis_sdk.trainers.failures_code import Source
-from artis_sdk.trainers.failures_read import FailureMode
+from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.read import FailureMode
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.tasks import Draft, Ran, Reached
 from artis_sdk.trainers.generate.trace import Line
 from artis_sdk.trainers.generate.worker import CLOCK, Act, Did, Finish, Start, Started, work

@@ -12,8 +12,8 @@ from artis_sdk.errors import BackendError
 from artis_sdk.prompts import Prompts, encode_lines, encode_step
 from artis_sdk.records import Message, Request, Step, ToolCall
 from artis_sdk.records.action_text import parse_actions
-from artis_sdk.trainers.failures_code import Source
-from artis_sdk.trainers.failures_read import FailureMode
+from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.read import FailureMode
 from artis_sdk.trainers.generate.asking import documents, run_call, shown_state
 from artis_sdk.trainers.generate.runner import Runner
 from artis_sdk.trainers.generate.tasks import Draft, Ran

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
-from artis_sdk.trainers.failures_code import Source, nested_code
+from artis_sdk.trainers.failure_modes.code import Source, nested_code
 
 Line = tuple[str, int]
 """File and line."""

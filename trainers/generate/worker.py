@@ -16,7 +16,7 @@ from artis_sdk.errors import ArtisError, SimulationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Completion, History, Outcome, Request, Role, State, Step, ToolCall
 from artis_sdk.simulators.sandbox import SandboxSimulator
-from artis_sdk.trainers.failures_code import Source
+from artis_sdk.trainers.failure_modes.code import Source
 from artis_sdk.trainers.generate.trace import Line, Trace
 from artis_sdk.trainers.generate.worlds import Change, World, changed
 

@@ -1,4 +1,4 @@
-"""`python -m artis_sdk.pocket.log`: call logs of the pocket world, for `artis train` and `artis eval`.
+"""`python -m artis_sdk.trainers.pocket.log`: call logs of the pocket world, to train and measure with.
 
 A plain log holds what an agent without advice does, or people who know the books and seldom slip. With
 generated failures it also holds what the bank refuses of every plan, and calls that were changed so that they
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from artis_sdk.logs import CallLog
-from artis_sdk.pocket.changes import changed
-from artis_sdk.pocket.lessons import Lessons
 from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.scenes import Scene
 from artis_sdk.pocket.tasks import PocketTask, tasks
 from artis_sdk.pocket.words import Part
 from artis_sdk.records import CallRecord, History, Step
+from artis_sdk.trainers.pocket.changes import changed
+from artis_sdk.trainers.pocket.lessons import Lessons
+from artis_sdk.trainers.pocket.scenes import Scene
 
 
 def records(

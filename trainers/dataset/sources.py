@@ -18,8 +18,8 @@ from artis_sdk.logs import export_parquet, read_jsonl
 from artis_sdk.logs.reader import Reader
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
-from artis_sdk.trainers.dataset_types import define_types
-from artis_sdk.trainers.duck import quoted
+from artis_sdk.trainers.dataset.duck import quoted
+from artis_sdk.trainers.dataset.types import define_types
 
 if TYPE_CHECKING:
     import duckdb

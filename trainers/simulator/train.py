@@ -15,14 +15,14 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.trained import Trained
-from artis_sdk.trainers import sft_checkpoints
 from artis_sdk.trainers.card import base_of, sha256, write_card
-from artis_sdk.trainers.dataset import DataSettings, Prepared, prepare
-from artis_sdk.trainers.dataset_split import SPLITS
-from artis_sdk.trainers.rows import RowMaker, Thoughts
-from artis_sdk.trainers.sft_model import Speech, check_base, load_base
-from artis_sdk.trainers.sft_settings import SFTSettings
-from artis_sdk.trainers.sft_tokens import form_for, write_tokens
+from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
+from artis_sdk.trainers.dataset.split import SPLITS
+from artis_sdk.trainers.dataset.training_rows import RowMaker, Thoughts
+from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
+from artis_sdk.trainers.simulator.model import Speech, check_base, load_base
+from artis_sdk.trainers.simulator.settings import SFTSettings
+from artis_sdk.trainers.simulator.tokens import form_for, write_tokens
 
 RUN: Final = "run.json"
 _TOKENS: Final = "tokens.json"
@@ -213,8 +213,8 @@ class _Run:
         from datasets import Dataset
         from peft import LoraConfig
 
-        from artis_sdk.trainers.sft_judge import exams
-        from artis_sdk.trainers.sft_trainer import SimulatorTrainer, trainer_arguments
+        from artis_sdk.trainers.simulator.judge import exams
+        from artis_sdk.trainers.simulator.trainer import SimulatorTrainer, trainer_arguments
 
         tokens = json.loads((self.out / _TOKENS).read_bytes())
         rows = {split: Dataset.from_file(str(self.out / "tokens" / f"{split}.arrow")) for split in SPLITS}

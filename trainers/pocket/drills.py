@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 from artis_sdk.pocket.chat import Segment, segments
-from artis_sdk.pocket.thoughts import added, alike, compared
 from artis_sdk.pocket.words import name
 from artis_sdk.records import Message
+from artis_sdk.trainers.pocket.thoughts import added, alike, compared
 
 
 def drill(rng: random.Random) -> list[Segment]:

@@ -8,16 +8,16 @@ from typing import Final
 
 from artis_sdk.loop.views import task_history, trajectory
 from artis_sdk.pocket.bank import Bank
-from artis_sdk.pocket.changes import changed
 from artis_sdk.pocket.chat import AT_ONCE, FORM, Segment, pocket_prompts, segments
 from artis_sdk.pocket.oracle import Oracle, Played, state_of
-from artis_sdk.pocket.scenes import Scene
 from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
-from artis_sdk.pocket.thoughts import think
 from artis_sdk.prompts import Data, call_view, encode, encode_lines, encode_spaced
 from artis_sdk.records import Attempt, History, Message, Risk, Step, Task
 from artis_sdk.simulators.answers import typed_answer
 from artis_sdk.simulators.form import Prompter
+from artis_sdk.trainers.pocket.changes import changed
+from artis_sdk.trainers.pocket.scenes import Scene
+from artis_sdk.trainers.pocket.thoughts import think
 
 NOT_ASKED: Final = "not as asked"
 DONE: Final = "Done."

@@ -69,7 +69,7 @@ def make_model(tokenizer: Any, seed: int) -> Any:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from artis_sdk.pocket.start import begin
+    from artis_sdk.trainers.pocket.start import begin
 
     torch.manual_seed(seed)
     config = LlamaConfig(

@@ -1,7 +1,7 @@
-"""`python -m artis_sdk.pocket.ship`: the weights of a run as the package carries them, with their card.
+"""`python -m artis_sdk.trainers.pocket.ship`: the weights of a run as the package carries them, with a card.
 
-Needs the train extra. Takes a folder with `base/` (of `artis_sdk.pocket.train`) and one folder a simulator
-adapter (the `--out` of `artis train simulator`).
+Needs the train extra. Takes a folder with `base/` (of `artis_sdk.trainers.pocket.train`) and one folder a
+simulator adapter (the `--out` of `artis train simulator`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, Final
 from artis_sdk.pocket.weights import ADAPTERS, ROOT
 from artis_sdk.simulators.trained import Trained
 from artis_sdk.trainers.card import sha256, versions
-from artis_sdk.trainers.export import export
-from artis_sdk.trainers.gguf import export_gguf
+from artis_sdk.trainers.export.adapter import export
+from artis_sdk.trainers.export.gguf import export_gguf
 
 BASE: Final = "artis_sdk.pocket"
 """What the shipped adapters call their base, wherever it lies."""

@@ -11,7 +11,7 @@ from artis_sdk.logs.codec import loads, read_outcome
 from artis_sdk.records import Outcome, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.simulators.answers import UnreadableAnswer, typed_entries, typed_outcome
-from artis_sdk.trainers.sft_model import Speech
+from artis_sdk.trainers.simulator.model import Speech
 
 
 class Judged(NamedTuple):

@@ -14,9 +14,9 @@ from artis_sdk.prompts import Prompts, call_view, encode, encode_step
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.look_up import LookUp
-from artis_sdk.trainers.rows import FORM, RowMaker, Thoughts, reached
-from artis_sdk.trainers.sft_model import Speech
-from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.dataset.training_rows import FORM, RowMaker, Thoughts, reached
+from artis_sdk.trainers.simulator.model import Speech
+from artis_sdk.trainers.simulator.settings import SFTSettings
 
 _SAMPLE: Final = 500  # rows by which characters are measured in tokens
 _MARGIN: Final = 0.97  # of the tokens, so that rows denser than the sample's densest fit too

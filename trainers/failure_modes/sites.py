@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from artis_sdk.records.outcome_type import HOLE, failure_text, returned_type
-from artis_sdk.trainers.failures_code import Source
-from artis_sdk.trainers.failures_errors import (
+from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.errors import (
     Handlers,
     Raised,
     caught_classes,
     exception_of,
     identifiers,
 )
-from artis_sdk.trainers.failures_shapes import Names, alternatives, shape
+from artis_sdk.trainers.failure_modes.shapes import Names, alternatives, shape
 
 Kind = Literal["raise", "return", "validator"]
 Made = Callable[[ast.Call, Names], Any]

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from artis_sdk.records import Outcome, ToolCall
 from artis_sdk.records.outcome_type import HOLE, SUCCESS, failure_text, outcome_type
-from artis_sdk.trainers.failures_read import FailureMode, Tool, ToolFailures, read_tool
+from artis_sdk.trainers.failure_modes.read import FailureMode, Tool, ToolFailures, read_tool
 
 _LEAST = 4  # literal characters that a template needs to stand for itself
 

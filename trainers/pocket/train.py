@@ -1,4 +1,4 @@
-"""`python -m artis_sdk.pocket.train`: the recipe of the pocket model. Needs the train extra.
+"""`python -m artis_sdk.trainers.pocket.train`: the recipe of the pocket model. Needs the train extra.
 
 Every step has tasks of its own, made on the spot from the step's number, so that no row is seen twice and
 a resumed run goes on exactly where it was.
@@ -18,11 +18,11 @@ from typing import Any, Final, NamedTuple
 import torch
 
 from artis_sdk.pocket.chat import Segment
-from artis_sdk.pocket.drills import drill
 from artis_sdk.pocket.families import make
-from artis_sdk.pocket.lessons import Lessons
-from artis_sdk.pocket.muon import Muon
-from artis_sdk.pocket.shape import make_model, make_tokenizer, save
+from artis_sdk.trainers.pocket.drills import drill
+from artis_sdk.trainers.pocket.lessons import Lessons
+from artis_sdk.trainers.pocket.muon import Muon
+from artis_sdk.trainers.pocket.shape import make_model, make_tokenizer, save
 
 TOKENS: Final = 4096  # of one optimizer step
 MICRO: Final = 2048  # of one forward pass, padding included

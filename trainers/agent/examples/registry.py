@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.trainers.agent.examples.lookup import lookup_tasks
+from artis_sdk.trainers.agent.examples.shop import shop_tasks
+from artis_sdk.trainers.agent.examples.sums import python_tasks
 from artis_sdk.trainers.agent.rollout import AgentTask
-from artis_sdk.trainers.agent.tasks_lookup import lookup_tasks
-from artis_sdk.trainers.agent.tasks_python import python_tasks
-from artis_sdk.trainers.agent.tasks_shop import shop_tasks
 
 _TRAIN, _HELD_OUT = 512, 128  # tasks of an example
 

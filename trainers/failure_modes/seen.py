@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from artis_sdk.records import CallRecord, Provenance
-from artis_sdk.trainers.failures import Taxonomy
-from artis_sdk.trainers.failures_read import FailureMode
-from artis_sdk.trainers.taxonomy import SUCCESS, classify
+from artis_sdk.trainers.failure_modes.outcome_types import SUCCESS, classify
+from artis_sdk.trainers.failure_modes.read import FailureMode
+from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 
 _OF_REAL_CODE = frozenset({Provenance.REAL, Provenance.SANDBOXED, Provenance.FORCED})
 

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from artis_sdk.records.outcome_type import HOLE, returned_type
 from artis_sdk.tools import GuardedTool
-from artis_sdk.trainers.failures_calls import Callees, Live, Target
-from artis_sdk.trainers.failures_code import NoSource, Source, plain_function, same_project, source_of
-from artis_sdk.trainers.failures_errors import Handlers, Raised, exception_of, shapes_of_locals, stops
-from artis_sdk.trainers.failures_shapes import Names, shape
-from artis_sdk.trainers.failures_sites import Scan, Site
-from artis_sdk.trainers.failures_validators import (
+from artis_sdk.trainers.failure_modes.calls import Callees, Live, Target
+from artis_sdk.trainers.failure_modes.code import NoSource, Source, plain_function, same_project, source_of
+from artis_sdk.trainers.failure_modes.errors import Handlers, Raised, exception_of, shapes_of_locals, stops
+from artis_sdk.trainers.failure_modes.shapes import Names, shape
+from artis_sdk.trainers.failure_modes.sites import Scan, Site
+from artis_sdk.trainers.failure_modes.validators import (
     INVALID,
     hints_of,
     model_sites,

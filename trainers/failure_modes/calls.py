@@ -10,8 +10,8 @@ from functools import cached_property
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from artis_sdk.trainers.failures_code import Source, plain_function
-from artis_sdk.trainers.failures_shapes import Names, known
+from artis_sdk.trainers.failure_modes.code import Source, plain_function
+from artis_sdk.trainers.failure_modes.shapes import Names, known
 
 _DEEPEST = 6
 _ELEMENTS = {"get", "pop", "popitem", "setdefault", "values", "items", "copy"}

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from artis_sdk.records.outcome_type import HOLE
-from artis_sdk.trainers.failures_code import Source, plain_function
-from artis_sdk.trainers.failures_sites import Site
+from artis_sdk.trainers.failure_modes.code import Source, plain_function
+from artis_sdk.trainers.failure_modes.sites import Site
 
 INVALID = "invalid_arguments"
 """The failure type of a call that its tool's own schema refuses."""

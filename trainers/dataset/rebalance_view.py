@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from rich.table import Table
 
-from artis_sdk.trainers.rebalance import Distribution
+from artis_sdk.trainers.dataset.rebalance import Distribution
 
 _SHOWN: Final = 40  # rows of the table, bars of the plot
 _WIDTH, _ROW, _LEFT, _RIGHT = 860, 30, 240, 90  # pixels

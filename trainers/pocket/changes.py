@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.oracle import Oracle
-from artis_sdk.pocket.scenes import Scene
 from artis_sdk.pocket.tasks import Call
 from artis_sdk.records import History, Step
+from artis_sdk.trainers.pocket.scenes import Scene
 
 _BAD_AMOUNTS: Final = (0, -10, -50)
 _DUPLICATE: Final = 0.15

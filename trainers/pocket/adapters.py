@@ -1,4 +1,4 @@
-"""`python -m artis_sdk.pocket.adapters`: the simulator's two adapters over the pocket base.
+"""`python -m artis_sdk.trainers.pocket.adapters`: the simulator's two adapters over the pocket base.
 
 Both are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain log
 as it is, the failure-driven one on that log with generated failures, rare outcomes drawn more often.
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from artis_sdk.pocket.chat import pocket_prompts
-from artis_sdk.pocket.log import write
-from artis_sdk.pocket.thoughts import think
 from artis_sdk.pocket.weights import ADAPTERS
-from artis_sdk.trainers.dataset import DataSettings
-from artis_sdk.trainers.rebalance import NORMAL, Rebalance
-from artis_sdk.trainers.sft import TrainedAdapter, train_simulator
-from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.dataset.prepare import DataSettings
+from artis_sdk.trainers.dataset.rebalance import NORMAL, Rebalance
+from artis_sdk.trainers.pocket.log import write
+from artis_sdk.trainers.pocket.thoughts import think
+from artis_sdk.trainers.simulator.settings import SFTSettings
+from artis_sdk.trainers.simulator.train import TrainedAdapter, train_simulator
 
 SLIPS: Final = 0.05
 """Of the plain log's turns: it is of people who know the books, as real logs hold few failures."""
@@ -75,7 +75,9 @@ def _tell(progress: Any) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="folder with base/, of artis_sdk.pocket.train --out RUN/base")
+    parser.add_argument(
+        "run", type=Path, help="folder with base/, of artis_sdk.trainers.pocket.train --out RUN/base"
+    )
     parser.add_argument("--only", choices=ADAPTERS)
     parser.add_argument("--rows", type=int, default=10000, help="drawn for each adapter")
     parser.add_argument("--rate", type=float, default=4e-3)

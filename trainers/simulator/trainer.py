@@ -11,10 +11,10 @@ from pyarrow.compute import list_value_length
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from artis_sdk.trainers.sft_judge import Exam, Judged, judge
-from artis_sdk.trainers.sft_model import Speech
-from artis_sdk.trainers.sft_sampler import DrawSampler
-from artis_sdk.trainers.sft_settings import SFTSettings
+from artis_sdk.trainers.simulator.judge import Exam, Judged, judge
+from artis_sdk.trainers.simulator.model import Speech
+from artis_sdk.trainers.simulator.sampler import DrawSampler
+from artis_sdk.trainers.simulator.settings import SFTSettings
 from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
 
 _CHECKPOINTS_KEPT: Final = 3  # the best, the newest, and the one before until the newest is whole

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from artis_sdk.errors import ConfigurationError, MissingExtraError
-from artis_sdk.trainers.gguf_arch import Arch
-from artis_sdk.trainers.gguf_tensors import StoredTensor, stored_tensors
-from artis_sdk.trainers.gguf_tokenizer import write_tokenizer
+from artis_sdk.trainers.export.architectures import Arch
+from artis_sdk.trainers.export.tensors import StoredTensor, stored_tensors
+from artis_sdk.trainers.export.tokenizer import write_tokenizer
 
 if TYPE_CHECKING:
     import gguf

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from artis_sdk.errors import MissingExtraError, TrainingError
 from artis_sdk.simulators.trained import FILE, Trained
-from artis_sdk.trainers.gguf import WeightType, export_gguf, export_lora
+from artis_sdk.trainers.export.gguf import WeightType, export_gguf, export_lora
 
 Form = Literal["merged", "gguf", "gguf-lora"]
 _BESIDE: Final = (FILE, "card.json")

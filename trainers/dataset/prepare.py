@@ -18,12 +18,12 @@ from artis_sdk.errors import TrainingError
 from artis_sdk.logs import read_parquet
 from artis_sdk.records import CallRecord
 from artis_sdk.records.calls import FROZEN
-from artis_sdk.trainers.dataset_sources import open_source
-from artis_sdk.trainers.dataset_split import SPLITS, Bounds, Split, by_rank, position_sql
-from artis_sdk.trainers.duck import quoted, scratch
-from artis_sdk.trainers.rebalance import FAILURE_DRIVEN, Cell, Distribution, Rebalance, distribute
-from artis_sdk.trainers.rebalance_view import plot
-from artis_sdk.trainers.rows import TRAINABLE
+from artis_sdk.trainers.dataset.duck import quoted, scratch
+from artis_sdk.trainers.dataset.rebalance import FAILURE_DRIVEN, Cell, Distribution, Rebalance, distribute
+from artis_sdk.trainers.dataset.rebalance_view import plot
+from artis_sdk.trainers.dataset.sources import open_source
+from artis_sdk.trainers.dataset.split import SPLITS, Bounds, Split, by_rank, position_sql
+from artis_sdk.trainers.dataset.training_rows import TRAINABLE
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from artis_sdk.records.outcome_type import HOLE
-from artis_sdk.trainers.failures_shapes import Names, shape
+from artis_sdk.trainers.failure_modes.shapes import Names, shape
 
 Handlers = tuple[ast.ExceptHandler, ...]
 
