@@ -1,7 +1,7 @@
 """Model backends, one file an engine. Importing this loads no engine's SDK."""
 
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.registry import resolve
-from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.contracts import Backend
 

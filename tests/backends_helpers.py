@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from artis_sdk.backends.anthropic import AnthropicBackend
-from artis_sdk.backends.hosted import HostedBackend
+from artis_sdk.backends.hosted.base import HostedBackend
 from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.records import Message, Request, ToolCall, ToolSpec
 

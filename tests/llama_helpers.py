@@ -9,8 +9,8 @@ from typing import Any
 
 import tiny_model
 
-from artis_sdk.backends.llama.running import Running
 from artis_sdk.backends.llama_cpp import LlamaCppBackend
+from artis_sdk.backends.llama_cpp.running import Running
 from artis_sdk.records import Message, Request
 
 

@@ -18,9 +18,9 @@ from fault_server import Handler, Reply, Seen, answer, error, serving, streamed
 
 from artis_sdk import errors
 from artis_sdk.backends.anthropic import AnthropicBackend
-from artis_sdk.backends.hosted import HostedBackend
+from artis_sdk.backends.hosted.base import HostedBackend
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.openai import OpenAIBackend
-from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.records import Completion, Message, Request
 
 KEY = "sk-very-secret-0123456789"

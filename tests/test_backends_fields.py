@@ -18,11 +18,11 @@ from backends_helpers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artis_sdk.backends import anthropic_wire
 from artis_sdk.backends.anthropic import AnthropicBackend
-from artis_sdk.backends.hosted import HostedBackend
+from artis_sdk.backends.anthropic import wire as anthropic_wire
+from artis_sdk.backends.hosted.base import HostedBackend
+from artis_sdk.backends.hosted.wire import encode, read_call, safe_id, safe_name
 from artis_sdk.backends.openai import OpenAIBackend
-from artis_sdk.backends.wire import encode, read_call, safe_id, safe_name
 from artis_sdk.records import Message
 
 # --- what each API gets -----------------------------------------------------------------------

@@ -18,11 +18,12 @@ import pytest
 from fault_server import Reply, Seen, Server, agent, answer, error, serving, streamed
 
 from artis_sdk import errors
-from artis_sdk.backends import conformance, resolve
+from artis_sdk.backends import resolve
 from artis_sdk.backends.anthropic import AnthropicBackend
-from artis_sdk.backends.hosted import HostedBackend
+from artis_sdk.backends.conformance import suite as conformance
+from artis_sdk.backends.hosted.base import HostedBackend
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.openai import OpenAIBackend
-from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.records import Message, Request, ToolCall, ToolSpec
 
 HELLO = Request(messages=(Message(role="user", content="hello"),))

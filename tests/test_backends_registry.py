@@ -67,7 +67,7 @@ def test_a_missing_sdk_is_answered_by_its_install_line(
     prefix: str, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, prefix if missing == "sdk" else "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "artis_sdk.backends.http", raising=False)
+    monkeypatch.delitem(sys.modules, "artis_sdk.backends.hosted.http", raising=False)
     with pytest.raises(MissingExtraError) as caught:
         resolve(f"{prefix}:m", api_key="k")
     assert str(caught.value).endswith(f'pip install "artis-sdk[{prefix}]"')

@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from artis_sdk.backends import ScriptedBackend, conformance, resolve
+from artis_sdk.backends import ScriptedBackend, resolve
+from artis_sdk.backends.conformance import suite as conformance
 from artis_sdk.backends.scripted import Reply
 from artis_sdk.errors import BackendClosed, ConfigurationError, RateLimited
 from artis_sdk.records import Capabilities, Completion, Message, Request, ToolCall, ToolSpec

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from artis_sdk import errors
 from artis_sdk.backends.anthropic import AnthropicBackend
-from artis_sdk.backends.hosted import HostedBackend
+from artis_sdk.backends.hosted.base import HostedBackend
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.openai import OpenAIBackend
-from artis_sdk.backends.retry import RetryPolicy
 from artis_sdk.records import Completion, Message, Request
 
 HELLO = Request(messages=(Message(role="user", content="hello"),))

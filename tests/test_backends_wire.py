@@ -24,10 +24,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from artis_sdk.backends import anthropic_wire, openai_wire
-from artis_sdk.backends.hosted import HostedBackend
-from artis_sdk.backends.sse import events
-from artis_sdk.backends.wire import is_closed
+from artis_sdk.backends.anthropic import wire as anthropic_wire
+from artis_sdk.backends.hosted.base import HostedBackend
+from artis_sdk.backends.hosted.sse import events
+from artis_sdk.backends.hosted.wire import is_closed
+from artis_sdk.backends.openai import wire as openai_wire
 from artis_sdk.records import Completion, Message, Request, ToolCall
 
 # --- there and back ---------------------------------------------------------------------------

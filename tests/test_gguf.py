@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tiny_model
 
-from artis_sdk.backends.llama.header import read_header
+from artis_sdk.backends.llama_cpp.header import read_header
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.trainers.export.gguf import export_gguf, export_lora
 

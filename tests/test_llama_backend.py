@@ -15,11 +15,11 @@ import pytest
 import tiny_model
 from llama_helpers import ask, endless, opened, running
 
-from artis_sdk.backends.llama import context as context_module
-from artis_sdk.backends.llama import scheduler as scheduling
-from artis_sdk.backends.llama.context import Context
-from artis_sdk.backends.llama.scheduler import Scheduler
 from artis_sdk.backends.llama_cpp import LlamaCppBackend
+from artis_sdk.backends.llama_cpp import context as context_module
+from artis_sdk.backends.llama_cpp import scheduler as scheduling
+from artis_sdk.backends.llama_cpp.context import Context
+from artis_sdk.backends.llama_cpp.scheduler import Scheduler
 from artis_sdk.backends.registry import resolve
 from artis_sdk.errors import (
     BackendClosed,

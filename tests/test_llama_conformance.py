@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tiny_model
 
-from artis_sdk.backends import conformance
+from artis_sdk.backends.conformance import suite as conformance
 from artis_sdk.backends.llama_cpp import LlamaCppBackend
 from artis_sdk.errors import ConfigurationError
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artis_sdk.backends.llama.header import read_header
-from artis_sdk.backends.llama.hub import HubFile, find_model
-from artis_sdk.backends.llama.slots import WORTH_SHARING, Place, Slots, Wait, common_prefix
-from artis_sdk.backends.llama.text import TextStream
+from artis_sdk.backends.llama_cpp.header import read_header
+from artis_sdk.backends.llama_cpp.hub import HubFile, find_model
+from artis_sdk.backends.llama_cpp.slots import WORTH_SHARING, Place, Slots, Wait, common_prefix
+from artis_sdk.backends.llama_cpp.text import TextStream
 from artis_sdk.errors import ConfigurationError
 
 np = pytest.importorskip("numpy")

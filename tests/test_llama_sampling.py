@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artis_sdk.backends.llama.context import DecodeFailed
-from artis_sdk.backends.llama.sampling import Sampler
+from artis_sdk.backends.llama_cpp.context import DecodeFailed
+from artis_sdk.backends.llama_cpp.sampling import Sampler
 
 np = pytest.importorskip("numpy")
 

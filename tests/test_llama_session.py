@@ -13,9 +13,9 @@ from engine_sessions import Brief, cancel_sessions, check_plan, rehearsed, sessi
 from llama_helpers import opened, running
 from vllm_helpers import descendants
 
-from artis_sdk.backends.llama import context as context_module
-from artis_sdk.backends.llama.context import DecodeFailed
-from artis_sdk.backends.llama.model import Model
+from artis_sdk.backends.llama_cpp import context as context_module
+from artis_sdk.backends.llama_cpp.context import DecodeFailed
+from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.errors import BackendClosed, EngineDead
 from artis_sdk.records import Message, Request, Role
 

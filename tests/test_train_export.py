@@ -18,8 +18,8 @@ torch: Any = pytest.importorskip("torch")
 
 from tiny_model import gguf_model, hf_model, lora_adapter  # noqa: E402
 
-from artis_sdk.backends.llama_cpp import LlamaCppBackend  # noqa: E402
-from artis_sdk.backends.vllm import VLLMBackend  # noqa: E402
+from artis_sdk.backends.llama_cpp.backend import LlamaCppBackend  # noqa: E402
+from artis_sdk.backends.vllm.backend import VLLMBackend  # noqa: E402
 from artis_sdk.errors import TrainingError  # noqa: E402
 from artis_sdk.prompts import Prompts  # noqa: E402
 from artis_sdk.records import Message, Request  # noqa: E402

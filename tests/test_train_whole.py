@@ -18,7 +18,7 @@ from tiny_model import Shape, hf_model  # noqa: E402
 from train_helpers import bank_log  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
-from artis_sdk.backends.llama_cpp import LlamaCppBackend  # noqa: E402
+from artis_sdk.backends.llama_cpp.backend import LlamaCppBackend  # noqa: E402
 from artis_sdk.backends.scripted import ScriptedBackend  # noqa: E402
 from artis_sdk.cli.app import app  # noqa: E402
 from artis_sdk.evals.fidelity.measure import measure  # noqa: E402

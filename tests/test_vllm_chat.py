@@ -11,10 +11,10 @@ import pytest
 from vllm_helpers import START, THEIR_WARNINGS, ask, model
 
 from artis_sdk.backends.vllm import VLLMBackend
-from artis_sdk.backends.vllm_arguments import no_device
-from artis_sdk.backends.vllm_chat import Chat
-from artis_sdk.backends.vllm_engine import Engine
-from artis_sdk.backends.vllm_serve import serve_command
+from artis_sdk.backends.vllm.arguments import no_device
+from artis_sdk.backends.vllm.engine import Engine
+from artis_sdk.backends.vllm.serve import serve_command
+from artis_sdk.backends.vllm.translate import Chat
 from artis_sdk.errors import ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
 

@@ -17,7 +17,8 @@ import pytest
 import pytest_asyncio
 from vllm_helpers import ENGINE_ARGS, START, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
 
-from artis_sdk.backends import conformance, resolve
+from artis_sdk.backends import resolve
+from artis_sdk.backends.conformance import suite as conformance
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.errors import (
     BackendClosed,

@@ -17,7 +17,7 @@ from engine_sessions import Brief, rehearsing_tasks, session, thread_names
 from vllm_helpers import START, all_gone, ask, descendants, engine_processes, free_port, serve_command
 
 from artis_sdk.backends import resolve, vllm_watch
-from artis_sdk.backends.retry import RetryPolicy
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.errors import ConnectionLost, ServerFailed
 from artis_sdk.records import Request
 

@@ -15,10 +15,10 @@ import pytest
 from typer.testing import CliRunner
 from vllm_helpers import alive, descendants
 
-from artis_sdk.backends import vllm_serve
-from artis_sdk.backends.vllm_arguments import environment, flags, lora_arguments
-from artis_sdk.backends.vllm_serve import Server, running, serve, serve_command, server
-from artis_sdk.backends.vllm_tools import guess_tool_parser, template_of, with_few_blanks
+from artis_sdk.backends.vllm import serve as vllm_serve
+from artis_sdk.backends.vllm.arguments import environment, flags, lora_arguments
+from artis_sdk.backends.vllm.serve import Server, running, serve, serve_command, server
+from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, template_of, with_few_blanks
 from artis_sdk.cli import serve as cli_serve
 from artis_sdk.cli.app import app
 from artis_sdk.errors import BackendTimeout, ConfigurationError, EngineDead, MissingExtraError

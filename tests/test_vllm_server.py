@@ -16,8 +16,9 @@ import pytest_asyncio
 from engine_sessions import cancel_sessions, check_plan, rehearsed, rehearsing_tasks, thread_names
 from vllm_helpers import ENGINE_ARGS, START, all_gone, ask, descendants, free_port, serve_command
 
-from artis_sdk.backends import Backend, conformance, resolve
-from artis_sdk.backends.retry import RetryPolicy
+from artis_sdk.backends import Backend, resolve
+from artis_sdk.backends.conformance import suite as conformance
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.errors import (
     ArtisError,
     AuthenticationFailed,

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from artis_sdk.backends.vllm_serve import serve as serve_until_asked
-from artis_sdk.backends.vllm_serve import server
+from artis_sdk.backends.vllm.serve import serve as serve_until_asked
+from artis_sdk.backends.vllm.serve import server
 from artis_sdk.cli.output import errors, print_json
 from artis_sdk.errors import ConfigurationError
 

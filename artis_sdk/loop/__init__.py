@@ -1,1 +1,1 @@
-
+"""The loop: attempts in simulation, their judges, the recommendation, and the strategies."""

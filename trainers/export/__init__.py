@@ -1,0 +1,1 @@
+"""Ways out of an adapter: merged weights, and GGUF files for llama.cpp."""

@@ -1,0 +1,1 @@
+"""The recipe of the pocket model: its lessons, its base, its simulators' adapters."""

@@ -1,0 +1,1 @@
+"""Training a simulator: supervised fine-tuning of an adapter on the rows of a call log."""

@@ -1,0 +1,1 @@
+"""The commit journal: intent before a real call, outcome after it."""

@@ -1,0 +1,1 @@
+"""Benchmarks: what rehearsal is worth on whole tasks."""

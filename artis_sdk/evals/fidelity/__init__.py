@@ -1,0 +1,1 @@
+"""Fidelity of simulators: predictions of held-out calls, scored and reported."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from artis_sdk.backends.retry import retry_after
+from artis_sdk.backends.hosted.retry import retry_after
 from artis_sdk.errors import (
     AuthenticationFailed,
     BackendError,

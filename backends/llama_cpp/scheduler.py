@@ -18,10 +18,10 @@ import time
 from collections.abc import Iterable
 from typing import Literal
 
-from artis_sdk.backends.llama.context import Aborted, Context, DecodeFailed, NoRoom, Span
-from artis_sdk.backends.llama.job import Generated, Job
-from artis_sdk.backends.llama.model import Model
-from artis_sdk.backends.llama.slots import Slots, Wait
+from artis_sdk.backends.llama_cpp.context import Aborted, Context, DecodeFailed, NoRoom, Span
+from artis_sdk.backends.llama_cpp.job import Generated, Job
+from artis_sdk.backends.llama_cpp.model import Model
+from artis_sdk.backends.llama_cpp.slots import Slots, Wait
 from artis_sdk.errors import BackendClosed, BackendError, ContextOverflow, EngineDead
 
 _TURN = 0.05  # seconds of one adapter's batches while others wait for theirs

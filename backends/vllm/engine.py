@@ -14,7 +14,7 @@ from traceback import walk_tb
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from artis_sdk.backends.vllm_arguments import (
+from artis_sdk.backends.vllm.arguments import (
     default_arguments,
     engine_environment,
     environment,

@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.openai import OpenAIBackend
-from artis_sdk.backends.vllm_chat import Chat
-from artis_sdk.backends.vllm_engine import Engine
-from artis_sdk.backends.vllm_tools import guess_tool_parser, schema_tag, template_of
-from artis_sdk.backends.wire import Remembered, encode
+from artis_sdk.backends.hosted.wire import Remembered, encode
+from artis_sdk.backends.openai.completions import OpenAIBackend
+from artis_sdk.backends.vllm.engine import Engine
+from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, schema_tag, template_of
+from artis_sdk.backends.vllm.translate import Chat
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request, new_id

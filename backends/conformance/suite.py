@@ -4,7 +4,7 @@ A model with random weights answers gibberish, so no check looks at meaning: eac
 holds for any model (the schema is held, a stop string is absent, the same seed gives the same text).
 What a backend's capabilities say no to is skipped with that reason. With pytest:
 
-    from artis_sdk.backends import conformance
+    from artis_sdk.backends.conformance import suite as conformance
 
     @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
     async def test_my_backend(check):
@@ -25,7 +25,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from artis_sdk.backends.conformance_laws import (
+from artis_sdk.backends.conformance.laws import (
     TOOLS,
     Check,
     Make,

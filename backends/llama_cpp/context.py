@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from artis_sdk.backends.llama.library import library, refusals
-from artis_sdk.backends.llama.model import Model
+from artis_sdk.backends.llama_cpp.library import library, refusals
+from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:

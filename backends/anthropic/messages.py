@@ -10,16 +10,16 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from artis_sdk.backends.anthropic_wire import (
+from artis_sdk.backends.anthropic.wire import (
     StreamedMessage,
     conversation,
     message_fragment,
     read_completion,
     tools_json,
 )
-from artis_sdk.backends.hosted import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
-from artis_sdk.backends.retry import RetryPolicy
-from artis_sdk.backends.wire import Remembered, encode, fragments, is_closed
+from artis_sdk.backends.hosted.base import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.retry import RetryPolicy
+from artis_sdk.backends.hosted.wire import Remembered, encode, fragments, is_closed
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
@@ -117,7 +117,7 @@ class AnthropicBackend(HostedBackend):
     def headers(self) -> Mapping[str, str]:
         import anthropic
 
-        from artis_sdk.backends.http import sdk_headers
+        from artis_sdk.backends.hosted.http import sdk_headers
 
         return sdk_headers(
             anthropic.AsyncAnthropic,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from artis_sdk.backends.wire import (
+from artis_sdk.backends.hosted.wire import (
     MISREAD,
     NotACompletion,
     arguments_object,

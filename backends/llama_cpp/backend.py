@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.llama.header import Header, read_header
-from artis_sdk.backends.llama.hub import find_model
-from artis_sdk.backends.llama.running import Running, Settings
+from artis_sdk.backends.llama_cpp.header import Header, read_header
+from artis_sdk.backends.llama_cpp.hub import find_model
+from artis_sdk.backends.llama_cpp.running import Running, Settings
 from artis_sdk.backends.tool_text import detect
 from artis_sdk.errors import BackendClosed, BackendError, ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request

@@ -10,13 +10,13 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from artis_sdk.backends.llama.context import DecodeFailed
+from artis_sdk.backends.llama_cpp.context import DecodeFailed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from artis_sdk.backends.llama.grammar import Matcher
+    from artis_sdk.backends.llama_cpp.grammar import Matcher
 
 _BLOCK = 512
 

@@ -22,14 +22,14 @@ from urllib.request import ProxyHandler, build_opener
 
 from pydantic_core import to_json
 
-from artis_sdk.backends.vllm_arguments import (
+from artis_sdk.backends.vllm.arguments import (
     default_arguments,
     engine_environment,
     flags,
     lora_arguments,
     no_device,
 )
-from artis_sdk.backends.vllm_tools import guess_tool_parser, template_of
+from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, template_of
 from artis_sdk.errors import BackendTimeout, ConfigurationError, EngineDead, MissingExtraError
 
 HEALTH_EVERY = 0.5  # seconds

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from artis_sdk.backends.wire import (
+from artis_sdk.backends.hosted.wire import (
     MISREAD,
     NotACompletion,
     arguments_object,

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from artis_sdk.backends import failures
-from artis_sdk.backends.retry import RetryPolicy
-from artis_sdk.backends.sse import events
-from artis_sdk.backends.wire import MISREAD
+from artis_sdk.backends.hosted import http_errors as failures
+from artis_sdk.backends.hosted.retry import RetryPolicy
+from artis_sdk.backends.hosted.sse import events
+from artis_sdk.backends.hosted.wire import MISREAD
 from artis_sdk.errors import (
     BackendClosed,
     BackendError,
@@ -27,7 +27,7 @@ from artis_sdk.errors import (
 from artis_sdk.records import Capabilities, Completion, Request
 
 if TYPE_CHECKING:
-    from artis_sdk.backends.http import Answer
+    from artis_sdk.backends.hosted.http import Answer
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class HostedBackend(ABC):
         self._closed = False
         try:
             headers = self.headers()
-            from artis_sdk.backends.http import HttpClient
+            from artis_sdk.backends.hosted.http import HttpClient
         except ModuleNotFoundError:
             raise MissingExtraError(name, self.extra) from None
         self._http = HttpClient(name, headers, max_concurrency)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from artis_sdk.backends import tool_text
-from artis_sdk.backends.openai_wire import message_json, tools_json
+from artis_sdk.backends.hosted.wire import read_call
+from artis_sdk.backends.openai.wire import message_json, tools_json
 from artis_sdk.backends.tool_text import ToolFormat
-from artis_sdk.backends.vllm_tools import FORMATS, guess_tool_parser, schema_tag, with_few_blanks
-from artis_sdk.backends.wire import read_call
+from artis_sdk.backends.vllm.tool_parsers import FORMATS, guess_tool_parser, schema_tag, with_few_blanks
 from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import (
     Completion,

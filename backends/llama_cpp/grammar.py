@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from artis_sdk.backends.llama.model import Model
+from artis_sdk.backends.llama_cpp.model import Model
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from artis_sdk.backends.hosted import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
-from artis_sdk.backends.openai_wire import (
+from artis_sdk.backends.hosted.base import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.retry import RetryPolicy
+from artis_sdk.backends.hosted.wire import Remembered, fragments, is_closed
+from artis_sdk.backends.openai.wire import (
     StreamedCompletion,
     message_json,
     read_completion,
     schema_json,
     tools_json,
 )
-from artis_sdk.backends.retry import RetryPolicy
-from artis_sdk.backends.wire import Remembered, fragments, is_closed
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
@@ -129,7 +129,7 @@ class OpenAIBackend(HostedBackend):
     def headers(self) -> Mapping[str, str]:
         import openai
 
-        from artis_sdk.backends.http import sdk_headers
+        from artis_sdk.backends.hosted.http import sdk_headers
 
         return sdk_headers(
             openai.AsyncOpenAI,

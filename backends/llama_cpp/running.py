@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.llama.chat import Chat
-from artis_sdk.backends.llama.context import Context
-from artis_sdk.backends.llama.grammar import GrammarRefused, Grammars, Matcher
-from artis_sdk.backends.llama.header import Header
-from artis_sdk.backends.llama.job import Generated, Job
-from artis_sdk.backends.llama.model import Model
-from artis_sdk.backends.llama.sampling import Sampler
-from artis_sdk.backends.llama.scheduler import Scheduler
-from artis_sdk.backends.llama.slots import Slots
-from artis_sdk.backends.llama.text import TextStream
+from artis_sdk.backends.llama_cpp.chat_template import Chat
+from artis_sdk.backends.llama_cpp.context import Context
+from artis_sdk.backends.llama_cpp.grammar import GrammarRefused, Grammars, Matcher
+from artis_sdk.backends.llama_cpp.header import Header
+from artis_sdk.backends.llama_cpp.job import Generated, Job
+from artis_sdk.backends.llama_cpp.model import Model
+from artis_sdk.backends.llama_cpp.sampling import Sampler
+from artis_sdk.backends.llama_cpp.scheduler import Scheduler
+from artis_sdk.backends.llama_cpp.slots import Slots
+from artis_sdk.backends.llama_cpp.text import TextStream
 from artis_sdk.backends.tool_text import MARKS, ToolFormat, grammar, parse
 from artis_sdk.errors import (
     BackendClosed,

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.llama.header import read_header
-from artis_sdk.backends.llama.library import library, refusals
+from artis_sdk.backends.llama_cpp.header import read_header
+from artis_sdk.backends.llama_cpp.library import library, refusals
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 
 _PIECE_BYTES = 256  # longer pieces are read with a second call

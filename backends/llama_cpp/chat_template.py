@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from artis_sdk.backends.llama.model import Model
+from artis_sdk.backends.hosted.wire import arguments_object
+from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.backends.tool_text import ToolFormat, detect, mistral_id, text_format_prompt
-from artis_sdk.backends.wire import arguments_object
 from artis_sdk.errors import ConfigurationError, RequestRejected
 from artis_sdk.records import Message, Request
 

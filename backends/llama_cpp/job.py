@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from artis_sdk.backends.llama.sampling import Sampler
-from artis_sdk.backends.llama.slots import Slot
-from artis_sdk.backends.llama.text import TextStream
+from artis_sdk.backends.llama_cpp.sampling import Sampler
+from artis_sdk.backends.llama_cpp.slots import Slot
+from artis_sdk.backends.llama_cpp.text import TextStream
 from artis_sdk.errors import BackendError
 
 if TYPE_CHECKING:

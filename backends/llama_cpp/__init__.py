@@ -1,0 +1,5 @@
+"""llama.cpp in this program, below its high-level API: one thread decodes many sequences in one context."""
+
+from artis_sdk.backends.llama_cpp.backend import LlamaCppBackend
+
+__all__ = ["LlamaCppBackend"]
