@@ -52,7 +52,7 @@ _WHERE = {
     "Toolset": "tools",
     "Trust": "simulators.trust",
     "WeightedBestOfN": "loop.strategies",
-    "capture": "captures",
+    "capture": "logs.capture",
     "guarded_tool": "tools",
     "resolve": "backends",
 }

@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-import tiny_model
+from helpers import tiny_model
 from llama_contenders import CONTENDERS, Case, Turn
 
 SHAPES = {

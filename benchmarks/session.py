@@ -29,7 +29,7 @@ from artis_sdk import Direct, Risk, Session, Toolset, guarded_tool, resolve
 from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import Backend
 
-SERVER = Path(__file__).parent.parent / "tests" / "fault_server.py"
+TESTS = Path(__file__).parent.parent / "tests"
 QUERY = "Look at everything there is, then say that you are done."
 
 
@@ -50,9 +50,19 @@ class Server:
     """The scripted server, in a process of its own."""
 
     def __init__(self, calls: int, delay: float) -> None:
-        command = [sys.executable, str(SERVER), "--port", "0", "--calls", str(calls), "--delay", str(delay)]
+        command = [
+            sys.executable,
+            "-m",
+            "helpers.fault_server",
+            "--port",
+            "0",
+            "--calls",
+            str(calls),
+            "--delay",
+            str(delay),
+        ]
         command += ["--tool", "look", "--arguments", '{"place": "there"}']
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.base_url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/v1"
 

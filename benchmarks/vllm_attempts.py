@@ -23,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import psutil
-import tiny_model
+from helpers import tiny_model
 
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.records import Completion, Message, Request

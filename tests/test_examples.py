@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from fault_server import agent, serving
+from helpers.fault_server import agent, serving
 
 ROOT = Path(__file__).parent.parent
 

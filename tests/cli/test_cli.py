@@ -1,0 +1,165 @@
+"""The `artis` command, as a process, against a scripted server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.fault_server import Server, agent, serving
+
+pytestmark = pytest.mark.slow
+
+BANK = '''
+from pathlib import Path
+
+from artis_sdk import Risk, Toolset, guarded_tool
+
+FILE = Path("sent.txt")
+
+
+class Desk:
+    @guarded_tool(risk=Risk.IRREVERSIBLE)
+    def pay(self, target: str, amount: int) -> dict:
+        """Send money."""
+        before = FILE.read_text() if FILE.exists() else ""
+        FILE.write_text(f"{before}{target} {amount}\\n")
+        return {"sent": amount}
+
+
+tools = Toolset.from_object(Desk())
+'''
+SIMULATED = json.dumps({"outputs": [{"ok": True, "value": {"sent": 5}}]})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "cli_bank.py").write_text(BANK)
+    return tmp_path
+
+
+def write_settings(folder: Path, server: Server, **more: Any) -> None:
+    settings = {
+        "agent": "openai:scripted",
+        "simulator": "openai:scripted",
+        "tools": "cli_bank:tools",
+        "attempts": 2,
+        "log": "calls.db",
+        **more,
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    lines += ['[backends."openai:scripted"]', f'base_url = "{server.base_url}"', 'api_key = "sk-secret"']
+    (folder / "artis.toml").write_text("\n".join(lines) + "\n")
+
+
+def paying() -> Any:
+    return agent(1, "pay", {"target": "Bob", "amount": 5}, schema_reply=SIMULATED)
+
+
+async def artis(folder: Path, *arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTIS_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "artis_sdk.cli",
+        *arguments,
+        cwd=folder,
+        env=environment | {"COLUMNS": "200", "NO_COLOR": "1"},
+        stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(stdin.encode() if stdin else None), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_rehearse_then_run_the_saved_plan_once(folder: Path) -> None:
+    async with serving(paying()) as server:
+        write_settings(folder, server)
+        code, out, err = await artis(folder, "rehearse", "Send Bob 5.", "--save", "plan.json")
+        assert code == 0, err
+        assert not (folder / "sent.txt").exists(), "a rehearsal paid"
+        assert "pay(" in out
+        assert "artis run --plan plan.json" in err
+        code, out, err = await artis(folder, "run", "--plan", "plan.json", "--yes", "--json")
+        assert code == 0, err
+        result = json.loads(out)
+        assert [call["outcome"]["provenance"] for call in result["calls"]] == ["real"]
+        assert (folder / "sent.txt").read_text() == "Bob 5\n"
+        code, out, err = await artis(folder, "run", "--plan", "plan.json", "--yes", "--json")
+        assert (code, json.loads(out)["error"]) == (2, "CommitRefused")
+        assert (folder / "sent.txt").read_text() == "Bob 5\n"
+        assert "sk-secret" not in out + err
+
+
+async def test_a_commit_is_not_made_when_nobody_can_be_asked(folder: Path) -> None:
+    async with serving(paying()) as server:
+        write_settings(folder, server)
+        code, _, err = await artis(folder, "run", "Send Bob 5.")
+    assert code == 2
+    assert "--yes" in err
+    assert not (folder / "sent.txt").exists()
+
+
+async def test_logs_show_counts_export_and_import(folder: Path) -> None:
+    async with serving(paying()) as server:
+        write_settings(folder, server, strategy="direct")
+        code, _, err = await artis(folder, "run", "Send Bob 5.", "--yes")
+        assert code == 0, err
+    code, out, _ = await artis(folder, "logs", "show", "--json")
+    (record,) = json.loads(out)
+    assert record["call"]["arguments"] == {"target": "Bob", "amount": 5}
+    code, out, _ = await artis(folder, "logs", "counts")
+    assert code == 0
+    assert "success" in out
+    assert (await artis(folder, "logs", "export", "calls.jsonl"))[0] == 0
+    code, out, err = await artis(folder, "logs", "import", "calls.jsonl", "--log", "other.db", "--json")
+    imported = json.loads(out)
+    assert (imported["records"], imported["skipped"]) == (1, []), err
+    code, out, _ = await artis(folder, "logs", "show", "--log", "other.db", "--json")
+    assert json.loads(out) == [record]
+
+
+async def test_recover_finds_nothing_after_a_clean_run(folder: Path) -> None:
+    async with serving(paying()) as server:
+        write_settings(folder, server, strategy="direct")
+        assert (await artis(folder, "run", "Send Bob 5.", "--yes"))[0] == 0
+        code, out, _ = await artis(folder, "recover", "--json")
+    assert (code, json.loads(out)) == (0, [])
+
+
+async def test_doctor_asks_the_configured_backend(folder: Path) -> None:
+    async with serving(agent(0, "pay", {})) as server:
+        write_settings(folder, server)
+        code, out, err = await artis(folder, "doctor", "--json")
+        assert code == 0, err
+        found = json.loads(out)
+        assert found["backends"][0]["backend"] == "openai:scripted"
+        assert found["ok"]
+    code, out, _ = await artis(folder, "doctor", "--json")  # the server is gone
+    assert code == 1
+    assert not json.loads(out)["backends"][0]["ok"]
+    assert "sk-secret" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rehearse", "x"), "ARTIS_TOOLS"),
+        (("run",), "--plan"),
+        (("logs", "show"), "ARTIS_LOG"),
+        (("rehearse", "x", "--tools", "no_such_module"), "no_such_module"),
+    ],
+)
+async def test_what_is_missing_is_said_in_one_line(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    code, out, err = await artis(folder, *arguments)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in out + err

@@ -1,0 +1,313 @@
+"""The commit journal: what it holds, and for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from helpers.commit import OK, intent
+
+from artis_sdk.commit.journal.schema import CallState, JournaledCall
+from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.errors import CommitRefused, JournalError
+from artis_sdk.records import Outcome, Provenance, Risk
+
+
+def only(journal: Journal) -> JournaledCall:
+    (call,) = journal.calls()
+    return call
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    journal = Journal(tmp_path / "deep" / "journal.db")
+    yield journal
+    await journal.aclose()
+
+
+async def test_a_call_is_there_before_and_after_its_outcome(journal: Journal) -> None:
+    assert await journal.begin_plan("p") == 0
+    assert await journal.begin(intent()) == "p:0"
+    begun = only(journal)
+    assert (begun.state, begun.outcome, begun.ended, begun.running) == (CallState.INTENT, None, None, True)
+    assert (begun.tool, begun.arguments, begun.idempotency_key) == ("pay", {"to": "ann"}, "key-1")
+    assert (begun.risk, begun.begun, begun.process) == (Risk.IRREVERSIBLE, 12.5, os.getpid())
+    await journal.finish(intent(), OK)
+    done = only(journal)
+    assert (done.state, done.outcome, done.running) == (CallState.DONE, OK, False)
+    assert done.ended is not None
+    assert abs(done.ended - time.time()) < 60
+
+
+async def test_a_failure_is_an_outcome_like_any_other(journal: Journal) -> None:
+    failed = Outcome.failure("NoMoney", "nothing left: ünïcode \x00", Provenance.REAL, raised=True)
+    await journal.begin_plan("p")
+    await journal.begin(intent())
+    await journal.finish(intent(), failed)
+    assert (only(journal).state, only(journal).outcome) == (CallState.DONE, failed)
+
+
+async def test_a_call_is_begun_once(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    await journal.begin(intent())
+    with pytest.raises(JournalError, match="UNIQUE"):
+        await journal.begin(intent())
+    await journal.finish(intent(), OK)
+    with pytest.raises(JournalError, match="UNIQUE"):
+        await journal.begin(intent())
+
+
+async def test_a_call_ends_once(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    with pytest.raises(JournalError, match="not open"):
+        await journal.finish(intent(), OK)
+    await journal.begin(intent())
+    await journal.finish(intent(), OK)
+    with pytest.raises(JournalError, match="not open"):
+        await journal.finish(intent(), Outcome.success("other", Provenance.REAL))
+    assert only(journal).outcome == OK
+
+
+async def test_a_call_belongs_to_a_plan_that_this_journal_commits(journal: Journal, tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="not being committed by this journal"):
+        await journal.begin(intent())
+    await journal.begin_plan("p")
+    other = Journal(journal.path)
+    with pytest.raises(JournalError, match="not being committed by this journal"):
+        await other.begin(intent())
+    await other.aclose()
+    await journal.end_plan("p", "finished")
+    with pytest.raises(JournalError, match="over"):
+        await journal.begin(intent())
+    assert journal.calls() == []
+
+
+async def test_one_bad_request_does_not_harm_those_that_share_its_transaction(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    await journal.begin(intent(3))
+    results = await asyncio.gather(*(journal.begin(intent(seq)) for seq in range(6)), return_exceptions=True)
+    assert [isinstance(result, JournalError) for result in results] == [False] * 3 + [True] + [False] * 2
+    assert sorted(call.seq for call in journal.calls()) == [0, 1, 2, 3, 4, 5]
+
+
+class Watched(Journal):
+    """Keeps what its connection executes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.statements: list[str] = []
+        self.full = False
+
+    def _open(self) -> sqlite3.Connection:
+        connection = super()._open()
+        connection.set_trace_callback(self._trace)
+        return connection
+
+    def _trace(self, statement: str) -> None:
+        self.statements.append(statement)
+        if statement.startswith("PRAGMA synchronous"):
+            self.full = statement.endswith("FULL")
+
+    def commits(self) -> int:
+        """Transactions since the last time."""
+        count = self.statements.count("COMMIT")
+        self.statements.clear()
+        return count
+
+
+async def test_concurrent_intents_share_a_transaction(tmp_path: Path) -> None:
+    journal = Watched(tmp_path / "journal.db")
+    await journal.begin_plan("p")
+    journal.commits()
+    await asyncio.gather(*(journal.begin(intent(seq)) for seq in range(100)))
+    assert 1 <= journal.commits() <= 10
+    await journal.begin(intent(100))
+    assert journal.commits() == 1
+    await journal.aclose()
+
+
+async def test_irreversible_intents_are_durable_and_so_is_their_end(tmp_path: Path) -> None:
+    journal = Watched(tmp_path / "journal.db")
+    await journal.begin_plan("p")
+    assert not journal.full
+    await journal.begin(intent())
+    assert journal.full
+    await journal.begin(intent(1, risk=Risk.REVERSIBLE))
+    assert not journal.full
+    await journal.end_plan("p", "finished")
+    assert journal.full
+    await journal.begin_plan("q")
+    await journal.begin(intent(0, plan="q", risk=Risk.REVERSIBLE))
+    await journal.end_plan("q", "finished")
+    assert not journal.full
+    await journal.aclose()
+
+
+async def test_a_read_only_call_is_written_with_its_outcome_and_waits_for_nothing(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    reading = intent(risk=Risk.READ_ONLY)
+    await journal.begin(reading)
+    written = journal.finish(reading, OK)
+    assert written.done()
+    assert journal.calls() == []
+    await journal.end_plan("p", "finished")
+    assert (only(journal).state, only(journal).outcome) == (CallState.DONE, OK)
+
+
+async def test_a_read_only_call_that_could_not_be_written_is_told_at_the_next_step(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    journal.finish(intent(0, risk=Risk.READ_ONLY), OK)
+    journal.finish(intent(0, risk=Risk.READ_ONLY), OK)
+    await journal.begin(intent(1))
+    with pytest.raises(JournalError, match="could not be recorded"):
+        await journal.begin(intent(2))
+    assert [call.seq for call in journal.calls()] == [0, 1]
+
+
+async def test_a_call_left_without_an_outcome(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    for seq, state in ((0, CallState.UNKNOWN), (1, CallState.NOT_EXECUTED)):
+        await journal.begin(intent(seq))
+        journal.leave(intent(seq), state)
+    await journal.end_plan("p", "stopped")
+    assert [call.state for call in journal.calls()] == [CallState.UNKNOWN, CallState.NOT_EXECUTED]
+
+
+async def test_a_plan_is_committed_once(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    with pytest.raises(CommitRefused, match="going on"):
+        await journal.begin_plan("p")
+    await journal.begin(intent())
+    await journal.end_plan("p", "finished")
+    other = Journal(journal.path)
+    for each in (journal, other):
+        with pytest.raises(CommitRefused, match="1 real call"):
+            await each.begin_plan("p")
+    await other.aclose()
+
+
+async def test_a_plan_whose_commit_changed_nothing_may_be_committed_again(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    journal.finish(intent(0, risk=Risk.READ_ONLY), OK)
+    await journal.begin(intent(1))
+    journal.leave(intent(1), CallState.NOT_EXECUTED)
+    await journal.end_plan("p", "stopped")
+    assert await journal.begin_plan("p") == 2
+    await journal.begin(intent(2))
+    await journal.finish(intent(2), OK)
+    assert [call.state for call in journal.calls()] == [
+        CallState.DONE,
+        CallState.NOT_EXECUTED,
+        CallState.DONE,
+    ]
+
+
+async def test_the_file_is_its_owners_alone_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "journal.db"
+    journal = Journal(path)
+    assert not path.exists()
+    await journal.begin_plan("p")
+    modes = {name.name.partition("-")[2]: stat.S_IMODE(name.stat().st_mode) for name in path.parent.iterdir()}
+    assert modes.keys() >= {"", "wal", "shm"}
+    assert set(modes.values()) == {0o600}
+    await journal.aclose()
+    await journal.aclose()
+    assert [name.name for name in path.parent.iterdir()] == ["journal.db"]
+    with pytest.raises(JournalError, match="closed"):
+        await journal.begin_plan("q")
+
+
+def has_log(journal: Journal) -> bool:
+    """Whether SQLite's write-ahead log is there and holds something."""
+    log = Path(f"{journal.path}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+async def test_reading_does_not_drop_the_locks_of_the_writer(journal: Journal) -> None:
+    """A process that closes any descriptor of the file loses all its locks on it; the next process to
+    close the file then takes itself for the last one, and removes the log from under the writer."""
+    await journal.begin_plan("p")
+    journal.calls()
+    other = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM plan'); c.close()"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", other, str(journal.path))
+    assert await child.wait() == 0
+    assert has_log(journal)
+
+
+async def test_what_a_cancelled_waiter_asked_for_is_written_all_the_same(journal: Journal) -> None:
+    await journal.begin_plan("p")
+    waiting = asyncio.ensure_future(journal.begin(intent()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await journal.end_plan("p", "stopped")
+    assert only(journal).state is CallState.INTENT
+
+
+def test_one_journal_serves_several_event_loops(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    asyncio.run(journal.begin_plan("p"))
+    asyncio.run(journal.begin(intent(0)))
+    asyncio.run(journal.begin(intent(1)))
+    assert [call.seq for call in journal.calls()] == [0, 1]
+    journal.close()
+
+
+async def test_a_claim_whose_waiter_is_cancelled_is_given_back(journal: Journal) -> None:
+    waiting = asyncio.ensure_future(journal.begin_plan("p"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await journal.begin_plan("p") == 0
+    refused = asyncio.ensure_future(journal.begin_plan("p"))
+    await asyncio.sleep(0)
+    refused.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await refused
+    await journal.begin(intent())  # the claim that stands is not the one that was given up
+
+
+async def test_the_file_stays_where_it_was_when_the_process_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    journal = Journal("journal.db")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    await journal.begin_plan("p")
+    await journal.begin(intent())
+    assert only(journal).running
+    await journal.aclose()
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "journal.db"]
+
+
+async def test_sessions_of_a_process_share_a_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    (tmp_path / "link.db").symlink_to(path)
+    one, two = Journal.shared(path), Journal.shared(tmp_path / "link.db")
+    assert one is two
+    with closing(Journal.shared(tmp_path / "other.db")) as other:
+        assert other is not one
+    await one.begin_plan("p")
+    await one.aclose()
+    await two.begin(intent())
+    assert only(two).running
+    await two.aclose()
+    with pytest.raises(JournalError, match="closed"):
+        await two.begin(intent(1))
+    again = Journal.shared(path)
+    assert again is not one
+    assert not only(again).running
+    await again.aclose()

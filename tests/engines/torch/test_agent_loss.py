@@ -1,0 +1,177 @@
+"""One step's gradient through TRL against GRPO's formula, written out by hand, with masks and without."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.engine
+torch: Any = pytest.importorskip("torch")
+
+from helpers.agent import PROMPT, a_task  # noqa: E402
+from helpers.tiny_model import Shape, hf_model  # noqa: E402
+
+from artis_sdk.trainers.agent.advantages import group_advantages  # noqa: E402
+from artis_sdk.trainers.agent.formats import make_format  # noqa: E402
+from artis_sdk.trainers.agent.rewards import Rewards  # noqa: E402
+from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, RolloutLimits  # noqa: E402
+from artis_sdk.trainers.agent.settings import AgentSettings  # noqa: E402
+from artis_sdk.trainers.agent.tape import Tape  # noqa: E402
+from artis_sdk.trainers.agent.turns import read_tags  # noqa: E402
+from artis_sdk.trainers.agent.worlds import SandboxWorlds  # noqa: E402
+from artis_sdk.trainers.simulator.model import load_base  # noqa: E402
+
+torch.set_num_threads(1)
+SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16, std=0.05)
+PROMPT_IDS = (11, 12, 13)
+# Ids and masks of a group of four; rewards 2, 0, 1, 1.
+GROUP = (
+    ([20, 21, 22, 23, 24, 25], [1, 1, 0, 0, 1, 1], "yes"),
+    ([30, 31, 32], [1, 0, 1], "no"),
+    ([40, 41, 42, 43], [1, 1, 1, 1], "half"),
+    ([50, 51, 52, 53, 54], [1, 0, 0, 0, 1], "half"),
+)
+WORTH = {"yes": 1.0, "no": 0.0, "half": 0.5}
+
+
+def worth(rollout: Rollout) -> float:
+    return WORTH[rollout.answer or ""]
+
+
+def tapes() -> list[Rollout]:
+    made = []
+    for ids, mask, said in GROUP:
+        tape = Tape(PROMPT_IDS)
+        for id, one in zip(ids, mask, strict=True):
+            if one:
+                tape.generated([id], [-1.0])
+            else:
+                tape.given([id])
+        rollout = Rollout(a_task("go", check=worth), tape, [read_tags(f"<answer>{said}</answer>", {})])
+        rollout.end, rollout.required = "answer", frozenset({"answer"})
+        made.append(rollout)
+    return made
+
+
+def trainer(folder: Path, runner: asyncio.Runner, **more: Any) -> Any:
+    from datasets import Dataset
+
+    from artis_sdk.trainers.agent.grpo import AgentGRPO, grpo_arguments
+
+    given = {"group": 4, "tasks_per_step": 1, "micro_batch": 4, "steps": 1, "lora": False, **more}
+    settings = AgentSettings(limits=RolloutLimits(tokens=64), temperature=0.7, **given)
+    rewards = Rewards({"answer": 2.0})
+    model, tokenizer = load_base(str(hf_model(SMALL)), "float32")
+    form = make_format("tags", tokenizer, prompt=PROMPT, think=False)
+
+    class Fixed(AgentGRPO):
+        """Its rollouts are given."""
+
+        def roll_out(
+            self, tasks: Sequence[tuple[AgentTask, int]], worlds: Any, *, temperature: float
+        ) -> list[Rollout]:
+            return tapes()
+
+    task = a_task("go", check=worth)
+    return Fixed(
+        model=model,
+        tokenizer=tokenizer,
+        tasks={task.id: task},
+        data=Dataset.from_dict({"prompt": [task.id]}),
+        format=form,
+        codec=form.codec,  # type: ignore[attr-defined]
+        worlds=SandboxWorlds(),
+        rewards=rewards,
+        settings=settings,
+        args=grpo_arguments(folder, settings, rewards, processes=1, cpu=True),
+        runner=runner,
+        on_rollouts=lambda *told: None,
+    )
+
+
+def reference(model: Any, settings: AgentSettings, before: Any) -> Any:
+    """The paper's objective (section 2.2) at the model that sampled, in double precision, token by token.
+
+    -1/G sum_i 1/|o_i| sum_t [ ratio_t A_i - beta KL_t ], over the tokens that the model generated, where the
+    ratio to the sampling model is one in value and not in gradient, and
+    KL_t = exp(ref - log p) - (ref - log p) - 1.
+    """
+    double, ref = model.double(), before.double()
+    advantages = group_advantages([2.0 * WORTH[said] for _, _, said in GROUP], 4)
+    total = torch.zeros((), dtype=torch.float64)
+    for (ids, mask, _), advantage in zip(GROUP, advantages, strict=True):
+        whole = torch.tensor([[*PROMPT_IDS, *ids]])
+        logits = double(input_ids=whole).logits[0] / settings.temperature
+        with torch.no_grad():
+            old = ref(input_ids=whole).logits[0] / settings.temperature
+        counted = mask if settings.mask_outputs else [1] * len(ids)
+        rollout = torch.zeros((), dtype=torch.float64)
+        for t, (id, one) in enumerate(zip(ids, counted, strict=True)):
+            place = len(PROMPT_IDS) + t - 1
+            logp = logits[place, id] - torch.logsumexp(logits[place], 0)
+            was = old[place, id] - torch.logsumexp(old[place], 0)
+            kl = torch.exp(was - logp) - (was - logp) - 1
+            rollout = rollout + one * (torch.exp(logp - logp.detach()) * advantage - settings.kl * kl)
+        total = total - rollout / sum(counted)
+    return total / len(GROUP)
+
+
+@pytest.mark.parametrize("mask_outputs", [True, False])
+@pytest.mark.parametrize("kl", [0.0, 0.1])
+def test_the_gradient_is_that_of_the_formula(tmp_path: Path, mask_outputs: bool, kl: float) -> None:
+    settings = AgentSettings(mask_outputs=mask_outputs, kl=kl, temperature=0.7)
+    with asyncio.Runner() as runner:
+        made = trainer(tmp_path, runner, mask_outputs=mask_outputs, kl=kl)
+        with torch.no_grad():  # away from the model that training began with, so that the KL has a gradient
+            generator = torch.Generator().manual_seed(1)
+            for weights in made.model.parameters():
+                weights.add_(torch.randn(weights.shape, generator=generator) * 0.02)
+        made.model.train()
+        made.current_gradient_accumulation_steps = 1
+        inputs = made._prepare_inputs([{"prompt": "go"} for _ in range(4)])
+        loss = made._compute_loss(made.model, inputs)
+        loss.backward()
+    found = {name: p.grad.clone().double() for name, p in made.model.named_parameters() if p.grad is not None}
+    made.model.zero_grad()
+    before, _ = load_base(str(hf_model(SMALL)), "float32")
+    expected = reference(made.model, settings, before)
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    norm = 0.0
+    for name, weights in made.model.named_parameters():
+        assert torch.allclose(found[name], weights.grad, rtol=1e-3, atol=1e-6), name
+        norm += float(weights.grad.norm()) ** 2
+    assert math.sqrt(norm) > 1e-2
+
+
+def test_masks_change_the_gradient(tmp_path: Path) -> None:
+    """Or the test above could not tell them apart."""
+    model, _ = load_base(str(hf_model(SMALL)), "float32")
+    losses = [
+        reference(model, AgentSettings(mask_outputs=on, temperature=0.7), model) for on in (True, False)
+    ]
+    gradients = [torch.autograd.grad(loss, list(model.parameters()), retain_graph=True) for loss in losses]
+    apart = sum(float((a - b).norm()) ** 2 for a, b in zip(*gradients, strict=True))
+    assert math.sqrt(apart) > 1e-2
+
+
+def test_trl_comes_to_our_advantages_and_takes_our_ids(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner:
+        made = trainer(tmp_path, runner)
+        made.model.train()
+        batch = made._generate_and_score_completions([{"prompt": "go"} for _ in range(4)])
+    ours = group_advantages([2.0 * WORTH[said] for _, _, said in GROUP], 4)
+    assert batch["advantages"].tolist() == pytest.approx(ours, abs=1e-5)
+    for row, (ids, mask, _) in enumerate(GROUP):
+        real = batch["completion_mask"][row].bool()
+        assert batch["completion_ids"][row][real].tolist() == ids
+        assert batch["tool_mask"][row][real].tolist() == mask
+        assert batch["prompt_ids"][row].tolist() == list(PROMPT_IDS)
+    logged = made._metrics["train"]
+    assert logged["rewards/answer/mean"] == [pytest.approx(0.5)]
+    assert logged["response_length"] == [pytest.approx(sum(sum(mask) for _, mask, _ in GROUP) / 4)]

@@ -1,0 +1,243 @@
+"""The call log: what is appended is read back, whatever it is, at a cost that is flat in the history."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from helpers.logs import as_text, file_bytes, record, record_lists, task_records
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from artis_sdk.contracts import LogStore
+from artis_sdk.errors import LogError
+from artis_sdk.logs import CallLog, Count, Redactor
+from artis_sdk.records import CallRecord, Outcome, Provenance, Step, ToolCall, ToolSpec
+
+
+@pytest.mark.slow
+@given(records=record_lists(), cuts=st.sets(st.integers(0, 8)))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_is_appended_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, records: list[CallRecord], cuts: set[int]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "calls.db"
+    log = CallLog(path, redact=Redactor(names=()))
+    for n, made in enumerate(records):
+        if n in cuts:  # another connection knows nothing of the rows before
+            log.close()
+            log = CallLog(path, redact=Redactor(names=()))
+        log.append(made)
+    assert [as_text(made) for made in log.records()] == [as_text(made) for made in records]
+    log.close()
+    with CallLog(path, create=False) as again:
+        assert [as_text(made) for made in again.records()] == [as_text(made) for made in records]
+
+
+def test_it_is_a_log_store(tmp_path: Path) -> None:
+    with CallLog(tmp_path / "calls.db") as log:
+        store: LogStore = log
+        store.append(record(1))
+        store.flush()
+        assert [made.call.arguments["amount"] for made in store.records()] == [1]
+
+
+def test_equal_values_of_different_json_stay_apart(tmp_path: Path) -> None:
+    values = [1, 1.0, True, 0, 0.0, -0.0, False, None, "", "1"]
+    with CallLog(tmp_path / "calls.db") as log:
+        for value in values:
+            log.append(record(task="t", state={"v": value}))
+        assert [repr(made.state["v"]) for made in log.records()] == [repr(value) for value in values]  # type: ignore[index,call-overload]
+
+
+def test_half_a_surrogate_pair_is_kept(tmp_path: Path) -> None:
+    made = record(call=ToolCall(tool="pay", arguments={"to": "\ud83d"}, raw='{"to": "\ud83d"}'))
+    with CallLog(tmp_path / "calls.db") as log:
+        log.append(made)
+        (read,) = log.records()
+    assert read.call == made.call
+
+
+@pytest.mark.parametrize("size", [0, 300])
+def test_a_row_is_flat_in_its_history(tmp_path: Path, size: int) -> None:
+    def bytes_per_row(length: int) -> float:
+        path = tmp_path / f"{length}.db"
+        with CallLog(path) as log:
+            for n in range(1230 // length):
+                for made in task_records(length, session=f"s{n}", size=size, state={"accounts": "a" * 100}):
+                    log.append(made)
+        return path.stat().st_size / (1230 // length * length)
+
+    assert bytes_per_row(41) < 1.05 * bytes_per_row(6)
+
+
+def test_calls_that_were_never_made_are_in_histories_only(tmp_path: Path) -> None:
+    invalid = Step(
+        call=ToolCall(tool="pay", arguments={"to": 1}),
+        outcome=Outcome.failure("invalid_arguments", "to: a string, please", Provenance.FORCED, raised=True),
+    )
+    first = record(1, task="t")
+    second = record(2, task="t", history=(Step(call=first.call, outcome=first.outcome), invalid))
+    third = record(3, task="t", history=(*second.history, Step(call=second.call, outcome=second.outcome)))
+    path = tmp_path / "calls.db"
+    with CallLog(path) as log:
+        for made in (first, second, third):
+            log.append(made)
+        assert [as_text(made) for made in log.records()] == [as_text(made) for made in (first, second, third)]
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM calls").fetchone() == (4,)  # the invalid one once
+    connection.close()
+
+
+def test_a_record_that_is_there_changes_nothing(tmp_path: Path) -> None:
+    with CallLog(tmp_path / "calls.db") as log:
+        log.append(record(1, id="x"))
+        log.append(record(2, id="x"))
+        log.flush()
+        log.append(record(3, id="x"))
+        assert [made.call.arguments["amount"] for made in log.records()] == [1]
+
+
+def test_filters(tmp_path: Path) -> None:
+    look = ToolSpec(name="look", parameters={"type": "object"})
+    with CallLog(tmp_path / "calls.db") as log:
+        for made in [*task_records(3, session="a"), *task_records(4, session="b")]:
+            log.append(made)
+        log.append(record(5, session="a", spec=look, call=ToolCall(tool="look")))
+        log.append(record(6, outcome=Outcome.failure("Broke", "no money", Provenance.SANDBOXED)))
+
+        def amounts(**wanted: object) -> list[object]:
+            return [made.call.arguments.get("amount") for made in log.records(**wanted)]  # type: ignore[arg-type]
+
+        assert amounts(session="b") == [0, 1, 2, 3]
+        assert amounts(session="nobody") == []
+        assert amounts(tool="look") == [None]
+        assert amounts(tool="look", session="b") == []
+        assert amounts(provenance=Provenance.SANDBOXED) == [6]
+        assert len(amounts(provenance=[Provenance.SANDBOXED, Provenance.REAL])) == 9
+        assert amounts(provenance=[]) == []
+        assert [len(made.history) for made in log.records(session="b")] == [0, 1, 2, 3]
+        assert log.counts() == [
+            Count("look", "success", Provenance.REAL, 1),
+            Count("pay", "success", Provenance.REAL, 7),
+            Count("pay", "Broke", Provenance.SANDBOXED, 1),
+        ]
+
+
+@pytest.mark.slow
+def test_reading_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artis_sdk.logs.reader._REMEMBERED", 1_000_000)
+    monkeypatch.setattr("artis_sdk.logs.reader._PAGE_CHARACTERS", 1_000_000)
+    with CallLog(tmp_path / "calls.db") as log:
+        for n in range(40):
+            for made in task_records(4, session=f"s{n}", size=100_000):
+                log.append(made)
+        log.flush()
+        tracemalloc.start()
+        try:
+            assert sum(len(made.history) for made in log.records()) == 240
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 8_000_000 < log.path.stat().st_size
+
+
+def test_reading_goes_on_while_others_write(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    with CallLog(path) as log:
+        for n in range(1200):
+            log.append(record(n))
+        read = log.records()
+        assert next(read).at == 1000.0
+        with CallLog(path) as other:
+            other.append(record(5000))
+        assert sum(1 for _ in read) == 1199  # what came after the start is left out
+        assert sum(1 for _ in log.records()) == 1201
+
+
+def test_threads_append_in_order(tmp_path: Path) -> None:
+    with CallLog(tmp_path / "calls.db") as log:
+
+        def write(name: str) -> None:
+            for made in task_records(50, session=name):
+                log.append(made)
+
+        threads = [threading.Thread(target=write, args=(f"t{n}",)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for n in range(8):
+            assert [len(made.history) for made in log.records(session=f"t{n}")] == list(range(50))
+
+
+def test_closing_leaves_one_file_and_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    log = CallLog(tmp_path / "calls.db")
+    assert set(threading.enumerate()) == before  # reading alone needs none
+    log.append(record(1))
+    log.close()
+    log.close()
+    assert set(threading.enumerate()) == before
+    assert [file.name for file in tmp_path.iterdir()] == ["calls.db"]
+    assert (tmp_path / "calls.db").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(LogError, match="closed"):
+        log.append(record(2))
+    assert len(list(log.records())) == 1
+
+
+# --- other files ------------------------------------------------------------------------------
+
+
+def test_a_log_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    CallLog(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LogError, match=r"newer artis_sdk \(schema 99"):
+        CallLog(path)
+
+
+def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no database, but long enough to have a header of a hundred bytes " * 4)
+    other = tmp_path / "other.db"
+    connection = sqlite3.connect(other)
+    connection.execute("CREATE TABLE mine (a)")
+    connection.close()
+    for path in (text, other):
+        before = file_bytes(path)
+        with pytest.raises(LogError, match="no call log"):
+            CallLog(path)
+        assert file_bytes(path) == before
+
+
+@pytest.mark.parametrize("name", ["missing/calls.db", "."])
+def test_a_path_that_cannot_be_a_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LogError, match="cannot be opened"):
+        CallLog(tmp_path / name)
+
+
+def test_a_missing_log_is_not_made_for_reading(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="no such call log"):
+        CallLog(tmp_path / "calls.db", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_row_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    with CallLog(path) as log:
+        for n in range(3):
+            log.append(record(n))
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE calls SET outcome = '{\"ok\": tr' WHERE id = 2")
+    connection.commit()
+    connection.close()
+    with CallLog(path) as log:
+        read = log.records()
+        with pytest.raises(LogError, match="row 2 is damaged"):
+            list(read)

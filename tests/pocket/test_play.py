@@ -1,0 +1,148 @@
+"""Pocket tasks through a Session: an agent that follows advice, and the bank's own code as simulator."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from helpers.pocket import RuleBackend
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.evals.bench import pocket as bench
+from artis_sdk.evals.bench.pocket import Cell, Row, cells, read, strategy
+from artis_sdk.evals.bench.report import costs, families, lines, plot, table
+from artis_sdk.loop.strategies import Direct, Sequential
+from artis_sdk.pocket.families import HIDDEN
+from artis_sdk.pocket.oracle import Oracle
+from artis_sdk.pocket.play import play
+from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.records import Role, Usage
+from artis_sdk.simulators import SandboxSimulator
+
+
+def hidden_tasks(count: int) -> list[PocketTask]:
+    oracle = Oracle()
+    found = (task for task in tasks("held_out", seed=3) if task.family in HIDDEN and oracle.hidden(task))
+    return list(islice(found, count))
+
+
+@pytest.mark.slow
+async def test_rehearsal_finds_the_plan_that_direct_execution_misses(tmp_path: Path) -> None:
+    for task in hidden_tasks(12):
+        backend = RuleBackend(task)
+        direct = await play(task, backend, None, Direct(), journal=tmp_path / "j.db")
+        assert not direct.fulfilled, "the obvious plan is refused"
+        rehearsed = await play(task, backend, SandboxSimulator(), Sequential(4), journal=tmp_path / "j.db")
+        assert rehearsed.fulfilled, (task.family, task.turns[0].query)
+        assert rehearsed.usage[Role.EVALUATION].requests == 4
+        assert all(not made.diverged for result in rehearsed.results for made in result.calls)
+
+
+async def test_a_task_keeps_its_own_bank(tmp_path: Path) -> None:
+    (task,) = hidden_tasks(1)
+    before = repr(task.bank)
+    await play(task, RuleBackend(task), SandboxSimulator(), Sequential(2), journal=tmp_path / "j.db")
+    assert repr(task.bank) == before
+
+
+@pytest.mark.slow
+async def test_tasks_are_checked_while_others_are_rehearsed(tmp_path: Path) -> None:
+    """The check plays on books of its own, outside of the rehearsals that go on meanwhile."""
+    some = list(islice(tasks("held_out", seed=2), 8))
+    ends = await asyncio.gather(
+        *(
+            play(task, RuleBackend(task), SandboxSimulator(), Sequential(2), journal=tmp_path / "j.db")
+            for task in some
+        )
+    )
+    assert [end.task for end in ends] == some
+
+
+def test_the_grid_is_the_issues() -> None:
+    found = cells()
+    assert len(found) == len(set(found)) == 1 + 4 * (2 + 3 * 4)
+    assert cells(["direct"], [], [0]) == [Cell(method="direct", n=0)]
+    ablated = cells(["sequential", "parallel"], ["normal"], [3], ["evaluation", "both"])
+    assert [cell.curve for cell in ablated] == [
+        "sequential, normal",
+        "sequential, normal, without evaluation",
+        "sequential, normal, without both",
+        "parallel, normal",
+    ]
+    assert [strategy(cell).name for cell in found[:3]] == ["direct", "best_of_n", "revision"]
+
+
+@pytest.mark.slow
+async def test_a_stage_left_out_is_not_run(tmp_path: Path) -> None:
+    wanted = cells(["sequential"], ["perfect"], [2], bench.STAGES)
+    path = tmp_path / "rows.jsonl"
+    (task,) = bench.asked(1, seed=2)
+    await bench.measure(RuleBackend(task), wanted, path, count=1, seed=2)
+    roles = {
+        row.cell.without: {role for role, used in row.usage.items() if used.requests} for row in read(path)
+    }
+    assert roles == {
+        None: {Role.ACTION, Role.EVALUATION, Role.SUMMARY},
+        "evaluation": {Role.ACTION, Role.SUMMARY},
+        "summary": {Role.ACTION, Role.EVALUATION},
+        "both": {Role.ACTION},
+    }
+
+
+def row(cell: Cell, number: int, *, right: bool, hidden: bool = True, family: str = "pay") -> Row:
+    return Row(
+        cell=cell,
+        task=f"t{number}",
+        family=family,
+        hidden=hidden,
+        fulfilled=right,
+        usage={Role.ACTION: Usage(requests=2, prompt_tokens=90, completion_tokens=10)},
+        calls=1,
+        diverged=0,
+        seconds=0.1,
+    )
+
+
+def test_rows_are_read_back_and_a_torn_line_is_passed_over(tmp_path: Path) -> None:
+    cell = Cell(method="direct", n=0)
+    path = tmp_path / "rows.jsonl"
+    whole = [row(cell, n, right=n % 2 == 0) for n in range(4)]
+    path.write_text("".join(one.model_dump_json() + "\n" for one in whole) + '{"cell": {"met')
+    assert list(read(path)) == whole
+
+
+def test_tables_and_plot_say_what_the_rows_say() -> None:
+    direct = Cell(method="direct", n=0)
+    artis = Cell(method="sequential", simulator="failure_driven", n=5)
+    bare = Cell(method="sequential", simulator="failure_driven", n=5, without="summary")
+    rows = [row(direct, n, right=n < 1) for n in range(4)] + [row(artis, n, right=n < 3) for n in range(4)]
+    rows += [row(bare, 0, right=True), row(bare, 1, right=False, family="turns")]
+    found = lines(rows)
+    assert [line.accuracy.value for line in found] == [0.25, 0.75, 0.5]
+    assert found[1].tokens == 100
+    assert "| sequential | failure_driven | 5 | 4 | 75.0 [" in table(found)
+    assert "| sequential without summary | failure_driven | 5 | 2 | 50.0 [" in table(found)
+    assert "| sequential without summary | failure_driven | 5 | 1 of 1 | 0 of 1 |" in families(found)
+    assert "| direct | – | 0 | 1 of 4 | 0 of 0 |" in families(found)
+    assert "| direct | – | 0 | 2.0: 10 + 90 | 2.0: 10 + 90 | – | – | – |" in costs(found)
+    drawn = ElementTree.fromstring(plot(found))
+    space = "{http://www.w3.org/2000/svg}"
+    assert [one.get("points") for one in drawn.iter(f"{space}polyline")] == [
+        # From direct execution to N = 5: percent of 100, then thousands of 0.5, the least at the top.
+        "50.0,250.0 330.0,110.0",
+        "390.0,314.4 670.0,314.4",
+        "50.0,250.0 330.0,180.0",
+        "390.0,314.4 670.0,314.4",
+    ]
+    whiskers = [one.text for one in drawn.iter(f"{space}title")]
+    assert whiskers[1] == f"sequential, failure_driven, N = 5: {found[1].accuracy}"
+
+
+def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    bench.write_settings(tmp_path, {"seed": 0})
+    bench.write_settings(tmp_path, {"seed": 0})
+    with pytest.raises(ConfigurationError, match="another seed"):
+        bench.write_settings(tmp_path, {"seed": 1})

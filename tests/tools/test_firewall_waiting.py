@@ -1,0 +1,223 @@
+"""How sync guarded calls wait for a world that is async, wherever they are made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from greenlet import getcurrent, greenlet
+from helpers.firewall import CANARIES, PREDICTED, CountingWorld, look, pay, pay_or_refusal
+
+from artis_sdk.errors import FirewallError
+from artis_sdk.tools import Invocation, Reply, bridge, entered
+from artis_sdk.tools.bridge import with_sync_calls
+from artis_sdk.tools.world import watch
+
+
+@pytest.fixture(autouse=True)
+def _clean() -> Iterator[None]:
+    CANARIES.clear()
+    yield
+    assert watch.rehearsals == 0
+    assert "ARTIS_REHEARSAL" not in os.environ
+
+
+async def test_sync_call_in_the_agents_own_task_waits_without_blocking_the_loop() -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    async def agent() -> list[int]:
+        return [pay(1), pay(2), await look(3), sorted([3, 1], key=pay)[0]]
+
+    ticking = asyncio.create_task(tick())
+    world = CountingWorld()
+    with entered(world), pytest.raises(LookupError, match="predicted"):  # the fifth call fails
+        await with_sync_calls(agent)
+    ticking.cancel()
+    assert world.handled == 5
+    assert ticks > 3
+    assert CANARIES == []
+
+
+async def test_sync_call_in_another_task_says_to_use_a_thread() -> None:
+    async def agent() -> None:
+        async def sub() -> int:
+            return pay(1)
+
+        await asyncio.create_task(sub())
+
+    world = CountingWorld()
+    with entered(world), pytest.raises(FirewallError, match=r"await asyncio\.to_thread\(pay, \.\.\.\)"):
+        await with_sync_calls(agent)
+    assert world.handled == 0
+
+
+async def test_sync_call_in_a_task_that_is_started_eagerly_is_refused() -> None:
+    async def agent() -> None:
+        loop, mine = asyncio.get_running_loop(), asyncio.current_task()
+        assert mine is not None
+        other = asyncio.create_task(asyncio.sleep(0))
+        asyncio.tasks._leave_task(loop, mine)  # as an eager task does while its first step runs
+        asyncio.tasks._enter_task(loop, other)
+        try:
+            pay(1)
+        finally:
+            asyncio.tasks._leave_task(loop, other)
+            asyncio.tasks._enter_task(loop, mine)
+            await other
+
+    with entered(CountingWorld()), pytest.raises(FirewallError, match="to_thread"):
+        await with_sync_calls(agent)
+
+
+async def test_context_variables_pass_through_the_carrier() -> None:
+    variable = contextvars.ContextVar("variable", default=0)
+
+    class Reading(CountingWorld):
+        async def handle(self, invocation: Invocation) -> Reply:
+            await asyncio.sleep(0)
+            seen.append(variable.get())
+            return await super().handle(invocation)
+
+    async def agent() -> None:
+        variable.set(2)
+        pay(1)
+        await asyncio.sleep(0)
+        seen.append(variable.get())
+        copied = contextvars.copy_context()
+        copied.run(variable.set, 3)
+        copied.run(pay, 1)
+        seen.append(variable.get())
+
+    seen: list[int] = []
+    variable.set(1)
+    with entered(Reading()):
+        await with_sync_calls(agent)
+    assert seen == [2, 2, 3, 2]
+    assert variable.get() == 2  # the same context, as if the agent had been awaited
+
+
+async def test_cancellation_reaches_the_agent_through_a_waiting_sync_call() -> None:
+    cleaned: list[str] = []
+
+    class Slow(CountingWorld):
+        async def handle(self, invocation: Invocation) -> Reply:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                cleaned.append("world")
+            raise AssertionError
+
+    async def agent() -> None:
+        try:
+            pay(1)
+        finally:
+            cleaned.append("agent")
+
+    async def attempt() -> None:
+        with entered(Slow()):
+            await with_sync_calls(agent)
+
+    task = asyncio.create_task(attempt())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cleaned == ["world", "agent"]
+
+
+async def test_timeout_inside_the_agent_ends_a_waiting_sync_call() -> None:
+    class Slow(CountingWorld):
+        async def handle(self, invocation: Invocation) -> Reply:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    async def agent() -> str:
+        try:
+            async with asyncio.timeout(0.01):  # noqa: ASYNC100  the sync call is the checkpoint
+                pay(1)
+        except TimeoutError:
+            return "late"
+        return "in time"
+
+    with entered(Slow()):
+        assert await with_sync_calls(agent) == "late"
+
+
+async def test_call_from_a_greenlet_of_the_agents_libraries() -> None:
+    async def agent() -> int:
+        inner = greenlet(pay)
+        inner.gr_context = getcurrent().gr_context  # as SQLAlchemy does
+        first: int = inner.switch(1)
+        return first + await look(2)
+
+    with entered(CountingWorld()):
+        assert await with_sync_calls(agent) == 2 * PREDICTED
+
+
+async def test_agent_that_is_abandoned_cleans_up() -> None:
+    cleaned: list[bool] = []
+
+    async def agent() -> None:
+        try:
+            pay(1)
+        finally:
+            cleaned.append(True)
+
+    with entered(CountingWorld()):
+        coroutine = with_sync_calls(agent)
+        coroutine.send(None)
+        coroutine.close()
+    assert cleaned == [True]
+
+
+async def test_loop_blocked_by_its_own_thread_is_an_error_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_POLL", 0.02)
+    monkeypatch.setattr(bridge, "_SILENCE", 0.1)
+    result: list[Any] = []
+
+    def blocked() -> None:
+        try:
+            pay(1)
+        except FirewallError as error:
+            result.append(str(error))
+
+    world = CountingWorld()
+    with entered(world):
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(blocked,))
+        thread.start()
+        thread.join()  # on the event loop, which must answer
+        await asyncio.sleep(0.05)
+    assert "blocked" in result[0]
+    assert world.handled == 0  # it was not made later either
+
+
+def test_thread_that_outlives_the_event_loop_is_refused() -> None:
+    go = threading.Event()
+    result: list[int | str] = []
+
+    def work() -> None:
+        go.wait()
+        result.append(pay_or_refusal(1))
+
+    async def main() -> threading.Thread:
+        with entered(CountingWorld()):
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
+            thread.start()
+            return thread
+
+    thread = asyncio.run(main())
+    go.set()
+    thread.join()
+    assert "left behind" in str(result[0])
+    assert CANARIES == []
