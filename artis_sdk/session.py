@@ -23,7 +23,7 @@ from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
-from artis_sdk.session_parts import Given, Parts, assemble, assemble_recovery
+from artis_sdk.session_parts import SessionArgs, SessionParts, assemble, assemble_recovery
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.simulators.trust import OnDoubt, Trust
 from artis_sdk.tools import Toolset
@@ -92,7 +92,7 @@ class Session:
         redact: Redactor | None = None,
         on_event: Emit | None = None,
     ) -> None:
-        self._given = Given(
+        self._given = SessionArgs(
             agent=agent,
             simulator=simulator,
             trust=trust,
@@ -118,7 +118,7 @@ class Session:
         self._emit = on_event or ignore
         self._settings: Settings | None = None
         self._stack: AsyncExitStack | None = None
-        self._parts: Parts | None = None
+        self._parts: SessionParts | None = None
         self._conversation: tuple[Message, ...] = ()
         self._committed: History = ()
         self._budgets: dict[str, Budget] = {}
@@ -161,7 +161,7 @@ class Session:
             await self._stack.aclose()
 
     @asynccontextmanager
-    async def _operation(self) -> AsyncIterator[Parts]:
+    async def _operation(self) -> AsyncIterator[SessionParts]:
         """One rehearsal or commit: the session ends it when the session ends."""
         if self._parts is None:
             raise ConfigurationError("use the session inside `async with Session(...) as session:`")
@@ -267,7 +267,7 @@ class Session:
             journal, tools = assemble_recovery(settings, stack)
             return await recover(journal, tools, redact=Redactor())
 
-    async def _snapshot(self, parts: Parts) -> tuple[State, History]:
+    async def _snapshot(self, parts: SessionParts) -> tuple[State, History]:
         """The state before this task, and the real calls made since it was taken."""
         if callable(self._state):
             state = self._state()

@@ -56,7 +56,7 @@ FROM_LOG: dict[str, Callable[[CallLog], Simulator]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class SessionArgs:
     """The arguments of a Session; see there."""
 
     agent: str | Backend | Agent | None
@@ -81,7 +81,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class SessionParts:
     """What a Session works with."""
 
     tools: Toolset
@@ -116,7 +116,7 @@ class NoSimulator(Simulator):
         raise SimulationError(call.tool, "this session has no simulator")
 
 
-def assemble(given: Given, settings: Settings, stack: AsyncExitStack) -> Parts:
+def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> SessionParts:
     """Make the parts; whatever is opened here is closed by the stack.
 
     Raises:
@@ -144,7 +144,7 @@ def assemble(given: Given, settings: Settings, stack: AsyncExitStack) -> Parts:
     scorer = _scorer(strategy, judge, prompts)
     budget_prices = {**settings.prices, **(given.prices or {})}
     limits = given.limits or settings.limits
-    parts = Parts(
+    parts = SessionParts(
         tools=tools,
         actor=agent,
         committer=committing_actor(strategy, agent, scorer) if scorer is not None else agent,
@@ -167,7 +167,7 @@ def assemble(given: Given, settings: Settings, stack: AsyncExitStack) -> Parts:
 
 
 def make_actor(
-    given: Given, settings: Settings, tools: Toolset, backends: Backends, prompts: Prompts
+    given: SessionArgs, settings: Settings, tools: Toolset, backends: Backends, prompts: Prompts
 ) -> tuple[Actor, Backend | None]:
     """The agent, and its model where it is one of ours.
 
@@ -297,7 +297,7 @@ def make_simulator(
     )
 
 
-def _trusted(simulator: Simulator, given: Given, settings: Settings) -> Simulator:
+def _trusted(simulator: Simulator, given: SessionArgs, settings: Settings) -> Simulator:
     """The simulator behind the gate, where there is a trust file.
 
     Raises:

@@ -24,7 +24,7 @@ from typing import Any
 from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
 from artis_sdk.records import CallRecord, Provenance, Step
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
-from artis_sdk.trainers.generate import Budget, Coverage, World, generate
+from artis_sdk.trainers.generate import Coverage, GenerationBudget, StartState, generate
 
 CATEGORIES = ("base", "long_context")  # the other two have the same start states as base
 
@@ -36,9 +36,11 @@ def tasks_of(limit: int | None = None) -> list[BFCLTask]:
     return [task for category in CATEGORIES for task in load_tasks(category, limit)]
 
 
-def worlds_of(tasks: Sequence[BFCLTask]) -> list[World]:
+def worlds_of(tasks: Sequence[BFCLTask]) -> list[StartState]:
     """A start state a task; tasks of one index share a session, in both categories."""
-    return [World(guard(task.instances()), session=f"bfcl-{task.id.rpartition('_')[2]}") for task in tasks]
+    return [
+        StartState(guard(task.instances()), session=f"bfcl-{task.id.rpartition('_')[2]}") for task in tasks
+    ]
 
 
 def ground_truth(tasks: Sequence[BFCLTask]) -> Iterator[CallRecord]:
@@ -134,7 +136,7 @@ async def measure(
         for name, options in methods.items():
             say(name)
             began = cpu_seconds()
-            budget = Budget(calls=calls * options.pop("times", 1))
+            budget = GenerationBudget(calls=calls * options.pop("times", 1))
             made = await generate(
                 worlds, truth, budget, seed, out=Path(folder) / f"{len(rows)}.db", **options
             )

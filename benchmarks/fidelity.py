@@ -39,7 +39,7 @@ from artis_sdk.records import CallRecord, History, Provenance, Step
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulator, RetrievalSimulator
 from artis_sdk.trainers.dataset.rebalance import Rebalance, distribute
-from artis_sdk.trainers.generate import Budget, World, generate
+from artis_sdk.trainers.generate import GenerationBudget, StartState, generate
 
 EVERY = 5  # each fifth task is held out
 KINDS = ("normal", "generated", "failure-driven")
@@ -93,9 +93,9 @@ async def logs(
 ) -> tuple[list[CallRecord], list[CallRecord]]:
     """Ground truth and generated rows of some tasks."""
     played = [record for task in tasks for record in play(task)]
-    worlds = [World(guard(task.instances()), session=task.id) for task in tasks]
+    worlds = [StartState(guard(task.instances()), session=task.id) for task in tasks]
     with CallLog(folder / f"{seed}.db") as out:
-        done = await generate(worlds, played, Budget(calls=calls), seed, out=out)
+        done = await generate(worlds, played, GenerationBudget(calls=calls), seed, out=out)
         print(f"  {len(played):,} calls of ground truth, {failing(played):.1%} of them failures")
         print(f"  {done.rows:,} generated, which reach {done.coverage.share:.0%} of the known failure modes")
         return played, list(out.records())

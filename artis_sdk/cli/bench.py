@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from artis_sdk.cli.demo import Engine
+from artis_sdk.cli.demo import EngineName
 from artis_sdk.cli.output import console, errors, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench import pocket as bench
@@ -36,7 +36,9 @@ def pocket(
         str, typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both.")
     ] = "",
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each cell.", min=1)] = 300,
-    engine_name: Annotated[Engine, typer.Option("--engine", help="What runs the model.")] = Engine.llama,
+    engine_name: Annotated[
+        EngineName, typer.Option("--engine", help="What runs the model.")
+    ] = EngineName.llama,
     threads: Annotated[int | None, typer.Option(help="Of llama.cpp.", min=1)] = None,
     concurrency: Annotated[int, typer.Option(help="Tasks at once.", min=1)] = 16,
     seed: Annotated[int, typer.Option(help="Of tasks and sampling.")] = 0,
@@ -78,9 +80,9 @@ def pocket(
 
 
 async def _measure(
-    wanted: list[bench.Cell],
+    wanted: list[bench.BenchCell],
     path: Path,
-    engine_name: Engine,
+    engine_name: EngineName,
     threads: int | None,
     count: int,
     seed: int,
@@ -99,12 +101,12 @@ async def _measure(
         console=errors,
         disable=not shown,
     )
-    right: Counter[bench.Cell] = Counter()
-    total: Counter[bench.Cell] = Counter()
+    right: Counter[bench.BenchCell] = Counter()
+    total: Counter[bench.BenchCell] = Counter()
     with bar:
         ids = {cell: bar.add_task(_name(cell), total=count, right="", start=False) for cell in wanted}
 
-        def on_row(row: bench.Row) -> None:
+        def on_row(row: bench.TaskRow) -> None:
             if row.cell not in ids:
                 return
             total[row.cell] += 1
@@ -120,7 +122,7 @@ async def _measure(
             await backend.aclose()
 
 
-def _name(cell: bench.Cell) -> str:
+def _name(cell: bench.BenchCell) -> str:
     return f"{cell.curve}, N = {cell.n}"
 
 

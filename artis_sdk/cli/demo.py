@@ -30,7 +30,7 @@ SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
 """Families of tasks that have something to hide, in the order in which they are shown."""
 
 
-class Engine(StrEnum):
+class EngineName(StrEnum):
     llama = "llama.cpp"
     vllm = "vllm"
 
@@ -43,7 +43,9 @@ class Simulated(StrEnum):
 
 
 def demo(
-    engine_name: Annotated[Engine, typer.Option("--engine", help="What runs the model.")] = Engine.llama,
+    engine_name: Annotated[
+        EngineName, typer.Option("--engine", help="What runs the model.")
+    ] = EngineName.llama,
     simulated: Annotated[
         Simulated,
         typer.Option(
@@ -60,7 +62,7 @@ def demo(
     The tasks are held out: the model has seen neither their names nor their amounts nor their wording.
     They are taken as they come, those whose obvious plan the bank refuses.
     """
-    if engine_name is Engine.vllm:  # read where vLLM is imported, in each of its processes
+    if engine_name is EngineName.vllm:  # read where vLLM is imported, in each of its processes
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     began = time.monotonic()
     played = asyncio.run(_played(engine_name, simulated, count, attempts, seed, quiet=as_json))
@@ -71,7 +73,7 @@ def demo(
 
 
 async def _played(
-    engine_name: Engine, simulated: Simulated, count: int, attempts: int, seed: int, *, quiet: bool
+    engine_name: EngineName, simulated: Simulated, count: int, attempts: int, seed: int, *, quiet: bool
 ) -> list[tuple[PocketTask, Finished, Finished]]:
     found: list[tuple[PocketTask, Finished, Finished]] = []
     backend = engine(engine_name.value)

@@ -21,7 +21,7 @@ from artis_sdk.tools import Toolset
 
 if TYPE_CHECKING:
     from artis_sdk.trainers.failure_modes.seen import SeenTool
-    from artis_sdk.trainers.generate.worlds import World
+    from artis_sdk.trainers.generate.worlds import StartState
 
 Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
 
@@ -63,15 +63,19 @@ def failures(
         next_step(f"artis train simulator {path or 'calls.db'} --base MODEL --out run")
 
 
-def load_worlds(where: str | None) -> list[World]:
+def load_worlds(where: str | None) -> list[StartState]:
     """What is behind `module:name`, or what the settings name: tools, or a list of Toolsets or Worlds."""
-    from artis_sdk.trainers.generate.worlds import World, worlds_of
+    from artis_sdk.trainers.generate.worlds import StartState, worlds_of
 
     settings = load_settings({"tools": where} if where is not None else {})
     found = None if settings.tools is None else load_object(settings.tools)
-    if isinstance(found, list | tuple) and found and all(isinstance(one, Toolset | World) for one in found):
+    if (
+        isinstance(found, list | tuple)
+        and found
+        and all(isinstance(one, Toolset | StartState) for one in found)
+    ):
         return worlds_of(found)
-    return [found if isinstance(found, World) else World(make_tools(found, settings))]
+    return [found if isinstance(found, StartState) else StartState(make_tools(found, settings))]
 
 
 def _counted(records: Iterator[CallRecord], *, shown: bool) -> Iterator[CallRecord]:

@@ -22,8 +22,13 @@ from artis_sdk.logs import CallLog
 from artis_sdk.settings import load_settings
 
 if TYPE_CHECKING:
-    from artis_sdk.trainers.generate import Budget, Coverage, Generated, World
-    from artis_sdk.trainers.generate import Progress as Made
+    from artis_sdk.trainers.generate import (
+        Coverage,
+        Generated,
+        GenerationBudget,
+        GenerationProgress,
+        StartState,
+    )
 
 Sources = Annotated[
     str, typer.Option(help="Of agents, mutation, property and targeted, separated by commas.")
@@ -66,7 +71,7 @@ def generate(
 
     Nothing real is touched: calls run in a process of their own, over copies of the tools' objects.
     """
-    from artis_sdk.trainers.generate import Budget
+    from artis_sdk.trainers.generate import GenerationBudget
 
     real = log or load_settings().log
     if real is not None and real.resolve() == out.resolve():
@@ -75,7 +80,7 @@ def generate(
         _generate(
             load_worlds(tools),
             real,
-            Budget(calls=calls, seconds=seconds, coverage=coverage, call_seconds=call_seconds),
+            GenerationBudget(calls=calls, seconds=seconds, coverage=coverage, call_seconds=call_seconds),
             writer,
             solver or [],
             as_json,
@@ -98,9 +103,9 @@ def generate(
 
 
 async def _generate(
-    worlds: Sequence[World],
+    worlds: Sequence[StartState],
     path: Path | None,
-    budget: Budget,
+    budget: GenerationBudget,
     writer: str | None,
     solvers: Sequence[str],
     quiet: bool,
@@ -120,7 +125,7 @@ async def _generate(
         )
         task = bar.add_task("calls", total=budget.calls, reached=0, modes=0)
 
-        def show(made: Made) -> None:
+        def show(made: GenerationProgress) -> None:
             bar.update(task, completed=made.calls, reached=made.reached, modes=made.modes)
 
         log = None if path is None else stack.enter_context(CallLog(path, create=False))

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall
 
 
-class Predictions:
+class PredictionQueue:
     """What a rehearsal predicted; each prediction is taken once, by the first call that it fits.
 
     Args:

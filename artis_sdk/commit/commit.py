@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue
 
-from artis_sdk.commit.call_identity import IdempotencyKeys, Predictions
+from artis_sdk.commit.call_identity import IdempotencyKeys, PredictionQueue
 from artis_sdk.commit.journal.rows import Intent
 from artis_sdk.commit.journal.schema import CallState
 from artis_sdk.commit.journal.sqlite import Journal
@@ -103,7 +103,7 @@ class RealWorld:
         self._redact = redact
         self._record = record
         self._session = session
-        self._predictions = Predictions(plan.predicted)
+        self._predictions = PredictionQueue(plan.predicted)
         self._keys = IdempotencyKeys(plan.id)
         self._seq = 0
         self._committed: dict[int, CommittedCall] = {}
@@ -144,12 +144,12 @@ class RealWorld:
         self._open = True
         try:
             yield
-            await self._shut(grace=1)
+            await self._drain(grace=1)
             if self._broken is not None:
                 raise self._broken
         except BaseException as error:
             try:
-                await self._shut(grace=0 if isinstance(error, asyncio.CancelledError) else 1)
+                await self._drain(grace=0 if isinstance(error, asyncio.CancelledError) else 1)
             finally:
                 with suppress(JournalError):  # the error in hand says more
                     await self._journal.end_plan(self._plan.id, "stopped")
@@ -180,7 +180,7 @@ class RealWorld:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             call.withdrawn = True
-            await _to_the_end({running}, grace=0)
+            await _drain_tasks({running}, grace=0)
             raise
 
     async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
@@ -232,10 +232,10 @@ class RealWorld:
         try:
             await self._journal.begin(call.intent)
         except asyncio.CancelledError:
-            self._journal.leave(call.intent, CallState.NOT_EXECUTED)
+            self._journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise
         if call.withdrawn or self._broken is not None:
-            self._journal.leave(call.intent, CallState.NOT_EXECUTED)
+            self._journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise self._broken or asyncio.CancelledError
         if self._on_change is not None and call.intent.risk is not Risk.READ_ONLY:
             self._on_change()
@@ -268,9 +268,9 @@ class RealWorld:
             return None
         timed_out = isinstance(error, UnknownOutcome) and error.journal_id is None
         if (interrupted or timed_out) and not call.invocation.tool.is_async:
-            self._journal.linger(intent)
+            self._journal.mark_running(intent)
         else:
-            self._journal.leave(intent, CallState.UNKNOWN)
+            self._journal.close_unobserved(intent, CallState.UNKNOWN)
         message = str(error).removeprefix(f"{intent.tool}: ") if timed_out else f"ended by {error!r}"
         unknown = UnknownOutcome(intent.tool, message, journal_id=intent.id)
         self._broken = self._broken or unknown
@@ -281,7 +281,7 @@ class RealWorld:
     async def _finish(self, call: _Call, outcome: Outcome) -> None:
         intent = call.intent
         try:
-            await self._journal.finish(intent, self._hidden(call, outcome))
+            await self._journal.finish(intent, self._redacted(call, outcome))
         except Exception as error:
             if intent.risk is Risk.READ_ONLY:
                 raise
@@ -289,16 +289,16 @@ class RealWorld:
             self._broken = UnknownOutcome(intent.tool, message, journal_id=intent.id)
             raise self._broken from error
         finally:
-            self._note(call, outcome)
+            self._record_call(call, outcome)
 
     def _ended_late(self, call: _Call, reply: Reply) -> None:
-        self._journal.end_late(call.intent, self._hidden(call, reply.outcome))
+        self._journal.finish_late(call.intent, self._redacted(call, reply.outcome))
 
-    def _hidden(self, call: _Call, outcome: Outcome) -> Outcome:
+    def _redacted(self, call: _Call, outcome: Outcome) -> Outcome:
         invocation = call.invocation
         return self._redact.redact_outcome(invocation.tool.spec, outcome, invocation.call.arguments)
 
-    def _note(self, call: _Call, outcome: Outcome) -> None:
+    def _record_call(self, call: _Call, outcome: Outcome) -> None:
         tool, made, intent = call.invocation.tool, call.invocation.call, call.intent
         committed = CommittedCall(
             call=made,
@@ -331,9 +331,9 @@ class RealWorld:
             )
         self.emit(CallCommitted(committed=committed))
 
-    async def _shut(self, *, grace: int) -> None:
+    async def _drain(self, *, grace: int) -> None:
         self._open = False
-        await _to_the_end(self._running, grace=grace)
+        await _drain_tasks(self._running, grace=grace)
 
 
 async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> Result:
@@ -379,7 +379,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _to_the_end(tasks: Collection[asyncio.Task[Reply]], *, grace: int) -> None:
+async def _drain_tasks(tasks: Collection[asyncio.Task[Reply]], *, grace: int) -> None:
     """Wait until the tasks are done, whatever becomes of them.
 
     Args:

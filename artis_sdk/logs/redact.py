@@ -17,7 +17,7 @@ from functools import lru_cache
 from pydantic import JsonValue
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs.secret_names import SECRET_NAMES, Names
+from artis_sdk.logs.secret_names import SECRET_NAMES, SecretNames
 from artis_sdk.logs.secret_schema import cover_marked, has_marks
 from artis_sdk.logs.secret_text import cover_named, cover_urls
 from artis_sdk.logs.secrets import PLACEHOLDER, Secrets, map_leaves
@@ -37,9 +37,9 @@ _PLACEHOLDER = re.compile(f"({PLACEHOLDER})")
 
 
 @lru_cache(maxsize=64)
-def _names(names: tuple[str, ...], allow: tuple[str, ...]) -> Names:
+def _names(names: tuple[str, ...], allow: tuple[str, ...]) -> SecretNames:
     """Redactors with the same names share what was worked out of them: every session has one."""
-    return Names(names, allow)
+    return SecretNames(names, allow)
 
 
 class Redactor:

@@ -43,7 +43,7 @@ def split_words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
-class Names:
+class SecretNames:
     """Decides by name.
 
     Args:

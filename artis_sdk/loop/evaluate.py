@@ -9,7 +9,7 @@ from dataclasses import replace
 from artis_sdk.contracts import Backend, Meter
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.budget import Unmetered
-from artis_sdk.loop.reading import Unreadable, ask, spoken, tagged
+from artis_sdk.loop.reading import Unreadable, ask, strip_thinking, tagged
 from artis_sdk.loop.views import task_history, tool_documents, trajectory
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Attempt, Evaluation, Message, Request, Role, Task
@@ -80,7 +80,7 @@ def read_evaluation(text: str) -> Evaluation:
     Raises:
         Unreadable: no result, or more than one.
     """
-    text = spoken(text)
+    text = strip_thinking(text)
     results = {match[1] if (match := _VERDICT.fullmatch(one)) else one for one in tagged(text, "Result")}
     if len(results) != 1 or not results <= {"0", "1"}:
         raise Unreadable("<Result> must hold 1 or 0, and nothing else")

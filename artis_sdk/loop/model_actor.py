@@ -12,7 +12,7 @@ from artis_sdk.contracts import Backend, Meter
 from artis_sdk.loop.actor import Trajectory
 from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.loop.context import fit_attempts
-from artis_sdk.loop.reading import spoken
+from artis_sdk.loop.reading import strip_thinking
 from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
 from artis_sdk.loop.views import tool_documents
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines
@@ -27,7 +27,7 @@ _OWN_SHARE = 4  # a quarter of the context window stays free for the attempt's o
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ModelTurn:
     """The agent's next turn, to be decided."""
 
     task: Task
@@ -68,7 +68,7 @@ class Turn:
 class Decide(Protocol):
     """Chooses the agent's next turn; without one the model is asked once."""
 
-    async def __call__(self, turn: Turn) -> Completion: ...
+    async def __call__(self, turn: ModelTurn) -> Completion: ...
 
 
 class ModelActor:
@@ -143,7 +143,7 @@ class ModelActor:
                 calls = self.calls(completion)
                 messages.append(self._said(completion, calls))
                 if not calls:
-                    answer = spoken(completion.text)
+                    answer = strip_thinking(completion.text)
                     break
                 done = await carry_out(calls, table, world)
                 steps += done
@@ -172,13 +172,13 @@ class ModelActor:
         return Message(role="user", content=text)
 
     def calls(self, completion: Completion) -> tuple[ToolCall, ...]:
-        """The calls in an answer, in the format that is spoken."""
+        """The calls in an answer, in the format that is strip_thinking."""
         return completion.tool_calls if self._native else tuple(parse_actions(completion.text) or ())
 
     async def _next(self, task: Task, request: Request, opening: int, meter: Meter) -> Completion:
         if self._decide is None:
             return await meter.complete(self._backend, Role.ACTION, request)
-        return await self._decide(Turn(task, request, opening, self._backend, meter, self))
+        return await self._decide(ModelTurn(task, request, opening, self._backend, meter, self))
 
     def _said(self, completion: Completion, calls: tuple[ToolCall, ...]) -> Message:
         return Message(

@@ -47,7 +47,7 @@ async def ask(
     return read(completion.text), completion.raw or completion.text
 
 
-def spoken(text: str) -> str:
+def strip_thinking(text: str) -> str:
     """What a model says after its thoughts."""
     return text.rpartition(_THOUGHT_ENDS)[2].strip()
 
@@ -64,7 +64,7 @@ def json_object(text: str) -> dict[str, Any]:
     Raises:
         Unreadable: there is none, or it is not whole.
     """
-    text = spoken(text)
+    text = strip_thinking(text)
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         raise Unreadable("there is no JSON object")

@@ -34,7 +34,7 @@ from artis_sdk.records.events import (
     RehearsalFinished,
     RehearsalStarted,
 )
-from artis_sdk.simulators.trust import Gated
+from artis_sdk.simulators.trust import TrustGate
 from artis_sdk.tools import Toolset, rehearsing
 
 T_co = TypeVar("T_co", covariant=True)
@@ -88,7 +88,7 @@ async def rehearse(
         ConfigurationError: the strategy needs evaluations and they are off.
         RehearsalStopped: a tool is needed that the simulator is not trusted for, and this is to stop it.
     """
-    left_out = simulator.nothing_left(tools) if isinstance(simulator, Gated) else None
+    left_out = simulator.nothing_left(tools) if isinstance(simulator, TrustGate) else None
     emit(RehearsalStarted(task=task, strategy=strategy.name))
     rehearsal = Rehearsal(
         task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit

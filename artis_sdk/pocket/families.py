@@ -9,7 +9,7 @@ from typing import Final
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.desk import TOOL_NAMES
 from artis_sdk.pocket.ledger import Ledger
-from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
+from artis_sdk.pocket.tasks import PlannedCall, PocketTask, TaskTurn, Way
 from artis_sdk.pocket.words import Part, Piece, amount, phrase
 
 OBVIOUS: Final = 3.0
@@ -98,25 +98,25 @@ def _spread(ledger: Ledger, owner: str, needs: tuple[int, ...], currency: str) -
     return [ledger.account(owner, needs, currency, fits=fit) for fit in fits]
 
 
-def _listed(owner: str) -> Call:
-    return Call("list_accounts", {"owner": owner})
+def _listed(owner: str) -> PlannedCall:
+    return PlannedCall("list_accounts", {"owner": owner})
 
 
-def _transfer(source: str, target: str, amount: int) -> Call:
-    return Call("transfer", {"source": source, "target": target, "amount": amount})
+def _transfer(source: str, target: str, amount: int) -> PlannedCall:
+    return PlannedCall("transfer", {"source": source, "target": target, "amount": amount})
 
 
 def _choices(accounts: list[str]) -> list[tuple[str, float]]:
     return [(account, OBVIOUS if n == 0 else 1.0) for n, account in enumerate(accounts)]
 
 
-def pay(ledger: Ledger) -> Turn:
+def pay(ledger: Ledger) -> TaskTurn:
     """One payment between people; which of the payer's accounts can pay is hidden."""
     payer, payee = ledger.people(2)
     sum_, currency = ledger.amount(), ledger.currency()
     sources = _spread(ledger, payer, (sum_,), currency)
     target = ledger.account(payee, (), currency)
-    return Turn(
+    return TaskTurn(
         _form(ledger, _PAY, amount=sum_, payer=payer, payee=payee),
         tuple(
             Way((_listed(payer), _listed(payee), _transfer(source, target, sum_)), source, weight)
@@ -125,7 +125,7 @@ def pay(ledger: Ledger) -> Turn:
     )
 
 
-def payee(ledger: Ledger) -> Turn:
+def payee(ledger: Ledger) -> TaskTurn:
     """A payment from a named account; which of the payee's accounts can take it is hidden."""
     payer, payee = ledger.people(2)
     sum_, currency = ledger.amount(), ledger.currency()
@@ -134,7 +134,7 @@ def payee(ledger: Ledger) -> Turn:
     if ledger.rng.random() < 0.8:
         fits[0 if ledger.rng.random() < 0.7 else 1] = False
     targets = [ledger.account(payee, (), currency, fits=fit) for fit in fits]
-    return Turn(
+    return TaskTurn(
         _form(ledger, _PAY, amount=sum_, payer=source, payee=payee),
         tuple(
             Way((_listed(payee), _transfer(source, target, sum_)), target, weight)
@@ -143,14 +143,14 @@ def payee(ledger: Ledger) -> Turn:
     )
 
 
-def two(ledger: Ledger) -> Turn:
+def two(ledger: Ledger) -> TaskTurn:
     """Two payments from one account: the first may go through where the second does not."""
     payer, first, second = ledger.people(3)
     sums, currency = (ledger.amount(250), ledger.amount(250)), ledger.currency()
     sources = _spread(ledger, payer, sums, currency)
     targets = [ledger.account(person, (), currency) for person in (first, second)]
     lists = tuple(_listed(person) for person in (payer, first, second))
-    return Turn(
+    return TaskTurn(
         _form(ledger, _TWO, amount=sums[0], amount2=sums[1], payer=payer, payee=first, payee2=second),
         tuple(
             Way(
@@ -163,7 +163,7 @@ def two(ledger: Ledger) -> Turn:
     )
 
 
-def order(ledger: Ledger) -> Turn:
+def order(ledger: Ledger) -> TaskTurn:
     """Two steps of which the one named first gets in the way of the other."""
     owner, other = ledger.people(2)
     sum_, currency = ledger.amount(), ledger.currency()
@@ -172,18 +172,18 @@ def order(ledger: Ledger) -> Turn:
     paying = ledger.rng.choice(("transfer", "withdraw"))
     if kind == "release_hold":
         source, hold = ledger.held_account(owner, sum_, currency)
-        aside, first = Call(kind, {"hold": hold}), paying
+        aside, first = PlannedCall(kind, {"hold": hold}), paying
     elif kind == "set_limit":
         source = ledger.account(owner, (sum_,), currency)
         limit = amount(ledger.rng, ledger.part, 10, 300)
-        aside, first = Call(kind, {"account": source, "amount": limit}), kind
+        aside, first = PlannedCall(kind, {"account": source, "amount": limit}), kind
     else:
         source = ledger.account(owner, (sum_,), currency)
-        aside, first = Call(kind, {"account": source}), kind
+        aside, first = PlannedCall(kind, {"account": source}), kind
     move = (
         _transfer(source, target, sum_)
         if paying == "transfer"
-        else Call("withdraw", {"account": source, "amount": sum_})
+        else PlannedCall("withdraw", {"account": source, "amount": sum_})
     )
     moving: Piece = (_SIMPLE[paying], {"account": source, "target": target, "amount": sum_})
     setting: Piece = (_SIMPLE[kind], aside.arguments)
@@ -192,7 +192,7 @@ def order(ledger: Ledger) -> Turn:
         pair.reverse()
     (one, before), (other_, after) = pair
     query = _both(ledger, one, other_)
-    return Turn(
+    return TaskTurn(
         query,
         (
             Way((before, after), f"{before.tool} first", OBVIOUS),
@@ -201,7 +201,7 @@ def order(ledger: Ledger) -> Turn:
     )
 
 
-def own(ledger: Ledger) -> Turn:
+def own(ledger: Ledger) -> TaskTurn:
     """Between two accounts of one person: a transfer, or a conversion if their currencies differ."""
     (owner,) = ledger.people(1)
     sum_, currency = ledger.amount(), ledger.currency()
@@ -209,42 +209,42 @@ def own(ledger: Ledger) -> Turn:
     same = ledger.rng.random() < 0.4
     target = ledger.account(owner, (), currency if same else ledger.currency(but=currency))
     arguments = {"source": source, "target": target, "amount": sum_}
-    return Turn(
+    return TaskTurn(
         _form(ledger, _OWN, amount=sum_, source=source, target=target),
         (
-            Way((Call("transfer", arguments),), "transfer", OBVIOUS),
-            Way((Call("convert", arguments),), "convert"),
+            Way((PlannedCall("transfer", arguments),), "transfer", OBVIOUS),
+            Way((PlannedCall("convert", arguments),), "convert"),
         ),
     )
 
 
-def back(ledger: Ledger) -> Turn:
+def back(ledger: Ledger) -> TaskTurn:
     """Money back: a refund, or a transfer the other way where it is too late for one."""
     payer, payee = ledger.people(2)
     sum_, currency = ledger.amount(), ledger.currency()
     source, target = ledger.account(payer, (), currency), ledger.account(payee, (sum_,), currency)
     found = ledger.past_transfer(source, target, sum_, old=ledger.rng.random() < 0.6)
-    look = Call("get_transfer", {"transfer": found})
-    return Turn(
+    look = PlannedCall("get_transfer", {"transfer": found})
+    return TaskTurn(
         _form(ledger, _BACK, transfer=found),
         (
-            Way((look, Call("refund", {"transfer": found})), "refund", OBVIOUS),
+            Way((look, PlannedCall("refund", {"transfer": found})), "refund", OBVIOUS),
             Way((look, _transfer(target, source, sum_)), "transfer"),
         ),
     )
 
 
-def simple(ledger: Ledger) -> Turn:
+def simple(ledger: Ledger) -> TaskTurn:
     """One or two steps that are named outright."""
     tools = ledger.rng.sample(sorted(_SIMPLE), 1 if ledger.rng.random() < 0.7 else 2)
     steps = [_step(ledger, tool) for tool in tools]
     choice = f"{tools[0]} first" if len(tools) > 1 else tools[0]
     pieces = [piece for piece, _ in steps]
     query = _both(ledger, *pieces) if len(pieces) > 1 else phrase(ledger.rng, ledger.part, *pieces)
-    return Turn(query, (Way(tuple(call for _, call in steps), choice),))
+    return TaskTurn(query, (Way(tuple(call for _, call in steps), choice),))
 
 
-def _step(ledger: Ledger, tool: str) -> tuple[Piece, Call]:
+def _step(ledger: Ledger, tool: str) -> tuple[Piece, PlannedCall]:
     """A step and its wordings; now and then the bank refuses it."""
     rng = ledger.rng
     owner, other = ledger.people(2)
@@ -280,10 +280,10 @@ def _step(ledger: Ledger, tool: str) -> tuple[Piece, Call]:
         case _:
             fields["account"] = ledger.account(owner, (sum_,), fits=fits)
     arguments = {**fields, "source": fields.get("account")}
-    return (_SIMPLE[tool], fields), Call(tool, {key: arguments[key] for key in TOOL_NAMES[tool]})
+    return (_SIMPLE[tool], fields), PlannedCall(tool, {key: arguments[key] for key in TOOL_NAMES[tool]})
 
 
-def extra(ledger: Ledger) -> Turn:
+def extra(ledger: Ledger) -> TaskTurn:
     """A step that always goes through and cannot be undone, then a payment that may not."""
     (person,) = ledger.people(1)
     cash = ledger.amount(200)
@@ -295,13 +295,15 @@ def extra(ledger: Ledger) -> Turn:
         "payer": lists.arguments["owner"],
         "payee": listed.arguments["owner"],
     }
-    return Turn(
+    return TaskTurn(
         _both(ledger, (_SIMPLE["withdraw"], arguments), (_PAY[:4], fields)),
-        tuple(Way((Call("withdraw", arguments), *way.calls), way.choice, way.weight) for way in main.ways),
+        tuple(
+            Way((PlannedCall("withdraw", arguments), *way.calls), way.choice, way.weight) for way in main.ways
+        ),
     )
 
 
-def ask(ledger: Ledger) -> Turn:
+def ask(ledger: Ledger) -> TaskTurn:
     """A question."""
     what = ledger.rng.choice(sorted(_ASK))
     owner, other = ledger.people(2)
@@ -312,12 +314,12 @@ def ask(ledger: Ledger) -> Turn:
     tools = {"free": "get_account", "status": "get_account", "left": "get_limit"}
     if what == "rate":
         one, two_ = ledger.currency(), ledger.currency()
-        call = Call("get_rate", {"source": one, "target": two_})
+        call = PlannedCall("get_rate", {"source": one, "target": two_})
         fields = {"one": one, "two": two_}
     elif what == "amount":
         target = ledger.account(other, (), currency)
         found = ledger.past_transfer(account, target, ledger.amount(), old=False)
-        call, fields = Call("get_transfer", {"transfer": found}), {"transfer": found}
+        call, fields = PlannedCall("get_transfer", {"transfer": found}), {"transfer": found}
     elif what in ("statement", "schedules"):
         tool = "get_statement" if what == "statement" else "list_schedules"
         for _ in range(ledger.rng.randint(0, 2)):
@@ -326,14 +328,14 @@ def ask(ledger: Ledger) -> Turn:
                 ledger.past_transfer(account, target, ledger.amount(), old=False)
             else:
                 ledger.schedule_between(account, target)
-        call = Call(tool, {"account": account})
+        call = PlannedCall(tool, {"account": account})
     else:
-        call = Call(tools[what], {"account": account})
+        call = PlannedCall(tools[what], {"account": account})
     query = _form(ledger, _ASK[what], **fields)
-    return Turn(query, (Way((call,), call.tool),), asked=asked, reads=True)
+    return TaskTurn(query, (Way((call,), call.tool),), asked=asked, reads=True)
 
 
-def missing(ledger: Ledger) -> tuple[Turn, ...]:
+def missing(ledger: Ledger) -> tuple[TaskTurn, ...]:
     """A payment whose amount or payee the user forgets to say, and then says."""
     whole = pay(ledger)
     calls = whole.ways[0].calls
@@ -348,10 +350,10 @@ def missing(ledger: Ledger) -> tuple[Turn, ...]:
     else:
         forms = ("send {amount} from {payer}", "pay {amount} out of {payer}", "let {payer} pay {amount}")
         query, reply, then = _form(ledger, forms, payer=payer, amount=sum_), "To whom?", f"To {payee_}."
-    return Turn(query, reply=reply), Turn(then, whole.ways)
+    return TaskTurn(query, reply=reply), TaskTurn(then, whole.ways)
 
 
-Family = Callable[[Ledger], Turn | tuple[Turn, ...]]
+Family = Callable[[Ledger], TaskTurn | tuple[TaskTurn, ...]]
 HIDDEN: Final[dict[str, Family]] = {
     "pay": pay, "payee": payee, "two": two, "order": order, "own": own, "back": back, "extra": extra,
 }  # fmt: skip
@@ -380,6 +382,6 @@ def make(id: str, part: Part) -> PocketTask:
         gone = set(rng.sample(sorted(set(TOOL_NAMES) - needed), rng.randint(1, 4)))
     if kind > 0.94 and len(turns) == 1 and len(turns[0].ways) == 1:
         gone.add(turns[0].ways[0].calls[-1].tool)
-        turns, family = (Turn(turns[0].query, reply=NO_TOOL),), "miss_func"
+        turns, family = (TaskTurn(turns[0].query, reply=NO_TOOL),), "miss_func"
     ledger.shuffle()
     return PocketTask(id, family, ledger.bank, turns, tuple(name for name in TOOL_NAMES if name not in gone))

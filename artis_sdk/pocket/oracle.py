@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from artis_sdk.pocket.bank import Bank, BankError
 from artis_sdk.pocket.desk import pocket_tools
-from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
+from artis_sdk.pocket.tasks import PlannedCall, PocketTask, TaskTurn, Way
 from artis_sdk.records import History, Outcome, Provenance, State, Step, ToolCall
 from artis_sdk.tools import Toolset, outside
 
@@ -40,7 +40,7 @@ class Oracle:
         self._bank = Bank()
         self.tools: Toolset = pocket_tools(self._bank)
 
-    def play(self, bank: Bank, calls: Iterable[Call], *, stop: bool = True) -> Played:
+    def play(self, bank: Bank, calls: Iterable[PlannedCall], *, stop: bool = True) -> Played:
         """Make some calls.
 
         Args:
@@ -60,7 +60,7 @@ class Oracle:
         vars(own).update(vars(self._bank))
         return Played(tuple(steps), own)
 
-    def _made(self, call: Call) -> Outcome:
+    def _made(self, call: PlannedCall) -> Outcome:
         tool = self.tools[call.tool]
         try:
             with outside():  # of every rehearsal that goes on meanwhile: these books are the oracle's own
@@ -69,7 +69,7 @@ class Oracle:
         except BankError as error:
             return tool.outcome_of_error(error, Provenance.SANDBOXED)
 
-    def good_ways(self, bank: Bank, turn: Turn) -> list[tuple[Way, Played]]:
+    def good_ways(self, bank: Bank, turn: TaskTurn) -> list[tuple[Way, Played]]:
         """The plans that work, with what comes of them."""
         played = [(way, self.play(bank, way.calls)) for way in turn.ways]
         return [(way, one) for way, one in played if one.good]

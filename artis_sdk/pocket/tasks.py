@@ -15,7 +15,7 @@ from artis_sdk.pocket.words import Part
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PlannedCall:
     """A tool and its arguments."""
 
     tool: str
@@ -26,7 +26,7 @@ class Call:
 class Way:
     """One plan for a turn."""
 
-    calls: tuple[Call, ...]
+    calls: tuple[PlannedCall, ...]
     choice: str
     """What sets it apart from the turn's other plans: an account, a tool, or which tool comes first."""
     weight: float = 1.0
@@ -34,7 +34,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TaskTurn:
     """One message of the user's."""
 
     query: str
@@ -55,7 +55,7 @@ class PocketTask:
     id: str
     family: str
     bank: Bank
-    turns: tuple[Turn, ...]
+    turns: tuple[TaskTurn, ...]
     offered: tuple[str, ...]
     """Names of the tools that the agent has."""
 

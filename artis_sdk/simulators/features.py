@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from artis_sdk.records import History, Provenance, State, Step, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators.entries import GLOBAL, Entries, words
-from artis_sdk.simulators.past import Past
+from artis_sdk.simulators.past import HistoryCursor
 
 Token = tuple[str, str]
 """The part that it belongs to (`arguments`, `state`, `history`), and what it says."""
@@ -33,7 +33,7 @@ class Features:
 
     def __init__(self) -> None:
         self._state: tuple[State, Entries | None, frozenset[str]] | None = None
-        self._past = Past()
+        self._past = HistoryCursor()
         self._steps: Counter[str] = Counter()
         self._before: dict[str, str] = {}
         self._known: set[str] = set()

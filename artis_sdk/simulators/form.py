@@ -12,7 +12,7 @@ from artis_sdk.records import History, Message, State, ToolCall, ToolSpec
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.cut import MARK, Cut, cut
 from artis_sdk.simulators.look_up import Entry, LookUp
-from artis_sdk.simulators.past import Past
+from artis_sdk.simulators.past import HistoryCursor
 
 
 class PromptForm(BaseModel):
@@ -79,7 +79,7 @@ class Prompter:
         self._all = encode([spec.document() for spec in specs.values()])
         self._state: tuple[State, Data] | None = None
         self._entries: tuple[State, LookUp] | None = None
-        self._past = Past()
+        self._past = HistoryCursor()
         self._history = Data()
 
     def prompt(self, calls: Sequence[ToolCall], state: State, history: History) -> Prompt:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from artis_sdk.records import History
 
 
-class Past:
+class HistoryCursor:
     """The history as it was last seen."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from artis_sdk.contracts import LogStore, Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, ReplayMiss
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, State, Step, ToolCall
-from artis_sdk.simulators.past import Past
+from artis_sdk.simulators.past import HistoryCursor
 
 _NO_HISTORY: Final = b""
 _SIZE: Final = 16  # bytes of a digest
@@ -70,7 +70,7 @@ class _Attempt(Simulator):
     def __init__(self, index: _Index) -> None:
         self._index = index
         self._state: tuple[State, bytes] | None = None
-        self._past = Past()
+        self._past = HistoryCursor()
         self._history = _NO_HISTORY
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:

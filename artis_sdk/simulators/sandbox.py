@@ -13,7 +13,7 @@ from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, Provenance, Risk, State, Step, ToolCall, new_id
 from artis_sdk.simulators.checks import checked
-from artis_sdk.simulators.past import Past
+from artis_sdk.simulators.past import HistoryCursor
 from artis_sdk.tools import GuardedTool, Invocation, Toolset
 from artis_sdk.tools.execute import execute
 from artis_sdk.tools.world import sandboxed
@@ -117,7 +117,7 @@ class ForkedSandbox(Simulator):
         self._memo = memo
         self._pure = pure
         self._tools = {tool.name: self._forked(tool) for tool in self._originals}
-        self._past = Past()
+        self._past = HistoryCursor()
         self._own: deque[Step] = deque()
         """Steps that ran here and have not been seen in a history yet."""
         self._lost: str | None = None

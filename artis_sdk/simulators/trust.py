@@ -20,7 +20,7 @@ FILE: Final = "artis_trust.json"
 
 Verdict = Literal["trusted", "doubtful", "unknown"]
 OnDoubt = Literal["skip", "stop"]
-"""What a rehearsal does where it needs a tool that is not trusted; see `Gated`."""
+"""What a rehearsal does where it needs a tool that is not trusted; see `TrustGate`."""
 
 
 class ToolTrust(BaseModel):
@@ -96,7 +96,7 @@ class Trust(BaseModel):
             raise ConfigurationError(f"{path} is no trust file: {error.errors()[0]['msg']}") from error
 
 
-class Gated(Simulator):
+class TrustGate(Simulator):
     """A simulator that is asked about trusted tools only.
 
     A call of any other tool is not predicted: the gate raises before the simulator is asked.
@@ -122,7 +122,7 @@ class Gated(Simulator):
     def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
         """See `Simulator.fork`."""
         tools = tuple(tools)
-        forked = Gated(self.simulator.fork(tools, meter), self.trust, on_doubt=self.on_doubt)
+        forked = TrustGate(self.simulator.fork(tools, meter), self.trust, on_doubt=self.on_doubt)
         forked._hashes = {tool.name: _source_hash(tool) for tool in tools}
         return forked
 
@@ -175,9 +175,9 @@ def gated(simulator: Simulator, trust: Trust, on_doubt: OnDoubt) -> Simulator:
     if isinstance(simulator, Ladder):
         *upper, last = simulator.rungs
         return Ladder([*(gated(rung, trust, "skip") for rung in upper), gated(last, trust, on_doubt)])
-    if isinstance(simulator, ReplaySimulator | Gated) or simulator.runs_code:
+    if isinstance(simulator, ReplaySimulator | TrustGate) or simulator.runs_code:
         return simulator
-    return Gated(simulator, trust, on_doubt=on_doubt)
+    return TrustGate(simulator, trust, on_doubt=on_doubt)
 
 
 def _message(trust: Trust, found: ToolTrust) -> str:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from greenlet import getcurrent, greenlet
 
 from artis_sdk.errors import FirewallError
-from artis_sdk.tools.world import Invocation, Place, Reply, route
+from artis_sdk.tools.world import Invocation, Reply, WorldBinding, route
 
 T = TypeVar("T")
 
@@ -45,31 +45,31 @@ async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine
     return result
 
 
-async def hand_over(place: Place, invocation: Invocation) -> Reply:
+async def hand_over(binding: WorldBinding, invocation: Invocation) -> Reply:
     """Have the world handle a call, on the loop that the world lives on."""
-    assert place.world is not None
-    assert place.loop is not None
-    if asyncio.get_running_loop() is place.loop:
-        return await place.world.handle(invocation)
+    assert binding.world is not None
+    assert binding.loop is not None
+    if asyncio.get_running_loop() is binding.loop:
+        return await binding.world.handle(invocation)
     token = waiting_thread.set(None)
     try:
-        answer = _submit(place, place.loop, invocation, {})
+        answer = _submit(binding, binding.loop, invocation, {})
     finally:
         waiting_thread.reset(token)
     return await asyncio.wrap_future(answer)
 
 
-def wait(place: Place, invocation: Invocation) -> Reply:
+def wait(binding: WorldBinding, invocation: Invocation) -> Reply:
     """Have the world handle a call and block until it has.
 
     Raises:
         FirewallError: nothing can wait where the call was made, or the world's event loop is gone.
         CancelledError: the world ended meanwhile.
     """
-    assert place.world is not None
-    assert place.loop is not None
-    if _running_loop() is not place.loop:
-        return _wait_in_thread(place, place.loop, invocation)
+    assert binding.world is not None
+    assert binding.loop is not None
+    if _running_loop() is not binding.loop:
+        return _wait_in_thread(binding, binding.loop, invocation)
     carrier = _carrier()
     if carrier is None:
         name = invocation.tool.name
@@ -78,7 +78,7 @@ def wait(place: Place, invocation: Invocation) -> Reply:
             "a sync tool was called on the event loop, in a task or callback where it cannot wait for its "
             f"outcome; use `await asyncio.to_thread({name}, ...)`",
         )
-    reply: Reply = carrier.pump(place.world.handle(invocation).__await__())
+    reply: Reply = carrier.pump(binding.world.handle(invocation).__await__())
     return reply
 
 
@@ -139,7 +139,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _submit(
-    place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation, fate: dict[str, bool]
+    binding: WorldBinding, loop: asyncio.AbstractEventLoop, invocation: Invocation, fate: dict[str, bool]
 ) -> concurrent.futures.Future[Reply]:
     """Have the world's loop handle a call, unless it comes to be given up before it is begun."""
     if not loop.is_running():
@@ -150,23 +150,23 @@ def _submit(
         if not fate.setdefault("begun", True):
             raise asyncio.CancelledError
         route(invocation.tool.name)
-        assert place.world is not None
+        assert binding.world is not None
         task: Any = asyncio.current_task()
-        place.calls.add(task)
+        binding.calls.add(task)
         try:
-            return await place.world.handle(invocation)
+            return await binding.world.handle(invocation)
         finally:
-            place.calls.discard(task)
+            binding.calls.discard(task)
 
     return asyncio.run_coroutine_threadsafe(handle(), loop)
 
 
-def _wait_in_thread(place: Place, loop: asyncio.AbstractEventLoop, invocation: Invocation) -> Reply:
+def _wait_in_thread(binding: WorldBinding, loop: asyncio.AbstractEventLoop, invocation: Invocation) -> Reply:
     fate: dict[str, bool] = {}
     thread = WaitingThread()
     token = waiting_thread.set(thread)
     try:
-        answer = _submit(place, loop, invocation, fate)
+        answer = _submit(binding, loop, invocation, fate)
     finally:
         waiting_thread.reset(token)
     answer.add_done_callback(thread.wake)

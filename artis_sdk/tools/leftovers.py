@@ -65,7 +65,7 @@ def _idle(filename: str) -> bool:
     return filename in _MACHINERY or "/anyio/" in filename
 
 
-class Passport:
+class RehearsalMarker:
     """Tells a new process that it was started during a rehearsal.
 
     `multiprocessing` sends it along with every process that it starts; a fork server that was started
@@ -79,13 +79,13 @@ class Passport:
         return self._arrived, ()
 
 
-def stamp(passport: Passport | None) -> None:
-    """Give the processes that `multiprocessing` starts from now on a passport, or none."""
+def mark_children(marker: RehearsalMarker | None) -> None:
+    """Give the processes that `multiprocessing` starts from now on a marker, or none."""
     processes: Any = sys.modules.get("multiprocessing.process")
     if processes is None:  # nothing was started yet: a fork server to come has the environment of now
         return
     handed_down: dict[str, Any] = processes.current_process()._config
-    if passport is None:
+    if marker is None:
         handed_down.pop("artis_sdk", None)
     else:
-        handed_down["artis_sdk"] = passport
+        handed_down["artis_sdk"] = marker

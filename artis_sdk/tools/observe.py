@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from artis_sdk.contracts import Observer
-from artis_sdk.tools.world import lock, watch
+from artis_sdk.tools.world import firewall, lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def add_observer(observer: Observer) -> None:
     """Tell `observer` of every real call outside sessions, from now on."""
     with lock:
-        watch.observers = (*watch.observers, observer)
-        watch.update()
+        firewall.observers = (*firewall.observers, observer)
+        firewall.update()
 
 
 def remove_observer(observer: Observer) -> None:
     """Stop telling `observer`; nothing happens if it was never added."""
     with lock:
-        watch.observers = tuple(other for other in watch.observers if other is not observer)
-        watch.update()
+        firewall.observers = tuple(other for other in firewall.observers if other is not observer)
+        firewall.update()
 
 
 def observed(
@@ -66,7 +66,7 @@ def _tell(
     duration: float,
 ) -> None:
     arguments = tool.named(args, kwargs)
-    for observer in watch.observers:
+    for observer in firewall.observers:
         try:
             observer.called(tool, arguments, value, error, at, duration)
         except Exception:  # the call has been made; a log that fails must not make it look otherwise

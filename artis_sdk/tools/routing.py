@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from artis_sdk.tools.observe import observed, observed_async
-from artis_sdk.tools.world import current, route, watch
+from artis_sdk.tools.world import current, firewall, route
 
 if TYPE_CHECKING:
     from artis_sdk.tools.guarded import GuardedTool
@@ -24,14 +24,14 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
     """
     if _is_plain(function) and _key_may_stay_out(tool, function):
         return _same_parameters(tool, function)
-    place_of_context = current.get
-    watching = watch
+    binding_of_context = current.get
+    state = firewall
 
     if tool.is_async:
 
         @wraps(function)
         async def call_async(*args: Any, **kwargs: Any) -> Any:
-            if place_of_context() is None and not watching.on:
+            if binding_of_context() is None and not state.active:
                 return await function(*args, **kwargs)
             return await _routed_async(tool, function, args, kwargs)
 
@@ -39,7 +39,7 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if place_of_context() is None and not watching.on:
+        if binding_of_context() is None and not state.active:
             return function(*args, **kwargs)
         return _routed(tool, function, args, kwargs)
 
@@ -49,37 +49,37 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
 def _routed(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    place = route(tool.name)
-    if place is None and not watch.observers:
+    binding = route(tool.name)
+    if binding is None and not firewall.observers:
         return function(*args, **kwargs)
     if tool.needs_owner:
         tool, function, args = _on_object(tool, args)
-    if place is None:
+    if binding is None:
         return observed(tool, function, args, kwargs)
     invocation = tool.bind(*args, **kwargs)
-    if place.inline is not None:  # in the body of a sandboxed tool
-        return place.inline(invocation)()
+    if binding.inline is not None:  # in the body of a sandboxed tool
+        return binding.inline(invocation)()
     from artis_sdk.tools.bridge import wait
 
-    return wait(place, invocation).result()
+    return wait(binding, invocation).result()
 
 
 async def _routed_async(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    place = route(tool.name)
-    if place is None and not watch.observers:
+    binding = route(tool.name)
+    if binding is None and not firewall.observers:
         return await function(*args, **kwargs)
     if tool.needs_owner:
         tool, function, args = _on_object(tool, args)
-    if place is None:
+    if binding is None:
         return await observed_async(tool, function, args, kwargs)
     invocation = tool.bind(*args, **kwargs)
-    if place.inline is not None:
-        return await place.inline(invocation)()
+    if binding.inline is not None:
+        return await binding.inline(invocation)()
     from artis_sdk.tools.bridge import hand_over
 
-    return (await hand_over(place, invocation)).result()
+    return (await hand_over(binding, invocation)).result()
 
 
 def _on_object(
@@ -125,7 +125,7 @@ def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Cal
         return await _routed_async(tool, function, *given(*parts))
 
     make = _template(form, tool.is_async)
-    wrapper: Any = make(function, current.get, watch, routed_async if tool.is_async else routed)
+    wrapper: Any = make(function, current.get, firewall, routed_async if tool.is_async else routed)
     wrapper.__code__ = wrapper.__code__.replace(co_varnames=names)
     wrapper.__defaults__ = function.__defaults__
     wrapper.__kwdefaults__ = function.__kwdefaults__
@@ -192,9 +192,9 @@ def _template(form: _Form, is_async: bool) -> Callable[..., Any]:
     )
     a_sync, a_wait = ("async ", "await ") if is_async else ("", "")
     source = f"""
-def make(artis_function, artis_place, artis_watch, artis_routed):
+def make(artis_function, artis_binding, artis_firewall, artis_routed):
     {a_sync}def call({", ".join(parameters)}):
-        if artis_place() is None and not artis_watch.on:
+        if artis_binding() is None and not artis_firewall.active:
             return {a_wait}artis_function({", ".join([*positional, *args, *by_name, *kwargs])})
         return {a_wait}artis_routed({parts})
     return call

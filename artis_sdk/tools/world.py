@@ -73,7 +73,7 @@ class World(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class Place:
+class WorldBinding:
     """A world as long as it is entered, and the event loop it lives on."""
 
     world: World | None
@@ -88,13 +88,13 @@ class Place:
 
 
 lock = RLock()
-"""Held while `watch` changes."""
+"""Held while `firewall` changes."""
 
 
-class Watch:
+class FirewallState:
     """Why a call without a world may not take the fast path. One per process."""
 
-    __slots__ = ("leftovers", "observers", "on", "rehearsals")
+    __slots__ = ("active", "leftovers", "observers", "rehearsals")
 
     def __init__(self) -> None:
         self.rehearsals = 0
@@ -102,25 +102,25 @@ class Watch:
         self.leftovers: Leftovers | None = None
         """What such rehearsals have left running in other threads."""
         self.observers: tuple[Observer, ...] = ()
-        self.on = False
+        self.active = False
 
     def update(self) -> None:
         """Say anew, under the lock, whether any reason holds."""
         with lock:
-            self.on = self.rehearsals > 0 or bool(self.leftovers) or bool(self.observers)
+            self.active = self.rehearsals > 0 or bool(self.leftovers) or bool(self.observers)
 
 
 # A marker in the environment reaches processes that a rehearsed agent spawns.
 _MARKER = "ARTIS_REHEARSAL"
-current: ContextVar[Place | None] = ContextVar("artis_sdk_place", default=None)
-watch = Watch()
+current: ContextVar[WorldBinding | None] = ContextVar("artis_sdk_binding", default=None)
+firewall = FirewallState()
 
 
 def _started_in_rehearsal() -> None:
     """This process was started during a rehearsal of another one: it is never outside of it."""
     with lock:
-        watch.rehearsals += 1
-        watch.update()
+        firewall.rehearsals += 1
+        firewall.update()
 
 
 if os.environ.get(_MARKER):
@@ -129,8 +129,8 @@ if os.environ.get(_MARKER):
 
 def current_world() -> World | None:
     """The world that this context's guarded calls go to; None outside every session."""
-    place = current.get()
-    return None if place is None else place.world
+    binding = current.get()
+    return None if binding is None else binding.world
 
 
 @contextmanager
@@ -141,14 +141,14 @@ def entered(world: World) -> Iterator[None]:
     """
     from asyncio import get_running_loop
 
-    place = Place(world, get_running_loop(), os.getpid())
-    token = current.set(place)
+    binding = WorldBinding(world, get_running_loop(), os.getpid())
+    token = current.set(binding)
     try:
         yield
     finally:
-        place.open = False
+        binding.open = False
         current.reset(token)
-        for call in place.calls:
+        for call in binding.calls:
             call.cancel()
 
 
@@ -164,12 +164,12 @@ def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None
     """
     from asyncio import get_running_loop
 
-    place = Place(current_world(), get_running_loop(), os.getpid(), inline=admit)
-    token = current.set(place)
+    binding = WorldBinding(current_world(), get_running_loop(), os.getpid(), inline=admit)
+    token = current.set(binding)
     try:
         yield
     finally:
-        place.open = False
+        binding.open = False
         current.reset(token)
 
 
@@ -188,25 +188,25 @@ def rehearsing(runs_code: bool) -> Iterator[None]:
     if not runs_code:
         yield
         return
-    from artis_sdk.tools.leftovers import Leftovers, Passport, stamp, working
+    from artis_sdk.tools.leftovers import Leftovers, RehearsalMarker, mark_children, working
 
     before = working()
     with lock:
-        watch.rehearsals += 1
-        watch.update()
+        firewall.rehearsals += 1
+        firewall.update()
         os.environ[_MARKER] = "1"
-        stamp(Passport(_started_in_rehearsal))
+        mark_children(RehearsalMarker(_started_in_rehearsal))
     try:
         yield
     finally:
         with lock:
-            watch.leftovers = watch.leftovers or Leftovers()
-            watch.leftovers.add(before)
-            watch.rehearsals -= 1
-            watch.update()
-            if not watch.rehearsals:
+            firewall.leftovers = firewall.leftovers or Leftovers()
+            firewall.leftovers.add(before)
+            firewall.rehearsals -= 1
+            firewall.update()
+            if not firewall.rehearsals:
                 os.environ.pop(_MARKER, None)
-                stamp(None)
+                mark_children(None)
 
 
 @contextmanager
@@ -218,38 +218,38 @@ def outside() -> Iterator[None]:
     Raises:
         FirewallError: this context belongs to a world, so it is not outside.
     """
-    place = current.get()
-    if place is not None and (place.world is not None or place.inline is not None):
+    binding = current.get()
+    if binding is not None and (binding.world is not None or binding.inline is not None):
         raise FirewallError("outside()", "this context belongs to a world; it cannot be declared outside")
-    token = current.set(Place(None))
+    token = current.set(WorldBinding(None))
     try:
         yield
     finally:
         current.reset(token)
 
 
-def route(tool: str) -> Place | None:
+def route(tool: str) -> WorldBinding | None:
     """Where a guarded call made in this context goes; None is the plain function.
 
     Raises:
         FirewallError: the call is of unknown origin during a rehearsal, or its world is over.
     """
-    place = current.get()
-    if place is None:
-        if watch.rehearsals:
+    binding = current.get()
+    if binding is None:
+        if firewall.rehearsals:
             raise FirewallError(tool, _UNKNOWN_ORIGIN)
-        if watch.leftovers:
-            if watch.leftovers.running_here():
+        if firewall.leftovers:
+            if firewall.leftovers.running_here():
                 raise FirewallError(tool, _OVER)
-            watch.update()
+            firewall.update()
         return None
-    if place.world is None and place.inline is None:
+    if binding.world is None and binding.inline is None:
         return None
-    if place.process != os.getpid():
+    if binding.process != os.getpid():
         raise FirewallError(tool, "called in a process that was forked inside a world; refused")
-    if not place.open:
+    if not binding.open:
         raise FirewallError(tool, _OVER)
-    return place
+    return binding
 
 
 _OVER = "called by something left behind: the world that it belongs to is over"

@@ -49,17 +49,17 @@ from artis_sdk.contracts import Backend
 from artis_sdk.errors import ArtisError, BackendClosed, BackendError, ConfigurationError, ContextOverflow
 from artis_sdk.records import Completion, Message, Request
 
-__all__ = ["CHECKS", "Check", "Make", "Profile", "Result", "Skip", "run"]
+__all__ = ["CHECKS", "Check", "CheckResult", "Make", "Profile", "Skip", "run"]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     check: str
     outcome: Literal["passed", "skipped", "failed"]
     detail: str = ""
 
 
-async def run(profile: Profile) -> list[Result]:
+async def run(profile: Profile) -> list[CheckResult]:
     """Run every check in order; no failure stops the others."""
     results = []
     for check in CHECKS:
@@ -67,11 +67,11 @@ async def run(profile: Profile) -> list[Result]:
         try:
             await check(profile)
         except Skip as skip:
-            results.append(Result(name, "skipped", str(skip)))
+            results.append(CheckResult(name, "skipped", str(skip)))
         except (AssertionError, ArtisError, TimeoutError, ValidationError, ExceptionGroup) as error:
-            results.append(Result(name, "failed", f"{type(error).__name__}: {error}"))
+            results.append(CheckResult(name, "failed", f"{type(error).__name__}: {error}"))
         else:
-            results.append(Result(name, "passed"))
+            results.append(CheckResult(name, "passed"))
     return results
 
 

@@ -27,7 +27,7 @@ from artis_sdk.errors import (
 from artis_sdk.records import Capabilities, Completion, Request
 
 if TYPE_CHECKING:
-    from artis_sdk.backends.hosted.http import Answer
+    from artis_sdk.backends.hosted.http import HttpResponse
 
 T = TypeVar("T")
 
@@ -208,7 +208,7 @@ class HostedBackend(ABC):
         finally:
             answer.close()
 
-    def _whole(self, answer: Answer, content: bytes) -> Completion:
+    def _whole(self, answer: HttpResponse, content: bytes) -> Completion:
         if not 200 <= answer.status < 300:
             raise failures.from_response(
                 self._name,
@@ -220,7 +220,7 @@ class HostedBackend(ABC):
             )
         return self._completion(self._json(answer, content), self._request_id(answer))
 
-    async def _gather(self, answer: Answer, listener: _Listener) -> Any:
+    async def _gather(self, answer: HttpResponse, listener: _Listener) -> Any:
         assembly = self.assembly()
         async for data in events(answer.pieces()):
             if data == b"[DONE]":
@@ -240,7 +240,7 @@ class HostedBackend(ABC):
 
     # --- what came back
 
-    def _json(self, answer: Answer, content: bytes) -> Any:
+    def _json(self, answer: HttpResponse, content: bytes) -> Any:
         try:
             data = from_json(content)
         except ValueError:
@@ -265,7 +265,7 @@ class HostedBackend(ABC):
     def _malformed(self, message: str, request_id: str | None = None) -> MalformedResponse:
         return MalformedResponse(self._name, failures.redact(message, self._secret), request_id=request_id)
 
-    def _request_id(self, answer: Answer) -> str | None:
+    def _request_id(self, answer: HttpResponse) -> str | None:
         return answer.headers.get(self.request_id_header)
 
     def _closed_meanwhile(self) -> BackendClosed:

@@ -21,7 +21,7 @@ KEEPALIVE = 15.0  # seconds that an idle connection is kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class HttpResponse:
     """A response, whole or about to arrive."""
 
     backend: str
@@ -73,7 +73,7 @@ class HttpClient:
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, body: bytes, *, stream: bool) -> Answer:
+    async def post(self, url: str, body: bytes, *, stream: bool) -> HttpResponse:
         """Send a body; without `stream` the answer is read before this returns.
 
         Raises:
@@ -86,7 +86,7 @@ class HttpClient:
             content = b"" if stream else await response.read()
         except (aiohttp.ClientError, OSError) as error:
             _raise(self._backend, error)
-        return Answer(self._backend, response.status, response.headers, response, content)
+        return HttpResponse(self._backend, response.status, response.headers, response, content)
 
     async def close(self) -> None:
         """Close the connections; what is under way ends with `ConnectionLost`."""

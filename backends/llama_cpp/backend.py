@@ -10,7 +10,7 @@ from typing import Any
 
 from artis_sdk.backends.llama_cpp.header import Header, read_header
 from artis_sdk.backends.llama_cpp.hub import find_model
-from artis_sdk.backends.llama_cpp.running import Running, Settings
+from artis_sdk.backends.llama_cpp.running import ContextSettings, LoadedModel
 from artis_sdk.backends.tool_text import detect
 from artis_sdk.errors import BackendClosed, BackendError, ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
@@ -68,7 +68,7 @@ class LlamaCppBackend:
             raise ConfigurationError(f"{self.name}: n_batch must be at least twice max_concurrency")
         if max_tokens is not None and max_tokens < 1:
             raise ConfigurationError(f"{self.name}: max_tokens must be at least 1, not {max_tokens}")
-        self._settings = Settings(
+        self._settings = ContextSettings(
             n_ctx=n_ctx,
             n_seq=max_concurrency,
             n_threads=n_threads or max(1, (os.cpu_count() or 2) // 2),
@@ -82,8 +82,8 @@ class LlamaCppBackend:
         self._header = read_header(self._source) if isinstance(self._source, Path) else None
         for path in self._settings.adapters.values():
             read_header(path)
-        self._loading: asyncio.Task[Running] | None = None
-        self._running: Running | None = None
+        self._loading: asyncio.Task[LoadedModel] | None = None
+        self._running: LoadedModel | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -157,7 +157,7 @@ class LlamaCppBackend:
                 await asyncio.to_thread(loading.result().close)
             self._running = None
 
-    async def _ready(self) -> Running:
+    async def _ready(self) -> LoadedModel:
         if self._closed:
             raise BackendClosed(self.name, "the backend is closed")
         if self._running is None:
@@ -166,11 +166,11 @@ class LlamaCppBackend:
             self._running = await asyncio.shield(self._loading)
         return self._running
 
-    def _load(self) -> Running:
+    def _load(self) -> LoadedModel:
         source = self._source
         path = source if isinstance(source, Path) else source.download(self.name)
         self._header = header = read_header(path)
-        return Running(self.name, path, header, self._settings, n_ctx=self._context_length(header))
+        return LoadedModel(self.name, path, header, self._settings, n_ctx=self._context_length(header))
 
     def _context_length(self, header: Header | None) -> int:
         trained = header.context_length if header else None

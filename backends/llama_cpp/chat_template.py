@@ -24,7 +24,7 @@ CHATML_END = "<|im_end|>"
 _SPLIT = "\ue000"  # private use: stands in a spelt-out control token until the prompt is tokenized
 
 
-class Chat:
+class ChatTemplate:
     """One model's way to be spoken to.
 
     Args:

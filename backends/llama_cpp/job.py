@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Generated:
+class Generation:
     """What a job came to."""
 
     text: str
@@ -49,7 +49,7 @@ class Job:
     loop: asyncio.AbstractEventLoop
     streamed: bool = False
     """Whether text is wanted as it comes."""
-    news: asyncio.Queue[str | Generated | BackendError] = field(default_factory=asyncio.Queue)
+    news: asyncio.Queue[str | Generation | BackendError] = field(default_factory=asyncio.Queue)
     """Texts, then one end; read on the loop."""
 
     # The scheduler's own.
@@ -78,7 +78,7 @@ class Job:
             self.waits = None
         return self.waits is not None
 
-    def generated(self, finish: Literal["stop", "length"]) -> Generated:
+    def generated(self, finish: Literal["stop", "length"]) -> Generation:
         if self.stream.end():
             finish = "stop"
-        return Generated(self.stream.text, tuple(self.tokens), tuple(self.logprobs), self.cached, finish)
+        return Generation(self.stream.text, tuple(self.tokens), tuple(self.logprobs), self.cached, finish)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.llama_cpp.chat_template import Chat
+from artis_sdk.backends.llama_cpp.chat_template import ChatTemplate
 from artis_sdk.backends.llama_cpp.context import Context
 from artis_sdk.backends.llama_cpp.grammar import GrammarRefused, Grammars, Matcher
 from artis_sdk.backends.llama_cpp.header import Header
-from artis_sdk.backends.llama_cpp.job import Generated, Job
+from artis_sdk.backends.llama_cpp.job import Generation, Job
 from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.backends.llama_cpp.sampling import Sampler
 from artis_sdk.backends.llama_cpp.scheduler import Scheduler
@@ -34,7 +34,7 @@ _PROMPT_CHUNK = 128  # tokens of prompts in one batch with others that generate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ContextSettings:
     """What `LlamaCppBackend` was made with; see there."""
 
     n_ctx: int | None
@@ -48,7 +48,7 @@ class Settings:
     chat_template_kwargs: Mapping[str, Any]
 
 
-class Running:
+class LoadedModel:
     """Loads in its constructor, which blocks.
 
     Raises:
@@ -56,7 +56,9 @@ class Running:
         MissingExtraError: llama-cpp-python is not installed.
     """
 
-    def __init__(self, name: str, path: Path, header: Header, settings: Settings, *, n_ctx: int) -> None:
+    def __init__(
+        self, name: str, path: Path, header: Header, settings: ContextSettings, *, n_ctx: int
+    ) -> None:
         try:
             import numpy as np
         except ImportError as error:
@@ -72,7 +74,7 @@ class Running:
         self.model = Model(path, n_gpu_layers=settings.n_gpu_layers, adapters=settings.adapters)
         try:
             template = settings.chat_template or header.chat_template
-            self._chat = Chat(name, self.model, template, settings.chat_template_kwargs)
+            self._chat = ChatTemplate(name, self.model, template, settings.chat_template_kwargs)
             self._grammars = Grammars(self.model)
             context = Context(
                 self.model,
@@ -127,7 +129,7 @@ class Running:
             streamed=streamed,
         )
 
-    def completion(self, request: Request, job: Job, generated: Generated) -> Completion:
+    def completion(self, request: Request, job: Job, generated: Generation) -> Completion:
         """What a job came to, as our record."""
         text = generated.text
         calls: tuple[ToolCall, ...] = ()

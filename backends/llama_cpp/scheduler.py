@@ -19,13 +19,13 @@ from collections.abc import Iterable
 from typing import Literal
 
 from artis_sdk.backends.llama_cpp.context import Aborted, Context, DecodeFailed, NoRoom, Span
-from artis_sdk.backends.llama_cpp.job import Generated, Job
+from artis_sdk.backends.llama_cpp.job import Generation, Job
 from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.backends.llama_cpp.slots import Slots, Wait
 from artis_sdk.errors import BackendClosed, BackendError, ContextOverflow, EngineDead
 
 _TURN = 0.05  # seconds of one adapter's batches while others wait for theirs
-_News = tuple[Job, str | Generated | BackendError]
+_News = tuple[Job, str | Generation | BackendError]
 
 
 class Scheduler:

@@ -43,7 +43,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SlotChoice:
     """Where a request goes."""
 
     slot: Slot
@@ -78,7 +78,7 @@ class Slots:
         self.all = [Slot(index, np.zeros(n_ctx, np.int32)) for index in range(count)]
         self._clock = 0
 
-    def find(self, prompt: NDArray[np.int32], adapter: str | None) -> Place | Wait | None:
+    def find(self, prompt: NDArray[np.int32], adapter: str | None) -> SlotChoice | Wait | None:
         """A place for a request: longest common prefix first; None where every slot is busy.
 
         Args:
@@ -97,12 +97,12 @@ class Slots:
             return None
         if source is None or shared < WORTH_SHARING:
             slot = self._to_lose(free, adapter)
-            return Place(slot, slot.shared(head) if slot.adapter == adapter else 0, None)
+            return SlotChoice(slot, slot.shared(head) if slot.adapter == adapter else 0, None)
         rest = source.length - shared
         if not source.busy and rest < WORTH_SHARING:
-            return Place(source, shared, None)
+            return SlotChoice(source, shared, None)
         slot = self._to_lose(free, adapter)
-        return Place(slot, shared, None if slot is source else source)
+        return SlotChoice(slot, shared, None if slot is source else source)
 
     def _to_lose(self, free: list[Slot], adapter: str | None) -> Slot:
         """Whose memory a new request gets: of the half that is missed least the nearest to its batch.
@@ -117,7 +117,7 @@ class Slots:
             return min(least, key=lambda slot: _distance(slot, mates))
         return max(least, key=lambda slot: _distance(slot, busy)) if busy else order[0]
 
-    def take(self, place: Place, prompt: NDArray[np.int32], adapter: str | None) -> None:
+    def take(self, place: SlotChoice, prompt: NDArray[np.int32], adapter: str | None) -> None:
         """Give a place to a request; the caller cuts and copies the memory."""
         slot = place.slot
         slot.busy, slot.pending, slot.adapter = True, prompt, adapter

@@ -18,7 +18,7 @@ from artis_sdk.backends.hosted.wire import Remembered, encode
 from artis_sdk.backends.openai.completions import OpenAIBackend
 from artis_sdk.backends.vllm.engine import Engine
 from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, schema_tag, template_of
-from artis_sdk.backends.vllm.translate import Chat
+from artis_sdk.backends.vllm.translate import ChatTranslator
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request, new_id
@@ -61,7 +61,7 @@ class VLLMBackend:
         template = template_of(model)  # None: on the hub, and not known before the start
         self._native_tools = bool(tool_parser or template is None or guess_tool_parser(template))
         self._template_arguments = dict(chat_template_kwargs or {})
-        self._chat: Chat | None = None
+        self._chat: ChatTranslator | None = None
         self._making = asyncio.Lock()
 
     @staticmethod
@@ -162,13 +162,13 @@ class VLLMBackend:
         """End the engine and its processes; requests under way end with `BackendClosed`."""
         await self._engine.aclose()
 
-    async def _ready(self) -> Chat:
+    async def _ready(self) -> ChatTranslator:
         llm = await self._engine.llm()
         if self._chat is None:
             async with self._making:
                 if self._chat is None:  # what it imports would hold the event loop up
                     self._chat = await asyncio.to_thread(
-                        Chat, self.name, llm, self._tool_parser, self._template_arguments
+                        ChatTranslator, self.name, llm, self._tool_parser, self._template_arguments
                     )
         return self._chat
 

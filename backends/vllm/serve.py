@@ -146,7 +146,7 @@ def server(
 
 
 @dataclass(slots=True)
-class Running:
+class RunningServer:
     """A server that is up."""
 
     server: Server
@@ -158,7 +158,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(server: Server, *, ready_within: float | None = None) -> AsyncIterator[Running]:
+async def running(server: Server, *, ready_within: float | None = None) -> AsyncIterator[RunningServer]:
     """Start a server, wait until it answers, and end it with everything that it started.
 
     Args:
@@ -183,7 +183,7 @@ async def running(server: Server, *, ready_within: float | None = None) -> Async
                 await _ready(server, process)
         except TimeoutError:
             raise BackendTimeout(server.name, f"the server was not ready in {ready_within:g} s") from None
-        yield Running(server, process)
+        yield RunningServer(server, process)
     finally:
         await asyncio.shield(_end(process))
 

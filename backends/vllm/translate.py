@@ -53,7 +53,7 @@ class _Offer:
     request: ChatCompletionRequest
 
 
-class Chat:
+class ChatTranslator:
     """What one engine's model reads and writes.
 
     Args:
@@ -161,7 +161,7 @@ class Chat:
             output_kind=RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY,
         )
 
-    def answer(self, request: Request, prompt: Any, *, stream: bool) -> Answer:
+    def answer(self, request: Request, prompt: Any, *, stream: bool) -> EngineAnswer:
         """Where the output of one request comes together.
 
         Args:
@@ -170,9 +170,9 @@ class Chat:
         """
         tools_on = bool(request.tools) and request.tool_choice != "none"
         if self._parser_type is None or not (tools_on or self._reasoning):
-            return Answer(self._name, self._config.model)
+            return EngineAnswer(self._name, self._config.model)
         wire = self._offer(request).request if tools_on else self._plain_request()
-        answer = Answer(self._name, self._config.model, wire, self._parser(wire))
+        answer = EngineAnswer(self._name, self._config.model, wire, self._parser(wire))
         if tools_on:
             answer.format = FORMATS.get(self._tool_parser or "")
         if stream:
@@ -226,7 +226,7 @@ class Chat:
 
 
 @dataclass(slots=True)
-class Answer:
+class EngineAnswer:
     """The output of one request, as it comes."""
 
     backend: str

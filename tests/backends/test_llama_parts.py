@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from artis_sdk.backends.llama_cpp.header import read_header
 from artis_sdk.backends.llama_cpp.hub import HubFile, find_model
-from artis_sdk.backends.llama_cpp.slots import WORTH_SHARING, Place, Slots, Wait, common_prefix
+from artis_sdk.backends.llama_cpp.slots import WORTH_SHARING, SlotChoice, Slots, Wait, common_prefix
 from artis_sdk.backends.llama_cpp.text import TextStream
 from artis_sdk.errors import ConfigurationError
 
@@ -48,11 +48,11 @@ def test_a_place_never_claims_more_than_memory_holds(
     no busy sequence is given away, and nothing crosses from one adapter to another."""
     slots = Slots(count, 200)
     memory: dict[int, tuple[str | None, list[int]]] = {index: (None, []) for index in range(count)}
-    busy: list[tuple[Place, list[int]]] = []
+    busy: list[tuple[SlotChoice, list[int]]] = []
     for prompt, adapter, ends in actions:
         array = np.array(prompt, np.int32)
         place = slots.find(array, adapter)
-        if isinstance(place, Place):
+        if isinstance(place, SlotChoice):
             index = place.slot.index
             assert not place.slot.busy
             source = place.source.index if place.source is not None else index
@@ -81,15 +81,15 @@ def prompt(*tail: int) -> Any:
 def test_who_arrives_while_the_same_prefix_is_computed_waits_for_it() -> None:
     slots = Slots(3, 200)
     leader = slots.find(prompt(1, 2), None)
-    assert isinstance(leader, Place)
+    assert isinstance(leader, SlotChoice)
     slots.take(leader, prompt(1, 2), None)
     follower = slots.find(prompt(3, 4), None)
     assert follower == Wait(leader.slot, len(FAMILY))
-    assert isinstance(slots.find(prompt(3, 4), "adapter"), Place)
+    assert isinstance(slots.find(prompt(3, 4), "adapter"), SlotChoice)
     leader.slot.extend(prompt(1, 2))
     leader.slot.pending = None
     follower = slots.find(prompt(3, 4), None)
-    assert isinstance(follower, Place)
+    assert isinstance(follower, SlotChoice)
     assert (follower.source, follower.shared) == (leader.slot, len(FAMILY))
 
 
@@ -97,7 +97,7 @@ def test_a_memory_that_cannot_be_cut_shares_nothing() -> None:
     slots = Slots(2, 200, share=False)
     for _ in range(3):
         place = slots.find(prompt(1), None)
-        assert isinstance(place, Place)
+        assert isinstance(place, SlotChoice)
         assert place.shared == 0
         slots.take(place, prompt(1), None)
         place.slot.extend(prompt(1))
@@ -109,16 +109,16 @@ def test_the_least_recently_used_goes_first_and_a_continuation_stays_in_place() 
     for start in (1000, 2000):
         own = np.arange(start, start + 50, dtype=np.int32)
         place = slots.find(own, None)
-        assert isinstance(place, Place)
+        assert isinstance(place, SlotChoice)
         slots.take(place, own, None)
         place.slot.extend(own)
         slots.release(place.slot)
     older = slots.find(np.arange(1000, 1060, dtype=np.int32), None)
-    assert isinstance(older, Place)
+    assert isinstance(older, SlotChoice)
     assert (older.slot.index, older.shared, older.source) == (0, 50, None)
     slots.release(older.slot)
     stranger = slots.find(np.arange(5000, 5050, dtype=np.int32), None)
-    assert isinstance(stranger, Place)
+    assert isinstance(stranger, SlotChoice)
     assert stranger.slot.index == 1
 
 
@@ -128,7 +128,7 @@ def test_requests_with_one_adapter_lie_next_to_each_other_and_what_was_used_last
     def placed(number: int, adapter: str | None) -> int:
         own = np.arange(100 * number, 100 * number + 50, dtype=np.int32)
         place = slots.find(own, adapter)
-        assert isinstance(place, Place)
+        assert isinstance(place, SlotChoice)
         slots.take(place, own, adapter)
         place.slot.extend(own)
         place.slot.pending = None

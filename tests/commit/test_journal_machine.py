@@ -109,7 +109,7 @@ class JournalMachine(RuleBasedStateMachine):
                 if isinstance(ending, Outcome):
                     futures.append(self.journals[who].finish(intent(number, plan=plan), ending))
                 else:
-                    self.journals[who].leave(intent(number, plan=plan), ending)
+                    self.journals[who].close_unobserved(intent(number, plan=plan), ending)
             return await self.outcomes(*futures)
 
         expected = []

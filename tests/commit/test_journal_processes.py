@@ -181,7 +181,7 @@ async def test_a_journal_does_not_go_through_a_fork(path: Path) -> None:
 
 def _in_child(journal: Journal, writer: int) -> int:
     try:
-        journal.leave(intent(), CallState.UNKNOWN)
+        journal.close_unobserved(intent(), CallState.UNKNOWN)
     except JournalError:
         os.write(writer, b"refused")
     journal.close()
@@ -203,7 +203,7 @@ async def test_a_forked_child_does_not_keep_its_parent_alive(path: Path) -> None
 
 def test_a_claim_survives_a_sweep_and_ends_with_its_release(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    mine = owner.Owner(path)
+    mine = owner.ProcessLease(path)
     assert owner.is_alive(path, mine.id)
     owner.sweep(path)
     assert owner.is_alive(path, mine.id)
@@ -227,12 +227,12 @@ async def test_a_lingering_call_runs_on_though_its_journal_is_closed(path: Path)
     await journal.begin_plan("p")
     for seq in (0, 1):
         await journal.begin(intent(seq))
-        journal.linger(intent(seq))
-    journal.end_late(intent(0), OK)
+        journal.mark_running(intent(seq))
+    journal.finish_late(intent(0), OK)
     await journal.end_plan("p", "stopped")
     assert [call.state for call in journal.calls()] == [CallState.DONE, CallState.INTENT]
     await journal.aclose()
     assert Journal(path).calls()[1].running
-    journal.end_late(intent(1), OK)  # too late for the file
+    journal.finish_late(intent(1), OK)  # too late for the file
     last = Journal(path).calls()[1]
     assert (last.state, last.running) == (CallState.INTENT, False)

@@ -176,7 +176,7 @@ async def test_a_call_left_without_an_outcome(journal: Journal) -> None:
     await journal.begin_plan("p")
     for seq, state in ((0, CallState.UNKNOWN), (1, CallState.NOT_EXECUTED)):
         await journal.begin(intent(seq))
-        journal.leave(intent(seq), state)
+        journal.close_unobserved(intent(seq), state)
     await journal.end_plan("p", "stopped")
     assert [call.state for call in journal.calls()] == [CallState.UNKNOWN, CallState.NOT_EXECUTED]
 
@@ -198,7 +198,7 @@ async def test_a_plan_whose_commit_changed_nothing_may_be_committed_again(journa
     await journal.begin_plan("p")
     journal.finish(intent(0, risk=Risk.READ_ONLY), OK)
     await journal.begin(intent(1))
-    journal.leave(intent(1), CallState.NOT_EXECUTED)
+    journal.close_unobserved(intent(1), CallState.NOT_EXECUTED)
     await journal.end_plan("p", "stopped")
     assert await journal.begin_plan("p") == 2
     await journal.begin(intent(2))

@@ -156,7 +156,7 @@ async def test_the_calls_of_the_living_are_left_alone(journal: Journal) -> None:
     await living.begin_plan("p")
     await living.begin(intent(seq=0))
     await living.begin(intent(seq=1))
-    living.leave(intent(seq=1), CallState.UNKNOWN)
+    living.close_unobserved(intent(seq=1), CallState.UNKNOWN)
     await living.end_plan("p", "stopped")
     found = [call.seq for call in await recover(journal, (), redact=REDACT) if call.plan == "p"]
     assert found == [1]

@@ -9,7 +9,7 @@ from typing import Any
 
 from artis_sdk.records import Risk
 from artis_sdk.tools import Toolset, guarded_tool
-from artis_sdk.trainers.generate import Budget, Generated, generate
+from artis_sdk.trainers.generate import Generated, GenerationBudget, generate
 
 
 class Vault:
@@ -103,6 +103,6 @@ def vault(folder: Path) -> Toolset:
 
 async def made(tools: Any, out: Path, calls: int = 150, **more: Any) -> Generated:
     """Generate into a new log, which is closed; its records are read anew."""
-    found = await generate(tools, more.pop("log", None), Budget(calls=calls), out=out, **more)
+    found = await generate(tools, more.pop("log", None), GenerationBudget(calls=calls), out=out, **more)
     found.log.close()
     return found

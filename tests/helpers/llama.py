@@ -10,7 +10,7 @@ from typing import Any
 from helpers import tiny_model
 
 from artis_sdk.backends.llama_cpp import LlamaCppBackend
-from artis_sdk.backends.llama_cpp.running import Running
+from artis_sdk.backends.llama_cpp.running import LoadedModel
 from artis_sdk.records import Message, Request
 
 
@@ -35,7 +35,7 @@ async def opened(model: Path | None = None, **options: Any) -> AsyncIterator[Lla
         await backend.aclose()
 
 
-def running(backend: LlamaCppBackend) -> Running:
+def running(backend: LlamaCppBackend) -> LoadedModel:
     """The loaded engine of a backend that has answered."""
     assert backend._running is not None
     return backend._running

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from artis_sdk.pocket.tasks import PocketTask, Turn, Way
+from artis_sdk.pocket.tasks import PocketTask, TaskTurn, Way
 from artis_sdk.prompts import encode_spaced
 from artis_sdk.records import Capabilities, Completion, Message, Request, ToolCall, Usage
 from artis_sdk.trainers.pocket.lessons import DONE, avoid, use, verdict
@@ -71,7 +71,7 @@ def _first(way: Way, shown: str) -> bool:
     return way.choice in names or f'"{way.choice}"' in shown.partition('"transfer"')[2]
 
 
-def _way(turn: Turn, hints: list[str]) -> Way:
+def _way(turn: TaskTurn, hints: list[str]) -> Way:
     found = [match.groups() for hint in hints for match in _HINT.finditer(hint)]
     wanted = [choice for word, choice in found if word == "use"]
     gone = {choice for word, choice in found if word == "avoid"}

@@ -26,7 +26,7 @@ from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.capture import capture, recording
 from artis_sdk.records import CallRecord, Outcome, Provenance, Risk, Step
 from artis_sdk.tools import entered
-from artis_sdk.tools.world import Invocation, Reply, watch
+from artis_sdk.tools.world import Invocation, Reply, firewall
 
 
 @guarded_tool(risk=Risk.REVERSIBLE)
@@ -63,7 +63,7 @@ def rows(log: CallLog) -> list[tuple[str, dict[str, Any], Any]]:
 def closed() -> Iterator[None]:
     """No test leaves a capture open."""
     yield
-    assert watch.observers == ()
+    assert firewall.observers == ()
 
 
 # --- what is recorded -------------------------------------------------------------------------
@@ -465,7 +465,7 @@ def test_a_capture_that_cannot_be_opened_leaves_nothing_behind(tmp_path: Path) -
     (tmp_path / "notes.txt").write_text("no log at all" * 100)
     with pytest.raises(LogError, match="no call log"):
         capture(tmp_path / "notes.txt")
-    assert watch.observers == ()
+    assert firewall.observers == ()
 
 
 # --- cost -------------------------------------------------------------------------------------

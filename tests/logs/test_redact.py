@@ -17,7 +17,7 @@ from pydantic import BaseModel, JsonValue, SecretStr, TypeAdapter
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog, Redactor, export_jsonl, export_parquet, read_parquet
-from artis_sdk.logs.secret_names import SECRET_NAMES, Names
+from artis_sdk.logs.secret_names import SECRET_NAMES, SecretNames
 from artis_sdk.records import CallRecord, Outcome, Provenance, Step, ToolCall, ToolSpec
 
 REDACTED = re.compile(r"\[redacted:[0-9a-f]{8}\]")
@@ -46,18 +46,18 @@ passenger compass pineapple opinion total_tokens stop_token_ids amount to
 
 @pytest.mark.parametrize("name", SECRET.split())
 def test_secret_names(name: str) -> None:
-    assert Names(SECRET_NAMES).is_secret(name)
-    assert Names(SECRET_NAMES).may_be_in(f"... {name} ...")
+    assert SecretNames(SECRET_NAMES).is_secret(name)
+    assert SecretNames(SECRET_NAMES).may_be_in(f"... {name} ...")
 
 
 @pytest.mark.parametrize("name", PLAIN.split())
 def test_names_of_no_secrets(name: str) -> None:
-    assert not Names(SECRET_NAMES).is_secret(name)
+    assert not SecretNames(SECRET_NAMES).is_secret(name)
 
 
 @given(st.sampled_from(sorted(SECRET_NAMES)), st.text("aB_-1 ", max_size=4), st.text("aB_-1 ", max_size=4))
 def test_the_quick_look_sees_every_secret_name(name: str, before: str, after: str) -> None:
-    names = Names(SECRET_NAMES)
+    names = SecretNames(SECRET_NAMES)
     assert names.may_be_in(before + name + after) or not names.is_secret(before + name + after)
 
 

@@ -13,7 +13,7 @@ from artis_sdk import Direct, Risk, SandboxSimulator, Sequential, Session, Tools
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.logs import CallLog
 from artis_sdk.records import Provenance, ToolCall
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import firewall
 
 GOOD = "<Evaluation>fine</Evaluation><Result>1</Result><Suggestion></Suggestion>"
 ADVICE = '{"recommendation": "Go on.", "rationale": ""}'
@@ -114,7 +114,7 @@ async def test_many_sessions_of_one_file_share_a_log_and_record_once(tmp_path: P
             await session.run("Enter and look.")
 
     await asyncio.gather(*(one(n) for n in range(20)))
-    assert watch.observers == ()
+    assert firewall.observers == ()
     assert not any(thread.name == "artis-log" for thread in threading.enumerate())
     with CallLog(log) as store:
         counts = {count.tool: count.records for count in store.counts()}

@@ -16,7 +16,7 @@ from artis_sdk.loop.callable_actor import CallableActor
 from artis_sdk.loop.limits import Limits
 from artis_sdk.loop.strategies import Hybrid, Parallel, Sequential
 from artis_sdk.loop.worlds import SimulatedWorld
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import firewall
 
 
 async def careful(task: str, *, tools: Any, guidance: str | None) -> str:
@@ -225,7 +225,7 @@ async def test_cancelled_at_any_await_it_leaves_nothing_behind(strategy: Any) ->
         for _ in range(3):  # a gather that is cancelled ends its tasks in the next turns of the loop
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == before
-        assert watch.rehearsals == 0
+        assert firewall.rehearsals == 0
         if finished:
             assert [attempt.answer for attempt in rehearsal.result().attempts] == ["done"] * (
                 len(rehearsal.result().attempts)

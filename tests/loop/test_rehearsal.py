@@ -39,7 +39,7 @@ from artis_sdk.records import (
     Step,
     Task,
 )
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import firewall
 
 
 async def test_attempts_are_judged_and_condensed_into_one_recommendation() -> None:
@@ -271,7 +271,7 @@ async def test_cancelled_at_any_await_it_leaves_nothing_behind(strategy: Any) ->
         rehearsal.cancel()
         await asyncio.wait([rehearsal])
         assert left_over() == before
-        assert (budget._held.tokens, budget._running, watch.rehearsals) == (0, 0, 0)
+        assert (budget._held.tokens, budget._running, firewall.rehearsals) == (0, 0, 0)
         if finished:
             assert len(rehearsal.result().attempts) > 1
             assert ticks >= 8

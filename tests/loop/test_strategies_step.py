@@ -17,7 +17,7 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.budget import Budget, Unmetered
 from artis_sdk.loop.callable_actor import CallableActor
 from artis_sdk.loop.limits import Limits
-from artis_sdk.loop.model_actor import Turn
+from artis_sdk.loop.model_actor import ModelTurn
 from artis_sdk.loop.rehearsal import committing_actor
 from artis_sdk.loop.scoring import ModelScorer
 from artis_sdk.loop.strategies import Parallel, SequentialRevision, WeightedBestOfN
@@ -103,7 +103,7 @@ async def test_identity_does_not_depend_on_ids_or_on_the_order_of_arguments_as_t
         lambda candidate: 5 if "name" in candidate else 1,
     )
     identities = {
-        Candidate.of(cast(Turn, FakeTurn()), Completion(tool_calls=(c,))).identity
+        Candidate.of(cast(ModelTurn, FakeTurn()), Completion(tool_calls=(c,))).identity
         for c in (one, other, flipped)
     }
     assert len(identities) == 1

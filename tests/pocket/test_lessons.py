@@ -16,7 +16,7 @@ from artis_sdk.pocket.bank import BankError
 from artis_sdk.pocket.chat import END, TEMPLATE, segments
 from artis_sdk.pocket.families import make
 from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.tasks import Call, tasks
+from artis_sdk.pocket.tasks import PlannedCall, tasks
 from artis_sdk.records import CallRecord, Message, ToolCall
 from artis_sdk.simulators.answers import typed_entries, typed_outcome
 from artis_sdk.trainers.pocket.adapters import SLIPS
@@ -152,6 +152,6 @@ def test_the_state_says_what_the_tools_answer() -> None:
         state: Any = state_of(task.bank)
         for account in task.bank.accounts:
             row = state["rows"][account]["is"].split()
-            step = oracle.play(task.bank, [Call("get_account", {"account": account})]).steps[0]
+            step = oracle.play(task.bank, [PlannedCall("get_account", {"account": account})]).steps[0]
             value: Any = step.outcome.value
             assert [value["currency"], value["status"], str(value["free"])] == row[:3]

@@ -12,7 +12,7 @@ from helpers.pocket import RuleBackend
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench import pocket as bench
-from artis_sdk.evals.bench.pocket import Cell, Row, cells, read, strategy
+from artis_sdk.evals.bench.pocket import BenchCell, TaskRow, cells, read, strategy
 from artis_sdk.evals.bench.report import costs, families, lines, plot, table
 from artis_sdk.loop.strategies import Direct, Sequential
 from artis_sdk.pocket.families import HIDDEN
@@ -64,7 +64,7 @@ async def test_tasks_are_checked_while_others_are_rehearsed(tmp_path: Path) -> N
 def test_the_grid_is_the_issues() -> None:
     found = cells()
     assert len(found) == len(set(found)) == 1 + 4 * (2 + 3 * 4)
-    assert cells(["direct"], [], [0]) == [Cell(method="direct", n=0)]
+    assert cells(["direct"], [], [0]) == [BenchCell(method="direct", n=0)]
     ablated = cells(["sequential", "parallel"], ["normal"], [3], ["evaluation", "both"])
     assert [cell.curve for cell in ablated] == [
         "sequential, normal",
@@ -92,8 +92,8 @@ async def test_a_stage_left_out_is_not_run(tmp_path: Path) -> None:
     }
 
 
-def row(cell: Cell, number: int, *, right: bool, hidden: bool = True, family: str = "pay") -> Row:
-    return Row(
+def row(cell: BenchCell, number: int, *, right: bool, hidden: bool = True, family: str = "pay") -> TaskRow:
+    return TaskRow(
         cell=cell,
         task=f"t{number}",
         family=family,
@@ -107,7 +107,7 @@ def row(cell: Cell, number: int, *, right: bool, hidden: bool = True, family: st
 
 
 def test_rows_are_read_back_and_a_torn_line_is_passed_over(tmp_path: Path) -> None:
-    cell = Cell(method="direct", n=0)
+    cell = BenchCell(method="direct", n=0)
     path = tmp_path / "rows.jsonl"
     whole = [row(cell, n, right=n % 2 == 0) for n in range(4)]
     path.write_text("".join(one.model_dump_json() + "\n" for one in whole) + '{"cell": {"met')
@@ -115,9 +115,9 @@ def test_rows_are_read_back_and_a_torn_line_is_passed_over(tmp_path: Path) -> No
 
 
 def test_tables_and_plot_say_what_the_rows_say() -> None:
-    direct = Cell(method="direct", n=0)
-    artis = Cell(method="sequential", simulator="failure_driven", n=5)
-    bare = Cell(method="sequential", simulator="failure_driven", n=5, without="summary")
+    direct = BenchCell(method="direct", n=0)
+    artis = BenchCell(method="sequential", simulator="failure_driven", n=5)
+    bare = BenchCell(method="sequential", simulator="failure_driven", n=5, without="summary")
     rows = [row(direct, n, right=n < 1) for n in range(4)] + [row(artis, n, right=n < 3) for n in range(4)]
     rows += [row(bare, 0, right=True), row(bare, 1, right=False, family="turns")]
     found = lines(rows)

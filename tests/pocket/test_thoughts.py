@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from artis_sdk.pocket.bank import Account, Bank, Hold
 from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.tasks import Call, tasks
+from artis_sdk.pocket.tasks import PlannedCall, tasks
 from artis_sdk.records import History, Step
 from artis_sdk.trainers.pocket.changes import changed
 from artis_sdk.trainers.pocket.lessons import Lessons
@@ -74,7 +74,7 @@ def test_what_earlier_steps_took_is_taken_off() -> None:
         free, left = task.bank.free_balance(account), account.limit - account.sent_today
         if min(free, left) <= 30:
             continue
-        calls = [Call("withdraw", {"account": account.id, "amount": amount}) for amount in (10, 20)]
+        calls = [PlannedCall("withdraw", {"account": account.id, "amount": amount}) for amount in (10, 20)]
         steps = oracle.play(task.bank, calls).steps
         thought = think(steps[1].call, state_of(task.bank), steps[:1])
         assert thought == (
@@ -89,8 +89,8 @@ def test_a_limit_changed_before_is_worked_out_from_what_was_sent() -> None:
     bank = Bank(operator="manager")
     bank.accounts = {"A101": Account("A101", "Ann", "EUR", 900, limit=500, sent_today=180)}
     calls = [
-        Call("set_limit", {"account": "A101", "amount": 120}),
-        Call("withdraw", {"account": "A101", "amount": 70}),
+        PlannedCall("set_limit", {"account": "A101", "amount": 120}),
+        PlannedCall("withdraw", {"account": "A101", "amount": 70}),
     ]
     *before, step = Oracle().play(bank, calls).steps
     thought = think(step.call, state_of(bank), tuple(before))
@@ -101,7 +101,7 @@ def test_a_limit_changed_before_is_worked_out_from_what_was_sent() -> None:
 def test_a_payment_made_before_names_its_amount_as_the_bank_does() -> None:
     bank = Bank()
     bank.accounts = {name: Account(name, "Ann", "EUR", 900) for name in ("A101", "A102")}
-    pay = Call("transfer", {"source": "A101", "target": "A102", "amount": 90})
+    pay = PlannedCall("transfer", {"source": "A101", "target": "A102", "amount": 90})
     *before, step = Oracle().play(bank, [pay, pay]).steps
     thought = think(step.call, state_of(bank), tuple(before))
     assert thought == "A101 active; A102 active; A101 A102 not; EUR EUR same; before 0090 0090 same; 90 went!"
@@ -115,9 +115,9 @@ def test_what_is_left_follows_from_the_steps_before() -> None:
         if min(task.bank.free_balance(account), account.limit - account.sent_today) <= 30:
             continue
         calls = [
-            Call("withdraw", {"account": account.id, "amount": 20}),
-            Call("get_account", {"account": account.id}),
-            Call("get_limit", {"account": account.id}),
+            PlannedCall("withdraw", {"account": account.id, "amount": 20}),
+            PlannedCall("get_account", {"account": account.id}),
+            PlannedCall("get_limit", {"account": account.id}),
         ]
         steps = oracle.play(task.bank, calls).steps
         for step, field in zip(steps[1:], ("free", "left"), strict=True):
@@ -132,9 +132,9 @@ def test_a_closed_account_and_a_released_hold_refuse() -> None:
     bank = Bank(operator="manager")
     bank.accounts = {"A101": Account("A101", "Ann", "EUR", 0), "A102": Account("A102", "Bo", "EUR", 50)}
     bank.holds = {"H101": Hold("H101", "A102", 20)}
-    done = [Call("close_account", {"account": "A101"}), Call("release_hold", {"hold": "H101"})]
+    done = [PlannedCall("close_account", {"account": "A101"}), PlannedCall("release_hold", {"hold": "H101"})]
     oracle = Oracle()
-    for refused in (Call("get_account", {"account": "A101"}), done[1]):
+    for refused in (PlannedCall("get_account", {"account": "A101"}), done[1]):
         *before, step = oracle.play(bank, [*done, refused]).steps
         assert not step.outcome.ok
         assert reasons(step.call, state_of(bank), tuple(before))[-1].refuses

@@ -58,7 +58,7 @@ async def test_the_same_call_gets_its_own_outcome() -> None:
 
 
 async def test_what_the_state_knows_decides_between_equal_arguments() -> None:
-    """A failure is foretold for a payee that the state does not know, though no logged call names it."""
+    """A failure is predicted for a payee that the state does not know, though no logged call names it."""
     log = []
     for n in range(8):
         state: State = {"people": {f"p{n}": {"open": True}}}

@@ -18,10 +18,10 @@ from artis_sdk.pocket import Bank, pocket_tools
 from artis_sdk.pocket.bank import Account
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Request, State, ToolCall
 from artis_sdk.simulators import RetrievalSimulator
-from artis_sdk.simulators.trust import Gated, ToolTrust, Trust, gated
+from artis_sdk.simulators.trust import ToolTrust, Trust, TrustGate, gated
 from artis_sdk.tools import Toolset, guarded_tool
 
-DOUBTFUL = ToolTrust(verdict="doubtful", reasons=("failures foretold: 10%, at least 2% of 40",))
+DOUBTFUL = ToolTrust(verdict="doubtful", reasons=("failures predicted: 10%, at least 2% of 40",))
 TRUSTED = ToolTrust(verdict="trusted")
 
 
@@ -78,10 +78,10 @@ def session(books: Bank, simulator: Any, agent: Agent, tmp_path: Path, **more: A
 
 async def test_the_simulator_is_never_asked_about_a_tool_that_is_not_trusted() -> None:
     guess = Guess()
-    gate = Gated(guess, trust(pay=TRUSTED, send=DOUBTFUL))
+    gate = TrustGate(guess, trust(pay=TRUSTED, send=DOUBTFUL))
     assert (await gate.predict(call("pay"), None, ())).ok
     for tool, why in (
-        ("send", "doubtful: failures foretold: 10%"),
+        ("send", "doubtful: failures predicted: 10%"),
         ("other", "unknown: it was not measured"),
     ):
         with pytest.raises(UntrustedTool, match=why):
@@ -101,7 +101,7 @@ async def test_a_tool_whose_source_changed_since_it_was_measured_is_unknown() ->
     assert tool.source_hash is not None
     for measured, passes in ((tool.source_hash, True), (None, True), ("0" * 64, False)):
         verdicts = trust(pay=ToolTrust(verdict="trusted", source_hash=measured))
-        forked = fork(Gated(Guess(), verdicts), [tool])
+        forked = fork(TrustGate(Guess(), verdicts), [tool])
         if passes:
             assert (await forked.predict(call("pay", amount=1), None, ())).ok
         else:
@@ -111,7 +111,7 @@ async def test_a_tool_whose_source_changed_since_it_was_measured_is_unknown() ->
 
 async def test_in_a_ladder_the_next_rung_is_asked() -> None:
     guess, second = Guess(), Guess()
-    ladder = Ladder([Gated(guess, trust(pay=TRUSTED)), second])
+    ladder = Ladder([TrustGate(guess, trust(pay=TRUSTED)), second])
     await ladder.predict(call("pay"), None, ())
     await ladder.predict(call("send"), None, ())
     assert (guess.asked, second.asked) == (["pay"], ["send"])
@@ -123,13 +123,13 @@ def test_what_answers_with_real_outcomes_gets_no_gate() -> None:
     assert gated(sandbox, verdicts, "skip") is sandbox
     assert gated(replay, verdicts, "skip") is replay
     retrieval = gated(RetrievalSimulator(()), verdicts, "skip")
-    assert isinstance(retrieval, Gated)
+    assert isinstance(retrieval, TrustGate)
     ladder = gated(Ladder([replay, guess, guess]), verdicts, "stop")
     assert isinstance(ladder, Ladder)
     first, middle, last = ladder.rungs
     assert first is replay
-    assert isinstance(middle, Gated)
-    assert isinstance(last, Gated)
+    assert isinstance(middle, TrustGate)
+    assert isinstance(last, TrustGate)
     assert (middle.on_doubt, last.on_doubt) == ("skip", "stop")
 
 
@@ -286,7 +286,7 @@ class ForkCounter(Guess):
 
 async def test_forks_and_whole_turns_reach_the_simulator() -> None:
     ForkCounter.forks = 0
-    gate = fork(Gated(ForkCounter(), trust(pay=TRUSTED)), [])
+    gate = fork(TrustGate(ForkCounter(), trust(pay=TRUSTED)), [])
     found = await gate.predict_turn([call("pay"), call("pay")], None, ())
     assert [outcome.value for outcome in found] == [2, 2]  # as one turn, not call by call
     assert ForkCounter.forks == 1

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk
 from artis_sdk.tools import GuardedTool, Toolset, add_observer, guarded_tool, remove_observer
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import firewall
 
 # --- any signature, any call ------------------------------------------------------------------
 
@@ -412,7 +412,7 @@ def entered(statement: Callable[[], object]) -> list[str]:
 def test_a_call_outside_sessions_costs_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its time is for `benchmarks/call.py`; here is what it does: one wrapper, one look at the context."""
     # The test runner's own threads may have run during a rehearsal of another test.
-    monkeypatch.setattr(watch, "on", False)
+    monkeypatch.setattr(firewall, "active", False)
 
     def plain(n: int) -> int:
         return n

@@ -18,14 +18,14 @@ from helpers.firewall import CANARIES, CountingWorld, look, pay, pay_or_refusal
 from artis_sdk.errors import FirewallError
 from artis_sdk.tools import Invocation, Reply, current_world, entered, outside, rehearsing
 from artis_sdk.tools.leftovers import working
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import firewall
 
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
     CANARIES.clear()
     yield
-    assert watch.rehearsals == 0
+    assert firewall.rehearsals == 0
     assert "ARTIS_REHEARSAL" not in os.environ
 
 
@@ -168,11 +168,11 @@ def test_work_begun_before_a_rehearsal_is_free_after_it() -> None:
 def test_leftovers_are_forgotten_when_they_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artis_sdk.tools.leftovers._PRUNE_EVERY", 0.0)
     _leave_behind(lambda: None, pool=None)
-    assert watch.on
-    while working() and watch.on:
+    assert firewall.active
+    while working() and firewall.active:
         pay(1)
     pay(1)
-    assert not watch.on
+    assert not firewall.active
 
 
 # --- other processes --------------------------------------------------------------------------

@@ -16,14 +16,14 @@ from helpers.firewall import CANARIES, PREDICTED, CountingWorld, look, pay, pay_
 from artis_sdk.errors import FirewallError
 from artis_sdk.tools import Invocation, Reply, bridge, entered
 from artis_sdk.tools.bridge import with_sync_calls
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import firewall
 
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
     CANARIES.clear()
     yield
-    assert watch.rehearsals == 0
+    assert firewall.rehearsals == 0
     assert "ARTIS_REHEARSAL" not in os.environ
 
 

@@ -18,7 +18,7 @@ from artis_sdk.errors import InvalidArguments, SimulationError, ToolFailure
 from artis_sdk.records import Outcome, Provenance
 from artis_sdk.tools import GuardedTool, Toolset, add_observer, guarded_tool, remove_observer
 from artis_sdk.tools.jsonable import jsonable
-from artis_sdk.tools.world import watch
+from artis_sdk.tools.world import firewall
 
 REAL, SIMULATED = Provenance.REAL, Provenance.SIMULATED
 
@@ -245,7 +245,7 @@ def seen() -> Iterator[Seen]:
     add_observer(observer)
     yield observer
     remove_observer(observer)
-    assert not watch.on
+    assert not firewall.active
 
 
 class Desk:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from artis_sdk.records import ToolCall
 from artis_sdk.trainers.agent.formats import Codec
-from artis_sdk.trainers.agent.turns import Turn, cut, escape, format_shares, read_call, read_tags
+from artis_sdk.trainers.agent.turns import GeneratedTurn, cut, escape, format_shares, read_call, read_tags
 
 TOOLS = {tool.name: tool for tool in odd_tools().specs}
 REQUIRED = {"think", "answer"}
 
 
-def read(text: str) -> Turn:
+def read(text: str) -> GeneratedTurn:
     return read_tags(text, TOOLS)
 
 

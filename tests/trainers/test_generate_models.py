@@ -16,7 +16,7 @@ from artis_sdk.logs import CallLog
 from artis_sdk.records import Capabilities, Completion, Provenance, Request, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.tools import Toolset
-from artis_sdk.trainers.generate import Budget, Generated, generate
+from artis_sdk.trainers.generate import Generated, GenerationBudget, generate
 
 
 def shop(*names: str) -> Toolset:
@@ -162,7 +162,8 @@ async def test_a_mode_never_reached_is_shown_with_its_source_until_calls_reach_i
         return "[safe(item='apple'), close(code='0')]"
 
     found = await generate(
-        shop("close", "safe"), budget=Budget(calls=100), out=tmp_path / "made.db", sources=["targeted"],
+        shop("close", "safe"), budget=GenerationBudget(calls=100), out=tmp_path / "made.db",
+        sources=["targeted"],
         writer=ScriptedBackend(write, name="writer"), tries=3,
     )  # fmt: skip
     found.log.close()

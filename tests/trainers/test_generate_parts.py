@@ -19,7 +19,7 @@ from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.coverage import Coverage
 from artis_sdk.trainers.generate.mutation import Logged, Mutation, edges, retyped
 from artis_sdk.trainers.generate.strategies import draw, from_schema
-from artis_sdk.trainers.generate.tasks import Reached
+from artis_sdk.trainers.generate.tasks import CallResult
 from artis_sdk.trainers.generate.values import Pool
 from artis_sdk.trainers.generate.worlds import Change, changed, leaves
 
@@ -35,10 +35,10 @@ VALUES: st.SearchStrategy[JsonValue] = st.recursive(
 # --- coverage -------------------------------------------------------------------------------------
 
 
-def reached(modes: list[int], type_: str) -> Reached:
+def reached(modes: list[int], type_: str) -> CallResult:
     found = tuple(MODES[n] for n in modes)
     call = ToolCall(tool=found[0].tool if found else "safe", arguments={})
-    return Reached(
+    return CallResult(
         Step(call=call, outcome=Outcome.success(1, Provenance.SANDBOXED)), frozenset(), found, type_
     )
 

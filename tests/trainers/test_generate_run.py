@@ -18,8 +18,8 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog
 from artis_sdk.records import CallRecord, Outcome, Provenance, ToolCall
 from artis_sdk.tools import Toolset, guarded_tool
-from artis_sdk.trainers.generate import Budget, World, generate
-from artis_sdk.trainers.generate.run import Progress
+from artis_sdk.trainers.generate import GenerationBudget, StartState, generate
+from artis_sdk.trainers.generate.run import GenerationProgress
 
 
 def rows(path: Path) -> list[CallRecord]:
@@ -27,13 +27,13 @@ def rows(path: Path) -> list[CallRecord]:
         return list(log.records())
 
 
-def shops(count: int = 3) -> list[World]:
+def shops(count: int = 3) -> list[StartState]:
     """Shops with different stock, each a session."""
     worlds = []
     for n in range(count):
         shop = Shop()
         shop.stock["plum"] = n
-        worlds.append(World(Toolset.from_object(shop), session=f"shop-{n}"))
+        worlds.append(StartState(Toolset.from_object(shop), session=f"shop-{n}"))
     return worlds
 
 
@@ -163,7 +163,7 @@ async def test_a_run_that_is_repeated_adds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_it_reaches_every_mode_of_the_shop_and_then_ends(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    told: list[GenerationProgress] = []
     found = await made(shops(), tmp_path / "made.db", calls=6000, on_progress=told.append)
     assert [mode.where for mode in found.coverage.unseen()] == []
     assert found.coverage.share == 1.0
@@ -175,7 +175,9 @@ async def test_it_reaches_every_mode_of_the_shop_and_then_ends(tmp_path: Path) -
 
 
 async def test_it_ends_at_a_coverage_that_is_enough(tmp_path: Path) -> None:
-    found = await generate(shops(), budget=Budget(calls=6000, coverage=0.5), out=tmp_path / "made.db")
+    found = await generate(
+        shops(), budget=GenerationBudget(calls=6000, coverage=0.5), out=tmp_path / "made.db"
+    )
     found.log.close()
     assert 9 <= found.coverage.reached <= 12
     assert sum(found.coverage.calls.values()) < 600
@@ -190,7 +192,9 @@ async def test_it_makes_no_more_calls_than_it_may(tmp_path: Path, calls: int) ->
 
 async def test_it_ends_when_its_time_is_over(tmp_path: Path) -> None:
     began = time.monotonic()
-    found = await generate(vault(tmp_path), budget=Budget(calls=10**9, seconds=0.7), out=tmp_path / "made.db")
+    found = await generate(
+        vault(tmp_path), budget=GenerationBudget(calls=10**9, seconds=0.7), out=tmp_path / "made.db"
+    )
     found.log.close()
     assert 0.5 < time.monotonic() - began < 20
     assert found.rows > 0

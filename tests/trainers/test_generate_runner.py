@@ -14,7 +14,7 @@ from artis_sdk.records import Provenance, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.tools import Toolset
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
-from artis_sdk.trainers.generate import Budget, World
+from artis_sdk.trainers.generate import GenerationBudget, StartState
 from artis_sdk.trainers.generate.runner import Runner
 from artis_sdk.trainers.generate.tasks import Draft
 from artis_sdk.trainers.generate.worlds import Change
@@ -30,7 +30,7 @@ def calls(*names: str) -> Draft:
 @pytest.fixture
 def trap() -> Iterator[Runner]:
     tools = Toolset.from_object(Trap())
-    with Runner([World(tools)], Taxonomy(tools), budget=Budget(call_seconds=0.05)) as runner:
+    with Runner([StartState(tools)], Taxonomy(tools), budget=GenerationBudget(call_seconds=0.05)) as runner:
         yield runner
 
 
@@ -58,7 +58,7 @@ def test_tasks_do_not_see_each_other(trap: Runner) -> None:
 
 
 def test_a_changed_start_state_is_the_rows_state() -> None:
-    with Runner([World(TOOLS)], TAXONOMY, budget=Budget()) as runner:
+    with Runner([StartState(TOOLS)], TAXONOMY, budget=GenerationBudget()) as runner:
         change = Change(("Shop", "open"), False)
         ran = runner.run(Draft("test", 0, (ToolCall(tool="buy", arguments={"item": "apple"}),), (change,)))
         assert ran.reached[0].step.outcome.message == "the shop is closed"
@@ -87,7 +87,7 @@ CALLS = st.one_of(
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Runner]:
-    with Runner([World(TOOLS)], TAXONOMY, budget=Budget(calls=10**6)) as runner:
+    with Runner([StartState(TOOLS)], TAXONOMY, budget=GenerationBudget(calls=10**6)) as runner:
         yield runner
 
 

@@ -26,7 +26,7 @@ from artis_sdk.records import (
 from artis_sdk.trainers.agent.formats import Codec, make_format
 from artis_sdk.trainers.agent.generate import Ask, Generator, TorchDecoder
 from artis_sdk.trainers.agent.grpo import seed_of
-from artis_sdk.trainers.agent.keep import AgentForm
+from artis_sdk.trainers.agent.run_folder import AgentForm
 from artis_sdk.trainers.simulator.model import load_base
 
 _UNSAID = 512  # tokens of a request without max_tokens

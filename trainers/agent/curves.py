@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from artis_sdk.trainers.agent.keep import METRICS
 from artis_sdk.trainers.agent.plot import plot
+from artis_sdk.trainers.agent.run_folder import METRICS
 
 
 def curves(runs: Sequence[Path]) -> str:

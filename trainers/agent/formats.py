@@ -11,7 +11,7 @@ from artis_sdk.backends.tool_text import detect, parse
 from artis_sdk.errors import ConfigurationError, TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
-from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, Turn, cut, escape, read_tags
+from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, GeneratedTurn, cut, escape, read_tags
 
 FormatName = Literal["tags", "native"]
 
@@ -39,7 +39,7 @@ class Format(Protocol):
     def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
         """Token ids that the model goes on from."""
 
-    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> Turn:
+    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> GeneratedTurn:
         """Read a turn as far as it goes; `over` says that the model itself has ended it."""
 
     def outputs(self, steps: Sequence[Step], limit: int) -> list[int]:
@@ -137,7 +137,7 @@ class Tags:
         messages = [{"role": "system", "content": system}, {"role": "user", "content": query}]
         return self.codec.ids(self.codec.chat(messages))
 
-    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> Turn:
+    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> GeneratedTurn:
         return read_tags(text, tools)
 
     def outputs(self, steps: Sequence[Step], limit: int) -> list[int]:
@@ -180,9 +180,9 @@ class Native:
         messages = [*self._system, {"role": "user", "content": query}]
         return self.codec.ids(self.codec.chat(messages, tools=listed))
 
-    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> Turn:
+    def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> GeneratedTurn:
         if not over:
-            return Turn(text, tidy=False)
+            return GeneratedTurn(text, tidy=False)
         body = text
         for id in self.codec.ends:
             body = body.replace(self.codec.text([id]), "")
@@ -190,11 +190,11 @@ class Native:
         forged = "<tool_response>" in body
         tidy = not forged and all(call.malformed is None for call in calls)
         if calls:
-            return Turn(text, calls, None, forged, frozenset({CALL}), tidy=tidy)
+            return GeneratedTurn(text, calls, None, forged, frozenset({CALL}), tidy=tidy)
         _, closed, after = said.rpartition("</think>")
         unclosed = frozenset({THINK} if "<think>" in said and not closed else ())
         answer = None if unclosed else _inside(after if closed else said)
-        return Turn(
+        return GeneratedTurn(
             text, (), answer, forged, unclosed or frozenset({ANSWER}), unclosed, tidy and not unclosed
         )
 

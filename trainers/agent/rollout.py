@@ -18,7 +18,7 @@ from artis_sdk.tools import Toolset, rehearsing
 from artis_sdk.trainers.agent.formats import Codec, Format
 from artis_sdk.trainers.agent.generate import Ask, Generator
 from artis_sdk.trainers.agent.tape import Tape
-from artis_sdk.trainers.agent.turns import Turn
+from artis_sdk.trainers.agent.turns import GeneratedTurn
 from artis_sdk.trainers.agent.worlds import Opened, Worlds
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Rollout:
 
     task: AgentTask
     tape: Tape
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[GeneratedTurn] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     end: End = "turns"
     state: State = None
@@ -177,7 +177,7 @@ async def _one(
     codec: Codec,
     limit: int,
     seed: int,
-) -> tuple[Turn, str]:
+) -> tuple[GeneratedTurn, str]:
     """Generate a turn."""
 
     def ended(ids: Sequence[int]) -> bool:

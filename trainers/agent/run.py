@@ -13,9 +13,16 @@ from typing import Any, NamedTuple
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError, TrainingError
 from artis_sdk.trainers.agent.formats import Codec, make_format
-from artis_sdk.trainers.agent.keep import ROLLOUTS, AgentForm, RolloutLog, begin, write_agent, write_metrics
 from artis_sdk.trainers.agent.rewards import Rewards, succeeded
 from artis_sdk.trainers.agent.rollout import AgentTask
+from artis_sdk.trainers.agent.run_folder import (
+    ROLLOUTS,
+    AgentForm,
+    RolloutLog,
+    begin,
+    write_agent,
+    write_metrics,
+)
 from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.worlds import RealWorlds, SandboxWorlds, SimulatorWorlds, WorldName, Worlds
 from artis_sdk.trainers.card import base_of
@@ -161,7 +168,7 @@ class AgentTrainer:
         from peft import LoraConfig
 
         from artis_sdk.trainers.agent.grpo import AgentGRPO, grpo_arguments
-        from artis_sdk.trainers.agent.watch import Watch
+        from artis_sdk.trainers.agent.watch import StepObserver
 
         settings, main = self.settings, processes.is_main_process
         checkpoints = self._out / "checkpoints"
@@ -181,7 +188,7 @@ class AgentTrainer:
             group=settings.group,
             scale=settings.scale,
         )
-        watch = Watch(self._measure, settings.measure_every, self._on_step if main else None)
+        watch = StepObserver(self._measure, settings.measure_every, self._on_step if main else None)
         trainer = AgentGRPO(
             model=model,
             tokenizer=tokenizer,

@@ -24,7 +24,7 @@ _OPEN = re.compile(r"<(/?)([A-Za-z_][\w.\-]*)>")
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class GeneratedTurn:
     """One generated piece of a rollout."""
 
     text: str
@@ -46,7 +46,7 @@ class Turn:
         return bool(self.calls) or self.answer is not None or self.forged
 
 
-def read_tags(text: str, tools: Mapping[str, ToolSpec]) -> Turn:
+def read_tags(text: str, tools: Mapping[str, ToolSpec]) -> GeneratedTurn:
     """Read a turn of `<think>…</think>`, then `<TOOL>…</TOOL>` or `<answer>…</answer>`.
 
     What stands inside thoughts is no call. A closed pair of any other name is a call, so that a tool that
@@ -69,18 +69,20 @@ def read_tags(text: str, tools: Mapping[str, ToolSpec]) -> Turn:
             continue
         opened.add(kind)
         if kind == OUTPUT:
-            return Turn(text, forged=True, opened=frozenset(opened), unclosed=frozenset(unclosed), tidy=False)
+            return GeneratedTurn(
+                text, forged=True, opened=frozenset(opened), unclosed=frozenset(unclosed), tidy=False
+            )
         if end < 0:
             unclosed.add(kind)
-            return Turn(text, opened=frozenset(opened), unclosed=frozenset(unclosed), tidy=False)
+            return GeneratedTurn(text, opened=frozenset(opened), unclosed=frozenset(unclosed), tidy=False)
         body, at = text[tag.end() : end], end + len(name) + 3
         if kind == THINK:
             continue
         tidy = tidy and not text[at:].strip()
         call = () if kind == ANSWER else (read_call(name, body, tools.get(name)),)
         answer = body.strip() if kind == ANSWER else None
-        return Turn(text, call, answer, False, frozenset(opened), frozenset(), tidy)
-    return Turn(text, opened=frozenset(opened), unclosed=frozenset(unclosed), tidy=False)
+        return GeneratedTurn(text, call, answer, False, frozenset(opened), frozenset(), tidy)
+    return GeneratedTurn(text, opened=frozenset(opened), unclosed=frozenset(unclosed), tidy=False)
 
 
 def read_call(name: str, body: str, spec: ToolSpec | None) -> ToolCall:
@@ -121,7 +123,7 @@ def read_call(name: str, body: str, spec: ToolSpec | None) -> ToolCall:
         return ToolCall(tool=name, malformed=str(error), raw=raw)
 
 
-def format_shares(turns: Sequence[Turn], required: Iterable[str]) -> tuple[float, float]:
+def format_shares(turns: Sequence[GeneratedTurn], required: Iterable[str]) -> tuple[float, float]:
     """How far a rollout keeps to its format: the paper's relaxed and strict measures.
 
     Args:
@@ -167,5 +169,5 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:limit]}… [{len(text) - limit} more characters]"
 
 
-Reader = Callable[[str], Turn]
+Reader = Callable[[str], GeneratedTurn]
 """Reads what has been generated of a turn so far."""

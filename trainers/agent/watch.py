@@ -12,7 +12,7 @@ from artis_sdk.trainers.agent.run import StepMeasures
 _SHOWN = ("reward", "tool_calls", "response_length", "execution_success", "answered", "held_out_success")
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class StepObserver(TrainerCallback):  # type: ignore[misc]
     """Measures held-out tasks every so many steps, and tells of each step.
 
     Args:

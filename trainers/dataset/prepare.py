@@ -19,7 +19,13 @@ from artis_sdk.logs import read_parquet
 from artis_sdk.records import CallRecord
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.trainers.dataset.duck import quoted, scratch
-from artis_sdk.trainers.dataset.rebalance import FAILURE_DRIVEN, Cell, Distribution, Rebalance, distribute
+from artis_sdk.trainers.dataset.rebalance import (
+    FAILURE_DRIVEN,
+    Distribution,
+    Rebalance,
+    TypeStratum,
+    distribute,
+)
 from artis_sdk.trainers.dataset.rebalance_view import plot
 from artis_sdk.trainers.dataset.sources import open_source
 from artis_sdk.trainers.dataset.split import SPLITS, Bounds, Split, by_rank, position_sql
@@ -95,7 +101,7 @@ class Prepared:
         """What rebalancing made of the training rows."""
         found = self.report["rebalance"]
         cells = (
-            Cell(**{name: cell[name] for name in ("tool", "type", "rows", "draws", "capped")})
+            TypeStratum(**{name: cell[name] for name in ("tool", "type", "rows", "draws", "capped")})
             for cell in found["cells"]
         )
         return Distribution(Rebalance(**self.report["settings"]["rebalance"]), tuple(cells))

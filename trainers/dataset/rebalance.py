@@ -30,7 +30,7 @@ FAILURE_DRIVEN = Rebalance()
 DRAWS = 50_000
 
 
-class Cell(NamedTuple):
+class TypeStratum(NamedTuple):
     """One outcome type of one tool."""
 
     tool: str
@@ -50,7 +50,7 @@ class Distribution(NamedTuple):
     """What rebalancing makes of a log."""
 
     settings: Rebalance
-    cells: tuple[Cell, ...]
+    cells: tuple[TypeStratum, ...]
 
     @property
     def rows(self) -> int:
@@ -139,7 +139,7 @@ def distribute(counts: Iterable[tuple[str, str, int]], settings: Rebalance) -> D
     weights = [n**-settings.exponent for _, _, n in cells]
     repeats = _capped([n for _, _, n in cells], weights, wanted, settings.cap)
     made = [
-        Cell(tool, type_, n, n * times, capped=times >= settings.cap and settings.exponent > 0)
+        TypeStratum(tool, type_, n, n * times, capped=times >= settings.cap and settings.exponent > 0)
         for (tool, type_, n), times in zip(cells, repeats, strict=True)
     ]
     return Distribution(settings, tuple(made))

@@ -29,7 +29,7 @@ _REMEMBERED: Final = 4_000_000  # characters of a log's states and calls, while 
 _MARK: Final = "artis_sdk.call_log"
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """A log that rows are taken from."""
 
     def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -43,7 +43,7 @@ class Source(Protocol):
         """Write the rows of `chosen(split, key)` to a Parquet call log, in the order of their keys."""
 
 
-def open_source(path: Path, work: Path, *, skip_corrupt: bool) -> Source:
+def open_source(path: Path, work: Path, *, skip_corrupt: bool) -> RowSource:
     """The source of a file, by its name.
 
     Args:

@@ -28,7 +28,7 @@ Thoughts = Callable[[ToolCall, State, History], str]
 call, the initial state, and the steps since."""
 
 
-class Row(NamedTuple):
+class TrainingRow(NamedTuple):
     """One training example."""
 
     id: str
@@ -67,7 +67,7 @@ class RowMaker:
         self._thoughts = thoughts
         self._prompters: dict[str, Prompter] = {}
 
-    def row(self, record: CallRecord) -> Row:
+    def row(self, record: CallRecord) -> TrainingRow:
         """The row of one record.
 
         Raises:
@@ -84,7 +84,7 @@ class RowMaker:
         kind = outcome_type(record.outcome, record.call)
         thought = None if self._thoughts is None else self._thoughts(record.call, record.state, history)
         answer = typed_answer([record.outcome], thought)
-        return Row(record.id, record.call.tool, kind, prompt.messages, answer, prompt.cut)
+        return TrainingRow(record.id, record.call.tool, kind, prompt.messages, answer, prompt.cut)
 
 
 def check(record: CallRecord) -> None:

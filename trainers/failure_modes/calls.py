@@ -10,8 +10,8 @@ from functools import cached_property
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from artis_sdk.trainers.failure_modes.code import Source, plain_function
-from artis_sdk.trainers.failure_modes.shapes import Names, known
+from artis_sdk.trainers.failure_modes.code import SourceCode, plain_function
+from artis_sdk.trainers.failure_modes.shapes import NameTable, known
 
 _DEEPEST = 6
 _ELEMENTS = {"get", "pop", "popitem", "setdefault", "values", "items", "copy"}
@@ -59,7 +59,7 @@ class Callees:
         on: whose method it is.
     """
 
-    def __init__(self, source: Source, names: Names, on: Live | Instance | None) -> None:
+    def __init__(self, source: SourceCode, names: NameTable, on: Live | Instance | None) -> None:
         self._source = source
         self._names = names
         self._on = on

@@ -18,7 +18,7 @@ Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceCode:
     """A function and the syntax tree of its definition; line numbers are the file's."""
 
     function: FunctionType
@@ -45,7 +45,7 @@ def plain_function(callable_: Any) -> FunctionType | None:
     return found if isinstance(found, FunctionType) else None
 
 
-def source_of(function: FunctionType) -> Source:
+def source_of(function: FunctionType) -> SourceCode:
     """Read the source of a function.
 
     Raises:
@@ -66,7 +66,7 @@ def source_of(function: FunctionType) -> Source:
     if found is None or not _same(code, found[1]):
         raise NoSource(f"{Path(file).name} was changed after it was loaded; import it anew")
     node = found[0]
-    return Source(function, node, file)
+    return SourceCode(function, node, file)
 
 
 def nested_code(code: CodeType) -> Iterator[CodeType]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from artis_sdk.records.outcome_type import HOLE
-from artis_sdk.trainers.failure_modes.shapes import Names, shape
+from artis_sdk.trainers.failure_modes.shapes import NameTable, shape
 
 Handlers = tuple[ast.ExceptHandler, ...]
 
@@ -22,7 +22,7 @@ class Raised:
     template: str | None
 
 
-def exception_of(expression: ast.expr, names: Names) -> Raised:
+def exception_of(expression: ast.expr, names: NameTable) -> Raised:
     """The class and the message of `ValueError("...")`, `ValueError`, or `errors.NotFound(x)`."""
     call = expression if isinstance(expression, ast.Call) else None
     found = names.value(call.func if call is not None else expression)
@@ -37,7 +37,7 @@ def exception_of(expression: ast.expr, names: Names) -> Raised:
     return Raised(error, text if isinstance(text, str) else HOLE)
 
 
-def caught_classes(handler: ast.ExceptHandler, names: Names) -> list[type[BaseException] | None]:
+def caught_classes(handler: ast.ExceptHandler, names: NameTable) -> list[type[BaseException] | None]:
     """The classes that a handler catches; None for one that is not known, [BaseException] for a bare one."""
     if handler.type is None:
         return [BaseException]
@@ -50,7 +50,7 @@ def caught_classes(handler: ast.ExceptHandler, names: Names) -> list[type[BaseEx
     return found
 
 
-def stops(handlers: Handlers, error: type[BaseException] | None, names: Names) -> bool:
+def stops(handlers: Handlers, error: type[BaseException] | None, names: NameTable) -> bool:
     """Whether a `try` with these handlers keeps an exception from going on."""
     for handler in handlers:
         if any(isinstance(n, ast.Raise) and n.exc is None for s in handler.body for n in ast.walk(s)):
@@ -104,7 +104,7 @@ def shapes_of_locals(node: ast.AST, scope: dict[str, Any]) -> dict[str, Any]:
             case ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
                 stores[name] = 2
     found: dict[str, Any] = dict.fromkeys(stores, HOLE)
-    names = Names(found, scope)
+    names = NameTable(found, scope)
     for name, value in values.items():
         if stores.get(name) == 1:
             raised = exception_of(value, names)

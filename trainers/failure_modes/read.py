@@ -15,9 +15,15 @@ from pydantic import BaseModel, ValidationError
 from artis_sdk.records.outcome_type import HOLE, returned_type
 from artis_sdk.tools import GuardedTool
 from artis_sdk.trainers.failure_modes.calls import Callees, Live, Target
-from artis_sdk.trainers.failure_modes.code import NoSource, Source, plain_function, same_project, source_of
+from artis_sdk.trainers.failure_modes.code import (
+    NoSource,
+    SourceCode,
+    plain_function,
+    same_project,
+    source_of,
+)
 from artis_sdk.trainers.failure_modes.errors import Handlers, Raised, exception_of, shapes_of_locals, stops
-from artis_sdk.trainers.failure_modes.shapes import Names, shape
+from artis_sdk.trainers.failure_modes.shapes import NameTable, shape
 from artis_sdk.trainers.failure_modes.sites import Scan, Site
 from artis_sdk.trainers.failure_modes.validators import (
     INVALID,
@@ -29,7 +35,7 @@ from artis_sdk.trainers.failure_modes.validators import (
 )
 
 Tool = GuardedTool[..., Any]
-Guard = tuple[Handlers, Names]
+Guard = tuple[Handlers, NameTable]
 
 _DEEPEST = 6  # calls between a tool and a failure
 _MOST = 200  # functions read for one tool
@@ -79,7 +85,7 @@ class ToolFailures:
 
     tool: str
     modes: tuple[FailureMode, ...] = ()
-    functions: tuple[Source, ...] = ()
+    functions: tuple[SourceCode, ...] = ()
     """Its own and those that it calls."""
     notes: list[str] = field(default_factory=list)
     """What could not be read, and why."""
@@ -114,7 +120,7 @@ class _Reader:
         self.root = root
         self.found = found
         self.modes: dict[tuple[str, str, int, str], FailureMode] = {}
-        self.sources: dict[CodeType, Source] = {}
+        self.sources: dict[CodeType, SourceCode] = {}
         self._entered: set[tuple[CodeType, bool, bool]] = set()
 
     def function(
@@ -207,7 +213,7 @@ class _Reader:
         if known is None or len(path) < len(known.path):
             self.modes[mode.key] = mode
 
-    def _made(self, callees: Callees, call: ast.Call, names: Names) -> Any:
+    def _made(self, callees: Callees, call: ast.Call, names: NameTable) -> Any:
         """What a function of the project returns, if each of its returns is a failure or an exception."""
         targets = [t for t in callees.targets(call) if t.function.__name__ not in ("__init__", "__new__")]
         if len(targets) != 1 or not same_project(targets[0].function, self.root):
@@ -217,7 +223,7 @@ class _Reader:
         except NoSource:
             return HOLE
         inside = _names(source)
-        bound = Names({**inside.locals, **_bound(source, call, names)}, inside.globals)
+        bound = NameTable({**inside.locals, **_bound(source, call, names)}, inside.globals)
         made = [_failing(node.value, bound) for node in _returns(source.node)]
         return made[0] if made and HOLE not in made else HOLE
 
@@ -227,9 +233,9 @@ def same_project_class(cls: type, root: FunctionType) -> bool:
     return cls.__module__.partition(".")[0] == root.__module__.partition(".")[0]
 
 
-def _names(source: Source) -> Names:
+def _names(source: SourceCode) -> NameTable:
     scope = source.function.__globals__
-    return Names(shapes_of_locals(source.node, scope), scope)
+    return NameTable(shapes_of_locals(source.node, scope), scope)
 
 
 def _caught(error: type[BaseException] | None, guards: list[Guard]) -> bool:
@@ -242,7 +248,7 @@ def _as(site: Site, type_: str) -> Site:
     return replace(site, kind="validator", type=type_, template=template)
 
 
-def _bound(source: Source, call: ast.Call, names: Names) -> dict[str, Any]:
+def _bound(source: SourceCode, call: ast.Call, names: NameTable) -> dict[str, Any]:
     """The called function's parameters as this call gives them."""
     arguments = source.node.args
     every = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
@@ -259,7 +265,7 @@ def _returns(node: ast.AST) -> Iterator[ast.Return]:
             yield from _returns(child)
 
 
-def _failing(value: ast.expr | None, names: Names) -> Any:
+def _failing(value: ast.expr | None, names: NameTable) -> Any:
     """The failure or exception that a return gives; `HOLE` for anything else."""
     if value is None:
         return HOLE

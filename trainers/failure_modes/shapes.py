@@ -18,7 +18,7 @@ _MISSING: Any = object()
 
 
 @dataclass(frozen=True)
-class Names:
+class NameTable:
     """What names stand for: shapes of locals that are assigned once, and the module's globals."""
 
     locals: Mapping[str, Any] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Names:
 
 
 def known(value: Any) -> bool:
-    """Whether `Names.value` found something."""
+    """Whether `NameTable.value` found something."""
     return value is not _MISSING
 
 
@@ -70,7 +70,7 @@ def _both(first: str, second: str) -> str:
     return f"{first} and {second}" if second else first
 
 
-def shape(node: ast.expr | None, names: Names, depth: int = 0) -> Any:
+def shape(node: ast.expr | None, names: NameTable, depth: int = 0) -> Any:
     """The JSON value of an expression, with `HOLE` wherever only running it would tell."""
     if node is None:
         return None
@@ -102,7 +102,7 @@ def shape(node: ast.expr | None, names: Names, depth: int = 0) -> Any:
     return HOLE
 
 
-def _text(part: ast.expr, names: Names, depth: int) -> str:
+def _text(part: ast.expr, names: NameTable, depth: int) -> str:
     if isinstance(part, ast.Constant):
         return str(part.value)
     inside = shape(part.value, names, depth) if isinstance(part, ast.FormattedValue) else HOLE
@@ -110,7 +110,7 @@ def _text(part: ast.expr, names: Names, depth: int) -> str:
 
 
 def _dictionary(
-    keys: list[ast.expr | None], values: list[ast.expr], names: Names, depth: int
+    keys: list[ast.expr | None], values: list[ast.expr], names: NameTable, depth: int
 ) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in zip(keys, values, strict=True):
@@ -130,7 +130,7 @@ def _sum(left: Any, right: Any) -> Any:
     return HOLE
 
 
-def _called(node: ast.Call, names: Names, depth: int) -> Any:
+def _called(node: ast.Call, names: NameTable, depth: int) -> Any:
     match node.func:
         case ast.Attribute(value=base, attr="format"):
             text = shape(base, names, depth)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from artis_sdk.records.outcome_type import HOLE, failure_text, returned_type
-from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.code import SourceCode
 from artis_sdk.trainers.failure_modes.errors import (
     Handlers,
     Raised,
@@ -16,10 +16,10 @@ from artis_sdk.trainers.failure_modes.errors import (
     exception_of,
     identifiers,
 )
-from artis_sdk.trainers.failure_modes.shapes import Names, alternatives, shape
+from artis_sdk.trainers.failure_modes.shapes import NameTable, alternatives, shape
 
 Kind = Literal["raise", "return", "validator"]
-Made = Callable[[ast.Call, Names], Any]
+Made = Callable[[ast.Call, NameTable], Any]
 """What a called function returns on every path, with its parameters bound; `HOLE` where that is open."""
 
 ErrorType = type[BaseException]
@@ -52,7 +52,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallSite:
     """A call in a function's body."""
 
     node: ast.Call
@@ -114,11 +114,11 @@ class Scan:
         made: evaluates calls of functions that always fail, such as `return self._error("...")`.
     """
 
-    source: Source
-    names: Names
+    source: SourceCode
+    names: NameTable
     made: Made = lambda call, names: HOLE
     sites: list[Site] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[CallSite] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         node = self.source.node
@@ -207,7 +207,7 @@ class Scan:
             whole = set(map(id, _whole_values(root))) if root is not None and returned else set()
             for node in ast.walk(root) if root is not None else ():
                 if isinstance(node, ast.Call):
-                    self.calls.append(Call(node, path.guards, id(node) in whole))
+                    self.calls.append(CallSite(node, path.guards, id(node) in whole))
 
     # --- failures ---------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from artis_sdk.records.outcome_type import HOLE
-from artis_sdk.trainers.failure_modes.code import Source, plain_function
+from artis_sdk.trainers.failure_modes.code import SourceCode, plain_function
 from artis_sdk.trainers.failure_modes.sites import Site
 
 INVALID = "invalid_arguments"
@@ -33,7 +33,7 @@ _SAYS = {
 _DEEPEST = 4
 
 
-def parameter_sites(source: Source, hidden: str | None) -> Iterator[Site]:
+def parameter_sites(source: SourceCode, hidden: str | None) -> Iterator[Site]:
     """The constraints on a tool's parameters; a call that breaks one is refused before the tool runs.
 
     Args:
@@ -80,7 +80,7 @@ def models(hint: Any) -> Iterator[type[BaseModel]]:
             yield part
 
 
-def hints_of(source: Source) -> list[Any]:
+def hints_of(source: SourceCode) -> list[Any]:
     """The annotations of a function's parameters."""
     return [hint for name, hint in _hints(source.function).items() if name != "return"]
 

@@ -16,7 +16,7 @@ from artis_sdk.records import Completion, Message, Request, Step
 from artis_sdk.records.action_text import parse_actions
 from artis_sdk.trainers.generate.asking import documents, run_call, shown_state
 from artis_sdk.trainers.generate.runner import Runner
-from artis_sdk.trainers.generate.tasks import Draft, Ran
+from artis_sdk.trainers.generate.tasks import Draft, TaskRun
 
 NAME = "agents"
 
@@ -25,7 +25,7 @@ _EMPTY = 3  # answers without a new query, after which a tool is given up
 _STEPS = 10  # turns of one task
 _PARALLEL = 8  # tasks at once
 
-Done = Callable[[Ran], object]
+Done = Callable[[TaskRun], object]
 
 
 class Agents:
@@ -120,7 +120,7 @@ class Agents:
                 self._runner.finish(ran)
                 self._done(ran)
 
-    async def _act(self, query: str, ran: Ran, backend: Backend) -> None:
+    async def _act(self, query: str, ran: TaskRun, backend: Backend) -> None:
         """One attempt at a query: the loop of section 4.1, without rehearsals."""
         tools = self._runner.worlds[ran.draft.world].tools
         native = backend.capabilities.native_tools

@@ -10,7 +10,7 @@ from artis_sdk.records import Outcome, Provenance, State, Step, ToolCall, ToolSp
 from artis_sdk.simulators.cut import cut
 from artis_sdk.tools import Toolset
 from artis_sdk.trainers.generate.runner import Runner
-from artis_sdk.trainers.generate.tasks import Ran
+from artis_sdk.trainers.generate.tasks import TaskRun
 
 STATE = 8000  # characters of a state in a prompt
 
@@ -26,7 +26,7 @@ def documents(specs: Sequence[ToolSpec]) -> str:
 
 
 async def run_call(
-    runner: Runner, lock: asyncio.Lock, ran: Ran, call: ToolCall, tools: Toolset
+    runner: Runner, lock: asyncio.Lock, ran: TaskRun, call: ToolCall, tools: Toolset
 ) -> Step | None:
     """Make a call that a model wrote; None when the task is over.
 

@@ -11,7 +11,7 @@ from artis_sdk.records import CallRecord, Provenance
 from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.trainers.failure_modes.read import FailureMode
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
-from artis_sdk.trainers.generate.tasks import Ran, Reached
+from artis_sdk.trainers.generate.tasks import CallResult, TaskRun
 
 LOG = "log"
 """The source of what was there before."""
@@ -44,11 +44,11 @@ class Coverage:
                 for mode in taxonomy.match(record.call, record.outcome):
                     self._hit(LOG, mode.key)
 
-    def add(self, ran: Ran) -> list[Reached]:
+    def add(self, ran: TaskRun) -> list[CallResult]:
         """Count a task; gives its calls that reached a mode, or a type of outcome, for the first time."""
         return [reached for reached in ran.reached if self.add_call(ran.draft.source, reached)]
 
-    def add_call(self, source: str, reached: Reached) -> bool:
+    def add_call(self, source: str, reached: CallResult) -> bool:
         """Count one call; whether it reached a mode, or a type of outcome, for the first time."""
         self.calls[source] += 1
         new = False

@@ -25,10 +25,10 @@ from artis_sdk.trainers.generate.hints import Hints, described, neighbours, trig
 from artis_sdk.trainers.generate.mutation import Logged
 from artis_sdk.trainers.generate.places import Places
 from artis_sdk.trainers.generate.strategies import argument, draw
-from artis_sdk.trainers.generate.tasks import Draft, Ran, Reached
+from artis_sdk.trainers.generate.tasks import CallResult, Draft, TaskRun
 from artis_sdk.trainers.generate.trace import Line
 from artis_sdk.trainers.generate.values import Pool
-from artis_sdk.trainers.generate.worlds import Change, World
+from artis_sdk.trainers.generate.worlds import Change, StartState
 
 _BATCH = 24  # sets of arguments drawn at once
 _LONGEST = 6  # calls of a task
@@ -67,7 +67,7 @@ class Guided:
 
     def __init__(
         self,
-        worlds: Sequence[World],
+        worlds: Sequence[StartState],
         taxonomy: Taxonomy,
         coverage: Coverage,
         pool: Pool,
@@ -108,7 +108,7 @@ class Guided:
 
     # --- learning ---------------------------------------------------------------------------------
 
-    def learn(self, ran: Ran, new: Sequence[Reached]) -> None:
+    def learn(self, ran: TaskRun, new: Sequence[CallResult]) -> None:
         """Keep what is worth beginning from.
 
         Args:

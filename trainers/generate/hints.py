@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.code import SourceCode
 from artis_sdk.trainers.failure_modes.errors import identifiers, shapes_of_locals
-from artis_sdk.trainers.failure_modes.shapes import Names, shape
+from artis_sdk.trainers.failure_modes.shapes import NameTable, shape
 from artis_sdk.trainers.generate.values import Values
 
 _CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "add", "discard", "update", "setdefault"}
@@ -27,7 +27,7 @@ class Hints:
         sources: their source.
     """
 
-    def __init__(self, sources: Iterable[Source]) -> None:
+    def __init__(self, sources: Iterable[SourceCode]) -> None:
         self.compared: dict[str, Values] = {}
         """Per name, attribute or key: the constants that it is compared with, and their neighbours."""
         self.literals = Values()
@@ -44,9 +44,9 @@ class Hints:
             found.update(self.compared[name].list() if name in self.compared else ())
         return found.list()
 
-    def _read(self, source: Source) -> None:
+    def _read(self, source: SourceCode) -> None:
         scope = source.function.__globals__
-        names = Names(shapes_of_locals(source.node, scope), scope)
+        names = NameTable(shapes_of_locals(source.node, scope), scope)
         containers: dict[str, ast.expr] = {
             target.id: node.value
             for node in ast.walk(source.node)
@@ -82,7 +82,7 @@ class Hints:
                         self.literals.add(value)
             self._change(node, names)
 
-    def _comparison(self, node: ast.Compare, names: Names, containers: dict[str, ast.expr]) -> None:
+    def _comparison(self, node: ast.Compare, names: NameTable, containers: dict[str, ast.expr]) -> None:
         sides = [node.left, *node.comparators]
         constants: list[JsonValue] = []
         for side in sides:
@@ -97,7 +97,7 @@ class Hints:
                 values.add(constant)
                 values.update(neighbours(constant))
 
-    def _change(self, node: ast.AST, names: Names) -> None:
+    def _change(self, node: ast.AST, names: NameTable) -> None:
         targets: list[ast.expr] = []
         match node:
             case ast.Assign(targets=assigned):
@@ -158,7 +158,7 @@ _TRIGGERS: dict[str, tuple[JsonValue, ...]] = {
 }
 
 
-def _constants(node: ast.expr, names: Names) -> Iterator[JsonValue]:
+def _constants(node: ast.expr, names: NameTable) -> Iterator[JsonValue]:
     """The plain constants of an expression: itself, its elements, its keys."""
     match node:
         case ast.Constant(value=value) if value is None or isinstance(value, str | int | float):

@@ -8,13 +8,13 @@ from random import Random
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import CallRecord, Provenance, State, ToolCall
 from artis_sdk.trainers.generate.mutation import Logged
-from artis_sdk.trainers.generate.worlds import World
+from artis_sdk.trainers.generate.worlds import StartState
 
 _MOST = 5000  # tasks held in memory
 
 
 def logged_tasks(
-    records: Iterable[CallRecord], worlds: Sequence[World], state: Callable[[int], State], random: Random
+    records: Iterable[CallRecord], worlds: Sequence[StartState], state: Callable[[int], State], random: Random
 ) -> list[Logged]:
     """The tasks of a log whose tools some world has.
 

@@ -25,12 +25,12 @@ from artis_sdk.trainers.generate.guided import Guided
 from artis_sdk.trainers.generate.logged import logged_tasks
 from artis_sdk.trainers.generate.mutation import Mutation
 from artis_sdk.trainers.generate.places import Places
-from artis_sdk.trainers.generate.runner import Budget, Runner
+from artis_sdk.trainers.generate.runner import GenerationBudget, Runner
 from artis_sdk.trainers.generate.strategies import load_hypothesis
 from artis_sdk.trainers.generate.targeted import Targeted
-from artis_sdk.trainers.generate.tasks import Ran
+from artis_sdk.trainers.generate.tasks import TaskRun
 from artis_sdk.trainers.generate.values import Pool
-from artis_sdk.trainers.generate.worlds import World, worlds_of
+from artis_sdk.trainers.generate.worlds import StartState, worlds_of
 
 SOURCES: Final = (agents.NAME, Mutation.name, Guided.name, targeted.NAME)
 """In the order in which they run; mutation and property take turns."""
@@ -42,7 +42,7 @@ _STATES = 1000  # start states whose values are taken
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class GenerationProgress:
     """How far generation is."""
 
     source: str
@@ -81,9 +81,9 @@ class Generated:
 
 
 async def generate(
-    tools: Toolset | World | Sequence[Toolset | World],
+    tools: Toolset | StartState | Sequence[Toolset | StartState],
     log: CallLog | Iterable[CallRecord] | None = None,
-    budget: Budget | None = None,
+    budget: GenerationBudget | None = None,
     seed: int = 0,
     *,
     out: CallLog | str | PathLike[str],
@@ -95,7 +95,7 @@ async def generate(
     pure: Sequence[str] = (),
     vary_state: bool = True,
     prompts: Prompts | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[GenerationProgress], None] | None = None,
 ) -> Generated:
     """Run calls that fail in as many ways as possible, in a sandbox over the tools' real code.
 
@@ -130,7 +130,7 @@ async def generate(
     taxonomy = Taxonomy(tool for world in worlds for tool in world.tools)
     store = out if isinstance(out, CallLog) else CallLog(out)
     try:
-        with Runner(worlds, taxonomy, pure=pure, budget=budget or Budget()) as runner:
+        with Runner(worlds, taxonomy, pure=pure, budget=budget or GenerationBudget()) as runner:
             run = _Run(runner, store, seed, vary_state, on_progress)
             await asyncio.to_thread(run.read, log)
             if agents.NAME in wanted and writer is not None:
@@ -154,7 +154,7 @@ class _Run:
         log: CallLog,
         seed: int,
         vary_state: bool,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: Callable[[GenerationProgress], None] | None,
     ) -> None:
         self.runner = runner
         self.seed = seed
@@ -248,7 +248,7 @@ class _Run:
 
     # --- results ----------------------------------------------------------------------------------
 
-    def take(self, ran: Ran) -> int:
+    def take(self, ran: TaskRun) -> int:
         """Log a task's rows and count what it reached; gives how much of that is new."""
         world = self.runner.worlds[ran.draft.world]
         for record in ran.records(world.tools, world.session, self.seed):
@@ -262,9 +262,11 @@ class _Run:
             self._on_progress(self._progress(ran.draft.source))
         return len(new)
 
-    def _progress(self, source: str) -> Progress:
+    def _progress(self, source: str) -> GenerationProgress:
         coverage = self.generated.coverage
-        return Progress(source, self.runner.calls, self.generated.rows, coverage.reached, len(coverage.modes))
+        return GenerationProgress(
+            source, self.runner.calls, self.generated.rows, coverage.reached, len(coverage.modes)
+        )
 
 
 _HOPED = 50  # calls that each source is taken to have made, each with something new, so that all are tried

@@ -21,13 +21,13 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Provenance, State, Step, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
-from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.code import SourceCode
 from artis_sdk.trainers.failure_modes.read import FailureMode
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
-from artis_sdk.trainers.generate.tasks import Draft, Ran, Reached
+from artis_sdk.trainers.generate.tasks import CallResult, Draft, TaskRun
 from artis_sdk.trainers.generate.trace import Line
-from artis_sdk.trainers.generate.worker import CLOCK, Act, Did, Finish, Start, Started, work
-from artis_sdk.trainers.generate.worlds import Change, World
+from artis_sdk.trainers.generate.worker import CLOCK, Act, Finish, Start, Started, WorkerResult, work
+from artis_sdk.trainers.generate.worlds import Change, StartState
 
 _BOUND = 10_000  # what is left of an integer for a tool that has hung
 _WIDEST = 10**400  # of any integer; Python refuses to write longer ones than 4,300 digits
@@ -39,7 +39,7 @@ _SPARE = 15.0  # seconds beyond a call's own, after which the worker is ended fr
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class GenerationBudget:
     """When generation ends, whichever comes first."""
 
     calls: int = 5000
@@ -64,7 +64,12 @@ class Runner:
     """
 
     def __init__(
-        self, worlds: Sequence[World], taxonomy: Taxonomy, *, pure: Sequence[str] = (), budget: Budget
+        self,
+        worlds: Sequence[StartState],
+        taxonomy: Taxonomy,
+        *,
+        pure: Sequence[str] = (),
+        budget: GenerationBudget,
     ) -> None:
         if not hasattr(os, "fork"):
             raise ConfigurationError("generation runs tools in a forked process, and this system has none")
@@ -82,7 +87,7 @@ class Runner:
         self._began = time.monotonic()
         self._share = 1.0
         self._where = _by_line(taxonomy)
-        self._sources: list[Source] = [s for tool in taxonomy.tools.values() for s in tool.functions]
+        self._sources: list[SourceCode] = [s for tool in taxonomy.tools.values() for s in tool.functions]
         self._states: dict[tuple[int, str], State] = {}
         self._worker: tuple[int, Connection] | None = None
         self._workers = 0
@@ -119,7 +124,7 @@ class Runner:
 
     # --- tasks ------------------------------------------------------------------------------------
 
-    def run(self, draft: Draft) -> Ran:
+    def run(self, draft: Draft) -> TaskRun:
         """Run a task, as far as budget and tools let it."""
         ran = self.begin(draft)
         for number, call in enumerate(draft.calls):
@@ -129,13 +134,13 @@ class Runner:
         self.finish(ran)
         return ran
 
-    def begin(self, draft: Draft) -> Ran:
+    def begin(self, draft: Draft) -> TaskRun:
         """Begin a task in a fork of its world.
 
         Raises:
             ConfigurationError: the world cannot be forked.
         """
-        ran = Ran(draft, self.tasks, self._start(self.tasks, draft.world, draft.changes), self._workers)
+        ran = TaskRun(draft, self.tasks, self._start(self.tasks, draft.world, draft.changes), self._workers)
         self.tasks += 1
         return ran
 
@@ -151,7 +156,7 @@ class Runner:
             self._tell(Finish(-1))
         return known
 
-    def call(self, ran: Ran, call: ToolCall) -> Reached | None:
+    def call(self, ran: TaskRun, call: ToolCall) -> CallResult | None:
         """Make the next call of a task; None where there is no outcome, and then the task is over."""
         if ran.worker != self._workers or self._worker is None:
             ran.stopped = ran.stopped or "a call of another task hung"
@@ -164,18 +169,18 @@ class Runner:
             seconds = self.budget.call_seconds
             ran.stopped = f"{call.tool} did not end within {seconds:g} s, or ended its process"
             return None
-        assert isinstance(answer, Did)
+        assert isinstance(answer, WorkerResult)
         if answer.outcome is None:
             self.refused[str(answer.error)] += 1
             ran.stopped = answer.error
             return None
         step = Step(call=call, outcome=answer.outcome)
         type_ = outcome_type(answer.outcome, call)
-        reached = Reached(step, answer.lines, self._modes(step, answer.lines, type_), type_)
+        reached = CallResult(step, answer.lines, self._modes(step, answer.lines, type_), type_)
         ran.reached.append(reached)
         return reached
 
-    def finish(self, ran: Ran) -> None:
+    def finish(self, ran: TaskRun) -> None:
         """A task is over: its fork is given up."""
         if ran.worker == self._workers:
             self._tell(Finish(ran.number))
@@ -230,7 +235,7 @@ class Runner:
             with suppress(OSError):  # it is dead; the next question finds out
                 self._worker[1].send(what)
 
-    def _ask(self, what: Start | Act) -> Started | Did | None:
+    def _ask(self, what: Start | Act) -> Started | WorkerResult | None:
         """The worker's answer; None when it hung or died, and then there is another one."""
         assert self._worker is not None
         _, connection = self._worker
@@ -238,7 +243,7 @@ class Runner:
             connection.send(what)
             if not connection.poll(CLOCK * self.budget.call_seconds + _SPARE):
                 raise EOFError
-            answer: Started | Did = connection.recv()
+            answer: Started | WorkerResult = connection.recv()
         except (EOFError, OSError):
             self._end()
             return None

@@ -12,18 +12,18 @@ from artis_sdk.errors import BackendError
 from artis_sdk.prompts import Prompts, encode_lines, encode_step
 from artis_sdk.records import Message, Request, Step, ToolCall
 from artis_sdk.records.action_text import parse_actions
-from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.code import SourceCode
 from artis_sdk.trainers.failure_modes.read import FailureMode
 from artis_sdk.trainers.generate.asking import documents, run_call, shown_state
 from artis_sdk.trainers.generate.runner import Runner
-from artis_sdk.trainers.generate.tasks import Draft, Ran
+from artis_sdk.trainers.generate.tasks import Draft, TaskRun
 
 NAME = "targeted"
 
 _MARK = ">>> "  # before the lines of the statement
 _FUNCTIONS = 4  # sources in one prompt
 
-Done = Callable[[Ran], object]
+Done = Callable[[TaskRun], object]
 
 
 class Targeted:
@@ -113,7 +113,7 @@ class Targeted:
         return [_marked(source, mode) for source in (*functions[:1], *wanted)[:_FUNCTIONS]]
 
 
-def _marked(source: Source, mode: FailureMode) -> str:
+def _marked(source: SourceCode, mode: FailureMode) -> str:
     site, lines = mode.site, []
     for number in range(source.node.lineno, (source.node.end_lineno or source.node.lineno) + 1):
         here = source.file == site.file and site.line <= number <= site.end

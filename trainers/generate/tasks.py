@@ -29,7 +29,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class CallResult:
     """One call that was run."""
 
     step: Step
@@ -39,7 +39,7 @@ class Reached:
 
 
 @dataclass(slots=True)
-class Ran:
+class TaskRun:
     """A task that was run, as far as it came."""
 
     draft: Draft
@@ -48,7 +48,7 @@ class Ran:
     state: State
     worker: int
     """In which of the runner's workers."""
-    reached: list[Reached] = field(default_factory=list)
+    reached: list[CallResult] = field(default_factory=list)
     stopped: str | None = None
     """Why the rest was not run: a call hung, or the sandbox could not tell."""
 

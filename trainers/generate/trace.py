@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
-from artis_sdk.trainers.failure_modes.code import Source, nested_code
+from artis_sdk.trainers.failure_modes.code import SourceCode, nested_code
 
 Line = tuple[str, int]
 """File and line."""
@@ -23,7 +23,7 @@ class Trace:
         sources: the functions whose lines count.
     """
 
-    def __init__(self, sources: Iterable[Source]) -> None:
+    def __init__(self, sources: Iterable[SourceCode]) -> None:
         self._files: dict[CodeType, str] = {}
         for source in sources:
             for code in nested_code(source.code):

@@ -16,9 +16,9 @@ from artis_sdk.errors import ArtisError, SimulationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Completion, History, Outcome, Request, Role, State, Step, ToolCall
 from artis_sdk.simulators.sandbox import SandboxSimulator
-from artis_sdk.trainers.failure_modes.code import Source
+from artis_sdk.trainers.failure_modes.code import SourceCode
 from artis_sdk.trainers.generate.trace import Line, Trace
-from artis_sdk.trainers.generate.worlds import Change, World, changed
+from artis_sdk.trainers.generate.worlds import Change, StartState, changed
 
 _MEMORY = 2 << 30  # bytes that generated calls may add to what the process has
 CLOCK = 10  # seconds by the clock for each of CPU, as a busy machine may need
@@ -45,7 +45,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Make the next call of a task; answered by `Did`."""
+    """Make the next call of a task; answered by `WorkerResult`."""
 
     task: int
     call: ToolCall
@@ -59,7 +59,7 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class Did:
+class WorkerResult:
     """What a call did."""
 
     outcome: Outcome | None
@@ -78,9 +78,9 @@ class NoModel:
 
 def work(
     connection: Connection,
-    worlds: Sequence[World],
+    worlds: Sequence[StartState],
     pure: Sequence[str],
-    sources: Sequence[Source],
+    sources: Sequence[SourceCode],
     seconds: float,
 ) -> None:
     """The worker's life; ends when the other side closes.
@@ -107,7 +107,7 @@ class _Task:
 
 
 async def _serve(
-    connection: Connection, worlds: Sequence[World], pure: Sequence[str], trace: Trace, seconds: float
+    connection: Connection, worlds: Sequence[StartState], pure: Sequence[str], trace: Trace, seconds: float
 ) -> None:
     tasks: dict[int, _Task] = {}
     while True:
@@ -119,7 +119,7 @@ async def _serve(
             tasks.pop(asked.task, None)
             continue
         _allow(seconds)
-        answer: Started | Did
+        answer: Started | WorkerResult
         if isinstance(asked, Start):
             answer = _start(asked, worlds, pure, tasks)
         else:
@@ -128,7 +128,9 @@ async def _serve(
         connection.send(answer)
 
 
-def _start(start: Start, worlds: Sequence[World], pure: Sequence[str], tasks: dict[int, _Task]) -> Started:
+def _start(
+    start: Start, worlds: Sequence[StartState], pure: Sequence[str], tasks: dict[int, _Task]
+) -> Started:
     tools = worlds[start.world].tools
     try:
         tools = changed(tools, start.changes) if start.changes else tools
@@ -140,19 +142,19 @@ def _start(start: Start, worlds: Sequence[World], pure: Sequence[str], tasks: di
     return Started(state)
 
 
-async def _act(call: ToolCall, task: _Task, trace: Trace) -> Did:
+async def _act(call: ToolCall, task: _Task, trace: Trace) -> WorkerResult:
     trace.take()
     try:
         outcome = await task.attempt.predict(call, None, task.history)
         size = len(dumps(outcome.content()))
     except ArtisError as error:
-        return Did(None, trace.take(), str(error))
+        return WorkerResult(None, trace.take(), str(error))
     except (ValueError, TypeError) as error:
-        return Did(None, trace.take(), f"{call.tool}: its outcome is no JSON text: {error}")
+        return WorkerResult(None, trace.take(), f"{call.tool}: its outcome is no JSON text: {error}")
     if size > _LARGEST:
-        return Did(None, trace.take(), f"{call.tool}: its outcome is too large for a log")
+        return WorkerResult(None, trace.take(), f"{call.tool}: its outcome is too large for a log")
     task.history = (*task.history, Step(call=call, outcome=outcome))
-    return Did(outcome, trace.take())
+    return WorkerResult(outcome, trace.take())
 
 
 def _allow(seconds: float) -> None:

@@ -17,7 +17,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class StartState:
     """A start state: tools over objects, which are only ever copied."""
 
     tools: Toolset
@@ -34,10 +34,10 @@ class Change:
     value: JsonValue
 
 
-def worlds_of(given: Toolset | World | Sequence[Toolset | World]) -> list[World]:
+def worlds_of(given: Toolset | StartState | Sequence[Toolset | StartState]) -> list[StartState]:
     """The worlds that were given, in order."""
-    every = [given] if isinstance(given, Toolset | World) else list(given)
-    return [world if isinstance(world, World) else World(world) for world in every]
+    every = [given] if isinstance(given, Toolset | StartState) else list(given)
+    return [world if isinstance(world, StartState) else StartState(world) for world in every]
 
 
 def changed(tools: Toolset, changes: Iterable[Change]) -> Toolset:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.oracle import Oracle
-from artis_sdk.pocket.tasks import Call
+from artis_sdk.pocket.tasks import PlannedCall
 from artis_sdk.records import History, Step
 from artis_sdk.trainers.pocket.scenes import Scene
 
@@ -41,7 +41,7 @@ def changed(
             yield again.steps[-1], again.steps[:-1]
 
 
-def _change(call: Call, bank: Bank, rng: random.Random) -> Call:
+def _change(call: PlannedCall, bank: Bank, rng: random.Random) -> PlannedCall:
     """One argument replaced: by an identifier of something else or of nothing, or by a bad amount."""
     arguments: dict[str, Any] = dict(call.arguments)
     name = rng.choice(sorted(arguments))
@@ -58,4 +58,4 @@ def _change(call: Call, bank: Bank, rng: random.Random) -> Call:
         arguments[name] = rng.choice(sorted(bank.accounts))
     else:
         arguments[name] = f"{value[0]}{rng.randint(100, 499)}"
-    return Call(call.tool, arguments)
+    return PlannedCall(call.tool, arguments)

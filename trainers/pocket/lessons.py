@@ -10,7 +10,7 @@ from artis_sdk.loop.views import task_history, trajectory
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.chat import AT_ONCE, FORM, Segment, pocket_prompts, segments
 from artis_sdk.pocket.oracle import Oracle, Played, state_of
-from artis_sdk.pocket.tasks import Call, PocketTask, Turn, Way
+from artis_sdk.pocket.tasks import PlannedCall, PocketTask, TaskTurn, Way
 from artis_sdk.prompts import Data, call_view, encode, encode_lines, encode_spaced
 from artis_sdk.records import Attempt, History, Message, Risk, Step, Task
 from artis_sdk.simulators.answers import typed_answer
@@ -36,7 +36,7 @@ def avoid(choice: str) -> str:
     return f"avoid {choice}"
 
 
-def answer(turn: Turn, played: Played) -> str:
+def answer(turn: TaskTurn, played: Played) -> str:
     """What the agent says at the end."""
     if not played.steps:
         return turn.reply
@@ -280,7 +280,9 @@ class Lessons:
         return self._asked(f"{kind}_system", user, encode_spaced(told))
 
     def _wrong_views(self, views: list[dict[str, object]]) -> list[dict[str, object]]:
-        call = Call(self._rng.choice(sorted(self._specs)), {"account": f"A{self._rng.randint(100, 499)}"})
+        call = PlannedCall(
+            self._rng.choice(sorted(self._specs)), {"account": f"A{self._rng.randint(100, 499)}"}
+        )
         return [*views[:-1], {"name": call.tool, "arguments": dict(call.arguments)}]
 
     # --- the simulator ------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.oracle import Played
-from artis_sdk.pocket.tasks import PocketTask, Turn, Way
+from artis_sdk.pocket.tasks import PocketTask, TaskTurn, Way
 from artis_sdk.records import Message
 
 
@@ -15,7 +15,7 @@ class Scene:
     """A turn about to be played: the bank as it stands, and what was said before."""
 
     task: PocketTask
-    turn: Turn
+    turn: TaskTurn
     bank: Bank
     conversation: tuple[Message, ...]
     ways: tuple[tuple[Way, Played], ...]

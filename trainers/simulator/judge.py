@@ -11,7 +11,7 @@ from artis_sdk.logs.codec import loads, read_outcome
 from artis_sdk.records import Outcome, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.simulators.answers import UnreadableAnswer, typed_entries, typed_outcome
-from artis_sdk.trainers.simulator.model import Speech
+from artis_sdk.trainers.simulator.model import ChatEncoder
 
 
 class Judged(NamedTuple):
@@ -38,8 +38,8 @@ class Judged(NamedTuple):
             self.rows + 1,
             self.failures + one.fails,
             self.recalled + (one.fails and one.right_type),
-            self.predicted + one.foretold,
-            self.precise + (one.foretold and one.right_type),
+            self.predicted + one.predicted_failure,
+            self.precise + (one.predicted_failure and one.right_type),
             self.exact + one.exact,
             self.exact_failures + (one.exact and one.fails),
             self.unreadable + (one.predicted is None),
@@ -59,7 +59,7 @@ class Judged(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
+class ValidationCase:
     """A held-out row as it is put to a model."""
 
     prompt: list[int]
@@ -83,7 +83,7 @@ class Exam:
         )
 
 
-def exams(rows: Any, limit: int) -> list[Exam]:
+def validation_cases(rows: Any, limit: int) -> list[ValidationCase]:
     """Rows to put to a model: failures and successes, half of each as far as there are any.
 
     Args:
@@ -94,17 +94,23 @@ def exams(rows: Any, limit: int) -> list[Exam]:
     passing = [n for n, type_ in enumerate(rows["type"]) if type_ == SUCCESS]
     failures = min(len(failing), max(limit // 2, limit - len(passing)))
     chosen = sorted(failing[:failures] + passing[: limit - failures])
-    return [_exam(rows[n]) for n in chosen]
+    return [_case(rows[n]) for n in chosen]
 
 
-def _exam(row: dict[str, Any]) -> Exam:
+def _case(row: dict[str, Any]) -> ValidationCase:
     prompt = row["input_ids"][: row["labels"].count(-100)]
     call = ToolCall.model_validate(loads(row["call"]))
-    return Exam(prompt, call, read_outcome(row["outcome"]), row["type"])
+    return ValidationCase(prompt, call, read_outcome(row["outcome"]), row["type"])
 
 
 def judge(
-    model: Any, speech: Speech, tokenizer: Any, asked: Sequence[Exam], *, max_new_tokens: int, batch: int
+    model: Any,
+    speech: ChatEncoder,
+    tokenizer: Any,
+    asked: Sequence[ValidationCase],
+    *,
+    max_new_tokens: int,
+    batch: int,
 ) -> Judged:
     """Put rows to a model, greedily, and count what it gets right.
 
@@ -120,13 +126,13 @@ def judge(
     for start in range(0, len(order), batch):
         group = [asked[n] for n in order[start : start + batch]]
         texts = generate(model, speech, tokenizer, [e.prompt for e in group], max_new_tokens=max_new_tokens)
-        for exam, text in zip(group, texts, strict=True):
-            judged = judged.plus(exam.marked(text))
+        for case, text in zip(group, texts, strict=True):
+            judged = judged.plus(case.marked(text))
     return judged
 
 
 def generate(
-    model: Any, speech: Speech, tokenizer: Any, prompts: Sequence[list[int]], *, max_new_tokens: int
+    model: Any, speech: ChatEncoder, tokenizer: Any, prompts: Sequence[list[int]], *, max_new_tokens: int
 ) -> list[str]:
     """Greedy answers to some prompts, padded on the left."""
     import torch

@@ -64,7 +64,7 @@ def load_base(base: str, dtype: str) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-class Speech:
+class ChatEncoder:
     """Messages as token ids through a chat template, exactly as an engine serves them.
 
     Args:

@@ -15,7 +15,7 @@ from artis_sdk.records import CallRecord
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.look_up import LookUp
 from artis_sdk.trainers.dataset.training_rows import FORM, RowMaker, Thoughts, reached
-from artis_sdk.trainers.simulator.model import Speech
+from artis_sdk.trainers.simulator.model import ChatEncoder
 from artis_sdk.trainers.simulator.settings import SFTSettings
 
 _SAMPLE: Final = 500  # rows by which characters are measured in tokens
@@ -26,7 +26,7 @@ _BATCH: Final = 500  # rows of one Arrow batch
 def form_for(
     records: Iterable[CallRecord],
     rows: int,
-    speech: Speech,
+    speech: ChatEncoder,
     settings: SFTSettings,
     prompts: Prompts | None,
     thoughts: Thoughts | None = None,
@@ -118,7 +118,7 @@ def write_tokens(
     draws: Iterable[list[int]],
     target: Path,
     *,
-    speech: Speech,
+    speech: ChatEncoder,
     maker: RowMaker,
     max_length: int,
     known: frozenset[int] = frozenset(),
@@ -158,7 +158,7 @@ def write_tokens(
 def _rows(
     pairs: Iterable[tuple[CallRecord, list[int]]],
     sizes: Sizes,
-    speech: Speech,
+    speech: ChatEncoder,
     maker: RowMaker,
     max_length: int,
     known: frozenset[int],

@@ -20,7 +20,7 @@ from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset.split import SPLITS
 from artis_sdk.trainers.dataset.training_rows import RowMaker, Thoughts
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
-from artis_sdk.trainers.simulator.model import Speech, check_base, load_base
+from artis_sdk.trainers.simulator.model import ChatEncoder, check_base, load_base
 from artis_sdk.trainers.simulator.settings import SFTSettings
 from artis_sdk.trainers.simulator.tokens import form_for, write_tokens
 
@@ -173,7 +173,7 @@ class _Run:
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(self.base)
-        speech = Speech(tokenizer, self.base)
+        speech = ChatEncoder(tokenizer, self.base)
         tell("splitting and rebalancing the log")
         prepared = prepare(log, self.out / "data", self.data)
         tell("writing prompts as tokens")
@@ -213,15 +213,15 @@ class _Run:
         from datasets import Dataset
         from peft import LoraConfig
 
-        from artis_sdk.trainers.simulator.judge import exams
+        from artis_sdk.trainers.simulator.judge import validation_cases
         from artis_sdk.trainers.simulator.trainer import SimulatorTrainer, trainer_arguments
 
         tokens = json.loads((self.out / _TOKENS).read_bytes())
         rows = {split: Dataset.from_file(str(self.out / "tokens" / f"{split}.arrow")) for split in SPLITS}
         validation = rows["validation"] if len(rows["validation"]) else None
-        asked = exams(rows["validation"], self.settings.judged)
-        tested = exams(rows["test"], self.settings.judged)
-        failing = any(exam.type != SUCCESS for exam in asked)
+        asked = validation_cases(rows["validation"], self.settings.judged)
+        tested = validation_cases(rows["test"], self.settings.judged)
+        failing = any(case.type != SUCCESS for case in asked)
         checkpoints = self.out / "checkpoints"
         arguments = trainer_arguments(
             checkpoints,
@@ -237,10 +237,10 @@ class _Run:
         trainer = SimulatorTrainer(
             model=model,
             tokenizer=tokenizer,
-            speech=Speech(tokenizer, self.base),
+            speech=ChatEncoder(tokenizer, self.base),
             train=rows["train"],
             validation=validation,
-            exams=asked,
+            validation_cases=asked,
             answer_tokens=max(split["longest_answer"] for split in tokens["splits"].values()),
             settings=self.settings,
             args=arguments,

@@ -11,8 +11,8 @@ from pyarrow.compute import list_value_length
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from artis_sdk.trainers.simulator.judge import Exam, Judged, judge
-from artis_sdk.trainers.simulator.model import Speech
+from artis_sdk.trainers.simulator.judge import Judged, ValidationCase, judge
+from artis_sdk.trainers.simulator.model import ChatEncoder
 from artis_sdk.trainers.simulator.sampler import DrawSampler
 from artis_sdk.trainers.simulator.settings import SFTSettings
 from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
@@ -22,7 +22,7 @@ _TIE: Final = 1000  # exact match decides between equal failure recalls, and los
 _TOKENS_BEYOND: Final = 1.25  # of the longest answer seen, before an answer counts as endless
 
 
-class Progress(NamedTuple):
+class TrainingProgress(NamedTuple):
     """Where a training run is."""
 
     step: int
@@ -34,7 +34,7 @@ class Progress(NamedTuple):
     """Of an evaluation, if this is one."""
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[TrainingProgress], None]
 
 
 class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
@@ -44,7 +44,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         model: a peft model, or one that peft wraps by `peft_config`.
         tokenizer, speech: of its base.
         train, validation: data sets of tokens.
-        exams: validation rows whose outcome is generated; none, and the best is by loss.
+        validation_cases: validation rows whose outcome is generated; none, and the best is by loss.
         answer_tokens: of the longest answer.
         settings: of the run.
         args: TRL's own, by `trainer_arguments`.
@@ -56,10 +56,10 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         *,
         model: Any,
         tokenizer: Any,
-        speech: Speech,
+        speech: ChatEncoder,
         train: Any,
         validation: Any,
-        exams: Sequence[Exam],
+        validation_cases: Sequence[ValidationCase],
         answer_tokens: int,
         settings: SFTSettings,
         args: SFTConfig,
@@ -67,7 +67,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         on_progress: OnProgress | None = None,
     ) -> None:
         self._speech = speech
-        self._exams = exams
+        self._cases = validation_cases
         self._answer_tokens = int(answer_tokens * _TOKENS_BEYOND) + 4
         self._settings = settings
         lengths = list_value_length(train.data.column("input_ids")).to_pylist()
@@ -95,7 +95,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         """The stock loop's loss, and what generated answers get right."""
         output = super().evaluation_loop(*args, **more)
         prefix = more.get("metric_key_prefix", "eval")
-        shares = self.judged(self._exams).metrics()
+        shares = self.judged(self._cases).metrics()
         if "failure_recall" in shares:
             loss = output.metrics[f"{prefix}_loss"]
             shares["score"] = shares["failure_recall"] + shares["exact_match"] / _TIE - loss / _TIE**2
@@ -103,10 +103,10 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
             output.metrics[f"{prefix}_{name}"] = share
         return output
 
-    def judged(self, exams: Sequence[Exam]) -> Judged:
+    def judged(self, validation_cases: Sequence[ValidationCase]) -> Judged:
         """Put rows to the model as it is now, shared out among the processes."""
         accelerator = self.accelerator
-        mine = exams[accelerator.process_index :: accelerator.num_processes]
+        mine = validation_cases[accelerator.process_index :: accelerator.num_processes]
         counts = judge(
             accelerator.unwrap_model(self.model),
             self._speech,
@@ -190,11 +190,13 @@ class _Report(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **more: Any) -> None:
         if state.is_world_process_zero and "loss" in logs:
-            self._tell(Progress(state.global_step, state.max_steps, state.epoch, loss=logs["loss"]))
+            self._tell(TrainingProgress(state.global_step, state.max_steps, state.epoch, loss=logs["loss"]))
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float], **more: Any
     ) -> None:
         if state.is_world_process_zero:
             shown = {name.removeprefix("eval_"): value for name, value in metrics.items()}
-            self._tell(Progress(state.global_step, state.max_steps, state.epoch or 0.0, metrics=shown))
+            self._tell(
+                TrainingProgress(state.global_step, state.max_steps, state.epoch or 0.0, metrics=shown)
+            )

@@ -15,11 +15,11 @@ from artis_sdk.errors import JournalError
 from artis_sdk.records import new_id
 
 # Locks that a forked child must not keep alive after its parent.
-_held: set[Owner] = set()
+_held: set[ProcessLease] = set()
 _guard = threading.Lock()
 
 
-class Owner:
+class ProcessLease:
     """One open journal's claim to be alive, until `release` or the end of the process."""
 
     def __init__(self, journal: Path) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from artis_sdk.commit.journal.lease import Owner, is_alive, sweep
+from artis_sdk.commit.journal.lease import ProcessLease, is_alive, sweep
 from artis_sdk.commit.journal.rows import Intent, Row, json_text, row_of
 from artis_sdk.commit.journal.schema import (
     INSERT_CALL,
@@ -78,7 +78,7 @@ class Journal:
         self.path = Path(path).absolute()
         self._timeout = timeout
         self._writer = GroupWriter(self.path, self._open)
-        self._owner: Owner | None = None
+        self._owner: ProcessLease | None = None
         self._lingering: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
         self._irreversible: set[str] = set()
@@ -173,7 +173,7 @@ class Journal:
         self._writer.submit(WriteRequest(finished, durable=False, future=future))
         return future
 
-    def leave(self, intent: Intent, state: CallState) -> None:
+    def close_unobserved(self, intent: Intent, state: CallState) -> None:
         """Write that an open call ended without an observed outcome, without waiting for the file.
 
         Should it not reach the file, the call counts as unknown once the journal is closed.
@@ -186,12 +186,12 @@ class Journal:
             work = partial(_step, call=intent, old=CallState.INTENT, new=state)
             self._writer.submit(WriteRequest(work, durable=False))
 
-    def linger(self, intent: Intent) -> None:
-        """The call goes on in a thread that nobody awaits. Until `end_late`, or until the process ends,
+    def mark_running(self, intent: Intent) -> None:
+        """The call goes on in a thread that nobody awaits. Until `finish_late`, or until the process ends,
         it counts as running, though this journal be closed: nobody may take it for dead meanwhile."""
         self._lingering.add(intent.id)
 
-    def end_late(self, intent: Intent, outcome: Outcome) -> None:
+    def finish_late(self, intent: Intent, outcome: Outcome) -> None:
         """A lingering call has ended after all. A journal that is closed cannot take the outcome, and
         the call becomes unknown."""
         self._lingering.discard(intent.id)
@@ -267,7 +267,7 @@ class Journal:
         try:
             sweep(self.path)
             if self._owner is None:
-                self._owner = Owner(self.path)
+                self._owner = ProcessLease(self.path)
         except BaseException:
             connection.close()
             raise

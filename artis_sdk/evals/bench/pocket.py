@@ -41,7 +41,7 @@ SIMULATORS: Final[tuple[SimulatorName, ...]] = get_args(SimulatorName)
 NUMBERS: Final = (0, 1, 3, 5, 8)
 
 
-class Cell(BaseModel):
+class BenchCell(BaseModel):
     """One setting of the benchmark."""
 
     model_config = FROZEN
@@ -61,12 +61,12 @@ class Cell(BaseModel):
         return ", ".join(filter(None, (self.method, self.simulator, left_out)))
 
 
-class Row(BaseModel):
+class TaskRow(BaseModel):
     """One task in one cell."""
 
     model_config = FROZEN
 
-    cell: Cell
+    cell: BenchCell
     task: str
     family: str
     hidden: bool
@@ -87,7 +87,7 @@ def cells(
     simulators: Sequence[SimulatorName] = SIMULATORS,
     numbers: Sequence[int] = NUMBERS,
     without: Sequence[Stage] = (),
-) -> list[Cell]:
+) -> list[BenchCell]:
     """The settings asked for, each once; n = 0 is direct execution whatever the method.
 
     Args:
@@ -96,18 +96,18 @@ def cells(
         numbers: of attempts.
         without: stages to leave out of sequential rehearsal, beside the whole of it (figure 4).
     """
-    found: dict[Cell, None] = {}
+    found: dict[BenchCell, None] = {}
     if "direct" in methods or 0 in numbers:
-        found[Cell(method="direct", n=0)] = None
+        found[BenchCell(method="direct", n=0)] = None
     for n in (n for n in numbers if n):
         for method in (m for m in methods if m != "direct"):
             for name in simulators if method in SIMULATING else (None,):
                 for stage in (None, *without) if method == "sequential" else (None,):
-                    found[Cell(method=method, simulator=name, n=n, without=stage)] = None
+                    found[BenchCell(method=method, simulator=name, n=n, without=stage)] = None
     return list(found)
 
 
-def strategy(cell: Cell) -> Strategy:
+def strategy(cell: BenchCell) -> Strategy:
     """What a Session is given for a cell."""
     match cell.method:
         case "best_of_n":
@@ -134,26 +134,26 @@ def asked(count: int, seed: int = 0) -> Iterator[PocketTask]:
     return islice(tasks("held_out", seed=seed), count)
 
 
-def read(path: Path) -> Iterator[Row]:
+def read(path: Path) -> Iterator[TaskRow]:
     """The rows of a results file; a last line that was cut off is passed over."""
     if not path.exists():
         return
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            yield Row.model_validate_json(line)
+            yield TaskRow.model_validate_json(line)
         except ValidationError:
             continue
 
 
 async def measure(
     backend: Backend,
-    wanted: Iterable[Cell],
+    wanted: Iterable[BenchCell],
     path: Path,
     *,
     count: int,
     seed: int = 0,
     concurrency: int = 4,
-    on_row: Callable[[Row], None] | None = None,
+    on_row: Callable[[TaskRow], None] | None = None,
 ) -> None:
     """Play held-out tasks in each cell; what is in the file already is not played again.
 
@@ -170,7 +170,7 @@ async def measure(
     played = [(task, oracle.hidden(task)) for task in asked(count, seed)]
     ids = {task.id for task, _ in played}
     tell = on_row or _silent
-    done: set[tuple[Cell, str]] = set()
+    done: set[tuple[BenchCell, str]] = set()
     for row in read(path):
         if row.task in ids:
             done.add((row.cell, row.task))
@@ -180,7 +180,7 @@ async def measure(
     with tempfile.TemporaryDirectory() as folder, path.open("a", encoding="utf-8") as file:
         async with aclosing(Journal.shared(Path(folder) / "journal.db")) as journal:
 
-            async def one(cell: Cell, task: PocketTask, hidden: bool) -> None:
+            async def one(cell: BenchCell, task: PocketTask, hidden: bool) -> None:
                 async with room:
                     row = await _row(backend, cell, task, hidden, journal, seed)
                 file.write(row.model_dump_json() + "\n")
@@ -195,8 +195,8 @@ async def measure(
 
 
 async def _row(
-    backend: Backend, cell: Cell, task: PocketTask, hidden: bool, journal: Journal, seed: int
-) -> Row:
+    backend: Backend, cell: BenchCell, task: PocketTask, hidden: bool, journal: Journal, seed: int
+) -> TaskRow:
     began = time.monotonic()
     common: dict[str, Any] = {"cell": cell, "task": task.id, "family": task.family, "hidden": hidden}
     simulated = simulator(cell.simulator, backend) if cell.simulator else None
@@ -214,7 +214,7 @@ async def _row(
     except (EngineDead, BackendClosed):
         raise  # nothing more can be measured, and this says nothing about the task
     except ArtisError as error:
-        return Row(
+        return TaskRow(
             **common,
             fulfilled=False,
             usage={},
@@ -223,7 +223,7 @@ async def _row(
             seconds=time.monotonic() - began,
             error=f"{type(error).__name__}: {error}",
         )
-    return Row(
+    return TaskRow(
         **common,
         fulfilled=finished.fulfilled,
         usage=dict(finished.usage),
@@ -233,7 +233,7 @@ async def _row(
     )
 
 
-def _silent(row: Row) -> None:
+def _silent(row: TaskRow) -> None:
     pass
 
 

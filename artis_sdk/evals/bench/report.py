@@ -8,7 +8,7 @@ from html import escape
 from math import ceil
 from typing import Final, NamedTuple
 
-from artis_sdk.evals.bench.pocket import Cell, Row
+from artis_sdk.evals.bench.pocket import BenchCell, TaskRow
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.records import Role, Usage
 
@@ -21,7 +21,7 @@ _BOTTOM: Final = 320
 class Line(NamedTuple):
     """What came of a cell."""
 
-    cell: Cell
+    cell: BenchCell
     rows: int
     accuracy: Estimate
     hidden: Estimate
@@ -40,15 +40,15 @@ class Line(NamedTuple):
         return sum(used.total_tokens for used in self.usage.values()) / max(self.rows, 1)
 
 
-def lines(rows: Iterable[Row]) -> list[Line]:
+def lines(rows: Iterable[TaskRow]) -> list[Line]:
     """One line a cell, in the order in which cells come up."""
-    by_cell: dict[Cell, list[Row]] = {}
+    by_cell: dict[BenchCell, list[TaskRow]] = {}
     for row in rows:
         by_cell.setdefault(row.cell, []).append(row)
     return [_line(cell, found) for cell, found in by_cell.items()]
 
 
-def _line(cell: Cell, rows: list[Row]) -> Line:
+def _line(cell: BenchCell, rows: list[TaskRow]) -> Line:
     usage: dict[Role, Usage] = {}
     for row in rows:
         for role, used in row.usage.items():
@@ -109,7 +109,7 @@ def costs(found: Sequence[Line]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _start(cell: Cell) -> str:
+def _start(cell: BenchCell) -> str:
     method = cell.method + (f" without {cell.without}" if cell.without else "")
     return f"{method} | {cell.simulator or '–'} | {cell.n}"
 

@@ -14,7 +14,7 @@ from artis_sdk.errors import ConfigurationError, MissingExtraError
 from artis_sdk.evals.fidelity.predict import Predictions, predict
 from artis_sdk.evals.fidelity.records import Fidelity
 from artis_sdk.evals.fidelity.score import (
-    Row,
+    ScoredPrediction,
     by_tool,
     calibration,
     cell_scores,
@@ -141,14 +141,16 @@ def evaluate(
     )
 
 
-def _rows(found: Predictions, similarity: Similarity | None, progress: Stage | None) -> list[Row]:
+def _rows(
+    found: Predictions, similarity: Similarity | None, progress: Stage | None
+) -> list[ScoredPrediction]:
     """The predictions with their similarities; 0 where there is no prediction."""
     if similarity is None:
-        return [Row(prediction, None) for prediction in found.rows]
+        return [ScoredPrediction(prediction, None) for prediction in found.rows]
     answered = [(p, p.predicted) for p in found.rows if p.predicted is not None]
     alike = similarity.of(
         ((p.real.text(), predicted.text()) for p, predicted in answered),
         None if progress is None else lambda done, all_: progress("encoding", done, all_),
     )
     by_id = {p.id: value for (p, _), value in zip(answered, alike, strict=True)}
-    return [Row(prediction, by_id.get(prediction.id, 0.0)) for prediction in found.rows]
+    return [ScoredPrediction(prediction, by_id.get(prediction.id, 0.0)) for prediction in found.rows]

@@ -40,7 +40,7 @@ class Prediction(BaseModel):
         return self.real_type != SUCCESS
 
     @property
-    def foretold(self) -> bool:
+    def predicted_failure(self) -> bool:
         """Whether a failure, of whatever type, was predicted."""
         return self.predicted_type not in (None, SUCCESS)
 

@@ -33,7 +33,7 @@ _BINS: Final = 10  # of a reliability plot
 _HISTOGRAM: Final = 20  # bins of similarity
 
 
-class Row:
+class ScoredPrediction:
     """A prediction and its similarity."""
 
     __slots__ = ("prediction", "similarity")
@@ -47,11 +47,11 @@ class Row:
         return self.similarity is not None and self.similarity > HIGH
 
 
-def scores(rows: Sequence[Row], *, seed: int = 0) -> Scores:
+def scores(rows: Sequence[ScoredPrediction], *, seed: int = 0) -> Scores:
     """Scores over some rows."""
     predictions = [row.prediction for row in rows]
     failures = [p for p in predictions if p.fails]
-    foretold = [p for p in predictions if p.foretold]
+    failing = [p for p in predictions if p.predicted_failure]
     measured = bool(rows) and rows[0].similarity is not None
     return Scores(
         rows=len(rows),
@@ -63,15 +63,15 @@ def scores(rows: Sequence[Row], *, seed: int = 0) -> Scores:
         exact=_share(p.exact for p in predictions),
         type_accuracy=_share(p.right_type for p in predictions),
         failure_recall=_share(p.right_type for p in failures),
-        failure_precision=_share(p.right_type for p in foretold),
-        detection_recall=_share(p.foretold for p in failures),
-        detection_precision=_share(p.fails for p in foretold),
+        failure_precision=_share(p.right_type for p in failing),
+        detection_recall=_share(p.predicted_failure for p in failures),
+        detection_precision=_share(p.fails for p in failing),
     )
 
 
-def by_tool(rows: Iterable[Row], *, seed: int = 0) -> tuple[ToolScores, ...]:
+def by_tool(rows: Iterable[ScoredPrediction], *, seed: int = 0) -> tuple[ToolScores, ...]:
     """Scores by tool, in the order of their names."""
-    grouped: dict[str, list[Row]] = defaultdict(list)
+    grouped: dict[str, list[ScoredPrediction]] = defaultdict(list)
     for row in rows:
         grouped[row.prediction.call.tool].append(row)
     return tuple(
@@ -85,7 +85,7 @@ def by_tool(rows: Iterable[Row], *, seed: int = 0) -> tuple[ToolScores, ...]:
     )
 
 
-def _types(rows: Sequence[Row], seed: int) -> tuple[TypeScores, ...]:
+def _types(rows: Sequence[ScoredPrediction], seed: int) -> tuple[TypeScores, ...]:
     real = Counter(row.prediction.real_type for row in rows)
     predicted = Counter(row.prediction.predicted_type for row in rows)
     names = sorted(
@@ -110,9 +110,9 @@ def _types(rows: Sequence[Row], seed: int) -> tuple[TypeScores, ...]:
     return tuple(found)
 
 
-def cell_scores(rows: Iterable[Row], *, seed: int = 0) -> CellScores:
+def cell_scores(rows: Iterable[ScoredPrediction], *, seed: int = 0) -> CellScores:
     """Means over the cells of tool and real outcome type."""
-    cells: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    cells: dict[tuple[str, str], list[ScoredPrediction]] = defaultdict(list)
     for row in rows:
         cells[row.prediction.call.tool, row.prediction.real_type].append(row)
     placed = [(own, [row.prediction.session for row in own]) for own in cells.values()]
@@ -170,7 +170,7 @@ def calibration(
     )
 
 
-def histogram(rows: Iterable[Row]) -> tuple[int, ...]:
+def histogram(rows: Iterable[ScoredPrediction]) -> tuple[int, ...]:
     """Rows by similarity; those below 0 are in the first bin. Empty where it was not measured."""
     counts = [0] * _HISTOGRAM
     for row in rows:
@@ -180,11 +180,11 @@ def histogram(rows: Iterable[Row]) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def misses(rows: Iterable[Row], most: int) -> tuple[Miss, ...]:
+def misses(rows: Iterable[ScoredPrediction], most: int) -> tuple[Miss, ...]:
     """The predictions to look at first: overlooked failures, one a tool and type, then false alarms."""
     wrong = [row for row in rows if row.prediction.predicted is not None and not row.prediction.right_type]
     seen: Counter[tuple[str, str, str | None]] = Counter()
-    ranked: list[tuple[int, bool, int, Row]] = []
+    ranked: list[tuple[int, bool, int, ScoredPrediction]] = []
     for row in wrong:
         p = row.prediction
         kind = (p.call.tool, p.real_type, p.predicted_type)
@@ -203,7 +203,7 @@ def unanswered(predictions: Iterable[Prediction]) -> dict[str, int]:
     return dict(found.most_common(10))
 
 
-def _similarity(rows: Sequence[Row], seed: int) -> Estimate:
+def _similarity(rows: Sequence[ScoredPrediction], seed: int) -> Estimate:
     values = [row.similarity for row in rows if row.similarity is not None]
     if len(values) < len(rows):
         return Estimate()

@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 from pydantic import JsonValue
 
 from artis_sdk.errors import LogError
-from artis_sdk.logs.importers.found import Session, Unusable, records
+from artis_sdk.logs.importers.found import TraceSession, Unusable, records
 from artis_sdk.logs.importers.messages import transcripts
 from artis_sdk.logs.importers.spans import Spans
 from artis_sdk.logs.importers.tau2 import simulations
@@ -93,7 +93,9 @@ def import_file(
     return Imported(count, tuple(skipped), tuple(left_out))
 
 
-def _each(path: Path, read: Callable[[JsonValue], Iterator[Session]]) -> Iterator[Session | LogError]:
+def _each(
+    path: Path, read: Callable[[JsonValue], Iterator[TraceSession]]
+) -> Iterator[TraceSession | LogError]:
     """The sessions of each line; a line is used whole or not at all."""
     for number, value in read_values(path):
         if isinstance(value, LogError):
@@ -105,7 +107,7 @@ def _each(path: Path, read: Callable[[JsonValue], Iterator[Session]]) -> Iterato
             yield LogError(f"{path}:{number}: {error}")
 
 
-def _spans(path: Path) -> Iterator[Session | LogError]:
+def _spans(path: Path) -> Iterator[TraceSession | LogError]:
     spans = Spans()
     for number, value in read_values(path):
         if isinstance(value, LogError):

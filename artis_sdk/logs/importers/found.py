@@ -19,7 +19,7 @@ class Unusable(Exception):
     """A part of a foreign log that is not what its format says."""
 
 
-class Found(NamedTuple):
+class TraceCall(NamedTuple):
     """One call in a foreign log."""
 
     call: ToolCall
@@ -30,11 +30,11 @@ class Found(NamedTuple):
     """Seconds since the epoch."""
 
 
-class Session(NamedTuple):
+class TraceSession(NamedTuple):
     """The calls of one conversation or trace, oldest first."""
 
     name: str
-    calls: Sequence[Found]
+    calls: Sequence[TraceCall]
     tools: dict[str, ToolSpec]
     """Documents, as far as the log has any."""
     state: State = None
@@ -42,7 +42,7 @@ class Session(NamedTuple):
     """Calls that make no record, each with the reason."""
 
 
-def records(session: Session, made: float) -> Iterator[CallRecord]:
+def records(session: TraceSession, made: float) -> Iterator[CallRecord]:
     """The calls of one session as records, each with those before it as its history.
 
     The ids follow from the content: importing the same again changes nothing.

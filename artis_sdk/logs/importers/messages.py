@@ -14,8 +14,8 @@ from pydantic import JsonValue
 
 from artis_sdk.logs.codec import dumps
 from artis_sdk.logs.importers.found import (
-    Found,
-    Session,
+    TraceCall,
+    TraceSession,
     Unusable,
     arguments,
     outcome_of,
@@ -30,7 +30,7 @@ _NAMES: Final = ("id", "session_id", "conversation_id", "thread_id", "session")
 _TIMES: Final = ("created_at", "timestamp", "created", "time")
 
 
-def transcripts(value: JsonValue) -> Iterator[Session]:
+def transcripts(value: JsonValue) -> Iterator[TraceSession]:
     """The transcripts in a JSON value: one, or a list of them.
 
     Raises:
@@ -43,7 +43,7 @@ def transcripts(value: JsonValue) -> Iterator[Session]:
         yield transcript(value)
 
 
-def transcript(value: JsonValue) -> Session:
+def transcript(value: JsonValue) -> TraceSession:
     """The calls of one transcript.
 
     Raises:
@@ -61,7 +61,7 @@ def transcript(value: JsonValue) -> Session:
     if name is None:
         name = blake2b(dumps(value).encode(), digest_size=16).hexdigest()
     found, left_out = calls.found()
-    return Session(str(name), found, tool_documents(given.get("tools")), given.get("state"), left_out)
+    return TraceSession(str(name), found, tool_documents(given.get("tools")), given.get("state"), left_out)
 
 
 def _is_message(value: JsonValue) -> bool:
@@ -154,9 +154,9 @@ class Calls:
             value = content if failed and isinstance(content, str) else parsed(content)
             self._calls[number] = made, outcome_of(value, failed=failed, call=made), at
 
-    def found(self) -> tuple[list[Found], list[str]]:
+    def found(self) -> tuple[list[TraceCall], list[str]]:
         """The calls with a result; and what was left out."""
-        found = [Found(call, outcome, at) for call, outcome, at in self._calls if call and outcome]
+        found = [TraceCall(call, outcome, at) for call, outcome, at in self._calls if call and outcome]
         waiting = [
             f"{call.tool}: it has no result" for call, outcome, _ in self._calls if call and not outcome
         ]

@@ -12,8 +12,8 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from artis_sdk.logs.importers.found import (
-    Found,
-    Session,
+    TraceCall,
+    TraceSession,
     Unusable,
     arguments,
     outcome_of,
@@ -37,7 +37,7 @@ class Spans:
     """Spans of a file, put together by conversation, or by trace where they name none."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, list[tuple[float, Found]]] = defaultdict(list)
+        self._calls: dict[str, list[tuple[float, TraceCall]]] = defaultdict(list)
         self._left_out: dict[str, list[str]] = defaultdict(list)
         self._tools: dict[str, ToolSpec] = {}
 
@@ -81,13 +81,13 @@ class Spans:
             description = str(attributes["gen_ai.tool.description"])
             spec = ToolSpec(name=tool, description=description, parameters={"type": "object"})
             self._tools[tool] = spec
-        self._calls[session].append((start, Found(call, outcome, start, end)))
+        self._calls[session].append((start, TraceCall(call, outcome, start, end)))
 
-    def sessions(self) -> Iterator[Session]:
+    def sessions(self) -> Iterator[TraceSession]:
         """The conversations, each with its calls in the order in which they began."""
         for name in sorted({*self._calls, *self._left_out}):
             calls = sorted(self._calls[name], key=lambda found: found[0])
-            yield Session(name, [found for _, found in calls], self._tools, None, self._left_out[name])
+            yield TraceSession(name, [found for _, found in calls], self._tools, None, self._left_out[name])
 
 
 def _flat(value: JsonValue) -> Iterator[dict[str, Any]]:

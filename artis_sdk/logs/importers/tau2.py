@@ -11,14 +11,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from artis_sdk.logs.importers.found import Session, Unusable
+from artis_sdk.logs.importers.found import TraceSession, Unusable
 from artis_sdk.logs.importers.messages import Calls
 from artis_sdk.records import ToolSpec
 
 _ERROR = "Error: "
 
 
-def simulations(value: JsonValue) -> Iterator[Session]:
+def simulations(value: JsonValue) -> Iterator[TraceSession]:
     """The simulations in a JSON value. The calls of the simulated user are calls like the others.
 
     Raises:
@@ -39,7 +39,7 @@ def simulations(value: JsonValue) -> Iterator[Session]:
         yield _simulation(value, {})
 
 
-def _simulation(value: JsonValue, tools: dict[str, ToolSpec]) -> Session:
+def _simulation(value: JsonValue, tools: dict[str, ToolSpec]) -> TraceSession:
     messages = value.get("messages") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(messages, list):
         raise Unusable("a simulation has no messages")
@@ -52,7 +52,7 @@ def _simulation(value: JsonValue, tools: dict[str, ToolSpec]) -> Session:
             calls.message(_plain(one))
     found, left_out = calls.found()
     task, trial = value.get("task_id", ""), value.get("trial", 0)
-    return Session(str(value.get("id") or f"{task}:{trial}"), found, tools, None, left_out)
+    return TraceSession(str(value.get("id") or f"{task}:{trial}"), found, tools, None, left_out)
 
 
 def _plain(message: Any) -> dict[str, Any]:

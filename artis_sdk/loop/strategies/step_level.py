@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.budget import CommitMeter
-from artis_sdk.loop.reading import spoken
+from artis_sdk.loop.reading import strip_thinking
 from artis_sdk.loop.strategies.base import together
 from artis_sdk.loop.strategies.task_level import at_least
 from artis_sdk.prompts import Data, call_view, encode_lines
 
 if TYPE_CHECKING:
-    from artis_sdk.loop.model_actor import Decide, Turn
+    from artis_sdk.loop.model_actor import Decide, ModelTurn
     from artis_sdk.loop.rehearsal import Rehearsal
     from artis_sdk.loop.scoring import Score, Scorer
     from artis_sdk.records import Completion, Request
@@ -34,8 +34,8 @@ class Candidate:
     """1 to 10; 0 where no score could be read."""
 
     @classmethod
-    def of(cls, turn: Turn, completion: Completion) -> Candidate:
-        views = list(map(call_view, turn.calls(completion))) or [{"answer": spoken(completion.text)}]
+    def of(cls, turn: ModelTurn, completion: Completion) -> Candidate:
+        views = list(map(call_view, turn.calls(completion))) or [{"answer": strip_thinking(completion.text)}]
         return cls(completion, encode_lines(views), json.dumps(views, sort_keys=True))
 
 
@@ -71,13 +71,13 @@ class WeightedBestOfN:
     def decider(self, scorer: Scorer) -> Decide:
         """See `StepStrategy.decider`."""
 
-        async def candidate(turn: Turn, index: int) -> Candidate:
+        async def candidate(turn: ModelTurn, index: int) -> Candidate:
             completion = await turn.ask(_seeded(turn.request, index))
             candidate = Candidate.of(turn, completion)
             score = await _score(scorer, turn, candidate, suggest=False)
             return replace(candidate, score=score.score if score else 0)
 
-        async def decide(turn: Turn) -> Completion:
+        async def decide(turn: ModelTurn) -> Completion:
             if self.n == 0 or _overrun(turn):
                 return await turn.ask(turn.request)
             return best(await together(*[candidate(turn, index) for index in range(self.n)]))
@@ -110,7 +110,7 @@ class SequentialRevision:
     def decider(self, scorer: Scorer) -> Decide:
         """See `StepStrategy.decider`."""
 
-        async def decide(turn: Turn) -> Completion:
+        async def decide(turn: ModelTurn) -> Completion:
             if self.n == 0 or _overrun(turn):
                 return await turn.ask(turn.request)
             candidates: list[Candidate] = []
@@ -132,7 +132,7 @@ class SequentialRevision:
         return decide
 
 
-async def _score(scorer: Scorer, turn: Turn, candidate: Candidate, *, suggest: bool) -> Score | None:
+async def _score(scorer: Scorer, turn: ModelTurn, candidate: Candidate, *, suggest: bool) -> Score | None:
     try:
         return await scorer.score(turn.task, turn.since, candidate.shown, turn.meter, suggest=suggest)
     except EvaluationError:
@@ -146,5 +146,5 @@ def _seeded(request: Request, index: int) -> Request:
     return replace(request, seed=(request.seed + index) % 2**31)
 
 
-def _overrun(turn: Turn) -> bool:
+def _overrun(turn: ModelTurn) -> bool:
     return isinstance(turn.meter, CommitMeter) and turn.meter.overrun

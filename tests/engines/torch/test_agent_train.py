@@ -24,7 +24,7 @@ from artis_sdk.tools import Toolset  # noqa: E402
 from artis_sdk.trainers.agent import AgentSettings, AgentTask, AgentTrainer, RolloutLimits  # noqa: E402
 from artis_sdk.trainers.agent.backend import AgentBackend  # noqa: E402
 from artis_sdk.trainers.agent.examples.lookup import lookup_tasks  # noqa: E402
-from artis_sdk.trainers.agent.keep import AgentForm  # noqa: E402
+from artis_sdk.trainers.agent.run_folder import AgentForm  # noqa: E402
 from artis_sdk.trainers.agent.small import PROMPT as SMALL_PROMPT  # noqa: E402
 
 torch.set_num_threads(1)

@@ -13,7 +13,7 @@ torch: Any = pytest.importorskip("torch")
 
 from helpers.tiny_model import Shape, hf_model  # noqa: E402
 
-from artis_sdk.trainers.simulator.model import Speech, load_base  # noqa: E402
+from artis_sdk.trainers.simulator.model import ChatEncoder, load_base  # noqa: E402
 from artis_sdk.trainers.simulator.sampler import DrawSampler  # noqa: E402
 from artis_sdk.trainers.simulator.settings import SFTSettings  # noqa: E402
 
@@ -65,10 +65,10 @@ def train(folder: Path, data: Any, *, micro: int = 8, stock: bool = False, epoch
         trainer = SimulatorTrainer(
             model=model,
             tokenizer=tokenizer,
-            speech=Speech(tokenizer, base),
+            speech=ChatEncoder(tokenizer, base),
             train=data,
             validation=None,
-            exams=[],
+            validation_cases=[],
             answer_tokens=8,
             settings=settings,
             args=arguments,

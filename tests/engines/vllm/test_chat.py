@@ -14,7 +14,7 @@ from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.backends.vllm.arguments import no_device
 from artis_sdk.backends.vllm.engine import Engine
 from artis_sdk.backends.vllm.serve import serve_command
-from artis_sdk.backends.vllm.translate import Chat
+from artis_sdk.backends.vllm.translate import ChatTranslator
 from artis_sdk.errors import ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
 
@@ -34,7 +34,7 @@ BROKEN = '<tool_call>\n{"name": "move", "arguments": {far\n</tool_call>'
 
 
 def stand_in(**engine_args: Any) -> Any:
-    """What `Chat` looks at of an engine, without its processes."""
+    """What `ChatTranslator` looks at of an engine, without its processes."""
     from vllm import AsyncEngineArgs
     from vllm.renderers import renderer_from_config
 
@@ -44,17 +44,17 @@ def stand_in(**engine_args: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def chat() -> Chat:
-    return Chat("vllm:test", stand_in(), None, {})
+def chat() -> ChatTranslator:
+    return ChatTranslator("vllm:test", stand_in(), None, {})
 
 
 @pytest.fixture(scope="module")
-def thinking() -> Chat:
-    return Chat("vllm:test", stand_in(reasoning_parser="qwen3"), "hermes", {})
+def thinking() -> ChatTranslator:
+    return ChatTranslator("vllm:test", stand_in(reasoning_parser="qwen3"), "hermes", {})
 
 
 async def answered(
-    chat: Chat, request: Request, text: str, *, stream: bool = False, reason: str = "stop"
+    chat: ChatTranslator, request: Request, text: str, *, stream: bool = False, reason: str = "stop"
 ) -> tuple[Completion, list[str]]:
     """The completion of a text as the engine would send it, whole or token by token."""
     from vllm.outputs import CompletionOutput, RequestOutput
@@ -101,7 +101,9 @@ async def answered(
         ("1 < 2 <tool", "1 < 2 <tool", []),
     ],
 )
-async def test_calls_are_read(chat: Chat, stream: bool, text: str, said: str, calls: list[str]) -> None:
+async def test_calls_are_read(
+    chat: ChatTranslator, stream: bool, text: str, said: str, calls: list[str]
+) -> None:
     completion, shown = await answered(chat, Request(messages=ask("Go"), tools=TOOLS), text, stream=stream)
     assert [call.tool for call in completion.tool_calls] == calls
     assert not any(call.malformed for call in completion.tool_calls)
@@ -113,7 +115,7 @@ async def test_calls_are_read(chat: Chat, stream: bool, text: str, said: str, ca
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_one_broken_call_takes_no_other_with_it(chat: Chat, stream: bool) -> None:
+async def test_one_broken_call_takes_no_other_with_it(chat: ChatTranslator, stream: bool) -> None:
     """vLLM's own parser would give up both, and call their text an answer."""
     request = Request(messages=ask("Go"), tools=TOOLS)
     completion, shown = await answered(chat, request, f"{LOOK}\n{BROKEN}", stream=stream)
@@ -125,7 +127,7 @@ async def test_one_broken_call_takes_no_other_with_it(chat: Chat, stream: bool) 
     assert "".join(shown) == completion.text if stream else True
 
 
-async def test_tools_refused_are_no_calls(chat: Chat) -> None:
+async def test_tools_refused_are_no_calls(chat: ChatTranslator) -> None:
     request = Request(messages=ask("Go"), tools=TOOLS, tool_choice="none")
     completion, _ = await answered(chat, request, CALL)
     assert completion.tool_calls == ()
@@ -133,7 +135,7 @@ async def test_tools_refused_are_no_calls(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_thoughts_are_no_answer(thinking: Chat, stream: bool) -> None:
+async def test_thoughts_are_no_answer(thinking: ChatTranslator, stream: bool) -> None:
     text = f"<think>\nWhere to?\n</think>\n\nI go. {CALL}"
     request = Request(messages=ask("Go"), tools=TOOLS)
     completion, shown = await answered(thinking, request, text, stream=stream)
@@ -147,14 +149,14 @@ async def test_thoughts_are_no_answer(thinking: Chat, stream: bool) -> None:
 
 
 @pytest.mark.parametrize("reason", ["abort", "error", None])
-async def test_an_end_that_is_none_is_an_error(chat: Chat, reason: str) -> None:
+async def test_an_end_that_is_none_is_an_error(chat: ChatTranslator, reason: str) -> None:
     from artis_sdk.errors import BackendError
 
     with pytest.raises(BackendError, match="ended the request"):
         await answered(chat, Request(messages=ask("Go")), "half of an ans", reason=reason)
 
 
-async def test_the_prompt_is_the_chat_templates(chat: Chat) -> None:
+async def test_the_prompt_is_the_chat_templates(chat: ChatTranslator) -> None:
     call = ToolCall(id="c1", tool="move", arguments={"far": True})
     messages = (
         *ask("Go"),
@@ -171,7 +173,7 @@ async def test_the_prompt_is_the_chat_templates(chat: Chat) -> None:
     assert again["prompt_token_ids"] == prompt["prompt_token_ids"], "nothing is written into the messages"
 
 
-async def test_parameters(chat: Chat) -> None:
+async def test_parameters(chat: ChatTranslator) -> None:
     request = Request(
         messages=ask("Go"), temperature=0.5, top_p=0.9, seed=7, stop=("END",), max_tokens=9999, logprobs=True
     )
@@ -183,7 +185,7 @@ async def test_parameters(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("choice", ["auto", "required"])
-async def test_calls_are_held_to_their_schemas(chat: Chat, choice: Any) -> None:
+async def test_calls_are_held_to_their_schemas(chat: ChatTranslator, choice: Any) -> None:
     request = Request(messages=ask("Go"), tools=TOOLS, tool_choice=choice)
     structured = chat.parameters(request, 100, stream=False).structured_outputs
     assert structured is not None
@@ -194,14 +196,14 @@ async def test_calls_are_held_to_their_schemas(chat: Chat, choice: Any) -> None:
     assert chat.parameters(none, 100, stream=False).structured_outputs is None
 
 
-async def test_what_cannot_be_done_is_refused(chat: Chat) -> None:
+async def test_what_cannot_be_done_is_refused(chat: ChatTranslator) -> None:
     with pytest.raises(ContextOverflow), Engine("vllm:test", model(), {}, {}).typed_errors():
         await chat.prompt(Request(messages=ask("word " * 400)))
     unique = {"type": "array", "items": {}, "uniqueItems": True}
     with pytest.raises(RequestRejected, match="cannot hold"):
         chat.parameters(Request(messages=(), schema=unique), 9, stream=False)
     with pytest.raises(ConfigurationError, match="no_such_parser"):
-        Chat("vllm:test", stand_in(), "no_such_parser", {})
+        ChatTranslator("vllm:test", stand_in(), "no_such_parser", {})
 
 
 def test_the_servers_flags_are_vllms(tmp_path: Path) -> None:
