@@ -86,8 +86,8 @@ class ObservedTool(Tool, Protocol):
         """SHA-256 of the tool's source text, hexadecimal; None where there is no source."""
 
     @property
-    def idempotency_key(self) -> str | None:
-        """The parameter for a key that is the same on every retry of a call; hidden from models."""
+    def hidden(self) -> frozenset[str]:
+        """Names of the parameters that no model sees or gives; no log keeps their values either."""
 
     def failure_type(self, result: Any) -> str | None:
         """Of a returned value or an exception, by the tool's own `failures=` rules; None for a success."""

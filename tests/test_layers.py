@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,25 +13,28 @@ ROOT = Path(__file__).parent.parent
 
 # Ground floor first. A part may import itself and what its row names.
 BASE = {"errors", "records", "contracts"}
-LOWER = BASE | {"actions", "tools", "prompts"}
+LOWER = BASE | {"tools", "prompts"}
+LOOP = LOWER | {"simulators", "loop"}
+SESSION = LOOP | {"commit", "logs", "settings", "backends"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "wal": set(),
+    "sqlite": set(),
     "records": {"errors"},
     "contracts": {"errors", "records"},
-    "actions": BASE,
+    "view": {"errors", "records"},
     "tools": BASE,
     "prompts": BASE,
     "simulators": LOWER,
-    "loop": LOWER | {"simulators", "wal"},
-    "logs": BASE | {"wal"},
-    "backends": BASE | {"actions"},
-    "settings": LOWER | {"simulators", "loop"},
-    "captures": LOWER | {"logs"},
-    "assembly": LOWER | {"simulators", "loop", "logs", "settings", "captures", "backends"},
-    "session": LOWER | {"simulators", "loop", "logs", "settings", "captures", "assembly", "backends"},
-    "evals": LOWER | {"simulators", "loop", "logs", "settings", "captures", "session", "backends"},
-    "trainers": LOWER | {"simulators", "loop", "logs", "captures", "evals", "backends"},
+    "loop": LOWER | {"simulators"},
+    "commit": LOOP | {"sqlite"},
+    "logs": BASE | {"sqlite", "tools"},
+    "backends": BASE,
+    "settings": LOOP,
+    "session_parts": SESSION,
+    "session": SESSION | {"session_parts"},
+    "pocket": SESSION | {"session"},
+    "evals": SESSION | {"session", "pocket", "view"},
+    "trainers": SESSION | {"session", "pocket", "evals", "view"},
 }
 
 
@@ -39,7 +44,7 @@ def part_of(path: Path) -> str | None:
     if inside.parts[0] in ("backends", "trainers"):
         return inside.parts[0]
     part = inside.parts[1].removesuffix(".py")
-    return None if part in ("__init__", "cli", "pocket", "view") else part
+    return None if part in ("__init__", "cli") else part
 
 
 def sources() -> list[Path]:
@@ -54,9 +59,9 @@ def sources() -> list[Path]:
     )
 
 
-def imported_parts(path: Path) -> set[str]:
-    """Parts of artis_sdk that a file imports, imports inside functions included."""
-    parts: set[str] = set()
+def imported(path: Path) -> set[str]:
+    """Dotted names that a file imports, imports inside functions and for types alone included."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -65,13 +70,47 @@ def imported_parts(path: Path) -> set[str]:
             assert node.level == 0, f"{path}:{node.lineno}: relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
-            head = name.split(".")
-            assert head[0] not in ("backends", "trainers"), (
+            assert name.split(".")[0] not in ("backends", "trainers"), (
                 f"{path}: `import {name}` makes a second copy of every class; import artis_sdk.{name}"
             )
-            if head[0] == "artis_sdk" and len(head) > 1:
-                parts.add(head[1])
-    return parts
+        found.update(names)
+    return found
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Parts of artis_sdk that a file imports."""
+    heads = (name.split(".") for name in imported(path))
+    return {head[1] for head in heads if head[0] == "artis_sdk" and len(head) > 1}
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    if parts[0] in ("backends", "trainers"):
+        parts = ["artis_sdk", *parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def import_graph(paths: list[Path]) -> dict[str, set[str]]:
+    """The modules that each module imports, of those that lie at `paths`."""
+    modules = {module_name(path): path for path in paths}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        graph[module] = set()
+        for name in imported(path):
+            while name and name not in modules:
+                name = name.rpartition(".")[0]
+            graph[module] |= {name} - {"", module}
+    return graph
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """A circle of imports, or nothing."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
@@ -88,3 +127,27 @@ def test_the_check_sees_a_wrong_arrow(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def f():\n    from artis_sdk.session import Session\n    return Session\n")
     assert imported_parts(wrong) == {"session"}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    assert circle(import_graph(sources())) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+
+
+def test_one_name_means_one_thing() -> None:
+    """No public class name stands in two modules, no file name in four folders."""
+    classes: dict[str, list[str]] = defaultdict(list)
+    files: dict[str, list[str]] = defaultdict(list)
+    for path in sources():
+        if path.name != "__init__.py":
+            files[path.name].append(str(path))
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes[node.name].append(module_name(path))
+    assert {name: where for name, where in classes.items() if len(where) > 1} == {}
+    assert {name: where for name, where in files.items() if len(where) > 3} == {}
+
+
+def test_files_stay_small() -> None:
+    lengths = {str(path): len(path.read_text().splitlines()) for path in sources()}
+    assert {path: lines for path, lines in lengths.items() if lines > 400} == {}

@@ -37,7 +37,7 @@ from artis_sdk.records import (
 )
 from artis_sdk.records.events import CallCommitted, CommitFinished, CommitStarted
 from artis_sdk.tools.execute import execute
-from artis_sdk.tools.world import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation, Reply
 
 
 class Redact(Protocol):

@@ -212,8 +212,8 @@ class _Recorder:
         """See `contracts.Observer`. Takes what may change; raises into `observe`, never the caller."""
         ended = time.perf_counter()
         try:
-            if tool.idempotency_key in arguments:
-                arguments = {name: arguments[name] for name in arguments if name != tool.idempotency_key}
+            if not tool.hidden.isdisjoint(arguments):
+                arguments = {name: arguments[name] for name in arguments if name not in tool.hidden}
             seen = _snapshot(arguments, value)
             failure: tuple[str, str] | str | None
             failure = tool.failure_type(value) if error is None else tool.failure_of_error(error)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from artis_sdk.errors import InvalidArguments
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall, ToolSpec
 from artis_sdk.tools import Toolset
-from artis_sdk.tools.world import Invocation, World
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.world import World
 
 
 class Table:

@@ -11,7 +11,7 @@ from artis_sdk.errors import ArtisError, FirewallError
 from artis_sdk.loop.budget import Emit, ignore
 from artis_sdk.records import History, Outcome, State, Step
 from artis_sdk.records.events import CallSimulated
-from artis_sdk.tools.world import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation, Reply
 
 
 class _Prediction:

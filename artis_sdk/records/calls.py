@@ -45,6 +45,8 @@ class ToolSpec(BaseModel):
     parameters: dict[str, Any]
     """JSON schema of the arguments, an object schema."""
     risk: Risk = Risk.IRREVERSIBLE
+    hidden: frozenset[str] = frozenset()
+    """Names of the parameters that no model sees or gives, such as the idempotency key."""
 
     def document(self) -> dict[str, Any]:
         """The tool as the paper's prompts list it: name, description, parameters."""

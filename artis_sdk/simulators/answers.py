@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from artis_sdk.prompts import encode_spaced
 from artis_sdk.records import Outcome, Provenance
 from artis_sdk.records.action_text import parse_literal
-from artis_sdk.tools import GuardedTool
+from artis_sdk.tools.protocols import CheckedTool
 
 _THOUGHT_ENDS: Final = "</think>"
 _OPEN, _CLOSE = "<Output>", "</Output>"
@@ -118,7 +118,7 @@ def plain_entries(text: str, count: int) -> list[JsonValue]:
     return _counted(answer, count)
 
 
-def typed_outcome(entry: JsonValue, tool: GuardedTool[..., Any] | None, raw: str) -> Outcome:
+def typed_outcome(entry: JsonValue, tool: CheckedTool | None, raw: str) -> Outcome:
     """An entry of the typed form as an outcome.
 
     A returned value that the tool's own `failures=` rules call a failure is one, of the type they say.
@@ -145,7 +145,7 @@ def typed_outcome(entry: JsonValue, tool: GuardedTool[..., Any] | None, raw: str
     return returned.model_copy(update={"ok": False, "failure_type": failure_type, "message": message})
 
 
-def plain_outcome(entry: JsonValue, tool: GuardedTool[..., Any] | None, raw: str) -> Outcome:
+def plain_outcome(entry: JsonValue, tool: CheckedTool | None, raw: str) -> Outcome:
     """An entry of the paper's form, which is what the tool returns, as an outcome.
 
     The tool's own `failures=` rules say what a failure is. Where they say nothing, an object with the
@@ -164,7 +164,7 @@ def plain_outcome(entry: JsonValue, tool: GuardedTool[..., Any] | None, raw: str
     return Outcome.failure("error", message, Provenance.SIMULATED, raised=True, raw=raw)
 
 
-def _returned(value: JsonValue, tool: GuardedTool[..., Any] | None, raw: str) -> Outcome:
+def _returned(value: JsonValue, tool: CheckedTool | None, raw: str) -> Outcome:
     if tool is None:
         return Outcome.success(value, Provenance.SIMULATED, raw=raw)
     try:

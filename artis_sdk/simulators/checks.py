@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from artis_sdk.errors import InvalidArguments
 from artis_sdk.records import Outcome, Provenance, ToolCall
-from artis_sdk.tools import GuardedTool, Invocation
+from artis_sdk.tools import Invocation
+from artis_sdk.tools.protocols import CheckedTool
 
 
-def checked(tool: GuardedTool[..., Any], call: ToolCall) -> Invocation | Outcome:
+def checked(tool: CheckedTool, call: ToolCall) -> Invocation | Outcome:
     """The call as an invocation, or the failure that the real tool would make of its arguments."""
     try:
         return tool.parse(call)

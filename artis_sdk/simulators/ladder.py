@@ -8,7 +8,7 @@ from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, State, Step, ToolCall
 from artis_sdk.simulators.checks import checked
-from artis_sdk.tools import GuardedTool
+from artis_sdk.tools.protocols import CheckedTool
 
 
 class Ladder(Simulator):
@@ -38,7 +38,7 @@ class Ladder(Simulator):
         self.rungs = tuple(rungs)
         if not self.rungs:
             raise ConfigurationError("a Ladder needs at least one simulator")
-        self._tools: dict[str, GuardedTool[..., object]] = {}
+        self._tools: dict[str, CheckedTool] = {}
 
     @property
     def runs_code(self) -> bool:
@@ -48,7 +48,7 @@ class Ladder(Simulator):
         """See `Simulator.fork`: every rung is forked."""
         tools = tuple(tools)
         forked = Ladder(rung.fork(tools, meter) for rung in self.rungs)
-        forked._tools = {tool.name: tool for tool in tools if isinstance(tool, GuardedTool)}
+        forked._tools = {tool.name: tool for tool in tools if isinstance(tool, CheckedTool)}
         return forked
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:

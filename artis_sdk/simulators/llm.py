@@ -21,7 +21,7 @@ from artis_sdk.simulators.answers import (
 )
 from artis_sdk.simulators.form import Prompter, PromptForm
 from artis_sdk.simulators.trained import Trained
-from artis_sdk.tools import GuardedTool
+from artis_sdk.tools.protocols import CheckedTool
 
 _RETRY: Final = "Your answer could not be used: {}. Answer once more, exactly in the form asked for."
 
@@ -149,7 +149,7 @@ class _Attempt(Simulator):
     ) -> None:
         self._backend = backend
         self._meter = meter
-        self._tools = {tool.name: tool for tool in tools if isinstance(tool, GuardedTool)}
+        self._tools = {tool.name: tool for tool in tools if isinstance(tool, CheckedTool)}
         self._names = {tool.name for tool in tools}
         self._settings = settings
         self._form = form

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 from greenlet import getcurrent, greenlet
 
 from artis_sdk.errors import FirewallError
-from artis_sdk.tools.world import Invocation, Reply, WorldBinding, route
+from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.world import WorldBinding, route
 
 T = TypeVar("T")
 

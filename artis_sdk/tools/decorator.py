@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast, overload
 
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk
+from artis_sdk.tools.binding import FunctionBinding, FunctionCode
 from artis_sdk.tools.failures import FailureRules, Failures
 from artis_sdk.tools.guarded import Definition, GuardedTool, Reconcile
 from artis_sdk.tools.routing import entry
@@ -71,7 +72,7 @@ def guarded_tool(
     def guard(function: F) -> F:
         kind = type(function) if isinstance(function, staticmethod | classmethod) else None
         plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
-        definition = define(
+        tool = define(
             plain,
             name=name,
             risk=risk,
@@ -81,8 +82,8 @@ def guarded_tool(
             reconcile=reconcile,
             takes_self=kind is not staticmethod and _takes_self(plain),
         )
-        tool = GuardedTool[..., Any](definition)
-        definition.wrapper = wrapper = entry(tool, plain)
+        wrapper = entry(tool, plain)
+        tool.adopt(wrapper)
         wrapper.__guarded_tool__ = tool  # type: ignore[attr-defined]
         return cast(F, kind(wrapper) if kind else wrapper)
 
@@ -114,8 +115,8 @@ def define(
     failures: Failures | None = None,
     reconcile: Reconcile | None = None,
     check_types: bool = True,
-) -> Definition:
-    """A function's definition as a tool; raises `ToolDefinitionError` for what cannot be one."""
+) -> GuardedTool[..., Any]:
+    """A function as a tool, bound to no object; raises `ToolDefinitionError` for what cannot be one."""
     called = name or getattr(function, "__name__", "") or repr(function)
     if isinstance(function, type):
         raise ToolDefinitionError(
@@ -135,8 +136,7 @@ def define(
         raise ToolDefinitionError(f"{called}: timeout is in seconds and above zero, not {timeout!r}")
     if idempotency_key is not None:
         _check_key(called, function, idempotency_key)
-    return Definition(
-        function,
+    definition = Definition(
         name=called,
         risk=Risk(risk),
         timeout=timeout,
@@ -144,8 +144,11 @@ def define(
         failures=FailureRules.of(called, failures),
         reconcile=reconcile,
         check_types=check_types,
-        takes_self=takes_self,
     )
+    code = FunctionCode(
+        function, tool=called, takes_self=takes_self, hidden=definition.hidden, check_types=check_types
+    )
+    return GuardedTool(definition, FunctionBinding(code), entry)
 
 
 def _takes_self(function: Callable[..., Any]) -> bool:

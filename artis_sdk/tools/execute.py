@@ -14,12 +14,12 @@ from typing import Any
 from artis_sdk.errors import ArtisError, ToolFailure, UnknownOutcome
 from artis_sdk.records import Outcome, Provenance, Risk, new_id
 from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
-from artis_sdk.tools.guarded import GuardedTool
-from artis_sdk.tools.world import Reply
+from artis_sdk.tools.guarded import Reply
+from artis_sdk.tools.protocols import RunnableTool
 
 
 async def execute(
-    tool: GuardedTool[..., Any],
+    tool: RunnableTool,
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -55,7 +55,7 @@ async def execute(
 
 
 async def _awaited(
-    tool: GuardedTool[..., Any], call: Callable[[], Any], provenance: Provenance, start: float
+    tool: RunnableTool, call: Callable[[], Any], provenance: Provenance, start: float
 ) -> Reply:
     try:
         async with asyncio.timeout(tool.timeout) as limit:
@@ -68,7 +68,7 @@ async def _awaited(
 
 
 async def _in_thread(
-    tool: GuardedTool[..., Any],
+    tool: RunnableTool,
     call: Callable[[], Any],
     provenance: Provenance,
     start: float,
@@ -119,7 +119,7 @@ def _ended_late(running: asyncio.Future[Reply], late: Callable[[Reply], None] | 
         late(running.result())
 
 
-def _returned(tool: GuardedTool[..., Any], value: Any, provenance: Provenance, start: float) -> Reply:
+def _returned(tool: RunnableTool, value: Any, provenance: Provenance, start: float) -> Reply:
     duration = time.perf_counter() - start
     if isinstance(value, Iterator):  # read once here, and once more by the caller
         items = list(value)
@@ -127,13 +127,13 @@ def _returned(tool: GuardedTool[..., Any], value: Any, provenance: Provenance, s
     return Reply(tool.outcome(value, provenance, duration), value)
 
 
-def _raised(tool: GuardedTool[..., Any], error: Exception, provenance: Provenance, start: float) -> Reply:
+def _raised(tool: RunnableTool, error: Exception, provenance: Provenance, start: float) -> Reply:
     if isinstance(error, ArtisError) and not isinstance(error, ToolFailure):
         raise error
     return Reply(tool.outcome_of_error(error, provenance, time.perf_counter() - start), error=error)
 
 
-def _timed_out(tool: GuardedTool[..., Any], provenance: Provenance, start: float) -> Reply:
+def _timed_out(tool: RunnableTool, provenance: Provenance, start: float) -> Reply:
     message = f"did not end within its timeout of {tool.timeout:g} s"
     if provenance is Provenance.REAL and tool.risk is not Risk.READ_ONLY:
         raise UnknownOutcome(tool.name, f"{message}; it may still take effect")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,14 +54,14 @@ class FailureRules:
             return result.failure_type
         return type(result).__name__ if isinstance(result, BaseException) else None
 
-    def exception(self, tool: str, failure_type: str, message: str, scope: dict[str, Any]) -> Exception:
+    def exception(self, tool: str, failure_type: str, message: str, scope: Mapping[str, Any]) -> Exception:
         """The exception that the real tool's caller would see.
 
         Args:
             tool: the tool's name.
             failure_type: the name of an exception class, or a classifier's word.
             message: what the exception says.
-            scope: the globals of the tool's function, where the classes that it raises are found.
+            scope: the names that the tool's code sees, in which the classes that it raises are found.
 
         Returns:
             An instance of the class of that name that the tool declares, knows or Python has, if one

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from artis_sdk.errors import SimulationError, ToolFailure
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
+from artis_sdk.tools.binding import Binding
 from artis_sdk.tools.failures import NO_RULES, FailureRules
 from artis_sdk.tools.jsonable import jsonable
-from artis_sdk.tools.parameters import Parameters
-from artis_sdk.tools.routing import entry
-from artis_sdk.tools.schema import Shape, return_adapter
-from artis_sdk.tools.world import Invocation, Reply
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,67 +27,86 @@ Reconcile = Callable[..., Any]
 _mark: Callable[..., Any] | None = getattr(inspect, "markcoroutinefunction", None)
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One validated call of a guarded tool: the JSON view, and the Python arguments beside it.
+
+    Hidden parameters, such as the idempotency key, are never part of `call`; if given, they are in `kwargs`.
+    """
+
+    tool: GuardedTool[..., Any]
+    call: ToolCall
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def with_key(self, key: str) -> Invocation:
+        """This call with its idempotency key filled in, where the tool takes one and has none yet."""
+        name = self.tool.idempotency_key
+        if name is None or name in self.kwargs:
+            return self
+        return replace(self, kwargs={**self.kwargs, name: key})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a world gives back: the outcome, and the Python value or exception behind it."""
+
+    outcome: Outcome
+    value: Any = None
+    error: BaseException | None = None
+    """Raised to a caller's own agent, as the real tool would have raised it."""
+
+    def result(self) -> Any:
+        """The value, or the exception raised: what the caller of the real tool would see."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
 @dataclass(eq=False)
 class Definition:
-    """What a tool is, whatever object it is bound to; costly parts are made at their first use."""
+    """What the developer said of a tool, whatever object it is bound to."""
 
-    function: Callable[..., Any]
     name: str
-    takes_self: bool
     risk: Risk = Risk.IRREVERSIBLE
     timeout: float | None = None
+    """Seconds that a real call may take."""
     idempotency_key: str | None = None
     failures: FailureRules = NO_RULES
     reconcile: Reconcile | None = None
     check_types: bool = True
     wrapper: Callable[..., Any] | None = None
-    """What `@guarded_tool` gave back for it."""
+    """What `@guarded_tool` returned for it."""
+    spec: ToolSpec | None = field(default=None, init=False)
+    """Made at first use, one for all objects that the tool is bound to."""
 
-    @cached_property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Names of the parameters that no model sees or gives."""
+        return frozenset(() if self.idempotency_key is None else (self.idempotency_key,))
 
-    @cached_property
-    def parameters(self) -> Parameters:
-        return Parameters(self.function, skip_first=self.takes_self)
 
-    @cached_property
-    def shape(self) -> Shape:
-        return Shape(self.name, self.function, self.parameters, self.idempotency_key, self.check_types)
-
-    @cached_property
-    def spec(self) -> ToolSpec:
-        return ToolSpec(
-            name=self.name,
-            description=self.shape.documentation.description,
-            parameters=self.shape.schema,
-            risk=self.risk,
-        )
-
-    @cached_property
-    def returns(self) -> TypeAdapter[Any]:
-        return return_adapter(self.name, self.function)
-
-    @cached_property
-    def source_hash(self) -> str | None:
-        try:
-            source = inspect.getsource(self.function)
-        except (OSError, TypeError):
-            return None
-        return hashlib.sha256(source.encode()).hexdigest()
+Entry = Callable[["GuardedTool[..., Any]", Callable[..., Any]], Callable[..., Any]]
+"""Makes of a tool and its real function what callers get: `artis_sdk.tools.routing.entry`."""
 
 
 class GuardedTool(Generic[P, R]):
     """A guarded function; calling it is calling the function, in whatever world the context names.
 
-    `owner` is the object whose method it is; None for functions, class methods and static methods.
+    A tool has two halves. Its `spec` is what models, simulators, plans and logs see; its binding is what
+    really runs. `artis_sdk.tools.decorator.define` puts them together.
+
+    Args:
+        definition: what the developer said of it.
+        binding: what runs its calls.
+        entry: makes what its callers get.
     """
 
-    def __init__(self, definition: Definition, bound_to: object | None = None) -> None:
+    def __init__(self, definition: Definition, binding: Binding, entry: Entry) -> None:
         self._definition = definition
-        self._bound_to = bound_to
-        self.owner = None if isinstance(bound_to, type) else bound_to
-        if definition.is_async and _mark is not None:
+        self._binding = binding
+        self._make_entry = entry
+        if binding.is_async and _mark is not None:
             _mark(self)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -108,7 +122,7 @@ class GuardedTool(Generic[P, R]):
 
     @cached_property
     def _entry(self) -> Callable[..., Any]:
-        return entry(self, self.function)
+        return self._make_entry(self, self.function)
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
@@ -128,11 +142,11 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
-        return self._definition.function.__annotations__
+        return self._binding.function.__annotations__
 
     @cached_property
     def __doc__(self) -> str | None:  # type: ignore[override]
-        return self._definition.function.__doc__
+        return self._binding.function.__doc__
 
     # --- what it is ---------------------------------------------------------------------------
 
@@ -162,20 +176,33 @@ class GuardedTool(Generic[P, R]):
         return self._definition.idempotency_key
 
     @property
+    def hidden(self) -> frozenset[str]:
+        """Names of the parameters that no model sees or gives; the idempotency key is one."""
+        return self._definition.hidden
+
+    @property
     def reconcile(self) -> Reconcile | None:
         """Asked after a crash how a call ended."""
         return self._definition.reconcile
 
     @property
     def is_async(self) -> bool:
-        """Calling it gives an awaitable."""
-        return self._definition.is_async
+        """Whether calling it gives an awaitable."""
+        return self._binding.is_async
+
+    @property
+    def owner(self) -> object | None:
+        """The object whose method it is; None for functions, class methods and static methods."""
+        return self._binding.owner
 
     @property
     def function(self) -> Callable[..., Any]:
         """The real function, bound to its object; only the commit and the sandbox may run it."""
-        function = self._definition.function
-        return function if self._bound_to is None else MethodType(function, self._bound_to)
+        return self._binding.function
+
+    def adopt(self, wrapper: Callable[..., Any]) -> None:
+        """Take what `@guarded_tool` returns in the function's place as this tool's own wrapper."""
+        self._definition.wrapper = wrapper
 
     def stands_for(self, function: Callable[..., Any]) -> bool:
         """Whether this is what `@guarded_tool` gave back, with no other decorator on top."""
@@ -184,20 +211,31 @@ class GuardedTool(Generic[P, R]):
     @property
     def needs_owner(self) -> bool:
         """It is a method that no object has been given to yet."""
-        return self._definition.takes_self and self._bound_to is None
+        return self._binding.needs_owner
 
     def on(self, owner: object) -> GuardedTool[..., R]:
         """The same method of another object, such as a forked one; a plain function stays as it is."""
-        return GuardedTool(self._definition, owner) if self._definition.takes_self else self
+        binding = self._binding.on(owner)
+        return self if binding is self._binding else GuardedTool(self._definition, binding, self._make_entry)
 
     def as_(self, name: str, risk: Risk) -> GuardedTool[P, R]:
         """The same tool under another name and risk."""
-        return GuardedTool(replace(self._definition, name=name, risk=risk), self._bound_to)
+        definition = replace(self._definition, name=name, risk=risk)
+        return GuardedTool(definition, self._binding.renamed(name), self._make_entry)
 
     @property
     def spec(self) -> ToolSpec:
         """The tool as a model sees it. Raises `ToolDefinitionError` at first use, see `Shape`."""
-        return self._definition.spec
+        definition = self._definition
+        if definition.spec is None:
+            definition.spec = ToolSpec(
+                name=definition.name,
+                description=self._binding.description,
+                parameters=self._binding.schema,
+                risk=definition.risk,
+                hidden=definition.hidden,
+            )
+        return definition.spec
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -207,7 +245,7 @@ class GuardedTool(Generic[P, R]):
     @property
     def source_hash(self) -> str | None:
         """SHA-256 of the function's source text, hexadecimal; None where there is no source."""
-        return self._definition.source_hash
+        return self._binding.source_hash
 
     # --- calls in -----------------------------------------------------------------------------
 
@@ -217,15 +255,9 @@ class GuardedTool(Generic[P, R]):
         Raises:
             InvalidArguments: the arguments fit neither the signature nor the schema.
         """
-        parameters = self._definition.parameters
-        parameters.fit(self.name, args, kwargs)
-        arguments = parameters.named(args, kwargs)
-        if self.idempotency_key in arguments:
-            args, kwargs = parameters.without(self.idempotency_key, args, kwargs)
-            del arguments[self.idempotency_key]
-        self._definition.shape.check(arguments)
-        seen = {name: jsonable(value) for name, value in arguments.items()}
-        return Invocation(self, ToolCall(tool=self.name, arguments=seen), args, kwargs)
+        bound = self._binding.bind(args, kwargs)
+        seen = {name: jsonable(value) for name, value in bound.shown.items()}
+        return Invocation(self, ToolCall(tool=self.name, arguments=seen), bound.args, bound.kwargs)
 
     def parse(self, call: ToolCall) -> Invocation:
         """A model's call as an invocation, its JSON arguments converted as the annotations say.
@@ -233,13 +265,12 @@ class GuardedTool(Generic[P, R]):
         Raises:
             InvalidArguments: the arguments do not fit the schema; the message says how to fix them.
         """
-        checked = self._definition.shape.check(call.arguments)
-        args, kwargs = self._definition.parameters.place(checked)
+        args, kwargs = self._binding.place(self._binding.check(call.arguments))
         return Invocation(self, call, args, kwargs)
 
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a Python call by parameter name, unchecked, as the very objects."""
-        return self._definition.parameters.named(args, kwargs)
+        return self._binding.named(args, kwargs)
 
     # --- outcomes out -------------------------------------------------------------------------
 
@@ -276,16 +307,12 @@ class GuardedTool(Generic[P, R]):
             SimulationError: a predicted value is not what the function's annotation promises.
         """
         if not outcome.ok and (outcome.raised or outcome.value is None):
-            definition = self._definition
-            error = definition.failures.exception(
-                self.name,
-                outcome.failure_type or "failure",
-                outcome.message or "",
-                getattr(inspect.unwrap(definition.function), "__globals__", {}),
+            error = self._definition.failures.exception(
+                self.name, outcome.failure_type or "failure", outcome.message or "", self._binding.scope
             )
             return Reply(outcome, error=error)
         try:
-            return Reply(outcome, self._definition.returns.validate_python(outcome.value))
+            return Reply(outcome, self._binding.returned(outcome.value))
         except ValidationError as error:
             if not outcome.ok:  # functions return failures that their annotation does not promise
                 return Reply(outcome, outcome.value)

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from functools import cache, wraps
 from inspect import CO_VARARGS, CO_VARKEYWORDS, Parameter, signature
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
+from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.observe import observed, observed_async
 from artis_sdk.tools.world import current, firewall, route
-
-if TYPE_CHECKING:
-    from artis_sdk.tools.guarded import GuardedTool
 
 
 def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,7 +20,7 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
         tool: what is called.
         function: its real function; one that still takes `self` when the tool has no object yet.
     """
-    if _is_plain(function) and _key_may_stay_out(tool, function):
+    if _is_plain(function) and _hidden_may_stay_out(tool, function):
         return _same_parameters(tool, function)
     binding_of_context = current.get
     state = firewall
@@ -100,10 +98,10 @@ def _is_plain(function: Callable[..., Any]) -> TypeGuard[FunctionType]:
     return type(function) is FunctionType and not hasattr(function, "__wrapped__")
 
 
-def _key_may_stay_out(tool: GuardedTool[..., Any], function: FunctionType) -> bool:
-    """Inside a world an idempotency key may be left out, also where the function demands one."""
-    key = tool.idempotency_key
-    return key is None or signature(function).parameters[key].default is not Parameter.empty
+def _hidden_may_stay_out(tool: GuardedTool[..., Any], function: FunctionType) -> bool:
+    """Inside a world a hidden parameter may be left out, also where the function demands one."""
+    parameters = signature(function).parameters
+    return all(parameters[name].default is not Parameter.empty for name in tool.hidden)
 
 
 def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Callable[..., Any]:

@@ -36,7 +36,7 @@ class Shape:
         tool: the tool's name, for messages.
         function: the function whose annotations and docstring count.
         parameters: its parameters.
-        hidden: the idempotency key, which a model neither sees nor gives.
+        hidden: names of parameters that a model neither sees nor gives, such as the idempotency key.
         check_types: whether values must fit the annotations, or the names alone are checked.
 
     Raises:
@@ -48,14 +48,16 @@ class Shape:
         tool: str,
         function: Callable[..., Any],
         parameters: Parameters,
-        hidden: str | None,
+        hidden: frozenset[str],
         check_types: bool = True,
     ) -> None:
         self.tool = tool
         self.hints = _hints(tool, function)
         self.hidden = hidden
         self.var_keyword = parameters.var_keyword
-        self.shown = [p for p in parameters.by_name.values() if p.name not in (hidden, self.var_keyword)]
+        self.shown = [
+            p for p in parameters.by_name.values() if p.name not in hidden and p.name != self.var_keyword
+        ]
         self._names = {p.name for p in self.shown}
         self.documentation = documentation(inspect.getdoc(function))
         typed = self._validator(self.hints)
@@ -71,8 +73,8 @@ class Shape:
         given: dict[str, Any] = dict(arguments)
         if self.var_keyword is not None:
             rest = {name: given.pop(name) for name in list(given) if name not in self._names}
-            if self.hidden in rest:
-                raise InvalidArguments(self.tool, f"{self.hidden}: unknown parameter; leave it out")
+            for name in self.hidden & rest.keys():
+                raise InvalidArguments(self.tool, f"{name}: unknown parameter; leave it out")
             given[_REST] = rest
         try:
             checked: dict[str, Any] = self.validator.validate_python(given)

@@ -49,13 +49,11 @@ class Toolset:
         risks = _known(risks, {function.__name__ for function in functions})
         return cls(
             *(
-                GuardedTool[..., Any](
-                    define(
-                        function,
-                        takes_self=False,
-                        risk=risks.get(function.__name__, default_risk),
-                        failures=failures,
-                    )
+                define(
+                    function,
+                    takes_self=False,
+                    risk=risks.get(function.__name__, default_risk),
+                    failures=failures,
                 )
                 for function in functions
             )
@@ -178,7 +176,7 @@ def _tool(given: Tool | Callable[..., Any]) -> Tool:
         if isinstance(given, MethodType):
             tool = tool.on(given.__self__)
     else:
-        tool = GuardedTool(define(given, takes_self=False))
+        tool = define(given, takes_self=False)
     if tool.needs_owner:
         raise ToolDefinitionError(f"{tool.name} is a method; give an instance's: Toolset(obj.{tool.name})")
     return tool
@@ -216,7 +214,7 @@ def _method(
         function, owner = bound.__func__, bound.__self__
     elif isinstance(inherent, MethodDescriptorType):  # a method written in C
         function, owner = inherent, obj
-    definition = define(
+    tool = define(
         function,
         takes_self=owner is not None,
         name=prefix + name,
@@ -224,7 +222,7 @@ def _method(
         failures=failures,
         check_types=check_types,
     )
-    return GuardedTool(definition, owner)
+    return tool if owner is None else tool.on(owner)
 
 
 def _known(given: Mapping[str, Any] | None, names: Iterable[str]) -> Mapping[str, Any]:

@@ -11,55 +11,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from artis_sdk.errors import FirewallError
-from artis_sdk.records import Outcome, ToolCall
+from artis_sdk.tools.guarded import Invocation, Reply
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
 
     from artis_sdk.contracts import Observer
-    from artis_sdk.tools.guarded import GuardedTool
     from artis_sdk.tools.leftovers import Leftovers
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """One validated call of a guarded tool: the JSON view, and the Python arguments beside it.
-
-    The idempotency key is never part of `call`; if there is one, it is in `kwargs`.
-    """
-
-    tool: GuardedTool[..., Any]
-    call: ToolCall
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-
-    def with_key(self, key: str) -> Invocation:
-        """This call with its idempotency key filled in, where the tool takes one and has none yet."""
-        name = self.tool.idempotency_key
-        if name is None or name in self.kwargs:
-            return self
-        return replace(self, kwargs={**self.kwargs, name: key})
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a world gives back: the outcome, and the Python value or exception behind it."""
-
-    outcome: Outcome
-    value: Any = None
-    error: BaseException | None = None
-    """Raised to a caller's own agent, as the real tool would have raised it."""
-
-    def result(self) -> Any:
-        """The value, or the exception raised: what the caller of the real tool would see."""
-        if self.error is not None:
-            raise self.error
-        return self.value
 
 
 class World(Protocol):

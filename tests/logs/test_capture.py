@@ -26,7 +26,8 @@ from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.capture import capture, recording
 from artis_sdk.records import CallRecord, Outcome, Provenance, Risk, Step
 from artis_sdk.tools import entered
-from artis_sdk.tools.world import Invocation, Reply, firewall
+from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.world import firewall
 
 
 @guarded_tool(risk=Risk.REVERSIBLE)

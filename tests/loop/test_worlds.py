@@ -13,7 +13,8 @@ from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import History, Outcome, Provenance, State, ToolCall
 from artis_sdk.tools import Toolset, guarded_tool
 from artis_sdk.tools.execute import execute
-from artis_sdk.tools.world import Invocation, entered
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.world import entered
 
 
 def invocation(tool: str = "look", **arguments: Any) -> Invocation:

@@ -425,4 +425,4 @@ def test_decorating_builds_no_schema() -> None:
     def plain(n: int) -> int:
         return n
 
-    assert "shape" not in vars(typing.cast(Any, guarded_tool(plain)).__guarded_tool__._definition)
+    assert "shape" not in vars(typing.cast(Any, guarded_tool(plain)).__guarded_tool__._binding.code)

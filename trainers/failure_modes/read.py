@@ -162,7 +162,7 @@ class _Reader:
         if not self.tool.checks_types:
             return
         source = self.sources[self.root.__code__]
-        for site in parameter_sites(source, self.tool.idempotency_key):
+        for site in parameter_sites(source, self.tool.hidden):
             self._add(site, ())
         for hint in hints_of(source):
             for checker in validators(hint):

@@ -33,17 +33,17 @@ _SAYS = {
 _DEEPEST = 4
 
 
-def parameter_sites(source: SourceCode, hidden: str | None) -> Iterator[Site]:
+def parameter_sites(source: SourceCode, hidden: frozenset[str]) -> Iterator[Site]:
     """The constraints on a tool's parameters; a call that breaks one is refused before the tool runs.
 
     Args:
         source: of the tool.
-        hidden: the idempotency key, which no model gives.
+        hidden: names of the parameters that no model gives, such as the idempotency key.
     """
     arguments = source.node.args
     lines = {a.arg: a for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     for name, hint in _hints(source.function).items():
-        if name in lines and name not in ("self", "cls", hidden):
+        if name in lines and name not in hidden and name not in ("self", "cls"):
             at = (source.file, lines[name].lineno, lines[name].end_lineno or lines[name].lineno)
             for condition, says in _constraints(hint, name, 0):
                 yield _site(at, source.name, INVALID, condition, f"{HOLE}{name}{HOLE}{says}{HOLE}", name)
