@@ -19,14 +19,14 @@ UV := $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python
 AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && ! c++ --version | grep -q clang && echo " -DCMAKE_CXX_FLAGS=-fno-dse")
 LLAMA_CPP := CMAKE_ARGS="-DLLAVA_BUILD=OFF$(AMX)" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
 
-.PHONY: demo check test lint types quick unit llama train vllm engines clean
+.PHONY: demo check test lint types quick unit llama torch vllm engines clean
 
 # Side by side: the tests wait more than they compute, and mypy computes on one core.
 check: $(VENV)/.dev
 	+$(MAKE) --no-print-directory --jobs=2 lint types quick
 
 test: export ARTIS_TEST_CRASH_TRIALS := 2000
-test: lint types unit llama train vllm
+test: lint types unit llama torch vllm
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -43,18 +43,9 @@ quick: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine" -n 2
 
-LLAMA := tests/test_gguf.py tests/test_llama_backend.py tests/test_llama_conformance.py tests/test_llama_session.py tests/test_pocket_model.py
-VLLM := tests/test_vllm_chat.py tests/test_vllm_engine.py tests/test_vllm_session.py tests/test_vllm_server.py tests/test_vllm_orphans.py
-TRAIN := tests/test_train_trainer.py tests/test_train_whole.py tests/test_pocket_train.py
-
-llama: $(VENV)/.engines
-	$(BIN)/python -m pytest -m engine $(LLAMA)
-
-vllm: $(VENV)/.engines
-	$(BIN)/python -m pytest -m engine $(VLLM)
-
-train: $(VENV)/.engines
-	$(BIN)/python -m pytest -m engine $(TRAIN)
+# One process an engine: each takes both cores.
+llama vllm torch: $(VENV)/.engines
+	$(BIN)/python -m pytest -m engine tests/engines/$@
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine
