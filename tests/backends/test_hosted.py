@@ -255,8 +255,8 @@ def history(turns: int) -> tuple[Message, ...]:
 @DIALECTS
 async def test_function_calls_a_request_are_few_and_flat_in_history(make: Make) -> None:
     """Python function calls do not depend on the machine; the SDK's own lower layer is most of them."""
-    server = str(Path(__file__).parents[1] / "helpers" / "fault_server.py")
-    process = await asyncio.create_subprocess_exec(sys.executable, server, "--calls", "100", stdout=PIPE)
+    server = ("-P", "-m", "helpers.fault_server")
+    process = await asyncio.create_subprocess_exec(sys.executable, *server, "--calls", "100", stdout=PIPE)
     try:
         assert process.stdout is not None
         port = int(await process.stdout.readline())

@@ -16,7 +16,7 @@ from helpers.commit import MEMORY
 
 pytestmark = pytest.mark.slow
 
-CHILD = Path(__file__).parents[1] / "helpers" / "crash_child.py"
+CHILD = ("-P", "-m", "helpers.crash_child")
 TRIALS = int(os.environ.get("ARTIS_TEST_CRASH_TRIALS", "100"))
 CORES = 2
 
@@ -30,7 +30,7 @@ def memory() -> Iterator[Path]:
 async def run(*arguments: str) -> Counter[str]:
     """Run trials in a process of their own; gives how often each thing was found."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, str(CHILD), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable, *CHILD, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, errors = await child.communicate()
     assert child.returncode == 0, errors.decode()

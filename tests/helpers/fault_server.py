@@ -2,7 +2,7 @@
 
 In tests: `async with serving(handler) as server`, where the handler turns each request into a `Reply`,
 or a list of replies is given in the order of arrival. As a process of its own, for benchmarks:
-`python tests/helpers/fault_server.py --port 0` prints its port, and answers as an agent that makes `--calls`
+`python -m helpers.fault_server --port 0` prints its port, and answers as an agent that makes `--calls`
 tool calls and then says that it is done; what a request costs it does not grow with the history.
 """
 

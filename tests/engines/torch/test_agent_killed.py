@@ -53,7 +53,7 @@ def test_killed_and_resumed(tmp_path: Path, whole: Path, moment: str) -> None:
 
     out = tmp_path / "out"
     killed = subprocess.run(
-        [sys.executable, agent_train_child.__file__, str(taught()), str(out), moment],
+        [sys.executable, "-P", "-m", agent_train_child.__name__, str(taught()), str(out), moment],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )

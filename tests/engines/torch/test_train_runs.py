@@ -26,7 +26,7 @@ from artis_sdk.logs import export_parquet  # noqa: E402
 from artis_sdk.trainers.simulator.train import TrainedAdapter  # noqa: E402
 
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16)
-CHILD = Path(__file__).parents[2] / "helpers" / "train_child.py"
+CHILD = ("-P", "-m", "helpers.train_child")
 STEPS = 6
 
 
@@ -56,7 +56,7 @@ def child(*before: str, **given: Any) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         *before,
-        str(CHILD),
+        *CHILD,
         json.dumps({k: str(v) if isinstance(v, Path) else v for k, v in given.items()}),
     ]
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)

@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]  # where others tak
 torch: Any = pytest.importorskip("torch")
 pytest.importorskip("vllm")
 
-CHILD = Path(__file__).parents[2] / "helpers" / "agent_vllm_child.py"
+CHILD = ("-P", "-m", "helpers.agent_vllm_child")
 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_the_engine_samples_from_the_trained_weights(tmp_path: Path, kind: str) -> None:
     settings = {"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "TORCH_COMPILE_DISABLE": "1"}
     ran = subprocess.run(
-        [sys.executable, str(CHILD), str(tmp_path / "out"), kind],
+        [sys.executable, *CHILD, str(tmp_path / "out"), kind],
         env={**os.environ, **settings, "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,

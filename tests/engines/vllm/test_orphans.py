@@ -23,7 +23,7 @@ from artis_sdk.records import Request
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(START)]
 
-CHILD = Path(__file__).parents[2] / "helpers" / "vllm_child.py"
+CHILD = ("-P", "-m", "helpers.vllm_child")
 Program = asyncio.subprocess.Process
 
 
@@ -49,7 +49,7 @@ async def line(owner: Program) -> bytes:
 
 async def test_an_engine_and_a_starting_server_end_with_their_killed_owners() -> None:
     async with (
-        program(sys.executable, str(CHILD)) as engine_owner,
+        program(sys.executable, *CHILD) as engine_owner,
         program(*serve_command(free_port())) as server_owner,
     ):
         server: set[int] = set()
