@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import JsonValue, TypeAdapter
 
+from artis_sdk.tools.originals import real_function
 from artis_sdk.tools.parameters import Parameters
 from artis_sdk.tools.schema import Shape, return_adapter
 
@@ -48,6 +49,14 @@ class Binding(Protocol):
     @property
     def is_async(self) -> bool:
         """Whether calling `function` gives an awaitable."""
+
+    @property
+    def original(self) -> object | None:
+        """What others may hold the code by, such as a Python function; None where there is no such thing."""
+
+    @property
+    def bound_to(self) -> object | None:
+        """The object or class that the code is bound to; None for a plain function."""
 
     @property
     def owner(self) -> object | None:
@@ -151,7 +160,7 @@ class FunctionBinding:
 
     def __init__(self, code: FunctionCode, bound_to: object | None = None) -> None:
         self.code = code
-        self._bound_to = bound_to
+        self.bound_to = bound_to
 
     @property
     def description(self) -> str:
@@ -166,17 +175,21 @@ class FunctionBinding:
         return self.code.is_async
 
     @property
+    def original(self) -> object | None:
+        return self.code.function
+
+    @property
     def owner(self) -> object | None:
-        return None if isinstance(self._bound_to, type) else self._bound_to
+        return None if isinstance(self.bound_to, type) else self.bound_to
 
     @property
     def needs_owner(self) -> bool:
-        return self.code.takes_self and self._bound_to is None
+        return self.code.takes_self and self.bound_to is None
 
     @property
     def function(self) -> Callable[..., Any]:
-        function = self.code.function
-        return function if self._bound_to is None else MethodType(function, self._bound_to)
+        function = real_function(self.code.function)
+        return function if self.bound_to is None else MethodType(function, self.bound_to)
 
     @property
     def source_hash(self) -> str | None:
@@ -191,7 +204,7 @@ class FunctionBinding:
         return FunctionBinding(self.code, owner) if self.code.takes_self else self
 
     def renamed(self, name: str) -> FunctionBinding:
-        return FunctionBinding(replace(self.code, tool=name), self._bound_to)
+        return FunctionBinding(replace(self.code, tool=name), self.bound_to)
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return self.code.shape.check(arguments)

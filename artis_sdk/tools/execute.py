@@ -15,7 +15,9 @@ from artis_sdk.errors import ArtisError, ToolFailure, UnknownOutcome
 from artis_sdk.records import Outcome, Provenance, Risk, new_id
 from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
 from artis_sdk.tools.guarded import Reply
+from artis_sdk.tools.originals import running_body
 from artis_sdk.tools.protocols import RunnableTool
+from artis_sdk.tools.world import current
 
 
 async def execute(
@@ -49,9 +51,14 @@ async def execute(
     if provenance is not Provenance.REAL and tool.idempotency_key is not None:
         kwargs = {tool.idempotency_key: new_id(), **kwargs}
     start = time.perf_counter()
-    if tool.is_async:
-        return await _awaited(tool, partial(function, *args, **kwargs), provenance, start)
-    return await _in_thread(tool, partial(function, *args, **kwargs), provenance, start, late)
+    call = partial(function, *args, **kwargs)
+    outside = running_body.set(current.get() if provenance is Provenance.REAL else None)
+    try:
+        if tool.is_async:
+            return await _awaited(tool, call, provenance, start)
+        return await _in_thread(tool, call, provenance, start, late)
+    finally:
+        running_body.reset(outside)
 
 
 async def _awaited(

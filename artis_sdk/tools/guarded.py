@@ -196,6 +196,21 @@ class GuardedTool(Generic[P, R]):
         return self._binding.owner
 
     @property
+    def bound_to(self) -> object | None:
+        """The object or class whose method it is; None for functions and static methods."""
+        return self._binding.bound_to
+
+    @property
+    def original(self) -> object | None:
+        """What others may hold of the real code under its own name, such as the Python function."""
+        return self._binding.original
+
+    @property
+    def is_decorated(self) -> bool:
+        """Whether `@guarded_tool` stands in the function's place, so that its name leads here."""
+        return self._definition.wrapper is not None
+
+    @property
     def function(self) -> Callable[..., Any]:
         """The real function, bound to its object; only the commit and the sandbox may run it."""
         return self._binding.function

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.observe import observed, observed_async
+from artis_sdk.tools.originals import real_function
 from artis_sdk.tools.world import current, firewall, route
 
 
@@ -31,7 +32,7 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
         async def call_async(*args: Any, **kwargs: Any) -> Any:
             if binding_of_context() is None and not state.active:
                 return await function(*args, **kwargs)
-            return await _routed_async(tool, function, args, kwargs)
+            return await routed_async(tool, function, args, kwargs)
 
         return call_async
 
@@ -39,15 +40,26 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
     def call(*args: Any, **kwargs: Any) -> Any:
         if binding_of_context() is None and not state.active:
             return function(*args, **kwargs)
-        return _routed(tool, function, args, kwargs)
+        return routed(tool, function, args, kwargs)
 
     return call
 
 
-def _routed(
+def routed(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    """A call of a guarded function in whatever world its context names.
+
+    Args:
+        tool: what is called.
+        function: its real function, which runs where the call belongs to no world.
+        args, kwargs: as `function` takes them.
+
+    Raises:
+        FirewallError: the call was refused.
+    """
     binding = route(tool.name)
+    function = real_function(function)
     if binding is None and not firewall.observers:
         return function(*args, **kwargs)
     if tool.needs_owner:
@@ -62,10 +74,12 @@ def _routed(
     return wait(binding, invocation).result()
 
 
-async def _routed_async(
+async def routed_async(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    """As `routed`, for an async function."""
     binding = route(tool.name)
+    function = real_function(function)
     if binding is None and not firewall.observers:
         return await function(*args, **kwargs)
     if tool.needs_owner:
@@ -116,14 +130,14 @@ def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Cal
     names = code.co_varnames[: form.names]
     given = _given(form, names, function)
 
-    def routed(*parts: Any) -> Any:
-        return _routed(tool, function, *given(*parts))
+    def handle(*parts: Any) -> Any:
+        return routed(tool, function, *given(*parts))
 
-    async def routed_async(*parts: Any) -> Any:
-        return await _routed_async(tool, function, *given(*parts))
+    async def handle_async(*parts: Any) -> Any:
+        return await routed_async(tool, function, *given(*parts))
 
     make = _template(form, tool.is_async)
-    wrapper: Any = make(function, current.get, firewall, routed_async if tool.is_async else routed)
+    wrapper: Any = make(function, current.get, firewall, handle_async if tool.is_async else handle)
     wrapper.__code__ = wrapper.__code__.replace(co_varnames=names)
     wrapper.__defaults__ = function.__defaults__
     wrapper.__kwdefaults__ = function.__kwdefaults__

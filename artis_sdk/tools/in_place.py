@@ -1,0 +1,173 @@
+"""Tools guarded under their own names too, for as long as a session has them.
+
+A caller's own agent may hold the plain function: in another framework's tool, in a list, by its name in a
+module, as a method of an object. All of these are one function object, so its code is exchanged: whoever
+calls it comes to the tool, and the real code goes on in a twin that only the tool's binding knows.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import RLock
+from types import CodeType, FunctionType
+from typing import Any
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.originals import running_body, twins
+from artis_sdk.tools.routing import routed, routed_async
+from artis_sdk.tools.world import current
+
+Tool = GuardedTool[..., Any]
+
+_lock = RLock()
+_guarded: dict[FunctionType, _InPlace] = {}
+
+
+@contextmanager
+def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
+    """Guard the functions behind the tools wherever else they are held, until the end of the block.
+
+    Outside of every world they are the plain functions. In the body of a real tool they are, too: what a body
+    does is part of its call.
+
+    Raises:
+        ConfigurationError: a function can be reached by its name and cannot be guarded there, such as one
+            written in C.
+    """
+    entered: list[tuple[FunctionType, Tool]] = []
+    try:
+        for tool in tools:
+            function = tool.original
+            if isinstance(function, FunctionType):
+                _enter(function, tool)
+                entered.append((function, tool))
+            elif function is not None and not tool.is_decorated:
+                raise ConfigurationError(
+                    f"{tool.name}: the session's own agent could call {function!r} by its name, past the "
+                    f"firewall, and it cannot be guarded there; put it behind a Python function, "
+                    f"`def {tool.name}(...): return ...`, and give that as the tool"
+                )
+        yield
+    finally:
+        for function, tool in reversed(entered):
+            _leave(function, tool)
+
+
+def _enter(function: FunctionType, tool: Tool) -> None:
+    with _lock:
+        if function not in _guarded:
+            _guarded[function] = _InPlace(function)
+        _guarded[function].tools.append(tool)
+
+
+def _leave(function: FunctionType, tool: Tool) -> None:
+    with _lock:
+        found = _guarded[function]
+        found.tools.remove(tool)
+        if not found.tools:
+            found.restore()
+            del _guarded[function]
+
+
+class _InPlace:
+    """One function object whose code is exchanged."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.tools: list[Tool] = []
+        """One for each session and object that has it; the newest that fits a call takes it."""
+        self._function = function
+        self._code = function.__code__
+        self.twin = twins[function] = _twin(function)
+        self._had_signature = "__signature__" in vars(function)
+        if not self._had_signature:  # frameworks that look at it meanwhile see the parameters as they are
+            function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        is_async = inspect.iscoroutinefunction(function)
+        function.__code__ = _detour(self._code, self._call_async if is_async else self._call)
+
+    def restore(self) -> None:
+        self._function.__code__ = self._code
+        del twins[self._function]
+        if not self._had_signature:
+            vars(self._function).pop("__signature__", None)
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        tool = self._tool(args)
+        if tool is None:
+            return self.twin(*args, **kwargs)
+        return routed(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
+
+    async def _call_async(self, *args: Any, **kwargs: Any) -> Any:
+        tool = self._tool(args)
+        if tool is None:
+            return await self.twin(*args, **kwargs)
+        return await routed_async(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
+
+    def _tool(self, args: tuple[Any, ...]) -> Tool | None:
+        """The tool that a call belongs to; None for a call on another object of the class, and in the body
+        of a real tool."""
+        binding = current.get()
+        if binding is not None and running_body.get() is binding:
+            return None
+        first = args[0] if args else None
+        for tool in reversed(self.tools):
+            if tool.bound_to is None:
+                return tool
+            if tool.bound_to is first or (isinstance(tool.bound_to, type) and isinstance(first, type)):
+                return tool
+        return None
+
+
+def _twin(function: FunctionType) -> FunctionType:
+    """A function of the same code, globals, defaults and closure."""
+    twin = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    functools.update_wrapper(twin, function)
+    del twin.__wrapped__  # type: ignore[attr-defined]
+    if hasattr(function, "__wrapped__"):
+        twin.__wrapped__ = function.__wrapped__  # type: ignore[attr-defined]
+    return twin
+
+
+_TARGET = "artis_sdk: what the call is handed to"
+_SOURCE = """
+{sync}def detour(*args, **kwargs):
+    return {wait}{target!r}(*args, **kwargs)
+"""
+
+
+@functools.cache
+def _template(is_async: bool) -> CodeType:
+    """The code of a detour, with a text among its constants where the target is to stand."""
+    source = _SOURCE.format(
+        sync="async " if is_async else "", wait="await " if is_async else "", target=_TARGET
+    )
+    scope: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # "'str' object is not callable"
+        exec(compile(source, "<guarded in place>", "exec"), scope)
+    code: CodeType = scope["detour"].__code__
+    return code
+
+
+def _detour(code: CodeType, target: Callable[..., Any]) -> CodeType:
+    """Code that fits into the function of `code` and hands its calls to `target`."""
+    template = _template(bool(code.co_flags & inspect.CO_COROUTINE))
+    constants: tuple[Any, ...] = tuple(target if c == _TARGET else c for c in template.co_consts)
+    return template.replace(
+        co_consts=constants,
+        co_freevars=code.co_freevars,  # as many as the function's closure has
+        co_filename=code.co_filename,
+        co_firstlineno=code.co_firstlineno,
+        co_name=code.co_name,
+    )
