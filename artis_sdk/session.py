@@ -6,27 +6,36 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from artis_sdk.commit.commit import RealWorld, commit
+from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import Recovered, recover
 from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
-from artis_sdk.errors import ConfigurationError
+from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.logs import Redactor
 from artis_sdk.logs.capture import recording
 from artis_sdk.loop.budget import Budget, Emit, ignore
+from artis_sdk.loop.callable_actor import RemembersCalls
 from artis_sdk.loop.limits import Limits, Price
+from artis_sdk.loop.nested import OuterWorld, commit_inside
 from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.strategies import Strategy
+from artis_sdk.loop.whose_code import is_ours
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
 from artis_sdk.session_parts import SessionArgs, SessionParts, assemble, assemble_recovery
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.simulators.trust import OnDoubt, Trust
-from artis_sdk.tools import Toolset
+from artis_sdk.tools import Toolset, current_world, rehearsing
+from artis_sdk.tools.world import WorldBinding, current, route
+
+_committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
+"""Ids of the sessions in whose commits this context is."""
 
 StateSource = State | Callable[[], State | Awaitable[State]]
 
@@ -123,7 +132,7 @@ class Session:
         self._committed: History = ()
         self._budgets: dict[str, Budget] = {}
         self._running: set[asyncio.Task[Any]] = set()
-        self._committing = asyncio.Lock()
+        self._commits = asyncio.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, on_event: Emit | None = None) -> Self:
@@ -190,12 +199,13 @@ class Session:
 
         Raises:
             BackendError: a model cannot be reached.
-            FirewallError: a guarded call could have become real.
+            FirewallError: the state function made a guarded call.
             ConfigurationError: the session is not open, or lacks what the strategy needs.
             RehearsalStopped: with `on_doubt="stop"`, a tool is needed that is not trusted.
         """
         async with self._operation() as parts:
-            state, history = await self._snapshot(parts)
+            with rehearsing(runs_code=not is_ours(self._state) if callable(self._state) else False):
+                state, history = await self._snapshot(parts)
             value = Task(
                 query=task,
                 conversation=self._conversation,
@@ -215,6 +225,7 @@ class Session:
                 summarizer=parts.summarizer,
                 prompts=parts.prompts,
                 emit=self._emit,
+                application_code=parts.application_code or not is_ours(self._emit),
             )
             self._budgets[plan.id] = budget
             return plan
@@ -222,31 +233,57 @@ class Session:
     async def commit(self, plan: Plan) -> Result:
         """Carry a plan's task out once, for real, guided by its recommendation.
 
+        Inside another session's rehearsed attempt, or in the body of a sandboxed tool, the calls go to
+        that attempt: nothing is real, and nothing is journaled. Inside another session's commit they are
+        real, in that commit's journal, under this plan, which names the other as its parent.
+
         Args:
             plan: from `rehearse`, of this session or of one before; it is committed once.
 
         Raises:
-            CommitRefused: the plan was committed before.
+            CommitRefused: the plan was committed before, or this session is committing already: a sub-agent
+                needs a session of its own.
+            FirewallError: the attempt that this session is part of is over.
             UnknownOutcome: a call's outcome is not known; nothing after it was done.
             JournalError: the journal cannot be written; the call it names was not made.
             LimitReached: before the first real call only.
         """
-        async with self._operation() as parts, self._committing:
-            budget = self._budgets.pop(plan.id, None) or parts.budget(self._emit, spent=plan.usage)
-            world = RealWorld(
-                parts.journal,
-                plan,
-                redact=parts.redact,
-                record=recording(parts.log),
-                emit=self._emit,
-                session=self.id,
+        if self.id in _committing.get():
+            raise CommitRefused(
+                plan.id,
+                "this session is committing already and would wait for itself; use another session",
             )
-            result = await commit(plan, parts.committer, world, budget)
+        async with self._operation() as parts, self._commits:
+            token = _committing.set(_committing.get() | {self.id})
+            try:
+                result = await self._commit(plan, parts, current.get())
+            finally:
+                _committing.reset(token)
             answer = () if result.messages else (Message(role="assistant", content=result.answer or ""),)
             query = Message(role="user", content=plan.task.query)
             self._conversation = (*plan.task.conversation, query, *result.messages, *answer)
             self._committed += tuple(Step(call=made.call, outcome=made.outcome) for made in result.calls)
             return result
+
+    async def _commit(self, plan: Plan, parts: SessionParts, outer: WorldBinding | None) -> Result:
+        """Commit in the world that this context is in: the real one, unless an attempt goes on."""
+        budget = self._budgets.pop(plan.id, None) or parts.budget(self._emit, spent=plan.usage)
+        parent: RealWorld | None = None
+        if outer is not None and (outer.world is not None or outer.inline is not None):
+            route("Session.commit")
+            if outer.inline is not None or not isinstance(outer.world, RealWorld):
+                return await commit_inside(plan, parts.committer, OuterWorld(outer), budget)
+            parent = outer.world
+        world = RealWorld(
+            parts.journal if parent is None else parent.journal,
+            plan,
+            redact=parts.redact,
+            record=recording(parts.log),
+            emit=self._emit,
+            session=self.id,
+            parent=None if parent is None else parent.plan,
+        )
+        return await commit(plan, parts.committer, world, budget)
 
     async def run(self, task: str) -> Result:
         """`rehearse`, then `commit`."""
@@ -269,9 +306,19 @@ class Session:
 
     async def _snapshot(self, parts: SessionParts) -> tuple[State, History]:
         """The state before this task, and the real calls made since it was taken."""
+        made = self._committed + _earlier_in_attempt(parts.tools)
         if callable(self._state):
             state = self._state()
-            return (await state if inspect.isawaitable(state) else state), ()
+            return (await state if inspect.isawaitable(state) else state), _earlier_in_attempt(parts.tools)
         if self._state is None:
-            return parts.tools.state(), () if parts.tools.owners else self._committed
-        return self._state, self._committed
+            return parts.tools.state(), _earlier_in_attempt(parts.tools) if parts.tools.owners else made
+        return self._state, made
+
+
+def _earlier_in_attempt(tools: Toolset) -> History:
+    """The calls of these tools in the simulated attempt that this context is part of, for a simulator: the
+    real objects do not show them."""
+    world = current_world()
+    if world is None or isinstance(world, RealWorld) or not isinstance(world, RemembersCalls):
+        return ()
+    return tuple(step for step in world.history if step.call.tool in tools)

@@ -35,6 +35,7 @@ from artis_sdk.loop.strategies import (
     WeightedBestOfN,
 )
 from artis_sdk.loop.summarize import ModelSummarizer
+from artis_sdk.loop.whose_code import runs_application_code
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, State, ToolCall, Usage
 from artis_sdk.settings import Settings, load_object
@@ -47,6 +48,7 @@ from artis_sdk.simulators import (
 )
 from artis_sdk.simulators.trust import OnDoubt, Trust, gated
 from artis_sdk.tools import Toolset
+from artis_sdk.tools.in_place import guarded_in_place
 
 FROM_LOG: dict[str, Callable[[CallLog], Simulator]] = {
     "replay": ReplaySimulator,
@@ -98,6 +100,8 @@ class SessionParts:
     redact: Redactor
     limits: Limits
     prices: Mapping[str, Price]
+    application_code: bool
+    """Whether any part runs code of the application's, see `artis_sdk.loop.whose_code`."""
 
     def budget(self, emit: Emit, spent: Mapping[Role, Usage] | None = None) -> Budget:
         """The budget of one run.
@@ -144,6 +148,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
     scorer = _scorer(strategy, judge, prompts)
     budget_prices = {**settings.prices, **(given.prices or {})}
     limits = given.limits or settings.limits
+    own_log = None if isinstance(given.log, str | Path) else given.log
     parts = SessionParts(
         tools=tools,
         actor=agent,
@@ -160,7 +165,13 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
         redact=redact,
         limits=limits,
         prices=budget_prices,
+        application_code=runs_application_code(
+            simulator or NoSimulator(),
+            (model or given.agent, judge, advisor, strategy, prompts, given.redact, own_log),
+        ),
     )
+    if parts.application_code:
+        stack.enter_context(guarded_in_place(tools))
     used = (model, judge, advisor, getattr(simulator, "backend", None))
     Budget(limits, prices=budget_prices).require_prices(*{b for b in used if isinstance(b, Backend)})
     return parts

@@ -1,4 +1,4 @@
-"""The commit: a task carried out once for real. The only file that runs real tools."""
+"""The real world: guarded calls carried out once, each journaled. The only file that runs real tools."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ from pydantic import JsonValue
 
 from artis_sdk.commit.call_identity import IdempotencyKeys, PredictionQueue
 from artis_sdk.commit.journal.rows import Intent
-from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal.schema import REFUSED, CallState
 from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.contracts import LogStore
-from artis_sdk.errors import CommitRefused, JournalError, UnknownOutcome
-from artis_sdk.loop.actor import Actor
-from artis_sdk.loop.budget import Budget, Emit, ignore
-from artis_sdk.loop.rehearsal import shown_at_commit
+from artis_sdk.errors import CommitRefused, FirewallError, JournalError, UnknownOutcome
+from artis_sdk.loop.budget import Emit, ignore
 from artis_sdk.records import (
     CallRecord,
     CommittedCall,
@@ -30,12 +28,11 @@ from artis_sdk.records import (
     Outcome,
     Plan,
     Provenance,
-    Result,
     Risk,
     Step,
     ToolSpec,
 )
-from artis_sdk.records.events import CallCommitted, CommitFinished, CommitStarted
+from artis_sdk.records.events import CallCommitted
 from artis_sdk.tools.execute import execute
 from artis_sdk.tools.guarded import Invocation, Reply
 
@@ -85,6 +82,7 @@ class RealWorld:
         record: call log that every call is appended to.
         emit: receives the commit's events.
         session: the session's id, for the call log.
+        parent: id of the plan whose commit this one is part of, where a session commits inside another's.
     """
 
     def __init__(
@@ -96,9 +94,11 @@ class RealWorld:
         record: LogStore | None = None,
         emit: Emit = ignore,
         session: str | None = None,
+        parent: str | None = None,
     ) -> None:
         self.emit = emit
-        self._journal = journal
+        self.journal = journal
+        self._parent = parent
         self._plan = plan
         self._redact = redact
         self._record = record
@@ -111,8 +111,14 @@ class RealWorld:
         self._running: set[asyncio.Task[Reply]] = set()
         self._open = False
         self._broken: UnknownOutcome | None = None
+        self._refused = False
         self._on_change: Callable[[], None] | None = None
         self._on_call: Callable[[], None] | None = None
+
+    @property
+    def plan(self) -> str:
+        """The id of the plan that is committed."""
+        return self._plan.id
 
     @property
     def history(self) -> History:
@@ -139,7 +145,7 @@ class RealWorld:
             UnknownOutcome: on leaving, a call's outcome is not known.
             JournalError: the journal cannot be written.
         """
-        self._seq = await self._journal.begin_plan(self._plan.id)
+        self._seq = await self.journal.begin_plan(self._plan.id, parent=self._parent)
         self._on_change, self._on_call = on_change, on_call
         self._open = True
         try:
@@ -152,7 +158,7 @@ class RealWorld:
                 await self._drain(grace=0 if isinstance(error, asyncio.CancelledError) else 1)
             finally:
                 with suppress(JournalError):  # the error in hand says more
-                    await self._journal.end_plan(self._plan.id, "stopped")
+                    await self.journal.end_plan(self._plan.id, REFUSED if self._refused else "stopped")
             if self._committed:
                 error.add_note(
                     f"Real calls were made before; the journal has them under plan {self._plan.id}."
@@ -160,7 +166,16 @@ class RealWorld:
             if self._broken is not None and isinstance(error, Exception) and error is not self._broken:
                 raise self._broken from error
             raise
-        await self._journal.end_plan(self._plan.id, "finished")
+        await self.journal.end_plan(self._plan.id, "finished")
+
+    def remember_refusal(self, error: FirewallError) -> None:
+        """A guarded call that belongs to this commit was refused where it was made. What the agent makes of
+        that cannot be known, so the commit ends with it, and its plan is not committed again."""
+        self._refused = True
+        self._broken = self._broken or UnknownOutcome(
+            error.tool,
+            f"a call was refused and not made ({error}), and the agent may take it for made",
+        )
 
     async def handle(self, invocation: Invocation) -> Reply:
         """Carry out one call.
@@ -230,12 +245,12 @@ class RealWorld:
 
     async def _begin(self, call: _Call) -> None:
         try:
-            await self._journal.begin(call.intent)
+            await self.journal.begin(call.intent)
         except asyncio.CancelledError:
-            self._journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
+            self.journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise
         if call.withdrawn or self._broken is not None:
-            self._journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
+            self.journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise self._broken or asyncio.CancelledError
         if self._on_change is not None and call.intent.risk is not Risk.READ_ONLY:
             self._on_change()
@@ -268,9 +283,9 @@ class RealWorld:
             return None
         timed_out = isinstance(error, UnknownOutcome) and error.journal_id is None
         if (interrupted or timed_out) and not call.invocation.tool.is_async:
-            self._journal.mark_running(intent)
+            self.journal.mark_running(intent)
         else:
-            self._journal.close_unobserved(intent, CallState.UNKNOWN)
+            self.journal.close_unobserved(intent, CallState.UNKNOWN)
         message = str(error).removeprefix(f"{intent.tool}: ") if timed_out else f"ended by {error!r}"
         unknown = UnknownOutcome(intent.tool, message, journal_id=intent.id)
         self._broken = self._broken or unknown
@@ -281,7 +296,7 @@ class RealWorld:
     async def _finish(self, call: _Call, outcome: Outcome) -> None:
         intent = call.intent
         try:
-            await self._journal.finish(intent, self._redacted(call, outcome))
+            await self.journal.finish(intent, self._redacted(call, outcome))
         except Exception as error:
             if intent.risk is Risk.READ_ONLY:
                 raise
@@ -292,7 +307,7 @@ class RealWorld:
             self._record_call(call, outcome)
 
     def _ended_late(self, call: _Call, reply: Reply) -> None:
-        self._journal.finish_late(call.intent, self._redacted(call, reply.outcome))
+        self.journal.finish_late(call.intent, self._redacted(call, reply.outcome))
 
     def _redacted(self, call: _Call, outcome: Outcome) -> Outcome:
         invocation = call.invocation
@@ -334,43 +349,6 @@ class RealWorld:
     async def _drain(self, *, grace: int) -> None:
         self._open = False
         await _drain_tasks(self._running, grace=grace)
-
-
-async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> Result:
-    """Carry a plan out once (equation 4): the actor, guided by the recommendation, in the real world.
-
-    Args:
-        plan: what was rehearsed.
-        actor: who acts.
-        world: made for this plan.
-        budget: the run's, with the rehearsal's usage counted; its limits stop the commit only before
-            the first call that changes something.
-
-    Raises:
-        CommitRefused: the plan has been committed before; nothing was done.
-        UnknownOutcome: a call's outcome is not known; nothing was done after it.
-        JournalError: the journal cannot be written.
-        LimitReached: before any call that changes something.
-        BackendError: see `artis_sdk.errors`. The calls made until then are journaled.
-    """
-    meter = budget.for_commit()
-    own_agent: bool = getattr(actor, "runs_code", True)  # its calls are what counts as its steps
-    with budget.running():
-        async with world.open(on_change=meter.begin, on_call=meter.step if own_agent else None):
-            world.emit(CommitStarted(plan=plan.id))
-            guidance, prior = shown_at_commit(plan)
-            trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
-    result = Result(
-        plan=plan,
-        answer=trajectory.answer,
-        calls=world.calls,
-        messages=trajectory.messages,
-        usage=dict(budget.usage),
-        ended=trajectory.ended,
-        notes=(*budget.notes, *(["attempts were condensed to fit"] if trajectory.condensed_attempts else ())),
-    )
-    world.emit(CommitFinished(result=result))
-    return result
 
 
 def _is_cancelled() -> bool:

@@ -11,6 +11,7 @@ from artis_sdk.errors import (
     ConfigurationError,
     ContextOverflow,
     EvaluationError,
+    FirewallError,
     LimitReached,
     SimulationError,
     SummaryError,
@@ -39,6 +40,12 @@ from artis_sdk.tools import Toolset, rehearsing
 
 T_co = TypeVar("T_co", covariant=True)
 
+NO_CALLS = (
+    "made no guarded call: either the task needs none, or the agent holds functions that are not the "
+    "session's tools, and what they do is real"
+)
+"""Of an attempt or a commit of a caller's own agent, for the notes."""
+
 
 @runtime_checkable
 class Meterable(Protocol[T_co]):
@@ -60,15 +67,16 @@ async def rehearse(
     summarizer: Summarizer | None,
     prompts: Prompts | None = None,
     emit: Emit = ignore,
+    application_code: bool = False,
 ) -> Plan:
-    """Attempt a task in simulation by a strategy, and condense what came of it.
+    """Attempt a task in simulation by a strategy, and condense the attempts.
 
     A limit ends it early with what is there; the plan says which. An attempt that its simulator
-    cannot go on with, or that outgrows the agent's context, or in which a caller's agent fails, ends
-    and names its error, and the others go on. An attempt whose verdict cannot be read stays without
-    one. A simulator that is trusted for none of the tools is not asked, and the plan has no attempts.
-    Where there is no recommendation, because summaries are off or for a reason that the plan's
-    notes give, its guidance is the attempts themselves.
+    cannot go on with, or that outgrows the agent's context, or in which a caller's agent fails, or of
+    which the firewall refused a call, ends and names its error, and the others go on. An attempt whose
+    verdict cannot be read stays without one. A simulator that is trusted for none of the tools is not
+    asked, and the plan has no attempts. Where there is no recommendation, because summaries are off or for
+    a reason that the plan's notes give, its guidance is the attempts themselves.
 
     Args:
         task: query, conversation, tools and state.
@@ -81,44 +89,56 @@ async def rehearse(
         summarizer: writes the recommendation; None leaves summarization out (figure 4, "w/o Sum").
         prompts: template `action_user`, for attempts as guidance.
         emit: receives the events of the rehearsal.
+        application_code: whether other parts than agent and simulator run code of the application's, see
+            `artis_sdk.loop.whose_code`.
 
     Raises:
         BackendError: a model cannot be reached; the attempts under way are cancelled.
-        FirewallError: a guarded call could have become real.
         ConfigurationError: the strategy needs evaluations and they are off.
         RehearsalStopped: a tool is needed that the simulator is not trusted for, and this is to stop it.
     """
-    left_out = simulator.nothing_left(tools) if isinstance(simulator, TrustGate) else None
-    emit(RehearsalStarted(task=task, strategy=strategy.name))
     rehearsal = Rehearsal(
         task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
     )
-    with budget.running(), rehearsing(simulator.runs_code or rehearsal.own_agent):
-        try:
-            if left_out is None:
-                await strategy.rehearse(rehearsal)
-            else:
-                rehearsal.notes.append(f"nothing was rehearsed: {left_out}")
-        except LimitReached as limit:
-            rehearsal.stop(limit)
-        recommendation = await _summarize(rehearsal, summarizer)
+    with rehearsing(application_code or simulator.runs_code or rehearsal.own_agent):
+        emit(RehearsalStarted(task=task, strategy=strategy.name))
+        with budget.running():
+            await _attempts(rehearsal, strategy, simulator, tools)
+            recommendation = await _summarize(rehearsal, summarizer)
+        plan = _plan(rehearsal, strategy, recommendation, prompts or Prompts())
+        emit(RehearsalFinished(plan=plan))
+    return plan
+
+
+async def _attempts(rehearsal: Rehearsal, strategy: Strategy, simulator: Simulator, tools: Toolset) -> None:
+    left_out = simulator.nothing_left(tools) if isinstance(simulator, TrustGate) else None
+    if left_out is not None:
+        rehearsal.notes.append(f"nothing was rehearsed: {left_out}")
+        return
+    try:
+        await strategy.rehearse(rehearsal)
+    except LimitReached as limit:
+        rehearsal.stop(limit)
+
+
+def _plan(
+    rehearsal: Rehearsal, strategy: Strategy, recommendation: Recommendation | None, prompts: Prompts
+) -> Plan:
     if recommendation is not None:
-        emit(Recommended(recommendation=recommendation))
+        rehearsal.emit(Recommended(recommendation=recommendation))
         guidance: str | None = recommendation.recommendation
     else:
-        guidance = attempts_text(prompts or Prompts(), rehearsal.usable) or None
-    plan = Plan(
-        task=task,
+        guidance = attempts_text(prompts, rehearsal.usable) or None
+    return Plan(
+        task=rehearsal.task,
         strategy=strategy.name,
         attempts=rehearsal.attempts,
         recommendation=recommendation,
         guidance=guidance,
-        usage=dict(budget.usage),
+        usage=dict(rehearsal.budget.usage),
         stopped_by=rehearsal.stopped.limit if rehearsal.stopped else None,
         notes=tuple(rehearsal.notes),
     )
-    emit(RehearsalFinished(plan=plan))
-    return plan
 
 
 def shown_at_commit(plan: Plan) -> tuple[str | None, tuple[Attempt, ...]]:
@@ -200,7 +220,7 @@ class Rehearsal:
 
         Raises:
             LimitReached: a limit was reached before; an attempt that meets it itself is returned.
-            BackendError, FirewallError: the run must stop.
+            BackendError: the run must stop.
         """
         if self.stopped is not None:
             raise self.stopped
@@ -239,6 +259,8 @@ class Rehearsal:
             ended, reason = "limit", str(error)
         except SimulationError as error:
             ended, reason = "simulation_error", str(error)
+        except FirewallError as error:
+            ended, reason = "refused", str(error)
         except ContextOverflow as error:
             ended, reason = "context", str(error)
         except AgentError as error:
@@ -249,6 +271,8 @@ class Rehearsal:
                     f"attempt {index} saw {trajectory.condensed_attempts} of {len(prior)} earlier attempts "
                     "condensed, to fit the context"
                 )
+            if self.own_agent and not trajectory.steps:
+                self.notes.append(f"attempt {index} {NO_CALLS}")
             return Attempt(
                 index=index,
                 steps=trajectory.steps,
@@ -272,7 +296,7 @@ class Rehearsal:
         return trajectory
 
     async def _judge(self, attempt: Attempt, meter: BudgetMeter) -> Attempt:
-        if self._evaluator is None or attempt.ended in ("limit", "simulation_error"):
+        if self._evaluator is None or attempt.ended in ("limit", "simulation_error", "refused"):
             return attempt
         evaluator = self._evaluator
         if isinstance(evaluator, Meterable):

@@ -78,6 +78,11 @@ class SimulatedWorld:
         if self._broken is not None:
             raise self._broken
 
+    def remember_refusal(self, error: FirewallError) -> None:
+        """A guarded call that belongs to this attempt was refused where it was made. The attempt ends with
+        that, whatever the caller does with the exception."""
+        self._broken = self._broken or error
+
     def close(self) -> None:
         """The attempt is over: calls that come late, or are still being predicted, are refused."""
         self._closed = True

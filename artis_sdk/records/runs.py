@@ -38,8 +38,9 @@ class Evaluation(BaseModel):
     raw: str = ""
 
 
-Ending = Literal["answer", "steps", "limit", "context", "simulation_error", "error"]
-"""`context`: the agent's prompt outgrew the model's context; `error`: a caller's own agent failed."""
+Ending = Literal["answer", "steps", "limit", "context", "simulation_error", "error", "refused"]
+"""`context`: the agent's prompt outgrew the model's context; `error`: a caller's own agent failed; `refused`:
+the firewall refused a guarded call of the attempt."""
 
 
 class Attempt(BaseModel):
@@ -54,7 +55,8 @@ class Attempt(BaseModel):
     answer: str | None = None
     ended: Ending = "answer"
     error: str | None = None
-    """Why the attempt ended early. One that a limit or the simulator ended is not evaluated."""
+    """Why the attempt ended early. One that a limit, the simulator or the firewall ended is not
+    evaluated."""
     evaluation: Evaluation | None = None
     condensed_attempts: int = 0
     """How many earlier attempts were condensed to fit this attempt's context."""

@@ -12,8 +12,9 @@ from helpers.commit import REDACT, make_world, steps
 from helpers.loop import call
 
 from artis_sdk.backends.scripted import ScriptedBackend
-from artis_sdk.commit.commit import RealWorld, commit
+from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.plan import commit
 from artis_sdk.errors import AgentError, CommitRefused, LimitReached, UnknownOutcome
 from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.callable_actor import CallableActor

@@ -30,10 +30,11 @@ from typing import Any
 
 from helpers.commit import BANK, REDACT, SCRIPT, TOOLS, Script, Tick, silent
 
-from artis_sdk.commit.commit import RealWorld, commit
+from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal.rows import Intent
 from artis_sdk.commit.journal.schema import CallState, JournaledCall
 from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import Recovered, recover
 from artis_sdk.errors import CommitRefused
 from artis_sdk.loop.budget import Budget

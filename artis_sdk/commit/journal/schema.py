@@ -52,6 +52,8 @@ class JournaledCall(BaseModel):
     ended: float | None
     host: str
     process: int
+    parent: str | None = None
+    """Id of the plan in whose commit this one's was made: a session inside a session."""
     running: bool = False
     """An intent whose owner is alive: still under way, in a thread left behind perhaps; not to be touched."""
 
@@ -72,7 +74,18 @@ def journal_id(plan: str, seq: int) -> str:
 
 
 _APPLICATION = 0x41525449  # "ARTI", so that no other program's database is taken for a journal
-_VERSION = 1
+_VERSION = 2
+_COMMITS_ONCE = """
+    CREATE TRIGGER plan_commits_once BEFORE UPDATE ON plan
+    WHEN old.ended IS NOT NULL OR new.owner != old.owner
+    BEGIN
+        SELECT RAISE(ABORT, 'a plan whose commit reached the world is not committed again')
+        WHERE EXISTS (
+            SELECT 1 FROM call JOIN plan AS part ON part.id = call.plan
+            WHERE (part.id = old.id OR part.parent = old.id) AND reached_world
+        );
+    END
+    """
 _SCHEMA = (
     """
     CREATE TABLE plan (
@@ -83,6 +96,7 @@ _SCHEMA = (
         begun REAL NOT NULL,
         ended REAL,
         ending TEXT,
+        parent TEXT REFERENCES plan (id),
         CHECK ((ended IS NULL) = (ending IS NULL))
     ) WITHOUT ROWID
     """,
@@ -130,17 +144,20 @@ _SCHEMA = (
     WHEN (SELECT ended FROM plan WHERE id = new.plan) IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'the commit of this plan is over'); END
     """,
-    """
-    CREATE TRIGGER plan_commits_once BEFORE UPDATE ON plan
-    WHEN old.ended IS NOT NULL OR new.owner != old.owner
-    BEGIN
-        SELECT RAISE(ABORT, 'a plan whose commit reached the world is not committed again')
-        WHERE EXISTS (SELECT 1 FROM call WHERE plan = old.id AND reached_world);
-    END
-    """,
+    _COMMITS_ONCE,
     "CREATE TRIGGER call_stays BEFORE DELETE ON call BEGIN SELECT RAISE(ABORT, 'journaled'); END",
     "CREATE TRIGGER plan_stays BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'journaled'); END",
 )
+
+
+_MIGRATIONS = {
+    1: (
+        "ALTER TABLE plan ADD COLUMN parent TEXT REFERENCES plan (id)",
+        "DROP TRIGGER plan_commits_once",
+        _COMMITS_ONCE,
+    )
+}
+"""By version of a file, what brings it to the next one."""
 
 
 def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
@@ -175,14 +192,25 @@ def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
 
 
 def _is_journal(connection: sqlite3.Connection) -> bool:
+    return _version(connection) == _VERSION
+
+
+def _version(connection: sqlite3.Connection) -> int | None:
+    """The version of a journal's tables; None where the file is no journal."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return (application, version) == (_APPLICATION, _VERSION)
+    return int(version) if application == _APPLICATION else None
 
 
 def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
     """Inside a transaction, so that of several processes one makes them."""
-    if _is_journal(connection):
+    version = _version(connection)
+    while version in _MIGRATIONS:
+        for statement in _MIGRATIONS[version]:
+            connection.execute(statement)
+        version += 1
+        connection.execute(f"PRAGMA user_version = {version}")
+    if version == _VERSION:
         return
     if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
         raise JournalError(f"{path} is not a commit journal of version {_VERSION}; give another file")
@@ -194,7 +222,7 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
 
 SELECT_CALLS = """
 SELECT call.plan, call.seq, call.tool, call.arguments, call.risk, call.idempotency_key,
-       call.state, call.outcome, call.begun, call.ended, plan.host, plan.process, plan.owner
+       call.state, call.outcome, call.begun, call.ended, plan.host, plan.process, plan.parent, plan.owner
 FROM call JOIN plan ON plan.id = call.plan
 """
 
@@ -207,11 +235,21 @@ SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? AND owner = ?
 
 MOVE_CALL = "UPDATE call SET state = ?, outcome = ?, ended = ? WHERE plan = ? AND seq = ? AND state = ?"
 
+REFUSED = "refused"
+"""The ending of a commit that a refused call ended; its plan is closed for good."""
+
 SELECT_PLAN = """
-SELECT plan.owner, plan.ended, coalesce(sum(call.reached_world), 0), coalesce(max(call.seq) + 1, 0)
-FROM plan LEFT JOIN call ON call.plan = plan.id WHERE plan.id = ? GROUP BY plan.id
+WITH RECURSIVE part (id) AS (
+    VALUES (?1) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
+)
+SELECT plan.owner, plan.ended, plan.ending,
+       (SELECT count(*) FROM call JOIN part ON part.id = call.plan WHERE call.reached_world),
+       (SELECT coalesce(max(call.seq) + 1, 0) FROM call WHERE call.plan = plan.id)
+FROM plan WHERE plan.id = ?1
 """
-"""Owner, end, how many calls have or may have changed the world, and the next sequence number."""
+"""Owner, end, ending, how many calls have or may have changed the world, and the next sequence number.
+
+The commits of sessions within the plan's commit count as part of it."""
 
 
 def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
@@ -234,5 +272,6 @@ def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
         ended=row[9],
         host=row[10],
         process=row[11],
-        running=row[6] == CallState.INTENT and row[12] in alive,
+        parent=row[12],
+        running=row[6] == CallState.INTENT and row[13] in alive,
     )

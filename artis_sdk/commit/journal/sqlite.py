@@ -19,6 +19,7 @@ from artis_sdk.commit.journal.rows import Intent, Row, json_text, row_of
 from artis_sdk.commit.journal.schema import (
     INSERT_CALL,
     MOVE_CALL,
+    REFUSED,
     SELECT_CALLS,
     SELECT_PLAN,
     CallState,
@@ -88,11 +89,15 @@ class Journal:
 
     # --- commits ------------------------------------------------------------------------------
 
-    async def begin_plan(self, plan: str) -> int:
+    async def begin_plan(self, plan: str, *, parent: str | None = None) -> int:
         """Claim a plan for this journal's commit; its first irreversible call makes the claim durable.
 
         A plan is committed once. A commit that ended, or died, before it had changed anything leaves
-        the plan free to be committed again.
+        the plan free to be committed again, unless it ended with a refused call.
+
+        Args:
+            plan: its id.
+            parent: id of the plan in whose commit this one is made.
 
         Returns:
             The sequence number of the first call.
@@ -103,7 +108,7 @@ class Journal:
         """
         begun = time.time()
         try:
-            return int(await self._writer.ask(partial(self._claim, plan, begun), durable=False))
+            return int(await self._writer.ask(partial(self._claim, plan, parent, begun), durable=False))
         except asyncio.CancelledError:  # the claim is or will be written all the same
             if not self._writer.closed:
                 work = partial(self._end, plan, "cancelled", begun)
@@ -291,23 +296,26 @@ class Journal:
             (time.time(), ending, plan, self._owner.id, begun),
         )
 
-    def _claim(self, plan: str, begun: float, connection: sqlite3.Connection) -> int:
+    def _claim(self, plan: str, parent: str | None, begun: float, connection: sqlite3.Connection) -> int:
         assert self._owner is not None
         held = connection.execute(SELECT_PLAN, (plan,)).fetchone()
-        now = (self._owner.id, socket.gethostname(), os.getpid(), begun)
+        now = (self._owner.id, socket.gethostname(), os.getpid(), begun, parent)
         if held is None:
             connection.execute(
-                "INSERT INTO plan (owner, host, process, begun, id) VALUES (?, ?, ?, ?, ?)", (*now, plan)
+                "INSERT INTO plan (owner, host, process, begun, parent, id) VALUES (?, ?, ?, ?, ?, ?)",
+                (*now, plan),
             )
             return 0
-        owner, ended, reached, calls = held
+        owner, ended, ending, reached, calls = held
+        if ending == REFUSED:
+            raise CommitRefused(plan, "a refused call ended its commit; mend the agent and rehearse again")
         if reached:
             raise CommitRefused(plan, f"its commit has already made {reached} real calls; rehearse again")
         if ended is None and is_alive(self.path, owner):
             raise CommitRefused(plan, "its commit is going on")
         connection.execute(
-            "UPDATE plan SET owner = ?, host = ?, process = ?, begun = ?, ended = NULL, ending = NULL"
-            " WHERE id = ?",
+            "UPDATE plan SET owner = ?, host = ?, process = ?, begun = ?, parent = ?,"
+            " ended = NULL, ending = NULL WHERE id = ?",
             (*now, plan),
         )
         return int(calls)

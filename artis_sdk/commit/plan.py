@@ -1,0 +1,57 @@
+"""A plan carried out once (equation 4): its agent acts in the real world, guided by the recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from artis_sdk.commit.commit import RealWorld
+from artis_sdk.loop.actor import Actor, Trajectory
+from artis_sdk.loop.budget import Budget
+from artis_sdk.loop.rehearsal import NO_CALLS, shown_at_commit
+from artis_sdk.records import Plan, Result
+from artis_sdk.records.events import CommitFinished, CommitStarted
+
+
+async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> Result:
+    """Carry a plan out once (equation 4): the actor, guided by the recommendation, in the real world.
+
+    Args:
+        plan: what was rehearsed.
+        actor: who acts.
+        world: made for this plan.
+        budget: the run's, with the rehearsal's usage counted; its limits stop the commit only before
+            the first call that changes something.
+
+    Raises:
+        CommitRefused: the plan has been committed before; nothing was done.
+        UnknownOutcome: a call's outcome is not known; nothing was done after it.
+        JournalError: the journal cannot be written.
+        LimitReached: before any call that changes something.
+        BackendError: see `artis_sdk.errors`. The calls made until then are journaled.
+    """
+    meter = budget.for_commit()
+    own_agent: bool = getattr(actor, "runs_code", True)  # its calls are what counts as its steps
+    with budget.running():
+        async with world.open(on_change=meter.begin, on_call=meter.step if own_agent else None):
+            world.emit(CommitStarted(plan=plan.id))
+            guidance, prior = shown_at_commit(plan)
+            trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
+    result = Result(
+        plan=plan,
+        answer=trajectory.answer,
+        calls=world.calls,
+        messages=trajectory.messages,
+        usage=dict(budget.usage),
+        ended=trajectory.ended,
+        notes=tuple(_notes(budget, trajectory, own_agent=own_agent)),
+    )
+    world.emit(CommitFinished(result=result))
+    return result
+
+
+def _notes(budget: Budget, trajectory: Trajectory, *, own_agent: bool) -> Iterator[str]:
+    yield from budget.notes
+    if trajectory.condensed_attempts:
+        yield "attempts were condensed to fit"
+    if own_agent and not trajectory.steps:
+        yield f"the agent {NO_CALLS}"

@@ -1,0 +1,98 @@
+"""A session inside another one's attempt: its calls are that attempt's, and nothing of it is real."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from artis_sdk.errors import ArtisError, ToolFailure
+from artis_sdk.loop.actor import Actor
+from artis_sdk.loop.budget import Budget
+from artis_sdk.loop.rehearsal import shown_at_commit
+from artis_sdk.records import CommittedCall, History, Plan, Provenance, Result, Step
+from artis_sdk.tools.bridge import hand_over
+from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.world import WorldBinding
+
+NOTE = "this session ran inside a rehearsal: its calls are those of the attempt around it; nothing is real"
+
+
+class OuterWorld:
+    """The world that a nested session is in, as its own agent's world.
+
+    Args:
+        binding: of the context that the nested session commits in: a simulated attempt, or the body of a
+            sandboxed tool.
+    """
+
+    def __init__(self, binding: WorldBinding) -> None:
+        self._binding = binding
+        self._calls: list[CommittedCall] = []
+
+    @property
+    def history(self) -> History:
+        """The nested agent's calls so far with their outcomes, oldest first."""
+        return tuple(Step(call=made.call, outcome=made.outcome) for made in self._calls)
+
+    @property
+    def calls(self) -> tuple[CommittedCall, ...]:
+        """The same calls as a result lists them; none of them was executed."""
+        return tuple(self._calls)
+
+    async def handle(self, invocation: Invocation) -> Reply:
+        """Hand a call on to the attempt.
+
+        Raises:
+            FirewallError: the attempt is over.
+            SimulationError, LimitReached, BackendError: the attempt's prediction failed.
+        """
+        if self._binding.inline is not None:
+            reply = await _in_sandbox(self._binding.inline(invocation), invocation)
+        else:
+            reply = await hand_over(self._binding, invocation)
+        risk = invocation.tool.risk
+        self._calls.append(CommittedCall(call=invocation.call, outcome=reply.outcome, risk=risk))
+        return reply
+
+    async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
+        """Hand the calls of one turn on, one after the other."""
+        return [await self.handle(invocation) for invocation in invocations]
+
+
+async def commit_inside(plan: Plan, actor: Actor, world: OuterWorld, budget: Budget) -> Result:
+    """Carry a nested session's plan out in the attempt that it is part of. No journal, no log.
+
+    Args:
+        plan: what the nested session rehearsed.
+        actor: who acts.
+        world: the attempt.
+        budget: the nested run's.
+    """
+    meter = budget.for_commit()
+    with budget.running():
+        guidance, prior = shown_at_commit(plan)
+        trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
+    return Result(
+        plan=plan,
+        answer=trajectory.answer,
+        calls=world.calls,
+        messages=trajectory.messages,
+        usage=dict(budget.usage),
+        ended=trajectory.ended,
+        notes=(NOTE,),
+    )
+
+
+async def _in_sandbox(run: Any, invocation: Invocation) -> Reply:
+    """A call inside a sandboxed tool's body, at once and over the body's own objects."""
+    tool = invocation.tool
+    try:
+        value = run()
+        if inspect.isawaitable(value):
+            value = await value
+    except Exception as error:
+        if isinstance(error, ArtisError) and not isinstance(error, ToolFailure):
+            raise
+        return Reply(tool.outcome_of_error(error, Provenance.SANDBOXED), error=error)
+    return Reply(tool.outcome(value, Provenance.SANDBOXED), value)

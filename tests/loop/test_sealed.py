@@ -1,0 +1,388 @@
+"""Real calls where there should be none: sessions inside sessions, plain functions, code that is not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artis_sdk import Direct, Parallel, Risk, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
+from artis_sdk.backends import ScriptedBackend
+from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.contracts import Simulator
+from artis_sdk.errors import CommitRefused, FirewallError, UnknownOutcome
+from artis_sdk.loop.nested import NOTE
+from artis_sdk.records import Attempt, Evaluation, History, Outcome, Provenance, State, Task, ToolCall
+
+REAL: list[int] = []
+"""What the real bodies charged."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_charged() -> None:
+    REAL.clear()
+
+
+@guarded_tool
+def charge(amount: int) -> dict[str, int]:
+    REAL.append(amount)
+    return {"charged": amount}
+
+
+@guarded_tool
+async def refund(amount: int) -> dict[str, int]:
+    REAL.append(-amount)
+    return {"refunded": amount}
+
+
+def plain(amount: int) -> dict[str, int]:
+    REAL.append(amount)
+    return {"charged": amount}
+
+
+class Till:
+    def __init__(self) -> None:
+        self.sum = 0
+
+    def take(self, amount: int) -> int:
+        REAL.append(amount)
+        self.sum += amount
+        return self.sum
+
+
+class Says(Simulator):
+    """Answers every call alike."""
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        return Outcome.success({"charged": call.arguments["amount"]}, Provenance.SIMULATED)
+
+
+def session(agent: Any, journal: Path, *tools: Any, **more: Any) -> Session:
+    settings: dict[str, Any] = {
+        "simulator": Says(), "strategy": Sequential(2), "evaluate": False, "summarize": False,
+    }  # fmt: skip
+    return Session(agent=agent, tools=tools or [charge], journal=journal, **settings | more)
+
+
+def journaled(path: Path) -> list[tuple[str, str]]:
+    if not path.exists():
+        return []
+    with sqlite3.connect(path) as file:
+        return file.execute("SELECT tool, state FROM call ORDER BY rowid").fetchall()
+
+
+# --- a session inside a session -----------------------------------------------------------------
+
+
+def with_sub_agent(journal: Path, calls: Sequence[int] = (1,), *, plans: list[str] | None = None) -> Any:
+    async def sub_agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        for amount in calls:
+            charge(amount)
+            await refund(amount)
+        return "sub done"
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        async with session(sub_agent, journal, charge, refund) as inner:
+            result = await inner.run("do it")
+        if plans is not None:
+            plans.append(result.plan.id)
+        return result.answer or ""
+
+    return agent
+
+
+async def test_a_sub_agent_is_rehearsed_in_the_attempt_around_it(tmp_path: Path) -> None:
+    outer, inner = tmp_path / "outer.db", tmp_path / "inner.db"
+    async with session(with_sub_agent(inner), outer, charge, refund, strategy=Parallel(5)) as s:
+        plan = await s.rehearse("go")
+    assert REAL == []
+    assert journaled(inner) == journaled(outer) == []
+    assert [[step.call.tool for step in attempt.steps] for attempt in plan.attempts] == [
+        ["charge", "refund"]
+    ] * 5
+    assert {attempt.ended for attempt in plan.attempts} == {"answer"}
+
+
+async def test_its_calls_of_tools_that_the_attempt_does_not_know_end_the_attempt(tmp_path: Path) -> None:
+    agent = with_sub_agent(tmp_path / "inner.db")
+    async with session(
+        agent, tmp_path / "outer.db", charge, simulator=SandboxSimulator(pure=["charge"])
+    ) as s:
+        plan = await s.rehearse("go")
+    assert {attempt.ended for attempt in plan.attempts} == {"simulation_error"}
+    assert -1 not in REAL
+
+
+async def test_inside_a_commit_it_commits_for_real_under_a_plan_that_names_its_parent(tmp_path: Path) -> None:
+    outer, inner = tmp_path / "outer.db", tmp_path / "inner.db"
+    plans: list[str] = []
+    async with session(with_sub_agent(inner, plans=plans), outer, charge, refund, strategy=Direct()) as s:
+        plan = await s.rehearse("go")
+        await s.commit(plan)
+        with pytest.raises(CommitRefused):
+            await s.commit(plan)
+    assert REAL == [1, -1]
+    assert journaled(outer) == [("charge", "done"), ("refund", "done")]
+    assert journaled(inner) == []
+    with sqlite3.connect(outer) as file:
+        parents = dict(file.execute("SELECT id, parent FROM plan").fetchall())
+    assert parents == {plan.id: None, plans[0]: plan.id}
+
+
+@guarded_tool(risk=Risk.REVERSIBLE)
+async def delegate(amount: int) -> str:
+    """A tool whose body runs a sub-agent."""
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        charge(amount)
+        return "done"
+
+    async with session(agent, Path("unused.db")) as inner:
+        result = await inner.run("charge")
+    assert result.calls[0].outcome.ok
+    return ",".join(result.notes)
+
+
+async def test_a_session_in_a_sandboxed_body_acts_in_the_sandbox(tmp_path: Path) -> None:
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return str(await delegate(3))
+
+    sandbox = SandboxSimulator(pure=["delegate"])
+    async with session(agent, tmp_path / "j.db", delegate, charge, simulator=sandbox) as s:
+        refused = await s.rehearse("go")
+    assert {attempt.ended for attempt in refused.attempts} == {"simulation_error"}, (
+        "charge is not the sandbox's"
+    )
+    assert REAL == []
+    sandbox = SandboxSimulator(pure=["delegate", "charge"])
+    async with session(agent, tmp_path / "j.db", delegate, charge, simulator=sandbox) as s:
+        plan = await s.rehearse("go")
+    assert [attempt.answer for attempt in plan.attempts] == [NOTE, NOTE]
+    assert not (tmp_path / "j.db").exists()
+
+
+async def test_a_commit_within_the_same_sessions_commit_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        inner = await s.rehearse("again")
+        await s.commit(inner)
+        return "never"
+
+    async with session(agent, tmp_path / "j.db", strategy=Direct()) as s:
+        async with asyncio.timeout(10):
+            with pytest.raises(CommitRefused, match="committing already"):
+                await s.run("go")
+
+
+async def test_a_session_left_behind_by_an_attempt_commits_nothing(tmp_path: Path) -> None:
+    left: list[asyncio.Task[Any]] = []
+    over = asyncio.Event()
+
+    async def sub_agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return str(charge(1))
+
+    async def late() -> None:
+        async with session(sub_agent, tmp_path / "inner.db", strategy=Direct()) as inner:
+            plan = await inner.rehearse("later")
+            await over.wait()
+            await inner.commit(plan)
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        left.append(asyncio.create_task(late()))
+        return "started"
+
+    async with session(agent, tmp_path / "outer.db", strategy=Sequential(1)) as s:
+        await s.rehearse("go")
+    over.set()
+    with pytest.raises(FirewallError, match="over"):
+        await left[0]
+    assert REAL == []
+
+
+async def test_a_nested_rehearsal_knows_the_calls_of_the_attempt_around_it(tmp_path: Path) -> None:
+    till = Till()
+    tools = Toolset.from_object(till)
+    seen: list[int] = []
+
+    async def sub_agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        seen.append(await asyncio.to_thread(tools["take"], 5))
+        return "sub"
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        await asyncio.to_thread(tools["take"], 10)
+        inner = session(sub_agent, tmp_path / "i.db", *tools, simulator="sandbox", strategy=Sequential(1))
+        async with inner:
+            await inner.run("take 5")
+        return str(await asyncio.to_thread(tools["take"], 1))
+
+    outer = session(agent, tmp_path / "o.db", *tools, simulator="sandbox", strategy=Sequential(1))
+    async with outer as s:
+        plan = await s.rehearse("go")
+    assert seen == [15, 15], "once in the nested rehearsal, once in the attempt itself"
+    assert plan.attempts[0].answer == "16"
+    assert till.sum == 0
+
+
+# --- the function by its own name ---------------------------------------------------------------
+
+HELD: list[Callable[..., Any]] = [plain]
+
+
+async def calls_plain(task: str, *, tools: Any, guidance: str | None) -> str:
+    HELD[0](7)
+    return str(await asyncio.to_thread(plain, 8))
+
+
+@pytest.mark.parametrize("tools", [[plain], [Toolset(plain)], [*Toolset.from_functions(plain)]])
+async def test_the_plain_function_is_the_tool_while_a_session_has_it(tools: Any, tmp_path: Path) -> None:
+    given = tools[0] if isinstance(tools[0], Toolset) else Toolset(*tools)
+    async with session(calls_plain, tmp_path / "j.db", *given) as s:
+        plan = await s.rehearse("go")
+        assert REAL == []
+        assert [len(attempt.steps) for attempt in plan.attempts] == [2, 2]
+        result = await s.commit(plan)
+    assert REAL == [7, 8]
+    assert [call.call.arguments["amount"] for call in result.calls] == [7, 8]
+    assert journaled(tmp_path / "j.db") == [("plain", "done")] * 2
+    assert plain(1) == {"charged": 1}
+
+
+async def test_a_method_by_its_own_name_is_the_tool(tmp_path: Path) -> None:
+    till = Till()
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return str(till.take(5) + Till.take(till, 6))
+
+    tools = Toolset.from_object(till)
+    async with session(agent, tmp_path / "j.db", *tools, simulator="sandbox") as s:
+        plan = await s.rehearse("go")
+        assert till.sum == 0
+        assert [attempt.answer for attempt in plan.attempts] == ["16", "16"]
+        result = await s.commit(plan)
+    assert till.sum == 11
+    assert len(result.calls) == len(journaled(tmp_path / "j.db")) == 2
+    assert not any(call.diverged for call in result.calls)
+
+
+async def test_an_agent_that_makes_no_guarded_call_is_noted(tmp_path: Path) -> None:
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return "nothing to do"
+
+    async with session(agent, tmp_path / "j.db") as s:
+        plan = await s.rehearse("go")
+        result = await s.commit(plan)
+    assert [note.partition(":")[0] for note in plan.notes] == [
+        "attempt 0 made no guarded call", "attempt 1 made no guarded call",
+    ]  # fmt: skip
+    assert [note.partition(":")[0] for note in result.notes] == ["the agent made no guarded call"]
+
+
+async def test_a_model_that_makes_no_call_is_not(tmp_path: Path) -> None:
+    async with session(ScriptedBackend(lambda _: "hello"), tmp_path / "j.db") as s:
+        result = await s.run("say hello")
+    assert result.notes == result.plan.notes == ()
+
+
+# --- refusals that somebody swallows ------------------------------------------------------------
+
+
+async def swallows(task: str, *, tools: Any, guidance: str | None) -> str:
+    async def on_the_loop() -> None:
+        try:
+            charge(80)  # a sync call in a task of its own, which cannot wait for its outcome
+        except Exception:
+            pass
+
+    await asyncio.create_task(on_the_loop())
+    return "paid"
+
+
+async def test_an_attempt_ends_with_a_refusal_that_its_agent_swallows(tmp_path: Path) -> None:
+    async with session(swallows, tmp_path / "j.db") as s:
+        plan = await s.rehearse("go")
+    assert [attempt.ended for attempt in plan.attempts] == ["refused", "refused"]
+    assert all("charge" in note and "to_thread" in note for note in plan.notes)
+    assert len(plan.notes) == 2
+    assert REAL == []
+
+
+async def test_a_commit_ends_as_for_an_unknown_outcome_and_its_plan_is_closed(tmp_path: Path) -> None:
+    async with session(swallows, tmp_path / "j.db", strategy=Direct()) as s:
+        plan = await s.rehearse("go")
+        with pytest.raises(UnknownOutcome, match=r"charge.*refused and not made"):
+            await s.commit(plan)
+        with pytest.raises(CommitRefused, match="refused call"):
+            await s.commit(plan)
+    assert REAL == []
+    assert journaled(tmp_path / "j.db") == []
+
+
+# --- whose code runs ----------------------------------------------------------------------------
+
+
+def by_a_lost_context() -> str:
+    """A call that no context variable reaches, as from a C callback."""
+    import contextvars
+
+    try:
+        contextvars.Context().run(charge, 1)
+    except FirewallError:
+        return "refused"
+    return "made"
+
+
+async def test_all_that_is_not_ours_is_the_applications_code(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Judge:
+        async def evaluate(self, task: Task, attempt: Attempt) -> Evaluation:
+            said.append(by_a_lost_context())
+            return Evaluation(correct=True)
+
+    class Own(Says):
+        async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+            said.append(by_a_lost_context())
+            return await super().predict(call, state, history)
+
+    class Log:
+        def append(self, record: Any) -> None: ...
+        def records(self) -> Any: ...
+        def flush(self) -> None: ...
+        def close(self) -> None: ...
+
+    def replies(request: Any) -> Any:
+        return (
+            "done"
+            if request.messages[-1].role == "tool"
+            else ToolCall(tool="charge", arguments={"amount": 2})
+        )
+
+    def state() -> dict[str, str]:
+        return {"by": by_a_lost_context()}
+
+    model = ScriptedBackend(replies)
+    for given in (
+        {"evaluator": Judge(), "evaluate": True},
+        {"simulator": Own()},
+        {"on_event": lambda event: said.append(by_a_lost_context())},
+        {"state": state},
+    ):
+        said.clear()
+        async with session(model, tmp_path / "j.db", strategy=Sequential(1), **given) as s:
+            plan = await s.rehearse("go")
+        found = said or [plan.task.state["by"]]  # type: ignore[index, call-overload]
+        assert set(found) == {"refused"}, given
+    assert REAL == []
+
+
+async def test_with_nothing_but_ours_calls_elsewhere_go_on(tmp_path: Path) -> None:
+    model = ScriptedBackend(lambda request: by_a_lost_context())
+    async with session(
+        model, tmp_path / "j.db", simulator=ScriptedBackend(["x"]), strategy=Sequential(1)
+    ) as s:
+        plan = await s.rehearse("go")
+    assert plan.attempts[0].answer == "made"
+    assert CallState.DONE
