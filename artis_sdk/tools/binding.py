@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import JsonValue, TypeAdapter
 
+from artis_sdk.tools.lazy import is_awaitable_annotation
 from artis_sdk.tools.originals import real_function
 from artis_sdk.tools.parameters import Parameters
-from artis_sdk.tools.schema import Shape, return_adapter
+from artis_sdk.tools.schema import Shape, return_adapter, return_annotation
 
 
 class BoundArguments(NamedTuple):
@@ -49,6 +50,10 @@ class Binding(Protocol):
     @property
     def is_async(self) -> bool:
         """Whether calling `function` gives an awaitable."""
+
+    @property
+    def returns_awaitable(self) -> bool:
+        """Whether `function` is known to return something to be awaited, without being async."""
 
     @property
     def original(self) -> object | None:
@@ -129,6 +134,13 @@ class FunctionCode:
         return inspect.iscoroutinefunction(self.function)
 
     @cached_property
+    def returns_awaitable(self) -> bool:
+        annotation = getattr(self.function, "__annotations__", {}).get("return")
+        if isinstance(annotation, str):  # a postponed annotation costs its evaluation
+            annotation = return_annotation(self.tool, self.function)
+        return not self.is_async and is_awaitable_annotation(annotation)
+
+    @cached_property
     def parameters(self) -> Parameters:
         return Parameters(self.function, skip_first=self.takes_self)
 
@@ -173,6 +185,10 @@ class FunctionBinding:
     @property
     def is_async(self) -> bool:
         return self.code.is_async
+
+    @property
+    def returns_awaitable(self) -> bool:
+        return self.code.returns_awaitable
 
     @property
     def original(self) -> object | None:

@@ -11,6 +11,7 @@ from artis_sdk.records import Risk
 from artis_sdk.tools.binding import FunctionBinding, FunctionCode
 from artis_sdk.tools.failures import FailureRules, Failures
 from artis_sdk.tools.guarded import Definition, GuardedTool, Reconcile
+from artis_sdk.tools.lazy import lazy_function
 from artis_sdk.tools.routing import entry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -128,9 +129,11 @@ def define(
         raise ToolDefinitionError(
             f"{called} is guarded already; @guarded_tool goes on top of other decorators"
         )
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    lazy = lazy_function(function)
+    if lazy is not None:
         raise ToolDefinitionError(
-            f"{called} is a generator; a guarded tool gives back one outcome, so return a list"
+            f"{called} returns {lazy}, which does its work after the call; a guarded tool gives back one "
+            "outcome, so return a list, or whatever comes out of it"
         )
     if timeout is not None and not timeout > 0:
         raise ToolDefinitionError(f"{called}: timeout is in seconds and above zero, not {timeout!r}")

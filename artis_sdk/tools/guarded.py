@@ -15,6 +15,7 @@ from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
 from artis_sdk.tools.binding import Binding
 from artis_sdk.tools.failures import NO_RULES, FailureRules
 from artis_sdk.tools.jsonable import jsonable
+from artis_sdk.tools.lazy import Settled
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,12 +56,14 @@ class Reply:
     value: Any = None
     error: BaseException | None = None
     """Raised to a caller's own agent, as the real tool would have raised it."""
+    awaitable: bool = False
+    """The real function returns something to be awaited, which the world has awaited for `value`."""
 
     def result(self) -> Any:
         """The value, or the exception raised: what the caller of the real tool would see."""
         if self.error is not None:
             raise self.error
-        return self.value
+        return Settled(self.value) if self.awaitable else self.value
 
 
 @dataclass(eq=False)
@@ -75,6 +78,8 @@ class Definition:
     failures: FailureRules = NO_RULES
     reconcile: Reconcile | None = None
     check_types: bool = True
+    returns_awaitable: bool = False
+    """The function is not async, and what it returns has turned out to be awaitable."""
     wrapper: Callable[..., Any] | None = None
     """What `@guarded_tool` returned for it."""
     spec: ToolSpec | None = field(default=None, init=False)
@@ -189,6 +194,16 @@ class GuardedTool(Generic[P, R]):
     def is_async(self) -> bool:
         """Whether calling it gives an awaitable."""
         return self._binding.is_async
+
+    @property
+    def returns_awaitable(self) -> bool:
+        """Whether the function, which is not async, is known to return something to be awaited: by its
+        annotation, or by a call that was made."""
+        return self._definition.returns_awaitable or self._binding.returns_awaitable
+
+    def found_awaitable(self) -> None:
+        """A call has returned something to be awaited; later predictions are given in that form."""
+        self._definition.returns_awaitable = True
 
     @property
     def owner(self) -> object | None:
@@ -326,11 +341,12 @@ class GuardedTool(Generic[P, R]):
                 self.name, outcome.failure_type or "failure", outcome.message or "", self._binding.scope
             )
             return Reply(outcome, error=error)
+        awaitable = self.returns_awaitable
         try:
-            return Reply(outcome, self._binding.returned(outcome.value))
+            return Reply(outcome, self._binding.returned(outcome.value), awaitable=awaitable)
         except ValidationError as error:
             if not outcome.ok:  # functions return failures that their annotation does not promise
-                return Reply(outcome, outcome.value)
+                return Reply(outcome, outcome.value, awaitable=awaitable)
             raise SimulationError(
                 self.name, f"the predicted value does not fit the return annotation: {error}"
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from artis_sdk.contracts import Observer
@@ -31,13 +32,18 @@ def remove_observer(observer: Observer) -> None:
 def observed(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Call a sync function and tell the observers; its value or exception passes unchanged."""
+    """Call a sync function and tell the observers; its value or exception passes unchanged.
+
+    A value that can be awaited is told when it has been.
+    """
     at, start = time.time(), time.perf_counter()
     try:
         value = function(*args, **kwargs)
     except Exception as error:
         _tell(tool, args, kwargs, None, error, at, time.perf_counter() - start)
         raise
+    if isawaitable(value):
+        return observed_async(tool, lambda *_, **__: value, args, kwargs)
     _tell(tool, args, kwargs, value, None, at, time.perf_counter() - start)
     return value
 

@@ -39,6 +39,9 @@ class RunnableTool(CheckedTool, Protocol):
     def is_async(self) -> bool:
         """Whether calling `function` gives an awaitable."""
 
+    def found_awaitable(self) -> None:
+        """A call of a function that is not async has returned something to be awaited."""
+
     @property
     def timeout(self) -> float | None:
         """Seconds that a real call may take; None for no limit."""

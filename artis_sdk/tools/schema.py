@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from artis_sdk.errors import InvalidArguments, ToolDefinitionError
 from artis_sdk.tools.docstrings import documentation
 from artis_sdk.tools.jsonable import jsonable
+from artis_sdk.tools.lazy import awaited_annotation
 from artis_sdk.tools.parameters import Parameters
 
 _REST = "**"
@@ -170,11 +171,16 @@ class _Untitled(GenerateJsonSchema):
 
 def return_adapter(tool: str, function: Callable[..., Any]) -> TypeAdapter[Any]:
     """Validates into the function's return annotation; without one everything passes."""
-    annotation = _hints(tool, function).get("return", Any)
+    annotation = awaited_annotation(return_annotation(tool, function))
     try:
         return TypeAdapter(annotation)
     except PydanticSchemaGenerationError:  # a class that pydantic does not know: an instance is asked for
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def return_annotation(tool: str, function: Callable[..., Any]) -> Any:
+    """The function's return annotation, evaluated; `Any` without one."""
+    return _hints(tool, function).get("return", Any)
 
 
 def _hints(tool: str, function: Callable[..., Any]) -> dict[str, Any]:

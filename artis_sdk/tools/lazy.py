@@ -1,0 +1,81 @@
+"""Results that do their work later: awaited inside the call where they can be, refused where they cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc
+import contextlib
+import inspect
+from collections.abc import Callable, Generator
+from types import AsyncGeneratorType
+from typing import Any, get_args, get_origin, get_type_hints
+
+_AWAITABLE = (collections.abc.Awaitable, collections.abc.Coroutine, asyncio.Future, asyncio.Task)
+_ASYNC_ITERATOR = (
+    collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator,
+)  # fmt: skip
+_MANAGER = (contextlib.AbstractContextManager, contextlib.AbstractAsyncContextManager)
+_MADE_MANAGERS = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
+
+
+class Settled:
+    """An awaitable that is done: in place of the one that a real function returned and a world awaited."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._value
+        yield
+
+
+def awaited_annotation(annotation: Any) -> Any:
+    """What awaiting a result of this annotation gives; any other annotation as it is."""
+    if get_origin(annotation) in _AWAITABLE:
+        return (get_args(annotation) or (Any,))[-1]
+    return Any if annotation in _AWAITABLE else annotation
+
+
+def is_awaitable_annotation(annotation: Any) -> bool:
+    """Whether a function of this return annotation returns something to be awaited."""
+    return get_origin(annotation) in _AWAITABLE or annotation in _AWAITABLE
+
+
+def lazy_function(function: Callable[..., Any]) -> str | None:
+    """What a function returns that no world can carry out inside the call; None where nothing can be seen.
+
+    Args:
+        function: the function, perhaps behind decorators.
+    """
+    if inspect.isgeneratorfunction(function):
+        return "a generator"
+    behind = inspect.unwrap(function)
+    if inspect.isasyncgenfunction(function) or (
+        inspect.isasyncgenfunction(behind) and not inspect.iscoroutinefunction(function)
+    ):
+        return "an async generator"
+    if getattr(getattr(function, "__code__", None), "co_filename", None) == contextlib.__file__:
+        return "a context manager"
+    annotation = _evaluated(function)
+    kind = get_origin(annotation) or annotation
+    if kind in _ASYNC_ITERATOR:
+        return "an async iterator"
+    return "a context manager" if kind in _MANAGER else None
+
+
+def _evaluated(function: Callable[..., Any]) -> Any:
+    """The return annotation; one that is a text is evaluated only where it could be of a lazy kind."""
+    annotation = getattr(function, "__annotations__", {}).get("return")
+    if not isinstance(annotation, str) or not any(word in annotation for word in ("Async", "ContextManager")):
+        return annotation
+    try:
+        return get_type_hints(function).get("return")
+    except NameError:  # said with the line that mends it when the schema is made
+        return None
+
+
+def lazy_value(value: Any) -> str | None:
+    """What a returned value is that would do its work after the call, and cannot be awaited; else None."""
+    if isinstance(value, AsyncGeneratorType):
+        return "an async generator"
+    return "a context manager" if isinstance(value, _MADE_MANAGERS) else None
