@@ -110,3 +110,12 @@ def test_these_checks_see_what_is_not_there() -> None:
     assert not resolves("artis_sdk.logs.Nothing")
     assert not exports("artis_sdk.commit.recover", "NotExecuted")
     assert "decisions-and-why" in anchors(ROOT / "docs" / "architecture.md")
+
+
+def test_the_architecture_has_every_part() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Parts")[2].partition("## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    inside = {path for path in (ROOT / "artis_sdk").iterdir() if path.suffix == ".py" or path.is_dir()}
+    parts = {path.stem for path in inside if path.name not in ("__init__.py", "__pycache__")}
+    assert parts - named == set()
