@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 
 from artis_sdk.contracts import Simulator
 from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
-from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.records import Fidelity
 from artis_sdk.evals.fidelity.report import Report
 from artis_sdk.evals.fidelity.similarity import Similarity

@@ -1,16 +1,26 @@
-"""The code in README and guide runs as it stands there."""
+"""The code in README and guide runs as it stands there; what a document names is there, and is public."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import re
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 from helpers.fault_server import agent, serving
 
 ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+FOLDERS = "artis_sdk|backends|trainers|tests|benchmarks|docs"
+PATH = re.compile(rf"(?:(?<![\w/.])(?:{FOLDERS})/[\w./-]*\w|(?<![\w/])[\w/.-]+\.py\b)")
+DOTTED = re.compile(r"\bartis_sdk(?:\.\w+)+")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 
 
 def python_blocks(path: Path) -> str:
@@ -48,3 +58,64 @@ async def test_the_readme_runs_against_a_server(tmp_path: Path) -> None:
         assert "pay {" in out
         assert "as predicted" in out
         assert sum(seen.path.endswith("/chat/completions") for seen in server.requests) >= 5 * 2 + 2
+
+
+def resolves(dotted: str) -> bool:
+    """Whether a module, or a name that a package exports, is there. Loads no engine."""
+    parent, _, name = dotted.rpartition(".")
+    try:
+        return find_spec(dotted) is not None or exports(parent, name)
+    except ModuleNotFoundError:  # the parent is not there, or is a module and no package
+        return False
+
+
+def exports(module: str, name: str) -> bool:
+    return name in getattr(import_module(module), "__all__", ())
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_names_is_there(document: Path) -> None:
+    text = document.read_text()
+    assert [name for name in PATH.findall(text) if not (ROOT / name).exists()] == []
+    assert [name for name in DOTTED.findall(text) if not resolves(name)] == []
+    for file, anchor in LINK.findall(text):
+        target = document.parent / file if file else document
+        assert target.is_file(), file
+        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_import_public_names_only(document: Path) -> None:
+    for node in ast.walk(ast.parse(python_blocks(document))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("artis_sdk"):
+            module = str(node.module)
+            assert [alias.name for alias in node.names if not exports(module, alias.name)] == []
+
+
+def test_these_checks_see_what_is_not_there() -> None:
+    assert PATH.findall("`tests/helpers/`, `commit.py` and docs/no.md, not a/tests/b") == [
+        "tests/helpers",
+        "commit.py",
+        "docs/no.md",
+    ]
+    assert DOTTED.findall("`artis_sdk.logs.Nothing`.") == ["artis_sdk.logs.Nothing"]
+    assert resolves("artis_sdk.logs.row_schema")
+    assert resolves("artis_sdk.pocket.words")
+    assert not resolves("artis_sdk.logs.Nothing")
+    assert not exports("artis_sdk.commit.recover", "NotExecuted")
+    assert "decisions-and-why" in anchors(ROOT / "docs" / "architecture.md")
+
+
+def test_the_architecture_has_every_part() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Parts")[2].partition("## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    inside = {path for path in (ROOT / "artis_sdk").iterdir() if path.suffix == ".py" or path.is_dir()}
+    parts = {path.stem for path in inside if path.name not in ("__init__.py", "__pycache__")}
+    assert parts - named == set()

@@ -79,3 +79,9 @@ def test_the_names_load_no_engine() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(artis_sdk, "guarded_tools")
+
+
+def test_the_agents_trainer_loads_no_engine() -> None:
+    code = "import artis_sdk.trainers.agent as agent, sys; print(' '.join(sys.modules))\n"
+    code += "assert 'AgentBackend' in agent.__all__ and not hasattr(agent, 'AgentBackends')"
+    assert not set(in_fresh_python(code).split()) & {"torch", "transformers", "trl", "vllm"}

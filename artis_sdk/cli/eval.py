@@ -17,7 +17,7 @@ from artis_sdk.cli.eval_data import HeldOut, Part, held_out, records_of
 from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals.fidelity.measure import Stage, measure
+from artis_sdk.evals.fidelity.measurement import Stage, measure
 from artis_sdk.evals.fidelity.records import Fidelity
 from artis_sdk.evals.fidelity.report import Report
 from artis_sdk.evals.fidelity.trust import TrustRules, judge

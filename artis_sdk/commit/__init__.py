@@ -1,1 +1,5 @@
 """The commit: a task carried out once for real, its journal, and what is done after a crash."""
+
+from artis_sdk.commit.recover import NotExecuted, Recovered
+
+__all__ = ["NotExecuted", "Recovered"]

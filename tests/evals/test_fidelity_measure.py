@@ -14,8 +14,8 @@ from helpers.simulators import call, step
 from artis_sdk import LLMSimulator, ReplaySimulator
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, MissingExtraError
-from artis_sdk.evals.fidelity import measure as fidelity_module
-from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity import measurement as fidelity_module
+from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.meter import failure_probability
 from artis_sdk.evals.fidelity.predict import predict
 from artis_sdk.evals.fidelity.records import Fidelity

@@ -15,7 +15,7 @@ from artis_sdk.cli.app import app
 from artis_sdk.cli.eval_data import held_out
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError, TrainingError
-from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.records import Bin, Calibration, Fidelity
 from artis_sdk.evals.fidelity.report import Report
 from artis_sdk.evals.fidelity.similarity import Similarity

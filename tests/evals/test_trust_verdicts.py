@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helpers.fidelity import Letters, of_number, record
 
-from artis_sdk.evals.fidelity.measure import measure
+from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.evals.fidelity.trust import TrustRules, judge
 from artis_sdk.simulators.trust import ToolTrust

@@ -21,7 +21,7 @@ from typer.testing import CliRunner  # noqa: E402
 from artis_sdk.backends.llama_cpp.backend import LlamaCppBackend  # noqa: E402
 from artis_sdk.backends.scripted import ScriptedBackend  # noqa: E402
 from artis_sdk.cli.app import app  # noqa: E402
-from artis_sdk.evals.fidelity.measure import measure  # noqa: E402
+from artis_sdk.evals.fidelity.measurement import measure  # noqa: E402
 from artis_sdk.evals.fidelity.records import Fidelity  # noqa: E402
 from artis_sdk.evals.fidelity.trust import TrustRules, judge  # noqa: E402
 from artis_sdk.logs import CallLog, read_parquet  # noqa: E402
