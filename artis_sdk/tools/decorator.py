@@ -11,8 +11,13 @@ from artis_sdk.records import Risk
 from artis_sdk.tools.binding import FunctionBinding, FunctionCode
 from artis_sdk.tools.failures import FailureRules, Failures
 from artis_sdk.tools.guarded import Definition, GuardedTool, Reconcile
+from artis_sdk.tools.late_guard import warn_if_held
 from artis_sdk.tools.lazy import lazy_function
 from artis_sdk.tools.routing import entry
+
+# References to a function that is being decorated, as what `guard` calls sees them: the decorator's stack,
+# two names of `guard`, the tool's code. Used bare, `guarded_tool`'s own parameter is one more.
+_HELD = 4
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,7 +58,8 @@ def guarded_tool(
     annotations and docstring at first use.
 
     Put it on top of other decorators, above all of those that cache: what it guards is what stands
-    below. A method's first parameter must be called `self` or `cls`.
+    below. What a decorator below has registered elsewhere, as agent frameworks do, is not guarded: that is
+    told by a `LateGuardWarning`. A method's first parameter must be called `self` or `cls`.
 
     Args:
         function: the function, when used bare.
@@ -83,12 +89,14 @@ def guarded_tool(
             reconcile=reconcile,
             takes_self=kind is not staticmethod and _takes_self(plain),
         )
+        warn_if_held(plain, tool.name, expected=_HELD + (bare and kind is None))
         wrapper = entry(tool, plain)
         tool.adopt(wrapper)
         wrapper.__guarded_tool__ = tool  # type: ignore[attr-defined]
         return cast(F, kind(wrapper) if kind else wrapper)
 
-    return guard if function is None else guard(function)
+    bare = function is not None
+    return guard(function) if function is not None else guard
 
 
 def tool_of(function: Callable[..., Any]) -> GuardedTool[..., Any]:

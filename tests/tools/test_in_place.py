@@ -14,6 +14,7 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.tools import Toolset, entered, guarded_tool, rehearsing
 from artis_sdk.tools.bridge import with_sync_calls
 from artis_sdk.tools.in_place import guarded_in_place
+from artis_sdk.tools.late_guard import LateGuardWarning
 from artis_sdk.tools.originals import is_guarded_in_place
 
 
@@ -151,11 +152,13 @@ async def test_a_decorated_function_that_a_framework_took_before_is_guarded_too(
         registered.append(function)
         return function
 
-    @guarded_tool
-    @tool_plain
-    def charge(n: int) -> int:
-        CANARIES.append("charge")
-        return -n
+    with pytest.warns(LateGuardWarning):
+
+        @guarded_tool
+        @tool_plain
+        def charge(n: int) -> int:
+            CANARIES.append("charge")
+            return -n
 
     with guarded_in_place(Toolset(charge)):
         assert await in_a_world(lambda: registered[0](1)) == PREDICTED
