@@ -18,6 +18,7 @@ from pydantic_core import from_json
 
 from artis_sdk.records import ToolCall, ToolSpec
 from artis_sdk.records.action_text import parse_actions
+from artis_sdk.records.thinking import leading_thought_end
 
 
 class ToolFormat(StrEnum):
@@ -50,7 +51,6 @@ MARKS: Mapping[ToolFormat, tuple[str, ...]] = {
 _HERMES_BLOCK = re.compile(rf"{HERMES_OPEN}(.*?)(?:{HERMES_CLOSE}|\Z)", re.DOTALL)
 _MISTRAL_NAMED = re.compile(r"\s*([\w.\-/:]+)(?:\[CALL_ID\][\w-]*)?\[ARGS\]")
 _NAME = re.compile(r'"name"\s*:\s*"([^"\\]*)"')
-_THOUGHT = re.compile(r"\s*<think>.*?</think>\s*", re.DOTALL)
 
 
 def detect(template: str | None) -> ToolFormat | None:
@@ -185,7 +185,7 @@ def _closed(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parse_hermes(text: str) -> tuple[str, tuple[ToolCall, ...]]:
-    start = _after_thought(text)
+    start = leading_thought_end(text)
     outside: list[str] = [text[:start]]
     calls: list[ToolCall] = []
     at = start
@@ -288,11 +288,6 @@ def _json_values(text: str, separator: str) -> Iterator[str]:
             yield rest
             return
         at = len(text) - len(rest.removeprefix(separator).lstrip())
-
-
-def _after_thought(text: str) -> int:
-    thought = _THOUGHT.match(text)
-    return thought.end() if thought else 0
 
 
 def _joined(pieces: list[str]) -> str:

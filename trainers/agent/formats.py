@@ -11,6 +11,7 @@ from artis_sdk.backends.tool_text import detect, parse
 from artis_sdk.errors import ConfigurationError, TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
+from artis_sdk.records.thinking import is_thinking, strip_thinking
 from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, GeneratedTurn, cut, escape, read_tags
 
 FormatName = Literal["tags", "native"]
@@ -191,9 +192,8 @@ class Native:
         tidy = not forged and all(call.malformed is None for call in calls)
         if calls:
             return GeneratedTurn(text, calls, None, forged, frozenset({CALL}), tidy=tidy)
-        _, closed, after = said.rpartition("</think>")
-        unclosed = frozenset({THINK} if "<think>" in said and not closed else ())
-        answer = None if unclosed else _inside(after if closed else said)
+        unclosed = frozenset({THINK} if is_thinking(said) else ())
+        answer = None if unclosed else _inside(strip_thinking(said))
         return GeneratedTurn(
             text, (), answer, forged, unclosed or frozenset({ANSWER}), unclosed, tidy and not unclosed
         )
