@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artis_sdk.records.thinking import is_thinking, leading_thought_end, strip_thinking
+from artis_sdk.records.thinking import is_thinking, leading_thought_end, opened_thought_end, strip_thinking
 
 ROOT = Path(__file__).parents[2]
 PIECES = st.lists(st.sampled_from(["<think>", "</think>", "a", " ", "\n", "[f()]"]), max_size=8).map("".join)
@@ -43,6 +43,20 @@ def test_what_is_said_after_the_last_thought(text: str, said: str) -> None:
 )
 def test_the_end_of_a_leading_thought(text: str, rest: str) -> None:
     assert text[leading_thought_end(text) :] == rest
+
+
+@pytest.mark.parametrize(
+    ("prompt_end", "text", "rest"),
+    [
+        ("", "Five?</think>Ten.", "Five?</think>Ten."),
+        ("<think>\n", "Five?\n</think>\n\nTen.", "Ten."),
+        ("<think>\n", "a</think>b<think>c</think>d", "b<think>c</think>d"),
+        ("<think>\n", "Five?", ""),
+        ("<think>\n\n</think>\n\n", "Ten.", "Ten."),
+    ],
+)
+def test_the_end_of_a_thought_that_the_prompt_opened(prompt_end: str, text: str, rest: str) -> None:
+    assert text[opened_thought_end(text, prompt_end) :] == rest
 
 
 @given(PIECES)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol
 
-from artis_sdk.backends.tool_text import detect, parse
+from artis_sdk.backends.tool_formats import detect
 from artis_sdk.errors import ConfigurationError, TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
@@ -187,7 +187,7 @@ class Native:
         body = text
         for id in self.codec.ends:
             body = body.replace(self.codec.text([id]), "")
-        said, calls = parse(body, self._format)
+        said, calls = self._format.read(body)
         forged = "<tool_response>" in body
         tidy = not forged and all(call.malformed is None for call in calls)
         if calls:
