@@ -9,10 +9,11 @@ from dataclasses import replace
 from artis_sdk.contracts import Backend, Meter
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.budget import Unmetered
-from artis_sdk.loop.reading import Unreadable, ask, strip_thinking, tagged
+from artis_sdk.loop.reading import Unreadable, ask, tagged
 from artis_sdk.loop.views import task_history, tool_documents, trajectory
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Attempt, Evaluation, Message, Request, Role, Task
+from artis_sdk.records.thinking import strip_thinking
 
 _VERDICT = re.compile(r"\W*([01])\W*")
 

@@ -12,12 +12,12 @@ from artis_sdk.contracts import Backend, Meter
 from artis_sdk.loop.actor import Trajectory
 from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.loop.context import fit_attempts
-from artis_sdk.loop.reading import strip_thinking
 from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
 from artis_sdk.loop.views import tool_documents
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines
 from artis_sdk.records import Attempt, Completion, Message, Request, Role, Step, Task, ToolCall, ToolSpec
 from artis_sdk.records.action_text import parse_actions
+from artis_sdk.records.thinking import strip_thinking
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.world import World, entered
 
@@ -172,7 +172,7 @@ class ModelActor:
         return Message(role="user", content=text)
 
     def calls(self, completion: Completion) -> tuple[ToolCall, ...]:
-        """The calls in an answer, in the format that is strip_thinking."""
+        """The calls in an answer, in the format that the model writes."""
         return completion.tool_calls if self._native else tuple(parse_actions(completion.text) or ())
 
     async def _next(self, task: Task, request: Request, opening: int, meter: Meter) -> Completion:

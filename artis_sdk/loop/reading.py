@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
 from artis_sdk.contracts import Backend, Meter
 from artis_sdk.records import Message, Request, Role
+from artis_sdk.records.thinking import strip_thinking
 
 T = TypeVar("T")
 
-_THOUGHT_ENDS: Final = "</think>"
 _RETRY = "Your answer could not be read: {}. Answer once more, exactly in the form asked for."
 
 
@@ -45,11 +45,6 @@ async def ask(
     request = replace(request, messages=(*request.messages, answer, correction))
     completion = await meter.complete(backend, role, request)
     return read(completion.text), completion.raw or completion.text
-
-
-def strip_thinking(text: str) -> str:
-    """What a model says after its thoughts."""
-    return text.rpartition(_THOUGHT_ENDS)[2].strip()
 
 
 def tagged(text: str, tag: str) -> list[str]:

@@ -7,14 +7,13 @@ from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
+from artis_sdk.backends.tool_formats.hermes import CLOSE, OPEN
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Message
 from artis_sdk.simulators.form import PromptForm
 
 START: Final = "<|im_start|>"
 END: Final = "<|im_end|>"
-OPEN: Final = "<tool_call>"
-CLOSE: Final = "</tool_call>"
 
 TEMPLATE: Final = """\
 {%- for message in messages %}

@@ -14,6 +14,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from artis_sdk.records import ToolCall
+from artis_sdk.records.thinking import leading_thought_end
 
 MAX_DEPTH: Final = 64
 """How deep calls, lists and dictionaries may nest; JSON libraries stop not far above."""
@@ -47,7 +48,6 @@ _CONSTANTS: Final[dict[str, JsonValue]] = {
 }  # fmt: skip
 
 _FENCE = re.compile(r"```\w*+[ \t]*+\r?\n(.*)```", re.DOTALL)
-_THINKING = "<think>", "</think>"
 _LIST_START = re.compile(r"\[\s*+(\w[\w.\-/:]*+)\(")
 _LINE_START = re.compile(rf"^[ \t]*+{_LIST_START.pattern}", re.MULTILINE)
 _LINE_END = re.compile(r"\)\s*+\][ \t]*+$", re.MULTILINE)
@@ -135,9 +135,7 @@ def _format_value(value: JsonValue) -> str:
 
 def _unwrap(text: str) -> str:
     """Take off surrounding space, a leading think block, and one code fence around everything."""
-    body = text.strip()
-    if body.startswith(_THINKING[0]):
-        body = body.partition(_THINKING[1])[2].strip() or body
+    body = text[leading_thought_end(text) :].strip() or text.strip()
     if fenced := _FENCE.fullmatch(body):
         return fenced[1].strip()
     return body

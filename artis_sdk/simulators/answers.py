@@ -12,9 +12,9 @@ from pydantic_core import from_json
 from artis_sdk.prompts import encode_spaced
 from artis_sdk.records import Outcome, Provenance
 from artis_sdk.records.action_text import parse_literal
+from artis_sdk.records.thinking import strip_thinking
 from artis_sdk.tools.protocols import CheckedTool
 
-_THOUGHT_ENDS: Final = "</think>"
 _OPEN, _CLOSE = "<Output>", "</Output>"
 
 _ENTRY: Final[dict[str, Any]] = {
@@ -65,7 +65,7 @@ def typed_entries(text: str, count: int) -> list[JsonValue]:
     Raises:
         UnreadableAnswer: invalid JSON, another shape, or another number of entries.
     """
-    body = _spoken(text)
+    body = _unfenced(text)
     try:
         answer = from_json(body[max(body.find("{"), 0) : body.rfind("}") + 1])
     except ValueError as error:
@@ -104,7 +104,7 @@ def plain_entries(text: str, count: int) -> list[JsonValue]:
     Raises:
         UnreadableAnswer: no list between the tags, or another number of entries.
     """
-    body = _spoken(text)
+    body = _unfenced(text)
     if _OPEN in body:
         body = body.partition(_OPEN)[2]
         body = body.rpartition(_CLOSE)[0] or body
@@ -174,9 +174,9 @@ def _returned(value: JsonValue, tool: CheckedTool | None, raw: str) -> Outcome:
     return outcome.model_copy(update={"raw": raw})
 
 
-def _spoken(text: str) -> str:
+def _unfenced(text: str) -> str:
     """What the model says after its thoughts, without a code fence around it."""
-    body = text.rpartition(_THOUGHT_ENDS)[2].strip()
+    body = strip_thinking(text)
     if body.startswith("```") and body.endswith("```") and "\n" in body:
         body = body.partition("\n")[2][:-3]
     return body

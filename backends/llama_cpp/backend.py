@@ -11,7 +11,7 @@ from typing import Any
 from artis_sdk.backends.llama_cpp.header import Header, read_header
 from artis_sdk.backends.llama_cpp.hub import find_model
 from artis_sdk.backends.llama_cpp.running import ContextSettings, LoadedModel
-from artis_sdk.backends.tool_text import detect
+from artis_sdk.backends.tool_formats import detect
 from artis_sdk.errors import BackendClosed, BackendError, ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from artis_sdk.backends.hosted.wire import arguments_object
 from artis_sdk.backends.llama_cpp.model import Model
-from artis_sdk.backends.tool_text import ToolFormat, detect, mistral_id, text_format_prompt
+from artis_sdk.backends.tool_formats import TEXT, detect
 from artis_sdk.errors import ConfigurationError, RequestRejected
 from artis_sdk.records import Message, Request
 
@@ -69,7 +69,7 @@ class ChatTemplate:
         tools = None
         if request.tools and request.tool_choice != "none":
             if self.format is None:
-                messages = _with_text_format(messages, text_format_prompt(request.tools))
+                messages = _with_text_format(messages, TEXT.teach(request.tools))
             else:
                 tools = [{"type": "function", "function": tool.document()} for tool in request.tools]
         try:
@@ -117,7 +117,7 @@ class ChatTemplate:
         return self._spelt.sub(lambda found: found[0][0] + _SPLIT + found[0][1:], text)
 
     def _id(self, id: str) -> str:
-        return mistral_id(id) if self.format in (ToolFormat.MISTRAL, ToolFormat.MISTRAL_NAMED) else id
+        return id if self.format is None else self.format.call_id(id)
 
 
 def _with_text_format(messages: list[dict[str, Any]], paragraph: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from artis_sdk.backends.llama_cpp.sampling import Sampler
 from artis_sdk.backends.llama_cpp.scheduler import Scheduler
 from artis_sdk.backends.llama_cpp.slots import Slots
 from artis_sdk.backends.llama_cpp.text import TextStream
-from artis_sdk.backends.tool_text import MARKS, ToolFormat, grammar, parse
+from artis_sdk.backends.tool_formats import TEXT, ToolCallFormat
 from artis_sdk.errors import (
     BackendClosed,
     ConfigurationError,
@@ -111,7 +111,7 @@ class LoadedModel:
             )
         if not prompt:
             raise RequestRejected(self._name, "the prompt is empty")
-        marks = MARKS[self._format] if _calls_wanted(request) else ()
+        marks = self._format.marks if _calls_wanted(request) else ()
         return Job(
             prompt=self._np.array(prompt, self._np.int32),
             limit=min(request.max_tokens or self._max_tokens or room, room),
@@ -135,7 +135,7 @@ class LoadedModel:
         calls: tuple[ToolCall, ...] = ()
         finish: FinishReason = generated.finish
         if _calls_wanted(request):
-            text, calls = parse(generated.text, self._format)
+            text, calls = self._format.read(generated.text)
             if calls and finish == "stop":
                 finish = "tool_calls"
         logprobs = None
@@ -188,13 +188,13 @@ class LoadedModel:
                 self._users_changed.notify_all()
 
     @property
-    def _format(self) -> ToolFormat:
-        return self._chat.format or ToolFormat.TEXT
+    def _format(self) -> ToolCallFormat:
+        return self._chat.format or TEXT
 
     def _matcher(self, request: Request) -> Matcher | None:
         try:
             if request.tools and request.tool_choice == "required":
-                return self._grammars.lark(grammar(self._format, request.tools, self._grammars.special))
+                return self._grammars.lark(self._format.grammar(request.tools, self._grammars.special))
             if request.schema is not None:
                 return self._grammars.schema(request.schema)
         except GrammarRefused as error:

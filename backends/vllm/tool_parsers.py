@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.tool_text import ToolFormat
+from artis_sdk.backends.tool_formats import FORMATS
 
 # A template that shows one of these marks makes its model write that format; the first that fits counts.
 _MARKS = (
@@ -25,13 +25,8 @@ _MARKS = (
     ("<tool_call>", "hermes"),
 )
 
-FORMATS = {
-    "hermes": ToolFormat.HERMES,
-    "qwen3_json": ToolFormat.HERMES,
-    "llama3_json": ToolFormat.LLAMA,
-    "mistral": ToolFormat.MISTRAL,
-}
-"""Those of vLLM's parsers whose format `tool_text` reads as well."""
+READ_HERE = {parser: format for format in FORMATS for parser in format.vllm_parsers}
+"""The formats that `tool_formats` reads as well, by the name of vLLM's parser."""
 
 
 def schema_tag(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Our requests as vLLM's prompts and sampling parameters, and its output as our completions.
 
 The chat template, the grammars that hold calls to their schemas, and the parsers of thoughts and calls
-are vLLM's own, those of its server, for every format that it knows. Only where `tool_text` knows the
-format too does that read the calls: at one broken call vLLM gives all of them up and passes the text
+are vLLM's own, those of its server, for every format that it knows. Only where `tool_formats` knows
+the format too does that read the calls: at one broken call vLLM gives all of them up and passes the text
 off as an answer, where the agent must be told what was wrong.
 """
 
@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from artis_sdk.backends import tool_text
 from artis_sdk.backends.hosted.wire import read_call
 from artis_sdk.backends.openai.wire import message_json, tools_json
-from artis_sdk.backends.tool_text import ToolFormat
-from artis_sdk.backends.vllm.tool_parsers import FORMATS, guess_tool_parser, schema_tag, with_few_blanks
+from artis_sdk.backends.tool_formats import ToolCallFormat
+from artis_sdk.backends.vllm.tool_parsers import READ_HERE, guess_tool_parser, schema_tag, with_few_blanks
 from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import (
     Completion,
@@ -174,7 +173,7 @@ class ChatTranslator:
         wire = self._offer(request).request if tools_on else self._plain_request()
         answer = EngineAnswer(self._name, self._config.model, wire, self._parser(wire))
         if tools_on:
-            answer.format = FORMATS.get(self._tool_parser or "")
+            answer.format = READ_HERE.get(self._tool_parser or "")
         if stream:
             answer.streaming_parser = self._parser(wire)
         if self._reasoning:  # a grammar begins where the thinking ends
@@ -234,7 +233,7 @@ class EngineAnswer:
     request: Any = None  # vLLM's ChatCompletionRequest, where there is a parser
     parser: Parser | None = None
     streaming_parser: Parser | None = None
-    format: ToolFormat | None = None
+    format: ToolCallFormat | None = None
     engine_arguments: dict[str, Any] = field(default_factory=dict)
     raw: str = ""
     text: str = ""
@@ -306,7 +305,7 @@ class EngineAnswer:
             return self.raw, ()
         if self.format is not None:
             _, content = self.parser.extract_reasoning(self.raw, self.request)
-            return tool_text.parse(content or "", self.format)
+            return self.format.read(content or "")
         _, content, calls = self.parser.parse(
             self.raw, self.request, enable_auto_tools=True, model_output_token_ids=self.ids
         )

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol
 
-from artis_sdk.backends.tool_text import detect, parse
+from artis_sdk.backends.tool_formats import detect
 from artis_sdk.errors import ConfigurationError, TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
+from artis_sdk.records.thinking import is_thinking, strip_thinking
 from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, GeneratedTurn, cut, escape, read_tags
 
 FormatName = Literal["tags", "native"]
@@ -186,14 +187,13 @@ class Native:
         body = text
         for id in self.codec.ends:
             body = body.replace(self.codec.text([id]), "")
-        said, calls = parse(body, self._format)
+        said, calls = self._format.read(body)
         forged = "<tool_response>" in body
         tidy = not forged and all(call.malformed is None for call in calls)
         if calls:
             return GeneratedTurn(text, calls, None, forged, frozenset({CALL}), tidy=tidy)
-        _, closed, after = said.rpartition("</think>")
-        unclosed = frozenset({THINK} if "<think>" in said and not closed else ())
-        answer = None if unclosed else _inside(after if closed else said)
+        unclosed = frozenset({THINK} if is_thinking(said) else ())
+        answer = None if unclosed else _inside(strip_thinking(said))
         return GeneratedTurn(
             text, (), answer, forged, unclosed or frozenset({ANSWER}), unclosed, tidy and not unclosed
         )

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from artis_sdk.pocket.chat import CLOSE, END, OPEN, START, TEMPLATE
+from artis_sdk.backends.tool_formats.hermes import CLOSE, OPEN
+from artis_sdk.pocket.chat import END, START, TEMPLATE
 
 # The pre-tokenizer of Qwen2, which llama.cpp knows by name: digits stand one by one.
 SPLIT: Final = (

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.budget import CommitMeter
-from artis_sdk.loop.reading import strip_thinking
 from artis_sdk.loop.strategies.base import together
 from artis_sdk.loop.strategies.task_level import at_least
 from artis_sdk.prompts import Data, call_view, encode_lines
+from artis_sdk.records.thinking import strip_thinking
 
 if TYPE_CHECKING:
     from artis_sdk.loop.model_actor import Decide, ModelTurn

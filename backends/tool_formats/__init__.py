@@ -1,0 +1,28 @@
+"""Tool calls in a model's text: one file a format, each with how it is recognized, read and held to.
+
+A model's chat template shows which format it writes. A model whose template teaches none is taught `TEXT`
+in its system message.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from artis_sdk.backends.tool_formats.hermes import HERMES
+from artis_sdk.backends.tool_formats.llama import LLAMA
+from artis_sdk.backends.tool_formats.mistral import MISTRAL
+from artis_sdk.backends.tool_formats.mistral_named import MISTRAL_NAMED
+from artis_sdk.backends.tool_formats.protocol import Reading, ToolCallFormat
+from artis_sdk.backends.tool_formats.text import TEXT
+
+__all__ = ["FORMATS", "TEXT", "Reading", "ToolCallFormat", "detect"]
+
+FORMATS: Final[tuple[ToolCallFormat, ...]] = (HERMES, MISTRAL_NAMED, MISTRAL, LLAMA, TEXT)
+"""In the order in which a chat template is looked at: the first that it teaches counts."""
+
+
+def detect(template: str | None) -> ToolCallFormat | None:
+    """The format that a chat template teaches; None where it knows no tools, or none of these formats."""
+    if template is None or "tools" not in template:
+        return None
+    return next((format for format in FORMATS if format.taught_by(template)), None)
