@@ -24,7 +24,8 @@ from artis_sdk.loop.strategies import Direct, Hybrid
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.play import Finished, engine, play, simulator
-from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.pocket.task import PocketTask
+from artis_sdk.pocket.tasks import tasks
 
 SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
 """Families of tasks that have something to hide, in the order in which they are shown."""

@@ -19,7 +19,7 @@ from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.chat import AT_ONCE, pocket_prompts
 from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.oracle import Oracle, fulfilled, state_of
-from artis_sdk.pocket.tasks import PocketTask
+from artis_sdk.pocket.task import PocketTask
 from artis_sdk.records import Result, Role, Usage
 from artis_sdk.session import Session
 from artis_sdk.simulators import LLMSimulator, SandboxSimulator

@@ -28,7 +28,8 @@ from artis_sdk.loop.strategies import (
 )
 from artis_sdk.pocket.oracle import Oracle
 from artis_sdk.pocket.play import SimulatorName, play, simulator
-from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.pocket.task import PocketTask
+from artis_sdk.pocket.tasks import tasks
 from artis_sdk.records import Role, Usage
 from artis_sdk.records.calls import FROZEN
 
