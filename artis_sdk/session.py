@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import Recovered, recover
 from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
@@ -88,7 +88,7 @@ class Session:
         state: StateSource = None,
         limits: Limits | None = None,
         log: LogStore | str | Path | None = None,
-        journal: Journal | str | Path | None = None,
+        journal: CommitJournal | str | Path | None = None,
         evaluator: Evaluator | Backend | str | None = None,
         summarizer: Summarizer | Backend | str | None = None,
         prompts: Prompts | Mapping[str, str | Path] | str | Path | None = None,

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Literal, cast
 
 from artis_sdk.backends import resolve
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.logs import CallLog, Redactor
@@ -69,7 +69,7 @@ class SessionArgs:
     strategy: Strategy | None
     limits: Limits | None
     log: LogStore | str | Path | None
-    journal: Journal | str | Path | None
+    journal: CommitJournal | str | Path | None
     evaluator: Evaluator | Backend | str | None
     summarizer: Summarizer | Backend | str | None
     prompts: Prompts | Mapping[str, str | Path] | str | Path | None
@@ -95,7 +95,7 @@ class SessionParts:
     evaluator: Evaluator | None
     summarizer: Summarizer | None
     prompts: Prompts
-    journal: Journal
+    journal: CommitJournal
     log: LogStore | None
     redact: Redactor
     limits: Limits
@@ -368,12 +368,22 @@ def _scorer(strategy: Strategy, judge: Any, prompts: Prompts) -> Scorer | None:
     return ModelScorer(judge, prompts=prompts)
 
 
-def _journal(given: Journal | str | Path, stack: AsyncExitStack) -> Journal:
-    if isinstance(given, Journal):
-        return given
-    journal = Journal.shared(given)
-    stack.push_async_callback(journal.aclose)
-    return journal
+def _journal(given: CommitJournal | str | Path, stack: AsyncExitStack) -> CommitJournal:
+    """The session's journal; one that is opened here is closed by the stack.
+
+    Raises:
+        ConfigurationError: it is neither a path nor a journal.
+    """
+    if isinstance(given, str | Path):
+        journal = SQLiteJournal.shared(given)
+        stack.push_async_callback(journal.aclose)
+        return journal
+    if not isinstance(given, CommitJournal):
+        raise ConfigurationError(
+            f"journal must be a path or a CommitJournal, not {type(given).__name__}; "
+            "artis_sdk.commit.journal.CommitJournal lists the methods"
+        )
+    return given
 
 
 def _log(
@@ -391,7 +401,7 @@ def _log(
     return captured.log
 
 
-def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[Journal, Toolset]:
+def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[CommitJournal, Toolset]:
     """The journal and the tools of these settings; no tools where they name none."""
     tools = Toolset() if settings.tools is None else make_tools(None, settings)
     return _journal(settings.journal, stack), tools

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from artis_sdk.backends import resolve
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.budget import Emit
@@ -107,7 +107,7 @@ async def play(
     simulated: Simulator | None,
     strategy: Strategy,
     *,
-    journal: Journal | str | Path,
+    journal: CommitJournal | str | Path,
     seed: int = 0,
     on_event: Emit | None = None,
     **options: Any,
