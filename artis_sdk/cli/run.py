@@ -46,7 +46,7 @@ def rehearse(
 
     What is left out comes from ARTIS_* variables and artis.toml.
     """
-    settings = _settings(tools, agent, simulator, strategy, attempts)
+    settings = _settings(tools=tools, agent=agent, simulator=simulator, strategy=strategy, attempts=attempts)
     plan = asyncio.run(_rehearse(settings, task, as_json))
     if save is not None:
         save.write_text(plan.model_dump_json(indent=2), encoding="utf-8")
@@ -76,7 +76,7 @@ def run(
         raise ConfigurationError("artis run takes either a task or --plan FILE")
     if not yes and (as_json or not sys.stdin.isatty()):
         raise ConfigurationError("this commits for real and nobody is there to ask: pass --yes to mean it")
-    settings = _settings(tools, agent, simulator, strategy, attempts)
+    settings = _settings(tools=tools, agent=agent, simulator=simulator, strategy=strategy, attempts=attempts)
     saved = Plan.model_validate_json(plan.read_text(encoding="utf-8")) if plan is not None else None
     result = asyncio.run(_run(settings, task, saved, ask=not yes, as_json=as_json))
     if result is None:
@@ -128,16 +128,8 @@ def _listener(view: LiveView, as_json: bool) -> Callable[[Event], None] | None:
     return None if as_json else view.on_event
 
 
-def _settings(
-    tools: str | None, agent: str | None, simulator: str | None, strategy: str | None, attempts: int | None
-) -> Settings:
-    given: dict[str, Any] = {
-        "tools": tools,
-        "agent": agent,
-        "simulator": simulator,
-        "strategy": strategy,
-        "attempts": attempts,
-    }
+def _settings(**given: Any) -> Settings:
+    """The settings, those given on the command line above the others."""
     return load_settings({name: value for name, value in given.items() if value is not None})
 
 
