@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from artis_sdk.cli.live import LiveView, call_text
 from artis_sdk.cli.output import console, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Plan, Result, Role, Usage
 from artis_sdk.records.events import Event
 from artis_sdk.session import Session
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.view.live import LiveView
+from artis_sdk.view.text import call_text
 
 Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
 Agent = Annotated[str | None, typer.Option(help="Backend of the agent, such as openai:gpt-5-mini.")]
