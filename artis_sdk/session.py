@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import Recovered, recover
-from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import CommitRefused, ConfigurationError
+from artis_sdk.keyword_options import takes
 from artis_sdk.logs import Redactor
 from artis_sdk.logs.capture import recording
 from artis_sdk.loop.budget import Budget, Emit, ignore
 from artis_sdk.loop.callable_actor import RemembersCalls
-from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.nested import OuterWorld, commit_inside
 from artis_sdk.loop.rehearsal import rehearse
-from artis_sdk.loop.strategies import Strategy
 from artis_sdk.loop.whose_code import is_ours
-from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
-from artis_sdk.session_parts import SessionArgs, SessionParts, assemble, assemble_recovery
+from artis_sdk.session_args import SessionArgs
+from artis_sdk.session_parts import SessionParts, assemble, assemble_recovery
 from artis_sdk.settings import Settings, load_settings
-from artis_sdk.simulators.trust import OnDoubt, Trust
 from artis_sdk.tools import Toolset, current_world, rehearsing
 from artis_sdk.tools.world import WorldBinding, current, route
 
 _committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
 """Ids of the sessions in whose commits this context is."""
-
-StateSource = State | Callable[[], State | Awaitable[State]]
 
 
 class Session:
@@ -47,84 +40,15 @@ class Session:
     session keep the conversation. Backends, journal and log that the session makes from names are
     closed with it; those that it is given stay open.
 
-    Args:
-        agent: a backend or its name (`openai:gpt-5-mini`), or an agent of your own: any
-            `async def agent(task, *, tools, guidance) -> str`, whose guarded calls are routed.
-        simulator: a Simulator; a backend or its name, for an `LLMSimulator`; `"sandbox"`; or
-            `"replay:FILE"` or `"retrieval:FILE"`. Not needed by strategies that do not simulate.
-        trust: how far the simulator is to be trusted, or the file or the adapter's folder that holds it,
-            as `artis eval simulator` writes it. It is then asked about trusted tools only.
-        on_doubt: where an attempt calls another tool: `skip` ends that attempt there, what came before
-            still counts, and the plan's notes say so; where none of the tools is trusted nothing is
-            rehearsed. `stop` ends the rehearsal with `RehearsalStopped`. `skip` by default.
-        tools: a Toolset, or guarded functions.
-        strategy: how attempts follow each other; `Sequential(5)` as in the paper.
-        state: JSON state of the environment, or a function that gives it (async or not), asked before
-            each task. By default a snapshot of the objects behind the tools.
-        limits: over each run, rehearsal and commit together.
-        log: call log, or its path: every real call is recorded.
-        journal: commit journal, or its path.
-        evaluator: who judges; the agent's own model by default.
-        summarizer: who recommends; the agent's own model by default.
-        prompts: templates to use instead of ours, or a mapping or folder of them.
-        evaluate, summarize: switch a stage off (figure 4).
-        tool_format: `native` tool calling, the paper's `text` format, or by what the backend can do.
-        max_steps: agent steps of one attempt or commit.
-        seed: sampling seed, where the backend has one.
-        prices: per backend name; a cost limit needs them.
-        redact: takes secrets out of journal and log; its own rules beside ours.
-        on_event: called with each `artis_sdk.records.events.Event`, on the event loop.
+    `SessionArgs` says what each option means; they are given by name:
+    `Session(agent="openai:gpt-5-mini", tools=tools, simulator="sandbox")`.
     """
 
-    def __init__(
-        self,
-        *,
-        agent: str | Backend | Agent | None = None,
-        simulator: Simulator | Backend | str | None = None,
-        trust: Trust | str | Path | None = None,
-        on_doubt: OnDoubt | None = None,
-        tools: Toolset | Iterable[Any] | None = None,
-        strategy: Strategy | None = None,
-        state: StateSource = None,
-        limits: Limits | None = None,
-        log: LogStore | str | Path | None = None,
-        journal: Journal | str | Path | None = None,
-        evaluator: Evaluator | Backend | str | None = None,
-        summarizer: Summarizer | Backend | str | None = None,
-        prompts: Prompts | Mapping[str, str | Path] | str | Path | None = None,
-        evaluate: bool = True,
-        summarize: bool = True,
-        tool_format: Literal["auto", "native", "text"] | None = None,
-        max_steps: int | None = None,
-        seed: int | None = None,
-        prices: Mapping[str, Price] | None = None,
-        redact: Redactor | None = None,
-        on_event: Emit | None = None,
-    ) -> None:
-        self._given = SessionArgs(
-            agent=agent,
-            simulator=simulator,
-            trust=trust,
-            on_doubt=on_doubt,
-            tools=tools,
-            strategy=strategy,
-            limits=limits,
-            log=log,
-            journal=journal,
-            evaluator=evaluator,
-            summarizer=summarizer,
-            prompts=prompts,
-            evaluate=evaluate,
-            summarize=summarize,
-            tool_format=tool_format,
-            max_steps=max_steps,
-            seed=seed,
-            prices=prices,
-            redact=redact,
-        )
+    @takes(SessionArgs)
+    def __init__(self, args: SessionArgs) -> None:
+        self._args = args
         self.id = new_id()
-        self._state = state
-        self._emit = on_event or ignore
+        self._emit = args.on_event or ignore
         self._settings: Settings | None = None
         self._stack: AsyncExitStack | None = None
         self._parts: SessionParts | None = None
@@ -149,7 +73,7 @@ class Session:
         settings = self._settings if self._settings is not None else load_settings()
         self._stack = AsyncExitStack()
         try:
-            self._parts = assemble(self._given, settings, self._stack)
+            self._parts = assemble(self._args, settings, self._stack)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -204,7 +128,8 @@ class Session:
             RehearsalStopped: with `on_doubt="stop"`, a tool is needed that is not trusted.
         """
         async with self._operation() as parts:
-            with rehearsing(runs_code=not is_ours(self._state) if callable(self._state) else False):
+            given = self._args.state
+            with rehearsing(runs_code=callable(given) and not is_ours(given)):
                 state, history = await self._snapshot(parts)
             value = Task(
                 query=task,
@@ -306,13 +231,14 @@ class Session:
 
     async def _snapshot(self, parts: SessionParts) -> tuple[State, History]:
         """The state before this task, and the real calls made since it was taken."""
+        given = self._args.state
         made = self._committed + _earlier_in_attempt(parts.tools)
-        if callable(self._state):
-            state = self._state()
+        if callable(given):
+            state = given()
             return (await state if inspect.isawaitable(state) else state), _earlier_in_attempt(parts.tools)
-        if self._state is None:
+        if given is None:
             return parts.tools.state(), _earlier_in_attempt(parts.tools) if parts.tools.owners else made
-        return self._state, made
+        return given, made
 
 
 def _earlier_in_attempt(tools: Toolset) -> History:

@@ -1,4 +1,4 @@
-"""A session's arguments and settings, turned into the parts that do the work."""
+"""A session's options and settings, turned into the parts that do the work."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from artis_sdk.backends import resolve
-from artis_sdk.commit.journal.sqlite import Journal
-from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
+from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
+from artis_sdk.contracts import Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.capture import capture
@@ -38,6 +38,7 @@ from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.whose_code import runs_application_code
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, State, ToolCall, Usage
+from artis_sdk.session_args import SessionArgs
 from artis_sdk.settings import Settings, load_object
 from artis_sdk.simulators import (
     Ladder,
@@ -46,7 +47,7 @@ from artis_sdk.simulators import (
     RetrievalSimulator,
     SandboxSimulator,
 )
-from artis_sdk.simulators.trust import OnDoubt, Trust, gated
+from artis_sdk.simulators.trust import Trust, gated
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.in_place import guarded_in_place
 
@@ -55,31 +56,6 @@ FROM_LOG: dict[str, Callable[[CallLog], Simulator]] = {
     "retrieval": RetrievalSimulator,
 }
 """Simulators that know a call log by heart, by the prefix of their name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionArgs:
-    """The arguments of a Session; see there."""
-
-    agent: str | Backend | Agent | None
-    simulator: Simulator | Backend | str | None
-    trust: Trust | str | Path | None
-    on_doubt: OnDoubt | None
-    tools: Toolset | Iterable[Any] | None
-    strategy: Strategy | None
-    limits: Limits | None
-    log: LogStore | str | Path | None
-    journal: Journal | str | Path | None
-    evaluator: Evaluator | Backend | str | None
-    summarizer: Summarizer | Backend | str | None
-    prompts: Prompts | Mapping[str, str | Path] | str | Path | None
-    evaluate: bool
-    summarize: bool
-    tool_format: Literal["auto", "native", "text"] | None
-    max_steps: int | None
-    seed: int | None
-    prices: Mapping[str, Price] | None
-    redact: Redactor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +71,7 @@ class SessionParts:
     evaluator: Evaluator | None
     summarizer: Summarizer | None
     prompts: Prompts
-    journal: Journal
+    journal: CommitJournal
     log: LogStore | None
     redact: Redactor
     limits: Limits
@@ -148,7 +124,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
     scorer = _scorer(strategy, judge, prompts)
     budget_prices = {**settings.prices, **(given.prices or {})}
     limits = given.limits or settings.limits
-    own_log = None if isinstance(given.log, str | Path) else given.log
+    own_stores = [store for store in (given.log, given.journal) if not isinstance(store, str | Path)]
     parts = SessionParts(
         tools=tools,
         actor=agent,
@@ -160,14 +136,14 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
         evaluator=_evaluator(judge, prompts) if judges else None,
         summarizer=_summarizer(advisor, prompts) if advises else None,
         prompts=prompts,
-        journal=_journal(given.journal or settings.journal, stack),
-        log=_log(given.log or settings.log, tools, given.redact, stack),
+        journal=_journal(settings.journal if given.journal is None else given.journal, stack),
+        log=_log(settings.log if given.log is None else given.log, tools, given.redact, stack),
         redact=redact,
         limits=limits,
         prices=budget_prices,
         application_code=runs_application_code(
             simulator or NoSimulator(),
-            (model or given.agent, judge, advisor, strategy, prompts, given.redact, own_log),
+            (model or given.agent, judge, advisor, strategy, prompts, given.redact, *own_stores),
         ),
     )
     if parts.application_code:
@@ -368,12 +344,22 @@ def _scorer(strategy: Strategy, judge: Any, prompts: Prompts) -> Scorer | None:
     return ModelScorer(judge, prompts=prompts)
 
 
-def _journal(given: Journal | str | Path, stack: AsyncExitStack) -> Journal:
-    if isinstance(given, Journal):
-        return given
-    journal = Journal.shared(given)
-    stack.push_async_callback(journal.aclose)
-    return journal
+def _journal(given: CommitJournal | str | Path, stack: AsyncExitStack) -> CommitJournal:
+    """The session's journal; one that is opened here is closed by the stack.
+
+    Raises:
+        ConfigurationError: it is neither a path nor a journal.
+    """
+    if isinstance(given, str | Path):
+        journal = SQLiteJournal.shared(given)
+        stack.push_async_callback(journal.aclose)
+        return journal
+    if not isinstance(given, CommitJournal):
+        raise ConfigurationError(
+            f"journal must be a path or a CommitJournal, not {type(given).__name__}; "
+            "artis_sdk.commit.journal.CommitJournal lists the methods"
+        )
+    return given
 
 
 def _log(
@@ -391,7 +377,7 @@ def _log(
     return captured.log
 
 
-def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[Journal, Toolset]:
+def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[CommitJournal, Toolset]:
     """The journal and the tools of these settings; no tools where they name none."""
     tools = Toolset() if settings.tools is None else make_tools(None, settings)
     return _journal(settings.journal, stack), tools

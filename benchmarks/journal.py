@@ -24,8 +24,7 @@ from pydantic import JsonValue
 
 from artis_sdk import Outcome, Plan, Risk, Toolset, guarded_tool
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.rows import Intent
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import Intent, SQLiteJournal
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.records import Provenance, Task, ToolCall, new_id
 from artis_sdk.tools import Invocation
@@ -45,7 +44,7 @@ Figures = dict[str, float]
 class Calls:
     """Real calls of plans that one journal commits."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: SQLiteJournal) -> None:
         self._journal = journal
         self._seq = 0
 
@@ -82,7 +81,7 @@ async def measure(work: Callable[[], Awaitable[None]], calls: int, repeat: int =
 
 
 async def measure_journal(folder: Path) -> dict[str, Figures]:
-    journal = Journal(folder / "journal.db")
+    journal = SQLiteJournal(folder / "journal.db")
     calls = Calls(journal)
     await calls.claim()
     await calls.make(Risk.IRREVERSIBLE, AT_ONCE)
@@ -102,7 +101,7 @@ async def measure_journal(folder: Path) -> dict[str, Figures]:
 
 
 async def measure_world(folder: Path) -> dict[str, Figures]:
-    journal = Journal(folder / "world.db")
+    journal = SQLiteJournal(folder / "world.db")
     found = {}
     for risk in (Risk.IRREVERSIBLE, Risk.READ_ONLY):
 

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artis_sdk import Direct, Risk, Session, Toolset, guarded_tool, resolve
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.contracts import Backend
 
 TESTS = Path(__file__).parent.parent / "tests"
@@ -90,7 +90,7 @@ async def hand_written(client: Any, shelf: Shelf, tools: Toolset) -> None:
             messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(result)})
 
 
-async def one_session(backend: Backend, shelf: Shelf, tools: Toolset, journal: Journal) -> None:
+async def one_session(backend: Backend, shelf: Shelf, tools: Toolset, journal: SQLiteJournal) -> None:
     """The same job as a Session that commits at once."""
     async with Session(
         agent=backend, tools=tools, strategy=Direct(), journal=journal, max_steps=100, on_event=_listen
@@ -137,7 +137,7 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
         backend = resolve(
             "openai:scripted", base_url=server.base_url, api_key="none", max_concurrency=1000, timeout=300
         )
-        journal = Journal(Path(folder) / "journal.db")
+        journal = SQLiteJournal(Path(folder) / "journal.db")
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "hand": lambda: hand_written(client, shelf, tools),
             "hand_aiohttp": lambda: hand_written(aio, shelf, tools),
@@ -175,7 +175,7 @@ async def concurrency(calls: int = 6) -> float:
         backend = resolve(
             "openai:scripted", base_url=server.base_url, api_key="none", max_concurrency=1000, timeout=300
         )
-        journal = Journal(Path(folder) / "journal.db")
+        journal = SQLiteJournal(Path(folder) / "journal.db")
         for sessions in (1000, 100, 1000, 100, 1000, 100):
             got = await measure(lambda: one_session(backend, shelf, tools, journal), sessions, calls + 1)
             best[sessions] = min(best.get(sessions, got["cpu_ms"]), got["cpu_ms"])
@@ -196,7 +196,7 @@ async def function_calls(calls: int) -> float:
 
     with Server(calls, 0.0) as server, tempfile.TemporaryDirectory() as folder:
         backend = resolve("openai:scripted", base_url=server.base_url, api_key="none")
-        journal = Journal(Path(folder) / "journal.db")
+        journal = SQLiteJournal(Path(folder) / "journal.db")
         await one_session(backend, shelf, tools, journal)
         sys.setprofile(profile)
         try:

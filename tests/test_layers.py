@@ -18,6 +18,7 @@ LOOP = LOWER | {"simulators", "loop"}
 SESSION = LOOP | {"commit", "logs", "settings", "backends"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "keyword_options": set(),
     "sqlite": set(),
     "records": {"errors"},
     "contracts": {"errors", "records"},
@@ -30,8 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "logs": BASE | {"sqlite", "tools"},
     "backends": BASE,
     "settings": LOOP,
-    "session_parts": SESSION,
-    "session": SESSION | {"session_parts"},
+    "session_args": SESSION - {"settings", "backends"},
+    "session_parts": SESSION | {"session_args"},
+    "session": SESSION | {"keyword_options", "session_args", "session_parts"},
     "pocket": SESSION | {"session"},
     "evals": SESSION | {"session", "pocket", "view"},
     "trainers": SESSION | {"session", "pocket", "evals", "view"},

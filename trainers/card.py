@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from artis_sdk.view.markdown import table
+
 CARD: Final = "card.json"
 _PACKAGES: Final = ("artis-sdk", "torch", "transformers", "trl", "peft", "accelerate", "datasets")
 _MEASURES: Final = (
@@ -90,21 +92,19 @@ def markdown(card: dict[str, Any]) -> str:
         "no averages over the log: `artis eval simulator` gives those, with confidence intervals and a "
         "verdict a tool.",
         "",
-        "| | before | after |",
-        "|---|---|---|",
     ]
     before, after = held_out["before"], held_out["after"]
-    lines += [
-        f"| {name.replace('_', ' ')} | {_number(before.get(name))} | {_number(after[name])} |"
+    measures = [
+        (name.replace("_", " "), _number(before.get(name)), _number(after[name]))
         for name in _MEASURES
         if name in after
     ]
-    lines += ["", "## Data", "", "| split | rows | sessions | used | failures |", "|---|---|---|---|---|"]
-    for split, sizes in data["splits"].items():
-        lines.append(
-            f"| {split} | {sizes['rows']:,} | {sizes['sessions']:,} | {sizes['chosen']:,} | "
-            f"{sizes['failures']:,} |"
-        )
+    lines += [table(("", "before", "after"), measures), "", "## Data", ""]
+    splits = [
+        (split, *(f"{sizes[name]:,}" for name in ("rows", "sessions", "chosen", "failures")))
+        for split, sizes in data["splits"].items()
+    ]
+    lines.append(table(("split", "rows", "sessions", "used", "failures"), splits))
     lines += ["", *(f"- {sentence}" for sentence in explained(data)), "", "## Training", ""]
     lines += [f"- {name.replace('_', ' ')}: {_number(value)}" for name, value in training.items()]
     lines += ["", "## Base and files", ""]

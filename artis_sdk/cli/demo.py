@@ -18,13 +18,15 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from artis_sdk.cli.live import LiveView, call_text, outcome_text
 from artis_sdk.cli.output import console, next_step, print_json
 from artis_sdk.loop.strategies import Direct, Hybrid
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.play import Finished, engine, play, simulator
-from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.pocket.task import PocketTask
+from artis_sdk.pocket.tasks import tasks
+from artis_sdk.view.live import LiveView, outcome_text
+from artis_sdk.view.text import call_text
 
 SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
 """Families of tasks that have something to hide, in the order in which they are shown."""

@@ -19,9 +19,8 @@ from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.fidelity.measurement import Stage, measure
 from artis_sdk.evals.fidelity.records import Fidelity
-from artis_sdk.evals.fidelity.report import Report
+from artis_sdk.evals.fidelity.report import Report, between, percent
 from artis_sdk.evals.fidelity.trust import TrustRules, judge
-from artis_sdk.evals.intervals import Estimate
 from artis_sdk.pocket import play
 from artis_sdk.pocket.weights import ADAPTERS
 from artis_sdk.records import CallRecord
@@ -192,9 +191,10 @@ def _print(report: Report, rows: HeldOut) -> None:
         ("similarity", overall.similarity),
         ("answered", overall.answered),
     ):
-        table.add_row(name, *_numbers(found))
+        table.add_row(name, percent(found), between(found))
     if fidelity.calibration is not None:
-        table.add_row("calibration error", *_numbers(fidelity.calibration.expected_error))
+        error = fidelity.calibration.expected_error
+        table.add_row("calibration error", percent(error), between(error))
     console.print(table)
     _print_tools(report)
     if rows.duplicates:
@@ -215,18 +215,12 @@ def _print_tools(report: Report) -> None:
             f"[{styles[verdict.verdict]}]{verdict.verdict}[/]",
             f"{tool.scores.rows:,}",
             f"{tool.scores.failures:,}",
-            _numbers(tool.scores.failure_recall)[0],
+            percent(tool.scores.failure_recall),
             "\n".join(verdict.reasons),
         )
     console.print(table)
     if len(report.tools) > _SHOWN:
         console.print(f"[dim]and {len(report.tools) - _SHOWN} more in the report[/dim]")
-
-
-def _numbers(found: Estimate) -> tuple[str, str]:
-    if found.value is None or found.low is None or found.high is None:
-        return "-", ""
-    return f"{found.value:.1%}".removesuffix("%"), f"{found.low * 100:.1f} to {found.high * 100:.1f}"
 
 
 @contextmanager

@@ -10,12 +10,13 @@ import typer
 from rich.table import Table
 
 from artis_sdk.cli.failures import failures
-from artis_sdk.cli.live import call_text, outcome_text
 from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog
 from artis_sdk.logs.jsonl import export_jsonl, import_jsonl
 from artis_sdk.settings import load_settings
+from artis_sdk.view.live import outcome_text
+from artis_sdk.view.text import call_text
 
 app = typer.Typer(help="Look at a call log, export it, import into it.", no_args_is_help=True)
 app.command("failures")(failures)

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from artis_sdk.cli.output import console, next_step, print_json
-from artis_sdk.commit.journal.schema import CallState
+from artis_sdk.commit.journal import CallState
 from artis_sdk.session import Session
 from artis_sdk.settings import load_settings
 

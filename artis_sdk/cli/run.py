@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from artis_sdk.cli.live import LiveView, call_text
 from artis_sdk.cli.output import console, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Plan, Result, Role, Usage
 from artis_sdk.records.events import Event
 from artis_sdk.session import Session
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.view.live import LiveView
+from artis_sdk.view.text import call_text
 
 Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
 Agent = Annotated[str | None, typer.Option(help="Backend of the agent, such as openai:gpt-5-mini.")]
@@ -46,7 +47,7 @@ def rehearse(
 
     What is left out comes from ARTIS_* variables and artis.toml.
     """
-    settings = _settings(tools, agent, simulator, strategy, attempts)
+    settings = _settings(tools=tools, agent=agent, simulator=simulator, strategy=strategy, attempts=attempts)
     plan = asyncio.run(_rehearse(settings, task, as_json))
     if save is not None:
         save.write_text(plan.model_dump_json(indent=2), encoding="utf-8")
@@ -76,7 +77,7 @@ def run(
         raise ConfigurationError("artis run takes either a task or --plan FILE")
     if not yes and (as_json or not sys.stdin.isatty()):
         raise ConfigurationError("this commits for real and nobody is there to ask: pass --yes to mean it")
-    settings = _settings(tools, agent, simulator, strategy, attempts)
+    settings = _settings(tools=tools, agent=agent, simulator=simulator, strategy=strategy, attempts=attempts)
     saved = Plan.model_validate_json(plan.read_text(encoding="utf-8")) if plan is not None else None
     result = asyncio.run(_run(settings, task, saved, ask=not yes, as_json=as_json))
     if result is None:
@@ -128,16 +129,8 @@ def _listener(view: LiveView, as_json: bool) -> Callable[[Event], None] | None:
     return None if as_json else view.on_event
 
 
-def _settings(
-    tools: str | None, agent: str | None, simulator: str | None, strategy: str | None, attempts: int | None
-) -> Settings:
-    given: dict[str, Any] = {
-        "tools": tools,
-        "agent": agent,
-        "simulator": simulator,
-        "strategy": strategy,
-        "attempts": attempts,
-    }
+def _settings(**given: Any) -> Settings:
+    """The settings, those given on the command line above the others."""
     return load_settings({name: value for name, value in given.items() if value is not None})
 
 

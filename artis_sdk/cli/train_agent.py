@@ -20,8 +20,9 @@ from artis_sdk.trainers.agent.examples.registry import load_tasks
 from artis_sdk.trainers.agent.formats import FormatName
 from artis_sdk.trainers.agent.rewards import PAPER, Rewards
 from artis_sdk.trainers.agent.rollout import RolloutLimits
-from artis_sdk.trainers.agent.run import AgentTrainer, StepMeasures
+from artis_sdk.trainers.agent.run import AgentTrainer
 from artis_sdk.trainers.agent.settings import AgentSettings
+from artis_sdk.trainers.agent.step_measures import StepMeasures
 from artis_sdk.trainers.agent.worlds import WorldName
 
 _SETTINGS = AgentSettings()

@@ -15,9 +15,7 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from artis_sdk.commit.call_identity import IdempotencyKeys, PredictionQueue
-from artis_sdk.commit.journal.rows import Intent
-from artis_sdk.commit.journal.schema import REFUSED, CallState
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import REFUSED, CallState, CommitJournal, Intent
 from artis_sdk.contracts import LogStore
 from artis_sdk.errors import CommitRefused, FirewallError, JournalError, UnknownOutcome
 from artis_sdk.loop.budget import Emit, ignore
@@ -87,7 +85,7 @@ class RealWorld:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: CommitJournal,
         plan: Plan,
         *,
         redact: Redact,

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from artis_sdk.commit.commit import Redact
-from artis_sdk.commit.journal.schema import CallState, JournaledCall
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CallState, CommitJournal, JournaledCall
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.tools.guarded import GuardedTool
@@ -37,7 +36,7 @@ class Recovered(JournaledCall):
     """Why it is still unknown."""
 
 
-def unknown_calls(journal: Journal) -> list[JournaledCall]:
+def unknown_calls(journal: CommitJournal) -> list[JournaledCall]:
     """The calls whose outcome is not known, oldest first; nothing is changed, no tool is asked.
 
     The calls of a process that is still alive are not among them.
@@ -50,7 +49,7 @@ def unknown_calls(journal: Journal) -> list[JournaledCall]:
 
 
 async def recover(
-    journal: Journal, tools: Iterable[GuardedTool[..., Any]], *, redact: Redact
+    journal: CommitJournal, tools: Iterable[GuardedTool[..., Any]], *, redact: Redact
 ) -> list[Recovered]:
     """Settle what can be settled of the calls whose outcome is not known.
 
@@ -121,7 +120,9 @@ async def _ask(call: JournaledCall, tool: GuardedTool[..., Any] | None) -> Outco
     return answer
 
 
-def _as_it_stands(journal: Journal, found: list[JournaledCall], problems: dict[str, str]) -> list[Recovered]:
+def _as_it_stands(
+    journal: CommitJournal, found: list[JournaledCall], problems: dict[str, str]
+) -> list[Recovered]:
     now = {call.id: call for plan in {call.plan for call in found} for call in journal.calls(plan=plan)}
     return [
         Recovered(

@@ -212,16 +212,8 @@ class Rehearsal:
         return _usable(self.attempts)
 
     async def attempt(self, prior: Sequence[Attempt] = ()) -> Attempt:
-        """Run one attempt in a world of its own, and judge it. Any number may run at once.
-
-        Args:
-            prior: the attempts that it sees, oldest first (equation 2); none for equation 3. One
-                without a call or an answer has nothing to show and is left out.
-
-        Raises:
-            LimitReached: a limit was reached before; an attempt that meets it itself is returned.
-            BackendError: the run must stop.
-        """
+        """See `AttemptRunner.attempt`. A prior attempt without a call or an answer has nothing to show and is
+        left out."""
         if self.stopped is not None:
             raise self.stopped
         index, self._next = self._next, self._next + 1

@@ -9,7 +9,7 @@ from typing import Final
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.desk import TOOL_NAMES
 from artis_sdk.pocket.ledger import Ledger
-from artis_sdk.pocket.tasks import PlannedCall, PocketTask, TaskTurn, Way
+from artis_sdk.pocket.task import PlannedCall, PocketTask, TaskTurn, Way
 from artis_sdk.pocket.words import Part, Piece, amount, phrase
 
 OBVIOUS: Final = 3.0

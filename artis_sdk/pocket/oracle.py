@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from artis_sdk.pocket.bank import Bank, BankError
 from artis_sdk.pocket.desk import pocket_tools
-from artis_sdk.pocket.tasks import PlannedCall, PocketTask, TaskTurn, Way
+from artis_sdk.pocket.task import PlannedCall, PocketTask, TaskTurn, Way
 from artis_sdk.records import History, Outcome, Provenance, State, Step, ToolCall
 from artis_sdk.tools import Toolset, outside
 

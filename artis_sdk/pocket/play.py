@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from artis_sdk.backends import resolve
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.budget import Emit
@@ -19,7 +19,7 @@ from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.chat import AT_ONCE, pocket_prompts
 from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.oracle import Oracle, fulfilled, state_of
-from artis_sdk.pocket.tasks import PocketTask
+from artis_sdk.pocket.task import PocketTask
 from artis_sdk.records import Result, Role, Usage
 from artis_sdk.session import Session
 from artis_sdk.simulators import LLMSimulator, SandboxSimulator
@@ -107,7 +107,7 @@ async def play(
     simulated: Simulator | None,
     strategy: Strategy,
     *,
-    journal: Journal | str | Path,
+    journal: CommitJournal | str | Path,
     seed: int = 0,
     on_event: Emit | None = None,
     **options: Any,

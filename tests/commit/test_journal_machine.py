@@ -1,21 +1,28 @@
-"""The journal against a model of it: two journals on one file, concurrent requests, reopening."""
+"""Each journal against a model of it: two journals on one store, concurrent requests, reopening."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from helpers.commit import MEMORY, OK, intent
+from helpers.journals import STORES, Store
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
-from artis_sdk.commit.journal.schema import CallState, JournaledCall
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CallState, JournaledCall
 from artis_sdk.errors import CommitRefused, JournalError
 from artis_sdk.records import Outcome, Provenance, Risk
 
@@ -50,14 +57,16 @@ class Commit:
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """What the journal should hold after any requests, in whatever order and company."""
+    """What a journal should hold after any requests, in whatever order and company."""
+
+    make_store: Callable[[Path], Store]
 
     @initialize()
     def start(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
-        self.path = Path(self.folder.name) / "journal.db"
-        self.journals = [Journal(self.path), Journal(self.path)]
+        self.store = self.make_store(Path(self.folder.name))
+        self.journals = [self.store.open(), self.store.open()]
         self.claims = [object(), object()]
         self.model: dict[str, Commit] = {}
 
@@ -145,8 +154,8 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(who=JOURNALS)
     def reopen(self, who: int) -> None:
-        self.journals[who].close()
-        self.journals[who] = Journal(self.path)
+        self.run(self.journals[who].aclose())
+        self.journals[who] = self.store.open()
         self.claims[who] = object()
 
     @rule(who=JOURNALS, answers=st.lists(st.sampled_from([OK, None]), min_size=20, max_size=20))
@@ -185,13 +194,23 @@ class JournalMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "folder"):
             for journal in self.journals:
-                journal.close()
+                self.run(journal.aclose())
+            self.run(self.loop.shutdown_default_executor())
             self.loop.close()
-            assert [name.name for name in self.path.parent.iterdir()] in ([], ["journal.db"])
+            self.store.check_left()
             self.folder.cleanup()
 
 
-TestJournalMachine = JournalMachine.TestCase
-TestJournalMachine.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+def machine(store: str) -> type[JournalMachine]:
+    class MachineOfStore(JournalMachine):
+        make_store = staticmethod(STORES[store])
+
+    return MachineOfStore
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_journal_holds_what_its_model_holds(store: str) -> None:
+    steps = settings(
+        max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    run_state_machine_as_test(machine(store), settings=steps)

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from helpers.commit import OK, intent
 
+from artis_sdk.commit.journal import CallState, SQLiteJournal
 from artis_sdk.commit.journal import lease as owner
-from artis_sdk.commit.journal.schema import CallState
-from artis_sdk.commit.journal.sqlite import Journal
 from artis_sdk.errors import CommitRefused, JournalError
 
 pytestmark = pytest.mark.slow
@@ -23,10 +22,10 @@ pytestmark = pytest.mark.slow
 BEGIN = """
 import asyncio, sys
 from helpers.commit import intent
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import SQLiteJournal
 
 async def main():
-    journal = Journal(sys.argv[1])
+    journal = SQLiteJournal(sys.argv[1])
     await journal.begin_plan("p")
     await journal.begin(intent())
     print("begun", flush=True)
@@ -37,10 +36,10 @@ asyncio.run(main())
 FORK = """
 import asyncio, os, sys, time
 from helpers.commit import intent
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import SQLiteJournal
 
 async def main():
-    journal = Journal(sys.argv[1])
+    journal = SQLiteJournal(sys.argv[1])
     await journal.begin_plan("p")
     await journal.begin(intent())
     child = os.fork()
@@ -56,10 +55,10 @@ asyncio.run(main())
 WRITE = """
 import asyncio, sys
 from helpers.commit import OK, intent
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import SQLiteJournal
 
 async def main():
-    journal = Journal(sys.argv[1], timeout=60)
+    journal = SQLiteJournal(sys.argv[1], timeout=60)
     plan = sys.argv[2]
     await journal.begin_plan(plan)
     async def call(seq):
@@ -74,11 +73,11 @@ asyncio.run(main())
 """
 CLAIM = """
 import asyncio, sys
+from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.errors import CommitRefused
-from artis_sdk.commit.journal.sqlite import Journal
 
 async def main():
-    journal = Journal(sys.argv[1], timeout=60)
+    journal = SQLiteJournal(sys.argv[1], timeout=60)
     try:
         await journal.begin_plan("p")
     except CommitRefused:
@@ -125,7 +124,7 @@ async def end(child: asyncio.subprocess.Process, *, kill: bool = False) -> int:
 async def test_an_intent_runs_as_long_as_its_process_lives(path: Path) -> None:
     child = await python(BEGIN, path)
     assert await said(child) == "begun"
-    journal = Journal(path)
+    journal = SQLiteJournal(path)
     (call,) = journal.calls()
     assert (call.state, call.running, call.process) == (CallState.INTENT, True, child.pid)
     with pytest.raises(CommitRefused):
@@ -141,7 +140,7 @@ async def test_an_intent_runs_as_long_as_its_process_lives(path: Path) -> None:
 async def test_processes_write_side_by_side(path: Path) -> None:
     children = [await python(WRITE, path, f"plan-{n}") for n in range(3)]
     assert [await end(child) for child in children] == [0] * 3
-    calls = Journal(path).calls()
+    calls = SQLiteJournal(path).calls()
     assert len(calls) == 120
     assert {call.state for call in calls} == {CallState.DONE}
     assert {call.plan: call.process for call in calls} == {
@@ -160,7 +159,7 @@ async def test_of_several_processes_one_claims_a_plan(path: Path) -> None:
 
 async def test_a_journal_does_not_go_through_a_fork(path: Path) -> None:
     """The child gets an error, not a hang."""
-    journal = Journal(path)
+    journal = SQLiteJournal(path)
     await journal.begin_plan("p")
     await journal.begin(intent())
     reader, writer = os.pipe()
@@ -179,7 +178,7 @@ async def test_a_journal_does_not_go_through_a_fork(path: Path) -> None:
         await journal.aclose()
 
 
-def _in_child(journal: Journal, writer: int) -> int:
+def _in_child(journal: SQLiteJournal, writer: int) -> int:
     try:
         journal.close_unobserved(intent(), CallState.UNKNOWN)
     except JournalError:
@@ -192,10 +191,10 @@ async def test_a_forked_child_does_not_keep_its_parent_alive(path: Path) -> None
     parent = await python(FORK, path)
     child = int(await said(parent))
     try:
-        assert Journal(path).calls()[0].running
+        assert SQLiteJournal(path).calls()[0].running
         parent.kill()
         await parent.wait()
-        assert not Journal(path).calls()[0].running
+        assert not SQLiteJournal(path).calls()[0].running
     finally:
         os.kill(child, signal.SIGKILL)
     await end(parent)
@@ -216,14 +215,14 @@ def test_a_claim_survives_a_sweep_and_ends_with_its_release(tmp_path: Path) -> N
 async def test_a_lock_file_that_nobody_holds_is_swept_away(path: Path) -> None:
     left = path.with_name(f"{path.name}.owner-{'0' * 32}")
     left.touch()
-    journal = Journal(path)
+    journal = SQLiteJournal(path)
     await journal.begin_plan("p")
     assert not left.exists()
     await journal.aclose()
 
 
 async def test_a_lingering_call_runs_on_though_its_journal_is_closed(path: Path) -> None:
-    journal = Journal(path)
+    journal = SQLiteJournal(path)
     await journal.begin_plan("p")
     for seq in (0, 1):
         await journal.begin(intent(seq))
@@ -232,7 +231,7 @@ async def test_a_lingering_call_runs_on_though_its_journal_is_closed(path: Path)
     await journal.end_plan("p", "stopped")
     assert [call.state for call in journal.calls()] == [CallState.DONE, CallState.INTENT]
     await journal.aclose()
-    assert Journal(path).calls()[1].running
+    assert SQLiteJournal(path).calls()[1].running
     journal.finish_late(intent(1), OK)  # too late for the file
-    last = Journal(path).calls()[1]
+    last = SQLiteJournal(path).calls()[1]
     assert (last.state, last.running) == (CallState.INTENT, False)

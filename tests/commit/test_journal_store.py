@@ -7,7 +7,6 @@ import os
 import sqlite3
 import stat
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -15,82 +14,24 @@ from pathlib import Path
 import pytest
 from helpers.commit import OK, intent
 
-from artis_sdk.commit.journal.schema import CallState, JournaledCall
-from artis_sdk.commit.journal.sqlite import Journal
-from artis_sdk.errors import CommitRefused, JournalError
-from artis_sdk.records import Outcome, Provenance, Risk
+from artis_sdk.commit.journal import CallState, JournaledCall, SQLiteJournal
+from artis_sdk.errors import JournalError
+from artis_sdk.records import Risk
 
 
-def only(journal: Journal) -> JournaledCall:
+def only(journal: SQLiteJournal) -> JournaledCall:
     (call,) = journal.calls()
     return call
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = Journal(tmp_path / "deep" / "journal.db")
+async def journal(tmp_path: Path) -> AsyncIterator[SQLiteJournal]:
+    journal = SQLiteJournal(tmp_path / "deep" / "journal.db")
     yield journal
     await journal.aclose()
 
 
-async def test_a_call_is_there_before_and_after_its_outcome(journal: Journal) -> None:
-    assert await journal.begin_plan("p") == 0
-    assert await journal.begin(intent()) == "p:0"
-    begun = only(journal)
-    assert (begun.state, begun.outcome, begun.ended, begun.running) == (CallState.INTENT, None, None, True)
-    assert (begun.tool, begun.arguments, begun.idempotency_key) == ("pay", {"to": "ann"}, "key-1")
-    assert (begun.risk, begun.begun, begun.process) == (Risk.IRREVERSIBLE, 12.5, os.getpid())
-    await journal.finish(intent(), OK)
-    done = only(journal)
-    assert (done.state, done.outcome, done.running) == (CallState.DONE, OK, False)
-    assert done.ended is not None
-    assert abs(done.ended - time.time()) < 60
-
-
-async def test_a_failure_is_an_outcome_like_any_other(journal: Journal) -> None:
-    failed = Outcome.failure("NoMoney", "nothing left: ünïcode \x00", Provenance.REAL, raised=True)
-    await journal.begin_plan("p")
-    await journal.begin(intent())
-    await journal.finish(intent(), failed)
-    assert (only(journal).state, only(journal).outcome) == (CallState.DONE, failed)
-
-
-async def test_a_call_is_begun_once(journal: Journal) -> None:
-    await journal.begin_plan("p")
-    await journal.begin(intent())
-    with pytest.raises(JournalError, match="UNIQUE"):
-        await journal.begin(intent())
-    await journal.finish(intent(), OK)
-    with pytest.raises(JournalError, match="UNIQUE"):
-        await journal.begin(intent())
-
-
-async def test_a_call_ends_once(journal: Journal) -> None:
-    await journal.begin_plan("p")
-    with pytest.raises(JournalError, match="not open"):
-        await journal.finish(intent(), OK)
-    await journal.begin(intent())
-    await journal.finish(intent(), OK)
-    with pytest.raises(JournalError, match="not open"):
-        await journal.finish(intent(), Outcome.success("other", Provenance.REAL))
-    assert only(journal).outcome == OK
-
-
-async def test_a_call_belongs_to_a_plan_that_this_journal_commits(journal: Journal, tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="not being committed by this journal"):
-        await journal.begin(intent())
-    await journal.begin_plan("p")
-    other = Journal(journal.path)
-    with pytest.raises(JournalError, match="not being committed by this journal"):
-        await other.begin(intent())
-    await other.aclose()
-    await journal.end_plan("p", "finished")
-    with pytest.raises(JournalError, match="over"):
-        await journal.begin(intent())
-    assert journal.calls() == []
-
-
-async def test_one_bad_request_does_not_harm_those_that_share_its_transaction(journal: Journal) -> None:
+async def test_one_bad_request_does_not_harm_those_that_share_its_transaction(journal: SQLiteJournal) -> None:
     await journal.begin_plan("p")
     await journal.begin(intent(3))
     results = await asyncio.gather(*(journal.begin(intent(seq)) for seq in range(6)), return_exceptions=True)
@@ -98,7 +39,7 @@ async def test_one_bad_request_does_not_harm_those_that_share_its_transaction(jo
     assert sorted(call.seq for call in journal.calls()) == [0, 1, 2, 3, 4, 5]
 
 
-class Watched(Journal):
+class Watched(SQLiteJournal):
     """Keeps what its connection executes."""
 
     def __init__(self, path: Path) -> None:
@@ -151,7 +92,9 @@ async def test_irreversible_intents_are_durable_and_so_is_their_end(tmp_path: Pa
     await journal.aclose()
 
 
-async def test_a_read_only_call_is_written_with_its_outcome_and_waits_for_nothing(journal: Journal) -> None:
+async def test_a_read_only_call_is_written_with_its_outcome_and_waits_for_nothing(
+    journal: SQLiteJournal,
+) -> None:
     await journal.begin_plan("p")
     reading = intent(risk=Risk.READ_ONLY)
     await journal.begin(reading)
@@ -162,7 +105,9 @@ async def test_a_read_only_call_is_written_with_its_outcome_and_waits_for_nothin
     assert (only(journal).state, only(journal).outcome) == (CallState.DONE, OK)
 
 
-async def test_a_read_only_call_that_could_not_be_written_is_told_at_the_next_step(journal: Journal) -> None:
+async def test_a_read_only_call_that_could_not_be_written_is_told_at_the_next_step(
+    journal: SQLiteJournal,
+) -> None:
     await journal.begin_plan("p")
     journal.finish(intent(0, risk=Risk.READ_ONLY), OK)
     journal.finish(intent(0, risk=Risk.READ_ONLY), OK)
@@ -172,47 +117,9 @@ async def test_a_read_only_call_that_could_not_be_written_is_told_at_the_next_st
     assert [call.seq for call in journal.calls()] == [0, 1]
 
 
-async def test_a_call_left_without_an_outcome(journal: Journal) -> None:
-    await journal.begin_plan("p")
-    for seq, state in ((0, CallState.UNKNOWN), (1, CallState.NOT_EXECUTED)):
-        await journal.begin(intent(seq))
-        journal.close_unobserved(intent(seq), state)
-    await journal.end_plan("p", "stopped")
-    assert [call.state for call in journal.calls()] == [CallState.UNKNOWN, CallState.NOT_EXECUTED]
-
-
-async def test_a_plan_is_committed_once(journal: Journal) -> None:
-    await journal.begin_plan("p")
-    with pytest.raises(CommitRefused, match="going on"):
-        await journal.begin_plan("p")
-    await journal.begin(intent())
-    await journal.end_plan("p", "finished")
-    other = Journal(journal.path)
-    for each in (journal, other):
-        with pytest.raises(CommitRefused, match="1 real call"):
-            await each.begin_plan("p")
-    await other.aclose()
-
-
-async def test_a_plan_whose_commit_changed_nothing_may_be_committed_again(journal: Journal) -> None:
-    await journal.begin_plan("p")
-    journal.finish(intent(0, risk=Risk.READ_ONLY), OK)
-    await journal.begin(intent(1))
-    journal.close_unobserved(intent(1), CallState.NOT_EXECUTED)
-    await journal.end_plan("p", "stopped")
-    assert await journal.begin_plan("p") == 2
-    await journal.begin(intent(2))
-    await journal.finish(intent(2), OK)
-    assert [call.state for call in journal.calls()] == [
-        CallState.DONE,
-        CallState.NOT_EXECUTED,
-        CallState.DONE,
-    ]
-
-
 async def test_the_file_is_its_owners_alone_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / "journal.db"
-    journal = Journal(path)
+    journal = SQLiteJournal(path)
     assert not path.exists()
     await journal.begin_plan("p")
     modes = {name.name.partition("-")[2]: stat.S_IMODE(name.stat().st_mode) for name in path.parent.iterdir()}
@@ -225,13 +132,13 @@ async def test_the_file_is_its_owners_alone_and_leaves_nothing_beside_it(tmp_pat
         await journal.begin_plan("q")
 
 
-def has_log(journal: Journal) -> bool:
+def has_log(journal: SQLiteJournal) -> bool:
     """Whether SQLite's write-ahead log is there and holds something."""
     log = Path(f"{journal.path}-wal")
     return log.exists() and log.stat().st_size > 0
 
 
-async def test_reading_does_not_drop_the_locks_of_the_writer(journal: Journal) -> None:
+async def test_reading_does_not_drop_the_locks_of_the_writer(journal: SQLiteJournal) -> None:
     """A process that closes any descriptor of the file loses all its locks on it; the next process to
     close the file then takes itself for the last one, and removes the log from under the writer."""
     await journal.begin_plan("p")
@@ -244,19 +151,8 @@ async def test_reading_does_not_drop_the_locks_of_the_writer(journal: Journal) -
     assert has_log(journal)
 
 
-async def test_what_a_cancelled_waiter_asked_for_is_written_all_the_same(journal: Journal) -> None:
-    await journal.begin_plan("p")
-    waiting = asyncio.ensure_future(journal.begin(intent()))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    await journal.end_plan("p", "stopped")
-    assert only(journal).state is CallState.INTENT
-
-
 def test_one_journal_serves_several_event_loops(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.db")
+    journal = SQLiteJournal(tmp_path / "journal.db")
     asyncio.run(journal.begin_plan("p"))
     asyncio.run(journal.begin(intent(0)))
     asyncio.run(journal.begin(intent(1)))
@@ -264,27 +160,12 @@ def test_one_journal_serves_several_event_loops(tmp_path: Path) -> None:
     journal.close()
 
 
-async def test_a_claim_whose_waiter_is_cancelled_is_given_back(journal: Journal) -> None:
-    waiting = asyncio.ensure_future(journal.begin_plan("p"))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert await journal.begin_plan("p") == 0
-    refused = asyncio.ensure_future(journal.begin_plan("p"))
-    await asyncio.sleep(0)
-    refused.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await refused
-    await journal.begin(intent())  # the claim that stands is not the one that was given up
-
-
 async def test_the_file_stays_where_it_was_when_the_process_goes_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    journal = Journal("journal.db")
+    journal = SQLiteJournal("journal.db")
     monkeypatch.chdir(tmp_path / "elsewhere")
     await journal.begin_plan("p")
     await journal.begin(intent())
@@ -296,9 +177,9 @@ async def test_the_file_stays_where_it_was_when_the_process_goes_elsewhere(
 async def test_sessions_of_a_process_share_a_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     (tmp_path / "link.db").symlink_to(path)
-    one, two = Journal.shared(path), Journal.shared(tmp_path / "link.db")
+    one, two = SQLiteJournal.shared(path), SQLiteJournal.shared(tmp_path / "link.db")
     assert one is two
-    with closing(Journal.shared(tmp_path / "other.db")) as other:
+    with closing(SQLiteJournal.shared(tmp_path / "other.db")) as other:
         assert other is not one
     await one.begin_plan("p")
     await one.aclose()
@@ -307,7 +188,7 @@ async def test_sessions_of_a_process_share_a_journal(tmp_path: Path) -> None:
     await two.aclose()
     with pytest.raises(JournalError, match="closed"):
         await two.begin(intent(1))
-    again = Journal.shared(path)
+    again = SQLiteJournal.shared(path)
     assert again is not one
     assert not only(again).running
     await again.aclose()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.commit import OK, REDACT, intent
+from helpers.journals import Store
 
-from artis_sdk.commit.journal.rows import Intent
-from artis_sdk.commit.journal.schema import CallState
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CallState, CommitJournal, Intent, SQLiteJournal
 from artis_sdk.commit.recover import NotExecuted, Recovered, recover, unknown_calls
 from artis_sdk.errors import JournalError
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall
@@ -22,15 +21,14 @@ from artis_sdk.tools import Toolset, guarded_tool
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    """A journal in which a process that has ended left one open call of each tool below."""
-    path = tmp_path / "journal.db"
-    with closing(Journal(path)) as dead:
+async def journal(store: Store) -> AsyncIterator[CommitJournal]:
+    """A journal in which an owner that is gone left one open call of each tool below."""
+    async with aclosing(store.open()) as dead:
         await dead.begin_plan("dead")
         for seq, tool in enumerate(("paid", "unpaid", "lost", "plain", "broken", "wrong", "gone")):
             key = f"key-{seq}"
             await dead.begin(Intent("dead", seq, tool, {"to": "ann"}, Risk.IRREVERSIBLE, key, 1.0 + seq))
-    journal = Journal(path)
+    journal = store.open()
     yield journal
     await journal.aclose()
 
@@ -87,7 +85,7 @@ def by_tool(found: list[Recovered]) -> dict[str, tuple[CallState, str | None]]:
     return {call.tool: (call.state, call.problem) for call in found}
 
 
-async def test_each_call_is_settled_as_its_hook_says(journal: Journal) -> None:
+async def test_each_call_is_settled_as_its_hook_says(journal: CommitJournal) -> None:
     desk = Desk()
     assert [call.tool for call in unknown_calls(journal)] == [
         "paid", "unpaid", "lost", "plain", "broken", "wrong", "gone",
@@ -115,7 +113,7 @@ async def test_each_call_is_settled_as_its_hook_says(journal: Journal) -> None:
     assert Recovered.model_validate_json(found[0].model_dump_json()) == found[0]
 
 
-async def test_recovering_again_asks_only_for_what_is_still_unknown(journal: Journal) -> None:
+async def test_recovering_again_asks_only_for_what_is_still_unknown(journal: CommitJournal) -> None:
     desk = Desk()
     first = await recover(journal, desk.tools(), redact=REDACT)
     before = journal.calls()
@@ -127,8 +125,8 @@ async def test_recovering_again_asks_only_for_what_is_still_unknown(journal: Jou
     assert journal.calls() == before
 
 
-async def test_two_recoveries_at_once_agree(journal: Journal) -> None:
-    other = Journal(journal.path)
+async def test_two_recoveries_at_once_agree(journal: CommitJournal, store: Store) -> None:
+    other = store.open()
     desk = Desk()
     one, two = await asyncio.gather(
         recover(journal, desk.tools(), redact=REDACT), recover(other, desk.tools(), redact=REDACT)
@@ -138,10 +136,10 @@ async def test_two_recoveries_at_once_agree(journal: Journal) -> None:
     assert by_tool(one)["paid"] == (CallState.RECONCILED, None)
 
 
-async def test_the_first_answer_stays(journal: Journal) -> None:
+async def test_the_first_answer_stays(journal: CommitJournal, store: Store) -> None:
     """A second recovery whose hook has changed its mind meanwhile settles nothing anew."""
     (paid,) = [call for call in journal.calls() if call.tool == "paid"]
-    other = Journal(journal.path)
+    other = store.open()
     for each in (journal, other):
         await each.abandon(paid)
     await journal.reconcile(paid, OK)
@@ -151,8 +149,8 @@ async def test_the_first_answer_stays(journal: Journal) -> None:
     assert (settled.state, settled.outcome) == (CallState.RECONCILED, OK)
 
 
-async def test_the_calls_of_the_living_are_left_alone(journal: Journal) -> None:
-    living = Journal(journal.path)
+async def test_the_calls_of_the_living_are_left_alone(journal: CommitJournal, store: Store) -> None:
+    living = store.open()
     await living.begin_plan("p")
     await living.begin(intent(seq=0))
     await living.begin(intent(seq=1))
@@ -164,12 +162,11 @@ async def test_the_calls_of_the_living_are_left_alone(journal: Journal) -> None:
     await living.aclose()
 
 
-async def test_a_plan_is_free_again_when_none_of_its_calls_was_made(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    with closing(Journal(path)) as dead:
+async def test_a_plan_is_free_again_when_none_of_its_calls_was_made(store: Store) -> None:
+    async with aclosing(store.open()) as dead:
         await dead.begin_plan("p")
         await dead.begin(intent())
-    journal = Journal(path)
+    journal = store.open()
 
     @guarded_tool(reconcile=lambda call, key: NotExecuted())
     def pay(to: str) -> None:
@@ -180,7 +177,7 @@ async def test_a_plan_is_free_again_when_none_of_its_calls_was_made(tmp_path: Pa
     await journal.aclose()
 
 
-async def test_a_hook_written_as_a_method_gets_the_tools_object(tmp_path: Path) -> None:
+async def test_a_hook_written_as_a_method_gets_the_tools_object(store: Store) -> None:
     class Bank:
         def __init__(self) -> None:
             self.sent = {"key-1"}
@@ -192,26 +189,24 @@ async def test_a_hook_written_as_a_method_gets_the_tools_object(tmp_path: Path) 
         def pay(self, to: str) -> None:
             raise AssertionError("a real function ran")
 
-    path = tmp_path / "journal.db"
-    with closing(Journal(path)) as dead:
+    async with aclosing(store.open()) as dead:
         await dead.begin_plan("p")
         await dead.begin(intent())
-    journal = Journal(path)
+    journal = store.open()
     (call,) = await recover(journal, Toolset.from_object(Bank()), redact=REDACT)
     assert call.state is CallState.RECONCILED
     await journal.aclose()
 
 
-async def test_only_what_happened_is_an_answer(tmp_path: Path) -> None:
+async def test_only_what_happened_is_an_answer(store: Store) -> None:
     @guarded_tool(reconcile=lambda call, key: Outcome.success(1, Provenance.SIMULATED))
     def pay(to: str) -> None:
         raise AssertionError("a real function ran")
 
-    path = tmp_path / "journal.db"
-    with closing(Journal(path)) as dead:
+    async with aclosing(store.open()) as dead:
         await dead.begin_plan("p")
         await dead.begin(intent())
-    journal = Journal(path)
+    journal = store.open()
     (call,) = await recover(journal, Toolset(pay), redact=REDACT)
     assert call.state is CallState.UNKNOWN
     assert call.problem is not None
@@ -225,10 +220,10 @@ async def test_secrets_in_what_a_hook_tells_do_not_reach_the_file(tmp_path: Path
         raise AssertionError("a real function ran")
 
     path = tmp_path / "journal.db"
-    with closing(Journal(path)) as dead:
+    with closing(SQLiteJournal(path)) as dead:
         await dead.begin_plan("p")
         await dead.begin(intent())
-    journal = Journal(path)
+    journal = SQLiteJournal(path)
     (call,) = await recover(journal, Toolset(pay), redact=REDACT)
     assert call.state is CallState.RECONCILED
     await journal.aclose()
@@ -236,7 +231,7 @@ async def test_secrets_in_what_a_hook_tells_do_not_reach_the_file(tmp_path: Path
 
 
 async def test_without_a_journal_nothing_is_unknown(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "none" / "journal.db")
+    journal = SQLiteJournal(tmp_path / "none" / "journal.db")
     assert unknown_calls(journal) == []
     assert await recover(journal, (), redact=REDACT) == []
     assert not journal.path.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,13 @@ import pytest
 from helpers.commit import make_world, until
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.rows import Intent
-from artis_sdk.commit.journal.schema import CallState
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CallState, CommitJournal, Intent, SQLiteJournal
 from artis_sdk.errors import CommitRefused, FirewallError, UnknownOutcome
 from artis_sdk.records import Outcome, Risk
 from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
 from artis_sdk.tools.world import entered
 
 Tool = GuardedTool[..., Any]
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = Journal(tmp_path / "journal.db")
-    yield journal
-    await journal.aclose()
 
 
 def the(function: Callable[..., Any]) -> Tool:
@@ -47,19 +38,21 @@ async def swallowing(world: RealWorld, *tools: Tool) -> list[BaseException | Non
     return errors
 
 
-def outcome(journal: Journal) -> Outcome:
+def outcome(journal: CommitJournal) -> Outcome:
     """The outcome of the only call."""
     (call,) = journal.calls()
     assert call.outcome is not None
     return call.outcome
 
 
-def states(journal: Journal) -> list[CallState]:
+def states(journal: CommitJournal) -> list[CallState]:
     return [call.state for call in journal.calls()]
 
 
 @pytest.mark.parametrize("risk", [Risk.IRREVERSIBLE, Risk.REVERSIBLE])
-async def test_a_call_that_times_out_is_unknown_and_ends_the_commit(journal: Journal, risk: Risk) -> None:
+async def test_a_call_that_times_out_is_unknown_and_ends_the_commit(
+    journal: CommitJournal, risk: Risk
+) -> None:
     ran = []
 
     @guarded_tool(risk=risk, timeout=0.05)
@@ -78,7 +71,7 @@ async def test_a_call_that_times_out_is_unknown_and_ends_the_commit(journal: Jou
     assert states(journal) == [CallState.UNKNOWN]
 
 
-async def test_a_read_only_call_that_times_out_is_a_failure_like_others(journal: Journal) -> None:
+async def test_a_read_only_call_that_times_out_is_a_failure_like_others(journal: CommitJournal) -> None:
     @guarded_tool(risk=Risk.READ_ONLY, timeout=0.05)
     async def look() -> None:
         await asyncio.sleep(30)
@@ -87,7 +80,7 @@ async def test_a_read_only_call_that_times_out_is_a_failure_like_others(journal:
     assert outcome(journal).type == "timeout"
 
 
-async def test_a_thread_that_outlives_its_timeout_runs_until_it_has_ended(journal: Journal) -> None:
+async def test_a_thread_that_outlives_its_timeout_runs_until_it_has_ended(journal: CommitJournal) -> None:
     gate = threading.Event()
 
     @guarded_tool(timeout=0.05)
@@ -104,7 +97,7 @@ async def test_a_thread_that_outlives_its_timeout_runs_until_it_has_ended(journa
     assert outcome(journal).value == "after all"
 
 
-async def test_a_running_call_is_awaited_when_its_caller_is_cancelled(journal: Journal) -> None:
+async def test_a_running_call_is_awaited_when_its_caller_is_cancelled(journal: CommitJournal) -> None:
     begun, gate, ran = asyncio.Event(), asyncio.Event(), []
 
     @guarded_tool
@@ -133,7 +126,7 @@ async def test_a_running_call_is_awaited_when_its_caller_is_cancelled(journal: J
     assert [call.outcome.value for call in world.calls] == ["paid"]
 
 
-async def test_a_second_cancellation_interrupts_the_call(journal: Journal) -> None:
+async def test_a_second_cancellation_interrupts_the_call(journal: CommitJournal) -> None:
     begun, before = asyncio.Event(), asyncio.all_tasks()
 
     @guarded_tool
@@ -157,7 +150,7 @@ async def test_a_second_cancellation_interrupts_the_call(journal: Journal) -> No
     assert asyncio.all_tasks() <= before
 
 
-async def test_a_thread_goes_on_when_its_call_is_cancelled_twice(journal: Journal) -> None:
+async def test_a_thread_goes_on_when_its_call_is_cancelled_twice(journal: CommitJournal) -> None:
     begun, gate = threading.Event(), threading.Event()
 
     @guarded_tool
@@ -186,7 +179,7 @@ async def test_a_thread_goes_on_when_its_call_is_cancelled_twice(journal: Journa
 async def test_a_call_is_not_started_once_its_caller_is_cancelled(tmp_path: Path) -> None:
     held, ran = asyncio.Event(), []
 
-    class Slow(Journal):
+    class Slow(SQLiteJournal):
         async def begin(self, intent: Intent) -> str:
             name = await super().begin(intent)
             held.set()
@@ -218,7 +211,7 @@ async def test_a_call_is_not_started_once_its_caller_is_cancelled(tmp_path: Path
     assert ran == []
 
 
-async def test_an_agent_may_give_a_call_up_and_go_on(journal: Journal) -> None:
+async def test_an_agent_may_give_a_call_up_and_go_on(journal: CommitJournal) -> None:
     @guarded_tool
     async def pay() -> str:
         await asyncio.sleep(0.1)
@@ -238,7 +231,7 @@ async def test_an_agent_may_give_a_call_up_and_go_on(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize("risk", list(Risk))
-async def test_a_call_that_cancels_itself_is_unknown(journal: Journal, risk: Risk) -> None:
+async def test_a_call_that_cancels_itself_is_unknown(journal: CommitJournal, risk: Risk) -> None:
     @guarded_tool(risk=risk)
     async def odd() -> None:
         raise asyncio.CancelledError
@@ -248,7 +241,7 @@ async def test_a_call_that_cancels_itself_is_unknown(journal: Journal, risk: Ris
     assert states(journal) == ([] if risk is Risk.READ_ONLY else [CallState.UNKNOWN])
 
 
-async def test_a_read_only_call_is_interrupted_at_once(journal: Journal) -> None:
+async def test_a_read_only_call_is_interrupted_at_once(journal: CommitJournal) -> None:
     begun = asyncio.Event()
 
     @guarded_tool(risk=Risk.READ_ONLY)
@@ -269,7 +262,9 @@ async def test_a_read_only_call_is_interrupted_at_once(journal: Journal) -> None
     assert states(journal) == []
 
 
-async def test_calls_at_the_same_time_end_when_one_is_unknown_and_none_is_started(journal: Journal) -> None:
+async def test_calls_at_the_same_time_end_when_one_is_unknown_and_none_is_started(
+    journal: CommitJournal,
+) -> None:
     ran = []
 
     @guarded_tool(timeout=0.05)
@@ -301,7 +296,7 @@ async def test_calls_at_the_same_time_end_when_one_is_unknown_and_none_is_starte
     assert states(journal) == [CallState.UNKNOWN, CallState.DONE]
 
 
-async def test_an_unknown_call_within_a_call_makes_both_unknown(journal: Journal) -> None:
+async def test_an_unknown_call_within_a_call_makes_both_unknown(journal: CommitJournal) -> None:
     @guarded_tool(timeout=0.05)
     async def inner() -> None:
         await asyncio.sleep(30)
@@ -327,7 +322,7 @@ async def test_an_unknown_call_within_a_call_makes_both_unknown(journal: Journal
     assert states(journal) == [CallState.UNKNOWN, CallState.UNKNOWN, CallState.DONE, CallState.UNKNOWN]
 
 
-async def test_a_late_call_of_a_thread_left_behind_is_refused(journal: Journal) -> None:
+async def test_a_late_call_of_a_thread_left_behind_is_refused(journal: CommitJournal) -> None:
     gate, errors, ran = threading.Event(), [], []
 
     @guarded_tool
@@ -369,7 +364,7 @@ async def test_the_event_loop_is_free_while_the_disk_is_awaited(tmp_path: Path) 
                 time.sleep(0.001)
             seen.append(turns - begun)
 
-    class SlowDisk(Journal):
+    class SlowDisk(SQLiteJournal):
         def _open(self) -> Any:
             connection = super()._open()
             connection.set_trace_callback(wait)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from helpers.loop import call
 
 from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.commit.plan import commit
 from artis_sdk.errors import AgentError, CommitRefused, LimitReached, UnknownOutcome
 from artis_sdk.loop.budget import Budget
@@ -67,14 +65,7 @@ def till() -> Till:
     return Till()
 
 
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = Journal(tmp_path / "journal.db")
-    yield journal
-    await journal.aclose()
-
-
-async def test_a_model_carries_the_plan_out_once(journal: Journal, till: Till) -> None:
+async def test_a_model_carries_the_plan_out_once(journal: CommitJournal, till: Till) -> None:
     script = ScriptedBackend(
         [
             Completion(tool_calls=(call("look"),), finish_reason="tool_calls", usage=Usage(requests=1)),
@@ -127,7 +118,7 @@ async def test_a_model_carries_the_plan_out_once(journal: Journal, till: Till) -
     assert till.balance == 7
 
 
-async def test_a_callers_own_agent_carries_the_plan_out(journal: Journal, till: Till) -> None:
+async def test_a_callers_own_agent_carries_the_plan_out(journal: CommitJournal, till: Till) -> None:
     async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
         assert guidance == "Look first."
         before = await till.look()
@@ -142,7 +133,7 @@ async def test_a_callers_own_agent_carries_the_plan_out(journal: Journal, till: 
     assert budget.steps == 2
 
 
-async def test_an_agent_cannot_go_on_past_an_unknown_call(journal: Journal, till: Till) -> None:
+async def test_an_agent_cannot_go_on_past_an_unknown_call(journal: CommitJournal, till: Till) -> None:
     async def stubborn(task: str, *, tools: Any, guidance: str | None) -> str:
         for attempt in (till.hang, till.hang, till.look):
             try:
@@ -167,7 +158,9 @@ async def test_an_agent_cannot_go_on_past_an_unknown_call(journal: Journal, till
     assert [each.tool for each in journal.calls()] == ["hang", "hang"]
 
 
-async def test_an_agent_that_fails_leaves_what_it_did_in_the_journal(journal: Journal, till: Till) -> None:
+async def test_an_agent_that_fails_leaves_what_it_did_in_the_journal(
+    journal: CommitJournal, till: Till
+) -> None:
     async def failing(task: str, *, tools: Any, guidance: str | None) -> str:
         till.pay(3)
         raise KeyError("oops")
@@ -179,7 +172,9 @@ async def test_an_agent_that_fails_leaves_what_it_did_in_the_journal(journal: Jo
     assert [each.tool for each in journal.calls()] == ["pay"]
 
 
-async def test_a_limit_before_anything_changed_leaves_the_plan_free(journal: Journal, till: Till) -> None:
+async def test_a_limit_before_anything_changed_leaves_the_plan_free(
+    journal: CommitJournal, till: Till
+) -> None:
     async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
         await till.look()
         await till.look()
@@ -199,7 +194,7 @@ async def test_a_limit_before_anything_changed_leaves_the_plan_free(journal: Jou
     assert [each.seq for each in journal.calls()] == [0, 1, 2, 3]
 
 
-async def test_a_limit_never_ends_a_commit_half_way(journal: Journal, till: Till) -> None:
+async def test_a_limit_never_ends_a_commit_half_way(journal: CommitJournal, till: Till) -> None:
     async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
         for _ in range(5):
             till.pay(1)

@@ -13,8 +13,7 @@ from helpers.commit import REDACT, make_world, steps, until
 from pydantic import SecretStr
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.schema import CallState
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CallState, CommitJournal, SQLiteJournal
 from artis_sdk.errors import CommitRefused, JournalError, UnknownOutcome
 from artis_sdk.records import (
     Attempt,
@@ -82,13 +81,6 @@ def shop() -> Shop:
     return Shop()
 
 
-@pytest.fixture
-async def journal(tmp_path: Path) -> Any:
-    journal = Journal(tmp_path / "journal.db")
-    yield journal
-    await journal.aclose()
-
-
 def predicting(*predicted: Step) -> Plan:
     return Plan(
         task=Task(query="buy", state={"money": 7}),
@@ -97,7 +89,7 @@ def predicting(*predicted: Step) -> Plan:
     )
 
 
-async def test_a_call_is_journaled_recorded_reported_and_compared(journal: Journal, shop: Shop) -> None:
+async def test_a_call_is_journaled_recorded_reported_and_compared(journal: CommitJournal, shop: Shop) -> None:
     plan = predicting(*steps(buy={"item": "tea", "amount": 2}))
     records, events = Records(), list[Event]()
     world = RealWorld(journal, plan, redact=REDACT, record=records, emit=events.append, session="s1")
@@ -128,7 +120,7 @@ async def test_a_call_is_journaled_recorded_reported_and_compared(journal: Journ
     assert CallRecord.model_validate_json(two.model_dump_json()) == two
 
 
-async def test_the_history_of_a_record_goes_back_to_the_state(journal: Journal, shop: Shop) -> None:
+async def test_the_history_of_a_record_goes_back_to_the_state(journal: CommitJournal, shop: Shop) -> None:
     earlier = steps(stock={"item": "tea"})
     plan = Plan(task=Task(query="buy", history=earlier), strategy="direct")
     records = Records()
@@ -139,7 +131,9 @@ async def test_the_history_of_a_record_goes_back_to_the_state(journal: Journal, 
     assert len(world.history) == 1
 
 
-async def test_a_prediction_is_for_the_same_call_and_for_one_of_them(journal: Journal, shop: Shop) -> None:
+async def test_a_prediction_is_for_the_same_call_and_for_one_of_them(
+    journal: CommitJournal, shop: Shop
+) -> None:
     predicted = (
         *steps(buy={"item": "tea"}),
         *steps(buy={"item": "milk"}),
@@ -170,7 +164,7 @@ async def test_an_idempotency_key_is_the_calls_own_and_the_same_on_a_retry(
     numbers = itertools.count()
 
     async def keys(plan: str, *items: str) -> list[str | None]:
-        journal = Journal(tmp_path / f"{next(numbers)}.db")
+        journal = SQLiteJournal(tmp_path / f"{next(numbers)}.db")
         world = make_world(journal, plan)
         async with world.open():
             for item in items:
@@ -187,7 +181,7 @@ async def test_an_idempotency_key_is_the_calls_own_and_the_same_on_a_retry(
     assert {line.split()[-1] for line in shop.ran if line.startswith("order")} >= set(map(str, first))
 
 
-async def test_a_key_of_the_callers_own_is_kept(journal: Journal, shop: Shop) -> None:
+async def test_a_key_of_the_callers_own_is_kept(journal: CommitJournal, shop: Shop) -> None:
     world = make_world(journal)
     async with world.open():
         await world.handle(shop.tools["order"].bind("tea", key="mine"))
@@ -201,7 +195,7 @@ async def test_secrets_do_not_reach_the_file(tmp_path: Path, shop: Shop) -> None
     path = tmp_path / "journal.db"
     keys = []
     for pin in ("4711-0815", "8888-9999"):
-        journal = Journal(path.with_suffix(f".{pin[:2]}"))
+        journal = SQLiteJournal(path.with_suffix(f".{pin[:2]}"))
         world = make_world(journal)
         async with world.open():
             reply = await world.handle(shop.call("order", item="tea", pin=pin))
@@ -215,7 +209,7 @@ async def test_secrets_do_not_reach_the_file(tmp_path: Path, shop: Shop) -> None
 
 
 async def test_no_call_is_made_whose_intent_cannot_be_written(tmp_path: Path, shop: Shop) -> None:
-    journal = Journal(tmp_path / "journal.db")
+    journal = SQLiteJournal(tmp_path / "journal.db")
     world = make_world(journal)
 
     async def session() -> None:
@@ -233,7 +227,7 @@ async def test_no_call_is_made_whose_intent_cannot_be_written(tmp_path: Path, sh
 
 
 async def test_an_outcome_that_cannot_be_written_ends_the_commit_and_says_so(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.db")
+    journal = SQLiteJournal(tmp_path / "journal.db")
     ran = []
 
     @guarded_tool
@@ -261,7 +255,7 @@ async def test_an_outcome_that_cannot_be_written_ends_the_commit_and_says_so(tmp
     await journal.aclose()
 
 
-async def test_calls_within_calls_are_journaled_and_set_apart(journal: Journal) -> None:
+async def test_calls_within_calls_are_journaled_and_set_apart(journal: CommitJournal) -> None:
     @guarded_tool
     def debit(account: str) -> str:
         return f"debited {account}"
@@ -300,7 +294,7 @@ async def test_calls_within_calls_are_journaled_and_set_apart(journal: Journal) 
     assert sum(call.predicted is not None for call in world.calls) == 1
 
 
-async def test_nothing_is_called_before_the_commit_or_after_it(journal: Journal, shop: Shop) -> None:
+async def test_nothing_is_called_before_the_commit_or_after_it(journal: CommitJournal, shop: Shop) -> None:
     world = make_world(journal)
     call = shop.call("buy", item="tea")
     with pytest.raises(CommitRefused):
@@ -315,7 +309,7 @@ async def test_nothing_is_called_before_the_commit_or_after_it(journal: Journal,
     assert journal.calls() == []
 
 
-async def test_leaving_waits_for_calls_that_nobody_awaits(journal: Journal) -> None:
+async def test_leaving_waits_for_calls_that_nobody_awaits(journal: CommitJournal) -> None:
     gate = asyncio.Event()
 
     @guarded_tool
@@ -332,7 +326,7 @@ async def test_leaving_waits_for_calls_that_nobody_awaits(journal: Journal) -> N
     assert (await left).value == "done"
 
 
-async def test_an_error_after_real_calls_says_that_they_were_made(journal: Journal, shop: Shop) -> None:
+async def test_an_error_after_real_calls_says_that_they_were_made(journal: CommitJournal, shop: Shop) -> None:
     world = make_world(journal)
 
     async def session() -> None:

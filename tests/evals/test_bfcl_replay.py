@@ -11,7 +11,7 @@ import pytest
 
 from artis_sdk import SandboxSimulator, Sequential, Session, Toolset
 from artis_sdk.backends import ScriptedBackend
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.evals.bench.bfcl import BFCLTask, OfficialChecker, guard, load_tasks, parse_ground_truth
 from artis_sdk.records import Provenance, Request, ToolCall
 
@@ -31,13 +31,13 @@ class Playing:
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
-    journal = Journal(tmp_path_factory.mktemp("bfcl") / "journal.db")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLiteJournal]:
+    journal = SQLiteJournal(tmp_path_factory.mktemp("bfcl") / "journal.db")
     yield journal
     journal.close()
 
 
-async def play(task: BFCLTask, journal: Journal) -> str | None:
+async def play(task: BFCLTask, journal: SQLiteJournal) -> str | None:
     """Play one task through a session; None when it passes the official checks, else why not."""
     instances = task.instances()
     tools = guard(instances)
@@ -71,13 +71,15 @@ def _deterministic(task: BFCLTask) -> bool:
     return "TravelAPI" not in task.classes
 
 
-async def test_ground_truth_passes_the_official_checks_200_of_200(journal: Journal, tmp_path: Path) -> None:
+async def test_ground_truth_passes_the_official_checks_200_of_200(
+    journal: SQLiteJournal, tmp_path: Path
+) -> None:
     problems = [await play(task, journal) for task in load_tasks("base")]
     assert len(problems) == 200
     assert [problem for problem in problems if problem] == []
 
 
-async def test_a_dropped_call_is_noticed(journal: Journal) -> None:
+async def test_a_dropped_call_is_noticed(journal: SQLiteJournal) -> None:
     task = load_tasks("base", limit=1)[0]
     dropped = BFCLTask(
         id=task.id,

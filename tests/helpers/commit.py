@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.rows import Intent
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CommitJournal, Intent
 from artis_sdk.commit.recover import NotExecuted
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.loop.actor import Trajectory
@@ -122,7 +121,7 @@ def intent(seq: int = 0, *, plan: str = "p", risk: Risk = Risk.IRREVERSIBLE) -> 
     return Intent(plan, seq, "pay", {"to": "ann"}, risk, "key-1", 12.5)
 
 
-def make_world(journal: Journal, plan: str = "p", **more: Any) -> RealWorld:
+def make_world(journal: CommitJournal, plan: str = "p", **more: Any) -> RealWorld:
     """The real world of a plan without predictions."""
     return RealWorld(journal, Plan(id=plan, task=Task(query="q"), strategy="direct"), redact=REDACT, **more)
 

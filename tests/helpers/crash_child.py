@@ -31,9 +31,7 @@ from typing import Any
 from helpers.commit import BANK, REDACT, SCRIPT, TOOLS, Script, Tick, silent
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.rows import Intent
-from artis_sdk.commit.journal.schema import CallState, JournaledCall
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CallState, Intent, JournaledCall, SQLiteJournal
 from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import Recovered, recover
 from artis_sdk.errors import CommitRefused
@@ -41,7 +39,7 @@ from artis_sdk.loop.budget import Budget
 from artis_sdk.records import Outcome, Plan, Risk, Task, ToolCall, new_id
 
 
-class TickingJournal(Journal):
+class TickingJournal(SQLiteJournal):
     """A journal that tells of each step that it takes, down to the statement."""
 
     def __init__(self, path: Path, tick: Tick) -> None:
@@ -97,7 +95,7 @@ async def run_commit(
 async def restart(folder: Path, trial: str, states: Counter[str]) -> None:
     """What an application does after a crash: recover, try the plan again, do what is left."""
     BANK.path, BANK.tick = folder / "truth", silent
-    journal = Journal(folder / "journal.db")
+    journal = SQLiteJournal(folder / "journal.db")
     try:
         check(own(journal, trial), trial)
         mine = [call for call in await recover(journal, TOOLS, redact=REDACT) if is_own(call, trial)]
@@ -115,7 +113,7 @@ async def restart(folder: Path, trial: str, states: Counter[str]) -> None:
         await journal.aclose()
 
 
-async def retry(journal: Journal, trial: str, calls: Iterable[JournaledCall]) -> str:
+async def retry(journal: SQLiteJournal, trial: str, calls: Iterable[JournaledCall]) -> str:
     """Commit the very plan again: refused, unless its commit never reached the world."""
     plan = plan_for(trial)
     reached = [call for call in calls if call.plan == plan.id and reaches(call)]
@@ -129,7 +127,7 @@ async def retry(journal: Journal, trial: str, calls: Iterable[JournaledCall]) ->
     return "retried"
 
 
-async def finish_by_hand(journal: Journal, trial: str) -> None:
+async def finish_by_hand(journal: SQLiteJournal, trial: str) -> None:
     """Make the calls that are known not to have been made, as a plan of their own."""
     settled = {call.arguments.get("order") for call in own(journal, trial) if reaches(call)}
     left = [call for call in calls_for(trial) if call.arguments.get("order") not in settled]
@@ -141,7 +139,7 @@ def reaches(call: JournaledCall) -> bool:
     return call.risk is not Risk.READ_ONLY and call.state is not CallState.NOT_EXECUTED
 
 
-def own(journal: Journal, trial: str) -> list[JournaledCall]:
+def own(journal: SQLiteJournal, trial: str) -> list[JournaledCall]:
     return [call for call in journal.calls() if is_own(call, trial)]
 
 
@@ -299,7 +297,7 @@ def start(folder: Path, trial: str, *, at_once: bool) -> int:
 
 def check_undisturbed(folder: Path, trial: str) -> None:
     """A commit that nobody killed was carried out in full, though others recovered beside it."""
-    calls = own(Journal(folder / "journal.db"), trial)
+    calls = own(SQLiteJournal(folder / "journal.db"), trial)
     assert {call.state for call in calls} == {CallState.DONE}, calls
     BANK.path = folder / "truth"
     check(calls, trial, complete=True)

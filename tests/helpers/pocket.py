@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from artis_sdk.pocket.tasks import PocketTask, TaskTurn, Way
+from artis_sdk.pocket.task import PocketTask, TaskTurn, Way
 from artis_sdk.prompts import encode_spaced
 from artis_sdk.records import Capabilities, Completion, Message, Request, ToolCall, Usage
 from artis_sdk.trainers.pocket.lessons import DONE, avoid, use, verdict

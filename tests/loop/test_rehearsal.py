@@ -26,8 +26,8 @@ from helpers.loop import (
 from artis_sdk.errors import BackendError, ContextOverflow, LimitReached, SimulationError
 from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.limits import Limits
-from artis_sdk.loop.rehearsal import Rehearsal, shown_at_commit
-from artis_sdk.loop.strategies import Hybrid, Parallel, Sequential
+from artis_sdk.loop.rehearsal import shown_at_commit
+from artis_sdk.loop.strategies import AttemptRunner, Hybrid, Parallel, Sequential
 from artis_sdk.records import (
     Attempt,
     Evaluation,
@@ -229,7 +229,7 @@ async def test_a_strategy_that_asks_for_more_after_a_limit_is_ended() -> None:
     class Greedy:
         name = "greedy"
 
-        async def rehearse(self, rehearsal: Rehearsal) -> None:
+        async def rehearse(self, rehearsal: AttemptRunner) -> None:
             while True:
                 await rehearsal.attempt()
 
@@ -284,7 +284,7 @@ async def test_a_limit_reached_by_the_strategy_itself_is_no_error() -> None:
     class Limited:
         name = "limited"
 
-        async def rehearse(self, rehearsal: Rehearsal) -> None:
+        async def rehearse(self, rehearsal: AttemptRunner) -> None:
             raise LimitReached("steps", 1, 1)
 
     _, actor = agent_of([])

@@ -16,7 +16,8 @@ from artis_sdk.pocket.bank import BankError
 from artis_sdk.pocket.chat import END, TEMPLATE, segments
 from artis_sdk.pocket.families import make
 from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.tasks import PlannedCall, tasks
+from artis_sdk.pocket.task import PlannedCall
+from artis_sdk.pocket.tasks import tasks
 from artis_sdk.records import CallRecord, Message, ToolCall
 from artis_sdk.simulators.answers import typed_entries, typed_outcome
 from artis_sdk.trainers.pocket.adapters import SLIPS

@@ -18,7 +18,8 @@ from artis_sdk.loop.strategies import Direct, Sequential
 from artis_sdk.pocket.families import HIDDEN
 from artis_sdk.pocket.oracle import Oracle
 from artis_sdk.pocket.play import play
-from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.pocket.task import PocketTask
+from artis_sdk.pocket.tasks import tasks
 from artis_sdk.records import Role, Usage
 from artis_sdk.simulators import SandboxSimulator
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from artis_sdk.pocket.families import FAMILIES, HIDDEN, make
 from artis_sdk.pocket.oracle import Oracle, books, fulfilled, state_of
-from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.pocket.task import PocketTask
+from artis_sdk.pocket.tasks import tasks
 from artis_sdk.pocket.words import held, phrase
 from artis_sdk.simulators.cut import cut
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from artis_sdk.pocket.bank import Account, Bank, Hold
 from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.tasks import PlannedCall, tasks
+from artis_sdk.pocket.task import PlannedCall
+from artis_sdk.pocket.tasks import tasks
 from artis_sdk.records import History, Step
 from artis_sdk.trainers.pocket.changes import changed
 from artis_sdk.trainers.pocket.lessons import Lessons

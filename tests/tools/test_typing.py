@@ -15,7 +15,7 @@ SETTINGS = """
 [mypy]
 strict = True
 follow_imports = silent
-[mypy-artis_sdk.session.*,artis_sdk.loop.*,artis_sdk.simulators.*,artis_sdk.backends.*,artis_sdk.capture.*]
+[mypy-artis_sdk.session.*,artis_sdk.loop.*,artis_sdk.simulators.*,artis_sdk.backends.*,artis_sdk.logs.*]
 follow_imports = skip
 """
 
@@ -26,6 +26,6 @@ def test_types_survive_the_guard(tmp_path: Path) -> None:
     settings = tmp_path / "mypy.ini"
     settings.write_text(SETTINGS)
     command = [sys.executable, "-m", "mypy", "--config-file", str(settings)]
-    command += ["--cache-dir", ".mypy_cache/typing_tools", "tests/typing_tools.py"]
+    command += ["--cache-dir", ".mypy_cache/typing_tools", "tests/helpers/typing_tools.py"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert result.returncode == 0, result.stdout

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from xml.sax.saxutils import escape
+
+from markupsafe import Markup
+
+from artis_sdk.view import svg
 
 SHOWN: Final = (
     ("reward", "reward"),
@@ -40,18 +43,15 @@ def plot(runs: Mapping[str, History]) -> str:
     shown = [(lines, title) for lines, title in shown if any(lines)]
     legend = _LEGEND if len(runs) > 1 else 0
     height = _HEIGHT * -(-len(shown) // _ACROSS) + legend
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH * _ACROSS}" height="{height}"'
-        ' font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>'
-    ]
+    parts = []
     if legend:
         names = zip(runs, _COLOURS, strict=False)
-        spans = [f'<tspan fill="{dark}" dx="12">{escape(name)}</tspan>' for name, (dark, _) in names]
-        parts.append(f'<text x="{_LEFT - 12}" y="16" font-weight="bold">{"".join(spans)}</text>')
+        spans = [svg.element("tspan", name, fill=dark, dx=12) for name, (dark, _) in names]
+        parts.append(svg.text(_LEFT - 12, 16, *spans, font_weight="bold"))
     for place, (lines, title) in enumerate(shown):
         left, top = place % _ACROSS * _WIDTH, place // _ACROSS * _HEIGHT + legend
-        parts.append(f'<g transform="translate({left},{top})">{_one(lines, title)}</g>')
-    return "\n".join([*parts, "</svg>", ""])
+        parts.append(svg.element("g", *_one(lines, title), transform=f"translate({left},{top})"))
+    return svg.document(_WIDTH * _ACROSS, height, *parts, font_size=11)
 
 
 def series(history: History, name: str) -> list[tuple[int, float]]:
@@ -59,38 +59,37 @@ def series(history: History, name: str) -> list[tuple[int, float]]:
     return sorted({int(e["step"]): float(e[name]) for e in history if name in e and "step" in e}.items())
 
 
-def _one(lines: Sequence[Points], title: str) -> str:
+def _one(lines: Sequence[Points], title: str) -> list[Markup]:
     values = [y for points in lines for _, y in points]
     low, high = min(0.0, *values), max(values)
     high = high if high > low else low + 1.0
     last = max(1, *(x for points in lines for x, _ in points))
 
-    def at(x: float, y: float) -> str:
+    def at(x: float, y: float) -> svg.Point:
         across, up = (_WIDTH - _LEFT - _RIGHT) / last, (_HEIGHT - _TOP - _BOTTOM) / (high - low)
-        return f"{_LEFT + x * across:.1f},{_HEIGHT - _BOTTOM - (y - low) * up:.1f}"
+        return _LEFT + x * across, _HEIGHT - _BOTTOM - (y - low) * up
 
-    def curve(points: Points, colour: str, width: float = 1.0) -> str:
-        path = " ".join(at(x, y) for x, y in points)
-        return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+    def curve(points: Points, colour: str, width: float = 1.0) -> Markup:
+        return svg.polyline([at(x, y) for x, y in points], stroke=colour, stroke_width=width)
 
+    axes = f"M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}"
     parts = [
-        f'<text x="{_LEFT}" y="20" font-size="12">{escape(title)}</text>',
-        f'<text x="{_LEFT - 6}" y="{_TOP + 4}" text-anchor="end">{high:.3g}</text>',
-        f'<text x="{_LEFT - 6}" y="{_HEIGHT - _BOTTOM}" text-anchor="end">{low:.3g}</text>',
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">step {last}</text>',
-        f'<path d="M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}" fill="none" stroke="#888"/>',
+        svg.text(_LEFT, 20, title, font_size=12),
+        svg.text(_LEFT - 6, _TOP + 4, f"{high:.3g}", text_anchor="end"),
+        svg.text(_LEFT - 6, _HEIGHT - _BOTTOM, f"{low:.3g}", text_anchor="end"),
+        svg.text(_WIDTH - _RIGHT, _HEIGHT - 8, f"step {last}", text_anchor="end"),
+        svg.element("path", d=axes, fill="none", stroke="#888"),
     ]
-    smooth: list[str] = []
+    smooth: list[Markup] = []
     for points, (dark, light) in zip(lines, _COLOURS, strict=False):
         if len(points) > _SMOOTH:
             parts += [curve(points, light)] if len(lines) == 1 else []
             means = [(points[n][0], _mean(points, n)) for n in range(len(points))]
             smooth.append(curve(means, dark, 1.6))
         elif points:
-            dots = [at(x, y).split(",") for x, y in points]
-            smooth += [f'<circle cx="{x}" cy="{y}" r="2.5" fill="{dark}"/>' for x, y in dots]
+            smooth += [svg.circle(*at(x, y), 2.5, fill=dark) for x, y in points]
             smooth.append(curve(points, dark))
-    return "".join([*parts, *smooth])
+    return [*parts, *smooth]
 
 
 def _mean(points: Points, to: int) -> float:

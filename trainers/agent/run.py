@@ -24,6 +24,7 @@ from artis_sdk.trainers.agent.run_folder import (
     write_metrics,
 )
 from artis_sdk.trainers.agent.settings import AgentSettings
+from artis_sdk.trainers.agent.step_measures import StepMeasures
 from artis_sdk.trainers.agent.worlds import RealWorlds, SandboxWorlds, SimulatorWorlds, WorldName, Worlds
 from artis_sdk.trainers.card import base_of
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
@@ -38,14 +39,6 @@ class TrainedAgent(NamedTuple):
     card: dict[str, Any]
     history: list[dict[str, Any]]
     """Measures by step, as transformers logs them."""
-
-
-class StepMeasures(NamedTuple):
-    """Where a run is."""
-
-    step: int
-    steps: int
-    measures: dict[str, float]
 
 
 class AgentTrainer:

@@ -19,6 +19,7 @@ from artis_sdk.trainers.agent.plot import plot
 from artis_sdk.trainers.agent.rewards import Rewards
 from artis_sdk.trainers.agent.rollout import Rollout
 from artis_sdk.trainers.card import sha256, versions
+from artis_sdk.view.markdown import table
 
 RUN: Final = "run.json"
 FORM: Final = "artis_agent.json"
@@ -187,14 +188,13 @@ def markdown(card: Mapping[str, Any]) -> str:
         "",
         f"## Held-out tasks ({held_out['tasks']}), greedily, in the world `{held_out['world']}`",
         "",
-        "| | before | after |",
-        "|---|---|---|",
     ]
     before, after = held_out["before"], held_out["after"]
-    lines += [
-        f"| {name.replace('_', ' ')} | {before.get(name, float('nan')):.4g} | {value:.4g} |"
+    measures = [
+        (name.replace("_", " "), f"{before.get(name, float('nan')):.4g}", f"{value:.4g}")
         for name, value in after.items()
     ]
+    lines.append(table(("", "before", "after"), measures))
     if held_out["gap"] is not None:
         lines += [
             "",

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from artis_sdk.trainers.agent.run import StepMeasures
+from artis_sdk.trainers.agent.step_measures import StepMeasures
 
 _SHOWN = ("reward", "tool_calls", "response_length", "execution_success", "answered", "held_out_success")
 

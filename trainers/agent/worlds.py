@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs.redact import Redactor
@@ -112,7 +112,7 @@ class RealWorlds:
                 "cannot be undone: train in the sandbox or against a simulator, declare a tool reversible "
                 "or read_only if it is, or insist with --irreversible"
             )
-        self._journal = Journal.shared(journal)
+        self._journal = SQLiteJournal.shared(journal)
         self._redact = Redactor()
 
     @asynccontextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Final
-from xml.sax.saxutils import escape
 
+from markupsafe import Markup
 from rich.table import Table
 
 from artis_sdk.trainers.dataset.rebalance import Distribution
+from artis_sdk.view import svg
+from artis_sdk.view.text import shortened
 
 _SHOWN: Final = 40  # rows of the table, bars of the plot
 _WIDTH, _ROW, _LEFT, _RIGHT = 860, 30, 240, 90  # pixels
@@ -57,36 +59,26 @@ def plot(distribution: Distribution) -> str:
         bars.append(
             (f"{len(rest)} more types", sum(map(before.__getitem__, rest)), sum(map(after.__getitem__, rest)))
         )
-    height = 70 + _ROW * len(bars)
-    longest = max(max(was, now) for _, was, now in bars)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
-        ' font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>',
-        '<text x="16" y="24" font-size="15">Outcome types: share of the log and of the draws</text>',
-        _legend(),
+    scale = (_WIDTH - _LEFT - _RIGHT) / max(max(was, now) for _, was, now in bars)
+    drawn = [bar for place, one in enumerate(bars) for bar in _bars(60 + _ROW * place, *one, scale)]
+    title = svg.text(16, 24, "Outcome types: share of the log and of the draws", font_size=15)
+    return svg.document(_WIDTH, 70 + _ROW * len(bars), title, *_legend(), *drawn)
+
+
+def _legend() -> list[Markup]:
+    return [
+        svg.rect(_LEFT, 36, 10, 10, fill=_BEFORE),
+        svg.text(_LEFT + 16, 45, "in the log"),
+        svg.rect(_LEFT + 110, 36, 10, 10, fill=_AFTER),
+        svg.text(_LEFT + 126, 45, "drawn in training"),
     ]
-    scale = (_WIDTH - _LEFT - _RIGHT) / longest
-    for place, (name, was, now) in enumerate(bars):
-        parts.append(_bar(60 + _ROW * place, name, was, now, scale))
-    return "\n".join([*parts, "</svg>", ""])
 
 
-def _legend() -> str:
-    return (
-        f'<rect x="{_LEFT}" y="36" width="10" height="10" fill="{_BEFORE}"/>'
-        f'<text x="{_LEFT + 16}" y="45">in the log</text>'
-        f'<rect x="{_LEFT + 110}" y="36" width="10" height="10" fill="{_AFTER}"/>'
-        f'<text x="{_LEFT + 126}" y="45">drawn in training</text>'
-    )
-
-
-def _bar(top: int, name: str, was: float, now: float, scale: float) -> str:
-    label = name if len(name) <= 34 else name[:33] + "…"
-    parts = [f'<text x="{_LEFT - 8}" y="{top + 15}" text-anchor="end">{escape(label)}</text>']
+def _bars(top: int, name: str, was: float, now: float, scale: float) -> list[Markup]:
+    """An outcome type's name and its two bars."""
+    parts = [svg.text(_LEFT - 8, top + 15, shortened(name, 34), text_anchor="end")]
     for y, share, colour in ((top, was, _BEFORE), (top + 11, now, _AFTER)):
         width = max(share * scale, 1.0)
-        parts.append(
-            f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="10" fill="{colour}"/>'
-            f'<text x="{_LEFT + width + 6:.1f}" y="{y + 9}" font-size="10">{share:.1%}</text>'
-        )
-    return "".join(parts)
+        parts.append(svg.rect(_LEFT, y, width, 10, fill=colour))
+        parts.append(svg.text(_LEFT + width + 6, y + 9, f"{share:.1%}", font_size=10))
+    return parts

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.oracle import Oracle
-from artis_sdk.pocket.tasks import PlannedCall
+from artis_sdk.pocket.task import PlannedCall
 from artis_sdk.records import History, Step
 from artis_sdk.trainers.pocket.scenes import Scene
 

@@ -10,7 +10,7 @@ from artis_sdk.loop.views import task_history, trajectory
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.chat import AT_ONCE, FORM, Segment, pocket_prompts, segments
 from artis_sdk.pocket.oracle import Oracle, Played, state_of
-from artis_sdk.pocket.tasks import PlannedCall, PocketTask, TaskTurn, Way
+from artis_sdk.pocket.task import PlannedCall, PocketTask, TaskTurn, Way
 from artis_sdk.prompts import Data, call_view, encode, encode_lines, encode_spaced
 from artis_sdk.records import Attempt, History, Message, Risk, Step, Task
 from artis_sdk.simulators.answers import typed_answer

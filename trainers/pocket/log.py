@@ -16,7 +16,8 @@ from typing import Any
 
 from artis_sdk.logs import CallLog
 from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.pocket.task import PocketTask
+from artis_sdk.pocket.tasks import tasks
 from artis_sdk.pocket.words import Part
 from artis_sdk.records import CallRecord, History, Step
 from artis_sdk.trainers.pocket.changes import changed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.oracle import Played
-from artis_sdk.pocket.tasks import PocketTask, TaskTurn, Way
+from artis_sdk.pocket.task import PocketTask, TaskTurn, Way
 from artis_sdk.records import Message
 
 

@@ -1,38 +1,16 @@
-"""A real call as the journal's file has it."""
+"""Calls as rows of the journal's file."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Container
 from typing import Any
 
-from pydantic import JsonValue
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from artis_sdk.commit.journal.schema import CallState, journal_id
+from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
 from artis_sdk.errors import JournalError
-from artis_sdk.records import Risk
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A real call about to be made. Arguments are already redacted: the file gets them as they are."""
-
-    plan: str
-    seq: int
-    """Position among the real calls of the plan's commit, from 0."""
-    tool: str
-    arguments: dict[str, JsonValue]
-    risk: Risk
-    idempotency_key: str | None
-    begun: float
-    """Seconds since the epoch."""
-
-    @property
-    def id(self) -> str:
-        """The call's name in the journal."""
-        return journal_id(self.plan, self.seq)
-
+from artis_sdk.records import Outcome
 
 Row = tuple[str | int | float | None, ...]
 """A call for `INSERT_CALL`, all but the owner."""
@@ -42,7 +20,7 @@ def row_of(intent: Intent, outcome: str | None) -> Row:
     """An intent, or a call with its outcome's JSON.
 
     Raises:
-        JournalError: the arguments are none that can be written.
+        JournalError: JSON cannot hold the arguments.
     """
     return (
         intent.seq,
@@ -64,3 +42,28 @@ def json_text(value: Any) -> str:
         return to_json(value).decode()
     except PydanticSerializationError as error:
         raise JournalError(f"the journal cannot write this value: {error}") from error
+
+
+def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
+    """A row of `SELECT_CALLS`.
+
+    Args:
+        row: as selected.
+        alive: the owners that are alive.
+    """
+    return JournaledCall(
+        plan=row[0],
+        seq=row[1],
+        tool=row[2],
+        arguments=from_json(row[3]),
+        risk=row[4],
+        idempotency_key=row[5],
+        state=row[6],
+        outcome=None if row[7] is None else Outcome.model_validate_json(row[7]),
+        begun=row[8],
+        ended=row[9],
+        host=row[10],
+        process=row[11],
+        parent=row[12],
+        running=row[6] == CallState.INTENT and row[13] in alive,
+    )

@@ -1,77 +1,12 @@
-"""The journal's file: its tables, the laws that the database itself holds, and its rows."""
+"""The journal's file: its tables, the laws that the database itself holds, and its statements."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, JsonValue
-from pydantic_core import from_json
 
 from artis_sdk.errors import JournalError
-from artis_sdk.records import Outcome, Risk
-from artis_sdk.records.calls import FROZEN
 from artis_sdk.sqlite import turn_on_wal
-
-
-class CallState(StrEnum):
-    """Where a real call stands. Only these steps exist, and a trigger holds them:
-
-    `intent` to `done`, `unknown` or `not_executed`; `unknown` to `reconciled` or `not_executed`.
-    """
-
-    INTENT = "intent"  # written before the tool runs: under way while its owner lives
-    DONE = "done"  # the outcome was observed, a success or a failure
-    UNKNOWN = "unknown"  # begun, and nobody saw how it ended
-    RECONCILED = "reconciled"  # was unknown; the tool's reconcile hook told the outcome
-    NOT_EXECUTED = "not_executed"  # the tool did not run, or its hook told that it had no effect
-
-
-class JournaledCall(BaseModel):
-    """One call as it stands in the journal."""
-
-    model_config = FROZEN
-
-    plan: str
-    seq: int
-    """Position among the real calls of the plan's commit, from 0."""
-    tool: str
-    arguments: dict[str, JsonValue]
-    """Redacted."""
-    risk: Risk
-    idempotency_key: str | None
-    state: CallState
-    outcome: Outcome | None
-    """Redacted."""
-    begun: float
-    """Seconds since the epoch."""
-    ended: float | None
-    host: str
-    process: int
-    parent: str | None = None
-    """Id of the plan in whose commit this one's was made: a session inside a session."""
-    running: bool = False
-    """An intent whose owner is alive: still under way, in a thread left behind perhaps; not to be touched."""
-
-    @property
-    def id(self) -> str:
-        """What `CommittedCall.journal_id` and `UnknownOutcome.journal_id` name."""
-        return journal_id(self.plan, self.seq)
-
-    @property
-    def begun_at(self) -> str:
-        """Local time, ISO 8601."""
-        return datetime.fromtimestamp(self.begun, UTC).astimezone().isoformat(timespec="seconds")
-
-
-def journal_id(plan: str, seq: int) -> str:
-    """The name of a call in the journal."""
-    return f"{plan}:{seq}"
-
 
 _APPLICATION = 0x41525449  # "ARTI", so that no other program's database is taken for a journal
 _VERSION = 2
@@ -235,9 +170,6 @@ SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? AND owner = ?
 
 MOVE_CALL = "UPDATE call SET state = ?, outcome = ?, ended = ? WHERE plan = ? AND seq = ? AND state = ?"
 
-REFUSED = "refused"
-"""The ending of a commit that a refused call ended; its plan is closed for good."""
-
 SELECT_PLAN = """
 WITH RECURSIVE part (id) AS (
     VALUES (?1) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
@@ -250,28 +182,3 @@ FROM plan WHERE plan.id = ?1
 """Owner, end, ending, how many calls have or may have changed the world, and the next sequence number.
 
 The commits of sessions within the plan's commit count as part of it."""
-
-
-def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
-    """A row of `SELECT_CALLS`.
-
-    Args:
-        row: as selected.
-        alive: the owners that are alive.
-    """
-    return JournaledCall(
-        plan=row[0],
-        seq=row[1],
-        tool=row[2],
-        arguments=from_json(row[3]),
-        risk=row[4],
-        idempotency_key=row[5],
-        state=row[6],
-        outcome=None if row[7] is None else Outcome.model_validate_json(row[7]),
-        begun=row[8],
-        ended=row[9],
-        host=row[10],
-        process=row[11],
-        parent=row[12],
-        running=row[6] == CallState.INTENT and row[13] in alive,
-    )

@@ -1,4 +1,4 @@
-"""The commit journal: intent before a real call, outcome after it, in one SQLite file."""
+"""The commit journal in one SQLite file."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ import socket
 import sqlite3
 import threading
 import time
+import warnings
 from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from artis_sdk.commit.journal.call import REFUSED, CallState, Intent, JournaledCall
 from artis_sdk.commit.journal.lease import ProcessLease, is_alive, sweep
-from artis_sdk.commit.journal.rows import Intent, Row, json_text, row_of
+from artis_sdk.commit.journal.rows import Row, call_from_row, json_text, row_of
 from artis_sdk.commit.journal.schema import (
     INSERT_CALL,
     MOVE_CALL,
-    REFUSED,
     SELECT_CALLS,
     SELECT_PLAN,
-    CallState,
-    JournaledCall,
-    call_from_row,
     open_database,
 )
 from artis_sdk.commit.journal.writer import GroupWriter, WriteRequest
 from artis_sdk.errors import ArtisError, CommitRefused, JournalError
 from artis_sdk.records import Outcome, Risk
 
-_shared: dict[tuple[int, str], Journal] = {}
+_shared: dict[tuple[int, str], SQLiteJournal] = {}
 """By process and real path: a forked process has none of its parent's."""
 _guard = threading.Lock()
 
@@ -46,8 +44,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_guard)
 
 
-class Journal:
-    """A store that several processes may share.
+class SQLiteJournal:
+    """A `CommitJournal` in a file that several processes of one machine may share.
 
     What survives what: an irreversible call's intent, with everything before it, survives a power cut
     once awaited, and so does the end of a commit that made one; everything else survives the end of the
@@ -55,7 +53,7 @@ class Journal:
     its call `unknown`.
 
     One journal serves all sessions of a process best, on any event loops: what they write at one time
-    shares an fsync. `Journal.shared` gives it.
+    shares an fsync. `SQLiteJournal.shared` gives it.
 
     Args:
         path: the file; made with the first write.
@@ -63,7 +61,7 @@ class Journal:
     """
 
     @classmethod
-    def shared(cls, path: str | os.PathLike[str]) -> Journal:
+    def shared(cls, path: str | os.PathLike[str]) -> SQLiteJournal:
         """This process's journal of a file; everybody who gets it closes it once."""
         key = os.getpid(), os.path.realpath(path)
         with _guard:
@@ -90,22 +88,7 @@ class Journal:
     # --- commits ------------------------------------------------------------------------------
 
     async def begin_plan(self, plan: str, *, parent: str | None = None) -> int:
-        """Claim a plan for this journal's commit; its first irreversible call makes the claim durable.
-
-        A plan is committed once. A commit that ended, or died, before it had changed anything leaves
-        the plan free to be committed again, unless it ended with a refused call.
-
-        Args:
-            plan: its id.
-            parent: id of the plan in whose commit this one is made.
-
-        Returns:
-            The sequence number of the first call.
-
-        Raises:
-            CommitRefused: a call of the plan was made or may have been, or its commit is going on.
-            JournalError: the file cannot be written.
-        """
+        """See `CommitJournal.begin_plan`. The first irreversible call makes the claim durable."""
         begun = time.time()
         try:
             return int(await self._writer.ask(partial(self._claim, plan, parent, begun), durable=False))
@@ -116,17 +99,7 @@ class Journal:
             raise
 
     async def end_plan(self, plan: str, ending: str) -> None:
-        """The commit is over: no call of it can begin any more.
-
-        Durable on return, with every outcome, if it made an irreversible call.
-
-        Args:
-            plan: its id.
-            ending: how, in a word, for whoever reads the file.
-
-        Raises:
-            JournalError: the file cannot be written, or a read-only call had not been.
-        """
+        """See `CommitJournal.end_plan`."""
         durable = plan in self._irreversible
         self._irreversible.discard(plan)
         await self._writer.ask(partial(self._end, plan, ending, None), durable=durable)
@@ -135,15 +108,7 @@ class Journal:
     # --- calls --------------------------------------------------------------------------------
 
     async def begin(self, intent: Intent) -> str:
-        """Write an intent; the tool may run once this returns. Gives the call's journal id.
-
-        An irreversible call's intent is durable on return, a reversible one's survives the end of the
-        process. A read-only call changes nothing and is written by `finish` alone.
-
-        Raises:
-            JournalError: it was not written, or this call was begun before, or its plan is not being
-                committed by this journal.
-        """
+        """See `CommitJournal.begin`. A read-only call is written by `finish` alone."""
         self._raise_lost(intent.plan)
         if intent.risk is not Risk.READ_ONLY:
             durable = intent.risk is Risk.IRREVERSIBLE
@@ -154,16 +119,7 @@ class Journal:
         return intent.id
 
     def finish(self, intent: Intent, outcome: Outcome) -> asyncio.Future[None]:
-        """Write an observed outcome, redacted by the caller.
-
-        Returns:
-            A future that is done once the outcome survives the end of the process; for a read-only
-            call at once.
-
-        Raises:
-            JournalError: from the future, it was not written or the call is not open; at once, the
-                value is none that can be written.
-        """
+        """See `CommitJournal.finish`."""
         text = json_text(outcome)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if intent.risk is Risk.READ_ONLY:
@@ -179,26 +135,17 @@ class Journal:
         return future
 
     def close_unobserved(self, intent: Intent, state: CallState) -> None:
-        """Write that an open call ended without an observed outcome, without waiting for the file.
-
-        Should it not reach the file, the call counts as unknown once the journal is closed.
-
-        Args:
-            intent: the call.
-            state: `unknown`, or `not_executed` where the tool was not run.
-        """
+        """See `CommitJournal.close_unobserved`."""
         if intent.risk is not Risk.READ_ONLY and not self._writer.closed:
             work = partial(_step, call=intent, old=CallState.INTENT, new=state)
             self._writer.submit(WriteRequest(work, durable=False))
 
     def mark_running(self, intent: Intent) -> None:
-        """The call goes on in a thread that nobody awaits. Until `finish_late`, or until the process ends,
-        it counts as running, though this journal be closed: nobody may take it for dead meanwhile."""
+        """See `CommitJournal.mark_running`."""
         self._lingering.add(intent.id)
 
     def finish_late(self, intent: Intent, outcome: Outcome) -> None:
-        """A lingering call has ended after all. A journal that is closed cannot take the outcome, and
-        the call becomes unknown."""
+        """See `CommitJournal.finish_late`."""
         self._lingering.discard(intent.id)
         if self._writer.closed:
             self._release()
@@ -213,11 +160,7 @@ class Journal:
     def calls(
         self, *, plan: str | None = None, states: Iterable[CallState] = CallState
     ) -> list[JournaledCall]:
-        """Read calls in the order they were begun. Blocks for the read; waits for no writer.
-
-        Raises:
-            JournalError: the file cannot be read.
-        """
+        """See `CommitJournal.calls`."""
         wanted = [state.value for state in states]
         where = f"WHERE state IN ({', '.join('?' * len(wanted))}) AND (? IS NULL OR plan = ?)"
         if not self.path.exists():
@@ -234,17 +177,13 @@ class Journal:
         return [call_from_row(row, alive) for row in rows]
 
     async def abandon(self, call: JournaledCall) -> None:
-        """Turn a dead owner's intent into `unknown`; no effect on a call that has ended."""
+        """See `CommitJournal.abandon`."""
         await self._writer.ask(
             partial(_step, call=call, old=CallState.INTENT, new=CallState.UNKNOWN), durable=True
         )
 
     async def reconcile(self, call: JournaledCall, outcome: Outcome | None) -> None:
-        """Settle an unknown call; no effect on one that somebody else has settled meanwhile.
-
-        Args:
-            outcome: what the call gave, redacted; None where it had no effect.
-        """
+        """See `CommitJournal.reconcile`."""
         state = CallState.NOT_EXECUTED if outcome is None else CallState.RECONCILED
         text = None if outcome is None else json_text(outcome)
         work = partial(_step, call=call, old=CallState.UNKNOWN, new=state, outcome=text)
@@ -264,7 +203,7 @@ class Journal:
         self._release()
 
     async def aclose(self) -> None:
-        """As `close`, off the event loop."""
+        """See `CommitJournal.aclose`; as `close`, off the event loop."""
         await asyncio.to_thread(self.close)
 
     def _open(self) -> sqlite3.Connection:
@@ -350,7 +289,7 @@ class _Finished:
     durable: Literal[False] = False
     future: None = None
 
-    def __init__(self, journal: Journal, intent: Intent, outcome: str) -> None:
+    def __init__(self, journal: SQLiteJournal, intent: Intent, outcome: str) -> None:
         self._journal = journal
         self._row = row_of(intent, outcome)
 
@@ -359,3 +298,14 @@ class _Finished:
 
     def failed(self, error: ArtisError) -> None:
         self._journal._lost[str(self._row[-1])] = error
+
+
+if not TYPE_CHECKING:  # a type checker is to see that the name is gone
+
+    def __getattr__(name: str) -> Any:
+        if name != "Journal":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{__name__}.Journal is artis_sdk.commit.journal.SQLiteJournal", DeprecationWarning, stacklevel=2
+        )
+        return SQLiteJournal

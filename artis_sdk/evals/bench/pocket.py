@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
 from artis_sdk.loop.strategies import (
@@ -28,7 +28,8 @@ from artis_sdk.loop.strategies import (
 )
 from artis_sdk.pocket.oracle import Oracle
 from artis_sdk.pocket.play import SimulatorName, play, simulator
-from artis_sdk.pocket.tasks import PocketTask, tasks
+from artis_sdk.pocket.task import PocketTask
+from artis_sdk.pocket.tasks import tasks
 from artis_sdk.records import Role, Usage
 from artis_sdk.records.calls import FROZEN
 
@@ -178,7 +179,7 @@ async def measure(
     path.parent.mkdir(parents=True, exist_ok=True)
     room = asyncio.Semaphore(concurrency)
     with tempfile.TemporaryDirectory() as folder, path.open("a", encoding="utf-8") as file:
-        async with aclosing(Journal.shared(Path(folder) / "journal.db")) as journal:
+        async with aclosing(SQLiteJournal.shared(Path(folder) / "journal.db")) as journal:
 
             async def one(cell: BenchCell, task: PocketTask, hidden: bool) -> None:
                 async with room:
@@ -195,7 +196,7 @@ async def measure(
 
 
 async def _row(
-    backend: Backend, cell: BenchCell, task: PocketTask, hidden: bool, journal: Journal, seed: int
+    backend: Backend, cell: BenchCell, task: PocketTask, hidden: bool, journal: CommitJournal, seed: int
 ) -> TaskRow:
     began = time.monotonic()
     common: dict[str, Any] = {"cell": cell, "task": task.id, "family": task.family, "hidden": hidden}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
 from math import ceil
 from typing import Final, NamedTuple
+
+from markupsafe import Markup
 
 from artis_sdk.evals.bench.pocket import BenchCell, TaskRow
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.records import Role, Usage
+from artis_sdk.view import markdown, svg
 
+_START: Final = ("method", "simulator", "N")
 _ROLES: Final = (Role.ACTION, Role.SIMULATION, Role.EVALUATION, Role.SUMMARY)
 _COLOURS: Final = ("#0b6e99", "#c4552d", "#3f8f3f", "#8a4fbf", "#b8860b", "#555555", "#d4508c", "#2aa198")
 _BOTTOM: Final = 320
@@ -71,47 +74,44 @@ def _line(cell: BenchCell, rows: list[TaskRow]) -> Line:
 
 def table(found: Sequence[Line]) -> str:
     """Accuracy and cost, as Markdown."""
-    head = "| method | simulator | N | tasks | accuracy | hidden obstacle | none | tokens a task |"
-    parts = [head, "|---|---|---|---|---|---|---|---|"]
-    parts += [
-        f"| {_start(line.cell)} | {line.rows} | {line.accuracy} | {line.hidden} | {line.plain} "
-        f"| {line.tokens:,.0f} |"
+    head = (*_START, "tasks", "accuracy", "hidden obstacle", "none", "tokens a task")
+    rows = [
+        (*_start(line.cell), line.rows, line.accuracy, line.hidden, line.plain, f"{line.tokens:,.0f}")
         for line in found
     ]
-    return "\n".join(parts) + "\n"
+    return markdown.table(head, rows) + "\n"
 
 
 def families(found: Sequence[Line]) -> str:
     """Fulfilled tasks by family (the paper's table 1 by category), as Markdown."""
     names = sorted({name for line in found for name in line.families})
-    head = "| method | simulator | N | " + " | ".join(f"`{name}`" for name in names) + " |"
-    parts = [head, "|---|---|---|" + "---|" * len(names)]
+    rows = []
     for line in found:
-        shown = [f"{right} of {rows}" for right, rows in (line.families.get(name, (0, 0)) for name in names)]
-        parts.append(f"| {_start(line.cell)} | {' | '.join(shown)} |")
-    return "\n".join(parts) + "\n"
+        shown = [f"{right} of {all_}" for right, all_ in (line.families.get(name, (0, 0)) for name in names)]
+        rows.append((*_start(line.cell), *shown))
+    return markdown.table((*_START, *(f"`{name}`" for name in names)), rows) + "\n"
 
 
 def costs(found: Sequence[Line]) -> str:
     """Model calls, tokens written and tokens read by role (the paper's table 4), a task each, as Markdown."""
-    names = " | ".join(role.value for role in _ROLES)
-    parts = [f"| method | simulator | N | all | {names} |", "|---|---|---|---|" + "---|" * len(_ROLES)]
+    rows = []
     for line in found:
         shown = [sum(line.usage.values(), Usage()), *(line.usage.get(role, Usage()) for role in _ROLES)]
-        told = " | ".join(
+        told = [
             f"{used.requests / line.rows:.1f}: {used.completion_tokens / line.rows:,.0f} + "
             f"{used.prompt_tokens / line.rows:,.0f}"
             if used.requests
             else "–"
             for used in shown
-        )
-        parts.append(f"| {_start(line.cell)} | {told} |")
-    return "\n".join(parts) + "\n"
+        ]
+        rows.append((*_start(line.cell), *told))
+    return markdown.table((*_START, "all", *(role.value for role in _ROLES)), rows) + "\n"
 
 
-def _start(cell: BenchCell) -> str:
+def _start(cell: BenchCell) -> tuple[str, str, int]:
+    """The cells below `_START`."""
     method = cell.method + (f" without {cell.without}" if cell.without else "")
-    return f"{method} | {cell.simulator or '–'} | {cell.n}"
+    return method, cell.simulator or "–", cell.n
 
 
 def plot(found: Sequence[Line]) -> str:
@@ -125,30 +125,27 @@ def plot(found: Sequence[Line]) -> str:
         members.sort(key=lambda line: line.cell.n)
     ticks = sorted({line.cell.n for line in found})
     height = max(_BOTTOM + 50, 40 + 18 * len(curves))
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1040 {height}" font-family="sans-serif" '
-        f'font-size="11"><rect width="1040" height="{height}" fill="white"/>'
-    ]
     accuracy = _Panel(50, "fulfilled, %", ticks, 100.0)
     most = max((_written(line) for line in found), default=0.0) / 1000
     tokens = _Panel(390, "completion tokens a task, thousands", ticks, max(ceil(2 * most) / 2, 0.5))
-    parts += [accuracy.frame(), tokens.frame()]
+    parts = [*accuracy.frame(), *tokens.frame()]
     for place, (name, members) in enumerate(curves.items()):
-        style = f'stroke="{_COLOURS[place % len(_COLOURS)]}"'
+        style = {"stroke": _COLOURS[place % len(_COLOURS)]}
         if place >= len(_COLOURS):
-            style += ' stroke-dasharray="5 3"'
-        parts.append(
-            accuracy.curve(style, [(line.cell.n, 100 * (line.accuracy.value or 0.0)) for line in members])
-        )
-        parts.append(tokens.curve(style, [(line.cell.n, _written(line) / 1000) for line in members]))
+            style["stroke_dasharray"] = "5 3"
+        shares = [accuracy.at(line.cell.n, 100 * (line.accuracy.value or 0.0)) for line in members]
+        parts.append(svg.polyline(shares, **style, stroke_width=2))
+        written = [tokens.at(line.cell.n, _written(line) / 1000) for line in members]
+        parts.append(svg.polyline(written, **style, stroke_width=2))
         for line in members:
             low, high = 100 * (line.accuracy.low or 0.0), 100 * (line.accuracy.high or 0.0)
-            told = f"{name}, N = {line.cell.n}: {line.accuracy}"
-            parts.append(accuracy.whisker(style, line.cell.n, low, high, told))
+            told = svg.tooltip(f"{name}, N = {line.cell.n}: {line.accuracy}")
+            (x, bottom), (_, top) = accuracy.at(line.cell.n, low), accuracy.at(line.cell.n, high)
+            parts.append(svg.line(x, bottom, x, top, told, **style, opacity="0.5"))
         y = 24 + 18 * place
-        parts.append(f'<line x1="716" y1="{y}" x2="740" y2="{y}" {style} stroke-width="2"/>')
-        parts.append(f'<text x="746" y="{y + 4}">{escape(name)}</text>')
-    return "".join([*parts, "</svg>\n"])
+        parts.append(svg.line(716, y, 740, y, **style, stroke_width=2))
+        parts.append(svg.text(746, y + 4, name))
+    return svg.document(1040, height, *parts, font_size=11)
 
 
 def _written(line: Line) -> float:
@@ -164,27 +161,17 @@ class _Panel(NamedTuple):
     most: float
     """The value at the top."""
 
-    def at(self, n: float, value: float) -> tuple[float, float]:
+    def at(self, n: float, value: float) -> svg.Point:
         return self.left + 280 * n / (self.ticks[-1] or 1), _BOTTOM - 280 * value / self.most
 
-    def frame(self) -> str:
-        parts = [f'<text x="{self.left}" y="20">{escape(self.title)}</text>']
+    def frame(self) -> list[Markup]:
+        parts = [svg.text(self.left, 20, self.title)]
         for fifth in range(6):
             x, y = self.at(0, self.most * fifth / 5)
-            told = f"{self.most * fifth / 5:.3g}"
-            parts.append(f'<line x1="{x}" y1="{y:.1f}" x2="{x + 280}" y2="{y:.1f}" stroke="#ddd"/>')
-            parts.append(f'<text x="{x - 6}" y="{y + 4:.1f}" text-anchor="end">{told}</text>')
+            parts.append(svg.line(x, y, x + 280, y, stroke="#ddd"))
+            parts.append(svg.text(x - 6, y + 4, f"{self.most * fifth / 5:.3g}", text_anchor="end"))
         for n in self.ticks:
             x, y = self.at(n, 0)
-            parts.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{n}</text>')
-        parts.append(f'<text x="{self.left + 140}" y="{_BOTTOM + 34}" text-anchor="middle">attempts N</text>')
-        return "".join(parts)
-
-    def curve(self, style: str, points: Iterable[tuple[int, float]]) -> str:
-        path = " ".join("{:.1f},{:.1f}".format(*self.at(n, value)) for n, value in points)
-        return f'<polyline points="{path}" fill="none" {style} stroke-width="2"/>'
-
-    def whisker(self, style: str, n: int, low: float, high: float, told: str) -> str:
-        (x, bottom), (_, top) = self.at(n, low), self.at(n, high)
-        ends = f'x1="{x:.1f}" y1="{bottom:.1f}" x2="{x:.1f}" y2="{top:.1f}"'
-        return f'<line {ends} {style} opacity="0.5"><title>{escape(told)}</title></line>'
+            parts.append(svg.text(x, y + 16, str(n), text_anchor="middle"))
+        parts.append(svg.text(self.left + 140, _BOTTOM + 34, "attempts N", text_anchor="middle"))
+        return parts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from markupsafe import Markup
 from pydantic import BaseModel, ValidationError
 
 from artis_sdk.errors import ConfigurationError
@@ -17,13 +17,13 @@ from artis_sdk.evals.intervals import Estimate
 from artis_sdk.records import Outcome
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.trust import Trust
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from artis_sdk.view.page import page_template
+from artis_sdk.view.text import shortened
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"
 
+_TEMPLATE = Path(__file__).parent / "templates" / "fidelity.html.j2"
 _SHOWN = 25  # tools in a plot
 _LONG = 400  # characters of an outcome that are shown
 
@@ -74,7 +74,8 @@ class Report(BaseModel):
     def html(self) -> str:
         """The report as one file without scripts and without links to elsewhere."""
         fidelity = self.fidelity
-        return _template().render(
+        template = page_template(_TEMPLATE, percent=percent, between=between, seen=seen)
+        return template.render(
             report=self,
             fidelity=fidelity,
             overall=fidelity.overall,
@@ -95,7 +96,7 @@ class Report(BaseModel):
             key=lambda tool: (order[self.trust.of(tool.tool).verdict], -tool.scores.failures, tool.tool),
         )
 
-    def _recall_plot(self) -> str | None:
+    def _recall_plot(self) -> Markup | None:
         failing = [tool for tool in self.tools if tool.scores.failures]
         rows = [
             (tool.tool, tool.scores.failure_recall, self.trust.of(tool.tool).verdict)
@@ -120,20 +121,4 @@ def seen(outcome: Outcome | None) -> str:
     """What a caller sees of an outcome, cut to what a table can show."""
     if outcome is None:
         return "no prediction"
-    text = outcome.text()
-    return text if len(text) <= _LONG else text[:_LONG] + "…"
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "between": between, "seen": seen}
-    return environment.get_template("fidelity.html.j2")
+    return shortened(outcome.text(), _LONG)

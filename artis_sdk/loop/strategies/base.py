@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from artis_sdk.loop.model_actor import Decide
-    from artis_sdk.loop.rehearsal import Rehearsal
     from artis_sdk.loop.scoring import Scorer
+    from artis_sdk.records import Attempt
 
 T = TypeVar("T")
+
+
+class AttemptRunner(Protocol):
+    """What a strategy needs of a rehearsal; `loop.rehearsal.Rehearsal` is one."""
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether attempts are judged."""
+
+    async def attempt(self, prior: Sequence[Attempt] = ()) -> Attempt:
+        """Run one attempt in a world of its own, and judge it. Any number may run at once.
+
+        Args:
+            prior: the attempts that it sees, oldest first (equation 2); empty for equation 3.
+
+        Raises:
+            LimitReached: a limit was reached before; an attempt that meets it itself is returned.
+            BackendError: the run must stop.
+        """
 
 
 class Strategy(Protocol):
@@ -21,7 +40,7 @@ class Strategy(Protocol):
     def name(self) -> str:
         """As plans and events name it."""
 
-    async def rehearse(self, rehearsal: Rehearsal) -> None:
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run attempts by `rehearsal.attempt(prior)`; the rehearsal keeps what they give.
 
         Raises:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.budget import CommitMeter
-from artis_sdk.loop.strategies.base import together
+from artis_sdk.loop.strategies.base import AttemptRunner, together
 from artis_sdk.loop.strategies.task_level import at_least
 from artis_sdk.prompts import Data, call_view, encode_lines
 from artis_sdk.records.thinking import strip_thinking
 
 if TYPE_CHECKING:
     from artis_sdk.loop.model_actor import Decide, ModelTurn
-    from artis_sdk.loop.rehearsal import Rehearsal
     from artis_sdk.loop.scoring import Score, Scorer
     from artis_sdk.records import Completion, Request
 
@@ -65,7 +64,7 @@ class WeightedBestOfN:
     def __post_init__(self) -> None:
         at_least(0, n=self.n)
 
-    async def rehearse(self, rehearsal: Rehearsal) -> None:
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run nothing: the exploring is done step by step, while committing."""
 
     def decider(self, scorer: Scorer) -> Decide:
@@ -104,7 +103,7 @@ class SequentialRevision:
     def __post_init__(self) -> None:
         at_least(0, n=self.n)
 
-    async def rehearse(self, rehearsal: Rehearsal) -> None:
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run nothing: the exploring is done step by step, while committing."""
 
     def decider(self, scorer: Scorer) -> Decide:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.loop.strategies.base import together
+from artis_sdk.loop.strategies.base import AttemptRunner, together
 
 if TYPE_CHECKING:
-    from artis_sdk.loop.rehearsal import Rehearsal
     from artis_sdk.records import Attempt
 
 
@@ -30,7 +29,7 @@ class Direct:
 
     name = "direct"
 
-    async def rehearse(self, rehearsal: Rehearsal) -> None:
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run nothing."""
 
 
@@ -53,7 +52,7 @@ class Sequential:
         at_least(0, n=self.n)
         at_least(1, stop_after=self.stop_after)
 
-    async def rehearse(self, rehearsal: Rehearsal) -> None:
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run the attempts one after another.
 
         Raises:
@@ -86,7 +85,7 @@ class Parallel:
     def __post_init__(self) -> None:
         at_least(0, n=self.n)
 
-    async def rehearse(self, rehearsal: Rehearsal) -> None:
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run the attempts concurrently."""
         await together(*[rehearsal.attempt() for _ in range(self.n)])
 
@@ -108,7 +107,7 @@ class Hybrid:
     def __post_init__(self) -> None:
         at_least(1, width=self.width, rounds=self.rounds)
 
-    async def rehearse(self, rehearsal: Rehearsal) -> None:
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run the rounds."""
         earlier: list[Attempt] = []
         for _ in range(self.rounds):

@@ -12,8 +12,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from artis_sdk.records import CommittedCall, Outcome, ToolCall
-from artis_sdk.records.action_text import format_actions
+from artis_sdk.records import CommittedCall, Outcome
 from artis_sdk.records.events import (
     AttemptEvaluated,
     AttemptFinished,
@@ -26,16 +25,10 @@ from artis_sdk.records.events import (
     Recommended,
     RehearsalStarted,
 )
+from artis_sdk.view.text import call_text
 
 _WIDTH = 36  # columns of one attempt
 _SHOWN = 8  # calls of one attempt that stay on the screen
-
-
-def call_text(call: ToolCall) -> str:
-    """A call as the paper writes it, `f(a=1)`."""
-    if call.malformed:
-        return call.raw or call.tool
-    return format_actions([call])[1:-1]
 
 
 def outcome_text(outcome: Outcome) -> Text:

@@ -1,0 +1,174 @@
+"""What commit, recovery and session need of a commit journal, whatever store is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from typing import Protocol, runtime_checkable
+
+from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
+from artis_sdk.records import Outcome
+
+
+@runtime_checkable
+class CommitJournal(Protocol):
+    """Stands in front of every real call: its intent is written before the tool runs, its outcome after.
+
+    At most once: of all journals on a store, in any process, one commits a plan; a plan that changed or
+    may have changed the world is never committed again, and no call is begun twice. The store itself
+    enforces this and the steps of `CallState`, so that no order of requests, no crash and no lost
+    connection can get around it. Where the store cannot say whether a write arrived, the write counts as
+    failed and the call as unknown; nothing is sent to the tool a second time.
+
+    Each journal is an *owner* of what it begins. An owner is alive until `aclose` or the end of its
+    process, however that ends, and an intent of an owner that is alive is `running`: nobody else settles
+    it. Requests of one journal take effect in the order in which they were made, but that a read-only call's
+    may come before others that wait.
+
+    `SQLiteJournal` is the one that ships.
+    """
+
+    async def begin_plan(self, plan: str, *, parent: str | None = None) -> int:
+        """Claim a plan for this journal's commit.
+
+        A commit that ended, or whose owner died, before it had changed anything leaves the plan free to be
+        claimed again, unless it ended as `REFUSED`. Calls of the commits made within a plan's commit count
+        as the plan's own. Cancelled while it waits, the claim is given back.
+
+        Args:
+            plan: the plan's id.
+            parent: the id of the plan in whose commit this one is made: a session inside a session.
+
+        Returns:
+            The sequence number of the commit's first call: one above the plan's last, else 0.
+
+        Raises:
+            CommitRefused: a call of the plan was made or may have been, its commit is going on, or a refused
+                call ended it.
+            JournalError: the claim could not be written.
+        """
+
+    async def end_plan(self, plan: str, ending: str) -> None:
+        """End this journal's commit of a plan: no call of it can begin any more.
+
+        Durable on return, with every outcome, if the commit made an irreversible call. No effect on a plan
+        that this journal does not commit.
+
+        Args:
+            plan: the plan's id.
+            ending: how it ended, in a word; `REFUSED` closes the plan for good.
+
+        Raises:
+            JournalError: the end could not be written, or a read-only call could not be recorded.
+        """
+
+    async def begin(self, intent: Intent) -> str:
+        """Write a call's intent; the tool may run once this returns, and not before.
+
+        Once it returns, an irreversible call's intent survives a power cut, and a reversible one's the end
+        of the process. A read-only call changes nothing: it may be written with its outcome alone.
+
+        Args:
+            intent: the call, of a plan that this journal commits.
+
+        Returns:
+            The call's name in the journal, `intent.id`.
+
+        Raises:
+            JournalError: the intent was not written, and the tool must not run: the store failed, this
+                call was begun before, or its plan is not being committed by this journal.
+        """
+
+    def finish(self, intent: Intent, outcome: Outcome) -> Awaitable[None]:
+        """Write the observed outcome of a call that was begun.
+
+        The outcome is on its way when this returns; it is written though the waiter be cancelled.
+
+        Args:
+            intent: the call.
+            outcome: redacted by the caller.
+
+        Returns:
+            Done once the outcome survives the end of the process. A read-only call need not be waited for:
+            it is done at once, and is written with the next request at the latest.
+
+        Raises:
+            JournalError: at once, the outcome cannot be written as JSON; from the awaitable, it was not
+                written, or the call is not open. A read-only call that could not be recorded is reported
+                by a later `begin` of its plan, or by `end_plan`.
+        """
+
+    def close_unobserved(self, intent: Intent, state: CallState) -> None:
+        """Write that an open call ended without an observed outcome, without waiting for the store.
+
+        A write that fails is not reported: the call counts as unknown once its owner is gone.
+
+        Args:
+            intent: the call.
+            state: `unknown`, or `not_executed` where the tool was not run.
+        """
+
+    def mark_running(self, intent: Intent) -> None:
+        """Keep a call `running` that goes on in a thread nobody awaits.
+
+        Until `finish_late` or the end of the process its owner stays alive, `aclose` or not: a reconcile
+        hook that sees no effect yet would be wrong a second later.
+
+        Args:
+            intent: the call.
+        """
+
+    def finish_late(self, intent: Intent, outcome: Outcome) -> None:
+        """Write the outcome of a call that was marked running, without waiting for the store.
+
+        A journal that is closed cannot take the outcome any more: the call becomes unknown.
+
+        Args:
+            intent: the call.
+            outcome: redacted by the caller.
+        """
+
+    def calls(
+        self, *, plan: str | None = None, states: Iterable[CallState] = CallState
+    ) -> list[JournaledCall]:
+        """Read calls in the order in which they were begun. Changes nothing, and waits for no writer.
+
+        Blocks while it reads; on an event loop, call it in a thread.
+
+        Args:
+            plan: the id of the only plan that is read; None reads all.
+            states: the states that are read.
+
+        Raises:
+            JournalError: the store cannot be read.
+        """
+
+    async def abandon(self, call: JournaledCall) -> None:
+        """Turn the intent of an owner that is gone into `unknown`. Durable on return.
+
+        No effect on a call that has ended or that somebody else has settled meanwhile.
+
+        Args:
+            call: as read, not `running`.
+
+        Raises:
+            JournalError: it was not written.
+        """
+
+    async def reconcile(self, call: JournaledCall, outcome: Outcome | None) -> None:
+        """Settle an unknown call as `reconciled` or `not_executed`. Durable on return.
+
+        The first answer stays: no effect on a call that somebody else has settled meanwhile.
+
+        Args:
+            call: as read.
+            outcome: the call's real outcome, redacted; None where it had no effect.
+
+        Raises:
+            JournalError: it was not written.
+        """
+
+    async def aclose(self) -> None:
+        """Write what is queued, and let go of the store.
+
+        Calls still open count as unknown from then on, but for those marked running.
+        """

@@ -1,0 +1,80 @@
+"""The options of a session: the one list of them, which `Session` takes as its keyword arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from artis_sdk.commit.journal import CommitJournal
+from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
+from artis_sdk.logs import Redactor
+from artis_sdk.loop.budget import Emit
+from artis_sdk.loop.limits import Limits, Price
+from artis_sdk.loop.strategies import Strategy
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import State
+from artis_sdk.simulators.trust import OnDoubt, Trust
+from artis_sdk.tools import Toolset
+
+StateSource = State | Callable[[], State | Awaitable[State]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionArgs:
+    """The options of a `Session`: it rehearses tasks in simulation and commits them, each once, for real.
+
+    One that is left out comes from `ARTIS_*` variables, then from `artis.toml`, where the settings have it.
+
+    Args:
+        agent: a backend or its name (`openai:gpt-5-mini`), or an agent of your own: any
+            `async def agent(task, *, tools, guidance) -> str`, whose guarded calls are routed.
+        simulator: a Simulator; a backend or its name, for an `LLMSimulator`; `"sandbox"`; or
+            `"replay:FILE"` or `"retrieval:FILE"`. Not needed by strategies that do not simulate.
+        trust: how far the simulator is to be trusted, or the file or the adapter's folder that holds it, as
+            `artis eval simulator` writes it. The simulator is then asked about trusted tools only.
+        on_doubt: what an attempt's call of a tool that is not trusted leads to. `skip`, the default, ends
+            that attempt there, what came before still counts, and the plan's notes say so; where none of
+            the tools is trusted nothing is rehearsed. `stop` ends the rehearsal with `RehearsalStopped`.
+        tools: a Toolset, or guarded functions.
+        strategy: how attempts follow each other; `Sequential(5)` as in the paper.
+        state: JSON state of the environment, or a function that gives it (async or not), called before each
+            task. By default a snapshot of the objects behind the tools.
+        limits: limits over each run, rehearsal and commit together.
+        log: call log, or its path: every real call is recorded.
+        journal: commit journal, or its path.
+        evaluator: the judge of the attempts; the agent's own model by default.
+        summarizer: the writer of the recommendation; the agent's own model by default.
+        prompts: templates to use instead of ours, or a mapping or folder of them.
+        evaluate: whether attempts are judged; False is figure 4's "w/o Eval".
+        summarize: whether a recommendation is written; False is figure 4's "w/o Sum".
+        tool_format: `native` tool calling, the paper's `text` format, or `auto`: what the backend can do.
+        max_steps: agent steps of one attempt or commit, at most.
+        seed: sampling seed, where the backend has one.
+        prices: price of each backend by its name; a cost limit needs them.
+        redact: what takes secrets out of journal and log, with rules of its own beside ours.
+        on_event: a function that is called with each `artis_sdk.records.events.Event`, on the event loop.
+    """
+
+    agent: str | Backend | Agent | None = None
+    simulator: Simulator | Backend | str | None = None
+    trust: Trust | str | Path | None = None
+    on_doubt: OnDoubt | None = None
+    tools: Toolset | Iterable[Any] | None = None
+    strategy: Strategy | None = None
+    state: StateSource = None
+    limits: Limits | None = None
+    log: LogStore | str | Path | None = None
+    journal: CommitJournal | str | Path | None = None
+    evaluator: Evaluator | Backend | str | None = None
+    summarizer: Summarizer | Backend | str | None = None
+    prompts: Prompts | Mapping[str, str | Path] | str | Path | None = None
+    evaluate: bool = True
+    summarize: bool = True
+    tool_format: Literal["auto", "native", "text"] | None = None
+    max_steps: int | None = None
+    seed: int | None = None
+    prices: Mapping[str, Price] | None = None
+    redact: Redactor | None = None
+    on_event: Emit | None = None

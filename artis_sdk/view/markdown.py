@@ -1,0 +1,23 @@
+"""Tables in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """A table, without a line break at its end. A cell's text stays in its cell.
+
+    Args:
+        head: the columns' names.
+        rows: as many cells each.
+    """
+    return "\n".join([_row(head), "|" + "---|" * len(head), *map(_row, rows)])
+
+
+def _row(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(_cell(str(cell)) for cell in cells)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.splitlines()).replace("|", r"\|")

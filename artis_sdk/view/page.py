@@ -1,0 +1,37 @@
+"""Pages for a browser: one file each, without scripts and without links to elsewhere, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def page_template(path: Path, **filters: Callable[..., Any]) -> Template:
+    """A page's template, which extends `page.html.j2` by the blocks `title`, `style` and `body`.
+
+    Whatever it prints is escaped, but for `Markup` such as the plots of `view.svg`. A name that it is not
+    given is an error.
+
+    Args:
+        path: the template's file.
+        filters: more filters, by name.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader([path.parent, _TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= filters
+    return environment.get_template(path.name)
