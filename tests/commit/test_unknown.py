@@ -212,8 +212,11 @@ async def test_a_call_is_not_started_once_its_caller_is_cancelled(tmp_path: Path
 
 
 async def test_an_agent_may_give_a_call_up_and_go_on(journal: CommitJournal) -> None:
+    begun = asyncio.Event()
+
     @guarded_tool
     async def pay() -> str:
+        begun.set()
         await asyncio.sleep(0.1)
         return "paid"
 
@@ -223,8 +226,10 @@ async def test_an_agent_may_give_a_call_up_and_go_on(journal: CommitJournal) -> 
 
     world = make_world(journal)
     async with world.open():
+        running = asyncio.create_task(world.handle(the(pay).bind()))
+        await begun.wait()
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(world.handle(the(pay).bind()), 0.03)
+            await asyncio.wait_for(running, 0.01)
         assert states(journal) == [CallState.DONE]
         await world.handle(the(after).bind())
     assert states(journal) == [CallState.DONE, CallState.DONE]

@@ -38,10 +38,11 @@ class Kept:
 def test_a_registered_function_is_told(register: str, options: dict[str, Any] | None) -> None:
     agent = Agent()
     guard = guarded_tool if options is None else guarded_tool(**options)
+    decorate: Callable[[Any], Any] = getattr(agent, register)
     with pytest.warns(LateGuardWarning, match="next to its `def`"):
 
         @guard
-        @getattr(agent, register)
+        @decorate
         def pay(n: int) -> int:
             return n
 
