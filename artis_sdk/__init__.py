@@ -6,6 +6,8 @@ The names below are loaded when they are first used, so that importing the packa
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from artis_sdk._former_names import install as _find_former_names
+
 if TYPE_CHECKING:
     from artis_sdk.backends import resolve as resolve
     from artis_sdk.contracts import Backend as Backend
@@ -82,6 +84,9 @@ __all__ = [
     "guarded_tool",
     "resolve",
 ]
+
+
+_find_former_names()
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+from typing import Any
+
+import pytest
 
 import artis_sdk
+from artis_sdk._former_names import MODULES
 
 PUBLIC = {
     "guarded_tool",
@@ -85,3 +90,38 @@ def test_the_agents_trainer_loads_no_engine() -> None:
     code = "import artis_sdk.trainers.agent as agent, sys; print(' '.join(sys.modules))\n"
     code += "assert 'AgentBackend' in agent.__all__ and not hasattr(agent, 'AgentBackends')"
     assert not set(in_fresh_python(code).split()) & {"torch", "transformers", "trl", "vllm"}
+
+
+@pytest.mark.parametrize("former", sorted(MODULES))
+def test_a_former_name_still_imports_and_says_the_new_one(former: str) -> None:
+    code = (
+        "import importlib, sys, warnings\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    module = importlib.import_module(sys.argv[1])\n"
+        "said = [w.category for w in caught if sys.argv[2] in str(w.message)]\n"
+        "assert said == [DeprecationWarning], caught\n"
+        "names = [n for n in vars(importlib.import_module(sys.argv[2])) if not n.startswith('_')]\n"
+        "assert names and [n for n in names if not hasattr(module, n)] == []\n"
+    )
+    if former.startswith("artis_sdk.pocket.") or former.endswith((".sft", ".gguf")):
+        pytest.importorskip("torch", reason="its module needs the train extra")
+    subprocess.run([sys.executable, "-c", code, former, MODULES[former]], check=True, timeout=120)
+
+
+def test_former_names_of_classes() -> None:
+    from artis_sdk.backends import conformance
+    from artis_sdk.commit import journal
+    from artis_sdk.trainers import generate
+
+    modules: list[Any] = [journal, generate, conformance]
+    with pytest.warns(DeprecationWarning, match="is now"):
+        found = [modules[0].Journal, modules[1].World, modules[1].Budget, modules[2].Result]
+    assert found == [
+        journal.SQLiteJournal, generate.StartState, generate.GenerationBudget, conformance.CheckResult,
+    ]  # fmt: skip
+
+
+def test_a_name_that_never_was_is_no_module() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("artis_sdk.loop.nothing")

@@ -46,7 +46,7 @@ def part_of(path: Path) -> str | None:
     if inside.parts[0] in ("backends", "trainers"):
         return inside.parts[0]
     part = inside.parts[1].removesuffix(".py")
-    return None if part in ("__init__", "cli") else part
+    return None if part in ("__init__", "_former_names", "cli") else part
 
 
 def sources() -> list[Path]:
@@ -82,7 +82,7 @@ def imported(path: Path) -> set[str]:
 def imported_parts(path: Path) -> set[str]:
     """Parts of artis_sdk that a file imports."""
     heads = (name.split(".") for name in imported(path))
-    return {head[1] for head in heads if head[0] == "artis_sdk" and len(head) > 1}
+    return {head[1] for head in heads if head[0] == "artis_sdk" and len(head) > 1} - {"_former_names"}
 
 
 def module_name(path: Path) -> str:

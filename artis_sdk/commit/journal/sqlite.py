@@ -8,13 +8,13 @@ import socket
 import sqlite3
 import threading
 import time
-import warnings
 from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from artis_sdk._former_names import renamed
 from artis_sdk.commit.journal.call import REFUSED, CallState, Intent, JournaledCall
 from artis_sdk.commit.journal.lease import ProcessLease, is_alive, sweep
 from artis_sdk.commit.journal.rows import Row, call_from_row, json_text, row_of
@@ -301,11 +301,4 @@ class _Finished:
 
 
 if not TYPE_CHECKING:  # a type checker is to see that the name is gone
-
-    def __getattr__(name: str) -> Any:
-        if name != "Journal":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        warnings.warn(
-            f"{__name__}.Journal is artis_sdk.commit.journal.SQLiteJournal", DeprecationWarning, stacklevel=2
-        )
-        return SQLiteJournal
+    __getattr__ = renamed(__name__, {"Journal": "SQLiteJournal"})
