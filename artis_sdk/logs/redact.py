@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 import re
 import secrets as random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import translate
 from functools import lru_cache
+from typing import Any
 
 from pydantic import JsonValue
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs.secret_names import SECRET_NAMES, SecretNames
 from artis_sdk.logs.secret_schema import cover_marked, has_marks
-from artis_sdk.logs.secret_text import cover_named, cover_urls
-from artis_sdk.logs.secrets import PLACEHOLDER, Secrets, map_leaves
+from artis_sdk.logs.secret_text import SecretTexts
+from artis_sdk.logs.secret_types import secret_values
+from artis_sdk.logs.secrets import PLACEHOLDER, Secrets, all_texts, map_leaves, replaced
 from artis_sdk.records import Outcome, ToolSpec
 
 Rule = str | re.Pattern[str] | Callable[[str, JsonValue], bool]
@@ -37,9 +39,10 @@ _PLACEHOLDER = re.compile(f"({PLACEHOLDER})")
 
 
 @lru_cache(maxsize=64)
-def _names(names: tuple[str, ...], allow: tuple[str, ...]) -> SecretNames:
+def _names(names: tuple[str, ...], allow: tuple[str, ...]) -> tuple[SecretNames, SecretTexts]:
     """Redactors with the same names share what was worked out of them: every session has one."""
-    return SecretNames(names, allow)
+    found = SecretNames(names, allow)
+    return found, SecretTexts(found)
 
 
 class Redactor:
@@ -76,8 +79,7 @@ class Redactor:
         if key is not None and not 16 <= len(key) <= 64:
             raise ConfigurationError(f"a redaction key has 16 to 64 bytes, not {len(key)}")
         self._key = key or random.token_bytes(32)
-        self._names = _names(tuple(names), tuple(allow))
-        self._by_name = self._names.any
+        self._names, self._texts = _names(tuple(names), tuple(allow))
         paths = [rule for rule in rules if isinstance(rule, str)]
         self._paths = re.compile("|".join(map(translate, paths))) if paths else None
         self._patterns = [rule for rule in rules if isinstance(rule, re.Pattern)]
@@ -100,30 +102,53 @@ class Redactor:
                 self._marked.pop(spec.name, None)
 
     def new_secrets(self) -> Secrets:
-        """An empty memory, for one task."""
+        """An empty memory, for one session."""
         return Secrets(self._key)
 
     # --- for one call -------------------------------------------------------------------------
 
     def redact_arguments(
-        self, tool: ToolSpec | str, arguments: Mapping[str, JsonValue]
+        self,
+        tool: ToolSpec | str,
+        arguments: Mapping[str, JsonValue],
+        *,
+        given: Any = None,
+        known: Secrets | None = None,
     ) -> dict[str, JsonValue]:
         """The arguments of a call as they may be written.
 
         Args:
             tool: its document, which also tells of `SecretStr` parameters; or its name alone.
             arguments: by parameter name.
+            given: the Python arguments, whose `SecretStr`s are secret wherever they stand.
+            known: a session's secrets, which are hidden too, and get those of this call.
         """
-        known = self.new_secrets()
+        known = self.new_secrets() if known is None else known
+        for secret in secret_values(given):
+            known.add(secret)
         hidden = known.hide(self.cover_arguments(tool, arguments, known))
         assert isinstance(hidden, dict)
         return hidden
 
     def redact_outcome(
-        self, tool: ToolSpec | str, outcome: Outcome, arguments: Mapping[str, JsonValue]
+        self,
+        tool: ToolSpec | str,
+        outcome: Outcome,
+        arguments: Mapping[str, JsonValue],
+        *,
+        returned: Any = None,
+        known: Secrets | None = None,
     ) -> Outcome:
-        """The outcome of a call as it may be written: without the secrets of its arguments either."""
-        known = self.new_secrets()
+        """The outcome of a call as it may be written: without the secrets of its arguments either.
+
+        Args:
+            tool, arguments, known: as in `redact_arguments`.
+            outcome: what the call gave.
+            returned: the Python value behind it, whose `SecretStr`s are secret wherever they stand.
+        """
+        known = self.new_secrets() if known is None else known
+        for secret in secret_values(returned):
+            known.add(secret)
         self.cover_arguments(tool, arguments, known)
         name = tool if isinstance(tool, str) else tool.name
         parts = {part: getattr(outcome, part) for part in OUTCOME_TEXTS}
@@ -135,7 +160,7 @@ class Redactor:
 
     def may_hold(self, text: str) -> bool:
         """Whether a value of this JSON text could hold a secret by name or rule; False is certain."""
-        return self._always or (self._by_name and ("://" in text or self._names.may_be_in(text)))
+        return self._always or self._texts.may_hold(text)
 
     def marks(self, tool: str) -> bool:
         """Whether the schema of the tool of this name marks parameters as secret."""
@@ -161,18 +186,37 @@ class Redactor:
             path: where it stands; see `Rule`.
             known: gets the secrets; `known.hide` then finds them elsewhere.
         """
-        if self._by_rule(value, path):
+        if isinstance(value, str):
+            return (
+                _cover_all(value, known)
+                if self._by_rule(value, path)
+                else self._cover_text(value, path, known)
+            )
+        texts = [] if self._always else self._texts.suspects(all_texts(value))
+        return self._cover(value, path, known, texts)
+
+    def _cover(self, value: JsonValue, path: str, known: Secrets, texts: Collection[str]) -> JsonValue:
+        """As `cover`.
+
+        Args:
+            texts: keys and strings in which a secret or its name could stand; where there are rules of the
+                user's, it is not asked.
+        """
+        if self._always and self._by_rule(value, path):
             return _cover_all(value, known)
         if isinstance(value, dict):
             return {
                 key: _cover_all(item, known)
-                if self._names.is_secret(key)
-                else self.cover(item, f"{path}.{key}", known)
+                if (self._always or key in texts) and self._names.is_secret(key)
+                else self._cover(item, f"{path}.{key}" if self._always else "", known, texts)
                 for key, item in value.items()
             }
         if isinstance(value, list):
-            return [self.cover(item, f"{path}.{n}", known) for n, item in enumerate(value)]
-        if isinstance(value, str) and value:
+            return [
+                self._cover(item, f"{path}.{n}" if self._always else "", known, texts)
+                for n, item in enumerate(value)
+            ]
+        if isinstance(value, str) and value and (self._always or value in texts):
             return self._cover_text(value, path, known)
         return value
 
@@ -184,13 +228,18 @@ class Redactor:
     def _cover_text(self, text: str, path: str, known: Secrets) -> str:
         for pattern in self._patterns:
             text = _outside_placeholders(pattern, text, known)
-        if self._by_name:
-            text = cover_urls(text, known)
-        if not self._names.may_be_in(text):
+        found = self._texts.find(text)
+        if not found:
             return text
         if text.lstrip()[:1] in ("{", "["):
             self._learn(text, path, known)
-        return cover_named(text, self._names.is_secret, known)
+        return replaced(
+            text,
+            (
+                (start, end, known.stand_in(value) if prose else known.add(value))
+                for start, end, value, prose in found
+            ),
+        )
 
     def _learn(self, text: str, path: str, known: Secrets) -> None:
         """A text that is JSON tells its secrets by their keys; `known.hide` replaces them."""
@@ -198,7 +247,8 @@ class Redactor:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return
-        self.cover(value, path, known)
+        if not isinstance(value, str):
+            self.cover(value, path, known)
 
 
 def _cover_all(value: JsonValue, known: Secrets) -> JsonValue:

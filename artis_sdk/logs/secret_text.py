@@ -1,72 +1,245 @@
-"""Secrets that stand in a text under their name: `password=x`, `"pin": "1"`, `Bearer x`, a URL's password."""
+"""Secrets that stand in a text: under their name (`password=x`, `"pin": "1"`, `--password x`), after
+`Bearer`, in a URL, in `curl -u`, or as a key that shows by its beginning whose it is.
+
+One pass finds the words at which a secret may stand; what is read there is read once. So the time grows
+with the text's length alone, whatever the text.
+"""
 
 from __future__ import annotations
 
+import binascii
 import json
 import re
-from collections.abc import Callable
+from base64 import b64decode
+from typing import NamedTuple
 
-from artis_sdk.logs.secrets import PLACEHOLDER, Secrets
+from artis_sdk.logs.secret_names import SecretNames
+from artis_sdk.logs.secret_tokens import BLOCK, PREFIXES, begins_word, block_at, looks_random, token_at
+from artis_sdk.logs.secrets import PLACEHOLDER
+from artis_sdk.logs.text_search import TextSearch
 
-_NAME = re.compile(r"(?<![\w-])(?P<name>[A-Za-z][\w-]*)\\*[\"']?\s*(?:=>|[:=])\s*")
+_LONGEST_NAME = 64
+_AFTER_NAME = re.compile(r"\\*+[\"']?\s*+(?:=>|:=|[:=])\s*+")
+_AFTER_FLAG = re.compile(r"[ \t]++")
+_NAME_END = re.compile(r"[\w-]*+")
 _VALUE = re.compile(
     rf"(?P<done>{PLACEHOLDER})"
     # Quoted, perhaps cut off; then quoted inside a JSON string.
-    r"|\"(?P<double>(?:\\.|[^\"\\])*)(?:\"|\\?\Z)"
-    r"|'(?P<single>(?:\\.|[^'\\])*)(?:'|\\?\Z)"
-    r"|(?P<open>\\+[\"'])(?P<inside>.*?)(?:(?<!\\)(?P=open)|\Z)"
+    r"|\"(?P<double>(?:[^\"\\]++|\\.)*+)(?:\"|\\?\Z)"
+    r"|'(?P<single>(?:[^'\\]++|\\.)*+)(?:'|\\?\Z)"
+    r"|(?P<open>\\++[\"'])"
     rf"|(?i:bearer|basic|digest|token)\s+(?P<scheme>{PLACEHOLDER}|"
-    r"[^\s\"'\\,;&(){}\[\]]+)"
-    # A bare word, without the full stop of its sentence.
-    r"|(?P<bare>[^\s\"'\\,;&(){}\[\]]*[^\s\"'\\,;&(){}\[\].:!?])",
+    r"[^\s\"'\\,;&(){}\[\]]++)"
+    # A bare word; the full stop of its sentence is taken off again.
+    r"|(?P<bare>[^\s\"'\\,;&(){}\[\]]++)",
     re.DOTALL,
 )
-_IN_URL = re.compile(rf"://(?:{PLACEHOLDER}|[^/\s:@\[])*:(?P<value>[^/\s@]+)(?=@)")
+_WORD = re.compile(r"(?:\\?[\"'])?(?P<value>[^\s\"'\\<>]++)")
+_BEARER = re.compile(r"\s++(?P<value>[\w.~+/=-]++)", re.ASCII)
+_AUTHORITY = re.compile(rf"(?P<user>(?:{PLACEHOLDER}|[^/\s:@\[?#\"'<>\\])*+)(?::(?P<value>[^/\s@]++))?@")
+_USER = re.compile(r"[ =]?[ \t]*+\\?[\"']?(?P<user>[^\s:\"'\\/]{1,128}+):(?P<value>[^\s\"'\\]++)")
+_IN_QUERY = re.compile(r"(?P<value>[^&\s#\"'\\<>]++)")
+_IN_TAG = re.compile(r">(?P<value>[^<>]++)</")
 _NOTHING = frozenset({"none", "null", "true", "false"})
+_QUERY = ("sig=", "signature=", "x-amz-signature=", "key=", "code=")
+_DEEPEST = 8  # how often quoted JSON is unescaped
 
 
-def cover_urls(text: str, known: Secrets) -> str:
-    """Replace the passwords of URLs."""
-    if "://" not in text:
-        return text
-    return _IN_URL.sub(lambda found: found[0][: -len(found["value"])] + known.add(found["value"]), text)
+class Found(NamedTuple):
+    """A secret in a text."""
+
+    start: int
+    end: int
+    value: str
+    """Without the escapes that stand in the text."""
+    prose: bool
+    """It may be a word of a sentence (`token: expired`), so it is not looked for elsewhere."""
 
 
-def cover_named(text: str, is_secret: Callable[[str], bool], known: Secrets) -> str:
-    """Replace the values that follow a secret's name; cut-off texts included."""
-    pieces: list[str] = []
-    last = 0
-    for name in _NAME.finditer(text):
-        if name.start() < last or not is_secret(name["name"]):
-            continue
-        value = _VALUE.match(text, name.end())
-        if value is None:
-            continue
-        start, end = value.span(value.lastgroup or 0)
-        pieces += [text[last:start], _stand_in(value, known)]
-        last = end
-    return "".join([*pieces, text[last:]])
+class SecretTexts:
+    """Finds secrets in texts.
+
+    Args:
+        names: which names are names of secrets; where there are none nothing is found.
+    """
+
+    def __init__(self, names: SecretNames) -> None:
+        self._names = names
+        kinds = dict.fromkeys(names.starts, "name")
+        if names.any:
+            kinds |= {
+                **dict.fromkeys(PREFIXES, "token"),
+                BLOCK: "block",
+                "bearer": "bearer",
+                "basic ": "basic",
+            }
+            kinds |= {"://": "url", "-u": "user", "--user": "user", **dict.fromkeys(_QUERY, "query")}
+        # A word may begin several things: `auth` a name, `sk-` a name and a key.
+        self._kinds = list(kinds.items())
+        self._search = TextSearch(kinds, ignore_case=True)
+
+    def may_hold(self, text: str) -> bool:
+        """Whether the text could hold a secret; False is certain, and found quickly."""
+        return bool(self._search.find(text))
+
+    def suspects(self, texts: list[str]) -> set[str]:
+        """Those of many texts that could hold a secret."""
+        return self._search.suspects(texts)
+
+    def find(self, text: str) -> list[Found]:
+        """The secrets in a text, in order, without overlaps."""
+        found: list[Found] = []
+        last = name_end = 0
+        hits = sorted((start, end, number) for number, start, end in self._search.find(text))
+        for start, end, number in hits:
+            word, kind = self._kinds[number]
+            if start < last:
+                continue
+            if kind == "name":
+                if start < name_end:
+                    continue
+                first, name_end = _name_around(text, start, max(last, name_end))
+                secret = self._named(text, first, name_end)
+            else:
+                secret = _read(text, word, kind, start, end, last)
+            if secret is not None and secret.end > secret.start >= last:
+                found.append(secret)
+                last = secret.end
+        return found
+
+    def _named(self, text: str, start: int, end: int) -> Found | None:
+        start = max(start, end - 2 * _LONGEST_NAME)
+        name = text[start:end]
+        if name[:1] in "nrt" and text[start - 1 : start] == "\\" and start > 0:
+            name = name[1:] if self._names.is_secret(name[1:]) else name
+        if not self._names.is_secret(name):
+            return None
+        after = _AFTER_NAME.match(text, end)
+        if after is not None:
+            return _value(text, after.end())
+        if text[max(start - 1, 0) : start] == "-" and (after := _AFTER_FLAG.match(text, end)) is not None:
+            value = _value(text, after.end())
+            return None if value is None or value.value.startswith("-") else value._replace(prose=False)
+        if text[max(start - 1, 0) : start] == "<" and (tag := _IN_TAG.match(text, end)) is not None:
+            return Found(*tag.span("value"), tag["value"], False)
+        return None
 
 
-def _stand_in(value: re.Match[str], known: Secrets) -> str:
-    group = value.lastgroup
+def _name_around(text: str, place: int, first: int) -> tuple[int, int]:
+    """Start and end of the name that this place is in, without the dashes before it."""
+    start = place
+    while start > max(first, place - _LONGEST_NAME) and (
+        text[start - 1].isalnum() or text[start - 1] in "_-"
+    ):
+        start -= 1
+    while text[start] == "-" and start < place:
+        start += 1
+    match = _NAME_END.match(text, place)
+    return start, match.end() if match is not None else place
+
+
+def _read(text: str, word: str, kind: str, start: int, end: int, last: int) -> Found | None:
+    """What stands at a word that is no name."""
+    if kind == "token":
+        span = token_at(text, word, start)
+        return None if span is None else Found(*span, text[slice(*span)], False)
+    if kind == "block":
+        span = block_at(text, last, start)
+        return None if span is None else Found(*span, text[slice(*span)], False)
+    if kind == "url":
+        return _in_authority(text, start, end)
+    if not begins_word(text, start):
+        # `&X-Amz-Signature=` begins with a word of its own, and is found by it.
+        return None
+    match = {"bearer": _BEARER, "basic": _WORD, "user": _USER, "query": _IN_QUERY}[kind].match(text, end)
+    if match is None:
+        return None
+    value = match["value"]
+    if "[redacted:" in value:
+        return None
+    if kind == "bearer" and not (looks_random(value.rstrip(".")) or len(value) >= 24):
+        return None
+    if kind == "basic" and not _is_basic(value):
+        return None
+    if kind == "user" and not _is_password(text, start, value):
+        return None
+    if kind == "query" and not _is_signature(text, start, word, value):
+        return None
+    return Found(*match.span("value"), value, False)
+
+
+def _in_authority(text: str, start: int, end: int) -> Found | None:
+    """The password of a URL; or its user, where that is a key on its own."""
+    match = _AUTHORITY.match(text, end)
+    if match is None:
+        return None
+    if match["value"] is not None:
+        return Found(*match.span("value"), match["value"], False)
+    if "[" in match["user"]:
+        return None
+    web = text[max(start - 5, 0) : start].lower().endswith(("http", "https"))
+    if looks_random(match["user"], 8 if web else 20):
+        return Found(*match.span("user"), match["user"], False)
+    return None
+
+
+def _is_password(text: str, start: int, value: str) -> bool:
+    """Whether `-u name:value` is a user and a password, rather than a user and a group, or a branch."""
+    return looks_random(value, 6) or (not value.isdigit() and "curl" in text[max(start - 200, 0) : start])
+
+
+def _is_signature(text: str, start: int, word: str, value: str) -> bool:
+    """Whether a URL's parameter signs it; `key` and `code` are common words, so theirs must look random."""
+    if text[start - 1 : start] not in ("?", "&", ";"):
+        return False
+    return looks_random(value, 16) if word in ("key=", "code=") else len(value) >= 6
+
+
+def _is_basic(value: str) -> bool:
+    """Whether it is the base64 of `user:password`."""
+    try:
+        return ":" in b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _value(text: str, start: int) -> Found | None:
+    """The value behind a name."""
+    match = _VALUE.match(text, start)
+    if match is None:
+        return None
+    group = match.lastgroup
     assert group is not None
-    text = value[group]
-    if group == "done" or not text or text.lower() in _NOTHING:
-        return text
+    begin, end = match.span(group)
+    depth = 1 if group == "double" else 0
+    if group == "open":
+        begin, end, depth = end, _closing(text, end, match["open"]), 1 + len(match["open"]) // 2
+    value = text[begin:end]
     if group == "bare":
-        # It may be prose ("token: expired"), so it is not looked for elsewhere.
-        return known.stand_in(text)
-    depth = {"double": 1, "inside": 1 + len(value["open"] or "") // 2}.get(group, 0)
-    return known.add(_unescape(text, depth))
+        value = value.rstrip(".:!?")
+        end = begin + len(value)
+    if group == "done" or not value or value.lower() in _NOTHING:
+        return None
+    prose = group == "bare" and not looks_random(value, 6)
+    return Found(begin, end, _unescape(value, min(depth, _DEEPEST)), prose)
+
+
+def _closing(text: str, start: int, mark: str) -> int:
+    """Where a text that was quoted by `\\"` ends: at the next such mark with as many backslashes."""
+    end = text.find(mark, start)
+    while end > start and text[end - 1] == "\\":
+        end = text.find(mark, end + len(mark))
+    return len(text) if end < 0 else end
 
 
 def _unescape(text: str, depth: int) -> str:
     """The string behind a quoted piece of JSON; the text as it is where it is no valid escape."""
-    for _ in range(depth):
+    for _ in range(depth if "\\" in text else 0):
         try:
             plain = json.loads(f'"{text}"', strict=False)
         except ValueError:
+            break
+        if plain == text:
             break
         text = str(plain)
     return text

@@ -1,29 +1,52 @@
-"""The secret values of one task, and hiding them wherever they turn up again."""
+"""The secret values of one session, and hiding them wherever they turn up again."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
-from urllib.parse import quote, quote_plus
+from threading import RLock
 
 from pydantic import JsonValue
 
-PLACEHOLDER = r"\[redacted:[0-9a-f]{8}\]"
-_DONE = re.compile(rf"{PLACEHOLDER}|\*+")
-_SCHEME = re.compile(r"(?:bearer|basic|digest|token)\s+(\S+)", re.IGNORECASE)
+from artis_sdk.logs.secret_forms import ANYWHERE, forms, is_telling, pieces
+from artis_sdk.logs.text_search import TextSearch, apart
 
-# Shorter values are replaced under their name only: as a text they are everywhere. So are these words.
-_SHORTEST = 3
-_WORDS = frozenset({"none", "null", "true", "false", "secret", "password", "token", "basic", "bearer"})
-# Shorter values are replaced elsewhere only where no letter or digit touches them (a PIN in an account
-# number is not the PIN).
-_ANYWHERE = 6
+PLACEHOLDER = r"\[redacted:[0-9a-f]{8}\]"
+PLACEHOLDERS = re.compile(PLACEHOLDER)
+_DONE = re.compile(rf"{PLACEHOLDER}|\*+")
+_NEEDLE = 256  # of a longer form its beginning is searched for, and the rest compared
+_MOST = 50_000  # secrets remembered; beyond it the older half is forgotten
+
+
+class _Generation:
+    """The forms of the secrets that were added together, ready to be searched for."""
+
+    def __init__(self, shown: dict[str, str], parts: frozenset[str]) -> None:
+        self.shown = shown
+        self.parts = parts
+        by_needle: dict[str, list[tuple[str, str | None]]] = {piece: [(piece, None)] for piece in parts}
+        for form, stand_in in shown.items():
+            by_needle.setdefault(form[:_NEEDLE], []).append((form, stand_in))
+        self._found = list(by_needle.values())
+        self.search = TextSearch(by_needle)
+
+    def __len__(self) -> int:
+        return len(self.shown) + len(self.parts)
+
+    def spans(self, text: str) -> Iterator[tuple[int, int, str | None]]:
+        """Where the text shows a secret, and what stands for it; None for a piece."""
+        for number, start, _ in self.search.find(text):
+            for form, stand_in in self._found[number]:
+                end = start + len(form)
+                if len(form) > _NEEDLE and not text.startswith(form, start):
+                    continue
+                if len(form) >= ANYWHERE or not _touched(text, start, end):
+                    yield start, end, stand_in
 
 
 class Secrets:
-    """What is secret in one task. Kept in memory only.
+    """What is secret in one session. Kept in memory only; may be used by several threads.
 
     Args:
         key: of the placeholders' hash.
@@ -31,20 +54,23 @@ class Secrets:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._forms: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._lock = RLock()
+        self._values: dict[str, str] = {}
+        self._new: list[str] = []
+        self._generations: tuple[_Generation, ...] = ()
         self.size = 0
-        """Characters held, for a bound on memory. Grows with every new secret that is hidden elsewhere."""
+        """Grows with every new secret that is hidden elsewhere."""
 
     def add(self, secret: str | int | float) -> str:
         """Remember a secret; gives what stands for it. A placeholder stands for itself."""
         text = str(secret)
         stand_in = self.stand_in(text)
-        if stand_in != text and text not in self._forms and _is_telling(text):
-            for form in _forms(text):
-                self._forms.setdefault(form, stand_in)
-                self.size += len(form)
-            self._pattern = None
+        if stand_in != text and stand_in not in self._values:
+            with self._lock:
+                self._values[stand_in] = text
+                if is_telling(text):
+                    self._new.append(text)
+                    self.size += len(text)
         return stand_in
 
     def stand_in(self, secret: str) -> str:
@@ -54,24 +80,105 @@ class Secrets:
         text = secret.encode("utf-8", "surrogatepass")
         return f"[redacted:{blake2b(text, key=self._key, digest_size=4).hexdigest()}]"
 
+    def copy(self) -> Secrets:
+        """As much known, with the same placeholders; what is added there is not known here."""
+        other = Secrets(self._key)
+        with self._lock:
+            other._values, other._new = dict(self._values), list(self._new)
+            other._generations, other.size = self._generations, self.size
+        return other
+
+    # --- hiding -------------------------------------------------------------------------------
+
     def hide_text(self, text: str) -> str:
-        """The text without the secrets: as they are, and escaped for JSON, Python and URLs."""
-        if not self._forms:
+        """The text without the secrets: as they are, escaped for JSON, Python and URLs, in base64 and hex,
+        and without the longer pieces of those that read like keys."""
+        found = [span for part in self._searched() for span in part.spans(text)]
+        if not found:
             return text
-        if self._pattern is None:
-            self._pattern = _compile(self._forms)
-        return self._pattern.sub(lambda found: self._forms.get(found[0], found[0]), text)
+        kept = [match.span() for match in PLACEHOLDERS.finditer(text)]
+        whole = apart(((start, end, it) for start, end, it in found if it is not None), kept)
+        places = [(start, end) for start, end, _ in whole]
+        torn = apart(((start, end, "") for start, end, it in found if it is None), sorted(kept + places))
+        cut = [(start, end, self.stand_in(text[start:end])) for start, end, _ in torn]
+        return replaced(text, sorted(whole + cut))
 
     def hide(self, value: JsonValue) -> JsonValue:
         """The value without the secrets, in keys, strings and numbers; itself where there are none."""
-        if not self._forms:
+        generations = self._searched()
+        if not generations:
             return value
-        return map_leaves(value, self._hide_leaf, self.hide_text)
+        if isinstance(value, str):
+            return self.hide_text(value)
+        texts = all_texts(value)
+        suspects = set[str]().union(*(part.search.suspects(texts) for part in generations))
+        if not suspects:
+            return value
+        hidden = {text: self.hide_text(text) for text in suspects}
 
-    def _hide_leaf(self, leaf: str | int | float) -> JsonValue:
-        if isinstance(leaf, str):
-            return self.hide_text(leaf)
-        return self._forms.get(str(leaf), leaf)
+        def leaf(item: str | int | float) -> JsonValue:
+            text = str(item)
+            clean = hidden.get(text, text)
+            # A number is one value: hidden as a whole or not at all.
+            return (
+                item if clean == text or (item is not text and not PLACEHOLDERS.fullmatch(clean)) else clean
+            )
+
+        return map_leaves(value, leaf, lambda name: hidden.get(name, name))
+
+    def _searched(self) -> tuple[_Generation, ...]:
+        """Each secret is in one generation, and there are few: a new one swallows those not much larger."""
+        if self._new:
+            with self._lock:
+                self._forget_oldest()
+                shown: dict[str, str] = {}
+                parts: frozenset[str] = frozenset()
+                for secret in self._new:
+                    shown |= dict.fromkeys(forms(secret), self.stand_in(secret))
+                    parts |= pieces(secret)
+                older = list(self._generations)
+                while older and len(older[-1]) <= 2 * (len(shown) + len(parts)):
+                    last = older.pop()
+                    shown, parts = last.shown | shown, last.parts | parts
+                self._new = []
+                self._generations = (*older, _Generation(shown, parts))
+        return self._generations
+
+    def _forget_oldest(self) -> None:
+        if len(self._values) > _MOST:
+            self._values = dict(list(self._values.items())[len(self._values) // 2 :])
+            self._new = [secret for secret in self._values.values() if is_telling(secret)]
+            self._generations = ()
+
+    # --- and back -----------------------------------------------------------------------------
+
+    def reveal_text(self, text: str) -> str:
+        """The text with the secrets that this session knows in their placeholders' places."""
+        if "[redacted:" not in text:
+            return text
+        return PLACEHOLDERS.sub(lambda found: self._values.get(found[0], found[0]), text)
+
+    def reveal(self, value: JsonValue) -> JsonValue:
+        """The value with the secrets that this session knows in their placeholders' places."""
+
+        def leaf(item: str | int | float) -> JsonValue:
+            return self.reveal_text(item) if isinstance(item, str) else item
+
+        return map_leaves(value, leaf, self.reveal_text)
+
+
+def replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """The text with other text in these places.
+
+    Args:
+        spans: start, end and the text that goes there, by start, without overlaps.
+    """
+    parts: list[str] = []
+    last = 0
+    for start, end, other in spans:
+        parts += (text[last:start], other)
+        last = end
+    return "".join((*parts, text[last:]))
 
 
 def map_leaves(
@@ -89,45 +196,24 @@ def map_leaves(
     return leaf(value)
 
 
-def _is_telling(secret: str) -> bool:
-    return len(secret.strip()) >= _SHORTEST and secret.strip().lower() not in _WORDS
+def all_texts(value: JsonValue) -> list[str]:
+    """Keys, strings and numbers, as texts."""
+    found: list[str] = []
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, dict):
+            found += item
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+        elif item is not None and not isinstance(item, bool):
+            found.append(str(item))
+    return found
 
 
-def _forms(secret: str) -> set[str]:
-    """How a text may show this secret. `Bearer abc` is shown by `abc` too."""
-    forms: set[str] = set()
-    scheme = _SCHEME.fullmatch(secret.strip())
-    for text in {secret, secret.strip(), *(scheme.groups() if scheme else ())}:
-        ascii_json, json_text = json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
-        forms |= {text, ascii_json, json_text, repr(text)[1:-1]}
-        # JSON inside JSON, as in a model's raw text of a call.
-        forms |= {json.dumps(ascii_json)[1:-1], json.dumps(json_text, ensure_ascii=False)[1:-1]}
-        encoded = text.encode("utf-8", "surrogatepass")
-        forms |= {quote(encoded), quote(encoded, safe=""), quote_plus(encoded)}
-    return {form for form in forms if len(form) >= _SHORTEST}
-
-
-def _compile(forms: Iterable[str]) -> re.Pattern[str]:
-    """One pattern for all forms, longest first; placeholders match first, so that they stay whole.
-
-    Grouped by their first three characters, because a state may hold thousands of secrets and a flat
-    alternation would try each at every place.
-    """
-    starts: dict[str, dict[str, list[str]]] = {}
-    for form in sorted(forms, key=len, reverse=True):
-        end = re.escape(form[3:])
-        if len(form) < _ANYWHERE:
-            end += r"(?![^\W_])"
-            start = r"(?<![^\W_])" + re.escape(form[0])
-        else:
-            start = re.escape(form[0])
-        starts.setdefault(start, {}).setdefault(re.escape(form[1:3]), []).append(end)
-    branches = [
-        start + _either(middle + _either(ends) for middle, ends in middles.items())
-        for start, middles in starts.items()
-    ]
-    return re.compile("|".join([PLACEHOLDER, *branches]))
-
-
-def _either(patterns: Iterable[str]) -> str:
-    return f"(?:{'|'.join(patterns)})"
+def _touched(text: str, start: int, end: int) -> bool:
+    """Whether a letter or digit stands next to it."""
+    return (start > 0 and text[start - 1].isalnum()) or text[end : end + 1].isalnum()

@@ -1,0 +1,64 @@
+"""How a text may show a secret: as it is, escaped, encoded, or a piece of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+# Shorter values are replaced under their name only: as a text they are everywhere. So are these words.
+SHORTEST = 3
+_WORDS = frozenset({"none", "null", "true", "false", "secret", "password", "token", "basic", "bearer"})
+ANYWHERE = 6
+"""Shorter values are replaced elsewhere only where no letter or digit touches them (a PIN in an account
+number is not the PIN)."""
+LONGEST = 4096
+"""Longer values are looked for as they are and escaped for JSON only."""
+PIECE = 8
+"""A piece of a secret counts from this length on."""
+_SCHEME = re.compile(r"(?:bearer|basic|digest|token)\s+(\S+)", re.IGNORECASE)
+_ENCODED = 6  # bytes from which on base64 and hex tell enough
+_PIECES = re.compile(r"[\w.~+/=-]{16,256}", re.ASCII)
+_MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])")
+
+
+def is_telling(secret: str) -> bool:
+    """Whether the value can be looked for elsewhere without hiding half of all texts."""
+    return len(secret.strip()) >= SHORTEST and secret.strip().lower() not in _WORDS
+
+
+def forms(secret: str) -> set[str]:
+    """How a text may show this secret. `Bearer abc` is shown by `abc` too."""
+    found: set[str] = set()
+    scheme = _SCHEME.fullmatch(secret.strip()) if len(secret) <= LONGEST else None
+    for text in {secret, secret.strip(), *(scheme.groups() if scheme else ())}:
+        ascii_json, json_text = json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
+        found |= {text, ascii_json, json_text}
+        if len(text) > LONGEST:
+            continue
+        found.add(repr(text)[1:-1])
+        # JSON inside JSON, as in a model's raw text of a call.
+        found |= {json.dumps(ascii_json)[1:-1], json.dumps(json_text, ensure_ascii=False)[1:-1]}
+        encoded = text.encode("utf-8", "surrogatepass")
+        found |= {quote(encoded), quote(encoded, safe=""), quote_plus(encoded)}
+        if len(encoded) >= _ENCODED:
+            found |= {encoded.hex(), encoded.hex().upper(), *_base64(encoded)}
+    return {form for form in found if len(form) >= SHORTEST}
+
+
+def pieces(secret: str) -> set[str]:
+    """Every piece of `PIECE` characters that has a letter and a digit, of a secret that reads like a key."""
+    if not _PIECES.fullmatch(secret):
+        return set()
+    every = (secret[n : n + PIECE] for n in range(len(secret) - PIECE + 1))
+    return {piece for piece in every if _MIXED.match(piece)}
+
+
+def _base64(secret: bytes) -> Iterator[str]:
+    """What of the base64 of a longer text is the secret's alone, wherever it begins in the three bytes."""
+    for before in range(3):
+        first, end = (0, 2, 3)[before], (before + len(secret)) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(b"\0" * before + secret)[first:end].decode()
