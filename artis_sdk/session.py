@@ -7,8 +7,10 @@ import inspect
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, JsonValue
 
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.plan import commit
@@ -32,6 +34,8 @@ from artis_sdk.tools.world import WorldBinding, current, route
 _committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
 """Ids of the sessions in whose commits this context is."""
 
+M = TypeVar("M", bound=BaseModel)
+
 
 class Session:
     """Rehearses tasks in simulation and commits them, each once, for real.
@@ -48,7 +52,7 @@ class Session:
     def __init__(self, args: SessionArgs) -> None:
         self._args = args
         self.id = new_id()
-        self._emit = args.on_event or ignore
+        self._emit: Emit = ignore
         self._settings: Settings | None = None
         self._stack: AsyncExitStack | None = None
         self._parts: SessionParts | None = None
@@ -74,6 +78,8 @@ class Session:
         self._stack = AsyncExitStack()
         try:
             self._parts = assemble(self._args, settings, self._stack)
+            if self._args.on_event is not None:
+                self._emit = _redacting(self._args.on_event, self._parts)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -96,17 +102,21 @@ class Session:
     @asynccontextmanager
     async def _operation(self) -> AsyncIterator[SessionParts]:
         """One rehearsal or commit: the session ends it when the session ends."""
-        if self._parts is None:
-            raise ConfigurationError("use the session inside `async with Session(...) as session:`")
+        parts = self._opened()
         task = asyncio.current_task()
         assert task is not None
         first = task not in self._running
         self._running.add(task)
         try:
-            yield self._parts
+            yield parts
         finally:
             if first:
                 self._running.discard(task)
+
+    def _opened(self) -> SessionParts:
+        if self._parts is None:
+            raise ConfigurationError("use the session inside `async with Session(...) as session:`")
+        return self._parts
 
     # --- the work -----------------------------------------------------------------------------
 
@@ -138,6 +148,7 @@ class Session:
                 state=state,
                 history=history,
             )
+            parts.secrets.learn(value)
             budget = parts.budget(self._emit)
             plan = await rehearse(
                 value,
@@ -150,12 +161,12 @@ class Session:
                 summarizer=parts.summarizer,
                 prompts=parts.prompts,
                 emit=self._emit,
-                application_code=parts.application_code or not is_ours(self._emit),
+                application_code=parts.application_code or not is_ours(self._args.on_event or ignore),
             )
             self._budgets[plan.id] = budget
             return plan
 
-    async def commit(self, plan: Plan) -> Result:
+    async def commit(self, plan: Plan, *, secrets: Mapping[str, JsonValue] = MappingProxyType({})) -> Result:
         """Carry a plan's task out once, for real, guided by its recommendation.
 
         Inside another session's rehearsed attempt, or in the body of a sandboxed tool, the calls go to
@@ -164,10 +175,12 @@ class Session:
 
         Args:
             plan: from `rehearse`, of this session or of one before; it is committed once.
+            secrets: those that the plan was saved without (`plan.withheld`), by placeholder; not needed in
+                the session that made it, nor with `ARTIS_PLAN_KEY`.
 
         Raises:
-            CommitRefused: the plan was committed before, or this session is committing already: a sub-agent
-                needs a session of its own.
+            CommitRefused: the plan was committed before, or this session is committing already (a sub-agent
+                needs a session of its own), or secrets of the plan are missing.
             FirewallError: the attempt that this session is part of is over.
             UnknownOutcome: a call's outcome is not known; nothing after it was done.
             JournalError: the journal cannot be written; the call it names was not made.
@@ -181,7 +194,7 @@ class Session:
         async with self._operation() as parts, self._commits:
             token = _committing.set(_committing.get() | {self.id})
             try:
-                result = await self._commit(plan, parts, current.get())
+                result = await self._commit(plan, parts, current.get(), secrets)
             finally:
                 _committing.reset(token)
             answer = () if result.messages else (Message(role="assistant", content=result.answer or ""),)
@@ -190,8 +203,12 @@ class Session:
             self._committed += tuple(Step(call=made.call, outcome=made.outcome) for made in result.calls)
             return result
 
-    async def _commit(self, plan: Plan, parts: SessionParts, outer: WorldBinding | None) -> Result:
+    async def _commit(
+        self, plan: Plan, parts: SessionParts, outer: WorldBinding | None, secrets: Mapping[str, JsonValue]
+    ) -> Result:
         """Commit in the world that this context is in: the real one, unless an attempt goes on."""
+        plan = parts.secrets.restored(plan, secrets)
+        parts.secrets.learn(plan.task)
         budget = self._budgets.pop(plan.id, None) or parts.budget(self._emit, spent=plan.usage)
         parent: RealWorld | None = None
         if outer is not None and (outer.world is not None or outer.inline is not None):
@@ -202,13 +219,28 @@ class Session:
         world = RealWorld(
             parts.journal if parent is None else parent.journal,
             plan,
-            redact=parts.redact,
+            redact=parts.secrets if parent is None else parent.redact,
             record=recording(parts.log),
             emit=self._emit,
             session=self.id,
             parent=None if parent is None else parent.plan,
         )
         return await commit(plan, parts.committer, world, budget)
+
+    def saved(self, plan: Plan) -> Plan:
+        """The plan as it may be saved, without secrets: write `session.saved(plan).model_dump_json()`.
+
+        With `ARTIS_PLAN_KEY` it holds them encrypted, and is committed wherever that key is set. Without, its
+        commit elsewhere needs them again; `withheld` says which.
+        """
+        return self._opened().secrets.saved(plan)
+
+    def shown(self, record: M) -> M:
+        """A plan, a result, an event, or a part of one, as it may be shown: without this session's secrets.
+
+        What the session gives back holds them: a result has the real values.
+        """
+        return self._opened().secrets.shown(record)
 
     async def run(self, task: str) -> Result:
         """`rehearse`, then `commit`."""
@@ -220,7 +252,7 @@ class Session:
         A tool's `reconcile` hook is asked. Nothing is ever executed again.
         """
         async with self._operation() as parts:
-            return await recover(parts.journal, parts.tools, redact=parts.redact)
+            return await recover(parts.journal, parts.tools, redact=parts.secrets)
 
     @classmethod
     async def recover_from(cls, settings: Settings) -> list[Recovered]:
@@ -248,3 +280,8 @@ def _earlier_in_attempt(tools: Toolset) -> History:
     if world is None or isinstance(world, RealWorld) or not isinstance(world, RemembersCalls):
         return ()
     return tuple(step for step in world.history if step.call.tool in tools)
+
+
+def _redacting(emit: Emit, parts: SessionParts) -> Emit:
+    """Events are shown, so they come without secrets."""
+    return lambda event: emit(parts.secrets.shown(event))

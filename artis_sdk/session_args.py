@@ -53,8 +53,10 @@ class SessionArgs:
         max_steps: agent steps of one attempt or commit, at most.
         seed: sampling seed, where the backend has one.
         prices: price of each backend by its name; a cost limit needs them.
-        redact: what takes secrets out of journal and log, with rules of its own beside ours.
-        on_event: a function that is called with each `artis_sdk.records.events.Event`, on the event loop.
+        redact: what decides what is secret in journal, log, saved plans and events, with rules of its own
+            beside ours.
+        on_event: a function that is called with each `artis_sdk.records.events.Event`, without secrets, on the
+            event loop.
     """
 
     agent: str | Backend | Agent | None = None

@@ -16,6 +16,7 @@ from artis_sdk.contracts import Backend, Evaluator, LogStore, Simulator, Summari
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.capture import capture
+from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.loop.actor import Actor
 from artis_sdk.loop.budget import Budget, Emit
 from artis_sdk.loop.callable_actor import CallableActor
@@ -73,7 +74,7 @@ class SessionParts:
     prompts: Prompts
     journal: CommitJournal
     log: LogStore | None
-    redact: Redactor
+    secrets: SessionSecrets
     limits: Limits
     prices: Mapping[str, Price]
     application_code: bool
@@ -105,8 +106,8 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
     prompts = given.prompts if isinstance(given.prompts, Prompts) else Prompts(given.prompts)
     backends = Backends(stack, settings.backends)
     tools = make_tools(given.tools, settings)
-    redact = given.redact or Redactor()
-    redact.know(*tools.specs)
+    secrets = SessionSecrets(given.redact or Redactor(), key=settings.plan_key)
+    secrets.redactor.know(*tools.specs)
     strategy = given.strategy or make_strategy(settings)
     agent, model = make_actor(given, settings, tools, backends, prompts)
     simulator = make_simulator(given.simulator, settings, backends, prompts, stack)
@@ -138,7 +139,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
         prompts=prompts,
         journal=_journal(settings.journal if given.journal is None else given.journal, stack),
         log=_log(settings.log if given.log is None else given.log, tools, given.redact, stack),
-        redact=redact,
+        secrets=secrets,
         limits=limits,
         prices=budget_prices,
         application_code=runs_application_code(

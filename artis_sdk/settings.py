@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     """Call log that every real call is recorded in."""
     journal: Path = Path(".artis/journal.db")
     """Commit journal; calls whose outcome is unknown are found there after a crash."""
+    plan_key: SecretStr | None = None
+    """Fernet key under which the secrets of saved plans are kept in them; set it in the environment, where
+    plans are saved and where they are committed."""
     tool_format: Literal["auto", "native", "text"] = "auto"
     max_steps: int = Field(default=20, ge=1)
     """Agent steps of one attempt or commit."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import JsonValue
 from rich.table import Table
 
-from artis_sdk.cli.output import console, next_step, print_json
+from artis_sdk.cli.output import console, errors, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Plan, Result, Role, Usage
 from artis_sdk.records.events import Event
@@ -51,6 +52,10 @@ def rehearse(
     plan = asyncio.run(_rehearse(settings, task, as_json))
     if save is not None:
         save.write_text(plan.model_dump_json(indent=2), encoding="utf-8")
+        if plan.withheld is not None and plan.withheld.sealed is None:
+            errors.print(
+                f"[dim]saved without {len(plan.withheld.places)} secrets; artis run asks for them[/dim]"
+            )
     if as_json:
         print_json(plan)
         return
@@ -98,7 +103,7 @@ async def _rehearse(settings: Settings, task: str, as_json: bool) -> Plan:
     view = LiveView(console)
     with nullcontext() if as_json else view:
         async with Session.from_settings(settings, on_event=_listener(view, as_json)) as session:
-            return await session.rehearse(task)
+            return session.saved(await session.rehearse(task))
 
 
 async def _run(
@@ -110,10 +115,21 @@ async def _run(
             assert task is not None
             with nullcontext() if as_json else view:
                 plan = await session.rehearse(task)
-        if ask and not await asyncio.to_thread(_approved, plan):
+        if ask and not await asyncio.to_thread(_approved, session.shown(plan)):
             return None
+        secrets = await asyncio.to_thread(_asked_for, plan, settings) if ask else {}
         with nullcontext() if as_json else view:
-            return await session.commit(plan)
+            return session.shown(await session.commit(plan, secrets=secrets))
+
+
+def _asked_for(plan: Plan, settings: Settings) -> dict[str, JsonValue]:
+    """The secrets that the plan was saved without, typed in where nobody sees them."""
+    if plan.withheld is None or (plan.withheld.sealed is not None and settings.plan_key is not None):
+        return {}
+    return {
+        placeholder: typer.prompt(f"{placeholder} ({', '.join(places)})", hide_input=True)
+        for placeholder, places in plan.withheld.places.items()
+    }
 
 
 def _approved(plan: Plan) -> bool:

@@ -41,6 +41,8 @@ class IdempotencyKeys:
     def __init__(self, plan: str) -> None:
         self._plan = plan
         self._given: dict[tuple[str, str], int] = {}
+        # As first seen: what a session knows of secrets grows, and a retry has its call's key all the same.
+        self._seen: dict[tuple[str, str], tuple[str, str]] = {}
 
     def next(self, call: ToolCall, redacted: JsonValue) -> str:
         """The key of the next call.
@@ -50,7 +52,8 @@ class IdempotencyKeys:
             redacted: its arguments without secrets. Secrets do not enter: the journal holds the key,
                 and a short secret could be found by trying.
         """
-        identity = call.tool, canonical(_common(call.arguments, redacted))
+        without = call.tool, canonical(_common(call.arguments, redacted))
+        identity = self._seen.setdefault(_identity(call), without)
         count = self._given[identity] = self._given.get(identity, 0) + 1
         return str(uuid5(NAMESPACE_OID, "\n".join((self._plan, *identity, str(count)))))
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import JsonValue
 
 from artis_sdk.commit.call_identity import IdempotencyKeys, PredictionQueue
 from artis_sdk.commit.journal import REFUSED, CallState, CommitJournal, Intent
+from artis_sdk.commit.redaction import Redact, off_loop
 from artis_sdk.contracts import LogStore
 from artis_sdk.errors import CommitRefused, FirewallError, JournalError, UnknownOutcome
 from artis_sdk.loop.budget import Emit, ignore
@@ -28,23 +29,10 @@ from artis_sdk.records import (
     Provenance,
     Risk,
     Step,
-    ToolSpec,
 )
 from artis_sdk.records.events import CallCommitted
 from artis_sdk.tools.execute import execute
 from artis_sdk.tools.guarded import Invocation, Reply
-
-
-class Redact(Protocol):
-    """Takes secrets out of what the journal holds; `logs.redact.Redactor` is one."""
-
-    def redact_arguments(
-        self, tool: ToolSpec, arguments: Mapping[str, JsonValue]
-    ) -> dict[str, JsonValue]: ...
-
-    def redact_outcome(
-        self, tool: ToolSpec, outcome: Outcome, arguments: Mapping[str, JsonValue]
-    ) -> Outcome: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -98,7 +86,7 @@ class RealWorld:
         self.journal = journal
         self._parent = parent
         self._plan = plan
-        self._redact = redact
+        self.redact = redact
         self._record = record
         self._session = session
         self._predictions = PredictionQueue(plan.predicted)
@@ -183,7 +171,7 @@ class RealWorld:
             JournalError: the intent could not be written; the call was not made.
             UnknownOutcome: a call was made, this one or one before, and its outcome is not known.
         """
-        call = self._admit(invocation)
+        call = self._admit(invocation, await self._redacted_arguments(invocation))
         if call.intent.risk is Risk.READ_ONLY:  # may be interrupted anywhere
             return await self._carry_out(call)
         running = asyncio.create_task(self._carry_out(call))
@@ -202,7 +190,13 @@ class RealWorld:
 
     # --- before the call ----------------------------------------------------------------------
 
-    def _admit(self, invocation: Invocation) -> _Call:
+    async def _redacted_arguments(self, invocation: Invocation) -> dict[str, JsonValue]:
+        tool, arguments = invocation.tool, invocation.call.arguments
+        shown = [value for name, value in invocation.kwargs.items() if name not in tool.hidden]
+        redact = partial(self.redact.redact_arguments, tool.spec, arguments)
+        return await off_loop(partial(redact, given=(invocation.args, shown)), arguments)
+
+    def _admit(self, invocation: Invocation, redacted: dict[str, JsonValue]) -> _Call:
         if self._broken is not None:
             raise self._broken
         tool, call = invocation.tool, invocation.call
@@ -213,7 +207,6 @@ class RealWorld:
         nested = _inside.get() is self
         if self._on_call is not None and not nested:
             self._on_call()
-        redacted = self._redact.redact_arguments(tool.spec, call.arguments)
         invocation, key = self._with_key(invocation, redacted)
         predicted = None if nested else self._predictions.take(call)
         intent = Intent(
@@ -270,7 +263,7 @@ class RealWorld:
             raise unknown from error
         finally:
             _inside.reset(outside)
-        await self._finish(call, reply.outcome)
+        await self._finish(call, reply)
         return reply
 
     def _leave(self, call: _Call, error: BaseException) -> UnknownOutcome | None:
@@ -291,10 +284,16 @@ class RealWorld:
 
     # --- after the call -----------------------------------------------------------------------
 
-    async def _finish(self, call: _Call, outcome: Outcome) -> None:
-        intent = call.intent
+    async def _finish(self, call: _Call, reply: Reply) -> None:
+        intent, outcome = call.intent, reply.outcome
         try:
-            await self.journal.finish(intent, self._redacted(call, outcome))
+            redact = partial(self._redacted, call, reply)
+            try:
+                redacted = await off_loop(redact, outcome.value, outcome.message)
+            except asyncio.CancelledError:
+                self._ended_late(call, reply)  # what is known is not lost; the loop waits this once
+                raise
+            await self.journal.finish(intent, redacted)
         except Exception as error:
             if intent.risk is Risk.READ_ONLY:
                 raise
@@ -305,11 +304,11 @@ class RealWorld:
             self._record_call(call, outcome)
 
     def _ended_late(self, call: _Call, reply: Reply) -> None:
-        self.journal.finish_late(call.intent, self._redacted(call, reply.outcome))
+        self.journal.finish_late(call.intent, self._redacted(call, reply))
 
-    def _redacted(self, call: _Call, outcome: Outcome) -> Outcome:
-        invocation = call.invocation
-        return self._redact.redact_outcome(invocation.tool.spec, outcome, invocation.call.arguments)
+    def _redacted(self, call: _Call, reply: Reply) -> Outcome:
+        tool, arguments = call.invocation.tool, call.invocation.call.arguments
+        return self.redact.redact_outcome(tool.spec, reply.outcome, arguments, returned=reply.value)
 
     def _record_call(self, call: _Call, outcome: Outcome) -> None:
         tool, made, intent = call.invocation.tool, call.invocation.call, call.intent

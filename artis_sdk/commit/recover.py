@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from artis_sdk.commit.commit import Redact
 from artis_sdk.commit.journal import CallState, CommitJournal, JournaledCall
+from artis_sdk.commit.redaction import Redact
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.tools.guarded import GuardedTool

@@ -31,6 +31,8 @@ from artis_sdk.records import CallRecord, History, Outcome, ToolCall, ToolSpec
 
 # Characters of tasks remembered between records; beyond it, the longest unused are looked up again.
 _REMEMBERED = 64_000_000
+# Sessions whose secrets are remembered between records.
+_SESSIONS = 1000
 # Parallel calls of one turn share a history, so the last few ends of a task are kept, not only one.
 _ENDS = 16
 
@@ -116,6 +118,8 @@ class Rows:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._tasks: OrderedDict[tuple[str | None, str | None, str], _Task] = OrderedDict()
+        self._secrets: OrderedDict[str, Secrets] = OrderedDict()
+        """Of each session; tasks of no session have their own."""
         self._tools: dict[tuple[int, str | None], tuple[ToolSpec, int]] = {}
         self._size = 0
         self.scrubbed = False
@@ -225,16 +229,28 @@ class Rows:
 
     def _task(self, record: CallRecord) -> _Task:
         if record.task is None and record.state is None and not record.history:
-            # Of no task: nothing follows from it, and its secrets are no other row's.
-            return _Task(self._redactor.new_secrets(), scrubbed=sys.maxsize)
+            # Of no task: no earlier row follows from it.
+            return _Task(self._secrets_of(record.session), scrubbed=sys.maxsize)
         # By its text: equal values may be different JSON (1, 1.0, true).
         key = (record.session, record.task, dumps(record.state))
         task = self._tasks.get(key)
         if task is None:
-            task = self._tasks[key] = _Task(self._redactor.new_secrets())
+            task = self._tasks[key] = _Task(self._secrets_of(record.session))
             self._remember(task, len(key[2]))
         self._tasks.move_to_end(key)
         return task
+
+    def _secrets_of(self, session: str | None) -> Secrets:
+        """One list a session: what one call was given or gave is hidden in all that follows."""
+        if session is None:
+            return self._redactor.new_secrets()
+        secrets = self._secrets.get(session)
+        if secrets is None:
+            secrets = self._secrets[session] = self._redactor.new_secrets()
+        self._secrets.move_to_end(session)
+        if len(self._secrets) > _SESSIONS:
+            self._secrets.popitem(last=False)
+        return secrets
 
     def _remember(self, task: _Task, size: int) -> None:
         task.size += size

@@ -80,14 +80,6 @@ class Secrets:
         text = secret.encode("utf-8", "surrogatepass")
         return f"[redacted:{blake2b(text, key=self._key, digest_size=4).hexdigest()}]"
 
-    def copy(self) -> Secrets:
-        """As much known, with the same placeholders; what is added there is not known here."""
-        other = Secrets(self._key)
-        with self._lock:
-            other._values, other._new = dict(self._values), list(self._new)
-            other._generations, other.size = self._generations, self.size
-        return other
-
     # --- hiding -------------------------------------------------------------------------------
 
     def hide_text(self, text: str) -> str:

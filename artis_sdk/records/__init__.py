@@ -31,6 +31,7 @@ from artis_sdk.records.runs import (
     Recommendation,
     Result,
     Task,
+    Withheld,
 )
 
 __all__ = [
@@ -59,5 +60,6 @@ __all__ = [
     "ToolCall",
     "ToolSpec",
     "Usage",
+    "Withheld",
     "new_id",
 ]

@@ -72,6 +72,17 @@ class Recommendation(BaseModel):
     raw: str = ""
 
 
+class Withheld(BaseModel):
+    """The secrets that a saved plan stands without."""
+
+    model_config = FROZEN
+
+    places: dict[str, tuple[str, ...]]
+    """By placeholder, where in the plan it stands, such as `task.query`."""
+    sealed: str | None = None
+    """The plan with its secrets, encrypted under `ARTIS_PLAN_KEY`."""
+
+
 class Plan(BaseModel):
     """The result of `Session.rehearse`; `Session.commit` takes it once."""
 
@@ -89,6 +100,8 @@ class Plan(BaseModel):
     """The limit that ended the rehearsal early, if one did."""
     notes: tuple[str, ...] = ()
     """What a reader must know, such as attempts condensed for context."""
+    withheld: Withheld | None = None
+    """Of a plan from `Session.saved`: the secrets that it stands without, and is not committed without."""
 
     @property
     def predicted(self) -> tuple[Step, ...]:

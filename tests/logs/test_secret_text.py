@@ -6,6 +6,7 @@ import json
 import re
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -146,7 +147,7 @@ def test_searching_keeps_places_in_any_text() -> None:
     assert TextSearch(["\U0010ffff"], ignore_case=True).find(every) == [(0, 0x10FFFF, 0x110000)]
 
 
-HARD = {
+HARD: dict[str, Callable[[int], str]] = {
     "escaped quotes": lambda n: 'password="' + '\\"' * (n // 2),
     "many of them": lambda n: ('password="\\"') * (n // 12),
     "open quotes": lambda n: 'password=\\"' + '\\\\"' * (n // 3),

@@ -1,0 +1,96 @@
+"""One list of secrets a session: what one call was given or gave is hidden wherever it turns up later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, JsonValue, SecretStr
+
+from artis_sdk.logs.redact import Redactor
+from artis_sdk.logs.saved_plans import check_key, with_secrets, without_secrets
+from artis_sdk.logs.secrets import Secrets, map_leaves
+from artis_sdk.logs.shown import map_record
+from artis_sdk.records import Outcome, Plan, Task, ToolCall, ToolSpec
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class SessionSecrets:
+    """The secrets of one session, in memory only.
+
+    What is saved or shown goes through it: journal, saved plans, events. What is used does not: tools,
+    agent, and the plans and results that the application holds.
+
+    Args:
+        redactor: decides what is secret.
+        key: under which saved plans keep their secrets.
+
+    Raises:
+        ConfigurationError: the key is none.
+    """
+
+    def __init__(self, redactor: Redactor, *, key: SecretStr | None = None) -> None:
+        if key is not None:
+            check_key(key)
+        self._key = key
+        self.redactor = redactor
+        self.known = redactor.new_secrets()
+        self._made_up = redactor.new_secrets()
+        self._saved: dict[str, tuple[Plan, Plan]] = {}
+
+    def redact_arguments(
+        self, tool: ToolSpec, arguments: Mapping[str, JsonValue], *, given: Any = None
+    ) -> dict[str, JsonValue]:
+        """As `Redactor.redact_arguments`, without all that is known; the call's secrets are known from now
+        on."""
+        return self.redactor.redact_arguments(tool, arguments, given=given, known=self.known)
+
+    def redact_outcome(
+        self, tool: ToolSpec, outcome: Outcome, arguments: Mapping[str, JsonValue], *, returned: Any = None
+    ) -> Outcome:
+        """As `Redactor.redact_outcome`, without all that is known; the outcome's secrets are known from now
+        on."""
+        return self.redactor.redact_outcome(tool, outcome, arguments, returned=returned, known=self.known)
+
+    def learn(self, task: Task) -> None:
+        """Remember the secrets of a task: of its query, conversation, state and real history."""
+        self._cover(task, self.known)
+
+    def shown(self, record: M) -> M:
+        """A plan, a result, an event, or a part of one, without secrets.
+
+        What a rehearsal made up is hidden in all that is shown, and not in the journal.
+        """
+
+        def hide(value: JsonValue) -> JsonValue:
+            return self._made_up.hide(self.known.hide(value))
+
+        covered = self._cover(record, self._made_up)
+        return map_record(covered, lambda value, _: hide(value), lambda call: hide(call.arguments))
+
+    def saved(self, plan: Plan) -> Plan:
+        """A plan as it may be saved: without secrets, and with them beside it where there is a key."""
+        saved = without_secrets(plan, self.shown(plan), self._key)
+        self._saved[plan.id] = (saved, plan)
+        return saved
+
+    def restored(self, plan: Plan, given: Mapping[str, JsonValue]) -> Plan:
+        """A saved plan with its secrets: by the key, as given by placeholder, or as this session knows it.
+
+        Raises:
+            CommitRefused: some are missing; says which, and where they stand.
+        """
+        saved, whole = self._saved.get(plan.id, (None, plan))
+        if plan == saved:
+            return whole
+        plan = with_secrets(plan, self._key, given)
+        for value in given.values():
+            map_leaves(value, self.known.add)
+        return plan
+
+    def _cover(self, record: M, known: Secrets) -> M:
+        def arguments(call: ToolCall) -> JsonValue:
+            return self.redactor.cover_arguments(call.tool, call.arguments, known)
+
+        return map_record(record, lambda value, path: self.redactor.cover(value, path, known), arguments)
