@@ -15,7 +15,7 @@ from artis_sdk.records import History, Outcome, Provenance, Risk, State, Step, T
 from artis_sdk.simulators.checks import checked
 from artis_sdk.simulators.past import HistoryCursor
 from artis_sdk.tools import GuardedTool, Invocation, Toolset
-from artis_sdk.tools.execute import execute
+from artis_sdk.tools.execute import INJECTED, execute
 from artis_sdk.tools.world import sandboxed
 
 Guarded = GuardedTool[..., Any]
@@ -153,6 +153,8 @@ class ForkedSandbox(Simulator):
         tool = self._tools[call.tool]
         if tool is None:
             raise SimulationError(call.tool, _NO_OBJECT)
+        if tool.injects:
+            raise SimulationError(call.tool, INJECTED)
         return tool
 
     def _check(self, call: ToolCall) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
 from artis_sdk.errors import ToolDefinitionError
@@ -37,6 +37,8 @@ def guarded_tool(
     idempotency_key: str | None = None,
     failures: Failures | None = None,
     reconcile: Reconcile | None = None,
+    hide: Iterable[str] = (),
+    inject: Mapping[str, Any] | None = None,
 ) -> Callable[[F], F]: ...
 
 
@@ -50,6 +52,8 @@ def guarded_tool(
     idempotency_key: str | None = None,
     failures: Failures | None = None,
     reconcile: Reconcile | None = None,
+    hide: Iterable[str] = (),
+    inject: Mapping[str, Any] | None = None,
 ) -> F | Callable[[F], F]:
     """Guard a sync or async function or method: in a session its calls go where the session says.
 
@@ -71,9 +75,14 @@ def guarded_tool(
         failures: exception types that callers see (also in simulation), and classifiers, which are
             given a returned value or an exception and name the failure type, or return None.
         reconcile: asked after a crash how a call ended.
+        hide: parameters that no model sees or gives and no log holds, such as a framework's context. Callers
+            in Python give them; in a session they may leave them out.
+        inject: hidden parameters by name, each with its value, or with a function (or class) without
+            arguments that makes one for each real call whose caller gave none.
 
     Raises:
-        ToolDefinitionError: a generator, a class or something that is no function.
+        ToolDefinitionError: a generator, a class or something that is no function; a hidden parameter that
+            a model's call could not do without.
     """
 
     def guard(function: F) -> F:
@@ -87,6 +96,8 @@ def guarded_tool(
             idempotency_key=idempotency_key,
             failures=failures,
             reconcile=reconcile,
+            hide=hide,
+            inject=inject,
             takes_self=kind is not staticmethod and _takes_self(plain),
         )
         warn_if_held(plain, tool.name, expected=_HELD + (bare and kind is None))
@@ -123,6 +134,8 @@ def define(
     idempotency_key: str | None = None,
     failures: Failures | None = None,
     reconcile: Reconcile | None = None,
+    hide: Iterable[str] = (),
+    inject: Mapping[str, Any] | None = None,
     check_types: bool = True,
 ) -> GuardedTool[..., Any]:
     """A function as a tool, bound to no object; raises `ToolDefinitionError` for what cannot be one."""
@@ -145,8 +158,25 @@ def define(
         )
     if timeout is not None and not timeout > 0:
         raise ToolDefinitionError(f"{called}: timeout is in seconds and above zero, not {timeout!r}")
+    if isinstance(hide, str):
+        raise ToolDefinitionError(f"{called}: hide takes several names, such as hide=({hide!r},)")
+    inject = dict(inject or {})
+    hide = frozenset(hide)
     if idempotency_key is not None:
-        _check_key(called, function, idempotency_key)
+        if idempotency_key in hide or idempotency_key in inject:
+            raise ToolDefinitionError(
+                f"{called}: {idempotency_key!r} is filled by the commit; hide or inject another"
+            )
+        _check_hidden(called, function, "idempotency_key", idempotency_key)
+    for name in inject:
+        _check_hidden(called, function, "inject", name)
+    for name in hide - inject.keys():
+        _check_hidden(called, function, "hide", name)
+        if inspect.signature(function).parameters[name].default is inspect.Parameter.empty:
+            raise ToolDefinitionError(
+                f"{called}: {name!r} is hidden and has no default, so a model's call could not be made; "
+                f"give it by inject={{{name!r}: VALUE}}"
+            )
     definition = Definition(
         name=called,
         risk=Risk(risk),
@@ -155,6 +185,8 @@ def define(
         failures=FailureRules.of(called, failures),
         reconcile=reconcile,
         check_types=check_types,
+        hide=hide,
+        inject=inject,
     )
     code = FunctionCode(
         function, tool=called, takes_self=takes_self, hidden=definition.hidden, check_types=check_types
@@ -170,14 +202,15 @@ def _takes_self(function: Callable[..., Any]) -> bool:
     return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
 
 
-def _check_key(tool: str, function: Callable[..., Any], key: str) -> None:
+def _check_hidden(tool: str, function: Callable[..., Any], option: str, name: str) -> None:
+    """Raise `ToolDefinitionError` where this is no parameter that goes by name."""
     parameters = inspect.signature(function).parameters
     kinds = {parameter.kind for parameter in parameters.values()}
-    if key not in parameters:
-        raise ToolDefinitionError(f"{tool}: idempotency_key names {key!r}, which is no parameter")
-    kind = parameters[key].kind
+    if name not in parameters:
+        raise ToolDefinitionError(f"{tool}: {option} names {name!r}, which is no parameter")
+    kind = parameters[name].kind
     by_name = kind is inspect.Parameter.KEYWORD_ONLY or (
         kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and inspect.Parameter.VAR_POSITIONAL not in kinds
     )
     if not by_name:
-        raise ToolDefinitionError(f"{tool}: the idempotency key {key!r} must be a parameter given by name")
+        raise ToolDefinitionError(f"{tool}: {option} names {name!r}, which must be a parameter given by name")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from artis_sdk.errors import ArtisError, ToolFailure, UnknownOutcome
+from artis_sdk.errors import ArtisError, SimulationError, ToolFailure, UnknownOutcome
 from artis_sdk.records import Outcome, Provenance, Risk, new_id
 from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
 from artis_sdk.tools.guarded import Reply
@@ -21,6 +21,11 @@ from artis_sdk.tools.lazy import lazy_value
 from artis_sdk.tools.originals import running_body
 from artis_sdk.tools.protocols import RunnableTool
 from artis_sdk.tools.world import current
+
+INJECTED = (
+    "it is given objects by inject=, and those are the real ones: no sandbox can run it. Simulate it by a "
+    "model or a log, or hold them in an object (Toolset.from_object), which the sandbox forks"
+)
 
 
 async def execute(
@@ -49,12 +54,18 @@ async def execute(
 
     Raises:
         UnknownOutcome: a real call that changes something did not end in time.
+        SimulationError: what is injected into the tool is real, and this is no real call.
         ArtisError: a guarded call inside was refused or stopped the run.
     """
     if provenance is not Provenance.REAL and tool.idempotency_key is not None:
         kwargs = {tool.idempotency_key: new_id(), **kwargs}
+    if provenance is not Provenance.REAL and tool.injects:
+        raise SimulationError(tool.name, INJECTED)
     start = time.perf_counter()
-    call = partial(function, *args, **kwargs)
+
+    def call() -> Any:
+        return function(*args, **tool.with_injected(kwargs))
+
     outside = running_body.set(current.get() if provenance is Provenance.REAL else None)
     try:
         if tool.is_async:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from pydantic import ValidationError
@@ -78,6 +78,9 @@ class Definition:
     failures: FailureRules = NO_RULES
     reconcile: Reconcile | None = None
     check_types: bool = True
+    hide: frozenset[str] = frozenset()
+    inject: Mapping[str, Any] = field(default_factory=dict)
+    """By hidden parameter: its value, or a function without arguments that makes it for each real call."""
     returns_awaitable: bool = False
     """The function is not async, and what it returns has turned out to be awaitable."""
     wrapper: Callable[..., Any] | None = None
@@ -88,7 +91,8 @@ class Definition:
     @property
     def hidden(self) -> frozenset[str]:
         """Names of the parameters that no model sees or gives."""
-        return frozenset(() if self.idempotency_key is None else (self.idempotency_key,))
+        key = () if self.idempotency_key is None else (self.idempotency_key,)
+        return self.hide.union(self.inject, key)
 
 
 Entry = Callable[["GuardedTool[..., Any]", Callable[..., Any]], Callable[..., Any]]
@@ -184,6 +188,21 @@ class GuardedTool(Generic[P, R]):
     def hidden(self) -> frozenset[str]:
         """Names of the parameters that no model sees or gives; the idempotency key is one."""
         return self._definition.hidden
+
+    @property
+    def injects(self) -> bool:
+        """Whether hidden parameters are filled in when the real function runs."""
+        return bool(self._definition.inject)
+
+    def with_injected(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a real call by name, with the injected ones that the caller did not give."""
+        filled = dict(kwargs)
+        for name, value in self._definition.inject.items():
+            if name not in filled:
+                filled[name] = (
+                    value() if inspect.isroutine(value) or isinstance(value, type | partial) else value
+                )
+        return filled
 
     @property
     def reconcile(self) -> Reconcile | None:

@@ -51,6 +51,13 @@ class RunnableTool(CheckedTool, Protocol):
         """Name of the parameter for a key that is the same on every retry of a call."""
 
     @property
+    def injects(self) -> bool:
+        """Whether hidden parameters are filled in when the real function runs."""
+
+    def with_injected(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a real call by name, with the injected ones that the caller did not give."""
+
+    @property
     def owner(self) -> object | None:
         """The object whose method it is; None for a function without one."""
 

@@ -83,6 +83,8 @@ class Toolset:
         default_risk: Risk = Risk.IRREVERSIBLE,
         failures: Failures | None = None,
         check_types: bool = True,
+        hide: Iterable[str] = (),
+        inject: Mapping[str, Any] | None = None,
     ) -> Toolset:
         """Guard the public methods of an object without editing its class.
 
@@ -99,6 +101,8 @@ class Toolset:
             failures: for every method, as in `guarded_tool`.
             check_types: False for a class whose callers do not keep to its annotations: models are
                 shown them, and of a call only the parameters' names are checked.
+            hide, inject: as in `guarded_tool`, of every method that has such a parameter and is not
+                decorated.
 
         Raises:
             ToolDefinitionError: a name is no method, or a method cannot be a tool.
@@ -107,11 +111,22 @@ class Toolset:
         wanted = _known(dict.fromkeys(include), methods) if include is not None else methods
         unwanted = _known(dict.fromkeys(exclude or ()), methods)
         risks = _known(risks, methods)
+        chosen = [name for name in methods if name in wanted and name not in unwanted]
+        hidden = _hidden(obj, chosen, hide, inject or {})
         return cls(
             *(
-                _method(obj, name, prefix, risks.get(name), default_risk, failures, check_types)
-                for name in methods
-                if name in wanted and name not in unwanted
+                _method(
+                    obj,
+                    name,
+                    prefix,
+                    risks.get(name),
+                    default_risk,
+                    failures,
+                    check_types,
+                    hidden,
+                    inject or {},
+                )
+                for name in chosen
             )
         )
 
@@ -203,6 +218,8 @@ def _method(
     default: Risk,
     failures: Failures | None,
     check_types: bool,
+    hidden: frozenset[str],
+    inject: Mapping[str, Any],
 ) -> Tool:
     bound = getattr(obj, name)
     if hasattr(bound, "__guarded_tool__"):
@@ -214,6 +231,7 @@ def _method(
         function, owner = bound.__func__, bound.__self__
     elif isinstance(inherent, MethodDescriptorType):  # a method written in C
         function, owner = inherent, obj
+    mine = hidden & inspect.signature(function).parameters.keys() if hidden else hidden
     tool = define(
         function,
         takes_self=owner is not None,
@@ -221,8 +239,32 @@ def _method(
         risk=risk or default,
         failures=failures,
         check_types=check_types,
+        hide=mine - inject.keys(),
+        inject={parameter: inject[parameter] for parameter in inject if parameter in mine},
     )
     return tool if owner is None else tool.on(owner)
+
+
+def _hidden(
+    obj: object, methods: Iterable[str], hide: Iterable[str], inject: Mapping[str, Any]
+) -> frozenset[str]:
+    """The parameters that are hidden; raises `ToolDefinitionError` for one that no method has."""
+    if isinstance(hide, str):
+        raise ToolDefinitionError(f"hide takes several names, such as hide=({hide!r},)")
+    hidden = frozenset(hide) | inject.keys()
+    if not hidden:
+        return hidden
+    plain = [getattr(obj, name) for name in methods]
+    known = {
+        name
+        for method in plain
+        if not hasattr(method, "__guarded_tool__")
+        for name in inspect.signature(method).parameters
+    }
+    unknown = sorted(hidden - known)
+    if unknown:
+        raise ToolDefinitionError(f"no method has a parameter {', '.join(unknown)} to hide")
+    return hidden
 
 
 def _known(given: Mapping[str, Any] | None, names: Iterable[str]) -> Mapping[str, Any]:
