@@ -55,8 +55,8 @@ class SessionArgs:
         prices: price of each backend by its name; a cost limit needs them.
         redact: what decides what is secret in journal, log, saved plans and events, with rules of its own
             beside ours.
-        on_event: a function that is called with each `artis_sdk.records.events.Event`, without secrets, on the
-            event loop.
+        on_event: a function that is called with each `artis_sdk.records.events.Event`, without secrets, on
+            the event loop.
     """
 
     agent: str | Backend | Agent | None = None

@@ -49,6 +49,7 @@ from artis_sdk.simulators import (
     SandboxSimulator,
 )
 from artis_sdk.simulators.trust import Trust, gated
+from artis_sdk.simulators.veil import veiled
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.in_place import guarded_in_place
 
@@ -132,7 +133,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
         committer=committing_actor(strategy, agent, scorer) if scorer is not None else agent,
         simulator=NoSimulator()
         if simulator is None or not simulates
-        else _trusted(simulator, given, settings),
+        else _trusted(veiled(simulator, secrets), given, settings),
         strategy=strategy,
         evaluator=_evaluator(judge, prompts) if judges else None,
         summarizer=_summarizer(advisor, prompts) if advises else None,

@@ -13,7 +13,7 @@ import secrets as random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import translate
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import JsonValue
 
@@ -25,13 +25,22 @@ from artis_sdk.logs.secret_types import secret_values
 from artis_sdk.logs.secrets import PLACEHOLDER, Secrets, all_texts, map_leaves, replaced
 from artis_sdk.records import Outcome, ToolSpec
 
-Rule = str | re.Pattern[str] | Callable[[str, JsonValue], bool]
-"""A path, a pattern, or a function.
+
+class Finder(Protocol):
+    """Finds secrets in texts; `provider_keys.ProviderKeys` is one."""
+
+    def find(self, text: str) -> Iterable[str]:
+        """The secrets in a text, which may be many texts, one a line."""
+
+
+Rule = str | re.Pattern[str] | Callable[[str, JsonValue], bool] | Finder
+"""A path, a pattern, a function, or a finder.
 
 A path such as `login.arguments.code`, `*.outcome.value.iban` or `state.users.*`: the tool's name, then
 `arguments`, `outcome`, `predicted`, `raw` or `malformed`, then keys and list positions; a state begins
 with `state`. `*` stands for any characters, dots included. A pattern is found inside every string: each
-match is secret. A function is given path and value, and says whether the value is secret.
+match is secret. A function is given path and value, and says whether the value is secret. A finder is given
+all texts of a value at once.
 """
 OUTCOME_TEXTS = ("value", "failure_type", "message", "raw")
 """The fields of an outcome that may hold a secret."""
@@ -84,9 +93,12 @@ class Redactor:
         self._paths = re.compile("|".join(map(translate, paths))) if paths else None
         self._patterns = [rule for rule in rules if isinstance(rule, re.Pattern)]
         self._functions = [rule for rule in rules if callable(rule)]
-        if len(paths) + len(self._patterns) + len(self._functions) != len(rules):
-            raise ConfigurationError("a redaction rule is a path, a compiled pattern or a function")
-        self._always = bool(rules)
+        others = [rule for rule in rules if not isinstance(rule, str | re.Pattern) and not callable(rule)]
+        self._finders: list[Finder] = [rule for rule in others if hasattr(rule, "find")]
+        by_place = len(paths) + len(self._patterns) + len(self._functions)
+        if by_place + len(self._finders) != len(rules):
+            raise ConfigurationError("a redaction rule is a path, a compiled pattern, a function or a finder")
+        self._always = by_place > 0
         self._marked: dict[str, ToolSpec] = {}
         self._seen: dict[str, ToolSpec] = {}
 
@@ -160,7 +172,7 @@ class Redactor:
 
     def may_hold(self, text: str) -> bool:
         """Whether a value of this JSON text could hold a secret by name or rule; False is certain."""
-        return self._always or self._texts.may_hold(text)
+        return self._always or bool(self._finders) or self._texts.may_hold(text)
 
     def marks(self, tool: str) -> bool:
         """Whether the schema of the tool of this name marks parameters as secret."""
@@ -186,6 +198,9 @@ class Redactor:
             path: where it stands; see `Rule`.
             known: gets the secrets; `known.hide` then finds them elsewhere.
         """
+        for finder in self._finders:
+            for secret in finder.find(value if isinstance(value, str) else "\n".join(all_texts(value))):
+                known.add(secret)
         if isinstance(value, str):
             return (
                 _cover_all(value, known)

@@ -69,6 +69,19 @@ class SessionSecrets:
         covered = self._cover(record, self._made_up)
         return map_record(covered, lambda value, _: hide(value), lambda call: hide(call.arguments))
 
+    @property
+    def size(self) -> int:
+        """Grows with every secret that becomes known, made-up ones included."""
+        return self.known.size + self._made_up.size
+
+    def shown_value(self, value: JsonValue, path: str) -> JsonValue:
+        """A value that stands at this path (see `redact.Rule`), without secrets."""
+        return self._made_up.hide(self.known.hide(self.redactor.cover(value, path, self._made_up)))
+
+    def revealed(self, value: JsonValue) -> JsonValue:
+        """The value with the secrets that this session knows in their placeholders' places."""
+        return self._made_up.reveal(self.known.reveal(value))
+
     def saved(self, plan: Plan) -> Plan:
         """A plan as it may be saved: without secrets, and with them beside it where there is a key."""
         saved = without_secrets(plan, self.shown(plan), self._key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Self
 
@@ -49,6 +49,7 @@ class LLMSimulator(Simulator):
 
     Attributes:
         backend: a name stands here until it is resolved.
+        wrap: put around the simulator of each attempt; a Session hides its secrets there.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class LLMSimulator(Simulator):
             messages=(), temperature=temperature, seed=seed, adapter=adapter, max_tokens=max_tokens
         )
         self._structured = structured
+        self.wrap: Callable[[Simulator], Simulator] = lambda attempt: attempt
         self.form = form or PromptForm()
 
     @classmethod
@@ -125,7 +127,9 @@ class LLMSimulator(Simulator):
         if typed is None:
             typed = self.form.thought or (self._structured and self.backend.capabilities.structured_output)
         form = self.form.model_copy(update={"typed": typed})
-        return _Attempt(self.backend, meter, tuple(tools), self.prompts or Prompts(), self._settings, form)
+        return self.wrap(
+            _Attempt(self.backend, meter, tuple(tools), self.prompts or Prompts(), self._settings, form)
+        )
 
 
 class _Unmetered:

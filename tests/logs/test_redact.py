@@ -364,3 +364,25 @@ def test_many_secrets_in_one_state_are_found_quickly(tmp_path: Path) -> None:
         log.flush()
         (seen,) = log.records()
     assert "pw-" not in json.dumps(seen.state)
+
+
+def test_a_finder_is_asked_once_a_value() -> None:
+    asked: list[str] = []
+
+    class Codes:
+        def find(self, text: str) -> list[str]:
+            asked.append(text)
+            return re.findall(r"CODE-\w+", text)
+
+    seen = hidden({"a": ["x CODE-7712 y", "plain"], "b": {"CODE-7712": 5}}, Redactor(Codes()))
+    assert "CODE-7712" not in json.dumps(seen)
+    assert len(asked) == 1
+
+
+def test_provider_keys() -> None:
+    pytest.importorskip("kingfisher_sdk")
+    from artis_sdk.logs.provider_keys import ProviderKeys
+
+    text = "key dapi0123456789abcdef0123456789abcdef end"
+    assert hidden({"note": text}) == {"note": text}
+    assert "dapi01234567" not in json.dumps(hidden({"note": text}, Redactor(ProviderKeys())))

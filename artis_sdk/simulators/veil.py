@@ -1,0 +1,91 @@
+"""What a model that simulates is shown: calls, state and history without their secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, JsonValue
+
+from artis_sdk.contracts import Simulator
+from artis_sdk.records import History, Outcome, State, Step, ToolCall
+from artis_sdk.simulators.ladder import Ladder
+from artis_sdk.simulators.llm import LLMSimulator
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Veil(Protocol):
+    """Puts placeholders in the secrets' places, and back; `logs.session_secrets.SessionSecrets` is one.
+
+    Equal secrets have equal placeholders, so a simulator can still tell a right password from a wrong one.
+    """
+
+    @property
+    def size(self) -> int:
+        """Grows with every secret that becomes known."""
+
+    def shown(self, record: M) -> M:
+        """The record without secrets."""
+
+    def shown_value(self, value: JsonValue, path: str) -> JsonValue:
+        """The value that stands at this path, without secrets."""
+
+    def revealed(self, value: JsonValue) -> JsonValue:
+        """The value with the secrets in their placeholders' places."""
+
+
+def veiled(simulator: Simulator, veil: Veil) -> Simulator:
+    """The same simulator, whose models are shown no secrets; one that asks no model stays as it is."""
+    if isinstance(simulator, Ladder):
+        return Ladder([veiled(rung, veil) for rung in simulator.rungs])
+    if isinstance(simulator, LLMSimulator):
+        simulator = copy(simulator)
+        simulator.wrap = lambda attempt: VeiledAttempt(attempt, veil)
+    return simulator
+
+
+class VeiledAttempt(Simulator):
+    """A simulator of one attempt that is shown no secrets, and whose outcomes have them again.
+
+    Args:
+        inner: the simulator.
+        veil: hides the secrets.
+    """
+
+    def __init__(self, inner: Simulator, veil: Veil) -> None:
+        self._inner = inner
+        self._veil = veil
+        self._size = -1
+        self._state: tuple[State, State] = (None, None)
+        self._steps: tuple[History, History] = ((), ())
+
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        return (await self.predict_turn([call], state, history))[0]
+
+    async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
+        shown = [self._veil.shown(call) for call in calls]
+        new = [self._veil.shown(step) for step in self._unseen(history)]
+        if self._veil.size != self._size:  # what has become secret may stand in what was shown before
+            new = [self._veil.shown(step) for step in history]
+            self._state = (state, self._veil.shown_value(state, "state"))
+            self._steps = ((), ())
+            self._size = self._veil.size
+        elif self._state[0] is not state:
+            self._state = (state, self._veil.shown_value(state, "state"))
+        self._steps = (history, (*self._steps[1], *new))
+        outcomes = await self._inner.predict_turn(shown, self._state[1], self._steps[1])
+        return [self._revealed(outcome) for outcome in outcomes]
+
+    def _unseen(self, history: History) -> Sequence[Step]:
+        """The steps that are new; all where it is not the history seen before with steps added."""
+        before = self._steps[0]
+        if history[: len(before)] != before:
+            self._steps = ((), ())
+            return history
+        return history[len(before) :]
+
+    def _revealed(self, outcome: Outcome) -> Outcome:
+        value, message = self._veil.revealed(outcome.value), self._veil.revealed(outcome.message)
+        return outcome.model_copy(update={"value": value, "message": message})
