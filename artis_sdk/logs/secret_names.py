@@ -76,6 +76,8 @@ class SecretNames:
         starts = {words[0] for words in self._names}
         self.starts = sorted(word for word in starts if not any(other in word for other in starts - {word}))
         """Words of which one is in every name of a secret, in lower case."""
+        self.spaced = [" ".join(words) for words in self._names if len(words) > 1]
+        """Names of several words as a sentence has them: `api key`."""
         self._search = TextSearch(self.starts, ignore_case=True)
 
     def may_be_in(self, text: str) -> bool:

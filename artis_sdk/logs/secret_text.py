@@ -20,6 +20,7 @@ from artis_sdk.logs.text_search import TextSearch
 
 _LONGEST_NAME = 64
 _AFTER_NAME = re.compile(r"\\*+[\"']?\s*+(?:=>|:=|[:=])\s*+")
+_ASSIGNED = re.compile(rf"[\w-]*+(?:{_AFTER_NAME.pattern}|\s++is\s)")
 _AFTER_FLAG = re.compile(r"[ \t]++")
 _NAME_END = re.compile(r"[\w-]*+")
 _VALUE = re.compile(
@@ -35,12 +36,44 @@ _VALUE = re.compile(
     re.DOTALL,
 )
 _WORD = re.compile(r"(?:\\?[\"'])?(?P<value>[^\s\"'\\<>]++)")
+_ARGUMENT = re.compile(r"[ \t]*+" + _WORD.pattern)
 _BEARER = re.compile(r"\s++(?P<value>[\w.~+/=-]++)", re.ASCII)
 _AUTHORITY = re.compile(rf"(?P<user>(?:{PLACEHOLDER}|[^/\s:@\[?#\"'<>\\])*+)(?::(?P<value>[^/\s@]++))?@")
 _USER = re.compile(r"[ =]?[ \t]*+\\?[\"']?(?P<user>[^\s:\"'\\/]{1,128}+):(?P<value>[^\s\"'\\]++)")
 _IN_QUERY = re.compile(r"(?P<value>[^&\s#\"'\\<>]++)")
+_IS = re.compile(r"\s++is:?+\s++[\"'`]?+(?P<value>[^\s\"'`,;]++)")
 _IN_TAG = re.compile(r">(?P<value>[^<>]++)</")
 _NOTHING = frozenset({"none", "null", "true", "false"})
+# What a sentence says of a password or a token, and what is none.
+_SAID = frozenset(
+    {
+        *(
+            "expired",
+            "invalid",
+            "incorrect",
+            "wrong",
+            "missing",
+            "unknown",
+            "required",
+            "optional",
+            "rejected",
+        ),
+        *(
+            "accepted",
+            "revoked",
+            "valid",
+            "ok",
+            "yes",
+            "no",
+            "not",
+            "must",
+            "should",
+            "the",
+            "a",
+            "undefined",
+        ),
+    }
+)
 _QUERY = ("sig=", "signature=", "x-amz-signature=", "key=", "code=")
 _DEEPEST = 8  # how often quoted JSON is unescaped
 
@@ -73,6 +106,7 @@ class SecretTexts:
                 "bearer": "bearer",
                 "basic ": "basic",
             }
+            kinds |= {**dict.fromkeys(names.spaced, "spaced"), "sshpass -p": "word"}
             kinds |= {"://": "url", "-u": "user", "--user": "user", **dict.fromkeys(_QUERY, "query")}
         # A word may begin several things: `auth` a name, `sk-` a name and a key.
         self._kinds = list(kinds.items())
@@ -96,12 +130,12 @@ class SecretTexts:
             if start < last:
                 continue
             if kind == "name":
-                if start < name_end:
+                if start < name_end or not _may_name(text, start):
                     continue
                 first, name_end = _name_around(text, start, max(last, name_end))
                 secret = self._named(text, first, name_end)
             else:
-                secret = _read(text, word, kind, start, end, last)
+                secret = _read(text, word, kind, start, end)
             if secret is not None and secret.end > secret.start >= last:
                 found.append(secret)
                 last = secret.end
@@ -117,12 +151,24 @@ class SecretTexts:
         after = _AFTER_NAME.match(text, end)
         if after is not None:
             return _value(text, after.end())
+        if (said := _IS.match(text, end)) is not None:
+            value = said["value"].rstrip(".:!?")
+            begin = said.start("value")
+            return Found(begin, begin + len(value), value, False) if looks_random(value, 6) else None
         if text[max(start - 1, 0) : start] == "-" and (after := _AFTER_FLAG.match(text, end)) is not None:
             value = _value(text, after.end())
             return None if value is None or value.value.startswith("-") else value._replace(prose=False)
         if text[max(start - 1, 0) : start] == "<" and (tag := _IN_TAG.match(text, end)) is not None:
             return Found(*tag.span("value"), tag["value"], False)
         return None
+
+
+def _may_name(text: str, start: int) -> bool:
+    """Whether a value can belong to the name that this word is in, at a glance; False is certain."""
+    if _ASSIGNED.match(text, start):
+        return True
+    before = text[start - 1 : start]
+    return before.isalnum() or before in ("-", "_", "<")
 
 
 def _name_around(text: str, place: int, first: int) -> tuple[int, int]:
@@ -138,34 +184,40 @@ def _name_around(text: str, place: int, first: int) -> tuple[int, int]:
     return start, match.end() if match is not None else place
 
 
-def _read(text: str, word: str, kind: str, start: int, end: int, last: int) -> Found | None:
+def _read(text: str, word: str, kind: str, start: int, end: int) -> Found | None:
     """What stands at a word that is no name."""
     if kind == "token":
         span = token_at(text, word, start)
         return None if span is None else Found(*span, text[slice(*span)], False)
     if kind == "block":
-        span = block_at(text, last, start)
+        span = block_at(text, start)
         return None if span is None else Found(*span, text[slice(*span)], False)
+    if kind == "spaced":
+        after = _AFTER_NAME.match(text, end)
+        value = None if after is None else _value(text, after.end())
+        return value if value is not None and any(map(str.isdigit, value.value)) else None
     if kind == "url":
         return _in_authority(text, start, end)
     if not begins_word(text, start):
         # `&X-Amz-Signature=` begins with a word of its own, and is found by it.
         return None
-    match = {"bearer": _BEARER, "basic": _WORD, "user": _USER, "query": _IN_QUERY}[kind].match(text, end)
+    match = {"bearer": _BEARER, "basic": _WORD, "word": _ARGUMENT, "user": _USER, "query": _IN_QUERY}[
+        kind
+    ].match(text, end)
     if match is None:
         return None
-    value = match["value"]
-    if "[redacted:" in value:
+    secret = match["value"]
+    if "[redacted:" in secret:
         return None
-    if kind == "bearer" and not (looks_random(value.rstrip(".")) or len(value) >= 24):
+    if kind == "bearer" and not (looks_random(secret.rstrip(".")) or len(secret) >= 24):
         return None
-    if kind == "basic" and not _is_basic(value):
+    if kind == "basic" and not _is_basic(secret):
         return None
-    if kind == "user" and not _is_password(text, start, value):
+    if kind == "user" and not _is_password(text, start, secret):
         return None
-    if kind == "query" and not _is_signature(text, start, word, value):
+    if kind == "query" and not _is_signature(text, start, word, secret):
         return None
-    return Found(*match.span("value"), value, False)
+    return Found(*match.span("value"), secret, False)
 
 
 def _in_authority(text: str, start: int, end: int) -> Found | None:
@@ -218,7 +270,8 @@ def _value(text: str, start: int) -> Found | None:
     if group == "bare":
         value = value.rstrip(".:!?")
         end = begin + len(value)
-    if group == "done" or not value or value.lower() in _NOTHING:
+    said = group == "bare" and value.lower() in _SAID
+    if group == "done" or not value or value.lower() in _NOTHING or said:
         return None
     prose = group == "bare" and not looks_random(value, 6)
     return Found(begin, end, _unescape(value, min(depth, _DEEPEST)), prose)

@@ -40,8 +40,8 @@ twice."""
 _DIGIT = re.compile(r"[0-9]")
 _LETTER = re.compile(r"[A-Za-z]")
 _BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-BLOCK = "private key"
-"""In the first line of a PEM block, in lower case."""
+BLOCK = "-----begin "
+"""The beginning of a PEM block, in lower case."""
 
 
 def token_at(text: str, prefix: str, start: int) -> tuple[int, int] | None:
@@ -52,10 +52,9 @@ def token_at(text: str, prefix: str, start: int) -> tuple[int, int] | None:
     return found.span() if found is not None and looks_random(found[0][len(prefix) :]) else None
 
 
-def block_at(text: str, start: int, hit: int) -> tuple[int, int] | None:
-    """Start and end of a private key's body: its first line is around `hit` and not before `start`."""
-    first = text.rfind("-----BEGIN ", max(start, hit - 60), hit)
-    head = _BLOCK.match(text, first) if first >= 0 else None
+def block_at(text: str, start: int) -> tuple[int, int] | None:
+    """Start and end of the body of the private key that begins here, if one does."""
+    head = _BLOCK.match(text, start)
     if head is None:
         return None
     end = text.find("-----END", head.end())
