@@ -27,7 +27,7 @@ from artis_sdk import (
     guarded_tool,
 )
 from artis_sdk.backends import ScriptedBackend
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal.sqlite import SQLiteJournal
 from artis_sdk.commit.redaction import LARGE, is_large
 from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.logs import CallLog, Redactor
@@ -62,6 +62,7 @@ class Desk:
 async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
     given = tools["login"](user="ann", password=SecretStr(S))
     tools["post"](text=f"my pw is {S}")
+    tools["post"](text=f"hand over {S}")
     tools["post"](text=f"and my token {given['access_token']}, {b64encode(f'ann:{S}'.encode()).decode()}")
     tools["post"](text=f"half of it: {TOKEN[:14]}")
     try:
@@ -141,7 +142,7 @@ async def test_a_saved_plan_is_committed_where_the_key_is(
         assert desk._calls == []
         result = await other.commit(saved)
     assert result.plan == plan
-    assert [call.predicted is not None for call in result.calls] == [True] * 5
+    assert [call.predicted is not None for call in result.calls] == [True] * 6
     monkeypatch.setenv("ARTIS_PLAN_KEY", Fernet.generate_key().decode())
     async with session(tmp_path, desk) as other:
         with pytest.raises(CommitRefused, match="not encrypted under this ARTIS_PLAN_KEY"):
@@ -167,7 +168,7 @@ async def test_without_a_key_the_secrets_are_asked_for_by_name_before_anything_r
         given: dict[str, Any] = {}
         for placeholder, places in saved.withheld.places.items():
             given[placeholder] = S if "task.query" in places else TOKEN
-        given[by_place["attempts.0.steps.3.call.arguments.text"]] = TOKEN[:14]
+        given[by_place["attempts.0.steps.4.call.arguments.text"]] = TOKEN[:14]
         result = await other.commit(saved, secrets=given)
     assert result.plan.task.query == f"password={S}"
     assert result.plan.withheld is None
@@ -243,7 +244,7 @@ async def test_a_cancelled_commit_still_journals_a_large_outcome(tmp_path: Path)
         with pytest.raises(asyncio.CancelledError):
             await running
         assert await used.recover() == []
-    with closing(Journal(tmp_path / "j.db")) as journal:
+    with closing(SQLiteJournal(tmp_path / "j.db")) as journal:
         (call,) = journal.calls()
     assert call.outcome is not None
     assert call.outcome.value == "x" * (2 * LARGE)
@@ -251,7 +252,7 @@ async def test_a_cancelled_commit_still_journals_a_large_outcome(tmp_path: Path)
 
 def test_a_log_has_one_list_a_session(tmp_path: Path) -> None:
     login = ToolCall(tool="login", arguments={"password": S})
-    post = ToolCall(tool="post", arguments={"text": f"my pw is {S}"})
+    post = ToolCall(tool="post", arguments={"text": f"hand over {S}"})
     with CallLog(tmp_path / "calls.db") as log:
         log.append(record(1, call=login, session="s", task="one"))
         log.append(record(2, call=post, session="s", task="two", state=["x"]))
