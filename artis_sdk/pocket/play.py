@@ -78,7 +78,7 @@ def simulator(name: SimulatorName, backend: Backend) -> Simulator:
         return SandboxSimulator()
     if name == "untrained":
         return LLMSimulator(backend, prompts=pocket_prompts(), form=AT_ONCE)
-    return LLMSimulator.trained(weights.adapter(name), backend, adapter=name)
+    return LLMSimulator.trained(weights.form(name), backend, adapter=name)
 
 
 @dataclass(frozen=True, slots=True)

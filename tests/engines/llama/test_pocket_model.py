@@ -1,4 +1,4 @@
-"""The shipped pocket model: its files fit the package, and it plays tasks on a real engine."""
+"""The shipped pocket model: it is asked as it was trained, and plays tasks on a real engine."""
 
 from __future__ import annotations
 
@@ -17,19 +17,11 @@ from artis_sdk.pocket.play import engine, play, simulator
 from artis_sdk.pocket.tasks import tasks
 from artis_sdk.records import Role
 from artis_sdk.simulators.trained import Trained
-from artis_sdk.trainers.pocket.ship import MOST
-
-
-def test_all_files_together_are_small_enough_and_are_those_of_the_card() -> None:
-    files = {str(p.relative_to(weights.ROOT)): p for p in weights.ROOT.rglob("*") if p.is_file()}
-    assert sum(path.stat().st_size for path in files.values()) < MOST
-    card = json.loads(files.pop("card.json").read_bytes())
-    assert card["files"].keys() == files.keys()
 
 
 @pytest.mark.parametrize("name", weights.ADAPTERS)
 def test_adapters_are_asked_as_they_were_trained(name: str) -> None:
-    found = Trained.read(weights.adapter(name))
+    found = Trained.read(weights.form(name))
     assert found.form.model_copy(update={"max_characters": None}) == FORM
     assert found.templates == {key: TEMPLATES[key] for key in ("simulator_system", "simulator_user")}
     assert weights.gguf_adapter(name).stat().st_size > 10_000
