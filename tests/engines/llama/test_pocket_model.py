@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from artis_sdk.cli.app import app
+from artis_sdk.evals.bench.pocket import PocketWorld
+from artis_sdk.evals.bench.runner import asked, play
 from artis_sdk.loop.strategies import Direct, Parallel
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.chat import FORM, TEMPLATES
-from artis_sdk.pocket.play import engine, play, simulator
-from artis_sdk.pocket.tasks import tasks
+from artis_sdk.pocket.play import engine, simulator
 from artis_sdk.records import Role
 from artis_sdk.simulators.trained import Trained
 
@@ -36,13 +36,15 @@ def test_no_file_names_the_machine_that_made_it() -> None:
 
 @pytest.mark.engine
 async def test_it_plays_tasks_on_llama_cpp(tmp_path: Path) -> None:
+    world = PocketWorld()
     backend = engine("llama.cpp", threads=1)
     try:
-        for task in islice(tasks("held_out", seed=1), 2):
-            direct = await play(task, backend, None, Direct(), journal=tmp_path / "j.db")
-            assert direct.usage[Role.ACTION].requests >= len(task.turns)
+        for task in asked(world, 2, seed=1):
+            direct = await play(world, task, backend, None, Direct(), journal=tmp_path / "j.db")
+            assert direct.usage[Role.ACTION].requests >= len(task.queries)
             assert Role.SIMULATION not in direct.usage
             rehearsed = await play(
+                world,
                 task,
                 backend,
                 simulator("failure_driven", backend),
