@@ -229,6 +229,22 @@ async def test_an_error_is_a_row_and_a_dead_engine_ends_the_run(tmp_path: Path) 
     assert len(list(read(path))) == 2
 
 
+@pytest.mark.parametrize(
+    ("ids", "why"), [([], "no held-out tasks"), (["a", "b", "a"], "several tasks one id")]
+)
+async def test_a_world_whose_rows_could_not_be_told_apart_is_refused(
+    tmp_path: Path, ids: list[str], why: str
+) -> None:
+    class Faulty(LampWorld):
+        def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[Room]]:
+            return (BenchmarkTask(id, ("Make light.",), partial(Room, "none")) for id in ids)
+
+    backend, path = ScriptedBackend(agent), tmp_path / "rows.jsonl"
+    with pytest.raises(ConfigurationError, match=f"the world lamps .*{why}"):
+        await measure(Faulty(), backend, GRID, path, simulators=perfect, count=4)
+    assert (backend.requests, path.exists()) == ([], False)
+
+
 # --- BFCL -------------------------------------------------------------------------------------
 
 

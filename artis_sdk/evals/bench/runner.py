@@ -14,7 +14,7 @@ from typing import Any, Generic
 
 from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Backend, Simulator
-from artis_sdk.errors import ArtisError, BackendClosed, EngineDead
+from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
 from artis_sdk.evals.bench.cells import BenchCell, strategy
 from artis_sdk.evals.bench.rows import TaskRow, read
 from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, TaskInstance
@@ -138,10 +138,14 @@ async def measure(
         on_row: is told of each row, also of those read from the file.
 
     Raises:
+        ConfigurationError: the world has no held-out tasks, or two with one id; nothing was played.
         EngineDead, BackendClosed: nothing more can be measured; the rows so far are in the file.
     """
     tasks = list(asked(world, count, seed))
     ids = {task.id for task in tasks}
+    if len(ids) < max(len(tasks), 1):
+        fault = "gives several tasks one id" if tasks else "has no held-out tasks"
+        raise ConfigurationError(f"the world {world.name} {fault}: see BenchmarkWorld.tasks")
     tell = on_row or _silent
     done: set[tuple[BenchCell, str]] = set()
     for row in read(path):

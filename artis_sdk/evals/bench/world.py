@@ -64,7 +64,7 @@ class BenchmarkWorld(Protocol[InstanceT]):
 
     @property
     def name(self) -> str:
-        """What results are filed under."""
+        """What errors call it."""
 
     @property
     def prompts(self) -> Prompts | None:
