@@ -27,7 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from artis_sdk.contracts import Simulator
-from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
+from artis_sdk.evals.bench.bfcl import HELD_OUT_EVERY, BFCLTask, guard, load_tasks, parse_ground_truth
 from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.records import Fidelity
 from artis_sdk.evals.fidelity.report import Report
@@ -41,7 +41,6 @@ from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulato
 from artis_sdk.trainers.dataset.rebalance import Rebalance, distribute
 from artis_sdk.trainers.generate import GenerationBudget, StartState, generate
 
-EVERY = 5  # each fifth task is held out
 KINDS = ("normal", "generated", "failure-driven")
 HELD_OUT = "held-out"
 
@@ -155,10 +154,10 @@ async def make(calls: int, seed: int, held_out: int) -> dict[str, list[CallRecor
     tasks = load_tasks("base")
     with TemporaryDirectory() as folder:
         print("known:")
-        learned = [task for n, task in enumerate(tasks) if n % EVERY]
+        learned = [task for n, task in enumerate(tasks) if n % HELD_OUT_EVERY]
         played, generated = await logs(learned, calls * 4 // 5, seed, Path(folder))
         print("held out:")
-        others = await logs(tasks[::EVERY], calls // 5, seed + 1, Path(folder))
+        others = await logs(tasks[::HELD_OUT_EVERY], calls // 5, seed + 1, Path(folder))
     both = [*others[0], *others[1]]
     print(f"{time.process_time() - began:.0f} s of CPU, without that of the sandbox's processes")
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from rich.markup import escape
 
 from artis_sdk.cli import bench, demo, doctor, eval, logs, recover, run, serve, train
 from artis_sdk.cli.generate import generate
@@ -38,5 +39,5 @@ def run_app() -> None:
         if "--json" in sys.argv:
             print_json({"error": type(error).__name__, "message": str(error)})
         else:
-            errors.print(f"[red]error:[/red] {error}", highlight=False)
+            errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
         raise SystemExit(2) from None

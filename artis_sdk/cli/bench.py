@@ -14,9 +14,12 @@ from rich.table import Table
 from artis_sdk.cli.demo import EngineName
 from artis_sdk.cli.output import console, errors, print_json
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals.bench import pocket as bench
+from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
+from artis_sdk.evals.bench.pocket import PocketWorld
 from artis_sdk.evals.bench.report import costs, families, lines, plot, table
-from artis_sdk.pocket.play import SimulatorName, engine
+from artis_sdk.evals.bench.rows import TaskRow, read, write_settings
+from artis_sdk.evals.bench.runner import asked, measure
+from artis_sdk.pocket.play import SIMULATORS, SimulatorName, engine, simulator
 
 app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)
 
@@ -29,8 +32,8 @@ def _group() -> None:
 @app.command("pocket")
 def pocket(
     out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run there is gone on with.")],
-    methods: Annotated[str, typer.Option(help="With commas.")] = ",".join(bench.METHODS),
-    simulators: Annotated[str, typer.Option(help="With commas.")] = ",".join(bench.SIMULATORS),
+    methods: Annotated[str, typer.Option(help="With commas.")] = ",".join(METHODS),
+    simulators: Annotated[str, typer.Option(help="With commas.")] = ",".join(SIMULATORS),
     numbers: Annotated[str, typer.Option("--n", help="Attempts, with commas.")] = "0,1,3,5,8",
     without: Annotated[
         str, typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both.")
@@ -48,18 +51,18 @@ def pocket(
 
     Cut off and started again with the same --out, it goes on where it was.
     """
-    wanted = bench.cells(
-        [cast(bench.Method, one) for one in _known(methods, bench.METHODS, "method")],
-        [cast(SimulatorName, one) for one in _known(simulators, bench.SIMULATORS, "simulator")],
+    wanted = cells(
+        [cast(Method, one) for one in _known(methods, METHODS, "method")],
+        _known(simulators, SIMULATORS, "simulator"),
         [_number(one) for one in numbers.split(",")],
-        [cast(bench.Stage, one) for one in _known(without, bench.STAGES, "stage")],
+        [cast(Stage, one) for one in _known(without, STAGES, "stage")],
     )
-    bench.write_settings(out, {"seed": seed, "engine": engine_name.value})
+    write_settings(out, {"seed": seed, "engine": engine_name.value})
     path = out / "rows.jsonl"
     asyncio.run(_measure(wanted, path, engine_name, threads, count, seed, concurrency, shown=not as_json))
-    asked = {task.id for task in bench.asked(count, seed)}
+    ids = {task.id for task in asked(PocketWorld(), count, seed)}
     # The folder may hold more: other cells, or more tasks of these.
-    found = lines(row for row in bench.read(path) if row.cell in wanted and row.task in asked)
+    found = lines(row for row in read(path) if row.cell in wanted and row.task in ids)
     (out / "tables.md").write_text(f"{table(found)}\n{families(found)}\n{costs(found)}", encoding="utf-8")
     (out / "accuracy.svg").write_text(plot(found), encoding="utf-8")
     if as_json:
@@ -80,7 +83,7 @@ def pocket(
 
 
 async def _measure(
-    wanted: list[bench.BenchCell],
+    wanted: list[BenchCell],
     path: Path,
     engine_name: EngineName,
     threads: int | None,
@@ -101,12 +104,12 @@ async def _measure(
         console=errors,
         disable=not shown,
     )
-    right: Counter[bench.BenchCell] = Counter()
-    total: Counter[bench.BenchCell] = Counter()
+    right: Counter[BenchCell] = Counter()
+    total: Counter[BenchCell] = Counter()
     with bar:
         ids = {cell: bar.add_task(_name(cell), total=count, right="", start=False) for cell in wanted}
 
-        def on_row(row: bench.TaskRow) -> None:
+        def on_row(row: TaskRow) -> None:
             if row.cell not in ids:
                 return
             total[row.cell] += 1
@@ -115,14 +118,22 @@ async def _measure(
             bar.update(ids[row.cell], advance=1, right=f"{right[row.cell] / total[row.cell]:.0%}")
 
         try:
-            await bench.measure(
-                backend, wanted, path, count=count, seed=seed, concurrency=concurrency, on_row=on_row
+            await measure(
+                PocketWorld(),
+                backend,
+                wanted,
+                path,
+                simulators=lambda name: simulator(cast(SimulatorName, name), backend),
+                count=count,
+                seed=seed,
+                concurrency=concurrency,
+                on_row=on_row,
             )
         finally:
             await backend.aclose()
 
 
-def _name(cell: bench.BenchCell) -> str:
+def _name(cell: BenchCell) -> str:
     return f"{cell.curve}, N = {cell.n}"
 
 

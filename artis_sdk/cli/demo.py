@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -19,17 +20,20 @@ from rich.table import Table
 from rich.text import Text
 
 from artis_sdk.cli.output import console, next_step, print_json
+from artis_sdk.evals.bench.pocket import PocketInstance, PocketWorld
+from artis_sdk.evals.bench.runner import PlayedTask, play
+from artis_sdk.evals.bench.world import BenchmarkTask
 from artis_sdk.loop.strategies import Direct, Hybrid
-from artis_sdk.pocket.bank import Bank
-from artis_sdk.pocket.oracle import Oracle, state_of
-from artis_sdk.pocket.play import Finished, engine, play, simulator
-from artis_sdk.pocket.task import PocketTask
-from artis_sdk.pocket.tasks import tasks
+from artis_sdk.pocket.oracle import state_of
+from artis_sdk.pocket.play import engine, simulator
 from artis_sdk.view.live import LiveView, outcome_text
 from artis_sdk.view.text import call_text
 
 SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
 """Families of tasks that have something to hide, in the order in which they are shown."""
+
+
+Played = PlayedTask[PocketInstance]
 
 
 class EngineName(StrEnum):
@@ -69,59 +73,61 @@ def demo(
     began = time.monotonic()
     played = asyncio.run(_played(engine_name, simulated, count, attempts, seed, quiet=as_json))
     if as_json:
-        print_json([_row(task, direct, rehearsed) for task, direct, rehearsed in played])
+        print_json([_row(direct, rehearsed) for direct, rehearsed in played])
         return
     _print(played, time.monotonic() - began)
 
 
 async def _played(
     engine_name: EngineName, simulated: Simulated, count: int, attempts: int, seed: int, *, quiet: bool
-) -> list[tuple[PocketTask, Finished, Finished]]:
-    found: list[tuple[PocketTask, Finished, Finished]] = []
+) -> list[tuple[Played, Played]]:
+    found: list[tuple[Played, Played]] = []
+    world = PocketWorld()
     backend = engine(engine_name.value)
     try:
         with tempfile.TemporaryDirectory() as folder:
             journal = Path(folder) / "journal.db"
             rehearsing = simulator(simulated.value, backend)
             strategy = Hybrid(width=attempts, rounds=2)
-            for number, task in enumerate(islice(chosen(seed), count), 1):
+            for number, task in enumerate(islice(chosen(world, seed), count), 1):
                 if not quiet:
                     console.print(Rule(f"task {number} of {count}"))
-                    console.print(Text(task.turns[0].query, style="bold"))
-                direct = await play(task, backend, None, Direct(), journal=journal, seed=seed)
+                    console.print(Text(task.queries[0], style="bold"))
+                direct = await play(world, task, backend, None, Direct(), journal=journal, seed=seed)
                 if not quiet:
                     console.print(_direct(direct))
                 view = LiveView(console)
-                options: dict[str, Any] = {} if quiet else {"on_event": view.on_event}
-                if quiet:
+                with nullcontext() if quiet else view:
                     rehearsed = await play(
-                        task, backend, rehearsing, strategy, journal=journal, seed=seed, **options
+                        world,
+                        task,
+                        backend,
+                        rehearsing,
+                        strategy,
+                        journal=journal,
+                        seed=seed,
+                        on_event=None if quiet else view.on_event,
                     )
-                else:
-                    with view:
-                        rehearsed = await play(
-                            task, backend, rehearsing, strategy, journal=journal, seed=seed, **options
-                        )
-                    console.print(_books(task.bank, rehearsed))
-                found.append((task, direct, rehearsed))
+                if not quiet:
+                    console.print(_books(rehearsed))
+                found.append((direct, rehearsed))
     finally:
         await backend.aclose()
     return found
 
 
-def chosen(seed: int) -> Iterator[PocketTask]:
+def chosen(world: PocketWorld, seed: int) -> Iterator[BenchmarkTask[PocketInstance]]:
     """Held-out tasks whose obvious plan is refused, one family after the other, as they come."""
-    oracle = Oracle()
     while True:
         for family in SHOWN:
-            for task in tasks("held_out", seed=seed):
-                if task.family == family and len(task.turns) == 1 and oracle.hidden(task):
+            for task in world.tasks("held_out", seed=seed):
+                if task.family == family and len(task.queries) == 1 and task.hidden:
                     yield task
                     break
         seed += 1
 
 
-def _direct(finished: Finished) -> Panel:
+def _direct(finished: Played) -> Panel:
     """What comes of carrying the task out at once."""
     lines = Text()
     for result in finished.results:
@@ -134,11 +140,11 @@ def _direct(finished: Finished) -> Panel:
     return Panel(lines, title="without rehearsal, for real", subtitle=verdict, border_style=style)
 
 
-def _books(before: Bank, finished: Finished) -> Panel:
+def _books(finished: Played) -> Panel:
     """The rows of the final state that the task has changed."""
     table = Table("", "before", "after", box=None)
-    old: Any = state_of(before)
-    new: Any = state_of(finished.bank)
+    old: Any = state_of(finished.instance.task.bank)
+    new: Any = state_of(finished.instance.bank)
     for key in sorted({*old["rows"], *new["rows"]}):
         rows = [_told(state["rows"].get(key)) for state in (old, new)]
         if rows[0] != rows[1]:
@@ -154,22 +160,22 @@ def _told(row: dict[str, str] | None) -> str:
     return "" if row is None else " ".join(part for part in (row["of"], row["to"], row["is"]) if part)
 
 
-def _print(played: list[tuple[PocketTask, Finished, Finished]], seconds: float) -> None:
+def _print(played: list[tuple[Played, Played]], seconds: float) -> None:
     table = Table("task", "directly", "rehearsed", title="For real, once each")
-    for task, direct, rehearsed in played:
+    for direct, rehearsed in played:
         table.add_row(
-            task.turns[0].query, *("as asked" if done.fulfilled else "✗" for done in (direct, rehearsed))
+            direct.task.queries[0], *("as asked" if done.fulfilled else "✗" for done in (direct, rehearsed))
         )
     console.print(table)
     console.print(f"{seconds:.0f} seconds", highlight=False)
     next_step("artis bench pocket measures this over many tasks")
 
 
-def _row(task: PocketTask, direct: Finished, rehearsed: Finished) -> dict[str, Any]:
+def _row(direct: Played, rehearsed: Played) -> dict[str, Any]:
     return {
-        "task": task.id,
-        "family": task.family,
-        "query": task.turns[0].query,
+        "task": direct.task.id,
+        "family": direct.task.family,
+        "query": direct.task.queries[0],
         "direct": direct.fulfilled,
         "rehearsed": rehearsed.fulfilled,
         "recommendation": rehearsed.results[0].plan.guidance,

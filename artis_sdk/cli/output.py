@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 from rich.console import Console
+from rich.markup import escape
 
 console = Console()
 errors = Console(stderr=True)
@@ -21,4 +22,4 @@ def print_json(value: Any) -> None:
 
 def next_step(text: str) -> None:
     """The one obvious next command, last and on standard error, so that piped output stays clean."""
-    errors.print(f"[dim]next:[/dim] {text}", highlight=False)
+    errors.print(f"[dim]next:[/dim] {escape(text)}", highlight=False)

@@ -1,7 +1,7 @@
 """A small world that ships with the package: a bank with a payments desk, its tools and its failures.
 
-`weights` says where the pocket model's files are, `tasks` makes what it is asked, `oracle` checks what came
-of it, and `play` runs a task through a Session.
+`weights` says where the pocket model's files are, `tasks` makes the tasks, `oracle` checks final states, and
+`play` has the engines and simulators. `artis_sdk.evals.bench` plays the tasks through a Session.
 """
 
 from artis_sdk.pocket.bank import Bank

@@ -1,15 +1,29 @@
-"""Where the shipped weights are: the pocket model for llama.cpp, and for vLLM and the trainers."""
+"""Where the shipped weights are: GGUF files for llama.cpp; Hugging Face folders for vLLM and the trainers.
+
+The package carries every weight once, as GGUF. The folders are made of it when they are first asked for, in
+Hugging Face's cache (`HF_HOME`), never in the package: it may be read-only.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from artis_sdk.errors import ConfigurationError
+from artis_sdk.errors import ConfigurationError, MissingExtraError
+from artis_sdk.pocket.unpack import safetensors
 
 ADAPTERS: Final = ("failure_driven", "normal")
 """The simulator's two LoRA adapters over one base."""
 ROOT: Final = Path(__file__).parent / "model"
+UNPACKED: Final = {
+    "base/model.safetensors": "pocket.gguf",
+    **{f"{name}/adapter_model.safetensors": f"{name}.gguf" for name in ADAPTERS},
+}
+"""Files that are made, and the shipped file that each is made of."""
 
 
 def gguf() -> Path:
@@ -22,14 +36,89 @@ def gguf_adapter(name: str) -> Path:
     return _there(ROOT / f"{name}.gguf")
 
 
-def folder() -> Path:
-    """The base as a Hugging Face folder: safetensors, tokenizer, chat template."""
-    return _there(ROOT / "base")
+def form(name: str) -> Path:
+    """A folder with the form and the templates that an adapter was trained in, without its weights."""
+    return _there(ROOT / name)
+
+
+def folder(root: Path = ROOT) -> Path:
+    """The base as a Hugging Face folder: safetensors, tokenizer, chat template.
+
+    Args:
+        root: the shipped files, or others that `artis_sdk.trainers.pocket.ship` wrote.
+
+    Raises:
+        ConfigurationError: a file is missing or damaged, or the cache cannot be written.
+        MissingExtraError: no library is installed that reads such folders.
+    """
+    return _unpacked(root, "base")
 
 
 def adapter(name: str) -> Path:
-    """An adapter as a peft folder, with the form and the templates that it was trained in."""
-    return _there(ROOT / name)
+    """An adapter as a peft folder, with the form and the templates that it was trained in.
+
+    Raises:
+        ConfigurationError, MissingExtraError: as `folder`.
+    """
+    return _unpacked(ROOT, name)
+
+
+def head_dim(root: Path) -> int:
+    """Rows of one attention head of the base."""
+    config: dict[str, Any] = json.loads(_there(root / "base" / "config.json").read_bytes())
+    return int(config["head_dim"])
+
+
+def _unpacked(root: Path, name: str) -> Path:
+    """A folder in the cache, every file of it as the card says; two processes may make it at once."""
+    card: dict[str, Any] = json.loads(_there(root / "card.json").read_bytes())
+    digests: dict[str, str] = {**card["files"], **card["unpacked"]}
+    wanted = {path: digest for path, digest in digests.items() if path.startswith(f"{name}/")}
+    version = _digest("".join(wanted.values()).encode())[:16]
+    target = _cache(f"{name}-{version}")
+    for path, digest in wanted.items():
+        file = target / Path(path).name
+        if not file.is_file() or _digest(file.read_bytes()) != digest:
+            content = _content(root, path)
+            if _digest(content) != digest:
+                raise ConfigurationError(f"{path} of the pocket model is damaged: install artis-sdk again")
+            _write(file, content)
+    return target
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def _content(root: Path, path: str) -> bytes:
+    if path in UNPACKED:
+        return safetensors(_there(root / UNPACKED[path]), head_dim=head_dim(root))
+    return _there(root / path).read_bytes()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as partial:
+            partial.write(data)
+        os.replace(partial.name, path)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written ({error}): {_ELSEWHERE}") from error
+
+
+def _cache(name: str) -> Path:
+    try:
+        from huggingface_hub import cached_assets_path
+    except ImportError as error:
+        feature = "the pocket model outside of llama.cpp (here on vLLM; for the trainers: the extra train)"
+        raise MissingExtraError(feature, "vllm") from error
+    try:
+        return Path(cached_assets_path("artis_sdk", "pocket", name))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the pocket model has no cache ({error}): {_ELSEWHERE}") from error
+
+
+_ELSEWHERE: Final = "set HF_HOME to a folder that can be written"
 
 
 def _there(path: Path) -> Path:

@@ -62,13 +62,17 @@ def cut(calls: Sequence[ToolCall], state: State, history: History, *, room: int 
         if near
         for pair in step.call.arguments.items()
     )
+    focused = _cut_state(state, named, links, None, focus) if focus else (state, 0, 0)
     if room is None:
-        kept, used, steps_lost = history, 0, 0
-    else:
-        half = room - whole if whole <= room // 2 else room // 2
-        kept, used, steps_lost = _cut_history(history, lengths, related, half)
-    room = None if room is None else room - used
-    kept_state, entries, entries_lost = _cut_state(state, named, links, room, focus)
+        return Cut(focused[0], history, focused[1], 0, focused[2])
+    shown = len(encode(focused[0]))
+    need = max(whole, shown)  # marks can make a focused state longer than the whole one
+    half = room - need if need <= room // 2 else room // 2
+    kept, used, steps_lost = _cut_history(history, lengths, related, half)
+    left = room - used
+    kept_state, entries, entries_lost = (
+        focused if shown <= left else _cut_state(state, named, links, left, focus)
+    )
     return Cut(kept_state, kept, entries, len(history) - len(kept), steps_lost + entries_lost)
 
 
@@ -98,7 +102,7 @@ def _cut_state(
     state: State, named: frozenset[str], links: frozenset[str], room: int | None, focus: bool
 ) -> tuple[State, int, int]:
     """The state that stays, how many entries do not, and how many of these the action names."""
-    if not isinstance(state, dict | list) or (not focus and room is not None and len(encode(state)) <= room):
+    if not isinstance(state, dict | list):
         return state, 0, 0
     entries = Entries(state)
     tiers = entries.tiers(named, links)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from artis_sdk.errors import ConfigurationError
 
@@ -14,6 +15,9 @@ from artis_sdk.errors import ConfigurationError
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _VERSIONS = (2, 3)
+_ALIGNMENT = 32  # bytes, where the metadata do not say
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +32,26 @@ class Header:
     """`model` or `adapter`."""
 
 
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Where a tensor lies in a file."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Rows first, as numpy has it."""
+    type: int
+    """ggml's number: 0 is float32, 1 is float16."""
+    offset: int
+    """Bytes from the beginning of the file."""
+
+
 def read_header(path: Path) -> Header:
     """Read a file's metadata; arrays are skipped.
 
     Raises:
         ConfigurationError: no such file, or it is not a whole GGUF file.
     """
-    if not path.is_file():
-        raise ConfigurationError(f"{path} does not exist")
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            values = _Reader(data).metadata()
-    except (ValueError, struct.error, KeyError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not a GGUF file, or it is cut off ({error})") from error
+    values = _read(path, _Reader.metadata)
     architecture = values.get("general.architecture")
     if not isinstance(architecture, str):
         raise ConfigurationError(f"{path} is a GGUF file that names no architecture")
@@ -54,10 +65,30 @@ def read_header(path: Path) -> Header:
     )
 
 
+def read_tensors(path: Path) -> list[TensorInfo]:
+    """Read a file's table of tensors, in the order of the file.
+
+    Raises:
+        ConfigurationError: no such file, or it is not a whole GGUF file.
+    """
+    return _read(path, _Reader.tensors)
+
+
+def _read(path: Path, what: Callable[[_Reader], T]) -> T:
+    if not path.is_file():
+        raise ConfigurationError(f"{path} does not exist")
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return what(_Reader(data))
+    except (ValueError, struct.error, KeyError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not a GGUF file, or it is cut off ({error})") from error
+
+
 class _Reader:
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
         self._at = 0  # bytes
+        self._tensors = 0
 
     def metadata(self) -> dict[str, Any]:
         if self._data[:4] != b"GGUF":
@@ -66,9 +97,20 @@ class _Reader:
         version = self._take("I")
         if version not in _VERSIONS:
             raise ValueError(f"version {version}")
-        self._take("Q")  # number of tensors
+        self._tensors = self._take("Q")
         count = self._take("Q")
         return {self._string(): self._value(self._take("I")) for _ in range(count)}
+
+    def tensors(self) -> list[TensorInfo]:
+        alignment = self.metadata().get("general.alignment", _ALIGNMENT)
+        infos = [self._info() for _ in range(self._tensors)]
+        begin = -(-self._at // alignment) * alignment
+        return [replace(info, offset=begin + info.offset) for info in infos]
+
+    def _info(self) -> TensorInfo:
+        name = self._string()
+        sizes = [self._take("Q") for _ in range(self._take("I"))]
+        return TensorInfo(name, tuple(reversed(sizes)), self._take("I"), self._take("Q"))
 
     def _take(self, form: str) -> Any:
         (value,) = struct.unpack_from(f"<{form}", self._data, self._at)

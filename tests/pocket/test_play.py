@@ -11,59 +11,67 @@ import pytest
 from helpers.pocket import RuleBackend
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals.bench import pocket as bench
-from artis_sdk.evals.bench.pocket import BenchCell, TaskRow, cells, read, strategy
+from artis_sdk.evals.bench.cells import STAGES, BenchCell, cells, strategy
+from artis_sdk.evals.bench.pocket import PocketInstance, PocketWorld
 from artis_sdk.evals.bench.report import costs, families, lines, plot, table
-from artis_sdk.loop.strategies import Direct, Sequential
+from artis_sdk.evals.bench.rows import TaskRow, read, write_settings
+from artis_sdk.evals.bench.runner import PlayedTask, asked, measure, play
+from artis_sdk.evals.bench.world import BenchmarkTask
+from artis_sdk.loop.strategies import Direct, Sequential, Strategy
 from artis_sdk.pocket.families import HIDDEN
-from artis_sdk.pocket.oracle import Oracle
-from artis_sdk.pocket.play import play
-from artis_sdk.pocket.task import PocketTask
-from artis_sdk.pocket.tasks import tasks
+from artis_sdk.pocket.play import SIMULATORS
 from artis_sdk.records import Role, Usage
 from artis_sdk.simulators import SandboxSimulator
 
+WORLD = PocketWorld()
+Task = BenchmarkTask[PocketInstance]
 
-def hidden_tasks(count: int) -> list[PocketTask]:
-    oracle = Oracle()
-    found = (task for task in tasks("held_out", seed=3) if task.family in HIDDEN and oracle.hidden(task))
+
+def hidden_tasks(count: int) -> list[Task]:
+    found = (task for task in WORLD.tasks("held_out", seed=3) if task.family in HIDDEN and task.hidden)
     return list(islice(found, count))
+
+
+def rules(task: Task) -> RuleBackend:
+    return RuleBackend(task.start().task)
+
+
+async def played(task: Task, strategy: Strategy, folder: Path) -> PlayedTask[PocketInstance]:
+    journal = folder / "j.db"
+    return await play(WORLD, task, rules(task), SandboxSimulator(), strategy, journal=journal)
 
 
 @pytest.mark.slow
 async def test_rehearsal_finds_the_plan_that_direct_execution_misses(tmp_path: Path) -> None:
     for task in hidden_tasks(12):
-        backend = RuleBackend(task)
-        direct = await play(task, backend, None, Direct(), journal=tmp_path / "j.db")
+        direct = await played(task, Direct(), tmp_path)
         assert not direct.fulfilled, "the obvious plan is refused"
-        rehearsed = await play(task, backend, SandboxSimulator(), Sequential(4), journal=tmp_path / "j.db")
-        assert rehearsed.fulfilled, (task.family, task.turns[0].query)
+        rehearsed = await played(task, Sequential(4), tmp_path)
+        assert rehearsed.fulfilled, (task.family, task.queries[0])
         assert rehearsed.usage[Role.EVALUATION].requests == 4
         assert all(not made.diverged for result in rehearsed.results for made in result.calls)
 
 
 async def test_a_task_keeps_its_own_bank(tmp_path: Path) -> None:
     (task,) = hidden_tasks(1)
-    before = repr(task.bank)
-    await play(task, RuleBackend(task), SandboxSimulator(), Sequential(2), journal=tmp_path / "j.db")
-    assert repr(task.bank) == before
+    before = repr(task.start().bank)
+    done = await played(task, Sequential(2), tmp_path)
+    assert done.fulfilled
+    assert repr(done.instance.bank) != before
+    assert repr(done.instance.task.bank) == repr(task.start().bank) == before
 
 
 @pytest.mark.slow
 async def test_tasks_are_checked_while_others_are_rehearsed(tmp_path: Path) -> None:
     """The check plays on books of its own, outside of the rehearsals that go on meanwhile."""
-    some = list(islice(tasks("held_out", seed=2), 8))
-    ends = await asyncio.gather(
-        *(
-            play(task, RuleBackend(task), SandboxSimulator(), Sequential(2), journal=tmp_path / "j.db")
-            for task in some
-        )
-    )
+    some = list(asked(WORLD, 8, seed=2))
+    ends = await asyncio.gather(*(played(task, Sequential(2), tmp_path) for task in some))
     assert [end.task for end in ends] == some
+    assert {len(end.problems) for end in ends} == {len(task.queries) for task in some}
 
 
 def test_the_grid_is_the_issues() -> None:
-    found = cells()
+    found = cells(simulators=SIMULATORS)
     assert len(found) == len(set(found)) == 1 + 4 * (2 + 3 * 4)
     assert cells(["direct"], [], [0]) == [BenchCell(method="direct", n=0)]
     ablated = cells(["sequential", "parallel"], ["normal"], [3], ["evaluation", "both"])
@@ -78,10 +86,11 @@ def test_the_grid_is_the_issues() -> None:
 
 @pytest.mark.slow
 async def test_a_stage_left_out_is_not_run(tmp_path: Path) -> None:
-    wanted = cells(["sequential"], ["perfect"], [2], bench.STAGES)
+    wanted = cells(["sequential"], ["perfect"], [2], STAGES)
     path = tmp_path / "rows.jsonl"
-    (task,) = bench.asked(1, seed=2)
-    await bench.measure(RuleBackend(task), wanted, path, count=1, seed=2)
+    (task,) = asked(WORLD, 1, seed=2)
+    simulators = {"perfect": SandboxSimulator()}.__getitem__
+    await measure(WORLD, rules(task), wanted, path, simulators=simulators, count=1, seed=2)
     roles = {
         row.cell.without: {role for role, used in row.usage.items() if used.requests} for row in read(path)
     }
@@ -143,7 +152,7 @@ def test_tables_and_plot_say_what_the_rows_say() -> None:
 
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    bench.write_settings(tmp_path, {"seed": 0})
-    bench.write_settings(tmp_path, {"seed": 0})
+    write_settings(tmp_path, {"seed": 0})
+    write_settings(tmp_path, {"seed": 0})
     with pytest.raises(ConfigurationError, match="another seed"):
-        bench.write_settings(tmp_path, {"seed": 1})
+        write_settings(tmp_path, {"seed": 1})

@@ -129,6 +129,7 @@ def test_of_a_long_history_stay_the_steps_about_the_same_and_the_latest() -> Non
     st.integers(0, 5),
 )
 @example({"tool": "f"}, {"tool": "f"}, 0, False, 0)
+@example([None], {}, 71, True, 1)
 def test_what_is_left_fits_comes_from_the_whole_and_is_always_the_same(
     state: JsonValue, arguments: dict[str, JsonValue], room: int, focus: bool, steps: int
 ) -> None:
@@ -144,6 +145,18 @@ def test_what_is_left_fits_comes_from_the_whole_and_is_always_the_same(
     assert len(left.history) + left.steps == steps
     unbounded = cut([made], state, history, room=None, focus=focus)
     assert (unbounded.lost, unbounded.history) == (0, history)
+
+
+@pytest.mark.parametrize("focus", [False, True])
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+@pytest.mark.parametrize("state", [[None], [[]], [{}], [0, 0], [[0], 0], {"a": 1}, {"e": []}, {"f": ""}])
+def test_a_state_shorter_than_its_mark_fits_every_room(state: JsonValue, steps: int, focus: bool) -> None:
+    """Where the history is whole, what it leaves may be too little for the mark of an emptied state."""
+    history = tuple(step(call("f", n=n, text="x" * n), n) for n in range(steps))
+    for room in range(251):
+        left = cut([call("g")], state, history, room=room, focus=focus)
+        size = len(encode(left.state)) + sum(len(encode_step(s)) + 1 for s in left.history)
+        assert size <= max(room, 20), room
 
 
 def part_of(small: JsonValue, whole: JsonValue) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from artis_sdk.trainers.agent.bench import AgentTasksWorld
 from artis_sdk.trainers.agent.rewards import PAPER, Rewards
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, RolloutLimits
 from artis_sdk.trainers.agent.run import AgentTrainer, TrainedAgent
@@ -15,6 +16,7 @@ __all__ = [
     "AgentBackend",
     "AgentSettings",
     "AgentTask",
+    "AgentTasksWorld",
     "AgentTrainer",
     "Rewards",
     "Rollout",

@@ -1,5 +1,6 @@
 """`python -m artis_sdk.trainers.pocket.ship`: the weights of a run as the package carries them, with a card.
 
+Each weight is carried once, as GGUF; that the safetensors come back from it byte for byte is checked here.
 Needs the train extra. Takes a folder with `base/` (of `artis_sdk.trainers.pocket.train`) and one folder a
 simulator adapter (the `--out` of `artis train simulator`).
 """
@@ -12,7 +13,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from artis_sdk.pocket.weights import ADAPTERS, ROOT
+from artis_sdk.pocket.unpack import safetensors
+from artis_sdk.pocket.weights import ADAPTERS, ROOT, UNPACKED, head_dim
 from artis_sdk.simulators.trained import Trained
 from artis_sdk.trainers.card import sha256, versions
 from artis_sdk.trainers.export.adapter import export
@@ -20,7 +22,7 @@ from artis_sdk.trainers.export.gguf import export_gguf
 
 BASE: Final = "artis_sdk.pocket"
 """What the shipped adapters call their base, wherever it lies."""
-MOST: Final = 24 * 2**20  # bytes, all files together
+MOST: Final = 12 * 2**20  # bytes, all files together
 
 
 def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
@@ -32,11 +34,14 @@ def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
 
     Returns:
         The card.
+
+    Raises:
+        SystemExit: the files are too large, or the safetensors do not come back from the GGUF.
     """
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     model = run / "base" / "model"
-    shutil.copytree(model, partial / "base")
+    shutil.copytree(model, partial / "base", ignore=shutil.ignore_patterns("*.safetensors"))
     export_gguf(model, partial / "pocket.gguf", weights="f16")
     card: dict[str, Any] = {"base": json.loads((run / "base" / "run.json").read_bytes()), "adapters": {}}
     for name in ADAPTERS:
@@ -48,6 +53,7 @@ def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
     if card["bytes"] > MOST:
         raise SystemExit(f"the weights are {card['bytes']:,} bytes, more than {MOST:,}")
     card["files"] = {str(path.relative_to(partial)): sha256([path]) for path in files}
+    card["unpacked"] = {path: _same(run, path, partial / gguf) for path, gguf in UNPACKED.items()}
     card["versions"] = versions()
     (partial / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
@@ -55,10 +61,18 @@ def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
     return card
 
 
+def _same(run: Path, path: str, gguf: Path) -> str:
+    """The digest of a file of the run that its GGUF file gives back."""
+    name, file = path.split("/")
+    source = run / name / ("model" if name == "base" else "adapter") / file
+    if safetensors(gguf, head_dim=head_dim(gguf.parent)) != source.read_bytes():
+        raise SystemExit(f"{source} does not come back from {gguf.name}: see artis_sdk.pocket.unpack")
+    return sha256([source])
+
+
 def _adapter(source: Path, target: Path) -> dict[str, Any]:
-    """Copy an adapter, without the paths of the machine that made it; gives its measures."""
+    """Copy an adapter's settings, without the paths of the machine that made it; gives its measures."""
     target.mkdir()
-    shutil.copyfile(source / "adapter_model.safetensors", target / "adapter_model.safetensors")
     config = json.loads((source / "adapter_config.json").read_bytes())
     config["base_model_name_or_path"] = BASE
     (target / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -19,6 +19,7 @@ import torch
 
 from artis_sdk.pocket.chat import Segment
 from artis_sdk.pocket.families import make
+from artis_sdk.pocket.weights import folder as shipped_base
 from artis_sdk.trainers.pocket.drills import drill
 from artis_sdk.trainers.pocket.lessons import Lessons
 from artis_sdk.trainers.pocket.muon import Muon
@@ -203,7 +204,7 @@ class Run:
 
         where = self.folder / "tokenizer"
         if begin is not None and not where.exists():
-            AutoTokenizer.from_pretrained(begin / "base").save_pretrained(where)
+            AutoTokenizer.from_pretrained(shipped_base(begin)).save_pretrained(where)
         if not where.exists():
             texts = ("".join(s.text for s in c) for _, c in islice(lessons(-1, self.seed), 4000))
             make_tokenizer(texts).save_pretrained(where)
@@ -275,7 +276,7 @@ class Run:
         """Weights, and the count of steps, of a model that was shipped; it carries no optimizer's state."""
         from safetensors.torch import load_file
 
-        weights = load_file(shipped / "base" / "model.safetensors")
+        weights = load_file(shipped_base(shipped) / "model.safetensors")
         self.model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
         card = json.loads((shipped / "card.json").read_bytes())["base"]
         self.step, self.tokens, self.seconds = card["steps"], card["tokens"], card["seconds"]

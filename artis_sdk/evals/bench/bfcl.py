@@ -13,16 +13,21 @@ import copy
 import importlib
 import inspect
 import json
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.records import Outcome, Provenance, ToolCall
+from artis_sdk.evals.bench.world import BenchmarkTask, Split
+from artis_sdk.records import Outcome, Provenance, Result, State, ToolCall
 from artis_sdk.tools import Toolset
 
 CATEGORIES = ("base", "miss_func", "miss_param", "long_context")
+HELD_OUT_EVERY: Final = 5
+"""One task in so many is held out, by its index, in every category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,64 @@ class OfficialChecker:
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is its outcome
             return tool.outcome_of_error(error, Provenance.REAL).text()
         return tool.outcome(value, Provenance.REAL).text()
+
+
+class BFCLInstance:
+    """A task over environments of its own, judged after each turn by the benchmark's own checks.
+
+    Attributes:
+        task: the task.
+        objects: the environments by class name.
+        tools: their public methods.
+    """
+
+    def __init__(self, task: BFCLTask) -> None:
+        self.task = task
+        self.objects = task.instances()
+        self.tools = guard(self.objects)
+        self._checker = OfficialChecker(task)
+
+    def state(self) -> State:
+        """The environments' public attributes."""
+        return self.tools.state()
+
+    def check_turn(self, turn: int, result: Result) -> str | None:
+        """See `TaskInstance.check_turn`."""
+        outcomes = [made.outcome for made in result.calls if not made.nested]
+        return self._checker.check_turn(turn, self.objects, outcomes)
+
+
+class BFCLWorld:
+    """One multi-turn category, 200 tasks in an order by seed; the same 40 indices are always held out.
+
+    Args:
+        category: `base`, `miss_param` or `long_context`.
+
+    Raises:
+        ConfigurationError: an unknown category, or `miss_func`, which offers tools in the middle of a task.
+    """
+
+    prompts = None
+    max_steps = None
+
+    def __init__(self, category: str = "base") -> None:
+        if category == "miss_func":
+            raise ConfigurationError(
+                "BFCL miss_func offers some tools from a later turn on; a session offers the same tools in "
+                "every turn, so it is not played: take base, miss_param or long_context"
+            )
+        self.name = f"bfcl-{category}"
+        self._category = category
+        self._tasks = load_tasks(category)
+
+    def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[BFCLInstance]]:
+        """See `BenchmarkWorld.tasks`."""
+        held = split == "held_out"
+        chosen = [task for n, task in enumerate(self._tasks) if (n % HELD_OUT_EVERY == 0) == held]
+        random.Random(f"bfcl {seed}").shuffle(chosen)
+        for task in chosen:
+            start = partial(BFCLInstance, task)
+            yield BenchmarkTask(id=task.id, queries=task.queries, start=start, family=self._category)
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
-from artis_sdk.evals.bench.pocket import BenchCell, TaskRow
+from artis_sdk.evals.bench.cells import BenchCell
+from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.records import Role, Usage
 from artis_sdk.view import markdown, svg

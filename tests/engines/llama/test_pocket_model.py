@@ -1,35 +1,27 @@
-"""The shipped pocket model: its files fit the package, and it plays tasks on a real engine."""
+"""The shipped pocket model: it is asked as it was trained, and plays tasks on a real engine."""
 
 from __future__ import annotations
 
 import json
-from itertools import islice
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from artis_sdk.cli.app import app
+from artis_sdk.evals.bench.pocket import PocketWorld
+from artis_sdk.evals.bench.runner import asked, play
 from artis_sdk.loop.strategies import Direct, Parallel
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.chat import FORM, TEMPLATES
-from artis_sdk.pocket.play import engine, play, simulator
-from artis_sdk.pocket.tasks import tasks
+from artis_sdk.pocket.play import engine, simulator
 from artis_sdk.records import Role
 from artis_sdk.simulators.trained import Trained
-from artis_sdk.trainers.pocket.ship import MOST
-
-
-def test_all_files_together_are_small_enough_and_are_those_of_the_card() -> None:
-    files = {str(p.relative_to(weights.ROOT)): p for p in weights.ROOT.rglob("*") if p.is_file()}
-    assert sum(path.stat().st_size for path in files.values()) < MOST
-    card = json.loads(files.pop("card.json").read_bytes())
-    assert card["files"].keys() == files.keys()
 
 
 @pytest.mark.parametrize("name", weights.ADAPTERS)
 def test_adapters_are_asked_as_they_were_trained(name: str) -> None:
-    found = Trained.read(weights.adapter(name))
+    found = Trained.read(weights.form(name))
     assert found.form.model_copy(update={"max_characters": None}) == FORM
     assert found.templates == {key: TEMPLATES[key] for key in ("simulator_system", "simulator_user")}
     assert weights.gguf_adapter(name).stat().st_size > 10_000
@@ -44,13 +36,15 @@ def test_no_file_names_the_machine_that_made_it() -> None:
 
 @pytest.mark.engine
 async def test_it_plays_tasks_on_llama_cpp(tmp_path: Path) -> None:
+    world = PocketWorld()
     backend = engine("llama.cpp", threads=1)
     try:
-        for task in islice(tasks("held_out", seed=1), 2):
-            direct = await play(task, backend, None, Direct(), journal=tmp_path / "j.db")
-            assert direct.usage[Role.ACTION].requests >= len(task.turns)
+        for task in asked(world, 2, seed=1):
+            direct = await play(world, task, backend, None, Direct(), journal=tmp_path / "j.db")
+            assert direct.usage[Role.ACTION].requests >= len(task.queries)
             assert Role.SIMULATION not in direct.usage
             rehearsed = await play(
+                world,
                 task,
                 backend,
                 simulator("failure_driven", backend),

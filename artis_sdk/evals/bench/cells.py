@@ -1,0 +1,88 @@
+"""The settings that a benchmark compares: methods, simulators, numbers of attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, get_args
+
+from pydantic import BaseModel
+
+from artis_sdk.loop.strategies import (
+    Direct,
+    Hybrid,
+    Parallel,
+    Sequential,
+    SequentialRevision,
+    Strategy,
+    WeightedBestOfN,
+)
+from artis_sdk.records.calls import FROZEN
+
+Method = Literal["direct", "best_of_n", "revision", "parallel", "sequential", "hybrid"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+SIMULATING: Final = frozenset({"parallel", "sequential", "hybrid"})
+Stage = Literal["evaluation", "summary", "both"]
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+NUMBERS: Final = (0, 1, 3, 5, 8)
+
+
+class BenchCell(BaseModel):
+    """One setting of the benchmark."""
+
+    model_config = FROZEN
+
+    method: Method
+    simulator: str | None = None
+    """None where nothing is simulated."""
+    n: int
+    """Attempts, or candidates a step; a hybrid makes two rounds of n // 2."""
+    without: Stage | None = None
+    """A stage that is switched off (the paper's figure 4)."""
+
+    @property
+    def curve(self) -> str:
+        """The cell's name but for its number of attempts."""
+        left_out = self.without and f"without {self.without}"
+        return ", ".join(filter(None, (self.method, self.simulator, left_out)))
+
+
+def cells(
+    methods: Sequence[Method] = METHODS,
+    simulators: Sequence[str] = (),
+    numbers: Sequence[int] = NUMBERS,
+    without: Sequence[Stage] = (),
+) -> list[BenchCell]:
+    """The settings asked for, each once; n = 0 is direct execution whatever the method.
+
+    Args:
+        methods: as the paper's table 1 compares them.
+        simulators: names, for the methods that simulate.
+        numbers: of attempts.
+        without: stages to leave out of sequential rehearsal, beside the whole of it (figure 4).
+    """
+    found: dict[BenchCell, None] = {}
+    if "direct" in methods or 0 in numbers:
+        found[BenchCell(method="direct", n=0)] = None
+    for n in (n for n in numbers if n):
+        for method in (m for m in methods if m != "direct"):
+            for name in simulators if method in SIMULATING else (None,):
+                for stage in (None, *without) if method == "sequential" else (None,):
+                    found[BenchCell(method=method, simulator=name, n=n, without=stage)] = None
+    return list(found)
+
+
+def strategy(cell: BenchCell) -> Strategy:
+    """What a Session is given for a cell."""
+    match cell.method:
+        case "best_of_n":
+            return WeightedBestOfN(cell.n)
+        case "revision":
+            return SequentialRevision(cell.n)
+        case "parallel":
+            return Parallel(cell.n)
+        case "sequential":
+            return Sequential(cell.n)
+        case "hybrid":
+            return Hybrid(width=max(1, cell.n // 2), rounds=2 if cell.n > 1 else 1)
+        case _:
+            return Direct()

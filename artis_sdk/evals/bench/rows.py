@@ -1,0 +1,66 @@
+"""A benchmark's results: one line of JSON for each task in each cell, and the settings beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.evals.bench.cells import BenchCell
+from artis_sdk.records import Role, Usage
+from artis_sdk.records.calls import FROZEN
+
+
+class TaskRow(BaseModel):
+    """One task in one cell."""
+
+    model_config = FROZEN
+
+    cell: BenchCell
+    task: str
+    family: str
+    hidden: bool
+    """Whether the obvious plan is refused."""
+    fulfilled: bool
+    usage: dict[Role, Usage]
+    calls: int
+    """Real calls."""
+    diverged: int
+    """Of these, those that did not go as rehearsed."""
+    seconds: float
+    error: str | None = None
+    """What kept the task from being carried out; it counts as not fulfilled."""
+
+
+def read(path: Path) -> Iterator[TaskRow]:
+    """The rows of a results file; a last line that was cut off is passed over."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield TaskRow.model_validate_json(line)
+        except ValidationError:
+            continue
+
+
+def write_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Keep what a run was asked for, so that only the same is gone on with.
+
+    Raises:
+        ConfigurationError: another run is in the folder.
+    """
+    path = folder / "settings.json"
+    if path.exists():
+        there = json.loads(path.read_bytes())
+        changed = [name for name in settings if there.get(name) != settings[name]]
+        if changed:
+            raise ConfigurationError(
+                f"{folder} holds a run with another {', '.join(changed)}: give another --out"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,224 @@
+"""A benchmark's tasks played through a Session as any user's, in each cell of a comparison."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic
+
+from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
+from artis_sdk.contracts import Backend, Simulator
+from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
+from artis_sdk.evals.bench.cells import BenchCell, strategy
+from artis_sdk.evals.bench.rows import TaskRow, read
+from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, TaskInstance
+from artis_sdk.loop.budget import Emit
+from artis_sdk.loop.strategies import Strategy
+from artis_sdk.records import Result, Role, Usage
+from artis_sdk.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedTask(Generic[InstanceT]):
+    """A task that was played to its end."""
+
+    task: BenchmarkTask[InstanceT]
+    instance: InstanceT
+    """With its objects as they stand now."""
+    results: tuple[Result, ...]
+    """One a turn."""
+    problems: tuple[str | None, ...]
+    """What the world's check said, one a turn."""
+
+    @property
+    def fulfilled(self) -> bool:
+        return all(problem is None for problem in self.problems)
+
+    @property
+    def usage(self) -> Mapping[Role, Usage]:
+        """By role, over all turns."""
+        total: dict[Role, Usage] = {}
+        for result in self.results:
+            for role, used in result.usage.items():
+                total[role] = total.get(role, Usage()) + used
+        return total
+
+
+async def play(
+    world: BenchmarkWorld[InstanceT],
+    task: BenchmarkTask[InstanceT],
+    backend: Backend,
+    simulator: Simulator | None,
+    strategy: Strategy,
+    *,
+    journal: CommitJournal | str | Path,
+    seed: int = 0,
+    on_event: Emit | None = None,
+    **options: Any,
+) -> PlayedTask[InstanceT]:
+    """Play a task turn by turn on a fresh instance.
+
+    Args:
+        world: the task's.
+        task: one of the world's.
+        backend: agent, evaluator and summarizer.
+        simulator: what rehearses; None for strategies that do not simulate.
+        strategy: how attempts follow each other.
+        journal: of the commits.
+        seed: of the sampling.
+        on_event: as of `Session`.
+        **options: more of `Session`.
+
+    Raises:
+        ArtisError: as of `Session.run`.
+    """
+    instance = task.start()
+    session = Session(
+        agent=backend,
+        simulator=simulator,
+        tools=instance.tools,
+        strategy=strategy,
+        state=instance.state,
+        journal=journal,
+        prompts=world.prompts,
+        max_steps=world.max_steps,
+        seed=seed,
+        on_event=on_event,
+        **options,
+    )
+    results: list[Result] = []
+    problems: list[str | None] = []
+    async with session:
+        for turn, query in enumerate(task.queries):
+            results.append(await session.run(query))
+            problems.append(instance.check_turn(turn, results[-1]))
+    return PlayedTask(task, instance, tuple(results), tuple(problems))
+
+
+def asked(world: BenchmarkWorld[InstanceT], count: int, seed: int = 0) -> Iterator[BenchmarkTask[InstanceT]]:
+    """The held-out tasks that are played in every cell.
+
+    Args:
+        world: whose tasks.
+        count: the number of tasks, the first ones of their order.
+        seed: of the tasks.
+    """
+    return islice(world.tasks("held_out", seed=seed), count)
+
+
+async def measure(
+    world: BenchmarkWorld[TaskInstance],
+    backend: Backend,
+    wanted: Iterable[BenchCell],
+    path: Path,
+    *,
+    simulators: Callable[[str], Simulator],
+    count: int,
+    seed: int = 0,
+    concurrency: int = 4,
+    on_row: Callable[[TaskRow], None] | None = None,
+) -> None:
+    """Play held-out tasks in each cell; what is in the file already is not played again.
+
+    Args:
+        world: whose tasks.
+        backend: plays all roles.
+        wanted: the cells, measured in their order.
+        path: a file of JSON lines that rows are added to.
+        simulators: makes the simulator of a cell from its name.
+        count: tasks, the same ones in every cell.
+        seed: of the tasks and of the sampling.
+        concurrency: tasks at once.
+        on_row: is told of each row, also of those read from the file.
+
+    Raises:
+        ConfigurationError: the world has no held-out tasks, or two with one id; nothing was played.
+        EngineDead, BackendClosed: nothing more can be measured; the rows so far are in the file.
+    """
+    tasks = list(asked(world, count, seed))
+    ids = {task.id for task in tasks}
+    if len(ids) < max(len(tasks), 1):
+        fault = "gives several tasks one id" if tasks else "has no held-out tasks"
+        raise ConfigurationError(f"the world {world.name} {fault}: see BenchmarkWorld.tasks")
+    tell = on_row or _silent
+    done: set[tuple[BenchCell, str]] = set()
+    for row in read(path):
+        if row.task in ids:
+            done.add((row.cell, row.task))
+            tell(row)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = asyncio.Semaphore(concurrency)
+    with tempfile.TemporaryDirectory() as folder, path.open("a", encoding="utf-8") as file:
+        async with aclosing(SQLiteJournal.shared(Path(folder) / "journal.db")) as journal:
+
+            async def one(cell: BenchCell, task: BenchmarkTask[TaskInstance]) -> None:
+                async with room:
+                    simulator = simulators(cell.simulator) if cell.simulator else None
+                    row = await _row(world, backend, simulator, cell, task, journal, seed)
+                file.write(row.model_dump_json() + "\n")
+                file.flush()
+                tell(row)
+
+            for cell in wanted:
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for task in tasks:
+                            if (cell, task.id) not in done:
+                                group.create_task(one(cell, task))
+                except BaseExceptionGroup as errors:
+                    raise errors.exceptions[0] from None
+
+
+async def _row(
+    world: BenchmarkWorld[TaskInstance],
+    backend: Backend,
+    simulator: Simulator | None,
+    cell: BenchCell,
+    task: BenchmarkTask[TaskInstance],
+    journal: CommitJournal,
+    seed: int,
+) -> TaskRow:
+    began = time.monotonic()
+    common: dict[str, Any] = {"cell": cell, "task": task.id, "family": task.family, "hidden": task.hidden}
+    try:
+        played = await play(
+            world,
+            task,
+            backend,
+            simulator,
+            strategy(cell),
+            journal=journal,
+            seed=seed,
+            evaluate=cell.without not in ("evaluation", "both"),
+            summarize=cell.without not in ("summary", "both"),
+        )
+    except (EngineDead, BackendClosed):
+        raise  # nothing more can be measured, and this says nothing about the task
+    except ArtisError as error:
+        return TaskRow(
+            **common,
+            fulfilled=False,
+            usage={},
+            calls=0,
+            diverged=0,
+            seconds=time.monotonic() - began,
+            error=f"{type(error).__name__}: {error}",
+        )
+    return TaskRow(
+        **common,
+        fulfilled=played.fulfilled,
+        usage=dict(played.usage),
+        calls=sum(len(result.calls) for result in played.results),
+        diverged=sum(len(result.divergences) for result in played.results),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _silent(row: TaskRow) -> None:
+    pass

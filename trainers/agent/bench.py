@@ -1,0 +1,82 @@
+"""Tasks that an agent is trained on as a benchmark's world: any agent plays them through a Session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from artis_sdk.evals.bench.world import BenchmarkTask, Split
+from artis_sdk.records import Result, State, Step
+from artis_sdk.trainers.agent.examples.registry import load_tasks
+from artis_sdk.trainers.agent.rewards import SUCCESS, answer
+from artis_sdk.trainers.agent.rollout import AgentTask, Rollout
+from artis_sdk.trainers.agent.tape import Tape
+from artis_sdk.trainers.agent.turns import GeneratedTurn
+from artis_sdk.trainers.generate.worlds import changed
+
+
+class AgentTaskInstance:
+    """A task over copies of its objects, judged as a rollout of it is (`rewards.answer`).
+
+    Attributes:
+        task: the task; its own objects stay as they are.
+        tools: the task's, bound to the copies.
+    """
+
+    def __init__(self, task: AgentTask) -> None:
+        self.task = task
+        self.tools = changed(task.tools, ())
+
+    def state(self) -> State:
+        """The copies' public attributes."""
+        return self.tools.state()
+
+    def check_turn(self, turn: int, result: Result) -> str | None:
+        """See `TaskInstance.check_turn`.
+
+        Raises:
+            TrainingError: the task does not say what is right, or its check gives no number from 0 to 1.
+        """
+        found = answer(self.rollout(result))
+        return None if found >= SUCCESS else f"worth {found:.3g} of 1 by the task's own judgement"
+
+    def rollout(self, result: Result) -> Rollout:
+        """A session's result as a `check` of the caller's sees it; of tokens there are none."""
+        said = [message for message in result.messages if message.role == "assistant"]
+        turns = [GeneratedTurn(message.content, message.tool_calls) for message in said]
+        if result.answer is not None:
+            turns[-1:] = [GeneratedTurn(result.answer, answer=result.answer)]
+        return Rollout(
+            self.task,
+            Tape(()),
+            turns=turns,
+            steps=[Step(call=made.call, outcome=made.outcome) for made in result.calls if not made.nested],
+            end="turns" if result.answer is None else "answer",
+            state=self.state(),
+        )
+
+
+class AgentTasksWorld:
+    """Tasks by `lookup`, `python` or `shop`, or by `module:name`, see `load_tasks`.
+
+    Args:
+        tasks: what `artis train agent --tasks` takes.
+    """
+
+    prompts = None
+    max_steps = None
+
+    def __init__(self, tasks: str) -> None:
+        self.name = tasks
+
+    def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[AgentTaskInstance]]:
+        """See `BenchmarkWorld.tasks`.
+
+        Raises:
+            ConfigurationError: there are no such tasks.
+        """
+        found = load_tasks(self.name, seed)
+        for task in found.train if split == "train" else found.held_out:
+            yield BenchmarkTask(
+                id=task.id, queries=(task.query,), start=partial(AgentTaskInstance, task), family=self.name
+            )
