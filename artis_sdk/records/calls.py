@@ -9,6 +9,8 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
+from artis_sdk.records.fields import Json, JsonObject, Text
+
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -42,7 +44,7 @@ class ToolSpec(BaseModel):
 
     name: str
     description: str = ""
-    parameters: dict[str, Any]
+    parameters: JsonObject
     """JSON schema of the arguments, an object schema."""
     risk: Risk = Risk.IRREVERSIBLE
     hidden: frozenset[str] = frozenset()
@@ -60,10 +62,10 @@ class ToolCall(BaseModel):
 
     id: str = Field(default_factory=new_id)
     tool: str
-    arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    raw: str | None = None
+    arguments: JsonObject = Field(default_factory=dict)
+    raw: Text | None = None
     """The model's exact text for this call, where a model wrote it."""
-    malformed: str | None = None
+    malformed: Text | None = None
     """Why the text could not be parsed; such a call is never run, in any world."""
 
 
@@ -73,14 +75,14 @@ class Outcome(BaseModel):
     model_config = FROZEN
 
     ok: bool
-    value: JsonValue = None
+    value: Json = None
     """The returned value; for a failure that was returned, not raised, the value as it came."""
-    failure_type: str | None = None
-    message: str | None = None
+    failure_type: Text | None = None
+    message: Text | None = None
     raised: bool = False
     """The failure is an exception in the real tool, rather than a returned value."""
     provenance: Provenance
-    raw: str | None = None
+    raw: Text | None = None
     """The simulator model's exact text."""
     duration: float | None = None
     """Seconds."""
@@ -119,5 +121,5 @@ class Step(BaseModel):
 
 
 History = tuple[Step, ...]
-State = JsonValue
+State = Json
 """A JSON snapshot of the environment, taken before the first call of a task."""

@@ -14,7 +14,6 @@ from artis_sdk.errors import SimulationError, ToolFailure
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
 from artis_sdk.tools.binding import Binding
 from artis_sdk.tools.failures import NO_RULES, FailureRules
-from artis_sdk.tools.jsonable import jsonable
 from artis_sdk.tools.lazy import Settled
 
 P = ParamSpec("P")
@@ -286,8 +285,8 @@ class GuardedTool(Generic[P, R]):
             InvalidArguments: the arguments fit neither the signature nor the schema.
         """
         bound = self._binding.bind(args, kwargs)
-        seen = {name: jsonable(value) for name, value in bound.shown.items()}
-        return Invocation(self, ToolCall(tool=self.name, arguments=seen), bound.args, bound.kwargs)
+        call = ToolCall(tool=self.name, arguments=bound.shown)
+        return Invocation(self, call, bound.args, bound.kwargs)
 
     def parse(self, call: ToolCall) -> Invocation:
         """A model's call as an invocation, its JSON arguments converted as the annotations say.
@@ -313,7 +312,7 @@ class GuardedTool(Generic[P, R]):
         failure_type = self._definition.failures.classify(value)
         return Outcome(
             ok=failure_type is None,
-            value=jsonable(value),
+            value=value,
             failure_type=failure_type,
             provenance=provenance,
             duration=duration,

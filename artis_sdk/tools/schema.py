@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from artis_sdk.errors import InvalidArguments, ToolDefinitionError
+from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools.docstrings import documentation
-from artis_sdk.tools.jsonable import jsonable
 from artis_sdk.tools.lazy import awaited_annotation
 from artis_sdk.tools.parameters import Parameters
 
