@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
@@ -101,14 +102,32 @@ class Outcome(BaseModel):
         return "success" if self.ok else (self.failure_type or "failure")
 
     def content(self) -> JsonValue:
-        """What the caller of the tool sees, as JSON. The same in every world."""
+        """What the caller of the tool sees, as JSON. The same in every world.
+
+        A raised failure is `{"error": its message}`, with its type before the message where that alone
+        does not say what went wrong: `KeyError: 'Ann'`.
+        """
         if self.ok or (not self.raised and self.value is not None):
             return self.value
-        return {"error": self.message or self.failure_type}
+        message = self.message or self.failure_type
+        if not self.message or self.failure_type in _UNTYPED or _says_why(self.message):
+            return {"error": message}
+        return {"error": f"{self.failure_type}: {message}"}
 
     def text(self) -> str:
         """`content()` as the JSON text that goes into a prompt."""
         return to_json(self.content()).decode()
+
+
+_UNTYPED = (None, "", "error", "failure")
+
+
+def _says_why(message: str) -> bool:
+    """Whether a message has two words, and is not all a quotation, as that of a `KeyError` is."""
+    text = message[:500].strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return False
+    return sum(bool(re.search(r"[^\W\d_]{2}", word)) for word in text.split()) > 1
 
 
 class Step(BaseModel):

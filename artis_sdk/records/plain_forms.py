@@ -35,6 +35,7 @@ from uuid import UUID
 from pydantic import AnyUrl, Secret, SecretBytes, SecretStr
 from pydantic_core import PydanticSerializationError, SchemaSerializer, to_jsonable_python
 
+from artis_sdk.errors import ToolFailure
 from artis_sdk.records.array_forms import array_form, table_form, tensor_form
 
 _MOST_ITEMS = 1_000_000  # of a container that is an application's own, and may have no end
@@ -74,18 +75,53 @@ def plain_text(text: str) -> str:
 
 def stand_in(value: Any, why: str = "") -> str:
     """`<its type>`, for a value that has no JSON."""
-    return f"<{plain_text(_name_of(type(value)))}{', ' if why else ''}{why}>"
+    return f"<{type_name(value)}{', ' if why else ''}{why}>"
 
 
 def public_attributes(value: Any) -> dict[str, Any]:
     """An object's own public attributes, unconverted, as they are stored: no property runs."""
-    return {name: item for name, item in _stored(value).items() if not name.startswith("_")}
+    return {name: item for name, item in stored_attributes(value).items() if not name.startswith("_")}
+
+
+def inherits(kind: type, *classes: type) -> bool:
+    """Whether a class is or inherits one of these; nothing of a metaclass or an abstract class runs."""
+    return any(base is known for base in _bases_of(kind) for known in classes)
+
+
+def class_attribute(kind: type, name: str) -> Any:
+    """A class's attribute as it stands in its namespaces, or None; nothing of a metaclass runs."""
+    return next((found for base in _bases_of(kind) if (found := _namespace_of(base).get(name))), None)
+
+
+def stored_attributes(value: Any) -> dict[str, Any]:
+    """All that an object itself holds, by name: its `__dict__` and its slots."""
+    found: dict[str, Any] = {}
+    for base in _bases_of(type(value)):
+        namespace = _namespace_of(base)
+        holder = namespace.get("__dict__")
+        if issubclass(type(holder), GetSetDescriptorType | MemberDescriptorType):
+            held = holder.__get__(value)
+            found.update((name, item) for name, item in dict.items(held) if type(name) is str)
+    for base in _bases_of(type(value)):
+        for name, slot in _namespace_of(base).items():
+            if type(slot) is MemberDescriptorType and name not in found and name != "__dict__":
+                try:
+                    found[name] = slot.__get__(value)
+                except AttributeError:  # not set
+                    continue
+    return found
+
+
+def type_name(value: object) -> str:
+    """The name of its class; nothing of a metaclass runs."""
+    return plain_text(_name_of(type(value)))
 
 
 def message_of(error: BaseException) -> str:
     """What an exception says; empty where saying it raises."""
     try:
-        return str.__str__(str(error))
+        said: object = error.message if isinstance(error, ToolFailure) else error
+        return plain_text(str.__str__(str(said)))
     except Exception:  # noqa: BLE001  an application's own `__str__`
         return ""
 
@@ -113,7 +149,7 @@ def simpler(value: Any, kind: type) -> Any:
     if declared is not None:
         return declared
     if issubclass(kind, BaseException):
-        return f"{_name_of(kind)}: {message_of(value)}"
+        return f"{type_name(value)}: {message_of(value)}"
     if issubclass(kind, type):
         return f"<{plain_text(_qualified_name_of(value))}>"
     if issubclass(kind, _NAMED):
@@ -130,7 +166,7 @@ def simpler(value: Any, kind: type) -> Any:
 def _of_builtin(value: Any, kind: type) -> Any:
     """The plain value of an enum's member and of a subclass of a built-in type; else the value itself."""
     if issubclass(kind, Enum):
-        return _stored(value)["_value_"]
+        return stored_attributes(value)["_value_"]
     if issubclass(kind, str):
         return str.__str__(value)
     if issubclass(kind, int):
@@ -163,32 +199,32 @@ def _of_bytes(data: bytes) -> str:
 
 def _declared(value: Any, kind: type) -> Any:
     """The fields of a pydantic model or a dataclass; None for anything else."""
-    serializer = _static(kind, "__pydantic_serializer__")
+    serializer = class_attribute(kind, "__pydantic_serializer__")
     if isinstance(serializer, SchemaSerializer):
         return _of_model(value, kind, serializer)
-    if _static(kind, "__dataclass_fields__") is None:
+    if class_attribute(kind, "__dataclass_fields__") is None:
         return None
-    stored = _stored(value)
+    stored = stored_attributes(value)
     return {field.name: stored[field.name] for field in dataclasses.fields(kind) if field.name in stored}
 
 
 def _of_model(value: Any, kind: type, serializer: SchemaSerializer) -> Any:
     """As the model's own serializer writes JSON; where an odd value in it forbids that, field by field."""
-    stored = _stored(value)
+    stored = stored_attributes(value)
     reads_up = any(issubclass(type(item), Iterator) for item in stored.values())
     for mode in ("python",) if reads_up else ("json", "python"):
         try:
             return serializer.to_python(value, mode=mode, by_alias=True, warnings=False)
         except (PydanticSerializationError, ValueError, RecursionError, TypeError):
             continue
-    fields = _static(kind, "__pydantic_fields__") or {}
+    fields = class_attribute(kind, "__pydantic_fields__") or {}
     shown = {name for name, field in fields.items() if not field.exclude}
     return {name: item for name, item in stored.items() if name in shown}
 
 
 def _contents(value: Any, kind: type) -> Any:
     """What a mapping, a sequence or a set has in it; else public attributes; else a number's value."""
-    if issubclass(kind, Mapping) or (_static(kind, "keys") and _static(kind, "__getitem__")):
+    if issubclass(kind, Mapping) or (class_attribute(kind, "keys") and class_attribute(kind, "__getitem__")):
         keys = list(islice(iter(value.keys()), _MOST_ITEMS + 1))
         if len(keys) > _MOST_ITEMS:
             return stand_in(value, "too large")
@@ -201,30 +237,6 @@ def _contents(value: Any, kind: type) -> Any:
     attributes = public_attributes(value)
     if attributes:
         return attributes
-    if _static(kind, "__index__") is not None:
+    if class_attribute(kind, "__index__") is not None:
         return operator.index(value)
-    return float(value) if _static(kind, "__float__") is not None else stand_in(value)
-
-
-def _stored(value: Any) -> dict[str, Any]:
-    """All that an object itself holds, by name: its `__dict__` and its slots."""
-    found: dict[str, Any] = {}
-    for base in _bases_of(type(value)):
-        namespace = _namespace_of(base)
-        holder = namespace.get("__dict__")
-        if issubclass(type(holder), GetSetDescriptorType | MemberDescriptorType):
-            held = holder.__get__(value)
-            found.update((name, item) for name, item in dict.items(held) if type(name) is str)
-    for base in _bases_of(type(value)):
-        for name, slot in _namespace_of(base).items():
-            if type(slot) is MemberDescriptorType and name not in found and name != "__dict__":
-                try:
-                    found[name] = slot.__get__(value)
-                except AttributeError:  # not set
-                    continue
-    return found
-
-
-def _static(kind: type, name: str) -> Any:
-    """A class's attribute as it stands in its namespaces, or None."""
-    return next((found for base in _bases_of(kind) if (found := _namespace_of(base).get(name))), None)
+    return float(value) if class_attribute(kind, "__float__") is not None else stand_in(value)

@@ -10,8 +10,9 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from artis_sdk.errors import SimulationError, ToolFailure
+from artis_sdk.errors import SimulationError
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
+from artis_sdk.records.plain_forms import message_of, type_name
 from artis_sdk.tools.binding import Binding
 from artis_sdk.tools.failures import NO_RULES, FailureRules
 from artis_sdk.tools.lazy import Settled
@@ -326,8 +327,8 @@ class GuardedTool(Generic[P, R]):
 
     def failure_of_error(self, error: BaseException) -> tuple[str, str]:
         """Type and message of a raised exception."""
-        failure_type = self._definition.failures.classify(error) or type(error).__name__
-        return failure_type, error.message if isinstance(error, ToolFailure) else str(error)
+        failure_type = self._definition.failures.classify(error) or type_name(error)
+        return failure_type, message_of(error)
 
     def reply(self, outcome: Outcome) -> Reply:
         """A predicted outcome as the caller of the real tool would see it.
