@@ -16,8 +16,8 @@ from helpers.values import KINDS, SURROGATE, Hostile, nested, ring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artis_sdk.commit.journal.schema import CallState
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal.call import CallState
+from artis_sdk.commit.journal.sqlite import SQLiteJournal
 from artis_sdk.errors import UnknownOutcome
 from artis_sdk.records import CommittedCall, Outcome, Plan, Provenance, Result, Risk, Step, Task, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
@@ -88,7 +88,7 @@ async def test_an_odd_exception_is_journaled_as_what_it_is(
     async def fail() -> None:
         raise error
 
-    journal = Journal(tmp_path / "journal.db")
+    journal = SQLiteJournal(tmp_path / "journal.db")
     world = make_world(journal)
     async with world.open():
         with entered(world):
@@ -110,7 +110,7 @@ async def test_a_timeout_that_the_tool_turns_into_another_error_is_journaled_as_
         except asyncio.CancelledError:
             raise ConnectionError("cut") from None
 
-    journal = Journal(tmp_path / "journal.db")
+    journal = SQLiteJournal(tmp_path / "journal.db")
     world = make_world(journal)
     with pytest.raises(UnknownOutcome, match="and then raised ConnectionError; it may still take effect"):
         async with world.open():

@@ -13,7 +13,7 @@ from typing import Any
 from helpers.values import KINDS, arbitrary
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal.sqlite import Journal
+from artis_sdk.commit.journal.sqlite import SQLiteJournal
 from artis_sdk.errors import ArtisError
 from artis_sdk.logs import CallLog
 from artis_sdk.logs.redact import Redactor
@@ -72,7 +72,7 @@ async def trip(values: Iterable[tuple[str, Any]], folder: Path, found: Trip) -> 
         folder: for journal and log; one for each call of this function.
         found: gets the counts.
     """
-    journal = Journal(folder / "journal.db")
+    journal = SQLiteJournal(folder / "journal.db")
     with CallLog(folder / "calls.db", redact=REDACT) as log:
         waiting = list(values)
         for n in range(0, len(waiting), CALLS):
@@ -80,7 +80,7 @@ async def trip(values: Iterable[tuple[str, Any]], folder: Path, found: Trip) -> 
     await journal.aclose()
 
 
-async def _commit(values: list[tuple[str, Any]], journal: Journal, log: CallLog, found: Trip) -> None:
+async def _commit(values: list[tuple[str, Any]], journal: SQLiteJournal, log: CallLog, found: Trip) -> None:
     plan = Plan(task=Task(query="q"), strategy="direct")
     world = RealWorld(journal, plan, redact=REDACT, record=log, session=plan.id)
     kinds: list[str] = []
@@ -106,7 +106,7 @@ def _compare(
     plan: Plan,
     calls: tuple[CommittedCall, ...],
     kinds: list[str],
-    journal: Journal,
+    journal: SQLiteJournal,
     log: CallLog,
     found: Trip,
 ) -> None:

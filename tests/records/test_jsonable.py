@@ -70,6 +70,7 @@ def test_json_is_json_already(value: Any) -> None:
     made = jsonable(value)
     assert json.dumps(made) == json.dumps(value)
     assert made is not value or not isinstance(value, dict | list)
+    assert json.dumps(jsonable([value])) == json.dumps([value])  # another way through than a flat object's
 
 
 @pytest.mark.parametrize("kind", KINDS)
