@@ -20,17 +20,16 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from artis_sdk.contracts import LogStore, ObservedTool
 from artis_sdk.errors import LogError
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.captured_calls import Scope, late_record
-from artis_sdk.logs.codec import dumps, loads
 from artis_sdk.logs.secret_types import secret_values
 from artis_sdk.records import CallRecord, new_id
+from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools import add_observer, remove_observer
-from artis_sdk.tools.jsonable import jsonable, public_attributes
 
 _log = logging.getLogger("artis_sdk")
 
@@ -89,7 +88,7 @@ class Capture:
             The task's id.
         """
         name = id or new_id()
-        scope = Scope(session or name, name, loads(dumps(jsonable(state))))
+        scope = Scope(session or name, name, jsonable(state))
         token = _scopes.set({**_scopes.get(), self._recorder.file: scope})
         try:
             yield name
@@ -157,11 +156,7 @@ _scopes: ContextVar[Mapping[str, Scope]] = ContextVar("artis_sdk_capture_tasks",
 
 def _snapshot(arguments: Mapping[str, Any], value: Any) -> bytes:
     """Arguments and value as a JSON array, now, as `jsonable` shows them."""
-    try:
-        return to_json((arguments, value), fallback=public_attributes)
-    except (PydanticSerializationError, ValueError, RecursionError):
-        plain = {name: jsonable(argument) for name, argument in arguments.items()}
-        return dumps([plain, jsonable(value)]).encode()
+    return to_json((jsonable(arguments), jsonable(value)))
 
 
 class _Thread(threading.local):

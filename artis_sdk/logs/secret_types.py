@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Secret, SecretBytes, SecretStr
+
+from artis_sdk.records.plain_forms import stored_attributes
 
 # A value may refer to half of an application; secrets beyond it are stars, and not looked for elsewhere.
 _MOST = 10_000
@@ -18,20 +20,17 @@ def secret_values(value: Any) -> list[str]:
     seen: set[int] = set()
     while waiting and len(seen) < _MOST:
         item = waiting.pop()
-        if isinstance(item, str | bytes | int | float) or item is None or id(item) in seen:
+        kind = type(item)  # `isinstance` would ask the value itself
+        if issubclass(kind, str | bytes | int | float) or item is None or id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, SecretStr | SecretBytes | Secret):
+        if issubclass(kind, SecretStr | SecretBytes | Secret):
             secret = item.get_secret_value()
             found.append(secret.decode(errors="replace") if isinstance(secret, bytes) else str(secret))
-        elif isinstance(item, Mapping):
-            waiting.extend(item.values())
-        elif isinstance(item, list | tuple | set | frozenset):
-            waiting.extend(item)
+        elif issubclass(kind, Mapping):
+            waiting.extend(dict.values(item) if issubclass(kind, dict) else item.values())
+        elif base := next((base for base in (list, tuple, set, frozenset) if issubclass(kind, base)), None):
+            waiting.extend(base.__iter__(item))
         else:
-            waiting.extend(_attributes(item))
+            waiting.extend(stored_attributes(item).values())
     return found
-
-
-def _attributes(item: Any) -> Iterable[Any]:
-    return list(getattr(item, "__dict__", {}).values())

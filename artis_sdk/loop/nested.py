@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from artis_sdk.loop.rehearsal import shown_at_commit
 from artis_sdk.records import CommittedCall, History, Plan, Provenance, Result, Step
 from artis_sdk.tools.bridge import hand_over
 from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.lazy import is_awaitable
 from artis_sdk.tools.world import WorldBinding
 
 NOTE = "this session ran inside a rehearsal: its calls are those of the attempt around it; nothing is real"
@@ -89,7 +89,7 @@ async def _in_sandbox(run: Any, invocation: Invocation) -> Reply:
     tool = invocation.tool
     try:
         value = run()
-        if inspect.isawaitable(value):
+        if is_awaitable(value):
             value = await value
     except Exception as error:
         if isinstance(error, ArtisError) and not isinstance(error, ToolFailure):

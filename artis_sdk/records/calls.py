@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
+
+from artis_sdk.records.fields import Json, JsonObject, Text
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +45,7 @@ class ToolSpec(BaseModel):
 
     name: str
     description: str = ""
-    parameters: dict[str, Any]
+    parameters: JsonObject
     """JSON schema of the arguments, an object schema."""
     risk: Risk = Risk.IRREVERSIBLE
     hidden: frozenset[str] = frozenset()
@@ -60,10 +63,10 @@ class ToolCall(BaseModel):
 
     id: str = Field(default_factory=new_id)
     tool: str
-    arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    raw: str | None = None
+    arguments: JsonObject = Field(default_factory=dict)
+    raw: Text | None = None
     """The model's exact text for this call, where a model wrote it."""
-    malformed: str | None = None
+    malformed: Text | None = None
     """Why the text could not be parsed; such a call is never run, in any world."""
 
 
@@ -73,14 +76,14 @@ class Outcome(BaseModel):
     model_config = FROZEN
 
     ok: bool
-    value: JsonValue = None
+    value: Json = None
     """The returned value; for a failure that was returned, not raised, the value as it came."""
-    failure_type: str | None = None
-    message: str | None = None
+    failure_type: Text | None = None
+    message: Text | None = None
     raised: bool = False
     """The failure is an exception in the real tool, rather than a returned value."""
     provenance: Provenance
-    raw: str | None = None
+    raw: Text | None = None
     """The simulator model's exact text."""
     duration: float | None = None
     """Seconds."""
@@ -99,14 +102,32 @@ class Outcome(BaseModel):
         return "success" if self.ok else (self.failure_type or "failure")
 
     def content(self) -> JsonValue:
-        """What the caller of the tool sees, as JSON. The same in every world."""
+        """What the caller of the tool sees, as JSON. The same in every world.
+
+        A raised failure is `{"error": its message}`, with its type before the message where that alone
+        does not say what went wrong: `KeyError: 'Ann'`.
+        """
         if self.ok or (not self.raised and self.value is not None):
             return self.value
-        return {"error": self.message or self.failure_type}
+        message = self.message or self.failure_type
+        if not self.message or self.failure_type in _UNTYPED or _says_why(self.message):
+            return {"error": message}
+        return {"error": f"{self.failure_type}: {message}"}
 
     def text(self) -> str:
         """`content()` as the JSON text that goes into a prompt."""
         return to_json(self.content()).decode()
+
+
+_UNTYPED = (None, "", "error", "failure")
+
+
+def _says_why(message: str) -> bool:
+    """Whether a message has two words, and is not all a quotation, as that of a `KeyError` is."""
+    text = message[:500].strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return False
+    return sum(bool(re.search(r"[^\W\d_]{2}", word)) for word in text.split()) > 1
 
 
 class Step(BaseModel):
@@ -119,5 +140,5 @@ class Step(BaseModel):
 
 
 History = tuple[Step, ...]
-State = JsonValue
+State = Json
 """A JSON snapshot of the environment, taken before the first call of a task."""

@@ -6,18 +6,21 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from artis_sdk.errors import ArtisError, SimulationError, ToolFailure, UnknownOutcome
 from artis_sdk.records import Outcome, Provenance, Risk, new_id
+from artis_sdk.records.plain_forms import message_of, stand_in, type_name
 from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
+from artis_sdk.tools.failures import UNCLASSIFIED
 from artis_sdk.tools.guarded import Reply
-from artis_sdk.tools.lazy import lazy_value
+from artis_sdk.tools.lazy import is_awaitable, is_iterator, lazy_value
 from artis_sdk.tools.originals import running_body
 from artis_sdk.tools.protocols import RunnableTool
 from artis_sdk.tools.world import current
@@ -26,6 +29,7 @@ INJECTED = (
     "it is given objects by inject=, and those are the real ones: no sandbox can run it. Simulate it by a "
     "model or a log, or hold them in an object (Toolset.from_object), which the sandbox forks"
 )
+_MOST_ITEMS = 1_000_000  # read of an iterator, which may have no end
 
 
 async def execute(
@@ -42,7 +46,11 @@ async def execute(
     A result that can be awaited is awaited here, as a part of the call. A sync function runs in a thread
     with this context; within another tool's body, in that body's thread. Neither a timeout nor a
     cancellation can stop it there: it runs on, and `late` hears of its end. An async function is cancelled
-    in both cases, at whatever it awaits, so what it has done by then is not known either.
+    in both cases, at whatever it awaits, so what it has done by then is not known either, also where it
+    turns its cancellation into another exception.
+
+    `SystemExit` and `GeneratorExit` of the tool's own code are failures of the tool; so is
+    `KeyboardInterrupt` in a thread other than the main one, where no user's can arrive.
 
     Args:
         tool: whose code it is; its timeout and failure rules hold.
@@ -78,17 +86,27 @@ async def execute(
 async def _awaited(
     tool: RunnableTool, call: Callable[[], Any], provenance: Provenance, start: float
 ) -> Reply:
+    task = asyncio.current_task()
+    assert task is not None
+    cancelled_before = task.cancelling()
     try:
         async with asyncio.timeout(tool.timeout) as limit:
             value = await with_sync_calls(call)
-            awaitable = inspect.isawaitable(value)
-            while inspect.isawaitable(value):
+            awaitable = is_awaitable(value)
+            while is_awaitable(value):
                 value = await value
-    except Exception as error:  # noqa: BLE001  a tool may raise anything
-        if isinstance(error, TimeoutError) and limit.expired():
-            return _timed_out(tool, provenance, start)
+            returned = _Returned.of(value)
+    except (Exception, SystemExit, GeneratorExit) as error:
+        if issubclass(type(error), GeneratorExit) and _running_task() is not task:
+            raise  # this coroutine is being closed; the tool did not raise it
+        if _stops_the_run(error):
+            raise
+        if limit.expired():  # whatever the tool made of its cancellation, how far it had come is not known
+            return _timed_out(tool, provenance, start, error)
+        if task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError from error
         return _raised(tool, error, provenance, start)
-    return _returned(tool, value, provenance, start, awaitable=awaitable)
+    return _returned(tool, returned, provenance, start, awaitable=awaitable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +133,15 @@ async def _in_thread(
     def run() -> Reply | _Unfinished:
         try:
             value = call()
-        except Exception as error:  # noqa: BLE001  a tool may raise anything
+            if is_awaitable(value):
+                return _Unfinished(value)
+            returned = _Returned.of(value)
+        except (Exception, SystemExit, GeneratorExit, KeyboardInterrupt) as error:
+            interrupt = issubclass(type(error), KeyboardInterrupt)
+            if interrupt and threading.current_thread() is threading.main_thread():
+                raise  # the user's: in any other thread, the tool itself raised it
             return _raised(tool, error, provenance, start)
-        if inspect.isawaitable(value):
-            return _Unfinished(value)
-        return _returned(tool, value, provenance, start)
+        return _returned(tool, returned, provenance, start)
 
     running = asyncio.wrap_future(_begun(run, tool.name, daemon=provenance is not Provenance.REAL))
     try:
@@ -170,29 +192,79 @@ def _ended_late(running: asyncio.Future[Reply | _Unfinished], late: Callable[[Re
         late(ended)
 
 
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    """What a tool returned."""
+
+    shown: Any
+    """For the outcome: of an iterator, its items."""
+    given: Any
+    """For the caller."""
+
+    @classmethod
+    def of(cls, value: Any) -> _Returned:
+        """An iterator is read here, as a part of the call: its code may do the work. One without an end
+        is read so far, and the caller reads on."""
+        if not is_iterator(value):
+            return cls(value, value)
+        items = list(islice(value, _MOST_ITEMS))
+        if len(items) < _MOST_ITEMS:
+            return cls(items, iter(items))
+        return cls([*items, stand_in(value)], chain(items, value))
+
+
 def _returned(
-    tool: RunnableTool, value: Any, provenance: Provenance, start: float, *, awaitable: bool = False
+    tool: RunnableTool, value: _Returned, provenance: Provenance, start: float, *, awaitable: bool = False
 ) -> Reply:
     duration = time.perf_counter() - start
-    lazy = lazy_value(value)
+    lazy = lazy_value(value.given)
     if lazy is not None:
         message = f"returned {lazy}, which does its work after the call; return what comes out of it"
         outcome = Outcome.failure("LazyResult", message, provenance, raised=True, duration=duration)
         return Reply(outcome, error=ToolFailure(tool.name, "LazyResult", message))
-    if isinstance(value, Iterator):  # read once here, and once more by the caller
-        items = list(value)
-        return Reply(tool.outcome(items, provenance, duration), iter(items))
-    return Reply(tool.outcome(value, provenance, duration), value, awaitable=awaitable)
+    try:
+        outcome = tool.outcome(value.shown, provenance, duration)
+    except Exception as error:  # noqa: BLE001  a classifier's; the call has been made, and its value is known
+        why = f"failures= of {tool.name} raised {type_name(error)} on this value: {message_of(error)}"
+        outcome = Outcome.failure(UNCLASSIFIED, why, provenance, value=value.shown, duration=duration)
+    return Reply(outcome, value.given, awaitable=awaitable)
 
 
-def _raised(tool: RunnableTool, error: Exception, provenance: Provenance, start: float) -> Reply:
-    if isinstance(error, ArtisError) and not isinstance(error, ToolFailure):
+def _raised(tool: RunnableTool, error: BaseException, provenance: Provenance, start: float) -> Reply:
+    if _stops_the_run(error):
         raise error
-    return Reply(tool.outcome_of_error(error, provenance, time.perf_counter() - start), error=error)
+    duration = time.perf_counter() - start
+    try:
+        outcome = tool.outcome_of_error(error, provenance, duration)
+    except Exception:  # noqa: BLE001  a classifier's, on an exception that has a type without it
+        outcome = Outcome.failure(
+            type_name(error), message_of(error), provenance, raised=True, duration=duration
+        )
+    if issubclass(type(error), Exception):
+        return Reply(outcome, error=error)
+    failure = ToolFailure(tool.name, outcome.type, outcome.message or "")
+    failure.__cause__ = error  # of `SystemExit` and its like the tool's caller hears, and nobody beyond
+    return Reply(outcome, error=failure)
 
 
-def _timed_out(tool: RunnableTool, provenance: Provenance, start: float) -> Reply:
+def _stops_the_run(error: BaseException) -> bool:
+    """Whether it is ours, and no failure of the tool: a guarded call inside was refused or is unknown."""
+    return issubclass(type(error), ArtisError) and not issubclass(type(error), ToolFailure)
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop
+        return None
+
+
+def _timed_out(
+    tool: RunnableTool, provenance: Provenance, start: float, error: BaseException | None = None
+) -> Reply:
     message = f"did not end within its timeout of {tool.timeout:g} s"
+    if error is not None and not issubclass(type(error), TimeoutError):
+        message += f" and then raised {type_name(error)}"
     if provenance is Provenance.REAL and tool.risk is not Risk.READ_ONLY:
         raise UnknownOutcome(tool.name, f"{message}; it may still take effect")
     outcome = Outcome.failure(

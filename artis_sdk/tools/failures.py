@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from artis_sdk.errors import ArtisError, ToolDefinitionError, ToolFailure
+from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.plain_forms import type_name
 
 Classifier = Callable[[Any], "str | None"]
 """Given a returned value or an exception: the failure type, or None where it is not for it to say."""
+
+UNCLASSIFIED = "unclassified"
+"""The failure type of a value that a tool's own classifier raised on: no success may be assumed."""
 
 Failures = type[Exception] | Classifier | Iterable["type[Exception] | Classifier"]
 
@@ -44,15 +50,16 @@ class FailureRules:
     def classify(self, result: Any) -> str | None:
         """The failure type of a returned value or an exception; None for a success.
 
-        An exception that no classifier names is typed by its class.
+        An exception that no classifier names is typed by its class. Raises whatever a classifier raises.
         """
         for classifier in self.classifiers:
-            name = classifier(result)
+            name = _word(classifier(result))
             if name is not None:
                 return name
-        if isinstance(result, ToolFailure):
-            return result.failure_type
-        return type(result).__name__ if isinstance(result, BaseException) else None
+        kind = type(result)  # `isinstance` would ask the value itself
+        if issubclass(kind, ToolFailure):
+            return _word(result.failure_type)
+        return type_name(result) if issubclass(kind, BaseException) else None
 
     def exception(self, tool: str, failure_type: str, message: str, scope: Mapping[str, Any]) -> Exception:
         """The exception that the real tool's caller would see.
@@ -77,6 +84,14 @@ class FailureRules:
                 except (TypeError, ValueError, LookupError, AttributeError):
                     break  # it wants more than a message
         return ToolFailure(tool, failure_type, message)
+
+
+def _word(name: Any) -> str | None:
+    """What a classifier gave as a failure type: no exception may come of it, as the call has been made."""
+    plain = jsonable(name)
+    if plain is None or plain is False:
+        return None
+    return "failure" if plain is True else plain if isinstance(plain, str) else json.dumps(plain)
 
 
 NO_RULES = FailureRules()

@@ -10,11 +10,11 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from artis_sdk.errors import SimulationError, ToolFailure
+from artis_sdk.errors import SimulationError
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
+from artis_sdk.records.plain_forms import message_of, type_name
 from artis_sdk.tools.binding import Binding
 from artis_sdk.tools.failures import NO_RULES, FailureRules
-from artis_sdk.tools.jsonable import jsonable
 from artis_sdk.tools.lazy import Settled
 
 P = ParamSpec("P")
@@ -305,8 +305,8 @@ class GuardedTool(Generic[P, R]):
             InvalidArguments: the arguments fit neither the signature nor the schema.
         """
         bound = self._binding.bind(args, kwargs)
-        seen = {name: jsonable(value) for name, value in bound.shown.items()}
-        return Invocation(self, ToolCall(tool=self.name, arguments=seen), bound.args, bound.kwargs)
+        call = ToolCall(tool=self.name, arguments=bound.shown)
+        return Invocation(self, call, bound.args, bound.kwargs)
 
     def parse(self, call: ToolCall) -> Invocation:
         """A model's call as an invocation, its JSON arguments converted as the annotations say.
@@ -332,7 +332,7 @@ class GuardedTool(Generic[P, R]):
         failure_type = self._definition.failures.classify(value)
         return Outcome(
             ok=failure_type is None,
-            value=jsonable(value),
+            value=value,
             failure_type=failure_type,
             provenance=provenance,
             duration=duration,
@@ -346,8 +346,8 @@ class GuardedTool(Generic[P, R]):
 
     def failure_of_error(self, error: BaseException) -> tuple[str, str]:
         """Type and message of a raised exception."""
-        failure_type = self._definition.failures.classify(error) or type(error).__name__
-        return failure_type, error.message if isinstance(error, ToolFailure) else str(error)
+        failure_type = self._definition.failures.classify(error) or type_name(error)
+        return failure_type, message_of(error)
 
     def reply(self, outcome: Outcome) -> Reply:
         """A predicted outcome as the caller of the real tool would see it.

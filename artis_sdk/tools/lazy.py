@@ -7,8 +7,10 @@ import collections.abc
 import contextlib
 import inspect
 from collections.abc import Callable, Generator
-from types import AsyncGeneratorType
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, get_args, get_origin, get_type_hints
+
+from artis_sdk.records.plain_forms import class_attribute, inherits
 
 _AWAITABLE = (collections.abc.Awaitable, collections.abc.Coroutine, asyncio.Future, asyncio.Task)
 _ASYNC_ITERATOR = (
@@ -74,8 +76,23 @@ def _evaluated(function: Callable[..., Any]) -> Any:
         return None
 
 
+def is_awaitable(value: Any) -> bool:
+    """As `inspect.isawaitable`, without asking the value itself, which may be hostile."""
+    kind = type(value)
+    if issubclass(kind, GeneratorType):
+        return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+    return class_attribute(kind, "__await__") is not None
+
+
+def is_iterator(value: Any) -> bool:
+    """As `isinstance(value, Iterator)`, without asking the value itself."""
+    kind = type(value)
+    return all(class_attribute(kind, name) is not None for name in ("__iter__", "__next__"))
+
+
 def lazy_value(value: Any) -> str | None:
     """What a returned value is that would do its work after the call, and cannot be awaited; else None."""
-    if isinstance(value, AsyncGeneratorType):
+    kind = type(value)  # `isinstance` asks the value itself, which may be hostile
+    if issubclass(kind, AsyncGeneratorType):
         return "an async generator"
-    return "a context manager" if isinstance(value, _MADE_MANAGERS) else None
+    return "a context manager" if inherits(kind, *_MADE_MANAGERS) else None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from artis_sdk.contracts import Observer
+from artis_sdk.tools.lazy import is_awaitable
 from artis_sdk.tools.world import firewall, lock
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def observed(
     except Exception as error:
         _tell(tool, args, kwargs, None, error, at, time.perf_counter() - start)
         raise
-    if isawaitable(value):
+    if is_awaitable(value):
         return observed_async(tool, lambda *_, **__: value, args, kwargs)
     _tell(tool, args, kwargs, value, None, at, time.perf_counter() - start)
     return value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from inspect import Parameter
 from typing import Any
 
 from artis_sdk.errors import InvalidArguments
+from artis_sdk.records.plain_forms import type_name
+from artis_sdk.tools.lazy import is_iterator
 
 _EXCESS = "*"
 """Under this key `named` keeps positional arguments that no parameter takes."""
@@ -52,8 +54,8 @@ class Parameters:
         if self.var_positional is not None and self.var_positional in kwargs:
             raise InvalidArguments(tool, f"{self.var_positional}: given by name, but it goes by position")
         for value in (*args, *kwargs.values()):
-            if isinstance(value, Iterator):
-                raise InvalidArguments(tool, f"a {type(value).__name__} can be read only once; give a list")
+            if is_iterator(value):
+                raise InvalidArguments(tool, f"a {type_name(value)} can be read only once; give a list")
 
     def place(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments by name as the function takes them: what has to go by position, and the rest."""

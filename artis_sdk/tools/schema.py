@@ -6,7 +6,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from types import GenericAlias
-from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NotRequired, Optional, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
@@ -16,8 +16,9 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from artis_sdk.errors import InvalidArguments, ToolDefinitionError
+from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.plain_forms import stand_in
 from artis_sdk.tools.docstrings import documentation
-from artis_sdk.tools.jsonable import jsonable
 from artis_sdk.tools.lazy import awaited_annotation
 from artis_sdk.tools.parameters import Parameters
 
@@ -110,7 +111,10 @@ class Shape:
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             annotation = GenericAlias(list, (annotation,))
         text = _annotated_text(annotation) or self.documentation.parameters.get(parameter.name)
-        if text and not _has_description(annotation):
+        text = _described(annotation) or text
+        if parameter.default is None and annotation is not Any:
+            annotation = Optional[annotation]  # noqa: UP045  what a function defaults to, it takes
+        if text and not _described(annotation):
             annotation = Annotated[annotation, Field(description=text)]
         optional = (
             parameter.kind is inspect.Parameter.VAR_POSITIONAL or parameter.default is not parameter.empty
@@ -200,11 +204,17 @@ def _annotated_text(annotation: Any) -> str | None:
     return next((note for note in get_args(annotation)[1:] if isinstance(note, str)), None)
 
 
-def _has_description(annotation: Any) -> bool:
+def _described(annotation: Any) -> str | None:
+    """The text of `Annotated[int, Field(description="in euros")]`."""
     notes = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return any(isinstance(note, FieldInfo) and note.description for note in notes)
+    return next(
+        (note.description for note in notes if isinstance(note, FieldInfo) and note.description), None
+    )
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  an argument's own code; the message is about its place
+        text = stand_in(value)
     return text if len(text) <= _LONGEST_ECHO else text[: _LONGEST_ECHO - 3] + "..."

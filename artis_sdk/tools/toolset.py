@@ -10,10 +10,10 @@ from typing import Any
 
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk, State, ToolSpec
+from artis_sdk.records.jsonable import snapshot
 from artis_sdk.tools.decorator import define, tool_of
 from artis_sdk.tools.failures import Failures
 from artis_sdk.tools.guarded import GuardedTool
-from artis_sdk.tools.jsonable import jsonable, public_attributes
 
 Tool = GuardedTool[..., Any]
 
@@ -167,20 +167,15 @@ class Toolset:
 
         By class name, with a number from the second object of a class on; None without objects.
         """
-        snapshot: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         for owner in self.owners:
             name = base = type(owner).__name__
             number = 1
-            while name in snapshot:
+            while name in found:
                 number += 1
                 name = f"{base}_{number}"
-            attributes = public_attributes(owner)
-            snapshot[name] = (
-                {key: jsonable(value) for key, value in attributes.items()}
-                if isinstance(attributes, dict)
-                else {}
-            )
-        return snapshot or None
+            found[name] = snapshot(owner)
+        return found or None
 
 
 def _tool(given: Tool | Callable[..., Any]) -> Tool:

@@ -83,7 +83,7 @@ async def test_a_failure_inside_is_raised_inside(tmp_path: Path) -> None:
         return "unreachable"
 
     result = await run(Toolset(inner, outer), tmp_path / "j.db", ToolCall(tool="outer"), "done")
-    assert [made.outcome.content() for made in result.calls] == ["inner said no", {"error": "no"}]
+    assert [made.outcome.content() for made in result.calls] == ["inner said no", {"error": "ValueError: no"}]
 
 
 async def test_a_thread_that_a_body_starts_with_its_context_calls_too(tmp_path: Path) -> None:

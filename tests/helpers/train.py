@@ -9,8 +9,8 @@ from typing import Any
 from artis_sdk.pocket import Bank, pocket_tools
 from artis_sdk.pocket.bank import Account, BankError, Hold, Schedule, Transfer
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Step, ToolCall
+from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools import GuardedTool
-from artis_sdk.tools.jsonable import jsonable
 
 OWNERS = ("ann", "bob", "eve", "kim", "lee", "max", "sam", "zoe")
 CURRENCIES = ("EUR", "EUR", "EUR", "USD", "GBP")

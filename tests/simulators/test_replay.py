@@ -33,7 +33,7 @@ def records_of(steps: Sequence[Step], state: State = None) -> list[CallRecord]:
     return [record(s.call, s.outcome, state, tuple(steps[:n])) for n, s in enumerate(steps)]
 
 
-GONE = Outcome.failure("Gone", "x", Provenance.REAL, raised=True)
+GONE = Outcome.failure("Gone", "it is gone", Provenance.REAL, raised=True)
 STEPS = (step(call("f", a=1), {"r": 1}), Step(call=call("g"), outcome=GONE), step(call("f", a=1), {"r": 2}))
 
 
@@ -80,7 +80,7 @@ async def test_a_miss_names_the_part_that_missed(
 
 async def test_the_type_of_an_earlier_failure_counts() -> None:
     replay = ReplaySimulator(records_of(STEPS))
-    other = Outcome.failure("Lost", "x", Provenance.REAL, raised=True)
+    other = Outcome.failure("Lost", "it is gone", Provenance.REAL, raised=True)
     assert other.content() == GONE.content()
     with pytest.raises(ReplayMiss, match="another history"):
         await replay.predict(call("f", a=1), None, (STEPS[0], Step(call=call("g"), outcome=other)))

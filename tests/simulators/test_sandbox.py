@@ -37,7 +37,7 @@ async def test_the_real_code_answers_and_the_real_objects_stay() -> None:
     assert outcomes(history) == [
         ("success", {"ann": 40, "bob": 65}),
         ("ValueError", {"error": "insufficient funds"}),
-        ("Frozen", {"error": "eve"}),
+        ("Frozen", {"error": "Frozen: eve"}),
         ("success", 115),
     ]
     assert {s.outcome.provenance for s in history} == {Provenance.SANDBOXED}

@@ -42,7 +42,7 @@ class Machine:
     @guarded_tool
     def fail(self, word: str) -> None:
         self.words.append(word)
-        raise ValueError(word)
+        raise ValueError(f"no more {word}")
 
     @guarded_tool
     def show(self) -> list[list[str]]:

@@ -17,7 +17,6 @@ from artis_sdk import errors
 from artis_sdk.errors import InvalidArguments, SimulationError, ToolFailure
 from artis_sdk.records import Outcome, Provenance
 from artis_sdk.tools import GuardedTool, Toolset, add_observer, guarded_tool, remove_observer
-from artis_sdk.tools.jsonable import jsonable
 from artis_sdk.tools.world import firewall
 
 REAL, SIMULATED = Provenance.REAL, Provenance.SIMULATED
@@ -160,47 +159,6 @@ def test_an_error_survives_being_an_outcome(kind: type[Exception], message: str)
     error = PAY.reply(PAY.outcome_of_error(kind(message), REAL)).error
     assert type(error) is kind
     assert str(error) == message
-
-
-# --- any value as JSON ------------------------------------------------------------------------
-
-JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
-    max_leaves=8,
-)
-
-
-@settings(deadline=None)
-@given(JSON)
-def test_json_is_json_already(value: Any) -> None:
-    assert jsonable(value) == value
-
-
-def test_a_tree_deeper_than_any_json_is_named_not_followed() -> None:
-    deep: list[Any] = []
-    for _ in range(100_000):
-        deep = [deep]
-    assert jsonable(deep) == "<list>"
-
-
-class Folder:
-    def __init__(self, name: str, parent: Folder | None = None) -> None:
-        self.name = name
-        self.parent = parent
-        self.inside: dict[str, Folder] = {}
-        self.made = datetime.date(2024, 2, 29)
-
-
-def test_what_refers_back_is_named_and_the_rest_is_kept() -> None:
-    root = Folder("root")
-    root.inside["a"] = Folder("a", root)
-    child = {"name": "a", "parent": "<Folder>", "inside": {}, "made": "2024-02-29"}
-    assert jsonable(root) == {"name": "root", "parent": None, "inside": {"a": child}, "made": "2024-02-29"}
-    shared = {"n": 1}
-    ring: list[object] = [shared, shared]
-    ring.append(ring)
-    assert jsonable({"ring": ring}) == {"ring": [{"n": 1}, {"n": 1}, "<list>"]}
 
 
 # --- errors across processes ------------------------------------------------------------------

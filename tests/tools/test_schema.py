@@ -371,3 +371,30 @@ def test_a_wrong_python_call_is_refused(args: Any, kwargs: Any, message: str) ->
 def test_too_many_positional_arguments_are_refused() -> None:
     with pytest.raises(InvalidArguments, match="takes 3 positional arguments, got 4"):
         tool(pay).bind(1, 2, 3, 4)
+
+
+# --- null where a function defaults to it -----------------------------------------------------
+
+
+def with_null(
+    q: str,
+    limit: int = None,  # type: ignore[assignment]  # noqa: RUF013
+    low: Annotated[int, Field(gt=0)] = None,  # type: ignore[assignment]  # noqa: RUF013
+    note: Annotated[str, "what for"] = None,  # type: ignore[assignment]  # noqa: RUF013
+    free: Any = None,
+    three: int = 3,
+) -> None: ...
+
+
+def test_a_parameter_that_defaults_to_none_takes_null() -> None:
+    made = tool(with_null)
+    properties = made.schema["properties"]
+    assert properties["limit"] == {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}
+    assert properties["note"]["description"] == "what for"
+    assert properties["free"] == {"default": None}
+    given = {"limit": None, "low": None, "note": None, "free": None}
+    assert made.parse(ToolCall(tool="with_null", arguments={"q": "x", **given})).kwargs == {"q": "x", **given}
+    assert made.bind("x", **given).kwargs == given
+    for wrong in ({"limit": "x"}, {"low": 0}, {"three": None}):
+        with pytest.raises(InvalidArguments):
+            made.parse(ToolCall(tool="with_null", arguments={"q": "x", **wrong}))

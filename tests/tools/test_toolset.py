@@ -263,7 +263,7 @@ def test_state_of_odd_attributes_is_stable_and_reads_nothing() -> None:
     assert state == {
         "Odd": {
             "lock": "<lock>",
-            "raw": "<bytes>",
+            "raw": "data:application/octet-stream;base64,//4=",
             "many": [1],
             "slotted": {"size": 3},
             "function": "<undecorated>",

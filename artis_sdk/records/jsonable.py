@@ -1,0 +1,286 @@
+"""Any Python value as JSON, as records, logs, journal and prompts hold it; the one place that decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from types import NoneType
+from typing import Any
+
+from artis_sdk.records.plain_forms import Pairs, plain_text, public_attributes, simpler, stand_in
+
+_DEEPEST = 128  # containers inside one another; JSON parsers stop at 200, and records put some around
+_LARGEST = 100_000_000  # characters, about: one can take 6 bytes in JSON, and SQLite's texts have 10^9
+_INTEGERS_END = 10**4300  # Python and JSON parsers read integers of 4,300 digits
+_LARGEST_KEY = 100_000  # characters of a key that is no text
+_KEY_LEVELS = 3  # a key within a key is an escape within an escape
+_MOST_STEPS = 8  # from an object to the plain value that stands for it
+_ITEM, _CONTAINER_SIZE = 4, 40  # characters that each counts for, beside its text
+_WORD = 2**63
+_FEW, _SHORT = 32, 10_000  # entries and characters of what is looked at in one go
+
+# Types by id: hashing or comparing a class may run its metaclass.
+_TEXT = {id(str)}
+_LEAVES = {id(kind) for kind in (str, int, float, bool, NoneType)}
+_CONTAINERS = {id(kind) for kind in (dict, list, tuple, set, frozenset, Pairs)}
+
+
+def jsonable(value: Any) -> Any:
+    """The value as JSON: a copy made of dict, list, str, int, float, bool and None, and of nothing else.
+
+    It never raises but for what is no `Exception`, and ends for every value. JSON stays what it is:
+
+    - an integer stays one, of whatever type, to 4,300 digits; beyond that it is its hexadecimal text;
+    - NaN and the infinities are the texts `NaN`, `Infinity`, `-Infinity`; half of a surrogate pair is
+      its escape, as `\\ud83d`;
+    - bytes are their UTF-8 text, or a base64 `data:` URL;
+    - sets are sorted; a key that is no text is its JSON text (None is `None`), and is numbered where that
+      key is there already;
+    - dates, decimals, paths and the like are the texts that pydantic gives; models, dataclasses and
+      mappings are objects, arrays are lists, tables are columns, index and data;
+    - another object is its public attributes as they are stored, without running a property.
+
+    What has no such form stands there as `<its type>`, and costs nothing around it: an iterator, which
+    belongs to its reader; what refers back to itself; a value that raises; one too large for a file.
+    What nests deeper than 128 levels is its JSON text.
+    """
+    kind = type(value)
+    if value is None or kind is bool or (kind is int and -_WORD < value < _WORD):
+        return value
+    if kind is dict and (flat := _flat(value)) is not None:
+        return flat
+    return _Conversion().of(value)
+
+
+def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
+    """A copy of a small object without anything in it, as most arguments and outcomes are; else None.
+
+    `_Conversion` gives the same, at several times the cost.
+    """
+    if len(value) > _FEW:
+        return None
+    for key, item in (pairs := list(value.items())):
+        kind = type(item)
+        if type(key) is not str or not key.isascii():
+            return None
+        if kind is str:
+            if len(item) > _SHORT or not item.isascii():
+                return None
+        elif kind is float:
+            if not isfinite(item):
+                return None
+        elif kind is int:
+            if not -_WORD < item < _WORD:
+                return None
+        elif kind is not bool and item is not None:
+            return None
+    return dict(pairs)
+
+
+def snapshot(value: object) -> Any:
+    """An object's public attributes as JSON, whatever kind of object it is; see `jsonable`."""
+    return _Conversion().of(public_attributes(value), value)
+
+
+class _Container:
+    """A container being converted."""
+
+    __slots__ = ("id", "is_set", "key", "out", "pairs")
+
+    def __init__(self, pairs: Iterable[tuple[Any, Any]], out: Any, *, is_set: bool = False) -> None:
+        self.pairs = iter(pairs)
+        """Key or index, and the unconverted item."""
+        self.out = out
+        self.is_set = is_set
+        self.id = 0
+        """Of the object that it was made from."""
+        self.key: Any = None
+        """Where it stands in the container around it."""
+
+
+class _Conversion:
+    """One value on its way; without recursion, so that no depth is too deep.
+
+    Args:
+        left: characters that it may come to.
+        key_levels: how often a key may have keys in it, as a mapping in a dataclass that is a key.
+    """
+
+    def __init__(self, left: int = _LARGEST, key_levels: int = _KEY_LEVELS) -> None:
+        self.left = left
+        self.key_levels = key_levels
+
+    def of(self, value: Any, source: object = None) -> Any:
+        """The value as JSON.
+
+        Args:
+            value: the value.
+            source: the object that it was taken from, where that is another one.
+        """
+        whole = self.part(value)
+        if type(whole) is not _Container:
+            return whole
+        whole.id = id(value if source is None else source)
+        stack, above = [whole], {whole.id}
+        while stack:
+            here = stack[-1]
+            out, is_last = here.out, len(stack) == _DEEPEST
+            for key, item in here.pairs:
+                part = self.part(item)
+                if type(part) is not _Container:
+                    out[key] = _json_text(part) if is_last and isinstance(part, list | dict) else part
+                elif id(item) in above:
+                    out[key] = stand_in(item)
+                else:
+                    out[key] = part.out
+                    part.id, part.key = id(item), key
+                    above.add(part.id)
+                    stack.append(part)
+                    break
+            else:
+                stack.pop()
+                above.discard(here.id)
+                if here.is_set:
+                    out[:] = _sorted(out)
+                if len(stack) == _DEEPEST:
+                    stack[-1].out[here.key] = _json_text(out)
+        return whole.out
+
+    def part(self, item: Any) -> Any:
+        """The item as JSON, where nothing is inside it; else a `_Container`."""
+        kind = type(item)
+        if kind is str and len(item) <= self.left:
+            self.left -= len(item)
+            return item if item.isascii() else plain_text(item)
+        if item is None or kind is bool:
+            return item
+        try:
+            return self._simple(item)
+        except Exception:  # noqa: BLE001  an application's own code, on whatever it returned
+            return stand_in(item)
+
+    def _simple(self, item: Any) -> Any:
+        plain = item
+        for _ in range(_MOST_STEPS):
+            kind = type(plain)
+            if kind is int:
+                return self._integer(plain)
+            if kind is float:
+                return plain if isfinite(plain) else _not_finite(plain)
+            if kind is str:
+                return self._text(plain)
+            if plain is None or kind is bool:
+                return plain
+            if id(kind) in _CONTAINERS:
+                return self._opened(plain, kind)
+            plain = simpler(plain, kind)
+        return stand_in(item)
+
+    def _integer(self, number: int) -> Any:
+        if number.bit_length() <= 64:
+            return number
+        text = self._text(hex(number))
+        return number if -_INTEGERS_END < number < _INTEGERS_END and text[0] != "<" else text
+
+    def _text(self, text: str) -> str:
+        if len(text) > self.left:
+            return stand_in(text, "too large")
+        self.left -= len(text)
+        return plain_text(text)
+
+    def _opened(self, plain: Any, kind: type) -> Any:
+        size = _CONTAINER_SIZE + _ITEM * len(plain)
+        if size > self.left:
+            return stand_in(plain, "too large")
+        self.left -= size
+        if kind is dict or kind is Pairs:
+            plain_keys = kind is dict and self._are_leaves(list(plain), _TEXT)
+            if plain_keys and self._are_leaves(list(plain.values()), _LEAVES):
+                return dict(plain)
+            return _Container(self._keyed(list(plain.items())), {})
+        items = list(plain)
+        is_set = kind is set or kind is frozenset
+        if self._are_leaves(items, _LEAVES):
+            return _sorted(items) if is_set else items
+        return _Container(enumerate(items), [None] * len(items), is_set=is_set)
+
+    def _are_leaves(self, items: list[Any], kinds: set[int]) -> bool:
+        """Whether all are of these types, and JSON already. Says so quickly, or not at all."""
+        found = set(map(id, map(type, items)))
+        if not found <= kinds:
+            return False
+        if id(int) in found and not all(-_WORD < n < _WORD for n in items if type(n) is int):
+            return False
+        if id(float) in found and not all(isfinite(n) for n in items if type(n) is float):
+            return False
+        if id(str) in found:
+            texts = [item for item in items if type(item) is str]
+            size = sum(map(len, texts))
+            if size > self.left or not all(map(str.isascii, texts)):
+                return False
+            self.left -= size
+        return True
+
+    def _keyed(self, pairs: list[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
+        """The pairs in order, their keys as texts, no two alike."""
+        used: set[str] = set()
+        for key, item in pairs:
+            text = key if type(key) is str and key.isascii() else self._key(key)
+            self.left -= len(text)
+            number = len(used)
+            name = text if self.left > 0 else str(number)
+            while name in used:
+                number += 1
+                name = f"{text} ({number})"
+            used.add(name)
+            yield name, item
+
+    def _key(self, key: Any) -> str:
+        if key is None:
+            return "None"
+        if self.key_levels == 0:
+            return stand_in(key)
+        inner = _Conversion(min(max(self.left, 0), _LARGEST_KEY), self.key_levels - 1)
+        plain = inner.of(key)
+        return plain if isinstance(plain, str) else _json_text(plain)
+
+
+def _not_finite(number: float) -> str:
+    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    """In an order that does not change from process to process, as that of a set of texts does."""
+    kinds = set(map(type, items))
+    return sorted(items) if kinds in ({int}, {float}, {str}) else sorted(items, key=_json_text)
+
+
+def _json_text(value: Any) -> str:
+    """Compact JSON text, however deep the value is."""
+    if not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    pieces: list[str] = []
+    waiting: list[Any] = [value]  # containers, and texts that are JSON already; the next one last
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+        elif isinstance(item, dict):
+            waiting.append("}")
+            for n, (key, inner) in enumerate(reversed(item.items())):
+                start = "{" if n == len(item) - 1 else ","
+                waiting += [_rendered(inner), f"{start}{json.dumps(key, ensure_ascii=False)}:"]
+            if not item:
+                waiting.append("{")
+        else:
+            waiting.append("]")
+            for n, inner in enumerate(reversed(item)):
+                waiting += [_rendered(inner), "[" if n == len(item) - 1 else ","]
+            if not item:
+                waiting.append("[")
+    return "".join(pieces)
+
+
+def _rendered(inner: Any) -> Any:
+    return inner if isinstance(inner, dict | list) else json.dumps(inner, ensure_ascii=False)
