@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import re
-from copy import copy
 from dataclasses import replace
 
-from artis_sdk.contracts import Backend, Meter
 from artis_sdk.errors import EvaluationError
-from artis_sdk.loop.budget import Unmetered
+from artis_sdk.loop.asked_model import AskedModel
 from artis_sdk.loop.reading import Unreadable, ask, tagged
 from artis_sdk.loop.views import task_history, tool_documents, trajectory
-from artis_sdk.prompts import Prompts
-from artis_sdk.records import Attempt, Evaluation, Message, Request, Role, Task
+from artis_sdk.records import Attempt, Evaluation, Message, Role, Task
 from artis_sdk.records.thinking import strip_thinking
 
 _VERDICT = re.compile(r"\W*([01])\W*")
 
 
-class ModelEvaluator:
-    """A model as judge; in the paper the agent's own.
+class ModelEvaluator(AskedModel):
+    """A model as judge, with the templates `evaluation_system` and `evaluation_user`; see `AskedModel`.
 
     It answers in the paper's tags, so that it can give its reasons before its verdict. A verdict that
     cannot be read is asked for once more, and is then an error: none is made up.
-
-    Args:
-        backend: the model.
-        prompts: templates `evaluation_system`, `evaluation_user`.
-        temperature: 0.01 in the paper.
-        max_tokens: tokens of one answer; None is the backend's own limit.
-        adapter: LoRA adapter, by name.
-        meter: the way to the model; see `metered`.
     """
-
-    def __init__(
-        self,
-        backend: Backend,
-        *,
-        prompts: Prompts | None = None,
-        temperature: float = 0.01,
-        max_tokens: int | None = None,
-        adapter: str | None = None,
-        meter: Meter | None = None,
-    ) -> None:
-        self._backend = backend
-        self._prompts = prompts or Prompts()
-        self._settings = Request(messages=(), temperature=temperature, max_tokens=max_tokens, adapter=adapter)
-        self._meter = meter or Unmetered()
-
-    def metered(self, meter: Meter) -> ModelEvaluator:
-        """The same evaluator on another meter."""
-        other = copy(self)
-        other._meter = meter
-        return other
 
     async def evaluate(self, task: Task, attempt: Attempt) -> Evaluation:
         """Judge an attempt.

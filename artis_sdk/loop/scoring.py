@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from artis_sdk.contracts import Backend, Meter
+from artis_sdk.contracts import Meter
 from artis_sdk.errors import EvaluationError
+from artis_sdk.loop.asked_model import AskedModel
 from artis_sdk.loop.reading import Unreadable, ask, json_object, text_field
 from artis_sdk.loop.views import task_history, tool_documents
-from artis_sdk.prompts import Data, Prompts
-from artis_sdk.records import Message, Request, Role, Task
+from artis_sdk.prompts import Data
+from artis_sdk.records import Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +44,9 @@ class Scorer(Protocol):
         """
 
 
-class ModelScorer:
-    """A model as scoring agent.
-
-    Args:
-        backend: the model.
-        prompts: templates `scoring_*`, and `revision_*` where suggestions are wanted.
-        temperature: 0.01 in the paper.
-        max_tokens: tokens of one answer; None is the backend's own limit.
-        adapter: LoRA adapter, by name.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        *,
-        prompts: Prompts | None = None,
-        temperature: float = 0.01,
-        max_tokens: int | None = None,
-        adapter: str | None = None,
-    ) -> None:
-        self._backend = backend
-        self._prompts = prompts or Prompts()
-        self._temperature = temperature
-        self._max_tokens = max_tokens
-        self._adapter = adapter
+class ModelScorer(AskedModel):
+    """A model as scoring agent, with the templates `scoring_*`, and `revision_*` where suggestions are wanted;
+    see `AskedModel`."""
 
     async def score(
         self, task: Task, messages: tuple[Message, ...], candidate: Data, meter: Meter, *, suggest: bool
@@ -80,14 +59,12 @@ class ModelScorer:
             history=task_history(task, messages),
             simulation=candidate,
         )
-        request = Request(
+        request = replace(
+            self._settings,
             messages=(
                 Message(role="system", content=self._prompts.render(f"{kind}_system")),
                 Message(role="user", content=user),
             ),
-            temperature=self._temperature,
-            max_tokens=self._max_tokens,
-            adapter=self._adapter,
             schema=_schema(suggest) if self._backend.capabilities.structured_output else None,
         )
         try:

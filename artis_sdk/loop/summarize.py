@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from typing import Any, Final
 
-from artis_sdk.contracts import Backend, Meter
 from artis_sdk.errors import SummaryError
-from artis_sdk.loop.budget import Unmetered
+from artis_sdk.loop.asked_model import AskedModel
 from artis_sdk.loop.context import fit_attempts
 from artis_sdk.loop.reading import Unreadable, ask, json_object, text_field
 from artis_sdk.loop.tokens import count_tokens
 from artis_sdk.loop.views import task_history, tool_documents
-from artis_sdk.prompts import Prompts
-from artis_sdk.records import Attempt, Message, Recommendation, Request, Role, Task
+from artis_sdk.records import Attempt, Message, Recommendation, Role, Task
 
 _ANSWER_SHARE = 8  # an eighth of the context window stays free for the answer
 _SCHEMA: Final[dict[str, Any]] = {
@@ -26,48 +23,15 @@ _SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-class ModelSummarizer:
-    """A model that condenses the attempts; in the paper the agent's own.
+class ModelSummarizer(AskedModel):
+    """A model that condenses the attempts, with the templates `summary_system` and `summary_user`; see
+    `AskedModel`.
 
     Where all attempts together would overflow the model's context, the oldest are condensed first.
-
-    Args:
-        backend: the model.
-        prompts: templates `summary_system`, `summary_user`.
-        temperature: 0.01 in the paper.
-        max_tokens: tokens of one answer; None is the backend's own limit.
-        adapter: LoRA adapter, by name.
-        meter: the way to the model; see `metered`.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        *,
-        prompts: Prompts | None = None,
-        temperature: float = 0.01,
-        max_tokens: int | None = None,
-        adapter: str | None = None,
-        meter: Meter | None = None,
-    ) -> None:
-        self._backend = backend
-        self._prompts = prompts or Prompts()
-        self._settings = Request(
-            messages=(),
-            temperature=temperature,
-            max_tokens=max_tokens,
-            adapter=adapter,
-            schema=_SCHEMA if backend.capabilities.structured_output else None,
-        )
-        self._meter = meter or Unmetered()
-        self.condensed = 0
-        """How many attempts the last summary saw condensed."""
-
-    def metered(self, meter: Meter) -> ModelSummarizer:
-        """The same summarizer on another meter."""
-        other = copy(self)
-        other._meter = meter
-        return other
+    condensed = 0
+    """How many attempts the last summary saw condensed."""
 
     async def summarize(self, task: Task, attempts: Sequence[Attempt]) -> Recommendation:
         """Write the recommendation.
@@ -81,6 +45,7 @@ class ModelSummarizer:
         user = self._prompts.render("summary_user", attempts=views, **fields)
         request = replace(
             self._settings,
+            schema=_SCHEMA if self._backend.capabilities.structured_output else None,
             messages=(Message(role="system", content=system), Message(role="user", content=user)),
         )
         try:

@@ -1,0 +1,45 @@
+"""A model in a role beside the agent: what evaluator, summarizer and scorer share."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Self
+
+from artis_sdk.contracts import Backend, Meter
+from artis_sdk.loop.budget import Unmetered
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import Request
+
+
+class AskedModel:
+    """A model that is asked by prompt templates; in the paper the agent's own.
+
+    Args:
+        backend: the model.
+        prompts: the templates that the role names.
+        temperature: 0.01 in the paper.
+        max_tokens: tokens of one answer; None is the backend's own limit.
+        adapter: LoRA adapter, by name.
+        meter: the way to the model; see `metered`.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        prompts: Prompts | None = None,
+        temperature: float = 0.01,
+        max_tokens: int | None = None,
+        adapter: str | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        self._backend = backend
+        self._prompts = prompts or Prompts()
+        self._settings = Request(messages=(), temperature=temperature, max_tokens=max_tokens, adapter=adapter)
+        self._meter = meter or Unmetered()
+
+    def metered(self, meter: Meter) -> Self:
+        """The same model on another meter."""
+        other = copy(self)
+        other._meter = meter
+        return other
