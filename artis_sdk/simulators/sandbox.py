@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
@@ -13,9 +14,16 @@ from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, Provenance, Risk, State, Step, ToolCall, new_id
 from artis_sdk.simulators.checks import checked
+from artis_sdk.simulators.connections import reach_of
+from artis_sdk.simulators.forks.making import Making, forking
 from artis_sdk.simulators.past import HistoryCursor
+from artis_sdk.simulators.process_state import OwnDefaults, OwnPrecision, ProcessState
+from artis_sdk.simulators.replies import keep
+from artis_sdk.simulators.seal import Allowed, Predicate, Seal, sealed
+from artis_sdk.simulators.shared import Shared
 from artis_sdk.tools import GuardedTool, Invocation, Toolset
 from artis_sdk.tools.execute import execute
+from artis_sdk.tools.object_forks import fork_of
 from artis_sdk.tools.world import sandboxed
 
 Guarded = GuardedTool[..., Any]
@@ -24,28 +32,48 @@ Guarded = GuardedTool[..., Any]
 class SandboxSimulator(Simulator):
     """Runs the tools' real code, for each attempt over its own fork of the objects behind them.
 
-    The objects are forked together, so that what they share they share in the fork. Guarded calls
-    inside a tool's body go to the same fork; one that would leave it, to an object that was not
-    forked or to a function, is refused and ends the attempt.
+    An object is forked by the `fork=` that `Toolset.from_object` was given for it, else by its
+    `__fork__` method, else by `fork`. The objects are forked together, so that what they share they
+    share in the fork. Guarded calls inside a tool's body go to the same fork; one that would leave it,
+    to an object that was not forked or to a function, is refused and ends the attempt.
 
-    A fork holds what `fork` copies: attributes, and what they refer to. It does not hold module
-    globals, class attributes, mutable defaults, closures, files and connections. Code that changes
-    those is not to be run in a sandbox.
+    A fork that shares something mutable with the original, or holds a connection that is open already,
+    is an error. While a body runs, what would leave the process is refused: see
+    `artis_sdk.simulators.seal`. What it changed for the whole process ends the attempt: see
+    `artis_sdk.simulators.process_state`. C code that opens files or sockets by itself is not seen.
 
-    The objects must stand as they did before the first step of the history that is given. Steps that
-    this sandbox did not answer itself, such as those of a higher rung of a `Ladder`, are first made
-    good on the fork; where that gives another outcome than the history says, it cannot tell any more.
+    The objects must stand as they did before the first step of the history that is given, or, in a
+    session, before the attempt. Steps that this sandbox did not answer itself, such as those of a higher
+    rung of a `Ladder`, are first made good on the fork; where that gives another outcome than the history
+    says, it cannot tell any more.
 
     Args:
-        fork: makes an independent copy of an object. `copy.deepcopy` gets all objects at once; another
-            function gets one after the other, so objects that share state need a fork that knows it.
+        fork: makes an independent copy of an object that has no fork of its own. `copy.deepcopy` gets
+            all such objects at once; another function gets one after the other, so objects that share
+            state need a fork that knows it.
         pure: names of functions and static methods, which have no object to fork, that change nothing
             and may run as they are. Any other is a `SimulationError` when it is called.
+        allow: what bodies may do outside of the fork: names of acts (`socket.connect`), absolute paths
+            of files and folders that may be written, and predicates over an act and its target.
+        share: what a fork may share with the original: classes, objects, and paths as the error gives
+            them (`Bank.registry`). These are parts of the objects, and `allow` is of what their code does.
+
+    Raises:
+        ConfigurationError: `allow` has something that is no act, path or predicate.
     """
 
-    def __init__(self, fork: Callable[[Any], Any] = copy.deepcopy, *, pure: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        fork: Callable[[Any], Any] = copy.deepcopy,
+        *,
+        pure: Iterable[str] = (),
+        allow: Iterable[str | os.PathLike[str] | Predicate] = (),
+        share: Iterable[Any] = (),
+    ) -> None:
         self._fork = fork
         self._pure = frozenset(pure)
+        self._allowed = Allowed(allow)
+        self._share = tuple(share)
 
     @property
     def runs_code(self) -> bool:
@@ -69,23 +97,42 @@ class SandboxSimulator(Simulator):
         guarded = [tool for tool in tools if isinstance(tool, GuardedTool)]
         for name in sorted(self._pure - {tool.name for tool in guarded if tool.owner is None}):
             raise ConfigurationError(f"SandboxSimulator(pure=...): no tool is a function named {name!r}")
-        memo: dict[int, Any] = {}
-        copies: dict[int, Any] = {}
-        for tool in guarded:
-            if tool.owner is not None and id(tool.owner) not in copies:
-                copies[id(tool.owner)] = self._copy(tool, memo)
+        making = Making()
+        try:
+            with forking(making):
+                copies = self._copies(guarded, making)
+            self._check(guarded, copies, making)
+        except BaseException:
+            making.stack.close()
+            raise
         pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
-        return ForkedSandbox(guarded, copies, memo, pure)
+        return ForkedSandbox(
+            guarded, copies, making, pure, self._allowed, ProcessState(guarded, self._share)
+        )
 
-    def _copy(self, tool: Guarded, memo: dict[int, Any]) -> Any:
+    def _copies(self, tools: Iterable[Guarded], making: Making) -> dict[int, Any]:
+        """The forked objects by the id of the original; those that have a fork of their own come first."""
+        first: dict[int, Guarded] = {}
+        for tool in tools:
+            if tool.owner is not None:
+                first.setdefault(id(tool.owner), tool)
+        ordered = sorted(first.values(), key=lambda tool: fork_of(tool.owner) is None)
+        return {id(tool.owner): self._copy(tool, making) for tool in ordered}
+
+    def _copy(self, tool: Guarded, making: Making) -> Any:
         owner = tool.owner
         kind = type(owner).__name__
+        fork = fork_of(owner) or self._fork
         try:
-            made = copy.deepcopy(owner, memo) if self._fork is copy.deepcopy else self._fork(owner)
+            if fork is copy.deepcopy:
+                made = copy.deepcopy(owner, making.memo)
+            else:
+                made = making.memo[id(owner)] = making.result(fork(owner), owner)
         except Exception as error:
             raise ConfigurationError(
-                f"SandboxSimulator cannot fork the {kind} behind {tool.name}: {error!r}. Pass "
-                f"SandboxSimulator(fork=...) with a function that makes an independent {kind}"
+                f"SandboxSimulator cannot fork the {kind} behind {tool.name}: {error!r}. Give the object a "
+                "fork: Toolset.from_object(..., fork=...) with one of artis_sdk.simulators.forks, a __fork__ "
+                f"method, or SandboxSimulator(fork=...) with a function that makes an independent {kind}"
             ) from error
         if made is None or made is owner:
             raise ConfigurationError(
@@ -94,6 +141,28 @@ class SandboxSimulator(Simulator):
             )
         return made
 
+    def _check(self, tools: Iterable[Guarded], copies: Mapping[int, Any], making: Making) -> None:
+        """Look for what the forks still reach."""
+        shared = Shared([*self._share, *making.vouched])
+        roots = list(copies.values())
+        found = shared.first(roots, lambda kind: reach_of(kind) is not None)
+        if found is not None:
+            path, value = found
+            reach = reach_of(type(value))
+            assert reach is not None
+            raise ConfigurationError(
+                f"SandboxSimulator: the fork has {reach.what} at {path}, and what goes through it is not "
+                f"seen. It needs {reach.fork}; if no tool uses it, SandboxSimulator(share=[{path!r}])"
+            )
+        owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
+        common = shared.path(owners.values(), roots)
+        if common is not None:
+            raise ConfigurationError(
+                f"SandboxSimulator: the fork and the original share {common}, so a rehearsal would change "
+                "the real one. Give the object a fork that copies it (Toolset.from_object(..., fork=...), or "
+                f"a __fork__ method), or, if that is meant, SandboxSimulator(share=[{common!r}])"
+            )
+
 
 class ForkedSandbox(Simulator):
     """One attempt's fork.
@@ -101,21 +170,31 @@ class ForkedSandbox(Simulator):
     Args:
         tools: the session's tools, bound to the real objects.
         copies: the forked objects, by the id of the real one.
-        memo: what `copy.deepcopy` copied, by the id of the original.
+        making: what was made for them.
         pure: functions that may run as they are.
+        allowed: what bodies may do outside.
+        process: what they might change for the whole process.
     """
 
     def __init__(
         self,
         tools: Iterable[Guarded],
         copies: Mapping[int, Any],
-        memo: Mapping[int, Any],
+        making: Making,
         pure: Mapping[str, Guarded],
+        allowed: Allowed,
+        process: ProcessState,
     ) -> None:
         self._originals = tuple(tools)  # keeps the real objects, and so their ids, alive
         self._copies = copies
-        self._memo = memo
+        self._making = making
         self._pure = pure
+        self._allowed = allowed
+        self._process = process
+        self._precision = OwnPrecision()
+        self._defaults = OwnDefaults()
+        self._refused: list[SimulationError] = []
+        """What bodies were refused, also those that went on after their call."""
         self._tools = {tool.name: self._forked(tool) for tool in self._originals}
         self._past = HistoryCursor()
         self._own: deque[Step] = deque()
@@ -128,6 +207,25 @@ class ForkedSandbox(Simulator):
     @property
     def runs_code(self) -> bool:
         return True
+
+    @property
+    def objects(self) -> tuple[object, ...]:
+        """The forked objects, in the order of `Toolset.owners`."""
+        return Toolset(*(tool for tool in self._tools.values() if tool is not None)).owners
+
+    def begin(self, history: History) -> None:
+        """See `Simulator.begin`: the fork was made of objects that have these calls already."""
+        self._past.advance(history)
+
+    async def aclose(self) -> None:
+        """See `Simulator.aclose`.
+
+        Raises:
+            SimulationError: a body was refused something after its call had ended.
+        """
+        self._making.stack.close()
+        if self._refused:
+            raise self._refused[0]
 
     def state(self) -> State:
         """The forked objects as they stand, in the form of `Toolset.state`."""
@@ -163,6 +261,8 @@ class ForkedSandbox(Simulator):
             self._late = None
         if self._lost is not None:
             raise SimulationError(call.tool, self._lost)
+        if self._refused:  # something that a call left behind
+            raise self._refused[0]
 
     async def _make_good(self, call: ToolCall, history: History) -> None:
         """Bring the fork to where the history stands."""
@@ -191,8 +291,8 @@ class ForkedSandbox(Simulator):
 
     async def _run(self, invocation: Invocation) -> Outcome:
         tool = invocation.tool
-        refused: list[SimulationError] = []
         ended = Event()
+        changes: list[str] = []
 
         def body(*args: Any, **kwargs: Any) -> Any:
             try:
@@ -201,21 +301,26 @@ class ForkedSandbox(Simulator):
                 ended.set()
 
         self._lost = f"{tool.name} did not come to its end, so {_UNKNOWN}"
-        with sandboxed(partial(self._admit, refused)):
-            reply = await execute(tool, body, invocation.args, invocation.kwargs, Provenance.SANDBOXED)
-        if refused:  # also where the body swallowed it
-            raise refused[0]
+        seal = Seal(tool.name, tool.owner, self._allowed, self._making.folders, self._refused)
+        kwargs = self._defaults.given(tool, invocation.args, invocation.kwargs)
+        with self._process.watched(changes), self._precision.entered(), sealed(seal), sandboxed(self._admit):
+            reply = await execute(tool, body, invocation.args, kwargs, Provenance.SANDBOXED)
+        if self._refused:  # also where the body swallowed it
+            raise self._refused[0]
+        if changes:
+            raise SimulationError(tool.name, _CHANGED.format(", ".join(changes)))
         if not ended.is_set() and tool.risk is not Risk.READ_ONLY:
             self._late = (tool.name, ended)
         self._lost = None
+        keep(reply)
         return reply.outcome
 
-    def _admit(self, refused: list[SimulationError], invocation: Invocation) -> Callable[[], Any]:
+    def _admit(self, invocation: Invocation) -> Callable[[], Any]:
         """What a guarded call inside a body runs."""
         tool = self._inside(invocation.tool)
         if tool is None:
-            refused.append(SimulationError(invocation.tool.name, _OUTSIDE))
-            raise refused[-1]
+            self._refused.append(SimulationError(invocation.tool.name, _OUTSIDE))
+            raise self._refused[-1]
         if tool.idempotency_key is not None:
             invocation = invocation.with_key(new_id())
         return partial(tool.function, *invocation.args, **invocation.kwargs)
@@ -232,8 +337,8 @@ class ForkedSandbox(Simulator):
     @cached_property
     def _forked_ids(self) -> set[int]:
         """Ids of all objects that the fork made; what a `__deepcopy__` shares with the original is none."""
-        made = {id(value) for key, value in self._memo.items() if key != id(self._memo)}
-        return (made - set(self._memo)) | {id(value) for value in self._copies.values()}
+        made = {id(value) for key, value in self._making.memo.items() if key != id(self._making.memo)}
+        return (made - set(self._making.memo)) | {id(value) for value in self._copies.values()}
 
     def _forked(self, tool: Guarded) -> Guarded | None:
         if tool.owner is None:
@@ -241,6 +346,11 @@ class ForkedSandbox(Simulator):
         return tool.on(self._copies[id(tool.owner)])
 
 
+_CHANGED = (
+    "the sandboxed code changed something of the whole process: {}. The fork does not hold it, so other "
+    "attempts and the real calls see it, too (a mutable default has been put back). Keep it in the object, "
+    "or, if it is meant, name it in SandboxSimulator(share=[...])"
+)
 _UNKNOWN = "the state of its fork is not known"
 _NO_OBJECT = (
     "a function has no object that a sandbox could fork. Make it a method of an object in the Toolset, or, "

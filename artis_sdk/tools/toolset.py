@@ -14,6 +14,7 @@ from artis_sdk.tools.decorator import define, tool_of
 from artis_sdk.tools.failures import Failures
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.jsonable import jsonable, public_attributes
+from artis_sdk.tools.object_forks import Fork, give_fork
 
 Tool = GuardedTool[..., Any]
 
@@ -83,6 +84,7 @@ class Toolset:
         default_risk: Risk = Risk.IRREVERSIBLE,
         failures: Failures | None = None,
         check_types: bool = True,
+        fork: Fork | None = None,
     ) -> Toolset:
         """Guard the public methods of an object without editing its class.
 
@@ -99,6 +101,8 @@ class Toolset:
             failures: for every method, as in `guarded_tool`.
             check_types: False for a class whose callers do not keep to its annotations: models are
                 shown them, and of a call only the parameters' names are checked.
+            fork: how a sandbox copies the object, see `artis_sdk.simulators.forks`; else its `__fork__`
+                method, else a deep copy.
 
         Raises:
             ToolDefinitionError: a name is no method, or a method cannot be a tool.
@@ -107,6 +111,8 @@ class Toolset:
         wanted = _known(dict.fromkeys(include), methods) if include is not None else methods
         unwanted = _known(dict.fromkeys(exclude or ()), methods)
         risks = _known(risks, methods)
+        if fork is not None:
+            give_fork(obj, fork)
         return cls(
             *(
                 _method(obj, name, prefix, risks.get(name), default_risk, failures, check_types)

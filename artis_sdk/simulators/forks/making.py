@@ -1,0 +1,75 @@
+"""The fork that is being made: what it owns, and what is taken away with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(slots=True)
+class Making:
+    """What the forks of one attempt have made."""
+
+    memo: dict[int, Any] = field(default_factory=dict)
+    """As `copy.deepcopy` takes it: the copies by the id of the original."""
+    folders: list[str] = field(default_factory=list)
+    """Real paths of the folders that belong to the attempt; its bodies may write there."""
+    vouched: list[Any] = field(default_factory=list)
+    """Originals and copies of which a fork says that they share nothing that matters."""
+    stack: ExitStack = field(default_factory=ExitStack)
+    """Takes it all away."""
+
+    def result(self, made: Any, original: object) -> Any:
+        """What a fork gave: the copy, or what its context manager gives until the attempt is over."""
+        if isinstance(made, AbstractContextManager) and not isinstance(made, type(original)):
+            return self.stack.enter_context(made)
+        return made
+
+
+_making: ContextVar[Making | None] = ContextVar("artis_sdk_making", default=None)
+
+
+@contextmanager
+def forking(making: Making) -> Iterator[None]:
+    """Have the forks that are called meanwhile belong to one attempt."""
+    token = _making.set(making)
+    try:
+        yield
+    finally:
+        _making.reset(token)
+
+
+@contextmanager
+def attempt() -> Iterator[Making]:
+    """The attempt that is being forked; outside of one, an attempt that lasts as long as the block."""
+    making = _making.get()
+    if making is not None:
+        yield making
+        return
+    making = Making()
+    with making.stack:
+        yield making
+
+
+def vouch(*objects: Any) -> None:
+    """Say of originals and copies that a sandbox need not look for what they share."""
+    making = _making.get()
+    if making is not None:
+        making.vouched.extend(objects)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """An empty folder that lasts as long as the attempt, in which its tools may write."""
+    making = _making.get()
+    with tempfile.TemporaryDirectory(prefix="artis-fork-", ignore_cleanup_errors=True) as name:
+        folder = os.path.realpath(name)
+        if making is not None:
+            making.folders.append(folder)
+        yield Path(folder)
