@@ -106,9 +106,7 @@ class SandboxSimulator(Simulator):
             making.stack.close()
             raise
         pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
-        return ForkedSandbox(
-            guarded, copies, making, pure, self._allowed, ProcessState(guarded, self._share)
-        )
+        return ForkedSandbox(guarded, copies, making, pure, self._allowed, ProcessState(guarded, self._share))
 
     def _copies(self, tools: Iterable[Guarded], making: Making) -> dict[int, Any]:
         """The forked objects by the id of the original; those that have a fork of their own come first."""
@@ -117,7 +115,10 @@ class SandboxSimulator(Simulator):
             if tool.owner is not None:
                 first.setdefault(id(tool.owner), tool)
         ordered = sorted(first.values(), key=lambda tool: fork_of(tool.owner) is None)
-        return {id(tool.owner): self._copy(tool, making) for tool in ordered}
+        try:
+            return {id(tool.owner): self._copy(tool, making) for tool in ordered}
+        finally:
+            making.restore_singletons()
 
     def _copy(self, tool: Guarded, making: Making) -> Any:
         owner = tool.owner

@@ -9,6 +9,7 @@ already, except by `http.client`, `smtplib`, `ftplib`, `imaplib` and `poplib`.
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -208,23 +209,17 @@ def _sqlite(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
         raise refusal
 
 
-def _sqlite_opened(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
-    guard_attach(args[0], seal)
+def guard_attach(connection: sqlite3.Connection) -> None:
+    """Have a connection that a fork made refuse to attach, or be copied into, what a body may not write.
 
-
-def guard_attach(connection: Any, seal: Seal | None = None) -> None:
-    """Have a connection refuse to attach, or to be copied into, a file that a body may not write.
-
-    Args:
-        connection: an `sqlite3.Connection`.
-        seal: what holds where the context names none.
+    One that a body made itself cannot be guarded: its event comes before it can be used.
     """
 
     def authorize(action: int, first: str | None, *rest: str | None) -> int:
-        now = _seal.get() or seal
-        if action != _ATTACH or now is None:
+        seal = _seal.get()
+        if action != _ATTACH or seal is None:
             return _OK
-        return _OK if _refused_database(now, "sqlite3 ATTACH", first or "") is None else _DENY
+        return _OK if _refused_database(seal, "sqlite3.connect", first or "") is None else _DENY
 
     connection.set_authorizer(authorize)
 
@@ -235,7 +230,7 @@ def _refused_database(seal: Seal, event: str, database: str) -> SimulationError 
         return None
     advice = (
         "It is the real database. Give its object a fork that copies the file: "
-        f"{_from_object(seal, path, 'forks.sqlite_file')}; or, if it is meant, "
+        f"{_from_object(seal, path, 'forks.sqlite')}; or, if it is meant, "
         f"SandboxSimulator(allow=[{path!r}])"
     )
     return seal.refuse(event, repr(path), advice)
@@ -357,7 +352,6 @@ ACTS: dict[str, Act] = {
     "os.link": _path((0, 2), (1, 3), follow=False),
     "os.symlink": _path((1, 2), follow=False),
     "sqlite3.connect": _sqlite,
-    "sqlite3.connect/handle": _sqlite_opened,
     "sqlite3.load_extension": _process(_second),
     "urllib.Request": _network(_first),
     "http.client.connect": _network(lambda args: f"{args[1]!r}, port {args[2]!r}"),

@@ -228,8 +228,8 @@ def _labelled(value: Any) -> Iterator[tuple[str, Any]]:
             return
         case functools.partial():
             yield ".func", value.func
-            yield from ((f".args[{i}]", inner) for i, inner in enumerate(value.args))
-            yield from ((f".keywords[{name!r}]", inner) for name, inner in value.keywords.items())
+            yield ".args", value.args
+            yield ".keywords", value.keywords
     if isinstance(value, (weakref.ReferenceType, *weakref.ProxyTypes)):
         for inner in _opened(value):
             yield f" -> weakref -> {type(inner).__name__}", inner
@@ -257,7 +257,9 @@ def _slots(kind: type) -> list[str]:
         slots = base.__dict__.get("__slots__", ())
         names = (slots,) if isinstance(slots, str) else tuple(slots)
         found += [
-            f"_{base.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            f"_{base.__name__.lstrip('_')}{name}"
+            if name.startswith("__") and not name.endswith("__")
+            else name
             for name in names
             if name not in ("__dict__", "__weakref__")
         ]

@@ -25,6 +25,18 @@ class Making:
     stack: ExitStack = field(default_factory=ExitStack)
     """Takes it all away."""
 
+    def restore_singletons(self) -> None:
+        """Give objects that a deep copy could only give back, such as a class's one instance, the
+        attributes that they had: `copy.deepcopy` has put copies in their place."""
+        same = [value for key, value in self.memo.items() if key == id(value) and hasattr(value, "__dict__")]
+        if not same:
+            return
+        kept = self.memo.get(id(self.memo), ())  # where `copy.deepcopy` keeps what it copied
+        originals = {id(self.memo[id(one)]): one for one in kept if id(one) in self.memo}
+        for value in same:
+            for name, part in vars(value).items():
+                vars(value)[name] = originals.get(id(part), part)
+
     def result(self, made: Any, original: object) -> Any:
         """What a fork gave: the copy, or what its context manager gives until the attempt is over."""
         if isinstance(made, AbstractContextManager) and not isinstance(made, type(original)):
