@@ -306,6 +306,8 @@ class ForkedSandbox(Simulator):
         kwargs = self._defaults.given(tool, invocation.args, invocation.kwargs)
         with self._process.watched(changes), self._precision.entered(), sealed(seal), sandboxed(self._admit):
             reply = await execute(tool, body, invocation.args, kwargs, Provenance.SANDBOXED)
+            for check in self._making.checks:
+                check()
         if self._refused:  # also where the body swallowed it
             raise self._refused[0]
         if changes:

@@ -97,6 +97,12 @@ class Seal:
         return error
 
 
+def refusal(what: str, advice: str) -> SimulationError:
+    """The error for what a fork refuses to a body by itself; the call ends with it, as with any other."""
+    seal = _seal.get()
+    return Seal("sandbox").refuse(what, "", advice) if seal is None else seal.refuse(what, "", advice)
+
+
 _seal: ContextVar[Seal | None] = ContextVar("artis_sdk_seal", default=None)
 _lock = Lock()
 _listening = False

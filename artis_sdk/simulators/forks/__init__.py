@@ -6,7 +6,8 @@ same. What a fork made is taken away when the attempt is over.
 """
 
 from artis_sdk.simulators.forks.attributes import of
+from artis_sdk.simulators.forks.engine import engine
 from artis_sdk.simulators.forks.files import folder, sqlite
 from artis_sdk.simulators.forks.making import temporary_folder
 
-__all__ = ["folder", "of", "sqlite", "temporary_folder"]
+__all__ = ["engine", "folder", "of", "sqlite", "temporary_folder"]

@@ -40,7 +40,7 @@ def sqlite(database: Any) -> Iterator[Any]:
                 source = Path(database).resolve().as_uri() + "?mode=ro"
                 with closing(sqlite3.connect(source, uri=True)) as real:
                     backup(real, copy)
-            yield type(database)(copy)
+            yield _as(database, copy)
     else:
         raise ConfigurationError(
             f"forks.sqlite takes a path or a connection, not a {type(database).__name__}"
@@ -85,7 +85,12 @@ def folder(path: Any) -> Iterator[Any]:
         copy = parent / (real.name or "root")
         if real.exists():
             _copy(real, copy)
-        yield type(path)(copy)
+        yield _as(path, copy)
+
+
+def _as(given: Any, path: Path) -> Any:
+    """A path of the type that was given."""
+    return type(given)(path)
 
 
 def _copy(real: Path, copy: Path) -> None:

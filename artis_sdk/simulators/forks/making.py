@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,6 +22,8 @@ class Making:
     """Real paths of the folders that belong to the attempt; its bodies may write there."""
     vouched: list[Any] = field(default_factory=list)
     """Originals and copies of which a fork says that they share nothing that matters."""
+    checks: list[Callable[[], None]] = field(default_factory=list)
+    """Called after each sandboxed call; raise `SimulationError` where the fork does not hold any more."""
     stack: ExitStack = field(default_factory=ExitStack)
     """Takes it all away."""
 
@@ -74,6 +76,13 @@ def vouch(*objects: Any) -> None:
     making = _making.get()
     if making is not None:
         making.vouched.extend(objects)
+
+
+def check_after_calls(check: Callable[[], None]) -> None:
+    """Have a fork's own check made after each sandboxed call."""
+    making = _making.get()
+    if making is not None:
+        making.checks.append(check)
 
 
 @contextmanager
