@@ -159,7 +159,7 @@ class Simulator(Protocol):
 
     def begin(self, history: History) -> None:
         """The attempt begins after these real calls, which the objects behind the tools have made."""
-        return None
+        return
 
     async def aclose(self) -> None:
         """The attempt is over: take away what its fork made. Closing twice is fine.
@@ -167,7 +167,7 @@ class Simulator(Protocol):
         Raises:
             SimulationError: something happened meanwhile that makes its predictions void.
         """
-        return None
+        return
 
     @property
     def runs_code(self) -> bool:

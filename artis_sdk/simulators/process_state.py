@@ -216,7 +216,7 @@ def _plain(tool: Guarded) -> Any:
 
 def _is_library(module: str) -> bool:
     top = module.partition(".")[0]
-    return top in sys.stdlib_module_names and top != "__main__" or top in ("pydantic", "artis_sdk")
+    return (top in sys.stdlib_module_names and top != "__main__") or top in ("pydantic", "artis_sdk")
 
 
 def _is_state(name: str, value: Any) -> bool:

@@ -8,6 +8,7 @@ same. What a fork made is taken away when the attempt is over.
 from artis_sdk.simulators.forks.attributes import of
 from artis_sdk.simulators.forks.engine import engine
 from artis_sdk.simulators.forks.files import folder, sqlite
+from artis_sdk.simulators.forks.lazy import copy_on_write
 from artis_sdk.simulators.forks.making import temporary_folder
 
-__all__ = ["engine", "folder", "of", "sqlite", "temporary_folder"]
+__all__ = ["copy_on_write", "engine", "folder", "of", "sqlite", "temporary_folder"]
