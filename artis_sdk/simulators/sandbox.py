@@ -72,7 +72,8 @@ class SandboxSimulator(Simulator):
     ) -> None:
         self._fork = fork
         self._pure = frozenset(pure)
-        self._allowed = Allowed(allow)
+        self._allow = tuple([allow] if isinstance(allow, str) else allow)
+        Allowed(self._allow)  # says now what is wrong with it
         self._share = tuple(share)
 
     @property
@@ -102,11 +103,12 @@ class SandboxSimulator(Simulator):
             with forking(making):
                 copies = self._copies(guarded, making)
             self._check(guarded, copies, making)
+            allowed = Allowed([*self._allow, *making.allowed])
         except BaseException:
             making.stack.close()
             raise
         pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
-        return ForkedSandbox(guarded, copies, making, pure, self._allowed, ProcessState(guarded, self._share))
+        return ForkedSandbox(guarded, copies, making, pure, allowed, ProcessState(guarded, self._share))
 
     def _copies(self, tools: Iterable[Guarded], making: Making) -> dict[int, Any]:
         """The forked objects by the id of the original; those that have a fork of their own come first."""
@@ -210,9 +212,9 @@ class ForkedSandbox(Simulator):
         return True
 
     @property
-    def objects(self) -> tuple[object, ...]:
-        """The forked objects, in the order of `Toolset.owners`."""
-        return Toolset(*(tool for tool in self._tools.values() if tool is not None)).owners
+    def tools(self) -> Toolset:
+        """The tools, bound to the forked objects."""
+        return Toolset(*(tool for tool in self._tools.values() if tool is not None))
 
     def begin(self, history: History) -> None:
         """See `Simulator.begin`: the fork was made of objects that have these calls already."""
@@ -230,7 +232,7 @@ class ForkedSandbox(Simulator):
 
     def state(self) -> State:
         """The forked objects as they stand, in the form of `Toolset.state`."""
-        return Toolset(*(tool for tool in self._tools.values() if tool is not None)).state()
+        return self.tools.state()
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         invocation = checked(self._tool(call), call)

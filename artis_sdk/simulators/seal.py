@@ -42,7 +42,7 @@ class Allowed:
         self.acts: set[str] = set()
         self.paths: tuple[str, ...] = ()
         self._predicates: list[Predicate] = []
-        for entry in [allow] if isinstance(allow, str) else allow:
+        for entry in allow:
             if isinstance(entry, str) and entry in ACTS:
                 self.acts.add(entry)
             elif isinstance(entry, str | os.PathLike):

@@ -210,7 +210,7 @@ async def test_attempts_cannot_write_into_each_other_s_folder(tmp_path: Path) ->
     root.mkdir()
     tools = Toolset.from_object(Files(root), fork=forks.of(root=forks.folder))
     one, two = fork(SANDBOX, tools), fork(SANDBOX, tools)
-    (state,) = [made.root for made in two.objects]  # type: ignore[attr-defined]
+    (state,) = [made.root for made in two.tools.owners]  # type: ignore[attr-defined]
     with pytest.raises(SimulationError, match=r"refused os\.mkdir"):
         await one.predict(call("write", name=str(state / "x"), text="x"), None, ())
     assert (await two.predict(call("write", name=str(state / "x"), text="x"), None, ())).ok

@@ -251,7 +251,7 @@ async def test_a_service_over_a_large_tree(given_: Any) -> None:
     tools = Toolset.from_object(real, fork=given_)
     for _ in range(2):
         attempt = fork(SANDBOX, tools)
-        copied: Any = attempt.objects[0]  # type: ignore[attr-defined]
+        copied: Any = attempt.tools.owners[0]  # type: ignore[attr-defined]
         assert type(copied.db.orders) is LazyDict
         assert type(copied.db.users) is LazyList
         assert type(copied.db.names) is list

@@ -9,6 +9,6 @@ from artis_sdk.simulators.forks.attributes import of
 from artis_sdk.simulators.forks.engine import engine
 from artis_sdk.simulators.forks.files import folder, sqlite
 from artis_sdk.simulators.forks.lazy import copy_on_write
-from artis_sdk.simulators.forks.making import temporary_folder
+from artis_sdk.simulators.forks.making import allow, temporary_folder
 
-__all__ = ["copy_on_write", "engine", "folder", "of", "sqlite", "temporary_folder"]
+__all__ = ["allow", "copy_on_write", "engine", "folder", "of", "sqlite", "temporary_folder"]

@@ -22,6 +22,8 @@ class Making:
     """Real paths of the folders that belong to the attempt; its bodies may write there."""
     vouched: list[Any] = field(default_factory=list)
     """Originals and copies of which a fork says that they share nothing that matters."""
+    allowed: list[str] = field(default_factory=list)
+    """Acts that its bodies may do, beside what the simulator allows."""
     checks: list[Callable[[], None]] = field(default_factory=list)
     """Called after each sandboxed call; raise `SimulationError` where the fork does not hold any more."""
     stack: ExitStack = field(default_factory=ExitStack)
@@ -76,6 +78,18 @@ def vouch(*objects: Any) -> None:
     making = _making.get()
     if making is not None:
         making.vouched.extend(objects)
+
+
+def allow(*acts: str) -> None:
+    """Say in a `__fork__` method that the tools may do such acts in a sandbox, whichever object they are
+    of: for what an object is there for and keeps apart itself, such as starting a process.
+
+    Args:
+        acts: as in `SandboxSimulator(allow=...)`.
+    """
+    making = _making.get()
+    if making is not None:
+        making.allowed.extend(acts)
 
 
 def check_after_calls(check: Callable[[], None]) -> None:
