@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import sqlite3
 import sys
@@ -65,4 +66,23 @@ def reach_of(kind: type) -> Reach | None:
             return reach
     if all(callable(getattr(kind, name, None)) for name in ("cursor", "commit", "rollback", "close")):
         return Reach("a database connection", _MEMORY)  # by PEP 249, whoever made the driver
+    return None
+
+
+# Drivers whose C code connects by itself, so that no audit event tells of it.
+_UNSEEN = ("psycopg", "psycopg2", "MySQLdb", "oracledb", "cx_Oracle", "pyodbc", "pymssql", "duckdb")
+_ADDRESS = re.compile(
+    r"(postgres(ql)?|mysql|mariadb|mssql|oracle|duckdb)(\+\w+)?://|.*\bdbname\s*=|.*\bDriver\s*=\s*{", re.I
+)
+
+
+def unseen_database(owner: object) -> tuple[str, str] | None:
+    """An object's own attribute that addresses a database, and a driver in this process that would
+    connect to it unseen; None where there is no such attribute or no such driver."""
+    driver = next((name for name in _UNSEEN if name in sys.modules), None)
+    if driver is None:
+        return None
+    for name, value in getattr(owner, "__dict__", {}).items():
+        if isinstance(value, str) and _ADDRESS.match(value):
+            return f"{type(owner).__name__}.{name}", driver
     return None

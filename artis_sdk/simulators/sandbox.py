@@ -14,16 +14,14 @@ from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, Provenance, Risk, State, Step, ToolCall, new_id
 from artis_sdk.simulators.checks import checked
-from artis_sdk.simulators.connections import reach_of
+from artis_sdk.simulators.copies import check_independent, copied
 from artis_sdk.simulators.forks.making import Making, forking
 from artis_sdk.simulators.past import HistoryCursor
 from artis_sdk.simulators.process_state import OwnDefaults, OwnPrecision, ProcessState
 from artis_sdk.simulators.replies import keep
 from artis_sdk.simulators.seal import Allowed, Predicate, Seal, sealed
-from artis_sdk.simulators.shared import Shared
 from artis_sdk.tools import GuardedTool, Invocation, Toolset
 from artis_sdk.tools.execute import execute
-from artis_sdk.tools.object_forks import fork_of
 from artis_sdk.tools.world import sandboxed
 
 Guarded = GuardedTool[..., Any]
@@ -101,70 +99,14 @@ class SandboxSimulator(Simulator):
         making = Making()
         try:
             with forking(making):
-                copies = self._copies(guarded, making)
-            self._check(guarded, copies, making)
+                copies = copied(guarded, self._fork, making)
+            check_independent(guarded, copies.values(), [*self._share, *making.vouched])
             allowed = Allowed([*self._allow, *making.allowed])
         except BaseException:
             making.stack.close()
             raise
         pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
         return ForkedSandbox(guarded, copies, making, pure, allowed, ProcessState(guarded, self._share))
-
-    def _copies(self, tools: Iterable[Guarded], making: Making) -> dict[int, Any]:
-        """The forked objects by the id of the original; those that have a fork of their own come first."""
-        first: dict[int, Guarded] = {}
-        for tool in tools:
-            if tool.owner is not None:
-                first.setdefault(id(tool.owner), tool)
-        ordered = sorted(first.values(), key=lambda tool: fork_of(tool.owner) is None)
-        try:
-            return {id(tool.owner): self._copy(tool, making) for tool in ordered}
-        finally:
-            making.restore_singletons()
-
-    def _copy(self, tool: Guarded, making: Making) -> Any:
-        owner = tool.owner
-        kind = type(owner).__name__
-        fork = fork_of(owner) or self._fork
-        try:
-            if fork is copy.deepcopy:
-                made = copy.deepcopy(owner, making.memo)
-            else:
-                made = making.memo[id(owner)] = making.result(fork(owner), owner)
-        except Exception as error:
-            raise ConfigurationError(
-                f"SandboxSimulator cannot fork the {kind} behind {tool.name}: {error!r}. Give the object a "
-                "fork: Toolset.from_object(..., fork=...) with one of artis_sdk.simulators.forks, a __fork__ "
-                f"method, or SandboxSimulator(fork=...) with a function that makes an independent {kind}"
-            ) from error
-        if made is None or made is owner:
-            raise ConfigurationError(
-                f"SandboxSimulator: the fork of the {kind} behind {tool.name} is "
-                f"{'None' if made is None else 'the object itself'}, not an independent copy"
-            )
-        return made
-
-    def _check(self, tools: Iterable[Guarded], copies: Mapping[int, Any], making: Making) -> None:
-        """Look for what the forks still reach."""
-        shared = Shared([*self._share, *making.vouched])
-        roots = list(copies.values())
-        found = shared.first(roots, lambda kind: reach_of(kind) is not None)
-        if found is not None:
-            path, value = found
-            reach = reach_of(type(value))
-            assert reach is not None
-            raise ConfigurationError(
-                f"SandboxSimulator: the fork has {reach.what} at {path}, and what goes through it is not "
-                f"seen. It needs {reach.fork}; if no tool uses it, SandboxSimulator(share=[{path!r}])"
-            )
-        owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
-        common = shared.path(owners.values(), roots)
-        if common is not None:
-            raise ConfigurationError(
-                f"SandboxSimulator: the fork and the original share {common}, so a rehearsal would change "
-                "the real one. Give the object a fork that copies it (Toolset.from_object(..., fork=...), or "
-                f"a __fork__ method), or, if that is meant, SandboxSimulator(share=[{common!r}])"
-            )
 
 
 class ForkedSandbox(Simulator):

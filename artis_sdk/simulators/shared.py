@@ -59,6 +59,10 @@ class Shared:
         self._plain: set[type] = set()
         self._opened: set[type] = set()
 
+    def names(self, path: str) -> bool:
+        """Whether it is shared by its path."""
+        return path in self._paths
+
     def path(self, originals: Iterable[object], copies: Iterable[object]) -> str | None:
         """Where a fork first reaches something mutable that the original reaches, too; None for nowhere.
 

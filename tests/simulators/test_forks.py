@@ -158,7 +158,7 @@ async def test_a_service_that_holds_an_open_connection(tmp_path: Path, where: st
         tools = Toolset.from_object(real, fork=forks.of(db=forks.sqlite))
         assert await played(tools, call("add", text="a"), call("add", text="b")) == [1, 2]
         assert await played(tools, call("add", text="a")) == [1]
-        with pytest.raises(SimulationError, match="refused sqlite3.connect"):
+        with pytest.raises(SimulationError, match=r"refused sqlite3\.connect"):
             await played(tools, call("attach", path=str(tmp_path / "other.db")))
         assert not (tmp_path / "other.db").exists()
         assert real.add("real") == 1
@@ -323,7 +323,7 @@ async def test_each_attempt_of_a_session_takes_its_copies_away(tmp_path: Path, t
 
     async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
         count = await asyncio.to_thread(tools["add"], "x")
-        seen.append(len(list(temporary.iterdir())))
+        seen.append(len(os.listdir(temporary)))
         if "fail" in task:
             raise ValueError
         return str(count)
@@ -341,7 +341,7 @@ async def test_each_attempt_of_a_session_takes_its_copies_away(tmp_path: Path, t
             plan = await session.rehearse("Add.")
             assert [attempt.answer for attempt in plan.attempts] == ["1", "1"]
             await session.rehearse("Add and fail.")
-            assert list(temporary.iterdir()) == []
+            assert os.listdir(temporary) == []
     assert notes(store.path) == 0
     assert max(seen) == 2
 
@@ -493,10 +493,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if os.getuid() == 0:  # the server refuses to run as root
         as_user = {"user": "nobody"}
         shutil.chown(folder, "nobody")
-    run = {"check": True, "capture_output": True, "cwd": folder, **as_user}
+    run: dict[str, Any] = {"check": True, "capture_output": True, "cwd": folder, **as_user}
     subprocess.run([programs / "initdb", "-D", folder / "data", "-U", "me", "--no-sync"], **run)
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    start = [programs / "pg_ctl", "-D", folder / "data", "-w", "-o", options, "-l", folder / "log", "start"]
+    start: list[Any] = [
+        programs / "pg_ctl",
+        "-D",
+        folder / "data",
+        "-w",
+        "-o",
+        options,
+        "-l",
+        folder / "log",
+        "start",
+    ]
     subprocess.run(start, **{**run, "capture_output": False, "stdout": subprocess.DEVNULL})
     yield str(folder)
     subprocess.run([programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop"], **run)

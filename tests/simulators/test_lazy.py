@@ -71,7 +71,7 @@ DICT_ACTS: dict[str, Callable[[Any, Any], Any]] = {
     "items": lambda d, k: list(d.items()),
     "change_values": lambda d, k: [v["tags"].append(1) for v in d.values() if isinstance(v, dict)],
     "len": lambda d, k: (len(d), bool(d), len(d.items()), len(d.values())),
-    "in": lambda d, k: (k in d, k in d.keys(), (k, 1) in d.items()),
+    "in": lambda d, k: (k in d, k in d.keys(), (k, 1) in d.items()),  # noqa: SIM118
     "iter": lambda d, k: list(d),
     "reversed": lambda d, k: list(reversed(d)),
     "sorted": lambda d, k: sorted(d),
@@ -102,8 +102,8 @@ LIST_ACTS: dict[str, Callable[[Any, int], Any]] = {
     "extend": lambda x, i: x.extend([[i, {"x": []}]]),
     "extend_itself": lambda x, i: x.extend(x) if len(x) < 500 else None,
     "iadd": lambda x, i: x.__iadd__([[i, {"x": []}]]) and None,
-    "add": lambda x, i: x + [[i]],
-    "radd": lambda x, i: [[i]] + x,
+    "add": lambda x, i: x + [[i]],  # noqa: RUF005
+    "radd": lambda x, i: [[i]] + x,  # noqa: RUF005
     "mul": lambda x, i: x * 2,
     "insert": lambda x, i: x.insert(i, [i, {"x": []}]),
     "pop": lambda x, i: x.pop(),
@@ -205,10 +205,10 @@ class Service:
             names=[f"n{i}" for i in range(N)],
             settings={"a": [1]},
         )
-        self.raw = {f"o{i}": {"id": i, "meta": {"tags": []}} for i in range(N)}
+        self.raw: dict[str, Any] = {f"o{i}": {"id": i, "meta": {"tags": []}} for i in range(N)}
 
     def ship(self, order: str) -> dict[str, Any]:
-        found = self.db.orders[order]
+        found: Order = self.db.orders[order]
         found.items.append({"sku": "new"})
         self.db.users[found.id]["orders"].append(order)
         self.db.names.append("x")
@@ -227,7 +227,7 @@ class Service:
         return len(Database.model_validate(vars(self.db)).orders)
 
     def heap(self) -> Any:
-        heapq.heapify(self.db.users)
+        heapq.heapify(self.db.users)  # type: ignore[type-var]
         return self.db.users
 
     def dumps(self) -> Any:
@@ -235,7 +235,7 @@ class Service:
 
     def swallows(self) -> str:
         try:
-            heapq.heapify(self.db.users)
+            heapq.heapify(self.db.users)  # type: ignore[type-var]
         except Exception:  # noqa: BLE001
             return "swallowed"
         return "sorted"

@@ -15,8 +15,10 @@ import smtplib
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
+import types
 import urllib.request
 import weakref
 from collections.abc import Callable, Iterator
@@ -272,7 +274,7 @@ def test_no_attempt_gets_out_whatever_others_do(
         """The application goes on meanwhile, and nothing of it is refused."""
         for _ in range(5):
             with tempfile.TemporaryDirectory() as folder:
-                Path(folder, "own").write_text("x")
+                os.mkdir(os.path.join(folder, "own"))
             with socket.socket() as sock:
                 sock.bind(("127.0.0.1", 0))
             await asyncio.sleep(0)
@@ -536,7 +538,8 @@ def _counter() -> Callable[[], int]:
 
 
 def first(part: Any) -> Account:
-    return next(iter(part))
+    found: Account = next(iter(part))
+    return found
 
 
 SHARING: dict[str, tuple[Callable[[], Any], str]] = {
@@ -675,6 +678,26 @@ async def test_clients_of_other_libraries_are_named() -> None:
                     fork(_kept(thing), Toolset.from_object(Holds(thing)))
 
 
+@pytest.mark.parametrize("dsn", ["postgresql://me@db/x", "host=db dbname=x", "mysql+mysqldb://db/x"])
+async def test_a_database_that_a_driver_in_c_would_reach_unseen_is_named(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Orders:
+        def __init__(self) -> None:
+            self.dsn = dsn
+            self.title = "all dbnames"
+
+        def count(self) -> int:
+            return 0
+
+    tools = Toolset.from_object(Orders())
+    assert (await fork(SANDBOX, tools).predict(call("count"), None, ())).ok
+    monkeypatch.setitem(sys.modules, "psycopg2", types.ModuleType("psycopg2"))
+    with pytest.raises(ConfigurationError, match=r"Orders\.dsn addresses a database, and psycopg2"):
+        fork(SANDBOX, tools)
+    assert (await fork(SandboxSimulator(share=["Orders.dsn"]), tools).predict(call("count"), None, ())).ok
+
+
 async def test_a_request_over_a_connection_that_was_open_is_refused(port: int) -> None:
     Handler.seen.clear()
     with requests.Session() as session:
@@ -684,7 +707,7 @@ async def test_a_request_over_a_connection_that_was_open_is_refused(port: int) -
             def post(self) -> int:
                 return session.post(f"http://127.0.0.1:{port}/real", timeout=5).status_code
 
-        with pytest.raises(SimulationError, match="http.client.send of 'POST /real"):
+        with pytest.raises(SimulationError, match=r"http\.client\.send of 'POST /real"):
             await fork(SANDBOX, Toolset.from_object(Posts())).predict(call("post"), None, ())
     assert Handler.seen == ["/before"]
 
@@ -736,7 +759,7 @@ class Leaks:
         return f"{before} {decimal.Decimal(1) / 3}"
 
     def mp_precision(self, digits: int) -> int:
-        import mpmath
+        import mpmath  # type: ignore[import-untyped]
 
         before: int = mpmath.mp.dps
         mpmath.mp.dps = digits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -37,6 +38,17 @@ class Store:
         return count
 
 
+class Threads(Store):
+    def add(self, text: str) -> int:
+        """Write a note, in a thread without a context."""
+        if text == "none":
+            raise ValueError("nothing to write")
+        thread = threading.Thread(target=super().add, args=("x",))
+        thread.start()
+        thread.join()
+        return 1
+
+
 def notes(path: Path) -> int:
     with closing(sqlite3.connect(path)) as db:
         count: int = db.execute("select count(*) from notes").fetchone()[0]
@@ -61,6 +73,15 @@ async def test_an_object_that_holds_a_path_is_refused_and_its_database_stays(fol
     found = await made(Toolset.from_object(store), folder.parent / "made.db", calls=60)
     assert notes(folder / "notes.db") == 0
     assert any("sandbox refused sqlite3.connect" in reason for reason in found.refused)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_without_a_context_is_sealed_too(folder: Path) -> None:
+    found = await made(Toolset.from_object(Threads(folder / "notes.db")), folder.parent / "made.db", calls=20)
+    assert notes(folder / "notes.db") == 0
+    assert any("a thread that a tool started: the sandbox refused" in r for r in found.refused), (
+        found.as_json()
+    )
 
 
 async def test_with_a_fork_it_runs_and_only_the_state_varies(folder: Path) -> None:

@@ -18,6 +18,7 @@ from artis_sdk.errors import ArtisError, SimulationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Completion, History, Outcome, Request, Role, State, Step, ToolCall
 from artis_sdk.simulators.sandbox import SandboxSimulator
+from artis_sdk.simulators.seal import Seal, seal_other_threads
 from artis_sdk.trainers.failure_modes.code import SourceCode
 from artis_sdk.trainers.generate.trace import Line, Trace
 from artis_sdk.trainers.generate.worlds import Change, StartState, make_changes, shown
@@ -70,6 +71,9 @@ class WorkerResult:
     """Why there is no outcome: the sandbox cannot tell."""
 
 
+_LEFT = Seal("a thread that a tool started")
+
+
 class NoModel:
     """The meter of a sandbox, which asks no model."""
 
@@ -98,6 +102,7 @@ def work(
     tempfile.tempdir = folder
     _quiet()
     _limit_memory()
+    seal_other_threads(_LEFT)
     trace = Trace(sources)
     trace.start(here=any(tool.is_async for world in worlds for tool in world.tools))
     asyncio.run(_serve(connection, worlds, pure, trace, seconds))
@@ -153,8 +158,11 @@ def _start(
 
 async def _act(call: ToolCall, task: _Task, trace: Trace) -> WorkerResult:
     trace.take()
+    _LEFT.refused.clear()
     try:
         outcome = await task.attempt.predict(call, None, task.history)
+        if _LEFT.refused:
+            raise _LEFT.refused[0]
         size = len(dumps(outcome.content()))
     except ArtisError as error:
         return WorkerResult(None, trace.take(), str(error))

@@ -106,8 +106,8 @@ class NotCopied:
         )
 
     __getitem__ = __setitem__ = __delitem__ = __iter__ = __len__ = __contains__ = __call__ = _refuse
-    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __repr__ = __str__ = _refuse  # type: ignore[assignment]
-    __hash__ = _refuse  # type: ignore[assignment]
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __repr__ = __str__ = _refuse
+    __hash__ = _refuse
 
 
 class LazyDict(dict[Any, Any]):
@@ -127,7 +127,7 @@ class LazyDict(dict[Any, Any]):
         return value
 
     def _all(self) -> LazyDict:
-        for key in super().keys():
+        for key in list(self):
             self[key]
         return self
 
@@ -135,7 +135,7 @@ class LazyDict(dict[Any, Any]):
         return super().__iter__()
 
     def get(self, key: Any, default: Any = None) -> Any:
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401  this is what that calls
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         return self[key] if key in self else super().setdefault(key, default)
@@ -166,7 +166,7 @@ class LazyDict(dict[Any, Any]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __or__(self, other: Any) -> Any:
         return self.copy() | other
@@ -252,7 +252,7 @@ class LazyList(list[Any]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __lt__(self, other: list[Any]) -> bool:
         return self.copy() < other
