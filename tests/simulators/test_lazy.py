@@ -215,7 +215,7 @@ class Service:
         self.db.settings["a"].append(2)
         self.raw[order]["meta"]["tags"].append("x")
         assert isinstance(self.raw, dict)
-        return found.model_dump() | self.raw[order]
+        return {**found.model_dump(), **self.raw[order]}
 
     def orders(self) -> Any:
         return self.raw
