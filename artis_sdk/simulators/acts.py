@@ -164,6 +164,13 @@ def _dlopen(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
         _process(_first)(seal, event, args)
 
 
+def _environment(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+    """Importing a library may set a variable and unset it again, so this is judged after the call."""
+    name = os.fsdecode(args[0])
+    if not seal.allowed(event, name):
+        seal.environment.setdefault(name, os.environ.get(name))
+
+
 def _owner(seal: Seal) -> str:
     return "the function" if seal.owner is None else f"the {type(seal.owner).__name__}"
 
@@ -257,6 +264,8 @@ ACTS: dict[str, Act] = {
     "os.killpg": _process(_first),
     "signal.pthread_kill": _process(_first),
     "os.chdir": _process(_first),
+    "os.putenv": _environment,
+    "os.unsetenv": _environment,
     "ctypes.dlopen": _dlopen,
     "ctypes.dlsym": _dlsym,
     "ctypes.dlsym/handle": _process(_second),

@@ -1,5 +1,5 @@
 """What a sandboxed body can change outside of its fork: mutable defaults, class attributes, module
-globals, environment variables, and the precision of `decimal` and `mpmath`.
+globals, and the precision of `decimal` and `mpmath`. (The seal sees environment variables.)
 
 Each fork has a precision of its own, and its tools get defaults of their own. The rest is compared
 before and after each call. Only mutable defaults are put back: a global or a class attribute may have
@@ -11,15 +11,13 @@ from __future__ import annotations
 import copy
 import decimal
 import inspect
-import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from inspect import Parameter
 from threading import Lock
-from types import FunctionType, MemberDescriptorType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from artis_sdk.tools import GuardedTool
@@ -27,6 +25,7 @@ from artis_sdk.tools import GuardedTool
 _NODES = 10_000  # objects that a digest looks at; of what is beyond, only how many there are
 _DEPTH = 40
 _CONTAINERS = (list, dict, set, bytearray, deque)
+_CODE = frozenset({FunctionType, type, ModuleType, BuiltinFunctionType, classmethod, staticmethod, property})
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
 
 Guarded = GuardedTool[..., Any]
@@ -57,6 +56,7 @@ class ProcessState:
         self._modules = tuple(
             module for name in sorted(names) if (module := sys.modules.get(name)) and not _is_library(name)
         )
+        self._defaults = _mutable_defaults(self._functions)
         self._share = {entry for entry in share if isinstance(entry, str)}
 
     @contextmanager
@@ -66,7 +66,7 @@ class ProcessState:
         Args:
             changes: receives the names of the places that changed.
         """
-        with _defaults_kept(self._defaults()):
+        with _defaults_kept(self._defaults):
             before = self._digests()
             try:
                 yield
@@ -74,13 +74,13 @@ class ProcessState:
                 after = self._digests()
                 found = [name for name in before | after if before.get(name) != after.get(name)]
                 changes.extend(name for name in found if name not in self._share)
-                for name, value in self._defaults().items():
+                for name, value in self._defaults.items():
                     if name in found:
                         _put_back(value)
 
     def _digests(self) -> dict[str, int]:
         budget = [_NODES]
-        found = {name: _digest(value, budget) for name, value in self._defaults().items()}
+        found = {name: _digest(value, budget) for name, value in self._defaults.items()}
         for kind in self._classes:
             for name, value in list(vars(kind).items()):
                 if _is_state(name, value):
@@ -89,44 +89,42 @@ class ProcessState:
             for name, value in list(vars(module).items()):
                 if _is_state(name, value):
                     found[f"{module.__name__}.{name}"] = _digest(value, budget)
-        found["os.environ"] = hash(tuple(os.environ.items()))
-        return found
-
-    def _defaults(self) -> dict[str, Any]:
-        """The mutable defaults of the tools' functions."""
-        found: dict[str, Any] = {}
-        for function in self._functions:
-            parameters = [*function.__code__.co_varnames[: function.__code__.co_argcount]]
-            by_position = function.__defaults__ or ()
-            given = dict(zip(parameters[len(parameters) - len(by_position) :], by_position, strict=True))
-            for name, value in (given | (function.__kwdefaults__ or {})).items():
-                if isinstance(value, _CONTAINERS):
-                    found[f"the default of {name} in {function.__qualname__}"] = value
         return found
 
 
-@dataclass(slots=True)
+def _mutable_defaults(functions: Iterable[FunctionType]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for function in functions:
+        parameters = [*function.__code__.co_varnames[: function.__code__.co_argcount]]
+        by_position = function.__defaults__ or ()
+        given = dict(zip(parameters[len(parameters) - len(by_position) :], by_position, strict=True))
+        for name, value in (given | (function.__kwdefaults__ or {})).items():
+            if isinstance(value, _CONTAINERS):
+                found[f"the default of {name} in {function.__qualname__}"] = value
+    return found
+
+
 class OwnDefaults:
     """Copies of the mutable defaults of a fork's tools: they last as long as the fork, as the real ones
     last as long as the process."""
 
-    _made: dict[int, Any]
-
     def __init__(self) -> None:
-        self._made = {}
+        self._made: dict[str, dict[str, Any]] = {}
 
     def given(self, tool: Guarded, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments, with copies of the mutable defaults that they leave out."""
+        if tool.name not in self._made:
+            self._made[tool.name] = {
+                name: copy.deepcopy(parameter.default)
+                for name, parameter in inspect.signature(tool.function).parameters.items()
+                if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+                and isinstance(parameter.default, _CONTAINERS)
+            }
+        own = self._made[tool.name]
+        if not own:
+            return kwargs
         named = tool.named(args, kwargs)
-        more: dict[str, Any] = {}
-        for name, parameter in inspect.signature(tool.function).parameters.items():
-            by_name = parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-            default = parameter.default
-            if by_name and name not in named and isinstance(default, _CONTAINERS):
-                if id(default) not in self._made:
-                    self._made[id(default)] = copy.deepcopy(default)
-                more[name] = self._made[id(default)]
-        return kwargs | more
+        return kwargs | {name: value for name, value in own.items() if name not in named}
 
 
 class OwnPrecision:
@@ -220,9 +218,9 @@ def _is_library(module: str) -> bool:
 
 
 def _is_state(name: str, value: Any) -> bool:
-    if name.startswith("__") or isinstance(value, ModuleType | property | MemberDescriptorType):
+    if type(value) in _CODE or name.startswith("__"):
         return False
-    return not (callable(value) or isinstance(value, classmethod | staticmethod))
+    return not (callable(value) or isinstance(value, ModuleType | property | MemberDescriptorType))
 
 
 def _digest(value: Any, budget: list[int], depth: int = 0) -> int:

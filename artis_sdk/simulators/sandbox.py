@@ -254,6 +254,7 @@ class ForkedSandbox(Simulator):
                 check()
         if self._refused:  # also where the body swallowed it
             raise self._refused[0]
+        changes += seal.changed
         if changes:
             raise SimulationError(tool.name, _CHANGED.format(", ".join(changes)))
         if not ended.is_set() and tool.risk is not Risk.READ_ONLY:
@@ -295,7 +296,8 @@ class ForkedSandbox(Simulator):
 
 _CHANGED = (
     "the sandboxed code changed something of the whole process: {}. The fork does not hold it, so other "
-    "attempts and the real calls see it, too (a mutable default has been put back). Keep it in the object, "
+    "attempts and the real calls see it, too (a mutable default and an environment variable have been put "
+    "back). Keep it in the object, "
     "or, if it is meant, name it in SandboxSimulator(share=[...])"
 )
 _UNKNOWN = "the state of its fork is not known"

@@ -78,6 +78,21 @@ class Seal:
     allowed: Allowed = field(default_factory=Allowed)
     folders: Sequence[str] = ()
     refused: list[SimulationError] = field(default_factory=list)
+    environment: dict[str, str | None] = field(default_factory=dict)
+    """What the environment variables were that the body has set, by name; None for not set."""
+    changed: list[str] = field(default_factory=list)
+    """What had to be put back after the call."""
+
+    def restore_environment(self) -> None:
+        """Put back the environment variables that the body has changed, and say which."""
+        for name, before in self.environment.items():
+            if os.environ.get(name) == before:
+                continue
+            self.changed.append(f"os.environ[{name!r}]")
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
 
     def writable(self, path: str) -> bool:
         """Whether a body may write at a real path."""
@@ -117,6 +132,7 @@ def sealed(seal: Seal) -> Iterator[None]:
         yield
     finally:
         _seal.reset(token)
+        seal.restore_environment()
 
 
 def seal_other_threads(seal: Seal) -> None:
