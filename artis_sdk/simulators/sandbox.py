@@ -297,8 +297,8 @@ class ForkedSandbox(Simulator):
 _CHANGED = (
     "the sandboxed code changed something of the whole process: {}. The fork does not hold it, so other "
     "attempts and the real calls see it, too (a mutable default and an environment variable have been put "
-    "back). Keep it in the object, "
-    "or, if it is meant, name it in SandboxSimulator(share=[...])"
+    "back). Keep it in the object, or, if it is meant, name it in SandboxSimulator(share=[...]), an "
+    "environment variable's os.putenv in allow=[...]"
 )
 _UNKNOWN = "the state of its fork is not known"
 _NO_OBJECT = (

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sqlite3
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.postgres import postgresql
 from helpers.simulators import call, fork, play
 
 from artis_sdk import Parallel, Session
@@ -286,7 +286,7 @@ async def test_a_frozen_object_is_forked_too(tmp_path: Path) -> None:
         (lambda: forks.of(), "names no attribute"),
         (lambda: forks.of(nothing=forks.sqlite), "no 'nothing'"),
         (lambda: forks.of(also=forks.sqlite), "forks.sqlite takes a path"),
-        (lambda: forks.of(client=forks.engine), "SQLAlchemy|optional dependency"),
+        (lambda: forks.of(client=forks.engine), "forks.engine"),
         (lambda: lambda mailer: None, "is None"),
     ],
 )
@@ -481,36 +481,11 @@ async def test_an_engine_over_sqlite(tmp_path: Path, where: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of our own; gives its socket's folder."""
+def server() -> Iterator[str]:
+    """A PostgreSQL server's socket folder."""
     pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
-    postgres = shutil.which("postgres")
-    if postgres is None:
-        pytest.skip("PostgreSQL is not installed")
-    programs = Path(os.path.realpath(postgres)).parent
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    as_user: dict[str, Any] = {}
-    if os.getuid() == 0:  # the server refuses to run as root
-        as_user = {"user": "nobody"}
-        shutil.chown(folder, "nobody")
-    run: dict[str, Any] = {"check": True, "capture_output": True, "cwd": folder, **as_user}
-    subprocess.run([programs / "initdb", "-D", folder / "data", "-U", "me", "--no-sync"], **run)
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    start: list[Any] = [
-        programs / "pg_ctl",
-        "-D",
-        folder / "data",
-        "-w",
-        "-o",
-        options,
-        "-l",
-        folder / "log",
-        "start",
-    ]
-    subprocess.run(start, **{**run, "capture_output": False, "stdout": subprocess.DEVNULL})
-    yield str(folder)
-    subprocess.run([programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop"], **run)
-    shutil.rmtree(folder)
+    with postgresql() as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])

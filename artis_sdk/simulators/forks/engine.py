@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from threading import get_ident
 from typing import Any
 
-from artis_sdk.errors import ConfigurationError, MissingExtraError, SimulationError
+from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.simulators.forks.files import backup
 from artis_sdk.simulators.forks.making import check_after_calls, temporary_folder, vouch
 from artis_sdk.simulators.seal import guard_attach, refusal
@@ -41,13 +41,12 @@ def engine(real: Any) -> Iterator[Any]:
         real: an `sqlalchemy.Engine`.
 
     Raises:
-        MissingExtraError: SQLAlchemy is not installed.
-        ConfigurationError: it is no engine, or one over another database.
+        ConfigurationError: it is no engine, or one over another database or driver.
     """
     try:
         from sqlalchemy.engine import Engine
     except ModuleNotFoundError as error:
-        raise MissingExtraError("forks.engine", "dev") from error
+        raise ConfigurationError("forks.engine: SQLAlchemy is not installed") from error
     if not isinstance(real, Engine):
         raise ConfigurationError(f"forks.engine takes an SQLAlchemy Engine, not a {type(real).__name__}")
     forks = {"sqlite": _sqlite, "postgresql": _postgresql}
