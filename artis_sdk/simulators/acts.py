@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from artis_sdk.errors import SimulationError
 
-if TYPE_CHECKING:
-    from artis_sdk.simulators.seal import Seal
-
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-Act = Callable[["Seal", str, tuple[Any, ...]], None]
+
+class Judge(Protocol):
+    """What an act asks of the seal that holds where it is done; see `artis_sdk.simulators.seal.Seal`."""
+
+    tool: str
+    owner: object | None
+    environment: dict[str, str | None]
+
+    @property
+    def allowed(self) -> Callable[[str, str], bool]:
+        """Whether an act on a target is meant."""
+
+    def writable(self, path: str) -> bool:
+        """Whether a body may write at a real path."""
+
+    def refuse(self, act: str, target: str, advice: str) -> SimulationError:
+        """The error for an act, kept for the end of the call."""
+
+
+Act = Callable[[Judge, str, tuple[Any, ...]], None]
 """Given the seal, the event's name and its arguments; raises where the seal does not allow it."""
 
 # --- files --------------------------------------------------------------------------------------
 
 
-def _open(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+def _open(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
     path, _, flags = args
     if flags & _WRITING and not isinstance(path, int):  # a number is a file that is open already
         _check_path(seal, event, _located(path, -1, follow=True))
@@ -34,7 +50,7 @@ def _path(*positions: tuple[int, int | None], follow: bool) -> Act:
         follow: it reaches what a symbolic link refers to, and not the link.
     """
 
-    def act(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+    def act(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
         for at, dir_at in positions:
             dir_fd = args[dir_at] if dir_at is not None and dir_at < len(args) else -1
             _check_path(seal, event, _located(args[at], dir_fd, follow=follow))
@@ -42,7 +58,7 @@ def _path(*positions: tuple[int, int | None], follow: bool) -> Act:
     return act
 
 
-def _check_path(seal: Seal, event: str, path: str) -> None:
+def _check_path(seal: Judge, event: str, path: str) -> None:
     if not seal.writable(path) and not seal.allowed(event, path):
         advice = (
             f"Give its object a fork of the folder: {_from_object(seal, path, 'forks.folder')}; or, if the "
@@ -85,13 +101,13 @@ def is_bytecode(path: str) -> bool:
 # --- SQLite -------------------------------------------------------------------------------------
 
 
-def _sqlite(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+def _sqlite(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
     refusal = refused_database(seal, event, os.fsdecode(args[0]))
     if refusal is not None:
         raise refusal
 
 
-def refused_database(seal: Seal, event: str, database: str) -> SimulationError | None:
+def refused_database(seal: Judge, event: str, database: str) -> SimulationError | None:
     path = _database_path(database)
     if path is None or seal.writable(path) or seal.allowed(event, path):
         return None
@@ -123,7 +139,7 @@ def _database_path(database: str) -> str | None:
 
 
 def _network(target: Callable[[tuple[Any, ...]], str]) -> Act:
-    def act(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+    def act(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
         where = target(args)
         if not seal.allowed(event, where):
             raise seal.refuse(
@@ -138,7 +154,7 @@ def _network(target: Callable[[tuple[Any, ...]], str]) -> Act:
 
 
 def _process(target: Callable[[tuple[Any, ...]], str]) -> Act:
-    def act(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+    def act(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
         what = target(args)
         if not seal.allowed(event, what):
             raise seal.refuse(
@@ -152,30 +168,30 @@ def _process(target: Callable[[tuple[Any, ...]], str]) -> Act:
     return act
 
 
-def _dlsym(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+def _dlsym(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
     import ctypes
 
     if not isinstance(args[0], ctypes.PyDLL):  # Python's own functions
         _process(lambda given: f"{given[1]!r}")(seal, event, args)
 
 
-def _dlopen(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+def _dlopen(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
     if args[0] is not None:  # which `import ctypes` opens
         _process(_first)(seal, event, args)
 
 
-def _environment(seal: Seal, event: str, args: tuple[Any, ...]) -> None:
+def _environment(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
     """Importing a library may set a variable and unset it again, so this is judged after the call."""
     name = os.fsdecode(args[0])
     if not seal.allowed(event, name):
         seal.environment.setdefault(name, os.environ.get(name))
 
 
-def _owner(seal: Seal) -> str:
+def _owner(seal: Judge) -> str:
     return "the function" if seal.owner is None else f"the {type(seal.owner).__name__}"
 
 
-def _from_object(seal: Seal, path: str, fork: str) -> str:
+def _from_object(seal: Judge, path: str, fork: str) -> str:
     """How a fork is given for the attribute that holds a path."""
     if seal.owner is None:
         return f"make {seal.tool} a method of an object that holds the path, with fork={fork}"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from artis_sdk.records import Outcome
-from artis_sdk.tools.world import Reply
+from artis_sdk.tools.guarded import Reply
 
 _collected: ContextVar[dict[int, Reply] | None] = ContextVar("artis_sdk_replies", default=None)
 
