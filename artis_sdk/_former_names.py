@@ -30,6 +30,7 @@ MODULES = {
     "artis_sdk.pocket.log": "artis_sdk.trainers.pocket.log",
     "artis_sdk.pocket.ship": "artis_sdk.trainers.pocket.ship",
     "artis_sdk.pocket.train": "artis_sdk.trainers.pocket.train",
+    "artis_sdk.tools.jsonable": "artis_sdk.records.jsonable",
     "artis_sdk.trainers.agent.tasks_lookup": "artis_sdk.trainers.agent.examples.lookup",
     "artis_sdk.trainers.agent.tasks_python": "artis_sdk.trainers.agent.examples.sums",
     "artis_sdk.trainers.agent.tasks_shop": "artis_sdk.trainers.agent.examples.shop",

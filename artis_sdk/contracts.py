@@ -124,7 +124,7 @@ class Observer(Protocol):
 class Simulator(Protocol):
     """Stands in for the real tools: equation 7, p(o_t | a_t, s, history).
 
-    A subclass needs `predict`; the other two have defaults for a simulator without state.
+    A subclass needs `predict`; the others have defaults for a simulator without state.
     """
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
@@ -156,6 +156,18 @@ class Simulator(Protocol):
             meter: how it reaches a model, if it uses one.
         """
         return self
+
+    def begin(self, history: History) -> None:
+        """The attempt begins after these real calls, which the objects behind the tools have made."""
+        return
+
+    async def aclose(self) -> None:
+        """The attempt is over: take away what its fork made. Closing twice is fine.
+
+        Raises:
+            SimulationError: something happened meanwhile that makes its predictions void.
+        """
+        return
 
     @property
     def runs_code(self) -> bool:

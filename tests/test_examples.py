@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from helpers.fault_server import agent, serving
+from helpers.postgres import postgresql
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,6 +49,17 @@ async def test_the_guide_runs(tmp_path: Path) -> None:
     code = python_blocks(ROOT / "docs" / "guide.md")
     assert code.count("asyncio.run") == 2
     await run(code, tmp_path)
+
+
+async def test_the_sandbox_page_runs(tmp_path: Path) -> None:
+    code, database = python_blocks(ROOT / "docs" / "sandbox.md").split("import asyncio\nimport os\n")
+    assert code.count("asyncio.run") == 2
+    await run(code, tmp_path)
+    pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with postgresql() as folder:
+        url = f"postgresql+psycopg://me@/postgres?host={folder}"
+        await run(f"import asyncio\nimport os\n{database}", tmp_path, DATABASE_URL=url)
 
 
 async def test_the_readme_runs_against_a_server(tmp_path: Path) -> None:

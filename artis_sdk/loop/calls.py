@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from artis_sdk.errors import InvalidArguments
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall, ToolSpec
+from artis_sdk.simulators.checks import parsed
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.world import World
@@ -34,7 +35,7 @@ class Table:
         if tool is None:
             return _forced("unknown_tool", self._unknown(call.tool))
         try:
-            return tool.parse(call)
+            return parsed(tool, call)
         except InvalidArguments as error:
             return _forced(error.failure_type, error.message)
 

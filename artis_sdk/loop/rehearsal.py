@@ -283,7 +283,7 @@ class Rehearsal:
             world.check()  # what broke the world is the reason, however the agent put it
             raise
         finally:
-            world.close()
+            await world.aclose()
         world.check()
         return trajectory
 

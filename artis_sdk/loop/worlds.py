@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
 from artis_sdk.contracts import Simulator
-from artis_sdk.errors import ArtisError, FirewallError
+from artis_sdk.errors import ArtisError, FirewallError, SimulationError
 from artis_sdk.loop.budget import Emit, ignore
 from artis_sdk.records import History, Outcome, State, Step
 from artis_sdk.records.events import CallSimulated
+from artis_sdk.simulators.replies import collected
 from artis_sdk.tools.guarded import Invocation, Reply
 
 
@@ -67,6 +68,7 @@ class SimulatedWorld:
         self._lock = asyncio.Lock()
         self._closed = False
         self._broken: ArtisError | None = None
+        simulator.begin(earlier)
 
     @property
     def history(self) -> History:
@@ -87,6 +89,14 @@ class SimulatedWorld:
         """The attempt is over: calls that come late, or are still being predicted, are refused."""
         self._closed = True
 
+    async def aclose(self) -> None:
+        """`close`, and take away what the simulator's fork made; `check` raises what was wrong with it."""
+        self.close()
+        try:
+            await self._simulator.aclose()
+        except SimulationError as error:
+            self._broken = self._broken or error
+
     async def handle(self, invocation: Invocation) -> Reply:
         """Predict one call.
 
@@ -94,9 +104,10 @@ class SimulatedWorld:
             FirewallError: the attempt is over.
             SimulationError, LimitReached, BackendError: the prediction failed.
         """
-        (outcome,) = await self._turn([invocation])
+        with collected() as replies:
+            (outcome,) = await self._turn([invocation])
         try:
-            return invocation.tool.reply(outcome)
+            return replies.of(outcome) or invocation.tool.reply(outcome)
         except ArtisError as error:
             self._broken = error
             raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from artis_sdk.errors import InvalidArguments
 from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.tools import Invocation
@@ -11,6 +14,24 @@ from artis_sdk.tools.protocols import CheckedTool
 def checked(tool: CheckedTool, call: ToolCall) -> Invocation | Outcome:
     """The call as an invocation, or the failure that the real tool would make of its arguments."""
     try:
-        return tool.parse(call)
+        return parsed(tool, call)
     except InvalidArguments as error:
         return Outcome.failure(error.failure_type, error.message, Provenance.FORCED, raised=True)
+
+
+def parsed(tool: CheckedTool, call: ToolCall) -> Invocation:
+    """As `GuardedTool.parse`, with arguments of its own: a body that keeps or changes them changes
+    neither the call as it is recorded nor the message that it came in.
+
+    Raises:
+        InvalidArguments: the arguments do not fit the schema.
+    """
+    own = call.model_copy(update={"arguments": copied(call.arguments)})
+    return replace(tool.parse(own), call=call)
+
+
+def copied(value: Any) -> Any:
+    """A JSON value with containers of its own."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value

@@ -51,6 +51,22 @@ class Ladder(Simulator):
         forked._tools = {tool.name: tool for tool in tools if isinstance(tool, CheckedTool)}
         return forked
 
+    def begin(self, history: History) -> None:
+        """See `Simulator.begin`."""
+        for rung in self.rungs:
+            rung.begin(history)
+
+    async def aclose(self) -> None:
+        """See `Simulator.aclose`: every rung is closed, and then the first error is raised."""
+        errors: list[SimulationError] = []
+        for rung in self.rungs:
+            try:
+                await rung.aclose()
+            except SimulationError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         """See `Simulator.predict`. Unforked, it knows no tools and checks no arguments.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
@@ -13,7 +14,12 @@ from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, Provenance, Risk, State, Step, ToolCall, new_id
 from artis_sdk.simulators.checks import checked
+from artis_sdk.simulators.copies import check_independent, copied
+from artis_sdk.simulators.forks.making import Making, forking
 from artis_sdk.simulators.past import HistoryCursor
+from artis_sdk.simulators.process_state import OwnDefaults, OwnPrecision, ProcessState
+from artis_sdk.simulators.replies import keep
+from artis_sdk.simulators.seal import Allowed, Predicate, Seal, sealed
 from artis_sdk.tools import GuardedTool, Invocation, Toolset
 from artis_sdk.tools.execute import INJECTED, execute
 from artis_sdk.tools.world import sandboxed
@@ -24,28 +30,49 @@ Guarded = GuardedTool[..., Any]
 class SandboxSimulator(Simulator):
     """Runs the tools' real code, for each attempt over its own fork of the objects behind them.
 
-    The objects are forked together, so that what they share they share in the fork. Guarded calls
-    inside a tool's body go to the same fork; one that would leave it, to an object that was not
-    forked or to a function, is refused and ends the attempt.
+    An object is forked by the `fork=` that `Toolset.from_object` was given for it, else by its
+    `__fork__` method, else by `fork`. The objects are forked together, so that what they share they
+    share in the fork. Guarded calls inside a tool's body go to the same fork; one that would leave it,
+    to an object that was not forked or to a function, is refused and ends the attempt.
 
-    A fork holds what `fork` copies: attributes, and what they refer to. It does not hold module
-    globals, class attributes, mutable defaults, closures, files and connections. Code that changes
-    those is not to be run in a sandbox.
+    A fork that shares something mutable with the original, or holds a connection that is open already,
+    is an error. While a body runs, what would leave the process is refused: see
+    `artis_sdk.simulators.seal`. What it changed for the whole process ends the attempt: see
+    `artis_sdk.simulators.process_state`. C code that opens files or sockets by itself is not seen.
 
-    The objects must stand as they did before the first step of the history that is given. Steps that
-    this sandbox did not answer itself, such as those of a higher rung of a `Ladder`, are first made
-    good on the fork; where that gives another outcome than the history says, it cannot tell any more.
+    The objects must stand as they did before the first step of the history that is given, or, in a
+    session, before the attempt. Steps that this sandbox did not answer itself, such as those of a higher
+    rung of a `Ladder`, are first made good on the fork; where that gives another outcome than the history
+    says, it cannot tell any more.
 
     Args:
-        fork: makes an independent copy of an object. `copy.deepcopy` gets all objects at once; another
-            function gets one after the other, so objects that share state need a fork that knows it.
+        fork: makes an independent copy of an object that has no fork of its own. `copy.deepcopy` gets
+            all such objects at once; another function gets one after the other, so objects that share
+            state need a fork that knows it.
         pure: names of functions and static methods, which have no object to fork, that change nothing
             and may run as they are. Any other is a `SimulationError` when it is called.
+        allow: what bodies may do outside of the fork: names of acts (`socket.connect`), absolute paths
+            of files and folders that may be written, and predicates over an act and its target.
+        share: what a fork may share with the original: classes, objects, and paths as the error gives
+            them (`Bank.registry`). These are parts of the objects, and `allow` is of what their code does.
+
+    Raises:
+        ConfigurationError: `allow` has something that is no act, path or predicate.
     """
 
-    def __init__(self, fork: Callable[[Any], Any] = copy.deepcopy, *, pure: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        fork: Callable[[Any], Any] = copy.deepcopy,
+        *,
+        pure: Iterable[str] = (),
+        allow: Iterable[str | os.PathLike[str] | Predicate] = (),
+        share: Iterable[Any] = (),
+    ) -> None:
         self._fork = fork
         self._pure = frozenset(pure)
+        self._allow = tuple([allow] if isinstance(allow, str) else allow)
+        Allowed(self._allow)  # says now what is wrong with it
+        self._share = tuple(share)
 
     @property
     def runs_code(self) -> bool:
@@ -69,30 +96,17 @@ class SandboxSimulator(Simulator):
         guarded = [tool for tool in tools if isinstance(tool, GuardedTool)]
         for name in sorted(self._pure - {tool.name for tool in guarded if tool.owner is None}):
             raise ConfigurationError(f"SandboxSimulator(pure=...): no tool is a function named {name!r}")
-        memo: dict[int, Any] = {}
-        copies: dict[int, Any] = {}
-        for tool in guarded:
-            if tool.owner is not None and id(tool.owner) not in copies:
-                copies[id(tool.owner)] = self._copy(tool, memo)
-        pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
-        return ForkedSandbox(guarded, copies, memo, pure)
-
-    def _copy(self, tool: Guarded, memo: dict[int, Any]) -> Any:
-        owner = tool.owner
-        kind = type(owner).__name__
+        making = Making()
         try:
-            made = copy.deepcopy(owner, memo) if self._fork is copy.deepcopy else self._fork(owner)
-        except Exception as error:
-            raise ConfigurationError(
-                f"SandboxSimulator cannot fork the {kind} behind {tool.name}: {error!r}. Pass "
-                f"SandboxSimulator(fork=...) with a function that makes an independent {kind}"
-            ) from error
-        if made is None or made is owner:
-            raise ConfigurationError(
-                f"SandboxSimulator: the fork of the {kind} behind {tool.name} is "
-                f"{'None' if made is None else 'the object itself'}, not an independent copy"
-            )
-        return made
+            with forking(making):
+                copies = copied(guarded, self._fork, making)
+            check_independent(guarded, copies.values(), [*self._share, *making.vouched])
+            allowed = Allowed([*self._allow, *making.allowed])
+        except BaseException:
+            making.stack.close()
+            raise
+        pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
+        return ForkedSandbox(guarded, copies, making, pure, allowed, ProcessState(guarded, self._share))
 
 
 class ForkedSandbox(Simulator):
@@ -101,21 +115,31 @@ class ForkedSandbox(Simulator):
     Args:
         tools: the session's tools, bound to the real objects.
         copies: the forked objects, by the id of the real one.
-        memo: what `copy.deepcopy` copied, by the id of the original.
+        making: what was made for them.
         pure: functions that may run as they are.
+        allowed: what bodies may do outside.
+        process: what they might change for the whole process.
     """
 
     def __init__(
         self,
         tools: Iterable[Guarded],
         copies: Mapping[int, Any],
-        memo: Mapping[int, Any],
+        making: Making,
         pure: Mapping[str, Guarded],
+        allowed: Allowed,
+        process: ProcessState,
     ) -> None:
         self._originals = tuple(tools)  # keeps the real objects, and so their ids, alive
         self._copies = copies
-        self._memo = memo
+        self._making = making
         self._pure = pure
+        self._allowed = allowed
+        self._process = process
+        self._precision = OwnPrecision()
+        self._defaults = OwnDefaults()
+        self._refused: list[SimulationError] = []
+        """What bodies were refused, also those that went on after their call."""
         self._tools = {tool.name: self._forked(tool) for tool in self._originals}
         self._past = HistoryCursor()
         self._own: deque[Step] = deque()
@@ -129,9 +153,28 @@ class ForkedSandbox(Simulator):
     def runs_code(self) -> bool:
         return True
 
+    @property
+    def tools(self) -> Toolset:
+        """The tools, bound to the forked objects."""
+        return Toolset(*(tool for tool in self._tools.values() if tool is not None))
+
+    def begin(self, history: History) -> None:
+        """See `Simulator.begin`: the fork was made of objects that have these calls already."""
+        self._past.advance(history)
+
+    async def aclose(self) -> None:
+        """See `Simulator.aclose`.
+
+        Raises:
+            SimulationError: a body was refused something after its call had ended.
+        """
+        self._making.stack.close()
+        if self._refused:
+            raise self._refused[0]
+
     def state(self) -> State:
         """The forked objects as they stand, in the form of `Toolset.state`."""
-        return Toolset(*(tool for tool in self._tools.values() if tool is not None)).state()
+        return self.tools.state()
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         invocation = checked(self._tool(call), call)
@@ -165,6 +208,8 @@ class ForkedSandbox(Simulator):
             self._late = None
         if self._lost is not None:
             raise SimulationError(call.tool, self._lost)
+        if self._refused:  # something that a call left behind
+            raise self._refused[0]
 
     async def _make_good(self, call: ToolCall, history: History) -> None:
         """Bring the fork to where the history stands."""
@@ -193,8 +238,8 @@ class ForkedSandbox(Simulator):
 
     async def _run(self, invocation: Invocation) -> Outcome:
         tool = invocation.tool
-        refused: list[SimulationError] = []
         ended = Event()
+        changes: list[str] = []
 
         def body(*args: Any, **kwargs: Any) -> Any:
             try:
@@ -203,21 +248,29 @@ class ForkedSandbox(Simulator):
                 ended.set()
 
         self._lost = f"{tool.name} did not come to its end, so {_UNKNOWN}"
-        with sandboxed(partial(self._admit, refused)):
-            reply = await execute(tool, body, invocation.args, invocation.kwargs, Provenance.SANDBOXED)
-        if refused:  # also where the body swallowed it
-            raise refused[0]
+        seal = Seal(tool.name, tool.owner, self._allowed, self._making.folders, self._refused)
+        kwargs = self._defaults.given(tool, invocation.args, invocation.kwargs)
+        with self._process.watched(changes), self._precision.entered(), sealed(seal), sandboxed(self._admit):
+            reply = await execute(tool, body, invocation.args, kwargs, Provenance.SANDBOXED)
+            for check in self._making.checks:
+                check()
+        if self._refused:  # also where the body swallowed it
+            raise self._refused[0]
+        changes += seal.changed
+        if changes:
+            raise SimulationError(tool.name, _CHANGED.format(", ".join(changes)))
         if not ended.is_set() and tool.risk is not Risk.READ_ONLY:
             self._late = (tool.name, ended)
         self._lost = None
+        keep(reply)
         return reply.outcome
 
-    def _admit(self, refused: list[SimulationError], invocation: Invocation) -> Callable[[], Any]:
+    def _admit(self, invocation: Invocation) -> Callable[[], Any]:
         """What a guarded call inside a body runs."""
         tool = self._inside(invocation.tool)
         if tool is None:
-            refused.append(SimulationError(invocation.tool.name, _OUTSIDE))
-            raise refused[-1]
+            self._refused.append(SimulationError(invocation.tool.name, _OUTSIDE))
+            raise self._refused[-1]
         if tool.idempotency_key is not None:
             invocation = invocation.with_key(new_id())
         return partial(tool.function, *invocation.args, **invocation.kwargs)
@@ -234,8 +287,8 @@ class ForkedSandbox(Simulator):
     @cached_property
     def _forked_ids(self) -> set[int]:
         """Ids of all objects that the fork made; what a `__deepcopy__` shares with the original is none."""
-        made = {id(value) for key, value in self._memo.items() if key != id(self._memo)}
-        return (made - set(self._memo)) | {id(value) for value in self._copies.values()}
+        made = {id(value) for key, value in self._making.memo.items() if key != id(self._making.memo)}
+        return (made - set(self._making.memo)) | {id(value) for value in self._copies.values()}
 
     def _forked(self, tool: Guarded) -> Guarded | None:
         if tool.owner is None:
@@ -243,6 +296,12 @@ class ForkedSandbox(Simulator):
         return tool.on(self._copies[id(tool.owner)])
 
 
+_CHANGED = (
+    "the sandboxed code changed something of the whole process: {}. The fork does not hold it, so other "
+    "attempts and the real calls see it, too (a mutable default and an environment variable have been put "
+    "back). Keep it in the object, or, if it is meant, name it in SandboxSimulator(share=[...]), an "
+    "environment variable's os.putenv in allow=[...]"
+)
 _UNKNOWN = "the state of its fork is not known"
 _NO_OBJECT = (
     "a function has no object that a sandbox could fork. Make it a method of an object in the Toolset, or, "

@@ -126,6 +126,14 @@ class TrustGate(Simulator):
         forked._hashes = {tool.name: _source_hash(tool) for tool in tools}
         return forked
 
+    def begin(self, history: History) -> None:
+        """See `Simulator.begin`."""
+        self.simulator.begin(history)
+
+    async def aclose(self) -> None:
+        """See `Simulator.aclose`."""
+        await self.simulator.aclose()
+
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         """See `Simulator.predict`.
 

@@ -14,6 +14,7 @@ from artis_sdk.records.jsonable import snapshot
 from artis_sdk.tools.decorator import define, tool_of
 from artis_sdk.tools.failures import Failures
 from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.object_forks import Fork, give_fork
 
 Tool = GuardedTool[..., Any]
 
@@ -85,6 +86,7 @@ class Toolset:
         check_types: bool = True,
         hide: Iterable[str] = (),
         inject: Mapping[str, Any] | None = None,
+        fork: Fork | None = None,
     ) -> Toolset:
         """Guard the public methods of an object without editing its class.
 
@@ -103,6 +105,8 @@ class Toolset:
                 shown them, and of a call only the parameters' names are checked.
             hide, inject: as in `guarded_tool`, of every method that has such a parameter and is not
                 decorated.
+            fork: how a sandbox copies the object, see `artis_sdk.simulators.forks`; else its `__fork__`
+                method, else a deep copy.
 
         Raises:
             ToolDefinitionError: a name is no method, or a method cannot be a tool.
@@ -113,6 +117,8 @@ class Toolset:
         risks = _known(risks, methods)
         chosen = [name for name in methods if name in wanted and name not in unwanted]
         hidden = _hidden(obj, chosen, hide, inject or {})
+        if fork is not None:
+            give_fork(obj, fork)
         return cls(
             *(
                 _method(

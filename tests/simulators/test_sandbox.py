@@ -437,8 +437,13 @@ class Sharing:
 
 
 async def test_what_a_copy_shares_with_the_original_is_outside() -> None:
-    with pytest.raises(SimulationError, match="not part of the sandbox"):
-        await fork(SANDBOX, Toolset(Sharing().put_there)).predict(call("put_there", word="x"), None, ())
+    tools = Toolset(Sharing().put_there)
+    with pytest.raises(ConfigurationError, match=r"share Sharing\.vault"):
+        fork(SANDBOX, tools)
+    for share in ("Sharing.vault", Vault, STRANGER):
+        attempt = fork(SandboxSimulator(share=[share]), tools)
+        with pytest.raises(SimulationError, match="not part of the sandbox"):
+            await attempt.predict(call("put_there", word="x"), None, ())
 
 
 async def test_an_unforked_sandbox_predicts_nothing() -> None:

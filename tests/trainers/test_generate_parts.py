@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall
+from artis_sdk.simulators import SandboxSimulator
 from artis_sdk.tools import Toolset
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.coverage import Coverage
@@ -21,7 +22,8 @@ from artis_sdk.trainers.generate.mutation import Logged, Mutation, edges, retype
 from artis_sdk.trainers.generate.strategies import draw, from_schema
 from artis_sdk.trainers.generate.tasks import CallResult
 from artis_sdk.trainers.generate.values import Pool
-from artis_sdk.trainers.generate.worlds import Change, changed, leaves
+from artis_sdk.trainers.generate.worker import NoModel
+from artis_sdk.trainers.generate.worlds import Change, is_address, leaves, make_changes, shown
 
 TOOLS = Toolset.from_object(Shop())
 TAXONOMY = Taxonomy(TOOLS)
@@ -179,9 +181,50 @@ def test_a_change_of_the_start_state_shows_there_or_does_not_fit_and_never_reach
     before = TOOLS.state()
     path, _ = data.draw(st.sampled_from(list(leaves(before))))
     value = data.draw(VALUES)
-    after = changed(TOOLS, [Change(path, value)]).state()
+    fork = SandboxSimulator().fork(TOOLS, NoModel())
+    make_changes(fork.tools, [Change(path, value)])
+    after = fork.state()
     assert TOOLS.state() == before
     found = dict(leaves(after))
     if after != before:
         assert found[path] == value
         assert all(found.get(p, v) == v for p, v in leaves(before) if p[: len(path)] != path[: len(p)])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "address"),
+    [
+        (("Store", "path"), "anything", True),
+        (("Store", "db_path"), "anything", True),
+        (("Store", "base_url"), "anything", True),
+        (("Store", "port"), 8080, True),
+        (("Store", "where"), "/etc/passwd", True),
+        (("Store", "where"), "/etc/not_there_yet", True),
+        (("Store", "where"), "https://api.example.com/v1", True),
+        (("Store", "where"), "postgresql://me:secret@db/orders", True),
+        (("Store", "where"), "host=db port=5432 dbname=orders", True),
+        (("Store", "where"), "db.example.com:5432", True),
+        (("Store", "clients", "a", "where"), "redis://cache", True),
+        (("Store", "cwd"), "/workspace", False),  # of a file system that the object itself plays
+        (("Store", "opens"), "12:30", False),
+        (("Store", "orders", "path"), "scenic", False),
+        (("Store", "name"), "ann", False),
+        (("Store", "balance"), 100, False),
+        (("Store", "export"), True, False),
+        (("Store", "files"), {"a": 1}, False),
+        (("Store", "text"), "a\0b", False),
+    ],
+)
+def test_an_address_is_no_part_of_the_state_to_vary(
+    path: tuple[str, ...], value: JsonValue, address: bool
+) -> None:
+    assert is_address(path, value) is address
+
+
+def test_the_state_shows_addresses_as_they_are_in_the_real_object() -> None:
+    real: JsonValue = {"Store": {"path": "/srv/real.db", "count": 1, "rows": [1]}}
+    forked: JsonValue = {"Store": {"path": "/tmp/fork/real.db", "count": 1, "rows": [1]}}
+    changed: JsonValue = {"Store": {"path": "/tmp/fork/real.db", "count": 7, "rows": []}}
+    assert shown(changed, forked, real) == {"Store": {"path": "/srv/real.db", "count": 7, "rows": []}}
+    assert shown(changed, forked, forked) == changed
+    assert shown(None, None, None) is None

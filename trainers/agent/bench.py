@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from functools import partial
 
 from artis_sdk.evals.bench.world import BenchmarkTask, Split
 from artis_sdk.records import Result, State, Step
+from artis_sdk.tools import Toolset
 from artis_sdk.trainers.agent.examples.registry import load_tasks
 from artis_sdk.trainers.agent.rewards import SUCCESS, answer
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout
 from artis_sdk.trainers.agent.tape import Tape
 from artis_sdk.trainers.agent.turns import GeneratedTurn
-from artis_sdk.trainers.generate.worlds import changed
 
 
 class AgentTaskInstance:
@@ -25,7 +26,11 @@ class AgentTaskInstance:
 
     def __init__(self, task: AgentTask) -> None:
         self.task = task
-        self.tools = changed(task.tools, ())
+        owners = task.tools.owners
+        copies = dict(zip(map(id, owners), copy.deepcopy(owners), strict=True))
+        self.tools = Toolset(
+            *(tool if tool.owner is None else tool.on(copies[id(tool.owner)]) for tool in task.tools)
+        )
 
     def state(self) -> State:
         """The copies' public attributes."""

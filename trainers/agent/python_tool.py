@@ -8,9 +8,13 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from artis_sdk.records import Risk
+from artis_sdk.simulators import forks
 from artis_sdk.tools import Toolset
 
 _MOST: Final = 1 << 16  # bytes of output that are read
@@ -36,10 +40,17 @@ class PythonSandbox:
     def __init__(self, *, seconds: float = 5.0, memory: int = 512) -> None:
         self._seconds = seconds
         self._memory = memory
+        self._folder: Path | None = None
+        """Where the snippets' folders lie; the system's own place by default."""
 
-    def __deepcopy__(self, memo: dict[int, object]) -> PythonSandbox:
-        """It has no state; a fork is one like it."""
-        return PythonSandbox(seconds=self._seconds, memory=self._memory)
+    @contextmanager
+    def __fork__(self) -> Iterator[PythonSandbox]:
+        """One like it, as it has no state: starting and ending processes is what it is for."""
+        with forks.temporary_folder() as folder:
+            forks.allow("subprocess.Popen", "os.killpg")
+            made = PythonSandbox(seconds=self._seconds, memory=self._memory)
+            made._folder = folder
+            yield made
 
     async def python(self, code: str) -> str:
         """Run Python code and give back what it prints.
@@ -47,7 +58,7 @@ class PythonSandbox:
         Args:
             code: a program; the value of a last line that is an expression is printed too.
         """
-        with tempfile.TemporaryDirectory(prefix="artis-python-") as folder:
+        with tempfile.TemporaryDirectory(prefix="artis-python-", dir=self._folder) as folder:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-c", _RUNNER, str(int(self._seconds) + 1), str(self._memory << 20),
                 cwd=folder, env={"OPENBLAS_NUM_THREADS": "1"}, start_new_session=True,

@@ -160,7 +160,8 @@ def _pair(right: ToolCall, made: ToolCall) -> float:
         return 0.0
     names = _overlap(Counter(list(right.arguments)), Counter(list(made.arguments)))
     return names + sum(
-        name in made.arguments and made.arguments[name] == value for name, value in right.arguments.items()
+        name in made.arguments and bool(made.arguments[name] == value)
+        for name, value in right.arguments.items()
     )
 
 

@@ -63,7 +63,7 @@ class SandboxWorlds:
         try:
             yield Opened(world, fork.state)
         finally:
-            world.close()
+            await world.aclose()
 
 
 class SimulatorWorlds:
@@ -86,7 +86,7 @@ class SimulatorWorlds:
         try:
             yield Opened(world, lambda: None)
         finally:
-            world.close()
+            await world.aclose()
 
 
 class RealWorlds:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from artis_sdk.records import State
 from artis_sdk.trainers.generate.mutation import edges
 from artis_sdk.trainers.generate.values import Pool, Values
-from artis_sdk.trainers.generate.worlds import Change, Path, leaves
+from artis_sdk.trainers.generate.worlds import Change, Path, is_address, leaves
 
 Leaf = tuple[Path, JsonValue]
 
@@ -91,6 +91,8 @@ class Places:
         state = self._state(world)
         by_name: dict[str, list[Leaf]] = {}
         for path, value in leaves(state):
+            if is_address(path, value):
+                continue
             for name in dict.fromkeys(path[1:]):
                 if not name.isdecimal():
                     by_name.setdefault(name, []).append((path, value))

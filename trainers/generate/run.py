@@ -99,7 +99,9 @@ async def generate(
 ) -> Generated:
     """Run calls that fail in as many ways as possible, in a sandbox over the tools' real code.
 
-    Nothing real is touched: calls run in a forked process, over copies of the tools' objects. The rows
+    Nothing real is touched: calls run in a forked process, over forks of the tools' objects, and what
+    would leave it is refused (see `SandboxSimulator`). Start states vary by plain values that tools look
+    at, never by paths and addresses. The rows
     are sandboxed ones; those made from a logged session carry its name, so a split keeps them together.
     Mutation and property-based calls are the same for the same seed, whatever PYTHONHASHSEED, as far
     as the tools are.

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -251,6 +252,7 @@ class Runner:
 
     def _fork(self) -> None:
         ours, theirs = Pipe()
+        self._folder = TemporaryDirectory(prefix="artis-generate-", ignore_cleanup_errors=True)
         with warnings.catch_warnings():
             # Since 3.12 Python warns of threads here; the child runs none of the parent's.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -258,7 +260,14 @@ class Runner:
         if pid == 0:
             try:
                 ours.close()
-                work(theirs, self.worlds, self._pure, self._sources, self.budget.call_seconds)
+                work(
+                    theirs,
+                    self.worlds,
+                    self._pure,
+                    self._sources,
+                    self.budget.call_seconds,
+                    self._folder.name,
+                )
             finally:
                 os._exit(0)
         theirs.close()
@@ -274,6 +283,7 @@ class Runner:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        self._folder.cleanup()
 
 
 def _by_line(taxonomy: Taxonomy) -> dict[tuple[str, str, int], list[FailureMode]]:

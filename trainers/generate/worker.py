@@ -7,7 +7,9 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -16,9 +18,10 @@ from artis_sdk.errors import ArtisError, SimulationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Completion, History, Outcome, Request, Role, State, Step, ToolCall
 from artis_sdk.simulators.sandbox import SandboxSimulator
+from artis_sdk.simulators.seal import Seal, seal_other_threads
 from artis_sdk.trainers.failure_modes.code import SourceCode
 from artis_sdk.trainers.generate.trace import Line, Trace
-from artis_sdk.trainers.generate.worlds import Change, StartState, changed
+from artis_sdk.trainers.generate.worlds import Change, StartState, make_changes, shown
 
 _MEMORY = 2 << 30  # bytes that generated calls may add to what the process has
 CLOCK = 10  # seconds by the clock for each of CPU, as a busy machine may need
@@ -68,6 +71,9 @@ class WorkerResult:
     """Why there is no outcome: the sandbox cannot tell."""
 
 
+_LEFT = Seal("a thread that a tool started")
+
+
 class NoModel:
     """The meter of a sandbox, which asks no model."""
 
@@ -82,6 +88,7 @@ def work(
     pure: Sequence[str],
     sources: Sequence[SourceCode],
     seconds: float,
+    folder: str,
 ) -> None:
     """The worker's life; ends when the other side closes.
 
@@ -90,9 +97,12 @@ def work(
         worlds, pure: what may run, see `SandboxSimulator`.
         sources: the functions whose lines are noted.
         seconds: of CPU that one call may take, and `CLOCK` times as many by the clock.
+        folder: for what forks copy; the other side removes it, as this one may be killed.
     """
+    tempfile.tempdir = folder
     _quiet()
     _limit_memory()
+    seal_other_threads(_LEFT)
     trace = Trace(sources)
     trace.start(here=any(tool.is_async for world in worlds for tool in world.tools))
     asyncio.run(_serve(connection, worlds, pure, trace, seconds))
@@ -116,7 +126,9 @@ async def _serve(
         except EOFError:
             return
         if isinstance(asked, Finish):
-            tasks.pop(asked.task, None)
+            if (task := tasks.pop(asked.task, None)) is not None:
+                with suppress(SimulationError):  # its calls have been answered
+                    await task.attempt.aclose()
             continue
         _allow(seconds)
         answer: Started | WorkerResult
@@ -133,10 +145,12 @@ def _start(
 ) -> Started:
     tools = worlds[start.world].tools
     try:
-        tools = changed(tools, start.changes) if start.changes else tools
-        state = None if start.known else tools.state()
         sandbox = SandboxSimulator(pure=[name for name in pure if name in tools])
-        tasks[start.task] = _Task(sandbox.fork(tools, NoModel()))
+        fork = sandbox.fork(tools, NoModel())
+        tasks[start.task] = _Task(fork)
+        before = None if start.known else fork.state()
+        make_changes(fork.tools, start.changes)
+        state = None if start.known else shown(fork.state(), before, tools.state())
     except Exception as error:  # noqa: BLE001  copying runs the application's code
         return Started(None, str(error))
     return Started(state)
@@ -144,8 +158,11 @@ def _start(
 
 async def _act(call: ToolCall, task: _Task, trace: Trace) -> WorkerResult:
     trace.take()
+    _LEFT.refused.clear()
     try:
         outcome = await task.attempt.predict(call, None, task.history)
+        if _LEFT.refused:
+            raise _LEFT.refused[0]
         size = len(dumps(outcome.content()))
     except ArtisError as error:
         return WorkerResult(None, trace.take(), str(error))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import copy
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,20 +41,57 @@ def worlds_of(given: Toolset | StartState | Sequence[Toolset | StartState]) -> l
     return [world if isinstance(world, StartState) else StartState(world) for world in every]
 
 
-def changed(tools: Toolset, changes: Iterable[Change]) -> Toolset:
-    """The tools over copies of their objects with the changes made.
+def make_changes(tools: Toolset, changes: Iterable[Change]) -> None:
+    """Make changes in the objects behind tools, which are a fork's.
 
-    A change that does not fit the object as it is (no such attribute, another type) is left out.
+    A change that does not fit the object as it is (no such attribute, another type), or that would set
+    or replace an address, is left out.
     """
-    owners = tools.owners
-    copies = dict(zip(map(id, owners), copy.deepcopy(owners), strict=True))
     state = tools.state()
-    named = dict(zip(state, owners, strict=True)) if isinstance(state, dict) else {}
+    named = dict(zip(state, tools.owners, strict=True)) if isinstance(state, dict) else {}
     for change in changes:
         owner = named.get(change.path[0])
-        if owner is not None and len(change.path) > 1:
-            _put(copies[id(owner)], change.path[1:], change.value)
-    return Toolset(*(tool.on(copies[id(tool.owner)]) if tool.owner is not None else tool for tool in tools))
+        if owner is not None and len(change.path) > 1 and not is_address(change.path, change.value):
+            _put(owner, change.path, change.value)
+
+
+def shown(state: State, forked: State, real: State) -> State:
+    """The state of a fork with the places that the fork itself has replaced, such as a database's path,
+    as they are in the real objects.
+
+    Args:
+        state: of the fork, after its changes.
+        forked: of the fork, before them.
+        real: of the real objects.
+    """
+    if forked == real:
+        return state
+    if isinstance(state, dict) and isinstance(forked, dict) and isinstance(real, dict):
+        return {key: shown(value, forked.get(key), real.get(key)) for key, value in state.items()}
+    return real
+
+
+def is_address(path: Path, value: Any) -> bool:
+    """Whether a place of the state says where something is, rather than being something that tools look
+    at: a file's path, a URL, the address of a server."""
+    if len(path) == 2 and _ADDRESS_NAME.search(path[1]) and not isinstance(value, dict | list):
+        return True
+    if not isinstance(value, str):
+        return False
+    if _ADDRESS.match(value):
+        return True
+    if not os.path.isabs(value) or "\0" in value:
+        return False
+    folder = os.path.dirname(value.rstrip(os.sep))
+    return os.path.exists(value) or (folder != os.sep and os.path.isdir(folder))
+
+
+# Of an object's own attributes.
+_ADDRESS_NAME = re.compile(r"(^|_)(dsn|url|uri|host|hostname|port|endpoint|path|dir|file)$", re.I)
+_ADDRESS = re.compile(
+    r"[a-z][a-z0-9+.-]*://|.*\bhost=.*\bdbname=|(localhost|(\d{1,3}\.){3}\d{1,3}|[\w-]+(\.[\w-]+)+):\d{1,5}$",
+    re.I,
+)
 
 
 def leaves(state: State, *, most: int = 2000) -> Iterator[tuple[Path, JsonValue]]:
@@ -71,13 +109,13 @@ def leaves(state: State, *, most: int = 2000) -> Iterator[tuple[Path, JsonValue]
 
 
 def _put(thing: Any, path: Path, value: JsonValue) -> None:
-    *way, last = path
+    *way, last = path[1:]
     for key in way:
         thing = _inside(thing, key)
         if thing is None:
             return
     old = _inside(thing, last)
-    if not _fits(old, value):
+    if not _fits(old, value) or is_address(path, old):
         return
     if isinstance(thing, dict):
         thing[_key(thing, last)] = value

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, TextIO
 
 from pydantic import ValidationError
 
-from artis_sdk.contracts import Simulator, Tool
+from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, ContextOverflow, SimulationError
 from artis_sdk.evals.fidelity.meter import Asked, failure_probability
 from artis_sdk.evals.fidelity.records import Prediction
@@ -129,7 +129,7 @@ async def _predict_one(
     error: str | None = None
     meter = asked.meter()
     try:
-        predicted = await simulator.fork(tools, meter).predict(record.call, record.state, history)
+        predicted = await _forked(simulator, tools, meter, record.call, record.state, history)
     except (SimulationError, ContextOverflow) as failed:
         error = str(failed)
     if predicted is None or not asked.samples:
@@ -150,15 +150,26 @@ async def _predict_one(
     )
 
 
+async def _forked(
+    simulator: Simulator, tools: list[Any], meter: Meter, call: ToolCall, state: State, history: History
+) -> Outcome:
+    """The outcome that a fork of its own predicts."""
+    fork = simulator.fork(tools, meter)
+    try:
+        return await fork.predict(call, state, history)
+    finally:
+        await fork.aclose()
+
+
 async def _sampled(
     simulator: Simulator, tools: list[Any], call: ToolCall, state: State, history: History, asked: Asked
 ) -> float | None:
     """The share of failures among the samples that the simulator could tell; None without any."""
     failed: list[bool] = []
     for number in range(asked.samples):
-        fork = simulator.fork(tools, asked.meter(sample=number + 1))
+        meter = asked.meter(sample=number + 1)
         try:
-            outcome = await fork.predict(call, state, history)
+            outcome = await _forked(simulator, tools, meter, call, state, history)
         except SimulationError:
             continue
         failed.append(outcome_type(outcome, call) != SUCCESS)

@@ -1,0 +1,88 @@
+"""What reaches out of the process and is open already: no audit event tells of what goes through it."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import sqlite3
+import sys
+from dataclasses import dataclass
+
+_MEMORY = "a stand-in that answers from memory: a __fork__ method, or Toolset.from_object(..., fork=...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A kind of object that reaches out of the process."""
+
+    what: str
+    fork: str
+    """What makes it harmless."""
+
+
+# By the module and the name of the class; whatever is derived from it counts, too.
+_CLIENTS: dict[tuple[str, str], Reach] = {
+    ("requests.sessions", "Session"): Reach("a client that sends requests", _MEMORY),
+    ("httpx", "Client"): Reach("a client that sends requests", _MEMORY),
+    ("httpx", "AsyncClient"): Reach("a client that sends requests", _MEMORY),
+    ("aiohttp.client", "ClientSession"): Reach("a client that sends requests", _MEMORY),
+    ("urllib3.poolmanager", "PoolManager"): Reach("a client that sends requests", _MEMORY),
+    ("urllib3.connectionpool", "ConnectionPool"): Reach("a client that sends requests", _MEMORY),
+    ("http.client", "HTTPConnection"): Reach("a client that sends requests", _MEMORY),
+    ("smtplib", "SMTP"): Reach("a connection to a mail server", _MEMORY),
+    ("imaplib", "IMAP4"): Reach("a connection to a mail server", _MEMORY),
+    ("ftplib", "FTP"): Reach("a connection to a file server", _MEMORY),
+    ("redis.client", "Redis"): Reach("a client of a database", _MEMORY),
+    ("redis.asyncio.client", "Redis"): Reach("a client of a database", _MEMORY),
+    ("pymongo.mongo_client", "MongoClient"): Reach("a client of a database", _MEMORY),
+    ("botocore.client", "BaseClient"): Reach("a client of a cloud service", _MEMORY),
+    ("sqlalchemy.engine.base", "Engine"): Reach("a connection pool", "forks.engine"),
+    ("sqlalchemy.engine.base", "Connection"): Reach("a database connection", "forks.engine for its engine"),
+    ("sqlalchemy.ext.asyncio.engine", "AsyncEngine"): Reach("a connection pool", _MEMORY),
+    ("psycopg", "Connection"): Reach("a database connection", "forks.engine for an SQLAlchemy engine"),
+    ("psycopg", "AsyncConnection"): Reach("a database connection", _MEMORY),
+    ("psycopg2.extensions", "connection"): Reach("a database connection", "forks.engine for an engine"),
+    ("psycopg_pool", "ConnectionPool"): Reach("a connection pool", _MEMORY),
+    ("asyncpg.connection", "Connection"): Reach("a database connection", _MEMORY),
+    ("asyncpg.pool", "Pool"): Reach("a connection pool", _MEMORY),
+    ("duckdb", "DuckDBPyConnection"): Reach("a database connection", _MEMORY),
+    ("subprocess", "Popen"): Reach("a running process", _MEMORY),
+}
+
+
+def reach_of(kind: type) -> Reach | None:
+    """How objects of a class reach out of the process; None where they do not."""
+    if issubclass(kind, sqlite3.Connection):
+        return Reach("a database connection", "forks.sqlite")
+    if issubclass(kind, socket.socket):
+        return Reach("a socket", _MEMORY)
+    if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
+        return Reach("an open file", "forks.folder for the folder that it lies in, where the file is opened")
+    for (module, name), reach in _CLIENTS.items():
+        loaded = sys.modules.get(module)
+        known = getattr(loaded, name, None) if loaded is not None else None
+        if isinstance(known, type) and issubclass(kind, known):
+            return reach
+    if all(callable(getattr(kind, name, None)) for name in ("cursor", "commit", "rollback", "close")):
+        return Reach("a database connection", _MEMORY)  # by PEP 249, whoever made the driver
+    return None
+
+
+# Drivers whose C code connects by itself, so that no audit event tells of it.
+_UNSEEN = ("psycopg", "psycopg2", "MySQLdb", "oracledb", "cx_Oracle", "pyodbc", "pymssql", "duckdb")
+_ADDRESS = re.compile(
+    r"(postgres(ql)?|mysql|mariadb|mssql|oracle|duckdb)(\+\w+)?://|.*\bdbname\s*=|.*\bDriver\s*=\s*{", re.I
+)
+
+
+def unseen_database(owner: object) -> tuple[str, str] | None:
+    """An object's own attribute that addresses a database, and a driver in this process that would
+    connect to it unseen; None where there is no such attribute or no such driver."""
+    driver = next((name for name in _UNSEEN if name in sys.modules), None)
+    if driver is None:
+        return None
+    for name, value in getattr(owner, "__dict__", {}).items():
+        if isinstance(value, str) and _ADDRESS.match(value):
+            return f"{type(owner).__name__}.{name}", driver
+    return None

@@ -1,0 +1,102 @@
+"""The objects behind a sandbox's tools, copied for an attempt, and whether the copies are independent."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.simulators.connections import reach_of, unseen_database
+from artis_sdk.simulators.forks.making import Making
+from artis_sdk.simulators.shared import Shared
+from artis_sdk.tools import GuardedTool
+from artis_sdk.tools.object_forks import fork_of
+
+Guarded = GuardedTool[..., Any]
+
+
+def copied(tools: Iterable[Guarded], fork: Callable[[Any], Any], making: Making) -> dict[int, Any]:
+    """The forked objects by the id of the original; those that have a fork of their own come first.
+
+    Args:
+        tools: bound to the originals.
+        fork: for objects that have no fork of their own.
+        making: receives what is made for them.
+
+    Raises:
+        ConfigurationError: an object cannot be forked.
+    """
+    first: dict[int, Guarded] = {}
+    for tool in tools:
+        if tool.owner is not None:
+            first.setdefault(id(tool.owner), tool)
+    ordered = sorted(first.values(), key=lambda tool: fork_of(tool.owner) is None)
+    try:
+        return {id(tool.owner): _copy(tool, fork_of(tool.owner) or fork, making) for tool in ordered}
+    finally:
+        making.restore_singletons()
+
+
+def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:
+    owner = tool.owner
+    kind = type(owner).__name__
+    try:
+        if fork is copy.deepcopy:
+            made = copy.deepcopy(owner, making.memo)
+        else:
+            made = making.memo[id(owner)] = making.result(fork(owner), owner)
+    except Exception as error:
+        raise ConfigurationError(
+            f"SandboxSimulator cannot fork the {kind} behind {tool.name}: {error!r}. Give the object a "
+            "fork: Toolset.from_object(..., fork=...) with one of artis_sdk.simulators.forks, a __fork__ "
+            f"method, or SandboxSimulator(fork=...) with a function that makes an independent {kind}"
+        ) from error
+    if made is None or made is owner:
+        raise ConfigurationError(
+            f"SandboxSimulator: the fork of the {kind} behind {tool.name} is "
+            f"{'None' if made is None else 'the object itself'}, not an independent copy"
+        )
+    return made
+
+
+def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: Iterable[Any]) -> None:
+    """Look for what the forks still reach.
+
+    Args:
+        tools: bound to the originals.
+        copies: the forked objects.
+        share: what they may share with the originals, see `SandboxSimulator`.
+
+    Raises:
+        ConfigurationError: a connection that is open, a database that a driver would reach unseen, or
+            something mutable that the originals reach, too.
+    """
+    share, roots = list(share), list(copies)
+    shared = Shared(share)
+    found = shared.first(roots, lambda kind: reach_of(kind) is not None)
+    if found is not None:
+        path, value = found
+        reach = reach_of(type(value))
+        assert reach is not None
+        raise ConfigurationError(
+            f"SandboxSimulator: the fork has {reach.what} at {path}, and what goes through it is not "
+            f"seen. It needs {reach.fork}; if no tool uses it, SandboxSimulator(share=[{path!r}])"
+        )
+    for root in roots:
+        unseen = unseen_database(root)
+        if unseen is not None and not shared.names(unseen[0]):
+            raise ConfigurationError(
+                f"SandboxSimulator: {unseen[0]} addresses a database, and {unseen[1]} connects in C code, "
+                "which is not seen. Let the object hold an SQLAlchemy engine, with fork=forks.of("
+                "engine=forks.engine), or give it a __fork__ method; if no tool uses it, "
+                f"SandboxSimulator(share=[{unseen[0]!r}])"
+            )
+    owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
+    common = shared.path(owners.values(), roots)
+    if common is not None:
+        raise ConfigurationError(
+            f"SandboxSimulator: the fork and the original share {common}, so a rehearsal would change "
+            "the real one. Give the object a fork that copies it (Toolset.from_object(..., fork=...), or "
+            f"a __fork__ method), or, if that is meant, SandboxSimulator(share=[{common!r}])"
+        )

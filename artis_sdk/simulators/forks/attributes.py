@@ -1,0 +1,64 @@
+"""A fork of an object by its attributes: some have forks of their own, the rest is copied."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.simulators.forks.making import Making, attempt, forking
+
+ValueFork = Callable[[Any], Any]
+"""Given an attribute's value: what stands there in the fork, or a context manager that gives it."""
+
+
+def of(**attributes: ValueFork) -> Callable[[Any], AbstractContextManager[Any]]:
+    """A fork that deep-copies an object, except for the attributes that have a fork of their own.
+
+    Other parts of the object that refer to such an attribute's value refer to its fork in the copy;
+    a text, such as a path, is replaced in the attribute alone.
+
+    Args:
+        attributes: forks by attribute, such as `path=forks.sqlite`; that of an object inside goes by
+            its way there: `of(**{"store.path": forks.sqlite})`.
+
+    Returns:
+        A fork for `Toolset.from_object(..., fork=...)`; in a `__fork__` method, `return of(...)(self)`.
+
+    Raises:
+        ConfigurationError: when it forks an object that has no such attribute.
+    """
+    if not attributes:
+        raise ConfigurationError("forks.of() names no attribute; without a fork an object is deep-copied")
+
+    @contextmanager
+    def fork(original: Any) -> Iterator[Any]:
+        with attempt() as making:
+            yield _forked(original, attributes, making)
+
+    return fork
+
+
+def _forked(original: Any, attributes: Mapping[str, ValueFork], making: Making) -> Any:
+    made: dict[str, Any] = {}
+    with forking(making):
+        for path, fork in attributes.items():
+            value = _value(original, path)
+            made[path] = making.result(fork(value), value)
+            if not isinstance(value, str | bytes | int | float | None):
+                making.memo[id(value)] = made[path]
+        copied = copy.deepcopy(original, making.memo)
+    for path, value in made.items():
+        *way, last = path.split(".")
+        object.__setattr__(_value(copied, ".".join(way)), last, value)
+    return copied
+
+
+def _value(thing: Any, path: str) -> Any:
+    for name in filter(None, path.split(".")):
+        if not hasattr(thing, name):
+            raise ConfigurationError(f"forks.of({path}=...): a {type(thing).__name__} has no {name!r}")
+        thing = getattr(thing, name)
+    return thing

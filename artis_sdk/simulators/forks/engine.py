@@ -1,0 +1,197 @@
+"""A fork of an SQLAlchemy engine: a copied database for SQLite, a transaction that is never committed
+for a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from threading import get_ident
+from typing import Any
+
+from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.simulators.forks.files import backup
+from artis_sdk.simulators.forks.making import check_after_calls, temporary_folder, vouch
+from artis_sdk.simulators.seal import guard_attach, refusal
+
+_SAVEPOINT = "artis_fork"
+
+# Fails when it is committed, whoever commits: its constraint is broken, and looked at only then.
+_NEVER_COMMITTED = (
+    "create temporary table artis_fork (x int unique deferrable initially deferred) on commit drop",
+    "insert into artis_fork values (1), (1)",
+)
+
+
+@contextmanager
+def engine(real: Any) -> Iterator[Any]:
+    """An engine of its own for an attempt, over the same data.
+
+    SQLite: the database is copied by SQLite's backup, as a transaction would lock it for everybody.
+
+    PostgreSQL: one connection with a transaction that is rolled back when the attempt is over; what the
+    code commits and rolls back are savepoints in it, and the server itself would refuse to commit it.
+    All connections of the engine are this one, so two that are open at a time see each other's
+    changes. Rows that an attempt has changed stay locked until it is over: attempts that run at once
+    wait for each other, so rehearse with `Sequential`. Sequences go on counting, as PostgreSQL never
+    rolls them back.
+
+    Sessions and session makers that are bound to the engine, in the same object, are bound to the fork.
+
+    Args:
+        real: an `sqlalchemy.Engine`.
+
+    Raises:
+        ConfigurationError: it is no engine, or one over another database or driver.
+    """
+    try:
+        from sqlalchemy.engine import Engine
+    except ModuleNotFoundError as error:
+        raise ConfigurationError("forks.engine: SQLAlchemy is not installed") from error
+    if not isinstance(real, Engine):
+        raise ConfigurationError(f"forks.engine takes an SQLAlchemy Engine, not a {type(real).__name__}")
+    forks = {"sqlite": _sqlite, "postgresql": _postgresql}
+    if real.dialect.name not in forks:
+        raise ConfigurationError(
+            f"forks.engine knows SQLite and PostgreSQL, not {real.dialect.name}; give the object a __fork__ "
+            "method that puts an engine over a copy of the database in its place"
+        )
+    with forks[real.dialect.name](real) as made:
+        vouch(real, made)
+        try:
+            yield made
+        finally:
+            made.dispose()
+
+
+@contextmanager
+def _sqlite(real: Any) -> Iterator[Any]:
+    arguments, options = _connect_arguments(real)
+    with temporary_folder() as folder:
+        copy = folder / "copy.db"
+        connection = real.raw_connection()
+        try:
+            backup(connection.driver_connection, copy)
+        finally:
+            connection.close()
+
+        def connect(*_: Any) -> Any:
+            made = real.dialect.connect(str(copy), *arguments[1:], **options)
+            guard_attach(made)
+            return made
+
+        pool = real.pool.recreate()
+        pool._creator = connect
+        made = _over(real, pool)
+        try:
+            yield made
+        finally:
+            made.dispose()
+
+
+@contextmanager
+def _postgresql(real: Any) -> Iterator[Any]:
+    from sqlalchemy.pool import StaticPool
+
+    checked_out = real.raw_connection()
+    connection = checked_out.driver_connection
+    checked_out.detach()
+    with closing(connection):
+        if not hasattr(connection, "info"):
+            raise ConfigurationError(
+                f"forks.engine knows the drivers psycopg and psycopg2, not {real.dialect.driver}"
+            )
+        try:
+            with closing(connection.cursor()) as cursor:
+                for statement in (*_NEVER_COMMITTED, f"savepoint {_SAVEPOINT}"):
+                    cursor.execute(statement)
+            shared = _Savepoints(connection)
+            check_after_calls(shared.check)
+            yield _over(real, StaticPool(lambda: shared))
+        finally:
+            connection.rollback()
+
+
+def _over(real: Any, pool: Any) -> Any:
+    """The engine with another pool: its dialect, options and listeners are the same."""
+    made = type(real)(
+        pool, real.dialect, real.url, execution_options=real.get_execution_options(), echo=real.echo
+    )
+    made.dispatch._update(real.dispatch, only_propagate=False)
+    return made
+
+
+class _Enough(Exception):
+    """The arguments are known; nothing need be connected."""
+
+
+def _connect_arguments(real: Any) -> tuple[list[Any], dict[str, Any]]:
+    """What the engine gives its driver, `connect_args` included."""
+    from sqlalchemy import event
+
+    found: list[tuple[list[Any], dict[str, Any]]] = []
+    here = get_ident()
+
+    def look(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        if get_ident() == here:  # another thread may connect meanwhile
+            found.append((list(arguments), dict(options)))
+            raise _Enough
+
+    event.listen(real, "do_connect", look)
+    try:
+        real.pool._invoke_creator(None).close()
+    except _Enough:
+        return found[0]
+    finally:
+        event.remove(real, "do_connect", look)
+    raise ConfigurationError(
+        "forks.engine: the engine was made with a creator of its own, so a connection to a copy cannot be "
+        "made the same way; give the object a __fork__ method"
+    )
+
+
+class _Savepoints:
+    """A DB-API connection whose commits and rollbacks are savepoints in a transaction."""
+
+    def __init__(self, connection: Any) -> None:
+        object.__setattr__(self, "_connection", connection)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("autocommit", "isolation_level"):
+            raise refusal(f"setting {name}", "In a rehearsal the engine's connection is one transaction")
+        setattr(self._connection, name, value)
+
+    def check(self) -> None:
+        """Refuse to go on where the transaction has ended: the next one would be real."""
+        if self._connection.info.transaction_status == _IDLE:
+            raise self._ended()
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        self.check()
+        return self._connection.cursor(*args, **kwargs)
+
+    def commit(self) -> None:
+        self._execute(f"release savepoint {_SAVEPOINT}")
+        self._execute(f"savepoint {_SAVEPOINT}")
+
+    def rollback(self) -> None:
+        self._execute(f"rollback to savepoint {_SAVEPOINT}")
+
+    def close(self) -> None:
+        """It is closed with the attempt."""
+
+    def _execute(self, statement: str) -> None:
+        with closing(self.cursor()) as cursor:
+            cursor.execute(statement)
+
+    def _ended(self) -> SimulationError:
+        return refusal(
+            "the end of the rehearsal's transaction",
+            "The code committed or rolled back past SQLAlchemy, in words or through the driver; let the "
+            "engine's connections and sessions do it",
+        )
+
+
+_IDLE = 0  # of libpq's transaction states

@@ -1,0 +1,110 @@
+"""The fork that is being made: what it owns, and what is taken away with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(slots=True)
+class Making:
+    """What the forks of one attempt have made."""
+
+    memo: dict[int, Any] = field(default_factory=dict)
+    """As `copy.deepcopy` takes it: the copies by the id of the original."""
+    folders: list[str] = field(default_factory=list)
+    """Real paths of the folders that belong to the attempt; its bodies may write there."""
+    vouched: list[Any] = field(default_factory=list)
+    """Originals and copies of which a fork says that they share nothing that matters."""
+    allowed: list[str] = field(default_factory=list)
+    """Acts that its bodies may do, beside what the simulator allows."""
+    checks: list[Callable[[], None]] = field(default_factory=list)
+    """Called after each sandboxed call; raise `SimulationError` where the fork does not hold any more."""
+    stack: ExitStack = field(default_factory=ExitStack)
+    """Takes it all away."""
+
+    def restore_singletons(self) -> None:
+        """Give objects that a deep copy could only give back, such as a class's one instance, the
+        attributes that they had: `copy.deepcopy` has put copies in their place."""
+        same = [value for key, value in self.memo.items() if key == id(value) and hasattr(value, "__dict__")]
+        if not same:
+            return
+        kept = self.memo.get(id(self.memo), ())  # where `copy.deepcopy` keeps what it copied
+        originals = {id(self.memo[id(one)]): one for one in kept if id(one) in self.memo}
+        for value in same:
+            for name, part in vars(value).items():
+                vars(value)[name] = originals.get(id(part), part)
+
+    def result(self, made: Any, original: object) -> Any:
+        """What a fork gave: the copy, or what its context manager gives until the attempt is over."""
+        if isinstance(made, AbstractContextManager) and not isinstance(made, type(original)):
+            return self.stack.enter_context(made)
+        return made
+
+
+_making: ContextVar[Making | None] = ContextVar("artis_sdk_making", default=None)
+
+
+@contextmanager
+def forking(making: Making) -> Iterator[None]:
+    """Have the forks that are called meanwhile belong to one attempt."""
+    token = _making.set(making)
+    try:
+        yield
+    finally:
+        _making.reset(token)
+
+
+@contextmanager
+def attempt() -> Iterator[Making]:
+    """The attempt that is being forked; outside of one, an attempt that lasts as long as the block."""
+    making = _making.get()
+    if making is not None:
+        yield making
+        return
+    making = Making()
+    with making.stack:
+        yield making
+
+
+def vouch(*objects: Any) -> None:
+    """Say of originals and copies that a sandbox need not look for what they share."""
+    making = _making.get()
+    if making is not None:
+        making.vouched.extend(objects)
+
+
+def allow(*acts: str) -> None:
+    """Say in a `__fork__` method that the tools may do such acts in a sandbox, whichever object they are
+    of: for what an object is there for and keeps apart itself, such as starting a process.
+
+    Args:
+        acts: as in `SandboxSimulator(allow=...)`.
+    """
+    making = _making.get()
+    if making is not None:
+        making.allowed.extend(acts)
+
+
+def check_after_calls(check: Callable[[], None]) -> None:
+    """Have a fork's own check made after each sandboxed call."""
+    making = _making.get()
+    if making is not None:
+        making.checks.append(check)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """An empty folder that lasts as long as the attempt, in which its tools may write."""
+    making = _making.get()
+    with tempfile.TemporaryDirectory(prefix="artis-fork-", ignore_cleanup_errors=True) as name:
+        folder = os.path.realpath(name)
+        if making is not None:
+            making.folders.append(folder)
+        yield Path(folder)

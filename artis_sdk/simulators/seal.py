@@ -1,0 +1,183 @@
+"""The seal around a sandboxed body: what would leave the process is refused where it is done.
+
+Python announces such acts as audit events (PEP 578) before they happen. One hook listens to them; it
+does nothing outside a sandboxed body, which it knows by a context variable. A C library that opens
+files or sockets by itself announces nothing, nor does what is sent over a connection that is open
+already, except by `http.client`, `smtplib`, `ftplib`, `imaplib` and `poplib`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from threading import Lock, get_ident
+from typing import Any
+
+from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.simulators.acts import ACTS, is_bytecode, refused_database, within
+
+Predicate = Callable[[str, str], bool]
+"""Given an act's name and its target: whether a body may do it."""
+
+
+class Allowed:
+    """The acts that a sandboxed body may do.
+
+    Args:
+        allow: audit events by name (`socket.connect`), files and folders by absolute path, and
+            predicates over an act's name and its target.
+
+    Raises:
+        ConfigurationError: a name is neither an act that the seal knows nor an absolute path.
+    """
+
+    def __init__(self, allow: Iterable[str | os.PathLike[str] | Predicate] = ()) -> None:
+        self.acts: set[str] = set()
+        self.paths: tuple[str, ...] = ()
+        self._predicates: list[Predicate] = []
+        for entry in allow:
+            if isinstance(entry, str) and entry in ACTS:
+                self.acts.add(entry)
+            elif isinstance(entry, str | os.PathLike):
+                if isinstance(entry, str) and not os.path.isabs(entry):
+                    raise ConfigurationError(
+                        f"SandboxSimulator(allow=...): {entry!r} is neither an act that the seal knows "
+                        "(such as 'socket.connect' or 'subprocess.Popen') nor an absolute path"
+                    )
+                self.paths += (os.path.realpath(entry),)
+            elif callable(entry):
+                self._predicates.append(entry)
+            else:
+                raise ConfigurationError(
+                    f"SandboxSimulator(allow=...): {entry!r} is no act, path or predicate"
+                )
+
+    def __call__(self, act: str, target: str) -> bool:
+        return act in self.acts or any(predicate(act, target) for predicate in self._predicates)
+
+
+@dataclass(slots=True)
+class Seal:
+    """What holds for one sandboxed call.
+
+    Args:
+        tool: its tool, which an error names.
+        owner: the forked object; None for a function.
+        allowed: see `Allowed`.
+        folders: real paths of the folders that the fork made; its bodies may write there.
+        refused: receives each refusal, also those that the body swallows.
+    """
+
+    tool: str
+    owner: object | None = None
+    allowed: Allowed = field(default_factory=Allowed)
+    folders: Sequence[str] = ()
+    refused: list[SimulationError] = field(default_factory=list)
+    environment: dict[str, str | None] = field(default_factory=dict)
+    """What the environment variables were that the body has set, by name; None for not set."""
+    changed: list[str] = field(default_factory=list)
+    """What had to be put back after the call."""
+
+    def restore_environment(self) -> None:
+        """Put back the environment variables that the body has changed, and say which."""
+        for name, before in self.environment.items():
+            if os.environ.get(name) == before:
+                continue
+            self.changed.append(f"os.environ[{name!r}]")
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
+
+    def writable(self, path: str) -> bool:
+        """Whether a body may write at a real path."""
+        return (
+            any(within(path, folder) for folder in (*self.folders, *self.allowed.paths))
+            or path == os.devnull
+            or is_bytecode(path)
+        )
+
+    def refuse(self, act: str, target: str, advice: str) -> SimulationError:
+        """The error for an act, kept for the end of the call."""
+        what = f"{act} of {target}" if target else act
+        error = SimulationError(self.tool, f"the sandbox refused {what}. {advice}")
+        self.refused.append(error)
+        return error
+
+
+def refusal(what: str, advice: str) -> SimulationError:
+    """The error for what a fork refuses to a body by itself; the call ends with it, as with any other."""
+    seal = _seal.get()
+    return Seal("sandbox").refuse(what, "", advice) if seal is None else seal.refuse(what, "", advice)
+
+
+_seal: ContextVar[Seal | None] = ContextVar("artis_sdk_seal", default=None)
+_lock = Lock()
+_listening = False
+_elsewhere: tuple[Seal, int] | None = None
+"""The seal of threads whose context has none, and the thread that it does not hold for."""
+
+
+@contextmanager
+def sealed(seal: Seal) -> Iterator[None]:
+    """Refuse what leaves the process in this context and in those copied from it, then and later."""
+    _listen()
+    token = _seal.set(seal)
+    try:
+        yield
+    finally:
+        _seal.reset(token)
+        seal.restore_environment()
+
+
+def seal_other_threads(seal: Seal) -> None:
+    """From now on, refuse what leaves this process in every other thread whose context has no seal.
+
+    For a process that runs nothing but sandboxed calls.
+    """
+    global _elsewhere
+    _listen()
+    _elsewhere = seal, get_ident()
+
+
+def _listen() -> None:
+    global _listening
+    with _lock:
+        if not _listening:
+            sys.addaudithook(_hook)  # it can never be taken away again
+            _listening = True
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    act = ACTS.get(event)
+    if act is None:
+        return
+    seal = _seal.get()
+    if seal is None and _elsewhere is not None and get_ident() != _elsewhere[1]:
+        seal = _elsewhere[0]
+    if seal is not None:
+        act(seal, event, args)
+
+
+_ATTACH = 24  # SQLITE_ATTACH, which VACUUM INTO asks for, too
+_OK, _DENY = 0, 1
+
+
+def guard_attach(connection: sqlite3.Connection) -> None:
+    """Have a connection that a fork made refuse to attach, or be copied into, what a body may not write.
+
+    One that a body made itself cannot be guarded: its event comes before it can be used.
+    """
+
+    def authorize(action: int, first: str | None, *rest: str | None) -> int:
+        seal = _seal.get()
+        if action != _ATTACH or seal is None:
+            return _OK
+        return _OK if refused_database(seal, "sqlite3.connect", first or "") is None else _DENY
+
+    connection.set_authorizer(authorize)
