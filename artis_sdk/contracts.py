@@ -158,7 +158,8 @@ class Simulator(Protocol):
         return self
 
     def begin(self, history: History) -> None:
-        """The attempt begins after these real calls, which the objects behind the tools have made."""
+        """The attempt begins after these calls. Those that are real come first, and the objects behind the
+        tools have them already; others are of an attempt around this one, and they do not."""
         return
 
     async def aclose(self) -> None:

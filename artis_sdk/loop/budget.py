@@ -14,6 +14,7 @@ from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.tokens import PromptSize
 from artis_sdk.records import Completion, Request, Role, Usage
 from artis_sdk.records.events import Event, LimitHit, ModelAnswered
+from artis_sdk.simulators.seal import unsealed
 
 Emit = Callable[[Event], None]
 
@@ -288,7 +289,8 @@ class BudgetMeter:
         budget = self._budget
         hold = await budget.admit(backend, role, request, self._size, self._share)
         try:
-            completion = await backend.complete(request)
+            with unsealed():
+                completion = await backend.complete(request)
         finally:
             budget.settle(hold)
         budget.charge(backend, role, completion.usage, self.attempt)
@@ -323,7 +325,8 @@ class CommitMeter(BudgetMeter):
             request = replace(request, priority=_COMMIT_PRIORITY)
         if not self._begun:
             return await self._metered(backend, role, request)
-        completion = await backend.complete(request)
+        with unsealed():
+            completion = await backend.complete(request)
         self._budget.steps += role is Role.ACTION
         self._budget.charge(backend, role, completion.usage, None)
         self._budget.overrun()

@@ -1,5 +1,6 @@
 """Simulators: what stands in for the real tools while an agent rehearses."""
 
+from artis_sdk.simulators import forks
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.ladder import Ladder
 from artis_sdk.simulators.llm import LLMSimulator
@@ -19,4 +20,5 @@ __all__ = [
     "SandboxSimulator",
     "Trust",
     "TrustGate",
+    "forks",
 ]

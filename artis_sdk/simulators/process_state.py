@@ -13,14 +13,12 @@ import decimal
 import inspect
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from inspect import Parameter
 from threading import Lock
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
-
-from artis_sdk.tools import GuardedTool
 
 _NODES = 10_000  # objects that a digest looks at; of what is beyond, only how many there are
 _DEPTH = 40
@@ -28,27 +26,24 @@ _CONTAINERS = (list, dict, set, bytearray, deque)
 _CODE = frozenset({FunctionType, type, ModuleType, BuiltinFunctionType, classmethod, staticmethod, property})
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
 
-Guarded = GuardedTool[..., Any]
-
 
 class ProcessState:
     """The places outside the forks that the tools' code can change.
 
     Args:
-        tools: bound to the real objects.
-        share: names of places that may change, as `changed` gives them.
+        functions: of the tools, without decorators.
+        owners: the real objects behind them.
+        share: names of places that may change, as `watched` gives them.
     """
 
-    def __init__(self, tools: Iterable[Guarded], share: Iterable[Any] = ()) -> None:
-        tools = tuple(tools)
-        functions = {id(f): f for tool in tools for f in [_plain(tool)] if isinstance(f, FunctionType)}
-        self._functions = tuple(functions.values())
+    def __init__(self, functions: Iterable[Any], owners: Iterable[object], share: Iterable[Any] = ()) -> None:
+        by_id = {id(function): function for function in functions if isinstance(function, FunctionType)}
+        self._functions = tuple(by_id.values())
         self._classes = tuple(
             {
                 kind: None
-                for tool in tools
-                if tool.owner is not None
-                for kind in type(tool.owner).__mro__
+                for owner in owners
+                for kind in type(owner).__mro__
                 if not _is_library(kind.__module__)
             }
         )
@@ -111,20 +106,26 @@ class OwnDefaults:
     def __init__(self) -> None:
         self._made: dict[str, dict[str, Any]] = {}
 
-    def given(self, tool: Guarded, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The keyword arguments, with copies of the mutable defaults that they leave out."""
-        if tool.name not in self._made:
-            self._made[tool.name] = {
+    def given(
+        self, tool: str, function: Callable[..., Any], named: Iterable[str], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The keyword arguments, with copies of the mutable defaults that a call leaves out.
+
+        Args:
+            tool: whose call it is.
+            function: its code, bound to the fork.
+            named: the parameters that the call gives, by position or by name.
+            kwargs: its keyword arguments.
+        """
+        if tool not in self._made:
+            self._made[tool] = {
                 name: copy.deepcopy(parameter.default)
-                for name, parameter in inspect.signature(tool.function).parameters.items()
+                for name, parameter in inspect.signature(function).parameters.items()
                 if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
                 and isinstance(parameter.default, _CONTAINERS)
             }
-        own = self._made[tool.name]
-        if not own:
-            return kwargs
-        named = tool.named(args, kwargs)
-        return kwargs | {name: value for name, value in own.items() if name not in named}
+        own = self._made[tool]
+        return kwargs | {name: own[name] for name in own.keys() - set(named)} if own else kwargs
 
 
 class OwnPrecision:
@@ -205,11 +206,6 @@ def _mpmath_kept() -> Iterator[Any]:
 
 
 # --- comparing --------------------------------------------------------------------------------------
-
-
-def _plain(tool: Guarded) -> Any:
-    function = tool.function
-    return inspect.unwrap(getattr(function, "__func__", function))
 
 
 def _is_library(module: str) -> bool:

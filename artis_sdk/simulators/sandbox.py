@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
+from itertools import takewhile
 from threading import Event
 from typing import Any
 
@@ -106,7 +108,9 @@ class SandboxSimulator(Simulator):
             making.stack.close()
             raise
         pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
-        return ForkedSandbox(guarded, copies, making, pure, allowed, ProcessState(guarded, self._share))
+        owners = [tool.owner for tool in guarded if tool.owner is not None]
+        process = ProcessState(map(_undecorated, guarded), owners, self._share)
+        return ForkedSandbox(guarded, copies, making, pure, allowed, process)
 
 
 class ForkedSandbox(Simulator):
@@ -159,8 +163,8 @@ class ForkedSandbox(Simulator):
         return Toolset(*(tool for tool in self._tools.values() if tool is not None))
 
     def begin(self, history: History) -> None:
-        """See `Simulator.begin`: the fork was made of objects that have these calls already."""
-        self._past.advance(history)
+        """See `Simulator.begin`: the fork was made of objects that have the real calls already."""
+        self._past.advance(tuple(takewhile(_is_real, history)))
 
     async def aclose(self) -> None:
         """See `Simulator.aclose`.
@@ -249,7 +253,8 @@ class ForkedSandbox(Simulator):
 
         self._lost = f"{tool.name} did not come to its end, so {_UNKNOWN}"
         seal = Seal(tool.name, tool.owner, self._allowed, self._making.folders, self._refused)
-        kwargs = self._defaults.given(tool, invocation.args, invocation.kwargs)
+        named = tool.named(invocation.args, invocation.kwargs)
+        kwargs = self._defaults.given(tool.name, tool.function, named, invocation.kwargs)
         with self._process.watched(changes), self._precision.entered(), sealed(seal), sandboxed(self._admit):
             reply = await execute(tool, body, invocation.args, kwargs, Provenance.SANDBOXED)
             for check in self._making.checks:
@@ -294,6 +299,15 @@ class ForkedSandbox(Simulator):
         if tool.owner is None:
             return self._pure.get(tool.name)
         return tool.on(self._copies[id(tool.owner)])
+
+
+def _is_real(step: Step) -> bool:
+    return step.outcome.provenance is Provenance.REAL
+
+
+def _undecorated(tool: Guarded) -> Any:
+    """The tool's function as it was written, to be looked at."""
+    return inspect.unwrap(getattr(tool.function, "__func__", tool.function))
 
 
 _CHANGED = (

@@ -135,6 +135,16 @@ def sealed(seal: Seal) -> Iterator[None]:
         seal.restore_environment()
 
 
+@contextmanager
+def unsealed() -> Iterator[None]:
+    """Lift the seal for what is not the body's own doing: a session inside it that asks its model."""
+    token = _seal.set(None)
+    try:
+        yield
+    finally:
+        _seal.reset(token)
+
+
 def seal_other_threads(seal: Seal) -> None:
     """From now on, refuse what leaves this process in every other thread whose context has no seal.
 

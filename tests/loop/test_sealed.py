@@ -20,6 +20,8 @@ from artis_sdk.records import Attempt, Evaluation, History, Outcome, Provenance,
 
 REAL: list[int] = []
 """What the real bodies charged."""
+NOTED = f"{__name__}.REAL"
+"""Sandboxed bodies note it, too: this global is meant to change."""
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +160,7 @@ async def test_a_session_in_a_sandboxed_body_acts_in_the_sandbox(tmp_path: Path)
         "charge is not the sandbox's"
     )
     assert REAL == []
-    sandbox = SandboxSimulator(pure=["delegate", "charge"])
+    sandbox = SandboxSimulator(pure=["delegate", "charge"], share=[NOTED])
     async with session(agent, tmp_path / "j.db", delegate, charge, simulator=sandbox) as s:
         plan = await s.rehearse("go")
     assert [attempt.answer for attempt in plan.attempts] == [NOTE, NOTE]
@@ -213,12 +215,20 @@ async def test_a_nested_rehearsal_knows_the_calls_of_the_attempt_around_it(tmp_p
 
     async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
         await asyncio.to_thread(tools["take"], 10)
-        inner = session(sub_agent, tmp_path / "i.db", *tools, simulator="sandbox", strategy=Sequential(1))
+        inner = session(
+            sub_agent,
+            tmp_path / "i.db",
+            *tools,
+            simulator=SandboxSimulator(share=[NOTED]),
+            strategy=Sequential(1),
+        )
         async with inner:
             await inner.run("take 5")
         return str(await asyncio.to_thread(tools["take"], 1))
 
-    outer = session(agent, tmp_path / "o.db", *tools, simulator="sandbox", strategy=Sequential(1))
+    outer = session(
+        agent, tmp_path / "o.db", *tools, simulator=SandboxSimulator(share=[NOTED]), strategy=Sequential(1)
+    )
     async with outer as s:
         plan = await s.rehearse("go")
     assert seen == [15, 15], "once in the nested rehearsal, once in the attempt itself"
@@ -257,7 +267,7 @@ async def test_a_method_by_its_own_name_is_the_tool(tmp_path: Path) -> None:
         return str(till.take(5) + Till.take(till, 6))
 
     tools = Toolset.from_object(till)
-    async with session(agent, tmp_path / "j.db", *tools, simulator="sandbox") as s:
+    async with session(agent, tmp_path / "j.db", *tools, simulator=SandboxSimulator(share=[NOTED])) as s:
         plan = await s.rehearse("go")
         assert till.sum == 0
         assert [attempt.answer for attempt in plan.attempts] == ["16", "16"]

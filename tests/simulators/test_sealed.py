@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import datetime
-import decimal
 import http.client
 import http.server
 import logging
@@ -15,31 +13,25 @@ import smtplib
 import socket
 import sqlite3
 import subprocess
-import sys
 import tempfile
-import threading
-import types
 import urllib.request
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any
 
 import pytest
 import requests
-from helpers.simulators import call, fork, outcomes, play
+from helpers.counting_server import Handler, serving
+from helpers.simulators import call, fork, play
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk import Direct, Parallel, Session
 from artis_sdk.errors import ConfigurationError, SimulationError
-from artis_sdk.loop.worlds import SimulatedWorld
-from artis_sdk.records import Provenance
-from artis_sdk.simulators import Ladder, SandboxSimulator
-from artis_sdk.simulators.trust import Trust, TrustGate
-from artis_sdk.tools import Toolset, entered, guarded_tool
+from artis_sdk.records import Capabilities, Completion, Request
+from artis_sdk.simulators import SandboxSimulator
+from artis_sdk.tools import Toolset
 
 SANDBOX = SandboxSimulator()
 
@@ -185,33 +177,10 @@ ACTS: dict[str, Callable[[Does], Any]] = {
 WAYS = ("act", "act_async", "act_in_task", "act_in_thread")
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    seen: ClassVar[list[str]] = []
-
-    def do_POST(self) -> None:
-        self.seen.append(self.path)
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    do_GET = do_POST
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as number:
+        yield number
 
 
 @pytest.fixture
@@ -350,8 +319,9 @@ async def test_the_error_names_tool_act_target_and_the_fork_that_mends_it(does: 
             assert text in str(caught.value)
 
 
-async def test_what_is_allowed_is_done(tmp_path: Path, port: int) -> None:
+async def test_what_is_allowed_is_done(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     Handler.seen.clear()
+    monkeypatch.setitem(ACTS, "make", lambda d: (d.folder / "made").mkdir())
     real = Does(tmp_path, port)
     tools = Toolset.from_object(real)
 
@@ -359,7 +329,7 @@ async def test_what_is_allowed_is_done(tmp_path: Path, port: int) -> None:
         return (await fork(simulator, tools).predict(call("act", name=name), None, ())).value
 
     assert await result(SandboxSimulator(allow=[tmp_path]), "open_w") == "done"
-    assert await result(SandboxSimulator(allow=[str(tmp_path / "made")]), "getaddrinfo_") == "done"
+    assert await result(SandboxSimulator(allow=[str(tmp_path / "made")]), "make") == "done"
     asked: list[tuple[str, str]] = []
 
     def only_here(act: str, target: str) -> bool:
@@ -374,15 +344,6 @@ async def test_what_is_allowed_is_done(tmp_path: Path, port: int) -> None:
         await result(SandboxSimulator(allow=["socket.getaddrinfo"]), "connect_raw")
     with pytest.raises(SimulationError):
         await result(SandboxSimulator(allow=[tmp_path / "elsewhere"]), "open_w")
-
-
-ACTS_ALLOWED = {"getaddrinfo_": lambda d: (d.folder / "made").mkdir(exist_ok=True)}
-
-
-@pytest.fixture(autouse=True)
-def more_acts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, act in ACTS_ALLOWED.items():
-        monkeypatch.setitem(ACTS, name, act)
 
 
 @pytest.mark.parametrize("allow", [["socket.conect"], ["relative/path"], [3]])
@@ -463,513 +424,37 @@ async def test_a_swallowed_refusal_ends_the_attempt_and_the_plan_says_so(does: D
     assert "the sandbox refused open" in plan.notes[0]
 
 
-# --- what a fork shares ---------------------------------------------------------------------------
+class Asks:
+    """A model over the network."""
 
+    name = "asks"
+    capabilities = Capabilities(context_window=10_000)
 
-class Account:
-    def __init__(self, balance: int = 100) -> None:
-        self.balance = balance
+    def __init__(self, port: int) -> None:
+        self.port = port
 
+    async def complete(self, request: Request, *, on_token: Any = None) -> Completion:
+        await asyncio.to_thread(requests.get, f"http://127.0.0.1:{self.port}/model", timeout=5)
+        return Completion(text="asked")
 
-class Base:
-    """Takes money from an account that its attribute leads to."""
+    async def aclose(self) -> None: ...
 
-    def __init__(self, part: Any, account: Callable[[Any], Account]) -> None:
-        self.part = part
-        self.find = account
 
-    def take(self, amount: int) -> int:
-        account = self.find(self.part)
-        account.balance -= amount
-        return account.balance
+async def test_a_session_inside_a_body_may_ask_its_model(port: int, tmp_path: Path) -> None:
+    class Delegates:
+        async def delegate(self, itself: bool) -> str:
+            model = Asks(port)
+            if itself:
+                return (await model.complete(Request(messages=()))).text
+            inner = Session(agent=model, tools=[], strategy=Direct(), journal=tmp_path / "inner.db")
+            async with inner as session:
+                return (await session.run("ask")).answer or ""
 
-
-class Single:
-    one: ClassVar[Self | None] = None
-
-    def __new__(cls) -> Self:
-        if cls.one is None:
-            made = cls.one = super().__new__(cls)
-            made.account = REAL
-            made.calls = []
-        return cls.one
-
-    account: Account
-    calls: list[str]
-
-
-class Selfish:
-    def __init__(self) -> None:
-        self.account = REAL
-
-    def __deepcopy__(self, memo: Any) -> Self:
-        return self
-
-
-class Slotted:
-    __slots__ = ("__weakref__", "inner")
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-
-class Pair(NamedTuple):
-    name: str
-    inner: Any
-
-
-REAL = Account()
-
-
-def _closure() -> Callable[[], Account]:
-    account = REAL
-    return lambda: account
-
-
-def _counter() -> Callable[[], int]:
-    count = 0
-
-    def count_up() -> int:
-        nonlocal count
-        count += 1
-        return count
-
-    return count_up
-
-
-def first(part: Any) -> Account:
-    found: Account = next(iter(part))
-    return found
-
-
-SHARING: dict[str, tuple[Callable[[], Any], str]] = {
-    "weakref": (lambda: weakref.ref(REAL), "Base.part -> weakref -> Account"),
-    "weak_set": (lambda: weakref.WeakSet([REAL]), "Base.part"),
-    "weak_keys": (lambda: weakref.WeakKeyDictionary({REAL: 1}), "Base.part"),
-    "weak_values": (lambda: weakref.WeakValueDictionary({"a": REAL}), "Base.part"),
-    "singleton": (lambda: Single(), "Base.part"),
-    "deepcopy_self": (lambda: [Selfish()], "Base.part[0]"),
-    "closure": (_closure, "Base.part -> _closure.<locals>.<lambda>'s account"),
-    "nonlocal": (_counter, "Base.part"),
-    "in_slots": (lambda: Slotted(weakref.ref(REAL)), "Base.part.inner -> weakref -> Account"),
-    "in_tuple": (lambda: Pair("a", (weakref.ref(REAL),)), "Base.part[1][0] -> weakref -> Account"),
-    "in_partial": (lambda: partial(print, Selfish()), "Base.part.args[0]"),
-    "in_dict": (lambda: {"k": {"deep": Selfish()}}, "Base.part['k']['deep']"),
-    "in_key": (lambda: {Selfish(): 1}, "Base.part -> key Selfish"),
-    "in_set": (lambda: {Selfish()}, "Base.part -> member"),
-}
-
-
-@pytest.mark.parametrize("name", SHARING)
-def test_what_the_fork_shares_is_named_by_its_path(name: str) -> None:
-    make, path = SHARING[name]
-    real = Base(make(), first)
-    with pytest.raises(ConfigurationError, match="share") as caught:
-        fork(SANDBOX, Toolset.from_object(real, include=["take"]))
-    assert f"share {path}" in str(caught.value)
-    assert REAL.balance == 100
-    meant = SandboxSimulator(share=[path, Account, Selfish, Single])
-    assert fork(meant, Toolset.from_object(real, include=["take"])).runs_code
-
-
-def test_forking_a_singleton_leaves_it_as_it_was() -> None:
-    single = Single()
-    calls = single.calls
-    with pytest.raises(ConfigurationError):
-        fork(SANDBOX, Toolset.from_object(Base([single], first), include=["take"]))
-    assert single.calls is calls
-    assert single.account is REAL
-
-
-HARMLESS: dict[str, Callable[[], Any]] = {
-    "logger": lambda: logging.getLogger("x"),
-    "date": lambda: datetime.datetime.now(datetime.UTC),
-    "enum": lambda: Provenance.REAL,
-    "class": lambda: Account,
-    "function": lambda: first,
-    "builtin": lambda: print,
-    "sentinel": object,
-    "strings": lambda: ("a", b"b", 1, 1.5, None, frozenset({1})),
-    "weakref_that_is_dead": lambda: weakref.ref(Account()),
-    "own": lambda: {"a": [Account(), {1, 2}, (Account(),)]},
-    "method_of_its_own": lambda: [].append,
-    "decimal": lambda: decimal.Decimal(1),
-    "proxy": lambda: weakref.proxy(REAL),  # a deep copy copies what it stands for
-    "lambda": lambda: lambda: 1,
-}
-
-
-@pytest.mark.parametrize("name", HARMLESS)
-def test_what_cannot_change_may_be_shared(name: str) -> None:
-    real = Base(HARMLESS[name](), first)
-    fork(SANDBOX, Toolset.from_object(real, include=["take"]))
-
-
-def test_a_fork_function_is_looked_at_too() -> None:
-    real = Base([Account()], first)
-    halfway = SandboxSimulator(fork=lambda base: Base(base.part, first))
-    with pytest.raises(ConfigurationError, match=r"share Base\.part"):
-        fork(halfway, Toolset.from_object(real, include=["take"]))
-
-
-def test_two_objects_may_share_with_each_other_and_not_with_the_original() -> None:
-    account = Account()
-    one, two = Base([account], first), Base([account], first)
-    tools = Toolset.from_object(one, include=["take"])
-    tools += Toolset.from_object(two, include=["take"], prefix="two_")
-    fork(SANDBOX, tools)
-
-
-# --- connections that are open already ------------------------------------------------------------
-
-
-class Holds:
-    def __init__(self, thing: Any) -> None:
-        self.things = [thing]
-
-    def use(self) -> int:
-        return len(self.things)
-
-
-def _kept(thing: Any) -> SandboxSimulator:
-    """A sandbox whose fork keeps the very thing, as a careless one may."""
-    return SandboxSimulator(fork=lambda holds: Holds(thing))
-
-
-def test_connections_that_are_open_are_named(tmp_path: Path, port: int) -> None:
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        things: list[tuple[Any, str]] = [
-            (stack.enter_context(socket.socket()), "a socket"),
-            (stack.enter_context(closing(sqlite3.connect(":memory:"))), "forks.sqlite"),
-            (stack.enter_context(open(tmp_path / "log", "w")), "an open file"),
-            (stack.enter_context(requests.Session()), "a client"),
-            (http.client.HTTPConnection("127.0.0.1", port), "a client"),
-            (Driver(), "a database connection"),
-        ]
-        for thing, text in things:
-            with pytest.raises(ConfigurationError) as caught:
-                fork(_kept(thing), Toolset.from_object(Holds(thing)))
-            assert "Holds.things[0]" in str(caught.value)
-            assert text in str(caught.value)
-    # A requests.Session can be deep-copied, and is a client all the same.
-    with requests.Session() as session, pytest.raises(ConfigurationError, match=r"Holds\.things\[0\]"):
-        fork(SANDBOX, Toolset.from_object(Holds(session)))
-
-
-class Driver:
-    """A connection by PEP 249."""
-
-    def cursor(self) -> None: ...
-    def commit(self) -> None: ...
-    def rollback(self) -> None: ...
-    def close(self) -> None: ...
-
-
-async def test_clients_of_other_libraries_are_named() -> None:
-    import aiohttp
-    import httpx
-
-    async with aiohttp.ClientSession() as one, httpx.AsyncClient() as two:
-        with httpx.Client() as three:
-            for thing in (one, two, three):
-                with pytest.raises(ConfigurationError, match=r"a client .* at Holds\.things\[0\]"):
-                    fork(_kept(thing), Toolset.from_object(Holds(thing)))
-
-
-@pytest.mark.parametrize("dsn", ["postgresql://me@db/x", "host=db dbname=x", "mysql+mysqldb://db/x"])
-async def test_a_database_that_a_driver_in_c_would_reach_unseen_is_named(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Orders:
-        def __init__(self) -> None:
-            self.dsn = dsn
-            self.title = "all dbnames"
-
-        def count(self) -> int:
-            return 0
-
-    tools = Toolset.from_object(Orders())
-    assert (await fork(SANDBOX, tools).predict(call("count"), None, ())).ok
-    monkeypatch.setitem(sys.modules, "psycopg2", types.ModuleType("psycopg2"))
-    with pytest.raises(ConfigurationError, match=r"Orders\.dsn addresses a database, and psycopg2"):
-        fork(SANDBOX, tools)
-    assert (await fork(SandboxSimulator(share=["Orders.dsn"]), tools).predict(call("count"), None, ())).ok
-
-
-async def test_a_request_over_a_connection_that_was_open_is_refused(port: int) -> None:
     Handler.seen.clear()
-    with requests.Session() as session:
-        session.get(f"http://127.0.0.1:{port}/before", timeout=5)
-
-        class Posts:
-            def post(self) -> int:
-                return session.post(f"http://127.0.0.1:{port}/real", timeout=5).status_code
-
-        with pytest.raises(SimulationError, match=r"http\.client\.send of 'POST /real"):
-            await fork(SANDBOX, Toolset.from_object(Posts())).predict(call("post"), None, ())
-    assert Handler.seen == ["/before"]
-
-
-# --- what holds for the whole process -------------------------------------------------------------
-
-COUNT = 0
-CACHE: dict[str, int] = {}
-
-
-class Leaks:
-    total = 0
-    seen: ClassVar[list[str]] = []
-
-    def __init__(self) -> None:
-        self.posts: list[dict[str, Any]] = []
-
-    def post(self, text: str, mentions: list[str] = []) -> list[str]:  # noqa: B006
-        self.posts.append({"text": text, "mentions": mentions})
-        mentions.append(text)
-        return mentions
-
-    def tell(self, text: str, *, tags: dict[str, int] = {}) -> dict[str, int]:  # noqa: B006
-        tags[text] = tags.get(text, 0) + 1
-        return tags
-
-    def inner(self, text: str) -> list[str]:
-        return Leaks.post(self, text)
-
-    def class_attribute(self) -> None:
-        Leaks.total += 1
-
-    def class_list(self) -> None:
-        self.seen.append("x")
-
-    def module_global(self) -> None:
-        global COUNT
-        COUNT += 1
-
-    def module_cache(self) -> None:
-        CACHE["x"] = 1
-
-    def environment(self) -> None:
-        os.environ["ARTIS_TEST_LEAK"] = "1"
-
-    def precision(self, digits: int) -> str:
-        before = decimal.getcontext().prec
-        decimal.getcontext().prec = digits
-        return f"{before} {decimal.Decimal(1) / 3}"
-
-    def mp_precision(self, digits: int) -> int:
-        import mpmath  # type: ignore[import-untyped]
-
-        before: int = mpmath.mp.dps
-        mpmath.mp.dps = digits
-        return before
-
-
-@pytest.fixture
-def leaks() -> Iterator[Leaks]:
-    global COUNT
-    yield Leaks()
-    COUNT = Leaks.total = 0
-    CACHE.clear()
-    Leaks.seen.clear()
-    os.environ.pop("ARTIS_TEST_LEAK", None)
-    assert Leaks.post.__defaults__ == ([],)
-    assert Leaks.tell.__kwdefaults__ == {"tags": {}}
-
-
-async def test_attempts_have_mutable_defaults_of_their_own(leaks: Leaks) -> None:
-    tools = Toolset.from_object(leaks, include=["post", "tell"])
-    for _ in range(2):
-        history = await play(
-            fork(SANDBOX, tools), [call("post", text="a"), call("post", text="b"), call("tell", text="a")]
-        )
-        # In one attempt it is as in the real code: the default is one list for all calls.
-        assert [s.outcome.value for s in history] == [["a"], ["a", "b"], {"a": 1}]
-    assert leaks.post("real") == ["real"]
-    Leaks.post.__defaults__[0].clear()  # type: ignore[index]
-
-
-async def test_a_default_changed_deeper_inside_is_reported_and_put_back(leaks: Leaks) -> None:
-    tools = Toolset.from_object(leaks, include=["post", "inner"])
-    with pytest.raises(SimulationError, match=r"the default of mentions in Leaks\.post"):
-        await fork(SANDBOX, tools).predict(call("inner", text="x"), None, ())
-    assert Leaks.post.__defaults__ == ([],)
-    several = [fork(SANDBOX, tools).predict(call("inner", text="x"), None, ()) for _ in range(5)]
-    assert all(isinstance(e, SimulationError) for e in await asyncio.gather(*several, return_exceptions=True))
-    assert Leaks.post.__defaults__ == ([],)
-
-
-@pytest.mark.parametrize(
-    ("name", "place"),
-    [
-        ("class_attribute", "Leaks.total"),
-        ("class_list", "Leaks.seen"),
-        ("module_global", f"{__name__}.COUNT"),
-        ("module_cache", f"{__name__}.CACHE"),
-        ("environment", "os.environ['ARTIS_TEST_LEAK']"),
-    ],
-)
-async def test_what_changed_for_the_whole_process_is_named(leaks: Leaks, name: str, place: str) -> None:
-    tools = Toolset.from_object(leaks)
-    with pytest.raises(SimulationError) as caught:
-        await fork(SANDBOX, tools).predict(call(name), None, ())
-    assert f"{name}: " in str(caught.value)
-    assert place in str(caught.value)
-    assert "ARTIS_TEST_LEAK" not in os.environ
-    CACHE.clear()
-    simulator = SandboxSimulator(share=[place], allow=["os.putenv"])
-    assert (await fork(simulator, tools).predict(call(name), None, ())).ok
-
-
-async def test_each_attempt_has_a_precision_of_its_own(leaks: Leaks) -> None:
-    import mpmath
-
-    tools = Toolset.from_object(leaks)
-    before, bits = decimal.getcontext().prec, mpmath.mp.prec
-    for _ in range(2):
-        history = await play(
-            fork(SANDBOX, tools),
-            [call("precision", digits=5), call("precision", digits=3), call("mp_precision", digits=50)],
-        )
-        assert [s.outcome.value for s in history] == [f"{before} 0.33333", "5 0.333", mpmath.mp.dps]
-    assert (decimal.getcontext().prec, mpmath.mp.prec) == (before, bits)
-    attempts = [fork(SANDBOX, tools) for _ in range(4)]
-    await asyncio.gather(*(a.predict(call("mp_precision", digits=99), None, ()) for a in attempts))
-    assert mpmath.mp.prec == bits
-
-
-# --- the very value, the very exception, and arguments that stay -----------------------------------
-
-
-class Odd(Exception):
-    def __init__(self, code: int, *, why: str) -> None:
-        super().__init__(f"{code}: {why}")
-        self.code = code
-
-
-class Point(NamedTuple):
-    x: int
-    y: int
-
-
-class Gives:
-    def __init__(self) -> None:
-        self.kept: list[Any] = []
-
-    def answers(self) -> bool:
-        return "yes"  # type: ignore[return-value]
-
-    def lists(self) -> dict[str, list[str]]:
-        return {"error": "no such"}  # type: ignore[dict-item]
-
-    def day(self) -> Any:
-        return datetime.date(2026, 1, 2)
-
-    def pair(self) -> tuple[int, Point]:
-        return 1, Point(2, 3)
-
-    async def thing(self) -> Any:
-        return self
-
-    def fails(self) -> None:
-        raise Odd(7, why="odd")
-
-    def keeps(self, tweet: dict[str, Any]) -> int:
-        tweet["tags"].append("#x")
-        self.kept.append(tweet)
-        return len(self.kept)
-
-    async def changes(self, items: list[Any], options: Any) -> list[Any]:
-        items.append(options)
-        options["seen"] = True
-        return items
-
-
-VALUES: dict[str, Any] = {
-    "answers": "yes",
-    "lists": {"error": "no such"},
-    "day": datetime.date(2026, 1, 2),
-    "pair": (1, Point(2, 3)),
-}
-
-
-async def values(tools: Toolset) -> dict[str, Any]:
-    found = {name: await asyncio.to_thread(tools[name]) for name in VALUES}
-    assert isinstance(found["pair"][1], Point)
-    assert isinstance(await tools["thing"](), Gives)
-    with pytest.raises(Odd) as caught:
-        await asyncio.to_thread(tools["fails"])
-    assert caught.value.code == 7
-    return found
-
-
-@pytest.mark.parametrize("wrap", ["plain", "ladder", "gate"])
-async def test_an_own_agent_gets_what_the_code_gave(wrap: str) -> None:
-    real = Gives()
-    tools = Toolset.from_object(real)
-    trusted = Trust.model_validate(
-        {"simulator": "x", "tools": {n: {"verdict": "trusted"} for n in tools.names}}
-    )
-    simulator = {
-        "plain": SANDBOX,
-        "ladder": Ladder([SANDBOX, SANDBOX]),
-        "gate": TrustGate(SANDBOX, trusted),
-    }[wrap]
-    world = SimulatedWorld(fork(simulator, tools), None)
-    with entered(world):
-        assert await values(tools) == VALUES
-        given = await tools["thing"]()
-        assert given is not real
-    await world.aclose()
-    assert await values(tools) == VALUES
-    assert world.history[0].outcome.provenance is Provenance.SANDBOXED
-
-
-async def test_a_plan_and_its_result_show_the_arguments_that_were_passed(tmp_path: Path) -> None:
-    from artis_sdk.backends import ScriptedBackend
-    from artis_sdk.records import ToolCall
-
-    real = Gives()
-    tools = Toolset.from_object(real, include=["keeps", "changes"])
-    arguments: dict[str, dict[str, Any]] = {
-        "keeps": {"tweet": {"text": "hi", "tags": []}},
-        "changes": {"items": [], "options": {"a": [1]}},
-    }
-    turn: Any = [ToolCall(tool=name, arguments=given) for name, given in arguments.items()]
-    script = ScriptedBackend([turn, "done", turn, "done"])
-    async with Session(
-        agent=script,
-        tools=tools,
-        simulator=SANDBOX,
-        strategy=Parallel(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
-        log=tmp_path / "log.db",
-    ) as session:
-        plan = await session.rehearse("Post.")
-        assert real.kept == []
-        assert [s.call.arguments for s in plan.attempts[0].steps] == list(arguments.values())
-        result = await session.commit(plan)
-    assert [c.call.arguments for c in result.calls] == list(arguments.values())
-    assert all(c.predicted is not None and not c.diverged for c in result.calls)
-    assert real.kept == [{"text": "hi", "tags": ["#x"]}]
-    for request in script.requests:  # what the model was shown
-        for message in request.messages:
-            assert [c.arguments for c in message.tool_calls] in ([], list(arguments.values()))
-
-
-async def test_an_own_agent_s_objects_reach_the_commit_and_the_record_is_from_before(tmp_path: Path) -> None:
-    real = Gives()
-    tools = Toolset.from_object(real, include=["keeps"])
-    passed: list[dict[str, Any]] = []
+    tools = Toolset.from_object(Delegates())
 
     async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
-        tweet: dict[str, Any] = {"tags": []}
-        passed.append(tweet)
-        await asyncio.to_thread(tools["keeps"], tweet)
-        return "done"
+        return str(await tools["delegate"]("itself" in task))
 
     async with Session(
         agent=agent,
@@ -980,64 +465,9 @@ async def test_an_own_agent_s_objects_reach_the_commit_and_the_record_is_from_be
         summarize=False,
         journal=tmp_path / "journal.db",
     ) as session:
-        result = await session.run("Post.")
-    (made,) = result.calls
-    assert made.call.arguments == {"tweet": {"tags": []}}
-    assert made.predicted is not None
-    assert real.kept[0] is passed[1]  # the caller's own object, as without a session
-    assert passed == [{"tags": []}, {"tags": ["#x"]}]
-
-
-class Till:
-    def __init__(self) -> None:
-        self.balance = 100
-
-    @guarded_tool
-    def pay(self, amount: int) -> int:
-        self.balance -= amount
-        return self.balance
-
-
-@pytest.mark.parametrize("wrap", ["plain", "ladder"])
-@pytest.mark.parametrize("state", [{"balance": 100}, None, lambda: {"balance": 0}])
-async def test_a_given_state_and_a_sandbox_agree_in_the_second_turn(
-    tmp_path: Path, state: Any, wrap: str
-) -> None:
-    till = Till()
-
-    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
-        return str(await asyncio.to_thread(tools["pay"], 30))
-
-    async with Session(
-        agent=agent,
-        tools=[till.pay],
-        simulator=SANDBOX if wrap == "plain" else Ladder([SANDBOX]),
-        strategy=Parallel(2),
-        evaluate=False,
-        summarize=False,
-        state=state,
-        journal=tmp_path / "journal.db",
-    ) as session:
-        for expected in (70, 40, 10):
-            plan = await session.rehearse("Pay.")
-            assert [attempt.answer for attempt in plan.attempts] == [str(expected)] * 2
-            result = await session.commit(plan)
-            assert result.answer == str(expected)
-            assert not result.calls[0].diverged
-
-
-async def test_direct_needs_no_sandbox(tmp_path: Path) -> None:
-    till = Till()
-
-    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
-        return str(await asyncio.to_thread(tools["pay"], 30))
-
-    async with Session(
-        agent=agent, tools=[till.pay], strategy=Direct(), journal=tmp_path / "journal.db"
-    ) as session:
-        assert (await session.run("Pay.")).answer == "70"
-
-
-async def test_outcomes_of_forks_are_as_before(does: Does) -> None:
-    history = await play(fork(SANDBOX, Toolset.from_object(Till())), [call("pay", amount=5)])
-    assert outcomes(history) == [("success", 95)]
+        plan = await session.rehearse("ask")
+        assert plan.attempts[0].answer == "asked", plan.notes
+        assert Handler.seen == ["/model"]
+        plan = await session.rehearse("ask it itself")
+        assert "refused socket.getaddrinfo" in plan.notes[0]
+    assert Handler.seen == ["/model"]

@@ -87,8 +87,9 @@ async def test_a_rehearsal_gives_an_awaitable_too(name: str, tmp_path: Any) -> N
     client = Client()
     tools = Toolset.from_object(client, include=[name])
     settings: dict[str, Any] = {"evaluate": False, "summarize": False, "journal": tmp_path / "j.db"}
+    sandbox = SandboxSimulator(share=[f"{__name__}.DONE"])
     async with Session(
-        agent=agent, tools=tools, simulator=SandboxSimulator(), strategy=Sequential(2), **settings
+        agent=agent, tools=tools, simulator=sandbox, strategy=Sequential(2), **settings
     ) as session:
         plan = await session.rehearse("go")
         assert [attempt.answer for attempt in plan.attempts] == ["5", "5"]
