@@ -25,7 +25,7 @@ from helpers.simulators import call, fork
 
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import Provenance
-from artis_sdk.simulators import SandboxSimulator
+from artis_sdk.simulators import SandboxSimulator, connections
 from artis_sdk.tools import Toolset
 
 SANDBOX = SandboxSimulator()
@@ -264,6 +264,8 @@ async def test_a_database_that_a_driver_in_c_would_reach_unseen_is_named(
         def count(self) -> int:
             return 0
 
+    for driver in connections._UNSEEN:  # another test may have imported one
+        monkeypatch.delitem(sys.modules, driver, raising=False)
     tools = Toolset.from_object(Orders())
     assert (await fork(SANDBOX, tools).predict(call("count"), None, ())).ok
     monkeypatch.setitem(sys.modules, "psycopg2", types.ModuleType("psycopg2"))
