@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -11,6 +12,7 @@ from artis_sdk.records.plain_forms import stored_attributes
 
 # A value may refer to half of an application; secrets beyond it are stars, and not looked for elsewhere.
 _MOST = 10_000
+_NO_SECRETS = (str, bytes, int, float, type, ModuleType, FunctionType)  # texts in clear, and code
 
 
 def secret_values(value: Any) -> list[str]:
@@ -21,7 +23,7 @@ def secret_values(value: Any) -> list[str]:
     while waiting and len(seen) < _MOST:
         item = waiting.pop()
         kind = type(item)  # `isinstance` would ask the value itself
-        if issubclass(kind, str | bytes | int | float) or item is None or id(item) in seen:
+        if issubclass(kind, _NO_SECRETS) or item is None or id(item) in seen:
             continue
         seen.add(id(item))
         if issubclass(kind, SecretStr | SecretBytes | Secret):

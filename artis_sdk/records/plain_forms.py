@@ -26,6 +26,7 @@ from types import (
     BuiltinFunctionType,
     FunctionType,
     GetSetDescriptorType,
+    MappingProxyType,
     MemberDescriptorType,
     MethodType,
 )
@@ -100,8 +101,9 @@ def stored_attributes(value: Any) -> dict[str, Any]:
         namespace = _namespace_of(base)
         holder = namespace.get("__dict__")
         if issubclass(type(holder), GetSetDescriptorType | MemberDescriptorType):
-            held = holder.__get__(value)
-            found.update((name, item) for name, item in dict.items(held) if type(name) is str)
+            held = holder.__get__(value)  # of a class it is a read-only view
+            items = MappingProxyType.items(held) if type(held) is MappingProxyType else dict.items(held)
+            found.update((name, item) for name, item in items if type(name) is str)
     for base in _bases_of(type(value)):
         for name, slot in _namespace_of(base).items():
             if type(slot) is MemberDescriptorType and name not in found and name != "__dict__":

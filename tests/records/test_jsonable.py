@@ -50,6 +50,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr, field_serializer
 
 from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.plain_forms import stored_attributes
 
 JSON = st.recursive(
     st.one_of(
@@ -66,6 +67,14 @@ JSON = st.recursive(
 
 @settings(deadline=None)
 @given(JSON)
+def test_a_class_is_named_and_its_namespace_can_be_looked_at() -> None:
+    class Kept:
+        limit = 3
+
+    assert jsonable({"kind": Kept}) == {"kind": "<Kept>"}
+    assert stored_attributes(Kept)["limit"] == 3
+
+
 def test_json_is_json_already(value: Any) -> None:
     made = jsonable(value)
     assert json.dumps(made) == json.dumps(value)
