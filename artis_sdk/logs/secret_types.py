@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -16,7 +15,7 @@ _NO_SECRETS = (str, bytes, int, float, type, ModuleType, FunctionType)  # texts 
 
 
 def secret_values(value: Any) -> list[str]:
-    """The secrets in a value as texts; looks into containers and public attributes."""
+    """The secrets in a value as texts; looks into containers and attributes, and runs nothing of the value's."""
     found: list[str] = []
     waiting: list[Any] = [value]
     seen: set[int] = set()
@@ -29,8 +28,8 @@ def secret_values(value: Any) -> list[str]:
         if issubclass(kind, SecretStr | SecretBytes | Secret):
             secret = item.get_secret_value()
             found.append(secret.decode(errors="replace") if isinstance(secret, bytes) else str(secret))
-        elif issubclass(kind, Mapping):
-            waiting.extend(dict.values(item) if issubclass(kind, dict) else item.values())
+        elif issubclass(kind, dict):
+            waiting.extend(dict.values(item))
         elif base := next((base for base in (list, tuple, set, frozenset) if issubclass(kind, base)), None):
             waiting.extend(base.__iter__(item))
         else:

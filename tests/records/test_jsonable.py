@@ -67,14 +67,6 @@ JSON = st.recursive(
 
 @settings(deadline=None)
 @given(JSON)
-def test_a_class_is_named_and_its_namespace_can_be_looked_at() -> None:
-    class Kept:
-        limit = 3
-
-    assert jsonable({"kind": Kept}) == {"kind": "<Kept>"}
-    assert stored_attributes(Kept)["limit"] == 3
-
-
 def test_json_is_json_already(value: Any) -> None:
     made = jsonable(value)
     assert json.dumps(made) == json.dumps(value)
@@ -326,3 +318,11 @@ def test_no_array_library_is_imported() -> None:
 
 def test_a_surrogate_reads_as_its_escape() -> None:
     assert jsonable(SURROGATE) == "cut \\ud83d"
+
+
+def test_a_class_is_named_and_its_namespace_can_be_looked_at() -> None:
+    class Kept:
+        limit = 3
+
+    assert jsonable({"kind": Kept}) == {"kind": f"<{Kept.__qualname__}>"}
+    assert stored_attributes(Kept)["limit"] == 3
