@@ -18,7 +18,7 @@ from artis_sdk.errors import ConfigurationError, FirewallError, SimulationError
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import History, Outcome, Provenance, Risk, Step, ToolCall
 from artis_sdk.simulators import SandboxSimulator
-from artis_sdk.tools import Toolset, entered, guarded_tool, outside, rehearsing
+from artis_sdk.tools import Toolset, entered, guarded_tool, outside, running_code
 
 SANDBOX = SandboxSimulator()
 
@@ -259,7 +259,7 @@ def untouched() -> Any:
 async def test_nested_calls_go_to_the_same_fork(name: str, value: Any, in_world: bool) -> None:
     attempt = fork(SANDBOX, nested_tools())
     tools = nested_tools()
-    with rehearsing(True):
+    with running_code("rehearsal"):
         if in_world:
             world = SimulatedWorld(attempt, None)
             with entered(world):

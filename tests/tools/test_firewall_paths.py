@@ -16,7 +16,7 @@ import pytest
 from helpers.firewall import CANARIES, CountingWorld, look, pay, pay_or_refusal
 
 from artis_sdk.errors import FirewallError
-from artis_sdk.tools import Invocation, Reply, current_world, entered, outside, rehearsing
+from artis_sdk.tools import Invocation, Reply, current_world, entered, outside, running_code
 from artis_sdk.tools.leftovers import working
 from artis_sdk.tools.world import firewall
 
@@ -25,20 +25,20 @@ from artis_sdk.tools.world import firewall
 def _clean() -> Iterator[None]:
     CANARIES.clear()
     yield
-    assert firewall.rehearsals == 0
-    assert "ARTIS_REHEARSAL" not in os.environ
+    assert not firewall.running
+    assert "ARTIS_WORLD" not in os.environ
 
 
 # --- outside and inside -----------------------------------------------------------------------
 
 
 async def test_rehearsal_without_code_of_the_application_leaves_other_calls_alone() -> None:
-    with rehearsing(runs_code=False):
+    with running_code("rehearsal", False):
         assert pay(3) == -3
 
 
 async def test_unknown_origin_is_refused_for_every_risk_with_what_to_do() -> None:
-    with rehearsing(runs_code=True):
+    with running_code("rehearsal"):
         with pytest.raises(FirewallError, match=r"copy_context\(\)\.run.*outside\(\)"):
             pay(3)
         with pytest.raises(FirewallError, match=r"asyncio\.to_thread"):
@@ -48,7 +48,7 @@ async def test_unknown_origin_is_refused_for_every_risk_with_what_to_do() -> Non
 
 
 async def test_outside_is_the_plain_function_and_cannot_be_claimed_inside() -> None:
-    with rehearsing(runs_code=True):
+    with running_code("rehearsal"):
         with outside():
             assert pay(3) == -3
             assert await asyncio.to_thread(pay, 4) == -4
@@ -58,7 +58,7 @@ async def test_outside_is_the_plain_function_and_cannot_be_claimed_inside() -> N
 
 
 async def test_rehearsals_overlap_and_the_last_one_opens_the_gate() -> None:
-    first, second = rehearsing(runs_code=True), rehearsing(runs_code=True)
+    first, second = running_code("rehearsal"), running_code("rehearsal")
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -125,7 +125,7 @@ def _leave_behind(call: Callable[[], Any], *, pool: ThreadPoolExecutor | None) -
         go.wait()
         result.append(call())
 
-    with rehearsing(runs_code=True):
+    with running_code("rehearsal"):
         if pool is None:
             thread = threading.Thread(target=left)
             thread.start()
@@ -158,7 +158,7 @@ def test_work_begun_before_a_rehearsal_is_free_after_it() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    with rehearsing(runs_code=True):
+    with running_code("rehearsal"):
         pass
     go.set()
     thread.join()
@@ -185,7 +185,7 @@ def test_process_started_in_a_rehearsal_is_refused(method: str) -> None:
     if method == "forkserver":  # running already: it does not know today's environment
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             assert pool.submit(pay_or_refusal, 1).result(60) == -1
-    with rehearsing(runs_code=True), ProcessPoolExecutor(1, mp_context=context) as pool:
+    with running_code("rehearsal"), ProcessPoolExecutor(1, mp_context=context) as pool:
         assert "refused" in str(pool.submit(pay_or_refusal, 5).result(60))
         assert "refused" in str(pool.submit(pay, 5).exception(60))
     with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -195,7 +195,7 @@ def test_process_started_in_a_rehearsal_is_refused(method: str) -> None:
 
 def test_command_started_in_a_rehearsal_is_refused() -> None:
     command = [sys.executable, "-c", "from helpers.firewall import *; print(pay_or_refusal(5))"]
-    with rehearsing(runs_code=True):
+    with running_code("rehearsal"):
         inside = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     after = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "refused" in inside.stdout

@@ -8,7 +8,7 @@ from helpers.firewall import ASYNC_LEAVES, CANARIES, SYNC_LEAVES, CountingWorld,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from artis_sdk.tools import entered, rehearsing
+from artis_sdk.tools import entered, running_code
 from artis_sdk.tools.bridge import with_sync_calls
 
 METHODS = [name for name in dir(Run) if name.startswith(("run_", "sync_"))]
@@ -26,7 +26,7 @@ programs = st.recursive(st.sampled_from(LEAVES), nodes, max_leaves=8)
 def rehearse(program: object, *, runs_code: bool = True) -> tuple[Run, CountingWorld]:
     async def main() -> tuple[Run, CountingWorld]:
         run, world = Run("run"), CountingWorld()
-        with rehearsing(runs_code), entered(world):
+        with running_code("rehearsal", runs_code), entered(world):
             await with_sync_calls(lambda: run.run(program))
             await run.join()
         return run, world
