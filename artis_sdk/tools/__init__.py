@@ -17,6 +17,6 @@ __all__ = [
     "entered",
     "guarded_tool",
     "outside",
-    "running_code",
     "remove_observer",
+    "running_code",
 ]

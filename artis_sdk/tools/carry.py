@@ -140,7 +140,7 @@ def _on_done(original: Callable[..., Any]) -> Callable[..., Any]:
 
 @in_place_of("weakref", "finalize.__init__")
 def _on_death(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __init__(self: Any, obj: Any, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+    def __init__(self: Any, obj: Any, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         # Bare, because the first of all finalizers registers what runs them all at the interpreter's end.
         bare(original, self, obj, carry(func), *args, **kwargs)
 

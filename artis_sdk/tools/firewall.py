@@ -78,7 +78,7 @@ lock = RLock()
 class FirewallState:
     """Why a call without a world may not take the fast path. One per process."""
 
-    __slots__ = ("active", "leftovers", "lease", "observers", "running", "started")
+    __slots__ = ("active", "lease", "leftovers", "observers", "running", "started")
 
     def __init__(self) -> None:
         self.running: list[RunningCode] = []

@@ -117,7 +117,7 @@ def _multiprocessing(original: Callable[..., Any]) -> Callable[..., Any]:
 
 @in_place_of("subprocess", "Popen.__init__")
 def _popen(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807  it stands in its place
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> Any:
         if (given := mark()) is None:
             return original(self, *args, **kwargs)
         if len(args) > 10:  # the environment by position
