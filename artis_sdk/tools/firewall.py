@@ -54,11 +54,12 @@ class WorldBinding:
     """What a context belongs to: a world as long as it is entered, and the event loop it lives on."""
 
     world: World | None
-    """None: code of the application's that belongs to a rehearsal or commit, but to no world."""
     loop: AbstractEventLoop | None = None
     process: int = 0
     """The only process in which calls are let through."""
     open: bool = True
+    beside: bool = False
+    """Code of the application's that belongs to a rehearsal or commit, but has no world to call into."""
     code: RunningCode | None = None
     refused: Refused | None = None
     """Called with each refusal in this context."""

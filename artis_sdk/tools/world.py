@@ -37,6 +37,7 @@ from artis_sdk.tools.patches import install
 from artis_sdk.tools.processes import INSIDE, MARK, arrived, still_holds
 
 __all__ = [
+    "OUTSIDE",
     "Kind",
     "Refused",
     "World",
@@ -131,8 +132,10 @@ def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = Non
         yield
         return
     install()
-    code = RunningCode(kind)
-    binding = WorldBinding(None, None, os.getpid(), code=code, refused=refused)
+    code, outer = RunningCode(kind), current.get()
+    binding = WorldBinding(current_world(), None, os.getpid(), beside=True, code=code, refused=refused)
+    if refused is None and outer is not None:
+        binding.refused = outer.refused
     before = Snapshot()
     with lock:
         firewall.running.append(code)
@@ -194,7 +197,7 @@ def route(tool: str) -> WorldBinding | None:
         refuse(tool, _OTHER_PROCESS, binding)
     if not binding.open:
         refuse(tool, _OVER, binding)
-    if binding.world is None and binding.inline is None:
+    if binding.beside:
         refuse(tool, _BESIDE, binding)
     return binding
 
@@ -230,9 +233,17 @@ def _told(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
             code.refused.remove(refused)
 
 
+_GENERATIONS_OF_GARBAGE = 100
+
+
 def _collect_garbage() -> None:
-    if len(firewall.running) == 1:
-        gc.collect()
+    """Also what the last words of the collected leave behind, as far as that has an end."""
+    if len(firewall.running) > 1:
+        return
+    gc.collect()
+    for _ in range(_GENERATIONS_OF_GARBAGE):
+        if not gc.collect(0):
+            return
 
 
 _OVER = (

@@ -179,6 +179,8 @@ class Run:
         self.put_off: list[threading.Thread] = []
         self.futures: list[Future[Any]] = []
         self.worker = Worker()
+        self.joined = False
+        """Nothing is waited for any more before the rehearsal ends."""
         self.over = threading.Event()
         """The rehearsal is over: what was put off until then goes on."""
         self._processes = processes
@@ -247,7 +249,7 @@ class Run:
             contextvars.Context().run(self.sync_seq, children)
 
     def sync_own_queue(self, children: list[Any]) -> None:
-        if not self.over.is_set():
+        if not self.joined:
             self.worker.jobs.put((self.sync_seq, (children,)))
 
     def sync_del(self, children: list[Any]) -> None:
@@ -482,6 +484,7 @@ class Run:
             elif tasks := asyncio.all_tasks() - {ours}:
                 await asyncio.wait(tasks)
             else:
+                self.joined = True
                 return
 
     def finish(self) -> None:

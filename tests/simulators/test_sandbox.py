@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
 import pickle
 import threading
@@ -183,20 +184,21 @@ class Nested:
         return self.vault.words
 
     @guarded_tool
-    def by_thread(self) -> str:
-        """A raw thread has no context: its call is of unknown origin."""
-        errors: list[BaseException] = []
-
-        def body() -> None:
-            try:
-                self.put("h")
-            except FirewallError as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=body)
+    def by_thread(self) -> list[str]:
+        found: list[list[str]] = []
+        thread = threading.Thread(target=lambda: found.append(self.put("h")))
         thread.start()
         thread.join()
-        return type(errors[0]).__name__
+        return found[0]
+
+    @guarded_tool
+    def by_lost_context(self) -> str:
+        """Nothing says whose such a call is."""
+        try:
+            contextvars.Context().run(self.put, "h")
+        except FirewallError as error:
+            return type(error).__name__
+        return "made"
 
     @guarded_tool
     def to_stranger(self) -> list[str]:
@@ -229,7 +231,7 @@ class Nested:
 
 
 REAL = Nested()
-INSIDE = ("by_self", "by_part", "by_global", "by_await", "by_thread", "to_stranger", "to_function",
+INSIDE = ("by_self", "by_part", "by_global", "by_await", "by_thread", "by_lost_context", "to_stranger", "to_function",
           "to_async_function", "swallows", "escapes", "wrong", "put")  # fmt: skip
 
 
@@ -252,7 +254,7 @@ def untouched() -> Any:
         ("by_part", ["b"]),
         ("by_global", ["c"]),
         ("by_await", ["d", "e", "f", "g"]),
-        ("by_thread", "FirewallError"),
+        ("by_thread", ["h"]),
     ],
 )
 @pytest.mark.parametrize("in_world", [False, True])
@@ -268,6 +270,16 @@ async def test_nested_calls_go_to_the_same_fork(name: str, value: Any, in_world:
         else:
             outcome = await attempt.predict(call(name), None, ())
     assert (outcome.type, outcome.content()) == ("success", value)
+
+
+async def test_a_nested_call_that_lost_its_context_ends_the_attempt_though_the_body_swallows_it() -> None:
+    tools = nested_tools()
+    with running_code("rehearsal"):
+        world = SimulatedWorld(fork(SANDBOX, tools), None)
+        with entered(world), pytest.raises(FirewallError, match="copy_context"):
+            await world.handle_turn([tools["by_lost_context"].parse(call("by_lost_context"))])
+        with pytest.raises(FirewallError, match="copy_context"):
+            world.check()
 
 
 @pytest.mark.parametrize("name", ["to_stranger", "to_function", "to_async_function", "swallows"])
