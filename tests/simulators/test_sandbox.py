@@ -231,8 +231,8 @@ class Nested:
 
 
 REAL = Nested()
-INSIDE = ("by_self", "by_part", "by_global", "by_await", "by_thread", "by_lost_context", "to_stranger", "to_function",
-          "to_async_function", "swallows", "escapes", "wrong", "put")  # fmt: skip
+INSIDE = ("by_self", "by_part", "by_global", "by_await", "by_thread", "by_lost_context", "to_stranger",
+          "to_function", "to_async_function", "swallows", "escapes", "wrong", "put")  # fmt: skip
 
 
 def nested_tools(*more: Any) -> Toolset:

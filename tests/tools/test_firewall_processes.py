@@ -1,5 +1,8 @@
 """Processes that are started inside a world are marked, whoever starts them, or not started."""
 
+# Tests wait for processes where they start them.
+# ruff: noqa: ASYNC220, ASYNC221, ASYNC222, ASYNC240
+
 from __future__ import annotations
 
 import asyncio
