@@ -38,6 +38,7 @@ from artis_sdk.tools import entered, running_code
 from artis_sdk.tools.carry import carry
 from artis_sdk.tools.world import Kind, firewall
 
+
 @pytest.fixture(scope="module", autouse=True)
 def _pools() -> Iterator[None]:
     yield
@@ -172,16 +173,21 @@ def test_a_call_belongs_to_the_world_that_it_was_given_from_also_late(way: str, 
 
 async def test_work_put_off_in_a_long_queue_is_refused_for_ever() -> None:
     refused: list[Any] = []
-    with ThreadPoolExecutor(2) as pool:
-        with running_code("rehearsal"), entered(CountingWorld()):
-            for n in range(20):
-                pool.submit(lambda n: (time.sleep(0.005), refused.append(pay_or_refusal(n))), n)
-        free = pool.submit(pay_or_refusal, 1)
+
+    def notify(n: int) -> None:
+        time.sleep(0.005)
+        refused.append(pay_or_refusal(n))
+
+    pool = ThreadPoolExecutor(2)
+    with running_code("rehearsal"), entered(CountingWorld()):
+        for n in range(20):
+            pool.submit(notify, n)
+    free = pool.submit(pay_or_refusal, 1)
+    await asyncio.to_thread(pool.shutdown)
     assert free.result() == -1
     assert len(refused) == 20
+    assert all("left behind" in str(one) for one in refused)
     assert CANARIES == ["pay"]
-    # The first may have come while the world was open: its event loop did not answer, being busy here.
-    assert all("refused" in str(one) or "left behind" in str(one) or one == PREDICTED for one in refused)
 
 
 async def test_a_chain_of_timers_that_goes_on_after_the_last_world_is_refused() -> None:
@@ -402,16 +408,16 @@ async def test_a_refusal_is_remembered_by_the_world_of_its_context() -> None:
         with entered(mine):
             assert "to_thread" in str(pay_or_refusal(5))  # on the event loop, where it cannot wait
             late = carry(pay_or_refusal)
-        assert "left behind" in late(5)
+        assert "left behind" in str(late(5))
     assert [len(told) for told in (mine.refused, other.refused, beside)] == [2, 0, 1]
-    assert "left behind" in late(5)
+    assert "left behind" in str(late(5))
     assert len(mine.refused) == 3
 
 
 async def test_a_refusal_of_unknown_origin_is_remembered_by_all_that_run_code_of_the_applications() -> None:
     inside, elsewhere, told = Remembers(), Remembers(), list[FirewallError]()
     with entered(elsewhere), running_code("commit", refused=told.append), entered(inside):
-        assert "copy_context" in contextvars.Context().run(pay_or_refusal, 5)
+        assert "copy_context" in str(contextvars.Context().run(pay_or_refusal, 5))
         assert len(told) == len(inside.refused) == 1
         assert told[0] is inside.refused[0]
     assert elsewhere.refused == []  # it was entered where only a model acts

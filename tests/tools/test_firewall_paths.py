@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
@@ -38,7 +38,7 @@ def _clean() -> Iterator[None]:
 # --- outside and inside -----------------------------------------------------------------------
 
 
-async def elsewhere(call: Callable[[], Awaitable[Any]]) -> Any:
+async def elsewhere(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run something with a context that belongs to nothing, as another part of the application has."""
     return await asyncio.get_running_loop().create_task(call(), context=contextvars.Context())
 
