@@ -149,7 +149,7 @@ def _start(original: Callable[..., Any]) -> Callable[..., Any]:
     return start
 
 
-@in_place_of("_thread", "start_new_thread", "start_new")
+@in_place_of("_thread", "start_new_thread")
 def _start_raw(original: Callable[..., Any]) -> Callable[..., Any]:
     def start_new_thread(function: Any, *args: Any) -> Any:
         return original(carry(function), *args)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from typing import Any
@@ -21,8 +22,20 @@ Make = Callable[[Callable[..., Any]], Callable[..., Any]]
 Check = Callable[[str, tuple[Any, ...]], None]
 """Looks at an audit event and its arguments; raises where the act is refused."""
 
-_wanted: list[tuple[str, str, Make, bool]] = []
-_placed: dict[tuple[str, str], tuple[Any, Callable[..., Any]]] = {}
+
+@dataclass(eq=False, slots=True)
+class _Patch:
+    module: str
+    path: str
+    make: Make
+    if_imported: bool
+    owner: Any = None
+    name: str = ""
+    ours: Callable[..., Any] | None = None
+    """What we have put in place; None before."""
+
+
+_patches: list[_Patch] = []
 _checks: dict[str, Check] = {}
 
 
@@ -36,7 +49,7 @@ def in_place_of(module: str, *paths: str, if_imported: bool = False) -> Callable
     """
 
     def register(make: Make) -> Make:
-        _wanted.extend((module, path, make, if_imported) for path in paths)
+        _patches.extend(_Patch(module, path, make, if_imported) for path in paths)
         return make
 
     return register
@@ -52,36 +65,38 @@ def on_audit(*events: str) -> Callable[[Check], Check]:
     return register
 
 
+def install() -> None:
+    """Put everything in place that is not, also where somebody else has taken it out since."""
+    for patch in _patches:
+        if patch.ours is not None and getattr(patch.owner, patch.name, None) is patch.ours:
+            continue
+        if not patch.if_imported or patch.module in sys.modules:
+            _put(patch)
+    if not _hooked:
+        _hooked.append(True)
+        sys.addaudithook(_audit)
+
+
+_hooked: list[bool] = []
+
+
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event in _checks:
         _checks[event](event, args)
 
 
-def install() -> None:
-    """Put everything in place that is not, also where somebody else has taken it out since."""
-    if not _placed:
-        sys.addaudithook(_audit)
-    for module, path, make, if_imported in _wanted:
-        placed = _placed.get((module, path))
-        if placed is not None and getattr(placed[0], path.rpartition(".")[2], None) is placed[1]:
-            continue
-        if not if_imported or module in sys.modules:
-            _put(module, path, make)
-
-
-def _put(module: str, path: str, make: Make) -> None:
-    owner: Any = import_module(module)
-    *outer, name = path.split(".")
+def _put(patch: _Patch) -> None:
+    owner: Any = import_module(patch.module)
+    *outer, name = patch.path.split(".")
     for part in outer:
         owner = getattr(owner, part, None)
     with lock:
         original = getattr(owner, name, None)
-        ours = _placed.get((module, path))
-        if original is None or (ours is not None and _is_under(ours[1], original)):
+        if original is None or (patch.ours is not None and _is_under(patch.ours, original)):
             return
-        function = wraps(original)(make(original))
-        _placed[module, path] = owner, function
-        setattr(owner, name, function)
+        patch.owner, patch.name = owner, name
+        patch.ours = wraps(original)(patch.make(original))
+        setattr(owner, name, patch.ours)
 
 
 def _is_under(ours: Callable[..., Any], found: Any) -> bool:

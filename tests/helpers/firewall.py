@@ -153,6 +153,22 @@ class Worker:
         self.thread.join()
 
 
+def simple_worker() -> queue.SimpleQueue[tuple[Callable[[], Any], Future[None]]]:
+    """The queue of a worker that nothing tells whose work it does."""
+    jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[None]]] = queue.SimpleQueue()
+
+    def work() -> None:
+        while True:
+            job, done = jobs.get()
+            try:
+                job()
+            finally:
+                done.set_result(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    return jobs
+
+
 class Dies:
     """Calls something when it dies; with itself in a cycle, when garbage is collected."""
 
@@ -162,6 +178,9 @@ class Dies:
 
     def __del__(self) -> None:
         self.last()
+
+
+SIMPLE_WORKER = simple_worker()
 
 
 class Run:
@@ -178,7 +197,7 @@ class Run:
         self.threads: list[threading.Thread] = []
         self.put_off: list[threading.Thread] = []
         self.futures: list[Future[Any]] = []
-        self.worker = Worker()
+        self.worker, self.simple_worker = Worker(), SIMPLE_WORKER
         self.joined = False
         """Nothing is waited for any more before the rehearsal ends."""
         self.over = threading.Event()
@@ -249,8 +268,14 @@ class Run:
             contextvars.Context().run(self.sync_seq, children)
 
     def sync_own_queue(self, children: list[Any]) -> None:
-        if not self.joined:
+        if current.get() is not None or not self.joined:
             self.worker.jobs.put((self.sync_seq, (children,)))
+
+    def sync_own_simple_queue(self, children: list[Any]) -> None:
+        if not self.joined:
+            done: Future[None] = Future()
+            self.futures.append(done)
+            self.simple_worker.put((lambda: self.sync_seq(children), done))
 
     def sync_del(self, children: list[Any]) -> None:
         if not self.over.is_set():
@@ -496,6 +521,7 @@ class Run:
                 thread.join()
             while self.futures:
                 self.futures.pop().result()
+            self.worker.jobs.join()
         self.worker.end()
 
 
