@@ -269,13 +269,13 @@ class Run:
 
     def sync_own_queue(self, children: list[Any]) -> None:
         if current.get() is not None or not self.joined:
-            self.worker.jobs.put((self.sync_seq, (children,)))
+            self.worker.jobs.put((self._elsewhere, (self.sync_seq, children)))
 
     def sync_own_simple_queue(self, children: list[Any]) -> None:
         if not self.joined:
             done: Future[None] = Future()
             self.futures.append(done)
-            self.simple_worker.put((lambda: self.sync_seq(children), done))
+            self.simple_worker.put((lambda: self._elsewhere(self.sync_seq, children), done))
 
     def sync_del(self, children: list[Any]) -> None:
         if not self.over.is_set():
@@ -304,18 +304,21 @@ class Run:
         self.sync_seq(children)
 
     def sync_timer(self, children: list[Any]) -> None:
-        timer = threading.Timer(0.0, self.sync_seq, (children,))
+        timer = threading.Timer(0.0, self._elsewhere, (self.sync_seq, children))
         timer.start()
         self.threads.append(timer)
 
     def sync_warm_pool(self, children: list[Any]) -> None:
-        self.futures.append(WARM.submit(self.sync_seq, children))
+        self.futures.append(WARM.submit(self._elsewhere, self.sync_seq, children))
 
     def sync_thread_pool(self, children: list[Any]) -> None:
         done: Future[None] = Future()
         pool = ThreadPool(1)
         pool.apply_async(
-            self.sync_seq, (children,), callback=done.set_result, error_callback=done.set_exception
+            self._elsewhere,
+            (self.sync_seq, children),
+            callback=done.set_result,
+            error_callback=done.set_exception,
         )
         pool.close()
         self.futures.append(done)
@@ -326,7 +329,7 @@ class Run:
 
         def call(_: object) -> None:
             try:
-                self.sync_seq(children)
+                self._elsewhere(self.sync_seq, children)
             finally:
                 done.set_result(None)
 
@@ -334,7 +337,7 @@ class Run:
         self.futures.append(done)
 
     def sync_process(self, children: list[Any]) -> None:
-        if self._processes is not None:
+        if self._processes is not None and (current.get() is not None or not self.joined):
             future = self._processes.submit(pay_or_refusal, 7)
             future.add_done_callback(
                 lambda future: self.count.update(
@@ -381,10 +384,17 @@ class Run:
             self.count["outer refused"] += 1
 
     def _start(self, target: Any, *args: Any) -> threading.Thread:
-        thread = threading.Thread(target=target, args=args)
+        thread = threading.Thread(target=self._elsewhere, args=(target, *args))
         thread.start()
         self.threads.append(thread)
         return thread
+
+    def _elsewhere(self, call: Callable[..., Any], *args: Any) -> None:
+        """In another thread, whose calls are cancelled when the world ends."""
+        try:
+            call(*args)
+        except asyncio.CancelledError:
+            self.count["cancelled"] += 1
 
     # --- async programs -----------------------------------------------------------------------
 
