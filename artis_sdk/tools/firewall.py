@@ -79,11 +79,13 @@ lock = RLock()
 class FirewallState:
     """Why a call without a world may not take the fast path. One per process."""
 
-    __slots__ = ("active", "lease", "leftovers", "observers", "running", "started")
+    __slots__ = ("active", "collecting", "lease", "leftovers", "observers", "running", "started")
 
     def __init__(self) -> None:
         self.running: list[RunningCode] = []
         """Rehearsals and commits that run code of the application's, whose calls may lose their context."""
+        self.collecting: int | None = None
+        """The thread in which garbage is collected now that some of it may come from."""
         self.leftovers: Leftovers | None = None
         """What such rehearsals and commits have left running in other threads."""
         self.started: str | None = None
@@ -96,7 +98,7 @@ class FirewallState:
     def update(self) -> None:
         """Say anew, under the lock, whether any reason holds."""
         with lock:
-            reasons = (self.running, self.leftovers, self.started, self.observers)
+            reasons = (self.running, self.leftovers, self.started, self.collecting, self.observers)
             self.active = any(map(bool, reasons))
 
 

@@ -9,10 +9,10 @@ refused.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 # These two register what `install` puts in place.
@@ -31,6 +31,7 @@ from artis_sdk.tools.firewall import (
     lock,
     refuse,
 )
+from artis_sdk.tools.garbage import expect
 from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.leftovers import Leftovers, Snapshot
 from artis_sdk.tools.patches import install
@@ -78,6 +79,7 @@ def entered(world: World) -> Iterator[None]:
         try:
             yield
         finally:
+            expect()
             binding.open = False
             current.reset(token)
             for call in binding.calls:
@@ -117,10 +119,6 @@ def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = Non
     guarded call of this context itself, beside the worlds that are entered in it, is refused too: it is
     made by an evaluator, a listener or their like, which have no world to call into.
 
-    When the last one in the process ends, garbage is collected while calls are still refused: a
-    `__del__` in a reference cycle runs inside. That takes about 10 ms for each 40,000 objects that the
-    process tracks, on the event loop.
-
     Args:
         kind: which of the two it is, for messages.
         runs: whether it does run code of the application's (a caller's own agent, a sandbox); nothing
@@ -144,11 +142,8 @@ def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = Non
     try:
         with _told(code, refused):
             yield
-            _collect_garbage()
-    except BaseException:
-        _collect_garbage()
-        raise
     finally:
+        expect()
         binding.open = False
         current.reset(token)
         with lock:
@@ -188,6 +183,8 @@ def route(tool: str) -> WorldBinding | None:
             committed, or its world is over, or in another process.
     """
     binding = current.get()
+    if firewall.collecting == get_ident():
+        refuse(tool, _LAST_WORDS, binding)
     if binding is None:
         _check_unbound(tool)
         return None
@@ -233,22 +230,13 @@ def _told(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
             code.refused.remove(refused)
 
 
-_GENERATIONS_OF_GARBAGE = 100
-
-
-def _collect_garbage() -> None:
-    """Also what the last words of the collected leave behind, as far as that has an end."""
-    if len(firewall.running) > 1:
-        return
-    gc.collect()
-    for _ in range(_GENERATIONS_OF_GARBAGE):
-        if not gc.collect(0):
-            return
-
-
 _OVER = (
     "called by something left behind: the world that it belongs to is over. A worker thread of your own "
     "that serves others too is started before the session, or by contextvars.Context().run(thread.start)"
+)
+_LAST_WORDS = (
+    "called by a `__del__` or a weak reference's callback while garbage is collected that a rehearsal or "
+    "commit may have left behind; refused"
 )
 _OTHER_PROCESS = (
     "refused, because this process, or this call in it, was started inside a rehearsal or commit, which "

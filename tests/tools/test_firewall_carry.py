@@ -17,6 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
@@ -256,14 +257,36 @@ async def test_work_of_an_own_worker_that_nothing_marks_is_refused_during_and_fr
 # --- last words -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["rehearsal", "commit"])
-async def test_last_words_of_garbage_are_said_inside(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ["rehearsal", "commit", None])
+async def test_last_words_of_garbage_are_refused_whenever_it_is_collected(kind: Kind | None) -> None:
     said: list[Any] = []
-    with running_code(kind), entered(CountingWorld()):
+    innocent: list[Any] = []
+    with nullcontext() if kind is None else running_code(kind), entered(CountingWorld()):
         Dies(lambda: Dies(lambda: said.append(pay_or_refusal(5))))
+    assert pay_or_refusal(1) == -1
+    gc.collect()
     gc.collect()
     assert len(said) == 1
-    assert "refused" in said[0]
+    assert "while garbage is collected" in said[0]
+    Dies(lambda: innocent.append(pay_or_refusal(5)))
+    gc.collect()
+    assert innocent == [-5]
+
+
+def test_last_words_at_the_end_of_the_interpreter_are_refused() -> None:
+    code = """
+import asyncio
+from helpers.firewall import CountingWorld, Dies, pay_or_refusal
+from artis_sdk.tools import entered
+
+async def main():
+    with entered(CountingWorld()):
+        Dies(lambda: print("last:", pay_or_refusal(5)))
+
+asyncio.run(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "while garbage is collected" in ended.stdout
 
 
 def test_function_registered_for_the_end_of_the_interpreter_is_refused_there() -> None:
