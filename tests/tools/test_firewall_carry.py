@@ -172,6 +172,25 @@ def test_a_call_belongs_to_the_world_that_it_was_given_from_also_late(way: str, 
     assert "left behind" in over
 
 
+async def test_a_pools_thread_that_was_born_inside_serves_others_later() -> None:
+    anyio = pytest.importorskip("anyio")
+    thread = threading.get_ident
+    with ThreadPoolExecutor(1) as pool, ThreadPool(1) as threads:
+        loop = asyncio.get_running_loop()
+        with running_code("rehearsal"), entered(CountingWorld()):
+            born = await loop.run_in_executor(pool, thread), await anyio.to_thread.run_sync(thread)
+            assert await anyio.to_thread.run_sync(pay, 5) == PREDICTED
+            inside = ThreadPool(1)
+            inside.apply_async(int)
+        assert [pool.submit(pay, 5).result(), threads.apply(pay, (5,)), inside.apply(pay, (5,))] == [-5] * 3
+        assert await anyio.to_thread.run_sync(pay_or_refusal, 5) == -5
+        assert born == (pool.submit(thread).result(), await anyio.to_thread.run_sync(thread))
+        # Nor does a call that loses its context there find the world of the thread's birth.
+        lost = contextvars.Context().run(pool.submit, pay_or_refusal, 5)
+        assert lost.result() == -5
+    inside.terminate()
+
+
 async def test_work_put_off_in_a_long_queue_is_refused_for_ever() -> None:
     refused: list[Any] = []
 

@@ -197,6 +197,40 @@ async def test_start_by_a_name_imported_before_is_refused_with_what_to_do(
     assert capfd.readouterr().out == "\n"
 
 
+SERVER = """
+import os
+from helpers.firewall import pay_or_refusal
+from mcp.server import MCPServer
+
+server = MCPServer("till")
+
+@server.tool()
+def charge(n: int) -> str:
+    return str(pay_or_refusal(n))
+
+server.run("stdio")
+"""
+
+
+async def test_mcp_server_over_stdio_is_refused() -> None:
+    """Its client starts it with a whitelist of variables."""
+    mcp = pytest.importorskip("mcp")
+    stdio = pytest.importorskip("mcp.client.stdio")
+    pytest.importorskip("mcp.server.mcpserver")
+
+    async def charge() -> str:
+        env = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        server = mcp.StdioServerParameters(command=sys.executable, args=["-c", SERVER], env=env)
+        async with stdio.stdio_client(server) as streams, mcp.ClientSession(*streams) as client:
+            await client.initialize()
+            text: str = (await client.call_tool("charge", {"n": 5})).content[0].text
+            return text
+
+    with entered(CountingWorld()):
+        assert "started inside" in await charge()
+    assert await charge() == "-5"
+
+
 # --- elsewhere in the process -----------------------------------------------------------------
 
 
