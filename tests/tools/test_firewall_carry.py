@@ -262,7 +262,7 @@ async def test_work_of_an_own_worker_that_nothing_marks_is_refused_during_and_fr
         while n := amounts.get():
             results.put(pay_or_refusal(n))
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     with running_code("commit"), entered(CountingWorld()):
         amounts.put(80)

@@ -255,7 +255,7 @@ def test_a_thread_born_during_a_rehearsal_that_nobody_in_it_started_is_free_afte
         while n := jobs.get():
             results.put(pay_or_refusal(n))
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     with running_code("rehearsal"):
         contextvars.Context().run(thread.start)
         jobs.put(1)
@@ -271,12 +271,14 @@ def test_an_event_loop_elsewhere_that_was_idle_at_the_end_is_free() -> None:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    with running_code("rehearsal"):
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
-    assert contextvars.Context().run(_call_on, loop) == -1
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    try:
+        with running_code("rehearsal"):
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+        assert contextvars.Context().run(_call_on, loop) == -1
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _call_on(loop: asyncio.AbstractEventLoop) -> Any:
