@@ -28,8 +28,8 @@ from artis_sdk.records import History, Message, Plan, Result, State, Step, Task,
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_parts import SessionParts, assemble, assemble_recovery
 from artis_sdk.settings import Settings, load_settings
-from artis_sdk.tools import Toolset, current_world, rehearsing
-from artis_sdk.tools.world import WorldBinding, current, route
+from artis_sdk.tools import Toolset, current_world, running_code
+from artis_sdk.tools.world import OUTSIDE, WorldBinding, current, route
 
 _committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
 """Ids of the sessions in whose commits this context is."""
@@ -139,7 +139,7 @@ class Session:
         """
         async with self._operation() as parts:
             given = self._args.state
-            with rehearsing(runs_code=callable(given) and not is_ours(given)):
+            with running_code("rehearsal", callable(given) and not is_ours(given)):
                 state, history = await self._snapshot(parts)
             value = Task(
                 query=task,
@@ -211,7 +211,7 @@ class Session:
         parts.secrets.learn(plan.task)
         budget = self._budgets.pop(plan.id, None) or parts.budget(self._emit, spent=plan.usage)
         parent: RealWorld | None = None
-        if outer is not None and (outer.world is not None or outer.inline is not None):
+        if outer is not None and outer is not OUTSIDE:
             route("Session.commit")
             if outer.inline is not None or not isinstance(outer.world, RealWorld):
                 return await commit_inside(plan, parts.committer, OuterWorld(outer), budget)

@@ -28,7 +28,7 @@ from artis_sdk.loop.limits import Limits, Price
 FILE = "artis.toml"
 PREFIX = "ARTIS_"
 # Not settings: the firewall's own marker, and what the test suite reads.
-_OTHERS = ("ARTIS_REHEARSAL", "ARTIS_TEST_")
+_OTHERS = ("ARTIS_WORLD", "ARTIS_TEST_")
 
 
 class Settings(BaseSettings):

@@ -36,7 +36,7 @@ from artis_sdk.records.events import (
     RehearsalStarted,
 )
 from artis_sdk.simulators.trust import TrustGate
-from artis_sdk.tools import Toolset, rehearsing
+from artis_sdk.tools import Toolset, running_code
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -100,7 +100,7 @@ async def rehearse(
     rehearsal = Rehearsal(
         task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
     )
-    with rehearsing(application_code or simulator.runs_code or rehearsal.own_agent):
+    with running_code("rehearsal", application_code or simulator.runs_code or rehearsal.own_agent):
         emit(RehearsalStarted(task=task, strategy=strategy.name))
         with budget.running():
             await _attempts(rehearsal, strategy, simulator, tools)

@@ -4,7 +4,7 @@ from artis_sdk.tools.decorator import guarded_tool
 from artis_sdk.tools.guarded import GuardedTool, Invocation, Reply
 from artis_sdk.tools.observe import add_observer, remove_observer
 from artis_sdk.tools.toolset import Toolset
-from artis_sdk.tools.world import World, current_world, entered, outside, rehearsing
+from artis_sdk.tools.world import World, current_world, entered, outside, running_code
 
 __all__ = [
     "GuardedTool",
@@ -17,6 +17,6 @@ __all__ = [
     "entered",
     "guarded_tool",
     "outside",
-    "rehearsing",
     "remove_observer",
+    "running_code",
 ]

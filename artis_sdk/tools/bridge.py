@@ -20,9 +20,8 @@ from typing import Any, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from artis_sdk.errors import FirewallError
 from artis_sdk.tools.guarded import Invocation, Reply
-from artis_sdk.tools.world import WorldBinding, route
+from artis_sdk.tools.world import WorldBinding, refuse, route
 
 T = TypeVar("T")
 
@@ -74,10 +73,11 @@ def wait(binding: WorldBinding, invocation: Invocation) -> Reply:
     carrier = _carrier()
     if carrier is None:
         name = invocation.tool.name
-        raise FirewallError(
+        refuse(
             name,
             "a sync tool was called on the event loop, in a task or callback where it cannot wait for its "
             f"outcome; use `await asyncio.to_thread({name}, ...)`",
+            binding,
         )
     reply: Reply = carrier.pump(binding.world.handle(invocation).__await__())
     return reply
@@ -144,7 +144,7 @@ def _submit(
 ) -> concurrent.futures.Future[Reply]:
     """Have the world's loop handle a call, unless it comes to be given up before it is begun."""
     if not loop.is_running():
-        raise FirewallError(invocation.tool.name, "the event loop of the world that it belongs to has ended")
+        refuse(invocation.tool.name, "the event loop of the world that it belongs to has ended", binding)
 
     async def handle() -> Reply:
         """In a task that ends no later than the world."""
@@ -178,9 +178,10 @@ def _wait_in_thread(binding: WorldBinding, loop: asyncio.AbstractEventLoop, invo
                 continue
             blocked = time.monotonic() > patience and not fate.setdefault("begun", False)
             if blocked or loop.is_closed():
-                raise FirewallError(
+                refuse(
                     invocation.tool.name,
                     "the event loop that must answer is closed, or blocked (is it waiting for this thread?)",
+                    binding,
                 )
     finally:
         thread.close()

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from artis_sdk.contracts import Observer
+from artis_sdk.tools.firewall import firewall, lock
 from artis_sdk.tools.lazy import is_awaitable
-from artis_sdk.tools.world import firewall, lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

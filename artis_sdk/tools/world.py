@@ -1,93 +1,58 @@
 """Where a guarded call goes: a context variable, and the firewall around it.
 
-Outside every session the variable is empty and a guarded function is the plain function. During a
-rehearsal that runs code of the application's, a call whose context has no world is of unknown
-origin (a raw thread, an executor that does not copy the context, a spawned process) and is refused.
+Outside every session the variable is empty and a guarded function is the plain function. In a rehearsal
+or a commit the context goes along into what it starts: threads and pools (`carry`), processes
+(`processes`). While one runs code of the application's, a call whose context says nothing is of unknown
+origin (a C callback, a `__del__`, a worker that the application feeds by a queue of its own) and is
+refused.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from threading import get_ident
+from typing import Any
 
+# These two register what `install` puts in place.
+import artis_sdk.tools.carry
+import artis_sdk.tools.pools  # noqa: F401
 from artis_sdk.errors import FirewallError
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.firewall import (
+    OUTSIDE,
+    Kind,
+    Refused,
+    RunningCode,
+    World,
+    WorldBinding,
+    current,
+    firewall,
+    lock,
+    refuse,
+)
+from artis_sdk.tools.garbage import expect
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.leftovers import Leftovers, Snapshot
+from artis_sdk.tools.patches import install
+from artis_sdk.tools.processes import INSIDE, MARK, arrived, still_holds
 
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Task
-
-    from artis_sdk.contracts import Observer
-    from artis_sdk.tools.leftovers import Leftovers
-
-
-class World(Protocol):
-    """Where guarded calls go while it is entered."""
-
-    async def handle(self, invocation: Invocation) -> Reply:
-        """Carry out one call: predict it, or run it for real."""
-
-    async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
-        """Carry out the calls of one turn, in order, one reply a call."""
-
-
-@dataclass(eq=False, slots=True)
-class WorldBinding:
-    """A world as long as it is entered, and the event loop it lives on."""
-
-    world: World | None
-    """None: positively outside every rehearsal."""
-    loop: AbstractEventLoop | None = None
-    process: int = 0
-    open: bool = True
-    calls: set[Task[Reply]] = field(default_factory=set)
-    """Calls that came from other threads and are being handled."""
-    inline: Callable[[Invocation], Callable[[], Any]] | None = None
-    """In the body of a sandboxed tool: what a nested call runs, at once and where it was made."""
-
-
-lock = RLock()
-"""Held while `firewall` changes."""
-
-
-class FirewallState:
-    """Why a call without a world may not take the fast path. One per process."""
-
-    __slots__ = ("active", "leftovers", "observers", "rehearsals")
-
-    def __init__(self) -> None:
-        self.rehearsals = 0
-        """Rehearsals now going on whose calls may lose their context."""
-        self.leftovers: Leftovers | None = None
-        """What such rehearsals have left running in other threads."""
-        self.observers: tuple[Observer, ...] = ()
-        self.active = False
-
-    def update(self) -> None:
-        """Say anew, under the lock, whether any reason holds."""
-        with lock:
-            self.active = self.rehearsals > 0 or bool(self.leftovers) or bool(self.observers)
-
-
-# A marker in the environment reaches processes that a rehearsed agent spawns.
-_MARKER = "ARTIS_REHEARSAL"
-current: ContextVar[WorldBinding | None] = ContextVar("artis_sdk_binding", default=None)
-firewall = FirewallState()
-
-
-def _started_in_rehearsal() -> None:
-    """This process was started during a rehearsal of another one: it is never outside of it."""
-    with lock:
-        firewall.rehearsals += 1
-        firewall.update()
-
-
-if os.environ.get(_MARKER):
-    _started_in_rehearsal()
+__all__ = [
+    "OUTSIDE",
+    "Kind",
+    "Refused",
+    "World",
+    "WorldBinding",
+    "current",
+    "current_world",
+    "entered",
+    "firewall",
+    "outside",
+    "refuse",
+    "route",
+    "running_code",
+    "sandboxed",
+]
 
 
 def current_world() -> World | None:
@@ -98,21 +63,27 @@ def current_world() -> World | None:
 
 @contextmanager
 def entered(world: World) -> Iterator[None]:
-    """Send this context's guarded calls, and those of contexts copied from it, to `world`.
+    """Send this context's guarded calls, and those of whatever it starts, to `world`.
 
-    Calls that come after the end, from tasks or threads left behind, are refused.
+    Calls that come after the end, from tasks, threads or timers left behind, are refused.
     """
     from asyncio import get_running_loop
 
+    install()
+    outer = current.get()
     binding = WorldBinding(world, get_running_loop(), os.getpid())
-    token = current.set(binding)
-    try:
-        yield
-    finally:
-        binding.open = False
-        current.reset(token)
-        for call in binding.calls:
-            call.cancel()
+    binding.code = None if outer is None else outer.code
+    binding.refused = getattr(world, "remember_refusal", None)
+    with _told(binding.code, binding.refused):
+        token = current.set(binding)
+        try:
+            yield
+        finally:
+            expect()
+            binding.open = False
+            current.reset(token)
+            for call in binding.calls:
+                call.cancel()
 
 
 @contextmanager
@@ -127,7 +98,11 @@ def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None
     """
     from asyncio import get_running_loop
 
+    install()
+    outer = current.get()
     binding = WorldBinding(current_world(), get_running_loop(), os.getpid(), inline=admit)
+    if outer is not None:
+        binding.code, binding.refused = outer.code, outer.refused
     token = current.set(binding)
     try:
         yield
@@ -137,39 +112,48 @@ def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None
 
 
 @contextmanager
-def rehearsing(runs_code: bool) -> Iterator[None]:
-    """A rehearsal is going on in this process.
+def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = None) -> Iterator[None]:
+    """A rehearsal or commit that runs code of the application's is going on in this process.
 
-    Out of reach are other processes that ran before (a pool's workers started earlier, a service), and
-    what something left behind starts in new threads when the rehearsal is over.
+    Meanwhile guarded calls of unknown origin are refused, here and in processes started meanwhile. A
+    guarded call of this context itself, beside the worlds that are entered in it, is refused too: it is
+    made by an evaluator, a listener or their like, which have no world to call into.
 
     Args:
-        runs_code: whether it runs code of the application's (a caller's own agent, a sandbox), whose
-            calls may lose their context; if so, calls of unknown origin are refused meanwhile, here
-            and in processes started meanwhile.
+        kind: which of the two it is, for messages.
+        runs: whether it does run code of the application's (a caller's own agent, a sandbox); nothing
+            is refused if not.
+        refused: called, in any thread, with each refusal that is or may be of its doing, before the
+            caller of the guarded function sees the exception.
     """
-    if not runs_code:
+    if not runs:
         yield
         return
-    from artis_sdk.tools.leftovers import Leftovers, RehearsalMarker, mark_children, working
-
-    before = working()
+    install()
+    code, outer = RunningCode(kind), current.get()
+    binding = WorldBinding(current_world(), None, os.getpid(), beside=True, code=code, refused=refused)
+    if refused is None and outer is not None:
+        binding.refused = outer.refused
+    before = Snapshot()
     with lock:
-        firewall.rehearsals += 1
+        firewall.running.append(code)
         firewall.update()
-        os.environ[_MARKER] = "1"
-        mark_children(RehearsalMarker(_started_in_rehearsal))
+    token = current.set(binding)
     try:
-        yield
+        with _told(code, refused):
+            yield
     finally:
+        expect()
+        binding.open = False
+        current.reset(token)
         with lock:
             firewall.leftovers = firewall.leftovers or Leftovers()
             firewall.leftovers.add(before)
-            firewall.rehearsals -= 1
+            firewall.running.remove(code)
+            if not firewall.running and firewall.lease is not None:
+                firewall.lease.release()
+                firewall.lease = None
             firewall.update()
-            if not firewall.rehearsals:
-                os.environ.pop(_MARKER, None)
-                mark_children(None)
 
 
 @contextmanager
@@ -182,9 +166,9 @@ def outside() -> Iterator[None]:
         FirewallError: this context belongs to a world, so it is not outside.
     """
     binding = current.get()
-    if binding is not None and (binding.world is not None or binding.inline is not None):
+    if binding is not None and binding is not OUTSIDE:
         raise FirewallError("outside()", "this context belongs to a world; it cannot be declared outside")
-    token = current.set(WorldBinding(None))
+    token = current.set(OUTSIDE)
     try:
         yield
     finally:
@@ -195,30 +179,81 @@ def route(tool: str) -> WorldBinding | None:
     """Where a guarded call made in this context goes; None is the plain function.
 
     Raises:
-        FirewallError: the call is of unknown origin during a rehearsal, or its world is over.
+        FirewallError: the call is of unknown origin while code of the application's is rehearsed or
+            committed, or its world is over, or in another process.
     """
     binding = current.get()
+    if firewall.collecting == get_ident():
+        refuse(tool, _LAST_WORDS, binding)
     if binding is None:
-        if firewall.rehearsals:
-            raise FirewallError(tool, _UNKNOWN_ORIGIN)
-        if firewall.leftovers:
-            if firewall.leftovers.running_here():
-                raise FirewallError(tool, _OVER)
-            firewall.update()
+        _check_unbound(tool)
         return None
-    if binding.world is None and binding.inline is None:
+    if binding is OUTSIDE:
         return None
     if binding.process != os.getpid():
-        raise FirewallError(tool, "called in a process that was forked inside a world; refused")
+        refuse(tool, _OTHER_PROCESS, binding)
     if not binding.open:
-        raise FirewallError(tool, _OVER)
+        refuse(tool, _OVER, binding)
+    if binding.beside:
+        refuse(tool, _BESIDE, binding)
     return binding
 
 
-_OVER = "called by something left behind: the world that it belongs to is over"
+def _check_unbound(tool: str) -> None:
+    if firewall.running:
+        refuse(tool, _UNKNOWN_ORIGIN)
+    if firewall.started is not None:
+        if firewall.started == INSIDE:
+            raise FirewallError(tool, _OTHER_PROCESS)
+        if still_holds(firewall.started):
+            raise FirewallError(tool, _UNKNOWN_ORIGIN)
+        firewall.started = None
+        firewall.update()
+    if firewall.leftovers:
+        if firewall.leftovers.running_here():
+            raise FirewallError(tool, _OVER)
+        firewall.update()
+
+
+@contextmanager
+def _told(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
+    """Have refusals of unknown origin reported to `refused` meanwhile."""
+    if code is None or refused is None:
+        yield
+        return
+    with lock:
+        code.refused.append(refused)
+    try:
+        yield
+    finally:
+        with lock:
+            code.refused.remove(refused)
+
+
+_OVER = (
+    "called by something left behind: the world that it belongs to is over. A worker thread of your own "
+    "that serves others too is started before the session, or by contextvars.Context().run(thread.start)"
+)
+_LAST_WORDS = (
+    "called by a `__del__` or a weak reference's callback while garbage is collected that a rehearsal or "
+    "commit may have left behind; refused"
+)
+_OTHER_PROCESS = (
+    "refused, because this process, or this call in it, was started inside a rehearsal or commit, which "
+    "lives in another process and cannot see it; make the call in the session's own process"
+)
+_BESIDE = (
+    "refused: code of the application's that belongs to a rehearsal or commit made a guarded call beside "
+    "the agent's own (an evaluator, a listener, a simulator); it has no world to call into"
+)
 _UNKNOWN_ORIGIN = (
-    "refused, because a rehearsal is going on and this call's context does not say whether it belongs to "
-    "it. A raw thread, loop.run_in_executor and a new process lose the context: use asyncio.to_thread, or "
-    "run the call through contextvars.copy_context().run. Code that belongs to no rehearsal says so with "
+    "refused, because a rehearsal or commit is going on and this call's context does not say whether it "
+    "belongs to it. Threads, timers and the standard library's pools keep the context; a C callback, a "
+    "`__del__` and a worker fed by a queue of your own lose it: run the call through "
+    "contextvars.copy_context().run. Code that belongs to no rehearsal or commit says so with "
     "artis_sdk.tools.outside()."
 )
+
+
+if _mark := os.environ.get(MARK):
+    arrived(_mark)

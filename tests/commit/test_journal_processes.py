@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from helpers.commit import OK, intent
 
+from artis_sdk import lease as owner
 from artis_sdk.commit.journal import CallState, SQLiteJournal
-from artis_sdk.commit.journal import lease as owner
 from artis_sdk.errors import CommitRefused, JournalError
 
 pytestmark = pytest.mark.slow

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import queue
 import threading
+import weakref
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 from artis_sdk.errors import FirewallError
 from artis_sdk.records import Outcome, Provenance, Risk
 from artis_sdk.tools import Invocation, Reply, Toolset, guarded_tool
 from artis_sdk.tools.execute import execute
+from artis_sdk.tools.world import current
 
 CANARIES: list[str] = []
 """Every real body that ran."""
@@ -127,13 +131,78 @@ class CountingWorld:
         return [await self.handle(invocation) for invocation in invocations]
 
 
-class Run:
-    """Carries programs out and counts: predicted, failed (predicted so), refused, wrong."""
+WARM = ThreadPoolExecutor(2)
+"""A pool that is older than every world, and serves others too."""
 
-    def __init__(self, name: str) -> None:
+
+class Worker:
+    """An application's own queue and the thread that works it off."""
+
+    def __init__(self) -> None:
+        self.jobs: queue.Queue[tuple[Callable[..., Any], tuple[Any, ...]] | None] = queue.Queue()
+        self.thread = threading.Thread(target=self._work, daemon=True)
+        self.thread.start()
+
+    def _work(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            job[0](*job[1])
+            self.jobs.task_done()
+
+    def end(self) -> None:
+        self.jobs.put(None)
+        self.thread.join()
+
+
+def simple_worker() -> queue.SimpleQueue[tuple[Callable[[], Any], Future[None]]]:
+    """The queue of a worker that nothing tells whose work it does."""
+    jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[None]]] = queue.SimpleQueue()
+
+    def work() -> None:
+        while True:
+            job, done = jobs.get()
+            try:
+                job()
+            finally:
+                done.set_result(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    return jobs
+
+
+class Dies:
+    """Calls something when it dies; with itself in a cycle, when garbage is collected."""
+
+    def __init__(self, last: Callable[[], Any], *, cycle: bool = True) -> None:
+        self.last = last
+        self.me = self if cycle else None
+
+    def __del__(self) -> None:
+        self.last()
+
+
+SIMPLE_WORKER = simple_worker()
+
+
+class Run:
+    """Carries programs out and counts: predicted, failed (predicted so), refused, wrong.
+
+    Args:
+        name: by which `outer` finds it.
+        processes: a pool of processes, older than the world.
+    """
+
+    def __init__(self, name: str, processes: ProcessPoolExecutor | None = None) -> None:
         self.name = name
         self.count: Counter[str] = Counter()
         self.threads: list[threading.Thread] = []
+        self.put_off: list[threading.Thread] = []
+        self.futures: list[Future[Any]] = []
+        self.worker, self.simple_worker = Worker(), SIMPLE_WORKER
+        self.joined = False
+        """Nothing is waited for any more before the rehearsal ends."""
+        self.over = threading.Event()
+        """The rehearsal is over: what was put off until then goes on."""
+        self._processes = processes
         RUNS[name] = self
 
     # --- leaves -------------------------------------------------------------------------------
@@ -195,7 +264,109 @@ class Run:
         contextvars.copy_context().run(self.sync_seq, children)
 
     def sync_empty_context(self, children: list[Any]) -> None:
-        contextvars.Context().run(self.sync_seq, children)
+        if not self.over.is_set():  # afterwards nothing tells whose such a call is
+            contextvars.Context().run(self.sync_seq, children)
+
+    def sync_own_queue(self, children: list[Any]) -> None:
+        if current.get() is not None or not self.joined:
+            self.worker.jobs.put((self._elsewhere, (self.sync_seq, children)))
+
+    def sync_own_simple_queue(self, children: list[Any]) -> None:
+        if not self.joined:
+            done: Future[None] = Future()
+            self.futures.append(done)
+            self.simple_worker.put((lambda: self._elsewhere(self.sync_seq, children), done))
+
+    def sync_del(self, children: list[Any]) -> None:
+        if not self.over.is_set():
+            Dies(lambda: self.sync_seq(children), cycle=False)
+
+    def sync_del_in_a_cycle(self, children: list[Any]) -> None:
+        if not self.over.is_set():
+            Dies(lambda: self.sync_seq(children))
+
+    def sync_finalizer(self, children: list[Any]) -> None:
+        target = Dies(lambda: None, cycle=False)
+        weakref.finalize(target, self.sync_seq, children)
+
+    def sync_weak_callback(self, children: list[Any]) -> None:
+        target = Dies(lambda: None, cycle=False)
+        kept = weakref.ref(target, lambda _: self.sync_seq(children))
+        del target, kept
+
+    def sync_swallows(self, children: list[Any]) -> None:
+        try:
+            for leaf in SYNC_LEAVES.values():
+                if leaf(7) != PREDICTED:
+                    self.count["wrong"] += 1
+        except Exception:  # noqa: BLE001  as agents do
+            self.count["swallowed"] += 1
+        self.sync_seq(children)
+
+    def sync_timer(self, children: list[Any]) -> None:
+        timer = threading.Timer(0.0, self._elsewhere, (self.sync_seq, children))
+        timer.start()
+        self.threads.append(timer)
+
+    def sync_warm_pool(self, children: list[Any]) -> None:
+        self.futures.append(WARM.submit(self._elsewhere, self.sync_seq, children))
+
+    def sync_thread_pool(self, children: list[Any]) -> None:
+        done: Future[None] = Future()
+        pool = ThreadPool(1)
+        pool.apply_async(
+            self._elsewhere,
+            (self.sync_seq, children),
+            callback=done.set_result,
+            error_callback=done.set_exception,
+        )
+        pool.close()
+        self.futures.append(done)
+
+    def sync_future_callback(self, children: list[Any]) -> None:
+        future: Future[None] = WARM.submit(lambda: None)
+        done: Future[None] = Future()
+
+        def call(_: object) -> None:
+            try:
+                self._elsewhere(self.sync_seq, children)
+            finally:
+                done.set_result(None)
+
+        future.add_done_callback(call)
+        self.futures.append(done)
+
+    def sync_process(self, children: list[Any]) -> None:
+        if self._processes is not None and (current.get() is not None or not self.joined):
+            future = self._processes.submit(pay_or_refusal, 7)
+            future.add_done_callback(
+                lambda future: self.count.update(
+                    ["refused" if "refused" in str(future.result()) else "wrong"]
+                )
+            )
+            self.futures.append(future)
+
+    def sync_put_off(self, children: list[Any]) -> None:
+        """What a thread does when the rehearsal is over."""
+        self._put_off(self.sync_seq, children)
+
+    def sync_put_off_in_pool(self, children: list[Any]) -> None:
+        """What a thread hands to a pool then."""
+        self._put_off(self.sync_warm_pool, children)
+
+    def sync_put_off_by_timer(self, children: list[Any]) -> None:
+        """What it starts a timer for then."""
+        self._put_off(self.sync_timer, children)
+
+    def _put_off(self, go_on: Callable[[list[Any]], None], children: list[Any]) -> None:
+        def job() -> None:
+            self.over.wait()
+            go_on(children)
+
+        if current.get() is not None:  # else nothing tells later whose it is
+            thread = threading.Thread(target=job)
+            thread.start()
+            self.put_off.append(thread)
 
     def sync_raw_thread(self, children: list[Any]) -> None:
         self._start(self.sync_seq, children)
@@ -212,10 +383,18 @@ class Run:
         except FirewallError:
             self.count["outer refused"] += 1
 
-    def _start(self, target: Any, *args: Any) -> None:
-        thread = threading.Thread(target=target, args=args)
+    def _start(self, target: Any, *args: Any) -> threading.Thread:
+        thread = threading.Thread(target=self._elsewhere, args=(target, *args))
         thread.start()
         self.threads.append(thread)
+        return thread
+
+    def _elsewhere(self, call: Callable[..., Any], *args: Any) -> None:
+        """In another thread, whose calls are cancelled when the world ends."""
+        try:
+            call(*args)
+        except asyncio.CancelledError:
+            self.count["cancelled"] += 1
 
     # --- async programs -----------------------------------------------------------------------
 
@@ -279,8 +458,9 @@ class Run:
             await asyncio.wrap_future(pool.submit(self.sync_seq, children))
 
     async def run_empty_context_task(self, children: list[Any]) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.create_task(self.run_seq(children), context=contextvars.Context())
+        if not self.over.is_set():
+            loop = asyncio.get_running_loop()
+            await loop.create_task(self.run_seq(children), context=contextvars.Context())
 
     async def run_call_soon(self, children: list[Any]) -> None:
         asyncio.get_running_loop().call_soon(self.sync_seq, children)
@@ -288,8 +468,8 @@ class Run:
 
     async def run_call_soon_threadsafe(self, children: list[Any]) -> None:
         call_soon = asyncio.get_running_loop().call_soon_threadsafe
-        self._start(call_soon, self.sync_seq, children)
-        await asyncio.to_thread(self.threads[-1].join)
+        thread = self._start(call_soon, self.sync_seq, children)
+        await asyncio.to_thread(thread.join)
         await asyncio.sleep(0)
 
     async def run_done_callback(self, children: list[Any]) -> None:
@@ -326,16 +506,33 @@ class Run:
             self.count["outer refused"] += 1
 
     async def join(self) -> None:
-        """Wait for the threads, tasks and callbacks that programs started, and for those that these start."""
+        """Wait for all that programs started, and for what that starts, but for what they put off."""
         ours = asyncio.current_task()
         while True:
             await asyncio.sleep(0)
             if self.threads:
                 await asyncio.to_thread(self.threads.pop().join)
+            elif self.futures:
+                await asyncio.wait([asyncio.wrap_future(self.futures.pop())])
+            elif self.worker.jobs.unfinished_tasks:
+                await asyncio.to_thread(self.worker.jobs.join)
             elif tasks := asyncio.all_tasks() - {ours}:
                 await asyncio.wait(tasks)
             else:
+                self.joined = True
                 return
+
+    def finish(self) -> None:
+        """Let go on what was put off until after the rehearsal, and wait for its end."""
+        self.over.set()
+        while threads := self.put_off + self.threads:
+            self.put_off, self.threads = [], []
+            for thread in threads:
+                thread.join()
+            while self.futures:
+                self.futures.pop().result()
+            self.worker.jobs.join()
+        self.worker.end()
 
 
 def pay_or_refusal(n: int) -> int | str:

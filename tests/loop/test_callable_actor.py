@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import threading
 from typing import Any
@@ -139,12 +140,13 @@ async def test_a_call_that_lost_its_context_is_refused_while_it_is_rehearsed() -
 
     async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
         thread = threading.Thread(target=call)
-        thread.start()
+        contextvars.Context().run(thread.start)
         await asyncio.to_thread(thread.join)
         return "done"
 
     plan = await rehearsed(Parallel(2), CallableActor(agent, TOOLS))
     assert len(refused) == 2
+    assert [attempt.ended for attempt in plan.attempts] == ["refused", "refused"]
     assert [attempt.steps for attempt in plan.attempts] == [(), ()]
 
 
@@ -225,7 +227,7 @@ async def test_cancelled_at_any_await_it_leaves_nothing_behind(strategy: Any) ->
         for _ in range(3):  # a gather that is cancelled ends its tasks in the next turns of the loop
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == before
-        assert firewall.rehearsals == 0
+        assert not firewall.running
         if finished:
             assert [attempt.answer for attempt in rehearsal.result().attempts] == ["done"] * (
                 len(rehearsal.result().attempts)

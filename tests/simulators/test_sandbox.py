@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
 import pickle
 import threading
@@ -18,7 +19,7 @@ from artis_sdk.errors import ConfigurationError, FirewallError, SimulationError
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import History, Outcome, Provenance, Risk, Step, ToolCall
 from artis_sdk.simulators import SandboxSimulator
-from artis_sdk.tools import Toolset, entered, guarded_tool, outside, rehearsing
+from artis_sdk.tools import Toolset, entered, guarded_tool, outside, running_code
 
 SANDBOX = SandboxSimulator()
 
@@ -183,20 +184,21 @@ class Nested:
         return self.vault.words
 
     @guarded_tool
-    def by_thread(self) -> str:
-        """A raw thread has no context: its call is of unknown origin."""
-        errors: list[BaseException] = []
-
-        def body() -> None:
-            try:
-                self.put("h")
-            except FirewallError as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=body)
+    def by_thread(self) -> list[str]:
+        found: list[list[str]] = []
+        thread = threading.Thread(target=lambda: found.append(self.put("h")))
         thread.start()
         thread.join()
-        return type(errors[0]).__name__
+        return found[0]
+
+    @guarded_tool
+    def by_lost_context(self) -> str:
+        """Nothing says whose such a call is."""
+        try:
+            contextvars.Context().run(self.put, "h")
+        except FirewallError as error:
+            return type(error).__name__
+        return "made"
 
     @guarded_tool
     def to_stranger(self) -> list[str]:
@@ -229,8 +231,8 @@ class Nested:
 
 
 REAL = Nested()
-INSIDE = ("by_self", "by_part", "by_global", "by_await", "by_thread", "to_stranger", "to_function",
-          "to_async_function", "swallows", "escapes", "wrong", "put")  # fmt: skip
+INSIDE = ("by_self", "by_part", "by_global", "by_await", "by_thread", "by_lost_context", "to_stranger",
+          "to_function", "to_async_function", "swallows", "escapes", "wrong", "put")  # fmt: skip
 
 
 def nested_tools(*more: Any) -> Toolset:
@@ -252,14 +254,14 @@ def untouched() -> Any:
         ("by_part", ["b"]),
         ("by_global", ["c"]),
         ("by_await", ["d", "e", "f", "g"]),
-        ("by_thread", "FirewallError"),
+        ("by_thread", ["h"]),
     ],
 )
 @pytest.mark.parametrize("in_world", [False, True])
 async def test_nested_calls_go_to_the_same_fork(name: str, value: Any, in_world: bool) -> None:
     attempt = fork(SANDBOX, nested_tools())
     tools = nested_tools()
-    with rehearsing(True):
+    with running_code("rehearsal"):
         if in_world:
             world = SimulatedWorld(attempt, None)
             with entered(world):
@@ -268,6 +270,16 @@ async def test_nested_calls_go_to_the_same_fork(name: str, value: Any, in_world:
         else:
             outcome = await attempt.predict(call(name), None, ())
     assert (outcome.type, outcome.content()) == ("success", value)
+
+
+async def test_a_nested_call_that_lost_its_context_ends_the_attempt_though_the_body_swallows_it() -> None:
+    tools = nested_tools()
+    with running_code("rehearsal"):
+        world = SimulatedWorld(fork(SANDBOX, tools), None)
+        with entered(world), pytest.raises(FirewallError, match="copy_context"):
+            await world.handle_turn([tools["by_lost_context"].parse(call("by_lost_context"))])
+        with pytest.raises(FirewallError, match="copy_context"):
+            world.check()
 
 
 @pytest.mark.parametrize("name", ["to_stranger", "to_function", "to_async_function", "swallows"])

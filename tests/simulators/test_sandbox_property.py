@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.simulators import SandboxSimulator
-from artis_sdk.tools import Toolset, guarded_tool, rehearsing
+from artis_sdk.tools import Toolset, guarded_tool, running_code
 
 Program = list[Any]
 
@@ -114,7 +114,7 @@ def test_the_sandbox_gives_what_the_plain_code_gives(sequence: list[tuple[str, P
         real = Machine(Leaf())
         before, oracle = pickle.dumps(real), copy.deepcopy(real)
         expected = [await plain(oracle, name, program) for name, program in sequence]
-        with rehearsing(True):
+        with running_code("rehearsal"):
             attempt = fork(SandboxSimulator(), Toolset(real.run, real.arun, real.show))
             history = await play(attempt, [call(name, program=program) for name, program in sequence])
             assert outcomes(history) == expected

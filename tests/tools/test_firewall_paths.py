@@ -1,70 +1,111 @@
-"""The firewall on the paths that are easier told one by one: processes, leftovers, blocked loops."""
+"""The firewall on the paths that are easier told one by one: elsewhere, beside, left behind."""
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
+import contextvars
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from helpers.firewall import CANARIES, CountingWorld, look, pay, pay_or_refusal
+from helpers.firewall import CANARIES, PREDICTED, CountingWorld, Worker, look, pay, pay_or_refusal
 
 from artis_sdk.errors import FirewallError
-from artis_sdk.tools import Invocation, Reply, current_world, entered, outside, rehearsing
+from artis_sdk.tools import Invocation, Reply, current_world, entered, outside, running_code
 from artis_sdk.tools.leftovers import working
-from artis_sdk.tools.world import firewall
+from artis_sdk.tools.world import Kind, firewall
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.end()
 
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
     CANARIES.clear()
     yield
-    assert firewall.rehearsals == 0
-    assert "ARTIS_REHEARSAL" not in os.environ
+    assert not firewall.running
+    assert "ARTIS_WORLD" not in os.environ
 
 
 # --- outside and inside -----------------------------------------------------------------------
 
 
+async def elsewhere(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run something with a context that belongs to nothing, as another part of the application has."""
+    return await asyncio.get_running_loop().create_task(call(), context=contextvars.Context())
+
+
 async def test_rehearsal_without_code_of_the_application_leaves_other_calls_alone() -> None:
-    with rehearsing(runs_code=False):
+    with running_code("rehearsal", False):
         assert pay(3) == -3
 
 
-async def test_unknown_origin_is_refused_for_every_risk_with_what_to_do() -> None:
-    with rehearsing(runs_code=True):
+@pytest.mark.parametrize("kind", ["rehearsal", "commit"])
+async def test_unknown_origin_is_refused_for_every_risk_with_what_to_do(kind: Kind) -> None:
+    async def calls() -> None:
         with pytest.raises(FirewallError, match=r"copy_context\(\)\.run.*outside\(\)"):
             pay(3)
-        with pytest.raises(FirewallError, match=r"asyncio\.to_thread"):
+        with pytest.raises(FirewallError, match=r"queue of your own"):
             await look(3)  # read-only
+
+    with running_code(kind):
+        await elsewhere(calls)
     assert CANARIES == []
     assert pay(3) == -3
 
 
+@pytest.mark.parametrize("kind", ["rehearsal", "commit"])
+async def test_code_beside_the_worlds_has_none_to_call_into(kind: Kind) -> None:
+    """An evaluator, a listener: they run in the rehearsal's own context, and so do their threads."""
+    with running_code(kind):
+        with pytest.raises(FirewallError, match="an evaluator, a listener"):
+            pay(3)
+        with pytest.raises(FirewallError, match="an evaluator, a listener"):
+            await asyncio.to_thread(pay, 3)
+        with entered(CountingWorld()):
+            assert await asyncio.to_thread(pay, 3) == PREDICTED
+    assert CANARIES == []
+
+
 async def test_outside_is_the_plain_function_and_cannot_be_claimed_inside() -> None:
-    with rehearsing(runs_code=True):
+    async def calls() -> None:
         with outside():
             assert pay(3) == -3
             assert await asyncio.to_thread(pay, 4) == -4
+            assert await asyncio.get_running_loop().run_in_executor(None, pay, 5) == -5
+
+    with running_code("rehearsal"):
+        await elsewhere(calls)
+        with pytest.raises(FirewallError, match="belongs to a world"), outside():
+            pytest.fail("entered")
         with entered(CountingWorld()), pytest.raises(FirewallError, match="belongs to a world"), outside():
             pytest.fail("entered")
-    assert CANARIES == ["pay", "pay"]
+    assert CANARIES == ["pay", "pay", "pay"]
 
 
 async def test_rehearsals_overlap_and_the_last_one_opens_the_gate() -> None:
-    first, second = rehearsing(runs_code=True), rehearsing(runs_code=True)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
+    ends = [asyncio.Event(), asyncio.Event()]
+
+    async def rehearse(end: asyncio.Event) -> None:
+        with running_code("rehearsal"):
+            await end.wait()
+
+    first, second = (asyncio.create_task(rehearse(end)) for end in ends)
+    await asyncio.sleep(0)
+    ends[0].set()
+    await first
     with pytest.raises(FirewallError):
         pay(1)
-    second.__exit__(None, None, None)
+    ends[1].set()
+    await second
     assert pay(1) == -1
 
 
@@ -125,7 +166,7 @@ def _leave_behind(call: Callable[[], Any], *, pool: ThreadPoolExecutor | None) -
         go.wait()
         result.append(call())
 
-    with rehearsing(runs_code=True):
+    with running_code("rehearsal"):
         if pool is None:
             thread = threading.Thread(target=left)
             thread.start()
@@ -158,59 +199,89 @@ def test_work_begun_before_a_rehearsal_is_free_after_it() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    with rehearsing(runs_code=True):
+    with running_code("rehearsal"):
         pass
     go.set()
     thread.join()
     assert result == [-5]
 
 
-def test_leftovers_are_forgotten_when_they_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_the_middle(worker: Worker, call: Callable[[], Any]) -> Callable[[], Any]:
+    """A rehearsal ends while a worker of the application's own is at what it was given; lets it go on."""
+    began, go, result = threading.Event(), threading.Event(), SimpleQueue[Any]()
+
+    def job() -> None:
+        began.set()
+        go.wait()
+        result.put(call())
+
+    with running_code("rehearsal"):
+        worker.jobs.put((job, ()))
+        began.wait()
+
+    def end() -> Any:
+        go.set()
+        return result.get()
+
+    return end
+
+
+def test_own_worker_in_the_middle_of_its_work_is_refused_until_it_returns(worker: Worker) -> None:
+    end = _in_the_middle(worker, lambda: pay_or_refusal(5))
+    assert pay_or_refusal(1) == -1
+    assert "left behind" in str(end())
+    result = SimpleQueue[Any]()
+    worker.jobs.put((lambda: result.put(pay_or_refusal(2)), ()))
+    assert result.get() == -2
+
+
+def test_leftovers_are_forgotten_when_they_have_ended(
+    monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
     monkeypatch.setattr("artis_sdk.tools.leftovers._PRUNE_EVERY", 0.0)
-    _leave_behind(lambda: None, pool=None)
+    end = _in_the_middle(worker, lambda: None)
     assert firewall.active
+    end()
     while working() and firewall.active:
         pay(1)
     pay(1)
     assert not firewall.active
 
 
-# --- other processes --------------------------------------------------------------------------
+def test_a_thread_born_during_a_rehearsal_that_nobody_in_it_started_is_free_after_it() -> None:
+    jobs, results = SimpleQueue[int](), SimpleQueue[Any]()
+
+    def work() -> None:
+        while n := jobs.get():
+            results.put(pay_or_refusal(n))
+
+    thread = threading.Thread(target=work, daemon=True)
+    with running_code("rehearsal"):
+        contextvars.Context().run(thread.start)
+        jobs.put(1)
+        assert "copy_context" in results.get()
+    jobs.put(2)
+    assert results.get() == -2
+    jobs.put(0)
+    thread.join()
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_process_started_in_a_rehearsal_is_refused(method: str) -> None:
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":  # running already: it does not know today's environment
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            assert pool.submit(pay_or_refusal, 1).result(60) == -1
-    with rehearsing(runs_code=True), ProcessPoolExecutor(1, mp_context=context) as pool:
-        assert "refused" in str(pool.submit(pay_or_refusal, 5).result(60))
-        assert "refused" in str(pool.submit(pay, 5).exception(60))
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        assert pool.submit(pay_or_refusal, 5).result(60) == -5
-    assert CANARIES == []
+def test_an_event_loop_elsewhere_that_was_idle_at_the_end_is_free() -> None:
+    """The call in which it waits for what comes next began during the rehearsal."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        with running_code("rehearsal"):
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+        assert contextvars.Context().run(_call_on, loop) == -1
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
-def test_command_started_in_a_rehearsal_is_refused() -> None:
-    command = [sys.executable, "-c", "from helpers.firewall import *; print(pay_or_refusal(5))"]
-    with rehearsing(runs_code=True):
-        inside = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    after = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "refused" in inside.stdout
-    assert after.stdout == "-5\n"
-
-
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-async def test_fork_inside_a_world_is_refused_in_the_child() -> None:
-    read, write = os.pipe()
-    with entered(CountingWorld()):
-        child = os.fork()
-        if child == 0:
-            os.write(write, str(pay_or_refusal(5)).encode())
-            os._exit(0)
-        await asyncio.to_thread(os.waitpid, child, 0)
-    assert b"forked" in os.read(read, 1000)
-    os.close(read)
-    os.close(write)
+def _call_on(loop: asyncio.AbstractEventLoop) -> Any:
+    result = SimpleQueue[Any]()
+    loop.call_soon_threadsafe(lambda: result.put(pay_or_refusal(1)))
+    return result.get()

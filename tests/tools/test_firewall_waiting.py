@@ -23,8 +23,8 @@ from artis_sdk.tools.world import firewall
 def _clean() -> Iterator[None]:
     CANARIES.clear()
     yield
-    assert firewall.rehearsals == 0
-    assert "ARTIS_REHEARSAL" not in os.environ
+    assert not firewall.running
+    assert "ARTIS_WORLD" not in os.environ
 
 
 async def test_sync_call_in_the_agents_own_task_waits_without_blocking_the_loop() -> None:

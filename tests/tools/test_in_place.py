@@ -11,7 +11,7 @@ import pytest
 from helpers.firewall import CANARIES, PREDICTED, CountingWorld
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.tools import Toolset, entered, guarded_tool, rehearsing
+from artis_sdk.tools import Toolset, entered, guarded_tool, running_code
 from artis_sdk.tools.bridge import with_sync_calls
 from artis_sdk.tools.in_place import guarded_in_place
 from artis_sdk.tools.late_guard import LateGuardWarning
@@ -75,7 +75,7 @@ async def in_a_world(agent: Callable[[], Any]) -> Any:
         result = agent()
         return await result if inspect.isawaitable(result) else result
 
-    with rehearsing(runs_code=True), entered(CountingWorld()):
+    with running_code("rehearsal"), entered(CountingWorld()):
         return await with_sync_calls(run)
 
 

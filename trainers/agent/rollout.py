@@ -14,7 +14,7 @@ from artis_sdk.errors import BackendError, SimulationError
 from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.records import Outcome, Provenance, State, Step, ToolCall, ToolSpec
 from artis_sdk.records.calls import FROZEN
-from artis_sdk.tools import Toolset, rehearsing
+from artis_sdk.tools import Toolset, running_code
 from artis_sdk.trainers.agent.formats import Codec, Format
 from artis_sdk.trainers.agent.generate import Ask, Generator
 from artis_sdk.trainers.agent.tape import Tape
@@ -221,7 +221,7 @@ async def roll_out_all(
     Raises:
         ArtisError: see `roll_out`; the others are cancelled.
     """
-    with rehearsing(worlds.runs_code):
+    with running_code("rehearsal", worlds.runs_code):
         return await together(roll_out(task, worlds=worlds, seed=seed, **given) for task, seed in tasks)
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal
 
 from artis_sdk._former_names import renamed
 from artis_sdk.commit.journal.call import REFUSED, CallState, Intent, JournaledCall
-from artis_sdk.commit.journal.lease import ProcessLease, is_alive, sweep
 from artis_sdk.commit.journal.rows import Row, call_from_row, json_text, row_of
 from artis_sdk.commit.journal.schema import (
     INSERT_CALL,
@@ -27,6 +26,7 @@ from artis_sdk.commit.journal.schema import (
 )
 from artis_sdk.commit.journal.writer import GroupWriter, WriteRequest
 from artis_sdk.errors import ArtisError, CommitRefused, JournalError
+from artis_sdk.lease import ProcessLease, is_alive, sweep
 from artis_sdk.records import Outcome, Risk
 
 _shared: dict[tuple[int, str], SQLiteJournal] = {}

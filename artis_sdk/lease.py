@@ -1,4 +1,4 @@
-"""Which commits are alive: a locked file for each open journal.
+"""Who is alive: a locked file for each open journal, and for the rehearsals of a process.
 
 The kernel drops the lock when its process ends, however it ends. Unlike a process id it cannot be
 reused by another process, and it holds across containers that share the file and not their process
@@ -20,16 +20,20 @@ _guard = threading.Lock()
 
 
 class ProcessLease:
-    """One open journal's claim to be alive, until `release` or the end of the process."""
+    """A claim to be alive, until `release` or the end of the process.
 
-    def __init__(self, journal: Path) -> None:
+    Args:
+        beside: the journal, or another path, whose name and folder the lock file has.
+    """
+
+    def __init__(self, beside: Path) -> None:
         self.id = new_id()
-        self._path = _lock_path(journal, self.id)
+        self.path = _lock_path(beside, self.id)
         while True:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             locked = _lock(self._file, shared=False)
             # A sweep may have removed the file between the open and the lock.
-            if locked and self._path.exists():
+            if locked and self.path.exists():
                 break
             os.close(self._file)
         with _guard:
@@ -41,13 +45,17 @@ class ProcessLease:
             if self not in _held:
                 return
             _held.remove(self)
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         os.close(self._file)
 
 
-def is_alive(journal: Path, owner: str) -> bool:
+def is_alive(beside: Path, owner: str) -> bool:
     """Whether the owner still holds its lock. Removes what a dead one left."""
-    path = _lock_path(journal, owner)
+    return is_held(_lock_path(beside, owner))
+
+
+def is_held(path: Path) -> bool:
+    """Whether the owner of a lock file still holds it. Removes what a dead one left."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -61,16 +69,16 @@ def is_alive(journal: Path, owner: str) -> bool:
     return alive
 
 
-def sweep(journal: Path) -> None:
+def sweep(beside: Path) -> None:
     """Remove the lock files of owners that died."""
-    prefix = _lock_path(journal, "").name
-    for name in os.listdir(journal.parent):
+    prefix = _lock_path(beside, "").name
+    for name in os.listdir(beside.parent):
         if name.startswith(prefix):
-            is_alive(journal, name.removeprefix(prefix))
+            is_alive(beside, name.removeprefix(prefix))
 
 
-def _lock_path(journal: Path, owner: str) -> Path:
-    return journal.with_name(f"{journal.name}.owner-{owner}")
+def _lock_path(beside: Path, owner: str) -> Path:
+    return beside.with_name(f"{beside.name}.owner-{owner}")
 
 
 def _lock(file: int, *, shared: bool) -> bool:

@@ -1,0 +1,86 @@
+"""What pools are given belongs to the world of whoever gives it; their threads and processes belong to none.
+
+So a pool may be older than the world, and serve others after it. A pool's thread runs a call with its
+giver's context; a pool's process refuses the guarded calls of a call that a world has given it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from artis_sdk.tools.carry import bare, carry
+from artis_sdk.tools.firewall import current
+from artis_sdk.tools.patches import Make, in_place_of
+from artis_sdk.tools.processes import Marked, mark
+
+# Pools whose workers are threads of this process, by the name of the class or of a class above it.
+_THREADS = frozenset(("ThreadPoolExecutor", "ThreadPool"))
+# One of them has an interpreter of its own for each thread, which shares no context.
+_INTERPRETERS = "InterpreterPoolExecutor"
+
+Place = tuple[int, str]
+"""Position, behind the pool itself, and name of an argument."""
+
+
+def _in_threads(pool: object) -> bool:
+    kinds = {kind.__name__ for kind in type(pool).__mro__}
+    return bool(kinds & _THREADS) and _INTERPRETERS not in kinds
+
+
+def _mark(function: Callable[..., Any]) -> Callable[..., Any]:
+    given = mark()
+    return function if given is None else Marked(function, given)
+
+
+def _given_to_pool(*functions: Place, callbacks: tuple[Place, ...] = ()) -> Make:
+    """Stands in place of a pool's method.
+
+    Args:
+        functions: what the workers run.
+        callbacks: what the pool's own threads run in this process.
+    """
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            in_threads = _in_threads(self)
+            if (current.get() if in_threads else mark()) is None:
+                return original(self, *args, **kwargs)
+            given = list(args)
+            for place in functions:
+                _replace(given, kwargs, place, carry if in_threads else _mark)
+            for place in callbacks:
+                _replace(given, kwargs, place, carry)
+            return bare(original, self, *given, **kwargs)
+
+        return method
+
+    return make
+
+
+def _replace(
+    args: list[Any], kwargs: dict[str, Any], place: Place, wrap: Callable[[Callable[..., Any]], Any]
+) -> None:
+    position, name = place
+    if position < len(args):
+        if args[position] is not None:
+            args[position] = wrap(args[position])
+    elif kwargs.get(name) is not None:
+        kwargs[name] = wrap(kwargs[name])
+
+
+_INITIALIZER = "initializer"
+_CALLBACKS = ("callback", "error_callback")
+
+in_place_of("concurrent.futures.thread", "ThreadPoolExecutor.__init__")(_given_to_pool((2, _INITIALIZER)))
+in_place_of("concurrent.futures.thread", "ThreadPoolExecutor.submit")(_given_to_pool((0, "fn")))
+in_place_of("concurrent.futures.process", "ProcessPoolExecutor.__init__")(_given_to_pool((2, _INITIALIZER)))
+in_place_of("concurrent.futures.process", "ProcessPoolExecutor.submit")(_given_to_pool((0, "fn")))
+in_place_of("multiprocessing.pool", "Pool.__init__")(_given_to_pool((1, _INITIALIZER)))
+in_place_of("multiprocessing.pool", "Pool.imap", "Pool.imap_unordered")(_given_to_pool((0, "func")))
+in_place_of("multiprocessing.pool", "Pool.apply_async")(
+    _given_to_pool((0, "func"), callbacks=tuple(enumerate(_CALLBACKS, 3)))
+)
+in_place_of("multiprocessing.pool", "Pool._map_async")(
+    _given_to_pool((0, "func"), callbacks=tuple(enumerate(_CALLBACKS, 4)))
+)
