@@ -15,7 +15,7 @@ _NO_SECRETS = (str, bytes, int, float, type, ModuleType, FunctionType)  # texts 
 
 
 def secret_values(value: Any) -> list[str]:
-    """The secrets in a value as texts; looks into containers and attributes, and runs nothing of the value's."""
+    """The secrets in a value as texts, in its containers and attributes; nothing of the value's own runs."""
     found: list[str] = []
     waiting: list[Any] = [value]
     seen: set[int] = set()
