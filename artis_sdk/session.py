@@ -225,7 +225,8 @@ class Session:
             session=self.id,
             parent=None if parent is None else parent.plan,
         )
-        return await commit(plan, parts.committer, world, budget)
+        beside = parts.application_code or not is_ours(self._args.on_event or ignore)
+        return await commit(plan, parts.committer, world, budget, application_code=beside)
 
     def saved(self, plan: Plan) -> Plan:
         """The plan as it may be saved, without secrets: write `session.saved(plan).model_dump_json()`.

@@ -10,9 +10,12 @@ from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.rehearsal import NO_CALLS, shown_at_commit
 from artis_sdk.records import Plan, Result
 from artis_sdk.records.events import CommitFinished, CommitStarted
+from artis_sdk.tools import running_code
 
 
-async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> Result:
+async def commit(
+    plan: Plan, actor: Actor, world: RealWorld, budget: Budget, *, application_code: bool = False
+) -> Result:
     """Carry a plan out once (equation 4): the actor, guided by the recommendation, in the real world.
 
     Args:
@@ -21,10 +24,12 @@ async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> 
         world: made for this plan.
         budget: the run's, with the rehearsal's usage counted; its limits stop the commit only before
             the first call that changes something.
+        application_code: whether other parts than the agent run code of the application's, see
+            `artis_sdk.loop.whose_code`; guarded calls of unknown origin are then refused meanwhile.
 
     Raises:
         CommitRefused: the plan has been committed before; nothing was done.
-        UnknownOutcome: a call's outcome is not known; nothing was done after it.
+        UnknownOutcome: a call's outcome is not known, or a call was refused; nothing was done after it.
         JournalError: the journal cannot be written.
         LimitReached: before any call that changes something.
         BackendError: see `artis_sdk.errors`. The calls made until then are journaled.
@@ -33,9 +38,10 @@ async def commit(plan: Plan, actor: Actor, world: RealWorld, budget: Budget) -> 
     own_agent: bool = getattr(actor, "runs_code", True)  # its calls are what counts as its steps
     with budget.running():
         async with world.open(on_change=meter.begin, on_call=meter.step if own_agent else None):
-            world.emit(CommitStarted(plan=plan.id))
-            guidance, prior = shown_at_commit(plan)
-            trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
+            with running_code("commit", application_code or own_agent, refused=world.remember_refusal):
+                world.emit(CommitStarted(plan=plan.id))
+                guidance, prior = shown_at_commit(plan)
+                trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
     result = Result(
         plan=plan,
         answer=trajectory.answer,

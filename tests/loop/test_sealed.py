@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -395,3 +397,85 @@ async def test_with_nothing_but_ours_calls_elsewhere_go_on(tmp_path: Path) -> No
     ) as s:
         plan = await s.rehearse("go")
     assert plan.attempts[0].answer == "made"
+
+
+# --- a context that is lost in a commit ---------------------------------------------------------
+
+WARM = ThreadPoolExecutor(2)
+
+
+async def by_executor() -> None:
+    await asyncio.get_running_loop().run_in_executor(None, charge, 80)
+
+
+async def by_warm_pool() -> None:
+    await asyncio.wrap_future(WARM.submit(charge, 80))
+
+
+async def by_thread() -> None:
+    thread = threading.Thread(target=charge, args=(80,))
+    thread.start()
+    await asyncio.to_thread(thread.join)
+
+
+async def by_timer() -> None:
+    timer = threading.Timer(0.01, charge, (80,))
+    timer.start()
+    await asyncio.to_thread(timer.join)
+
+
+@pytest.mark.parametrize("way", [by_executor, by_warm_pool, by_thread, by_timer])
+async def test_threads_and_executors_carry_the_context_into_both_worlds(way: Any, tmp_path: Path) -> None:
+    WARM.submit(len, "").result()
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        await way()
+        return "done"
+
+    async with session(agent, tmp_path / "j.db") as s:
+        plan = await s.rehearse("go")
+        assert REAL == []
+        assert [len(attempt.steps) for attempt in plan.attempts] == [1, 1]
+        result = await s.commit(plan)
+        with pytest.raises(CommitRefused):
+            await s.commit(plan)
+    assert REAL == [80]
+    assert [call.call.arguments for call in result.calls] == [{"amount": 80}]
+    assert journaled(tmp_path / "j.db") == [("charge", "done")]
+
+
+async def test_a_call_without_any_context_is_refused_in_a_commit_and_closes_the_plan(tmp_path: Path) -> None:
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return by_a_lost_context()
+
+    async with session(agent, tmp_path / "j.db", strategy=Direct()) as s:
+        plan = await s.rehearse("go")
+        with pytest.raises(UnknownOutcome, match="charge"):
+            await s.commit(plan)
+        with pytest.raises(CommitRefused, match="refused call"):
+            await s.commit(plan)
+    assert REAL == []
+
+
+async def test_work_put_off_until_the_rehearsal_is_over_is_refused_and_innocents_are_not(
+    tmp_path: Path,
+) -> None:
+    late: list[Future[Any]] = []
+    release = threading.Event()
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        WARM.submit(release.wait), WARM.submit(release.wait)
+        late.extend(WARM.submit(charge, i) for i in range(20))
+        threading.Timer(0.05, charge, (80,)).start()
+        return "done"
+
+    async with session(agent, tmp_path / "j.db", strategy=Sequential(1)) as s:
+        await s.rehearse("go")
+    release.set()
+    errors = [await asyncio.to_thread(future.exception, 10) for future in late]
+    assert {type(error) for error in errors} == {FirewallError}
+    await asyncio.sleep(0.1)
+    assert REAL == []
+    assert await asyncio.wrap_future(WARM.submit(charge, 1)) == {"charged": 1}, (
+        "the same threads, innocent work"
+    )
