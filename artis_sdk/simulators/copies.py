@@ -72,9 +72,9 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
         ConfigurationError: a connection that is open, a database that a driver would reach unseen, or
             something mutable that the originals reach, too.
     """
-    share, roots = list(share), list(copies)
-    shared = Shared(share)
-    found = shared.first(roots, lambda kind: reach_of(kind) is not None)
+    roots = list(copies)
+    shared = Shared(roots, share)
+    found = shared.first(lambda kind: reach_of(kind) is not None)
     if found is not None:
         path, value = found
         reach = reach_of(type(value))
@@ -93,7 +93,7 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
                 f"SandboxSimulator(share=[{unseen[0]!r}])"
             )
     owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
-    common = shared.path(owners.values(), roots)
+    common = shared.path(owners.values())
     if common is not None:
         raise ConfigurationError(
             f"SandboxSimulator: the fork and the original share {common}, so a rehearsal would change "

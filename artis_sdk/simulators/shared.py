@@ -43,13 +43,14 @@ _SEEN_THROUGH: tuple[type, ...] = (
 
 
 class Shared:
-    """Finds what two graphs share.
+    """Finds what a fork shares with the original, and what it holds.
 
     Args:
+        copies: the forks of the objects.
         share: what they may share: classes, objects, and paths such as `Bank.registry`.
     """
 
-    def __init__(self, share: Iterable[Any] = ()) -> None:
+    def __init__(self, copies: Iterable[object], share: Iterable[Any] = ()) -> None:
         given = list(share)
         self._paths = {entry for entry in given if isinstance(entry, str)}
         self._classes = tuple(entry for entry in given if isinstance(entry, type))
@@ -58,35 +59,30 @@ class Shared:
         self._known: set[type] = set()
         self._plain: set[type] = set()
         self._opened: set[type] = set()
+        self._roots = list(copies)
+        with _no_collection():
+            self._ours = self._reached(self._roots)
 
     def names(self, path: str) -> bool:
         """Whether it is shared by its path."""
         return path in self._paths
 
-    def path(self, originals: Iterable[object], copies: Iterable[object]) -> str | None:
-        """Where a fork first reaches something mutable that the original reaches, too; None for nowhere.
-
-        Args:
-            originals: the objects that were forked.
-            copies: their forks.
-        """
-        roots = list(copies)
+    def path(self, originals: Iterable[object]) -> str | None:
+        """Where a fork first reaches something mutable that the original reaches, too; None for nowhere."""
         with _no_collection():
-            theirs, ours = self._reached(originals), self._reached(roots)
+            theirs = self._reached(originals)
+        ours = self._ours
         common = {key for key in theirs.keys() & ours.keys() if self._is_mutable(ours[key])}
         if not common:
             return None
-        return next((path for path, value in self._paths_of(roots) if id(value) in common), None)
+        return next((path for path, value in self._walk() if id(value) in common), None)
 
-    def first(self, roots: Iterable[object], kinds: Callable[[type], bool]) -> tuple[str, Any] | None:
-        """The path to the nearest object of certain classes, and the object; None without one."""
-        roots = list(roots)
-        with _no_collection():
-            reached = set(map(type, self._reached(roots).values()))
-        wanted = {kind for kind in reached if kinds(kind)}
+    def first(self, kinds: Callable[[type], bool]) -> tuple[str, Any] | None:
+        """The path to a fork's nearest object of certain classes, and the object; None without one."""
+        wanted = {kind for kind in set(map(type, self._ours.values())) if kinds(kind)}
         if not wanted:
             return None
-        return next(((path, value) for path, value in self._paths_of(roots) if type(value) in wanted), None)
+        return next(((path, value) for path, value in self._walk() if type(value) in wanted), None)
 
     def _reached(self, roots: Iterable[object]) -> dict[int, Any]:
         """Every object within reach of the roots that is not plain, by id."""
@@ -129,10 +125,10 @@ class Shared:
 
     # --- the path to it, only where there is something to name -----------------------------------
 
-    def _paths_of(self, roots: Iterable[object]) -> Iterator[tuple[str, Any]]:
-        """Every object within reach with its path, the nearest first."""
+    def _walk(self) -> Iterator[tuple[str, Any]]:
+        """Every object within a fork's reach with its path, the nearest first."""
         seen: set[int] = set()
-        waiting = deque((type(root).__name__, root) for root in roots)
+        waiting = deque((type(root).__name__, root) for root in self._roots)
         while waiting:
             path, value = waiting.popleft()
             self._learn({type(value)})
