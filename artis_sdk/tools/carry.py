@@ -16,7 +16,6 @@ are of unknown origin: refused while code of the application's is rehearsed or c
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from functools import partial
@@ -29,9 +28,6 @@ from artis_sdk.tools.patches import in_place_of
 from artis_sdk.tools.processes import INSIDE, Marked
 
 _OURS = "artis_sdk_"  # what the names of this package's context variables begin with
-
-# Their worker threads serve whoever comes next, and are given a context with each call.
-_KEEP_CONTEXT = ("anyio.", "trio.")
 
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial, GuardedTool)
 
@@ -126,7 +122,7 @@ async def _awaited(coroutine: CoroutineType[Any, Any, Any], values: Values) -> A
 def _start(original: Callable[..., Any]) -> Callable[..., Any]:
     def start(self: Any) -> Any:
         values = carried()
-        if values is None or _keeps_context(self):
+        if values is None:
             return original(self)
         own = vars(self)
         before = {"run": own["run"]} if "run" in own else {}
@@ -155,12 +151,6 @@ def _start_raw(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(carry(function), *args)
 
     return start_new_thread
-
-
-def _keeps_context(thread: threading.Thread) -> bool:
-    target = getattr(thread, "_target", None)
-    kinds = (type(thread), type(getattr(target, "__self__", None)))
-    return any(kind.__module__.startswith(_KEEP_CONTEXT) for kind in kinds)
 
 
 # --- queues -----------------------------------------------------------------------------------
