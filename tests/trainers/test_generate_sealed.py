@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import sqlite3
 import tempfile
 import threading
@@ -39,14 +40,23 @@ class Store:
 
 
 class Threads(Store):
+    carries_context = True
+
     def add(self, text: str) -> int:
-        """Write a note, in a thread without a context."""
+        """Write a note, in a thread."""
         if text == text + "x":
             raise ValueError("nobody gets here")  # so that generation goes on
         thread = threading.Thread(target=super().add, args=("x",))
-        thread.start()
+        if self.carries_context:
+            thread.start()
+        else:
+            contextvars.Context().run(thread.start)
         thread.join()
         return 1
+
+
+class LostThreads(Threads):
+    carries_context = False
 
 
 def notes(path: Path) -> int:
@@ -76,12 +86,17 @@ async def test_an_object_that_holds_a_path_is_refused_and_its_database_stays(fol
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_thread_without_a_context_is_sealed_too(folder: Path) -> None:
-    found = await made(Toolset.from_object(Threads(folder / "notes.db")), folder.parent / "made.db", calls=20)
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Threads, "add: the sandbox refused sqlite3.connect"),
+        (LostThreads, "a thread that a tool started: the sandbox refused"),
+    ],
+)
+async def test_a_thread_is_sealed_too(folder: Path, kind: type[Threads], reason: str) -> None:
+    found = await made(Toolset.from_object(kind(folder / "notes.db")), folder.parent / "made.db", calls=20)
     assert notes(folder / "notes.db") == 0
-    assert any("a thread that a tool started: the sandbox refused" in r for r in found.refused), (
-        found.as_json()
-    )
+    assert any(reason in refused for refused in found.refused), found.refused
 
 
 async def test_with_a_fork_it_runs_and_only_the_state_varies(folder: Path) -> None:
