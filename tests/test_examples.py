@@ -58,7 +58,7 @@ async def test_the_sandbox_page_runs(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with postgresql() as folder:
-        url = f"postgresql+psycopg://me@/postgres?host={folder}"
+        url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
         await run(f"import asyncio\nimport os\n{database}", tmp_path, DATABASE_URL=url)
 
 

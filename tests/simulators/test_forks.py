@@ -492,7 +492,7 @@ def server() -> Iterator[str]:
 async def test_an_engine_over_postgresql(server: str, driver: str) -> None:
     pytest.importorskip(driver, reason=f"{driver} is not installed")
     sqlalchemy = _sqlalchemy()
-    engine = _made(sqlalchemy.create_engine(f"postgresql+{driver}://me@/postgres?host={server}"))
+    engine = _made(sqlalchemy.create_engine(f"postgresql+{driver}://postgres@/postgres?host={server}"))
     await _rehearsed(engine)
     tools = Toolset.from_object(Accounts(engine), fork=forks.of(engine=forks.engine))
     for name in ("commits_in_words", "commits_the_driver"):
