@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from artis_sdk.backends.chat import ChatPrompts, ChatTemplate, Vocabulary
@@ -38,7 +37,10 @@ class ModelChat:
         self.format = detect(template)
         self.stop = () if template else (CHATML_END,)
         special = {f"{which}_token": model.special_text(which) for which in ("bos", "eos")}
-        tokenize = partial(model.tokenize, special=True)
+
+        def tokenize(text: str) -> list[int]:
+            return model.tokenize(text, special=True)
+
         self._prompts = ChatPrompts(
             name,
             ChatTemplate(name, template or CHATML, arguments, special),
