@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from artis_sdk.records import Message, Step, ToolCall
+from artis_sdk.records.marks import SQUARE
 
 
 class Data(str):
@@ -21,7 +22,8 @@ def encode(value: Any) -> Data:
     """Write a JSON value on one line, with `<`, `>`, `&` and line separators escaped.
 
     The text is still JSON and reads back as the same value, so text inside it can neither close a
-    tag, nor stand on a line of its own as a heading, nor spell a chat template's control token.
+    tag, nor stand on a line of its own as a heading, nor spell a chat template's control token, be it
+    `<|im_end|>` or `[INST]`.
 
     Args:
         value: JSON values, records, or lists and dictionaries of these.
@@ -50,7 +52,7 @@ def _escape(text: bytes) -> Data:
     if not text.isascii():
         text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
         text = text.replace(b"\xc2\x85", b"\\u0085")
-    return Data(text.decode())
+    return Data(SQUARE.sub(lambda bracket: f"\\u{ord(bracket[0]):04x}", text.decode()))
 
 
 def encode_lines(values: Iterable[Any]) -> Data:

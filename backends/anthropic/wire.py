@@ -17,8 +17,10 @@ from artis_sdk.backends.hosted.wire import (
     read_call,
     safe_id,
     safe_name,
+    with_marks,
 )
 from artis_sdk.records import Completion, FinishReason, Message, ToolCall, ToolSpec, Usage
+from artis_sdk.records.marks import break_up, in_all_texts, put_together
 
 _FINISHED: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -35,12 +37,13 @@ Fragment = tuple[bytes, bytes]
 
 
 def message_fragment(message: Message) -> Fragment:
-    """One message. Texts that are empty or white space have no block: the API refuses them."""
+    """One message, with control marks broken up. Texts that are empty or white space have no block: the API
+    refuses them."""
     if message.role == "tool":
         block: dict[str, Any] = {
             "type": "tool_result",
             "tool_use_id": safe_id(message.tool_call_id or ""),
-            "content": message.content,
+            "content": break_up(message.content),
         }
         if message.failed:
             block["is_error"] = True
@@ -48,13 +51,15 @@ def message_fragment(message: Message) -> Fragment:
     role = message.role.encode()
     blocks = _blocks_as_said(message)
     if blocks is None:
-        blocks = [{"type": "text", "text": message.content}] if message.content.strip() else []
+        blocks = (
+            [{"type": "text", "text": _data(message, message.content)}] if message.content.strip() else []
+        )
         blocks += [
             {
                 "type": "tool_use",
                 "id": safe_id(call.id),
                 "name": safe_name(call.tool),
-                "input": arguments_object(call),
+                "input": in_all_texts(arguments_object(call), break_up),
             }
             for call in message.tool_calls
         ]
@@ -67,13 +72,22 @@ def _blocks_as_said(message: Message) -> list[Any] | None:
         return None
     try:
         blocks = from_json(message.raw or "")
-        texts = "".join([block["text"] for block in blocks if block["type"] == "text"])
+        said = [block for block in blocks if block["type"] == "text"]
+        texts = put_together("".join([block["text"] for block in said]))
         used = [block for block in blocks if block["type"] == "tool_use"]
-        calls = [(block["id"], block["name"], block["input"]) for block in used]
+        calls = [(block["id"], block["name"], in_all_texts(block["input"], put_together)) for block in used]
+        for block in said:
+            block["text"] = _data(message, put_together(block["text"]))
+        for block, (_, _, given) in zip(used, calls, strict=True):
+            block["input"] = in_all_texts(given, break_up)
     except (ValueError, TypeError, KeyError):
         return None
     same = texts == message.content and calls == [(c.id, c.tool, c.arguments) for c in message.tool_calls]
     return blocks if same and all(call.malformed is None for call in message.tool_calls) else None
+
+
+def _data(message: Message, text: str) -> str:
+    return break_up(text, thoughts=message.role != "assistant")
 
 
 def conversation(fragments: Iterable[Fragment], *, cache: bool, cache_task: bool) -> tuple[bytes, bytes]:
@@ -119,7 +133,12 @@ def tools_json(tools: tuple[ToolSpec, ...], *, strict: bool) -> bytes:
     more = {"strict": True} if strict else {}
     return encode(
         [
-            {"name": tool.name, "description": tool.description, "input_schema": tool.parameters, **more}
+            {
+                "name": tool.name,
+                "description": break_up(tool.description),
+                "input_schema": in_all_texts(tool.parameters, break_up),
+                **more,
+            }
             for tool in tools
         ]
     )
@@ -162,9 +181,9 @@ def _read_blocks(content: list[dict[str, Any]]) -> tuple[list[str], list[ToolCal
     taken: set[str] = set()
     for block in content:
         if block["type"] == "text":
-            texts.append(block["text"])
+            texts.append(put_together(block["text"]))
         elif block["type"] == "tool_use":
-            calls.append(read_call(block.get("id"), block.get("name"), block["input"], taken))
+            calls.append(with_marks(read_call(block.get("id"), block.get("name"), block["input"], taken)))
     return texts, calls
 
 

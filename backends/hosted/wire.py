@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic_core import PydanticSerializationError, ValidationError, from_json, to_json
 
 from artis_sdk.records import Message, ToolCall, Usage, new_id
+from artis_sdk.records.marks import in_all_texts, put_together
 
 T = TypeVar("T")
 
@@ -160,3 +161,9 @@ def counted(prompt: int, cached: int, completion: int) -> Usage:
 def arguments_object(call: ToolCall) -> dict[str, Any]:
     """The arguments as they go back to the model: for a malformed call, the text that it wrote."""
     return {"malformed": call.raw or ""} if call.malformed is not None else dict(call.arguments)
+
+
+def with_marks(call: ToolCall) -> ToolCall:
+    """A call with the control marks that were broken up in what the model saw; its `raw` stays as it came."""
+    arguments = in_all_texts(call.arguments, put_together)
+    return call if arguments == call.arguments else call.model_copy(update={"arguments": arguments})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from artis_sdk.backends.chat.vocabulary import is_mark
 from artis_sdk.backends.llama_cpp.header import read_header
 from artis_sdk.backends.llama_cpp.library import library, refusals
 from artis_sdk.errors import ConfigurationError, MissingExtraError
@@ -99,8 +101,8 @@ class Model:
         except ImportError as error:
             raise MissingExtraError("structured output on llama.cpp", "llama") from error
         lib, tokens = self._lib, []
-        for token in range(self.vocab_size):
-            piece, kind = self.piece(token), lib.llama_vocab_get_attr(self.vocab, token)
+        for token, kind in enumerate(self._kinds):
+            piece = self.piece(token)
             mark = kind & lib.LLAMA_TOKEN_ATTR_USER_DEFINED and piece[:1] == b"<" and piece[-1:] == b">"
             special = kind & lib.LLAMA_TOKEN_ATTR_CONTROL or mark
             tokens.append(b"\xff" + piece if special else piece)  # llguidance's sign for special tokens
@@ -112,11 +114,28 @@ class Model:
             eos_token=[token for token in range(self.vocab_size) if self.ends(token)] or None,
         )
 
-    def special_texts(self) -> tuple[str, ...]:
-        """How the control tokens are spelt."""
-        control = self._lib.llama_vocab_is_control
-        found = (self.piece(token) for token in range(self.vocab_size) if control(self.vocab, token))
-        return tuple(sorted({text.decode("utf-8", "replace") for text in found} - {""}))
+    @cached_property
+    def _kinds(self) -> list[int]:
+        """What each token is, as bits of `LLAMA_TOKEN_ATTR_*`."""
+        return [self._lib.llama_vocab_get_attr(self.vocab, token) for token in range(self.vocab_size)]
+
+    def marks(self) -> dict[str, int]:
+        """Ids of the tokens that control the model, by each text that the tokenizer takes for them."""
+        lib = self._lib
+        special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        found: dict[str, int] = {}
+        for token, kind in enumerate(self._kinds):
+            if kind & (special | lib.LLAMA_TOKEN_ATTR_USER_DEFINED):
+                for spelt in (self.piece(token), lib.llama_vocab_get_text(self.vocab, token)):
+                    text = spelt.decode("utf-8", "replace")
+                    if is_mark(text, special=bool(kind & special)):
+                        found[text] = token
+        return found
+
+    def unknown(self) -> int | None:
+        """The token for what the vocabulary lacks."""
+        flag = self._lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        return next((token for token, kind in enumerate(self._kinds) if kind & flag), None)
 
     def special_text(self, which: str) -> str:
         """The spelling of the `bos` or `eos` token; empty where the model has none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.llama_cpp.chat_template import ChatTemplate
+from artis_sdk.backends.llama_cpp.chat_template import ModelChat
 from artis_sdk.backends.llama_cpp.context import Context
 from artis_sdk.backends.llama_cpp.grammar import GrammarRefused, Grammars, Matcher
 from artis_sdk.backends.llama_cpp.header import Header
@@ -74,7 +74,7 @@ class LoadedModel:
         self.model = Model(path, n_gpu_layers=settings.n_gpu_layers, adapters=settings.adapters)
         try:
             template = settings.chat_template or header.chat_template
-            self._chat = ChatTemplate(name, self.model, template, settings.chat_template_kwargs)
+            self._chat = ModelChat(name, self.model, template, settings.chat_template_kwargs)
             self._grammars = Grammars(self.model)
             context = Context(
                 self.model,

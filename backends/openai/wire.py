@@ -14,8 +14,10 @@ from artis_sdk.backends.hosted.wire import (
     read_call,
     safe_id,
     safe_name,
+    with_marks,
 )
 from artis_sdk.records import Completion, FinishReason, Message, TokenLogprob, ToolCall, ToolSpec, Usage
+from artis_sdk.records.marks import break_up, in_all_texts, put_together
 
 _FINISHED: dict[str, FinishReason] = {
     "stop": "stop",
@@ -27,34 +29,56 @@ _FINISHED: dict[str, FinishReason] = {
 
 
 def message_json(message: Message) -> bytes:
-    """One message of a request."""
-    wire: dict[str, Any] = {"role": message.role, "content": message.content}
+    """One message of a request, with control marks broken up."""
+    return encode(message_object(message, broken=True))
+
+
+def message_object(message: Message, *, broken: bool) -> dict[str, Any]:
+    """One message as an object.
+
+    Args:
+        broken: whether control marks in its texts and arguments are broken up.
+    """
+    content = message.content
+    if broken:
+        content = break_up(content, thoughts=message.role != "assistant")
+    wire: dict[str, Any] = {"role": message.role, "content": content}
     if message.role == "tool":
         wire["tool_call_id"] = safe_id(message.tool_call_id or "")
     elif message.tool_calls:
-        wire["content"] = message.content or None
+        wire["content"] = content or None
         wire["tool_calls"] = [
             {
                 "id": safe_id(call.id),
                 "type": "function",
                 "function": {
                     "name": safe_name(call.tool),
-                    "arguments": encode(arguments_object(call)).decode(),
+                    "arguments": _arguments(call, broken=broken),
                 },
             }
             for call in message.tool_calls
         ]
-    return encode(wire)
+    return wire
+
+
+def _arguments(call: ToolCall, *, broken: bool) -> str:
+    given = arguments_object(call)
+    return encode(in_all_texts(given, break_up) if broken else given).decode()
 
 
 def tools_json(tools: tuple[ToolSpec, ...], *, strict: bool) -> bytes:
-    """The tools of a request.
+    """The tools of a request, with control marks broken up.
 
     Args:
         strict: ask the server to hold each call to its tool's schema.
     """
+    return encode(in_all_texts(tools_list(tools, strict=strict), break_up))
+
+
+def tools_list(tools: tuple[ToolSpec, ...], *, strict: bool) -> list[dict[str, Any]]:
+    """The same as objects, with all marks."""
     more = {"strict": True} if strict else {}
-    return encode([{"type": "function", "function": {**tool.document(), **more}} for tool in tools])
+    return [{"type": "function", "function": {**tool.document(), **more}} for tool in tools]
 
 
 def schema_json(schema: dict[str, Any], *, strict: bool) -> bytes:
@@ -88,7 +112,7 @@ def _read(data: Any, choice: Any, request_id: str | None) -> Completion:
     if content is None and not calls and finish == "stop" and usage.completion_tokens > 1:
         raise NotACompletion("the message holds neither text nor tool calls")
     return Completion(
-        text="" if content is None else content,
+        text="" if content is None else put_together(content),
         tool_calls=calls,
         finish_reason=finish,
         usage=usage,
@@ -104,7 +128,8 @@ def _read_calls(wire: Any) -> tuple[ToolCall, ...]:
     taken: set[str] = set()
     for call in wire:
         function = call["function"]
-        calls.append(read_call(call.get("id"), function.get("name"), function.get("arguments"), taken))
+        read = read_call(call.get("id"), function.get("name"), function.get("arguments"), taken)
+        calls.append(with_marks(read))
     return tuple(calls)
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from artis_sdk.backends.hosted.wire import read_call
-from artis_sdk.backends.openai.wire import message_json, tools_json
+from artis_sdk.backends.hosted.wire import encode, read_call
+from artis_sdk.backends.openai.wire import message_object, tools_list
 from artis_sdk.backends.tool_formats import ToolCallFormat
+from artis_sdk.backends.vllm.prompts import EnginePrompts
 from artis_sdk.backends.vllm.tool_parsers import READ_HERE, guess_tool_parser, schema_tag, with_few_blanks
 from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import (
@@ -69,7 +70,6 @@ class ChatTranslator:
         self, name: str, llm: AsyncLLM, tool_parser: str | None, template_arguments: Mapping[str, Any]
     ) -> None:
         from vllm.parser import ParserManager
-        from vllm.utils.mistral import is_mistral_tokenizer
         from vllm.v1.structured_output.backend_xgrammar import has_xgrammar_unsupported_json_features
 
         self._name = name
@@ -78,7 +78,7 @@ class ChatTranslator:
         self._config = llm.model_config
         self._sampling = self._config.get_diff_sampling_param()
         self._template_arguments = {"add_generation_prompt": True, **template_arguments}
-        self._tokenize = is_mistral_tokenizer(self._renderer.tokenizer)
+        self._prompts = EnginePrompts(name, llm, template_arguments)
         self._offers: dict[tuple[int, str], _Offer] = {}
         template = getattr(self._renderer.tokenizer, "chat_template", None)
         self._tool_parser = tool_parser or guess_tool_parser(template)
@@ -109,17 +109,13 @@ class ChatTranslator:
 
         Raises:
             ContextOverflow: no token of an answer would fit behind it.
-            RequestRejected: tools are offered to a model whose calls nobody can read.
+            RequestRejected: the chat template refuses the messages, or tools are offered to a model whose
+                calls nobody can read.
+            ConfigurationError: the chat template's control tokens cannot be told from data.
         """
-        from vllm.renderers import ChatParams
-
-        arguments = {**self._template_arguments, "tokenize": self._tokenize}
-        if request.tools:
-            arguments["tools"] = self._offer(request).template_tools
+        tools = self._offer(request).template_tools if request.tools else None
         messages = [_template_message(message) for message in request.messages]
-        _, (prompt,) = await self._renderer.render_chat_async(
-            [messages], ChatParams(chat_template_kwargs=arguments)
-        )
+        prompt = await self._prompts.prompt(messages, tools)
         length = len(prompt["prompt_token_ids"])
         if length >= self.window:
             raise ContextOverflow(
@@ -209,7 +205,7 @@ class ChatTranslator:
                 "the chat template shows no call format that is known: name vLLM's parser (tool_parser=),"
                 " or offer the tools as text",
             )
-        tools = from_json(tools_json(request.tools, strict=True))
+        tools = from_json(encode(tools_list(request.tools, strict=True)))
         wire = ChatCompletionRequest(messages=[], tools=tools, tool_choice=request.tool_choice)
         if request.tool_choice != "none":
             wire = self._parser(wire).adjust_request(wire)
@@ -319,7 +315,7 @@ def _template_message(message: Message) -> Any:
     """A message as chat templates take it, translated on first sight."""
     wire = message._wire.get(_WIRE)
     if wire is None:
-        wire = message._wire[_WIRE] = from_json(message_json(message))
+        wire = message._wire[_WIRE] = from_json(encode(message_object(message, broken=False)))
     return wire
 
 

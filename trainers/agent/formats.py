@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol
 
+from artis_sdk.backends.chat.hf import tokenizer_prompts, tokenizer_vocabulary
+from artis_sdk.backends.chat.prompt_text import PromptText, concat, written
+from artis_sdk.backends.chat.prompts import ChatPrompts
+from artis_sdk.backends.chat.vocabulary import ForgedControlToken, Vocabulary
 from artis_sdk.backends.tool_formats import detect
-from artis_sdk.errors import ConfigurationError, TrainingError
+from artis_sdk.errors import ConfigurationError, RequestRejected, TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
 from artis_sdk.records.thinking import is_thinking, strip_thinking
@@ -92,21 +97,50 @@ class Codec:
         )
         return found
 
-    def chat(self, messages: list[dict[str, Any]], *, tools: Any = None, go_on: bool = True) -> str:
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return tokenizer_vocabulary(self.tokenizer)
+
+    def prompt_ids(self, text: PromptText) -> list[int]:
+        """Of a prompt: its own text may hold control tokens, data in it none.
+
+        Raises:
+            TrainingError: data in it would become a control token in spite of everything.
+        """
+        try:
+            return self.vocabulary.tokens(text)
+        except ForgedControlToken as error:
+            raise TrainingError(f"data in a prompt would forge control tokens: {error}") from error
+
+    def chat(self, messages: list[dict[str, Any]], *, tools: Any = None, go_on: bool = True) -> PromptText:
         """Messages by the model's chat template.
 
         Raises:
             TrainingError: the template refuses them.
         """
-        from jinja2 import TemplateError
-
+        prompts = self._with_tools if tools else self._without_tools
         try:
-            text: str = self.tokenizer.apply_chat_template(
-                messages, tools=tools, tokenize=False, add_generation_prompt=go_on
-            )
-        except TemplateError as error:
+            return prompts.text(messages, tools=tools, add_generation_prompt=go_on)
+        except RequestRejected as error:
             raise TrainingError(f"the chat template refuses a conversation with tools: {error}") from error
-        return text
+
+    @cached_property
+    def _with_tools(self) -> ChatPrompts:
+        return self._prompts(self.tokenizer.get_chat_template(tools=[{}]))
+
+    @cached_property
+    def _without_tools(self) -> ChatPrompts:
+        return self._prompts(self.tokenizer.get_chat_template())
+
+    def _prompts(self, template: str) -> ChatPrompts:
+        return tokenizer_prompts(self.tokenizer.name_or_path, self.tokenizer, template)
+
+
+def filled(prompt: str, **data: str) -> PromptText:
+    """A prompt of the developer's, which is own text, with data in the places of `{name}`."""
+    names = "|".join(data)
+    pieces = re.split(rf"\{{({names})\}}", prompt)  # text, name, text, ...
+    return concat([data[piece] if n % 2 else written(piece) for n, piece in enumerate(pieces)])
 
 
 class Tags:
@@ -132,11 +166,10 @@ class Tags:
     def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
         documents = "\n".join(json.dumps(tool.document(), ensure_ascii=False) for tool in tools)
         if "{query}" in self._prompt:
-            before, _, after = self._prompt.replace("{tools}", documents).rpartition("{query}")
-            return self.codec.ids(before + query + after)
-        system = self._prompt.replace("{tools}", documents)
+            return self.codec.prompt_ids(filled(self._prompt, tools=documents, query=query))
+        system = filled(self._prompt, tools=documents)
         messages = [{"role": "system", "content": system}, {"role": "user", "content": query}]
-        return self.codec.ids(self.codec.chat(messages))
+        return self.codec.prompt_ids(self.codec.chat(messages))
 
     def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> GeneratedTurn:
         return read_tags(text, tools)
@@ -179,7 +212,7 @@ class Native:
     def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
         listed = [{"type": "function", "function": tool.document()} for tool in tools]
         messages = [*self._system, {"role": "user", "content": query}]
-        return self.codec.ids(self.codec.chat(messages, tools=listed))
+        return self.codec.prompt_ids(self.codec.chat(messages, tools=listed))
 
     def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> GeneratedTurn:
         if not over:
@@ -219,13 +252,14 @@ class Native:
         rest = self.codec.chat([*opening, said, *answers])
         if not rest.startswith(before) or any(hole not in rest for hole in holes):
             raise TrainingError("the chat template does not print what tools give back after a call")
-        rest = before[_after_end(before, self.codec) :] + rest[len(before) :]
+        left = concat((before[_after_end(before, self.codec) :], rest[len(before) :]))
         ids: list[int] = []
         for step, hole in zip(steps, holes, strict=True):
-            text, _, rest = rest.partition(hole)
+            at = left.index(hole)
             body = self.codec.foreign(cut(encode(step.outcome.content()), limit))
-            ids += [*self.codec.ids(text), *body]
-        return [*ids, *self.codec.ids(rest)]
+            ids += [*self.codec.prompt_ids(left[:at]), *body]
+            left = left[at + len(hole) :]
+        return [*ids, *self.codec.prompt_ids(left)]
 
 
 def _after_end(text: str, codec: Codec) -> int:

@@ -141,7 +141,7 @@ def generate(
     pad = tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
-    ends = [tokenizer.eos_token_id, *speech.ids(speech.end)[:1]]
+    ends = [tokenizer.eos_token_id, *speech.answer_ids("")[:1]]
     training = model.training
     model.eval()
     with torch.no_grad():

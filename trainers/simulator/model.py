@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError, TrainingError
+from artis_sdk.backends.chat.hf import tokenizer_prompts
+from artis_sdk.backends.chat.prompt_text import PromptText, concat, written
+from artis_sdk.errors import ConfigurationError, MissingExtraError, RequestRejected, TrainingError
 from artis_sdk.records import Message
 
 
@@ -85,6 +87,10 @@ class ChatEncoder:
                 f"base model {base!r} has no chat template, without which no engine can serve it: take its "
                 "instruction-tuned sibling, or add one to its tokenizer"
             )
+        try:
+            self._prompts = tokenizer_prompts(base, tokenizer, tokenizer.get_chat_template())
+        except ConfigurationError as error:
+            raise TrainingError(str(error)) from error
         self.end = self._end()
 
     def _end(self) -> str:
@@ -100,26 +106,31 @@ class ChatEncoder:
             raise TrainingError(f"base model {self._base!r} has no token that ends an answer")
         return end
 
-    def _render(self, messages: Sequence[tuple[str, str]], *, prompt: bool) -> str:
-        from jinja2 import TemplateError
-
+    def _render(self, messages: Sequence[tuple[str, str]], *, prompt: bool) -> PromptText:
         listed = [{"role": role, "content": content} for role, content in messages]
         try:
-            text: str = self._tokenizer.apply_chat_template(
-                listed, tokenize=False, add_generation_prompt=prompt
-            )
-        except TemplateError as error:
-            raise TrainingError(f"base model {self._base!r}: its chat template refuses: {error}") from error
-        return text
+            return self._prompts.text(listed, tools=None, add_generation_prompt=prompt)
+        except RequestRejected as error:
+            raise TrainingError(str(error)) from error
 
-    def prompt(self, messages: Sequence[Message]) -> str:
+    def prompt(self, messages: Sequence[Message]) -> PromptText:
         """The text that the model goes on from."""
         return self._render([(message.role, message.content) for message in messages], prompt=True)
 
-    def ids(self, text: str) -> list[int]:
-        """Token ids of a rendered text; special tokens are in it already."""
-        found: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return found
+    def prompt_ids(self, prompt: PromptText) -> list[int]:
+        """Token ids of a prompt, with those control tokens that the chat template wrote.
+
+        Raises:
+            TrainingError: data in it would become a control token in spite of everything.
+        """
+        try:
+            return self._prompts.tokens(prompt)
+        except RequestRejected as error:
+            raise TrainingError(str(error)) from error
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Token ids of an answer and the end of the turn; in the answer nothing is a control token."""
+        return self.prompt_ids(concat((answer, written(self.end))))
 
     def text(self, ids: Sequence[int]) -> str:
         """What was generated, up to the end of the turn."""

@@ -57,9 +57,9 @@ def form_for(
     for record in islice(records, 0, None, max(1, rows // _SAMPLE)):
         row = maker.row(record)
         text = speech.prompt(row.messages)
-        density = max(density, len(speech.ids(text)) / len(text))
+        density = max(density, len(speech.prompt_ids(text)) / len(text))
         frame = max(frame, len(text) - _data(record, row.cut, form, documented=documented))
-        answers = max(answers, len(speech.ids(row.answer + speech.end)))
+        answers = max(answers, len(speech.answer_ids(row.answer)))
     room = int(_MARGIN * (settings.max_length - answers) / density) - frame
     if room <= 0:
         raise TrainingError(
@@ -166,7 +166,7 @@ def _rows(
     for record, drawn in pairs:
         row = maker.row(record)
         shown = speech.prompt(row.messages)
-        prompt, answer = speech.ids(shown), speech.ids(row.answer + speech.end)
+        prompt, answer = speech.prompt_ids(shown), speech.answer_ids(row.answer)
         if len(prompt) + len(answer) > max_length:
             sizes.too_long += 1
             continue

@@ -8,7 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.control_text import conversation, hostile, plain
+from helpers.tiny_model import MARKS, SPECIAL
 from helpers.vllm import START, THEIR_WARNINGS, ask, model
+from hypothesis import HealthCheck, given, settings
 
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.backends.vllm.arguments import no_device
@@ -38,7 +41,8 @@ def stand_in(**engine_args: Any) -> Any:
     from vllm import AsyncEngineArgs
     from vllm.renderers import renderer_from_config
 
-    config = AsyncEngineArgs(model=model(), max_model_len=512, **engine_args).create_engine_config()
+    arguments = {"max_model_len": 512, **engine_args}
+    config = AsyncEngineArgs(model=model(), **arguments).create_engine_config()
     renderer = renderer_from_config(config)
     return SimpleNamespace(renderer=renderer, model_config=config.model_config, vllm_config=config)
 
@@ -46,6 +50,12 @@ def stand_in(**engine_args: Any) -> Any:
 @pytest.fixture(scope="module")
 def chat() -> ChatTranslator:
     return ChatTranslator("vllm:test", stand_in(), None, {})
+
+
+@pytest.fixture(scope="module")
+def wide() -> ChatTranslator:
+    """One with room for long prompts."""
+    return ChatTranslator("vllm:test", stand_in(max_model_len=4096), None, {})
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +181,48 @@ async def test_the_prompt_is_the_chat_templates(chat: ChatTranslator) -> None:
     assert text.endswith('<tool_response>\n{"ok": true}\n</tool_response><|im_end|>\n<|im_start|>assistant\n')
     again = await chat.prompt(Request(messages=messages, tools=TOOLS))
     assert again["prompt_token_ids"] == prompt["prompt_token_ids"], "nothing is written into the messages"
+
+
+@settings(
+    deadline=None, max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+@given(hostile([*SPECIAL, *MARKS]))
+async def test_data_never_becomes_a_control_token(wide: ChatTranslator, data: dict[str, str]) -> None:
+    tokenizer = wide._renderer.tokenizer
+    marks = set(tokenizer.convert_tokens_to_ids([*SPECIAL, *MARKS]))
+
+    async def control(fill: Any) -> list[int]:
+        made = await wide.prompt(conversation(fill))
+        return [id for id in made["prompt_token_ids"] if id in marks]
+
+    assert await control(data.__getitem__) == await control(plain)
+
+
+async def test_prompts_without_marks_are_those_of_vllms_own_server(wide: ChatTranslator) -> None:
+    from vllm.renderers import ChatParams
+
+    from artis_sdk.backends.vllm.translate import _template_message
+
+    request = conversation(lambda place: f'{place} "é" <b>[1]</b>')
+    prompt = await wide.prompt(request)
+    tools = wide._offer(request).template_tools
+    arguments = {"add_generation_prompt": True, "tokenize": False, "tools": tools}
+    _, (theirs,) = await wide._renderer.render_chat_async(
+        [[_template_message(message) for message in request.messages]],
+        ChatParams(chat_template_kwargs=arguments),
+    )
+    assert prompt["prompt_token_ids"] == theirs["prompt_token_ids"]
+
+
+async def test_a_template_that_vllm_renders_otherwise_is_refused(
+    chat: ChatTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tokenizer with a chat template in Python: what in its text is data cannot be seen."""
+    tokenizer = type(chat._renderer.tokenizer)
+    monkeypatch.setattr(tokenizer, "apply_chat_template", lambda self, conversation, **more: "other text")
+    with pytest.raises(RequestRejected, match="otherwise"):
+        await chat.prompt(Request(messages=ask("Go")))
 
 
 async def test_parameters(chat: ChatTranslator) -> None:
