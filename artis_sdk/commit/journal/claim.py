@@ -73,7 +73,8 @@ def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Ca
         if connection.execute("SELECT 1 FROM pruned WHERE plan = ?", (new.plan,)).fetchone():
             raise CommitRefused(new.plan, "it was committed and pruned from the journal; rehearse again")
         connection.execute(
-            "INSERT INTO plan (owner, host, process, begun, parent, id, resumed) VALUES (?, ?, ?, ?, ?, ?, 0)",
+            "INSERT INTO plan (owner, host, process, begun, parent, id, resumed)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0)",
             (*now, new.plan),
         )
         return 0

@@ -30,7 +30,7 @@ class CommitJournal(Protocol):
     async def identity(self) -> str:
         """The name of the store, the same in every process and from every working directory.
 
-        A plan is named after the journal of its session and is committed in no other. A store that was moved or
+        A plan has the name of its session's journal and is committed in no other. A store that was moved or
         copied has another name: two copies could each let one plan be committed.
 
         Raises:
@@ -189,8 +189,8 @@ class CommitJournal(Protocol):
     async def prune(self, before: float) -> int:
         """Remove plans with their calls, where all of it was over before a time.
 
-        A plan is taken with the plans committed within it, all or none, and never one that is being committed or
-        has an open or unknown call. Its id stays, so that it is not committed again. Durable on return.
+        A plan is taken with the plans committed within it, all or none, and never one that is being committed
+        or has an open or unknown call. Its id stays, so that it is not committed again. Durable on return.
 
         Args:
             before: seconds since the epoch; the last event of a plan that is taken was earlier.

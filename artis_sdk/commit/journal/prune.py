@@ -24,7 +24,8 @@ SELECT plan.id, plan.owner, plan.ended IS NULL,
        EXISTS (SELECT 1 FROM call WHERE call.plan = plan.id AND call.state IN ('intent', 'unknown'))
 FROM part JOIN plan ON plan.id = part.id
 """
-"""A plan and the plans committed within its commit: id, owner, without an end, last event, with an open call."""
+"""A plan and the plans committed within its commit: id, owner, whether it has no end, last event, and
+whether it has an open call."""
 
 
 def candidates(connection: sqlite3.Connection, before: float) -> list[str]:

@@ -94,10 +94,7 @@ class SQLiteJournal:
         The id alone would be the same in a copy, the path alone the same for another file in its place.
         """
         if self._identity is None:
-            (file_id,) = await self._writer.ask(
-                lambda connection: connection.execute("SELECT id FROM journal").fetchone(), durable=False
-            )
-            self._identity = f"{os.path.realpath(self.path)}#{file_id}"
+            self._identity = str(await self._writer.ask(self._name, durable=False))
         return self._identity
 
     # --- commits ------------------------------------------------------------------------------
@@ -208,7 +205,7 @@ class SQLiteJournal:
         await self._writer.ask(work, durable=True)
 
     async def prune(self, before: float) -> int:
-        """See `CommitJournal.prune`. Takes a few hundred plans a transaction, so that commits get in between."""
+        """See `CommitJournal.prune`. Other writers get in between its transactions."""
 
         def find() -> list[str]:
             with closing(open_database(self.path, timeout=self._timeout)) as connection:
@@ -269,6 +266,10 @@ class SQLiteJournal:
             " WHERE id = ? AND owner = ? AND ended IS NULL AND begun = coalesce(?, begun)",
             (time.time(), ending, plan, self._owner.id, begun),
         )
+
+    def _name(self, connection: sqlite3.Connection) -> str:
+        (file_id,) = connection.execute("SELECT id FROM journal").fetchone()
+        return f"{os.path.realpath(self.path)}#{file_id}"
 
     def _claim(
         self, plan: str, parent: str | None, begun: float, resume: bool, connection: sqlite3.Connection
