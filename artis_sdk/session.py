@@ -12,9 +12,9 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from artis_sdk.commit.before import read_unsettled, unsettled_notes
+from artis_sdk.commit.before import NO_JOURNAL, read_unsettled, unsettled_notes
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal import CommitJournal, JournaledCall
+from artis_sdk.commit.journal import JournaledCall
 from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import UNSET, Recovered, Unset, recover, settle
 from artis_sdk.errors import CommitRefused, ConfigurationError
@@ -28,7 +28,7 @@ from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.whose_code import is_ours
 from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
 from artis_sdk.session_args import SessionArgs
-from artis_sdk.session_parts import SessionParts, assemble, assemble_recovery
+from artis_sdk.session_parts import SessionParts, assemble, make_tools, open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.tools import Toolset, current_world, running_code
 from artis_sdk.tools.world import OUTSIDE, WorldBinding, current, route
@@ -152,7 +152,7 @@ class Session:
             )
             parts.secrets.learn(value)
             budget = parts.budget(self._emit)
-            journal = _journal_here(parts)
+            journal, notes = await _journal_here(parts)
             plan = await rehearse(
                 value,
                 actor=parts.actor,
@@ -165,8 +165,8 @@ class Session:
                 prompts=parts.prompts,
                 emit=self._emit,
                 application_code=parts.application_code or not is_ours(self._args.on_event or ignore),
-                journal=await journal.identity(),
-                notes=unsettled_notes(await read_unsettled(journal)),
+                journal=journal,
+                notes=notes,
             )
             self._budgets[plan.id] = budget
             return plan
@@ -291,7 +291,8 @@ class Session:
     async def recover_from(cls, settings: Settings) -> list[Recovered]:
         """As `recover`, with the journal and the tools of these settings and nothing else."""
         async with AsyncExitStack() as stack:
-            journal, tools = assemble_recovery(settings, stack)
+            tools = Toolset() if settings.tools is None else make_tools(None, settings)
+            journal = open_journal(settings, stack)
             return await recover(journal, tools, redact=Redactor())
 
     async def _snapshot(self, parts: SessionParts) -> tuple[State, History]:
@@ -306,10 +307,19 @@ class Session:
         return given, made
 
 
-def _journal_here(parts: SessionParts) -> CommitJournal:
-    """Where this context's commits are journaled: inside another session's commit, in that one's journal."""
-    world = current_world()
-    return world.journal if isinstance(world, RealWorld) else parts.journal
+async def _journal_here(parts: SessionParts) -> tuple[str, tuple[str, ...]]:
+    """The name of the journal in which this context's commits are, and what of it a plan's reader must know.
+
+    Inside another session's commit it is that one's; inside a rehearsed attempt there is none, and none is
+    looked at: what is planned there is not committed for real.
+    """
+    outer = current.get()
+    journal = parts.journal
+    if outer is not None and outer is not OUTSIDE:
+        if outer.inline is not None or not isinstance(outer.world, RealWorld):
+            return NO_JOURNAL, ()
+        journal = outer.world.journal
+    return await journal.identity(), unsettled_notes(await read_unsettled(journal))
 
 
 def _earlier_in_attempt(tools: Toolset) -> History:

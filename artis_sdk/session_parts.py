@@ -382,12 +382,6 @@ def _log(
     return captured.log
 
 
-def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[CommitJournal, Toolset]:
-    """The journal, as `open_journal`, and the tools of these settings; no tools where they name none."""
-    tools = Toolset() if settings.tools is None else make_tools(None, settings)
-    return open_journal(settings, stack), tools
-
-
 def open_journal(settings: Settings, stack: AsyncExitStack) -> CommitJournal:
     """The journal of these settings, which must be there.
 

@@ -19,6 +19,8 @@ OnUnknown = Literal["refuse", "note"]
 
 `refuse`: the call is not made, and the commit ends there. `note`: it is made, and the notes tell of the twin.
 """
+NO_JOURNAL = "(none: it was made inside a rehearsal)"
+"""In a plan's place for the name of its journal; no journal has it."""
 _NAMED = 5
 """Calls that a note names; more are counted."""
 

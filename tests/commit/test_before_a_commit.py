@@ -18,14 +18,15 @@ from helpers.loop import call
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artis_sdk import Direct, Session, Toolset, guarded_tool
+from artis_sdk import Direct, Sequential, Session, Toolset, guarded_tool
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import CallState, CommitJournal
 from artis_sdk.commit.recover import UNSET, NotExecuted, recover, settle
+from artis_sdk.contracts import Simulator
 from artis_sdk.errors import CommitRefused, ConfigurationError, JournalError, UnknownOutcome
 from artis_sdk.logs import Redactor
-from artis_sdk.records import Attempt, Plan, Task
+from artis_sdk.records import Attempt, Outcome, Plan, Provenance, Task
 from artis_sdk.records.redacted import is_redacted, may_be_same
 
 PAID: list[dict[str, Any]] = []
@@ -389,3 +390,35 @@ async def test_a_journal_that_cannot_be_read_refuses_a_commit(tmp_path: Path) ->
     async with session(path, "Hello.") as s:
         with pytest.raises(JournalError, match=r"journal\.db"):
             await s.rehearse("Hello.")
+
+
+async def test_a_plan_that_was_made_inside_a_rehearsal_is_not_committed_for_real(tmp_path: Path) -> None:
+    leaked: list[Plan] = []
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        async with session(tmp_path / "inner.db", [call("pay", to="ann")], "Paid.") as inner:
+            leaked.append(await inner.rehearse("Pay ann."))
+        return "planned"
+
+    async with Session(
+        agent=agent,
+        tools=TOOLS,
+        simulator=Says(),
+        strategy=Sequential(1),
+        evaluate=False,
+        summarize=False,
+        journal=tmp_path / "outer.db",
+    ) as outer:
+        await outer.rehearse("Plan.")
+    assert not (tmp_path / "inner.db").exists()
+    async with session(tmp_path / "inner.db", [call("pay", to="ann")], "Paid.") as s:
+        with pytest.raises(CommitRefused, match="inside a rehearsal"):
+            await s.commit(leaked[0])
+    assert PAID == []
+
+
+class Says(Simulator):
+    """Predicts that all goes well."""
+
+    async def predict(self, call: Any, state: Any, history: Any) -> Outcome:
+        return Outcome.success(1, Provenance.SIMULATED)
