@@ -12,9 +12,11 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
+from artis_sdk.commit.before import NO_JOURNAL, read_unsettled, unsettled_notes
 from artis_sdk.commit.commit import RealWorld
+from artis_sdk.commit.journal import JournaledCall
 from artis_sdk.commit.plan import commit
-from artis_sdk.commit.recover import Recovered, recover
+from artis_sdk.commit.recover import UNSET, Recovered, Unset, recover, settle
 from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.keyword_options import takes
 from artis_sdk.logs import Redactor
@@ -26,7 +28,7 @@ from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.whose_code import is_ours
 from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
 from artis_sdk.session_args import SessionArgs
-from artis_sdk.session_parts import SessionParts, assemble, assemble_recovery
+from artis_sdk.session_parts import SessionParts, assemble, make_tools, open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.tools import Toolset, current_world, running_code
 from artis_sdk.tools.world import OUTSIDE, WorldBinding, current, route
@@ -150,6 +152,7 @@ class Session:
             )
             parts.secrets.learn(value)
             budget = parts.budget(self._emit)
+            journal, notes = await _journal_here(parts)
             plan = await rehearse(
                 value,
                 actor=parts.actor,
@@ -162,11 +165,19 @@ class Session:
                 prompts=parts.prompts,
                 emit=self._emit,
                 application_code=parts.application_code or not is_ours(self._args.on_event or ignore),
+                journal=journal,
+                notes=notes,
             )
             self._budgets[plan.id] = budget
             return plan
 
-    async def commit(self, plan: Plan, *, secrets: Mapping[str, JsonValue] = MappingProxyType({})) -> Result:
+    async def commit(
+        self,
+        plan: Plan,
+        *,
+        resume: bool = False,
+        secrets: Mapping[str, JsonValue] = MappingProxyType({}),
+    ) -> Result:
         """Carry a plan's task out once, for real, guided by its recommendation.
 
         Inside another session's rehearsed attempt, or in the body of a sandboxed tool, the calls go to
@@ -175,12 +186,17 @@ class Session:
 
         Args:
             plan: from `rehearse`, of this session or of one before; it is committed once.
+            resume: whether to go on with a commit of this plan that broke off, where the outcome of every
+                call is known. None of them is made again: a model is shown them as done; an agent of your own
+                makes its calls again and is answered from the journal.
             secrets: those that the plan was saved without (`plan.withheld`), by placeholder; not needed in
                 the session that made it, nor with `ARTIS_PLAN_KEY`.
 
         Raises:
-            CommitRefused: the plan was committed before, or this session is committing already (a sub-agent
-                needs a session of its own), or secrets of the plan are missing.
+            CommitRefused: the plan was committed before, or belongs to another journal; a call was to be made
+                whose twin in the journal has no known outcome; the commit cannot go on; this session is
+                committing already (a sub-agent needs a session of its own); or secrets of the plan are
+                missing.
             FirewallError: the attempt that this session is part of is over.
             UnknownOutcome: a call's outcome is not known; nothing after it was done.
             JournalError: the journal cannot be written; the call it names was not made.
@@ -194,7 +210,7 @@ class Session:
         async with self._operation() as parts, self._commits:
             token = _committing.set(_committing.get() | {self.id})
             try:
-                result = await self._commit(plan, parts, current.get(), secrets)
+                result = await self._commit(plan, parts, current.get(), resume, secrets)
             finally:
                 _committing.reset(token)
             answer = () if result.messages else (Message(role="assistant", content=result.answer or ""),)
@@ -204,7 +220,12 @@ class Session:
             return result
 
     async def _commit(
-        self, plan: Plan, parts: SessionParts, outer: WorldBinding | None, secrets: Mapping[str, JsonValue]
+        self,
+        plan: Plan,
+        parts: SessionParts,
+        outer: WorldBinding | None,
+        resume: bool,
+        secrets: Mapping[str, JsonValue],
     ) -> Result:
         """Commit in the world that this context is in: the real one, unless an attempt goes on."""
         plan = parts.secrets.restored(plan, secrets)
@@ -224,6 +245,8 @@ class Session:
             emit=self._emit,
             session=self.id,
             parent=None if parent is None else parent.plan,
+            on_unknown=parts.on_unknown,
+            resume=resume,
         )
         beside = parts.application_code or not is_ours(self._args.on_event or ignore)
         return await commit(plan, parts.committer, world, budget, application_code=beside)
@@ -255,11 +278,21 @@ class Session:
         async with self._operation() as parts:
             return await recover(parts.journal, parts.tools, redact=parts.secrets)
 
+    async def settle(
+        self, call_id: str, *, done: bool, by: str, why: str, value: JsonValue | Unset = UNSET
+    ) -> JournaledCall:
+        """Settle by hand a call of the journal whose outcome is not known; see `artis_sdk.commit.settle`."""
+        async with self._operation() as parts:
+            return await settle(
+                parts.journal, call_id, done=done, by=by, why=why, value=value, redact=parts.secrets
+            )
+
     @classmethod
     async def recover_from(cls, settings: Settings) -> list[Recovered]:
         """As `recover`, with the journal and the tools of these settings and nothing else."""
         async with AsyncExitStack() as stack:
-            journal, tools = assemble_recovery(settings, stack)
+            tools = Toolset() if settings.tools is None else make_tools(None, settings)
+            journal = open_journal(settings, stack)
             return await recover(journal, tools, redact=Redactor())
 
     async def _snapshot(self, parts: SessionParts) -> tuple[State, History]:
@@ -272,6 +305,21 @@ class Session:
         if given is None:
             return parts.tools.state(), _earlier_in_attempt(parts.tools) if parts.tools.owners else made
         return given, made
+
+
+async def _journal_here(parts: SessionParts) -> tuple[str, tuple[str, ...]]:
+    """The name of the journal in which this context's commits are, and what of it a plan's reader must know.
+
+    Inside another session's commit it is that one's; inside a rehearsed attempt there is none, and none is
+    looked at: what is planned there is not committed for real.
+    """
+    outer = current.get()
+    journal = parts.journal
+    if outer is not None and outer is not OUTSIDE:
+        if outer.inline is not None or not isinstance(outer.world, RealWorld):
+            return NO_JOURNAL, ()
+        journal = outer.world.journal
+    return await journal.identity(), unsettled_notes(await read_unsettled(journal))
 
 
 def _earlier_in_attempt(tools: Toolset) -> History:

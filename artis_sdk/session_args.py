@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from artis_sdk.commit.before import OnUnknown
 from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.logs import Redactor
@@ -43,7 +44,10 @@ class SessionArgs:
             task. By default a snapshot of the objects behind the tools.
         limits: limits over each run, rehearsal and commit together.
         log: call log, or its path: every real call is recorded.
-        journal: commit journal, or its path.
+        journal: commit journal, or its path; by default one file for all sessions of a user.
+        on_unknown: what a commit does about a call whose twin in the journal, the same tool with the same
+            arguments, has no known outcome. `refuse`, the default, does not make it; `note` makes it, and the
+            result's notes name the twin.
         evaluator: the judge of the attempts; the agent's own model by default.
         summarizer: the writer of the recommendation; the agent's own model by default.
         prompts: templates to use instead of ours, or a mapping or folder of them.
@@ -69,6 +73,7 @@ class SessionArgs:
     limits: Limits | None = None
     log: LogStore | str | Path | None = None
     journal: CommitJournal | str | Path | None = None
+    on_unknown: OnUnknown | None = None
     evaluator: Evaluator | Backend | str | None = None
     summarizer: Summarizer | Backend | str | None = None
     prompts: Prompts | Mapping[str, str | Path] | str | Path | None = None

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from artis_sdk.backends import resolve
+from artis_sdk.commit.before import OnUnknown
 from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError, SimulationError
@@ -74,6 +75,7 @@ class SessionParts:
     summarizer: Summarizer | None
     prompts: Prompts
     journal: CommitJournal
+    on_unknown: OnUnknown
     log: LogStore | None
     secrets: SessionSecrets
     limits: Limits
@@ -139,6 +141,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
         summarizer=_summarizer(advisor, prompts) if advises else None,
         prompts=prompts,
         journal=_journal(settings.journal if given.journal is None else given.journal, stack),
+        on_unknown=given.on_unknown or settings.on_unknown,
         log=_log(settings.log if given.log is None else given.log, tools, given.redact, stack),
         secrets=secrets,
         limits=limits,
@@ -379,7 +382,15 @@ def _log(
     return captured.log
 
 
-def assemble_recovery(settings: Settings, stack: AsyncExitStack) -> tuple[CommitJournal, Toolset]:
-    """The journal and the tools of these settings; no tools where they name none."""
-    tools = Toolset() if settings.tools is None else make_tools(None, settings)
-    return _journal(settings.journal, stack), tools
+def open_journal(settings: Settings, stack: AsyncExitStack) -> CommitJournal:
+    """The journal of these settings, which must be there.
+
+    Raises:
+        ConfigurationError: there is none, so nothing is known of any call.
+    """
+    if not settings.journal.exists():
+        raise ConfigurationError(
+            f"there is no journal {settings.journal.absolute()}: name the one that the commit wrote, by "
+            "--journal, ARTIS_JOURNAL or artis.toml"
+        )
+    return _journal(settings.journal, stack)

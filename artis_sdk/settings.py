@@ -31,6 +31,15 @@ PREFIX = "ARTIS_"
 _OTHERS = ("ARTIS_WORLD", "ARTIS_TEST_")
 
 
+def default_journal() -> Path:
+    """One file for all sessions of a user: `artis/journal.db` in the XDG data folder.
+
+    It depends on no working directory. A script that is started again from another folder finds what it left.
+    """
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if os.path.isabs(data) else Path.home() / ".local/share") / "artis" / "journal.db"
+
+
 class Settings(BaseSettings):
     """What `Session()` uses where an argument is not given.
 
@@ -64,11 +73,13 @@ class Settings(BaseSettings):
     """Price of each backend, needed for a cost limit."""
     log: Path | None = None
     """Call log that every real call is recorded in."""
-    journal: Path = Path(".artis/journal.db")
+    journal: Path = Field(default_factory=default_journal)
     """Commit journal; calls whose outcome is unknown are found there after a crash."""
     plan_key: SecretStr | None = None
     """Fernet key under which the secrets of saved plans are kept in them; set it in the environment, where
     plans are saved and where they are committed."""
+    on_unknown: Literal["refuse", "note"] = "refuse"
+    """What a commit does about a call that stands in the journal without a known outcome."""
     tool_format: Literal["auto", "native", "text"] = "auto"
     max_steps: int = Field(default=20, ge=1)
     """Agent steps of one attempt or commit."""
@@ -101,7 +112,13 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     """
     global _cache
     environment = {key: value for key, value in os.environ.items() if key.startswith(PREFIX)}
-    key = (os.getcwd(), _modified(Path(FILE)), tuple(sorted(environment.items())), tuple(given.items()))
+    key = (
+        os.getcwd(),
+        _modified(Path(FILE)),
+        default_journal(),
+        tuple(sorted(environment.items())),
+        tuple(given.items()),
+    )
     if _cache is None or _cache[0] != key:
         _refuse_unknown_variables(environment)
         try:

@@ -7,10 +7,10 @@ import sys
 import typer
 from rich.markup import escape
 
-from artis_sdk.cli import bench, demo, doctor, eval, logs, recover, run, serve, train
+from artis_sdk.cli import bench, demo, doctor, eval, journal, logs, recover, run, serve, train
 from artis_sdk.cli.generate import generate
-from artis_sdk.cli.output import errors, print_json
-from artis_sdk.errors import ArtisError
+from artis_sdk.cli.output import errors, next_step, print_json
+from artis_sdk.errors import ArtisError, UnknownOutcome
 
 app = typer.Typer(
     name="artis",
@@ -22,6 +22,7 @@ app.command("run")(run.run)
 app.command("rehearse")(run.rehearse)
 app.add_typer(logs.app, name="logs")
 app.command("recover")(recover.recover)
+app.add_typer(journal.app, name="journal")
 app.command("doctor")(doctor.doctor)
 app.add_typer(eval.app, name="eval")
 app.command("serve")(serve.serve)
@@ -37,7 +38,10 @@ def run_app() -> None:
         app()
     except ArtisError as error:
         if "--json" in sys.argv:
-            print_json({"error": type(error).__name__, "message": str(error)})
+            more = {"next": "artis recover"} if isinstance(error, UnknownOutcome) else {}
+            print_json({"error": type(error).__name__, "message": str(error), **more})
         else:
             errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
+            if isinstance(error, UnknownOutcome):
+                next_step("artis recover")
         raise SystemExit(2) from None

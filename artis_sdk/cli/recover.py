@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
+from pydantic import JsonValue
 from rich.table import Table
 
 from artis_sdk.cli.output import console, next_step, print_json
-from artis_sdk.commit.journal import CallState
+from artis_sdk.commit import Recovered
+from artis_sdk.commit.journal import CallState, JournaledCall
+from artis_sdk.commit.recover import UNSET, Unset, settle
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.logs import Redactor
 from artis_sdk.session import Session
-from artis_sdk.settings import load_settings
+from artis_sdk.session_parts import open_journal
+from artis_sdk.settings import Settings, load_settings
+
+How = Literal["done", "not-executed"]
+
+Journal = Annotated[Path | None, typer.Option(help="The journal; ARTIS_JOURNAL when left out.")]
 
 
 def recover(
     tools: Annotated[
         str | None, typer.Option(help="Where the tools are; their reconcile hooks are used.")
+    ] = None,
+    journal: Journal = None,
+    settled: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--settle",
+            metavar="CALL done|not-executed",
+            help="Settle this call by hand: whether it took effect. Needs --by and --why; asks no hook.",
+        ),
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who settles it; stands in the journal.")] = "",
+    why: Annotated[str, typer.Option(help="How they know; stands in the journal.")] = "",
+    value: Annotated[
+        str | None,
+        typer.Option(
+            help="With done: what the call returned, as JSON. Without it its plan cannot be resumed."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -25,21 +55,63 @@ def recover(
 
     Nothing is executed again. Exit code 1 when calls stay unknown.
     """
-    settings = load_settings({} if tools is None else {"tools": tools})
-    found = asyncio.run(Session.recover_from(settings))
+    settings = load_settings({k: v for k, v in {"tools": tools, "journal": journal}.items() if v is not None})
+    if settled is not None:
+        _settle(settings, settled, by, why, value, as_json)
+        return
+    if by or why or value is not None:
+        raise ConfigurationError("--by, --why and --value belong to --settle CALL done|not-executed")
+    _show(settings, asyncio.run(Session.recover_from(settings)), as_json)
+
+
+def _show(settings: Settings, found: list[Recovered], as_json: bool) -> None:
     unknown = [call for call in found if call.state is CallState.UNKNOWN]
     if as_json:
         print_json(found)
     elif not found:
         console.print(f"{settings.journal}: every call that was begun has an outcome")
     else:
-        table = Table("call", "begun", "plan", "state", title=str(settings.journal))
+        table = Table("call", "id", "begun", "state", title=str(settings.journal))
         for call in found:
             begun = datetime.fromtimestamp(call.begun).isoformat(" ", "seconds")
             state = f"{call.state.value}: {call.problem}" if call.problem else call.state.value
-            table.add_row(f"{call.tool} {call.arguments}", begun, call.plan, state)
+            table.add_row(f"{call.tool} {call.arguments}", call.id, begun, state)
         console.print(table)
     if unknown:
         if not as_json:
-            next_step("look at the system each call went to; a reconcile= hook on the tool does it for you")
+            next_step(
+                "look at the system each call went to; a reconcile= hook on the tool does it for you, or "
+                "artis recover --settle ID done|not-executed --by NAME --why TEXT"
+            )
         raise SystemExit(1)
+
+
+def _settle(
+    settings: Settings, settled: tuple[str, str], by: str, why: str, value: str | None, as_json: bool
+) -> None:
+    call_id, how = settled
+    if how not in get_args(How):
+        raise ConfigurationError(f"--settle {call_id} {how}: a call is settled as done or as not-executed")
+    known: Any = UNSET
+    if value is not None:
+        try:
+            known = json.loads(value)
+        except ValueError as error:
+            raise ConfigurationError(f"--value is not JSON: {error}") from error
+    call = asyncio.run(_settle_in(settings, call_id, cast(How, how), by, why, known))
+    if as_json:
+        print_json(call)
+    elif call.settled_by == by and call.settled_why == why:
+        console.print(f"{call.tool} ({call.id}) is {call.state.value}", highlight=False)
+    else:
+        console.print(f"{call.tool} ({call.id}) was settled meanwhile as {call.state.value}", highlight=False)
+
+
+async def _settle_in(
+    settings: Settings, call_id: str, how: How, by: str, why: str, value: JsonValue | Unset
+) -> JournaledCall:
+    async with AsyncExitStack() as stack:
+        journal = open_journal(settings, stack)
+        return await settle(
+            journal, call_id, done=how == "done", by=by, why=why, value=value, redact=Redactor()
+        )

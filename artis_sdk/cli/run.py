@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import JsonValue
@@ -29,6 +29,10 @@ Strategy = Annotated[
     str | None, typer.Option(help="sequential, parallel, hybrid, direct, best_of_n or revision.")
 ]
 Attempts = Annotated[int | None, typer.Option("--attempts", "-n", help="The paper's N.")]
+OnUnknown = Annotated[
+    Literal["refuse", "note"] | None,
+    typer.Option(help="What to do about a call that stands in the journal without a known outcome."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -69,22 +73,35 @@ def rehearse(
 def run(
     task: Annotated[str | None, typer.Argument(help="What the agent shall do.")] = None,
     plan: Annotated[Path | None, typer.Option(help="Commit this saved plan instead of rehearsing.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="With --plan: go on with its commit, which broke off.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Commit without asking.")] = False,
     tools: Tools = None,
     agent: Agent = None,
     simulator: Simulator = None,
     strategy: Strategy = None,
     attempts: Attempts = None,
+    on_unknown: OnUnknown = None,
     as_json: Json = False,
 ) -> None:
     """Rehearse a task, show the plan, ask, and carry it out once for real."""
     if (task is None) == (plan is None):
         raise ConfigurationError("artis run takes either a task or --plan FILE")
+    if resume and plan is None:
+        raise ConfigurationError("--resume goes on with the commit of a saved plan: pass --plan FILE")
     if not yes and (as_json or not sys.stdin.isatty()):
         raise ConfigurationError("this commits for real and nobody is there to ask: pass --yes to mean it")
-    settings = _settings(tools=tools, agent=agent, simulator=simulator, strategy=strategy, attempts=attempts)
+    settings = _settings(
+        tools=tools,
+        agent=agent,
+        simulator=simulator,
+        strategy=strategy,
+        attempts=attempts,
+        on_unknown=on_unknown,
+    )
     saved = Plan.model_validate_json(plan.read_text(encoding="utf-8")) if plan is not None else None
-    result = asyncio.run(_run(settings, task, saved, ask=not yes, as_json=as_json))
+    result = asyncio.run(_run(settings, task, saved, resume, ask=not yes, as_json=as_json))
     if result is None:
         console.print("not committed")
         raise SystemExit(1)
@@ -107,7 +124,7 @@ async def _rehearse(settings: Settings, task: str, as_json: bool) -> Plan:
 
 
 async def _run(
-    settings: Settings, task: str | None, plan: Plan | None, *, ask: bool, as_json: bool
+    settings: Settings, task: str | None, plan: Plan | None, resume: bool, *, ask: bool, as_json: bool
 ) -> Result | None:
     view = LiveView(console)
     async with Session.from_settings(settings, on_event=_listener(view, as_json)) as session:
@@ -119,7 +136,7 @@ async def _run(
             return None
         secrets = await asyncio.to_thread(_asked_for, plan, settings) if ask else {}
         with nullcontext() if as_json else view:
-            return session.shown(await session.commit(plan, secrets=secrets))
+            return session.shown(await session.commit(plan, resume=resume, secrets=secrets))
 
 
 def _asked_for(plan: Plan, settings: Settings) -> dict[str, JsonValue]:
@@ -133,7 +150,8 @@ def _asked_for(plan: Plan, settings: Settings) -> dict[str, JsonValue]:
 
 
 def _approved(plan: Plan) -> bool:
-    """Show what the rehearsal predicts, and ask."""
+    """Show what the rehearsal predicts and what must be known before, and ask."""
+    _print_notes(plan.notes)
     table = Table("predicted call", "predicted outcome", title="If it goes as rehearsed")
     for step in plan.predicted:
         table.add_row(call_text(step.call), step.outcome.text())

@@ -1,5 +1,5 @@
 """The commit: a task carried out once for real, its journal, and what is done after a crash."""
 
-from artis_sdk.commit.recover import NotExecuted, Recovered
+from artis_sdk.commit.recover import NotExecuted, Recovered, settle
 
-__all__ = ["NotExecuted", "Recovered"]
+__all__ = ["NotExecuted", "Recovered", "settle"]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
 from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import JsonValue
 
-from artis_sdk.records import Outcome, Provenance, Step, ToolCall
+from artis_sdk.commit.journal import JournaledCall
+from artis_sdk.records import Outcome, Provenance, Step, ToolCall, ToolSpec
+from artis_sdk.records.redacted import without_redacted
+
+_Identity = tuple[str, str]
+"""A tool, and its arguments as canonical JSON without secrets."""
 
 
 class PredictionQueue:
@@ -20,7 +25,7 @@ class PredictionQueue:
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        self._waiting: dict[tuple[str, str], deque[Outcome]] = {}
+        self._waiting: dict[_Identity, deque[Outcome]] = {}
         for step in steps:
             if step.outcome.provenance is not Provenance.FORCED:  # never reached a world
                 self._waiting.setdefault(_identity(step.call), deque()).append(step.outcome)
@@ -34,15 +39,19 @@ class PredictionQueue:
 class IdempotencyKeys:
     """The keys of one plan's calls.
 
-    The n-th call of a tool with the same arguments has the same key whenever and wherever the plan is
-    committed, so that a retry gives it again and a second call that is wanted gives another one.
+    A call that may have had an effect although it failed lends its key to the next call of the same tool
+    with the same arguments: that is a retry. Every other call gets the next new key, and the n-th key of a
+    tool with the same arguments is the same whenever and wherever the plan is committed.
     """
 
     def __init__(self, plan: str) -> None:
         self._plan = plan
-        self._given: dict[tuple[str, str], int] = {}
+        self._given: dict[_Identity, int] = {}
         # As first seen: what a session knows of secrets grows, and a retry has its call's key all the same.
-        self._seen: dict[tuple[str, str], tuple[str, str]] = {}
+        self._seen: dict[_Identity, _Identity] = {}
+        self._to_retry: defaultdict[_Identity, deque[str]] = defaultdict(deque)
+        self._out: dict[str, _Identity] = {}
+        """The keys of calls under way, with the calls' secrets; in memory only."""
 
     def next(self, call: ToolCall, redacted: JsonValue) -> str:
         """The key of the next call.
@@ -52,10 +61,62 @@ class IdempotencyKeys:
             redacted: its arguments without secrets. Secrets do not enter: the journal holds the key,
                 and a short secret could be found by trying.
         """
-        without = call.tool, canonical(_common(call.arguments, redacted))
-        identity = self._seen.setdefault(_identity(call), without)
-        count = self._given[identity] = self._given.get(identity, 0) + 1
+        exact = _identity(call)
+        if self._to_retry[exact]:
+            key = self._to_retry[exact].popleft()
+        else:
+            without = call.tool, canonical(_common(call.arguments, redacted))
+            identity = self._seen.setdefault(exact, without)
+            count = self._given[identity] = self._given.get(identity, 0) + 1
+            key = self._key(identity, count)
+        self._out[key] = exact
+        return key
+
+    def ended(self, key: str, *, settled: bool) -> None:
+        """A call has ended.
+
+        Args:
+            key: as `next` gave it; any other has no effect.
+            settled: whether it is certain what it did: it succeeded, or nothing happened. Its key is then not
+                given again.
+        """
+        identity = self._out.pop(key, None)
+        if identity is not None and not settled:
+            self._to_retry[identity].append(key)
+
+    def restore(self, calls: Iterable[JournaledCall]) -> None:
+        """Go on after the calls that the plan's commit has made until it broke off.
+
+        Args:
+            calls: the plan's, none of them open or unknown.
+        """
+        by_identity: defaultdict[_Identity, dict[str, JournaledCall]] = defaultdict(dict)
+        for call in calls:
+            if call.idempotency_key is not None:
+                identity = call.tool, canonical(without_redacted(call.arguments))
+                by_identity[identity][call.idempotency_key] = call  # the last that had the key
+                self._seen[call.tool, canonical(call.arguments)] = identity
+        for identity, last in by_identity.items():
+            while (key := self._key(identity, self._given.get(identity, 0) + 1)) in last:
+                self._given[identity] = self._given.get(identity, 0) + 1
+                made = last[key]
+                if made.outcome is None or not made.outcome.ok:
+                    self._to_retry[made.tool, canonical(made.arguments)].append(key)
+
+    def _key(self, identity: _Identity, count: int) -> str:
         return str(uuid5(NAMESPACE_OID, "\n".join((self._plan, *identity, str(count)))))
+
+
+def with_defaults(spec: ToolSpec | None, arguments: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The arguments with those left out that have a default: `pay("ann")` is `pay("ann", note="")`.
+
+    Args:
+        spec: the tool's, whose schema has the defaults; None where it is not known.
+        arguments: as a call gives them.
+    """
+    properties = {} if spec is None else spec.parameters.get("properties", {})
+    defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+    return {**defaults, **arguments}
 
 
 def canonical(value: JsonValue) -> str:
@@ -63,7 +124,7 @@ def canonical(value: JsonValue) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _identity(call: ToolCall) -> tuple[str, str]:
+def _identity(call: ToolCall) -> _Identity:
     return call.tool, canonical(call.arguments)
 
 

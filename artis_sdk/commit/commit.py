@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from pydantic import JsonValue
 
-from artis_sdk.commit.call_identity import IdempotencyKeys, PredictionQueue
-from artis_sdk.commit.journal import REFUSED, CallState, CommitJournal, Intent
+from artis_sdk.commit.before import OnUnknown, UnsettledCalls, look_around
+from artis_sdk.commit.call_identity import IdempotencyKeys
+from artis_sdk.commit.journal import FINISHED, REFUSED, CallState, CommitJournal, Intent
+from artis_sdk.commit.made import MadeCalls
 from artis_sdk.commit.redaction import Redact, off_loop
+from artis_sdk.commit.resume import EarlierCalls
+from artis_sdk.commit.waiting import drain, is_cancelled
 from artis_sdk.contracts import LogStore
-from artis_sdk.errors import CommitRefused, FirewallError, JournalError, UnknownOutcome
+from artis_sdk.errors import ArtisError, CommitRefused, FirewallError, JournalError, UnknownOutcome
 from artis_sdk.loop.budget import Emit, ignore
 from artis_sdk.records import (
-    CallRecord,
     CommittedCall,
     History,
     Outcome,
     Plan,
     Provenance,
     Risk,
-    Step,
 )
-from artis_sdk.records.events import CallCommitted
 from artis_sdk.tools.execute import execute
 from artis_sdk.tools.guarded import Invocation, Reply
 
@@ -43,13 +42,13 @@ class _Call:
     intent: Intent
     history: History
     predicted: Outcome | None
-    nested: bool
     withdrawn: bool = False
     """Its caller was cancelled: if the tool has not been started, it is not."""
 
 
-# The commit whose tool's body this context is in: guarded calls in there are parts of that call.
-_inside: ContextVar[RealWorld | None] = ContextVar("artis_sdk_inside", default=None)
+# The commit and the `seq` of the call whose tool's body this context is in: guarded calls in there are parts
+# of that call.
+_inside: ContextVar[tuple[RealWorld, int] | None] = ContextVar("artis_sdk_inside", default=None)
 
 
 class RealWorld:
@@ -61,6 +60,9 @@ class RealWorld:
     second cancellation interrupts it, and its outcome is unknown. Guarded calls in a real tool's body
     are journaled too, as calls of their own.
 
+    A call whose twin in the journal, of another plan, has no known outcome is refused, and so is the commit
+    of a plan that predicts one, before it does anything.
+
     Args:
         journal: where intents and outcomes go.
         plan: what is committed; its predictions stand beside the real outcomes.
@@ -69,6 +71,9 @@ class RealWorld:
         emit: receives the commit's events.
         session: the session's id, for the call log.
         parent: id of the plan whose commit this one is part of, where a session commits inside another's.
+        on_unknown: what to do about a call whose twin has no known outcome.
+        resume: whether the commit goes on where the one before it broke off. An agent that makes its calls
+            again is answered from the journal; a model is shown them as done.
     """
 
     def __init__(
@@ -81,22 +86,27 @@ class RealWorld:
         emit: Emit = ignore,
         session: str | None = None,
         parent: str | None = None,
+        on_unknown: OnUnknown = "refuse",
+        resume: bool = False,
     ) -> None:
         self.emit = emit
         self.journal = journal
+        self.notes: list[str] = []
+        """What a reader of the result must know."""
+        self._on_unknown = on_unknown
+        self._resume = resume
+        self._unsettled = UnsettledCalls()
+        self._earlier: EarlierCalls | None = None
         self._parent = parent
         self._plan = plan
         self.redact = redact
-        self._record = record
-        self._session = session
-        self._predictions = PredictionQueue(plan.predicted)
+        self._made = MadeCalls(plan, session=session, record=record, emit=emit)
         self._keys = IdempotencyKeys(plan.id)
         self._seq = 0
-        self._committed: dict[int, CommittedCall] = {}
-        self._history: History = plan.task.history
         self._running: set[asyncio.Task[Reply]] = set()
         self._open = False
-        self._broken: UnknownOutcome | None = None
+        self._broken: ArtisError | None = None
+        """What ended the commit: every later call raises it."""
         self._refused = False
         self._on_change: Callable[[], None] | None = None
         self._on_call: Callable[[], None] | None = None
@@ -109,32 +119,43 @@ class RealWorld:
     @property
     def history(self) -> History:
         """The agent's calls so far with their outcomes, oldest first, without calls within calls."""
-        return self._history[len(self._plan.task.history) :]
+        return self._made.steps
 
     @property
     def calls(self) -> tuple[CommittedCall, ...]:
         """Every real call whose outcome was seen, in the order they were begun."""
-        return tuple(call for _, call in sorted(self._committed.items()))
+        return self._made.calls
 
     @asynccontextmanager
     async def open(
-        self, *, on_change: Callable[[], None] | None = None, on_call: Callable[[], None] | None = None
+        self,
+        *,
+        on_change: Callable[[], None] | None = None,
+        on_call: Callable[[], None] | None = None,
+        answers: bool = True,
     ) -> AsyncIterator[None]:
         """Claim the plan; inside, calls are carried out. Leaving waits for calls that still run.
 
         Args:
             on_change: called once, when the first call that may change something is about to be made.
             on_call: called before each call of the agent's; may raise `LimitReached`.
+            answers: of a commit that goes on, whether the agent's calls are answered from the journal; else
+                the steps are in `history` from the start.
 
         Raises:
-            CommitRefused: the plan has been committed before.
+            CommitRefused: the plan has been committed before, belongs to another journal, or predicts a call
+                whose twin has no known outcome; on leaving, a call was refused for that.
             UnknownOutcome: on leaving, a call's outcome is not known.
             JournalError: the journal cannot be written.
         """
-        self._seq = await self.journal.begin_plan(self._plan.id, parent=self._parent)
+        self._unsettled = await look_around(self._plan, self.journal, self._on_unknown)
+        self.notes += self._unsettled.notes
+        self._seq = await self.journal.begin_plan(self._plan.id, parent=self._parent, resume=self._resume)
         self._on_change, self._on_call = on_change, on_call
         self._open = True
         try:
+            if self._resume:
+                await self._go_on(answers=answers)
             yield
             await self._drain(grace=1)
             if self._broken is not None:
@@ -145,14 +166,17 @@ class RealWorld:
             finally:
                 with suppress(JournalError):  # the error in hand says more
                     await self.journal.end_plan(self._plan.id, REFUSED if self._refused else "stopped")
-            if self._committed:
+            if self.calls:
                 error.add_note(
                     f"Real calls were made before; the journal has them under plan {self._plan.id}."
                 )
             if self._broken is not None and isinstance(error, Exception) and error is not self._broken:
                 raise self._broken from error
             raise
-        await self.journal.end_plan(self._plan.id, "finished")
+        await self.journal.end_plan(self._plan.id, FINISHED)
+        if self._earlier is not None and (left := self._earlier.left()):
+            names = ", ".join(f"{call.tool} ({call.id})" for call in left)
+            self.notes.append(f"the agent did not ask again for what its commit had done before: {names}")
 
     def remember_refusal(self, error: FirewallError) -> None:
         """A guarded call that belongs to this commit was refused where it was made. What the agent makes of
@@ -171,7 +195,13 @@ class RealWorld:
             JournalError: the intent could not be written; the call was not made.
             UnknownOutcome: a call was made, this one or one before, and its outcome is not known.
         """
-        call = self._admit(invocation, await self._redacted_arguments(invocation))
+        self._check_open(invocation)
+        answer = self._answer(invocation)
+        if answer is not None:
+            return answer
+        redacted = await self._redacted_arguments(invocation)
+        self._check_open(invocation)
+        call = self._admit(invocation, redacted)
         if call.intent.risk is Risk.READ_ONLY:  # may be interrupted anywhere
             return await self._carry_out(call)
         running = asyncio.create_task(self._carry_out(call))
@@ -181,12 +211,25 @@ class RealWorld:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             call.withdrawn = True
-            await _drain_tasks({running}, grace=0)
+            await drain({running}, grace=0)
             raise
 
     async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
         """Carry out the calls of one turn, one after the other."""
         return [await self.handle(invocation) for invocation in invocations]
+
+    # --- before the first call ----------------------------------------------------------------
+
+    async def _go_on(self, *, answers: bool) -> None:
+        """Take over the calls that were made before the commit broke off."""
+        calls = await asyncio.to_thread(self.journal.calls, plan=self._plan.id)
+        self._earlier = EarlierCalls(self._plan.id, calls, answers=answers)
+        self._keys.restore(calls)
+        if not answers:
+            for made in self._earlier.calls:
+                self._made.take_over(made)
+        if self._earlier.changed:
+            self._change()
 
     # --- before the call ----------------------------------------------------------------------
 
@@ -196,19 +239,45 @@ class RealWorld:
         redact = partial(self.redact.redact_arguments, tool.spec, arguments)
         return await off_loop(partial(redact, given=(invocation.args, shown)), arguments)
 
-    def _admit(self, invocation: Invocation, redacted: dict[str, JsonValue]) -> _Call:
+    def _check_open(self, invocation: Invocation) -> None:
         if self._broken is not None:
             raise self._broken
-        tool, call = invocation.tool, invocation.call
         if not self._open:
-            raise CommitRefused(
-                self._plan.id, f"the commit is over; {tool.name} came late and was not called"
-            )
-        nested = _inside.get() is self
-        if self._on_call is not None and not nested:
+            name = invocation.tool.name
+            raise CommitRefused(self._plan.id, f"the commit is over; {name} came late and was not called")
+
+    def _within(self) -> int | None:
+        """The `seq` of the call in whose tool's body this context is."""
+        inside = _inside.get()
+        return inside[1] if inside is not None and inside[0] is self else None
+
+    def _answer(self, invocation: Invocation) -> Reply | None:
+        """The reply that this very call got before the commit broke off."""
+        if self._earlier is None:
+            return None
+        try:
+            found = self._earlier.take(invocation, nested=self._within() is not None)
+        except CommitRefused as error:
+            self._broken = error
+            raise
+        if found is None:
+            return None
+        made, reply = found
+        self._made.take_over(made)
+        return reply
+
+    def _admit(self, invocation: Invocation, redacted: dict[str, JsonValue]) -> _Call:
+        tool, call = invocation.tool, invocation.call
+        within = self._within()
+        if self._on_call is not None and within is None:
             self._on_call()
+        try:
+            self._unsettled.refuse_twin(self._plan.id, tool.name, tool.spec, redacted)
+        except CommitRefused as error:
+            self._broken = error
+            raise
         invocation, key = self._with_key(invocation, redacted)
-        predicted = None if nested else self._predictions.take(call)
+        predicted = self._made.predicted(call) if within is None else None
         intent = Intent(
             plan=self._plan.id,
             seq=self._seq,
@@ -217,9 +286,10 @@ class RealWorld:
             risk=tool.risk,
             idempotency_key=key,
             begun=time.time(),
+            within=within,
         )
         self._seq += 1
-        return _Call(invocation, intent, self._history, predicted, nested)
+        return _Call(invocation, intent, self._made.history, predicted)
 
     def _with_key(
         self, invocation: Invocation, redacted: dict[str, JsonValue]
@@ -243,7 +313,11 @@ class RealWorld:
         if call.withdrawn or self._broken is not None:
             self.journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise self._broken or asyncio.CancelledError
-        if self._on_change is not None and call.intent.risk is not Risk.READ_ONLY:
+        if call.intent.risk is not Risk.READ_ONLY:
+            self._change()
+
+    def _change(self) -> None:
+        if self._on_change is not None:
             self._on_change()
             self._on_change = None
 
@@ -253,7 +327,7 @@ class RealWorld:
         await self._begin(call)
         tool, args, kwargs = call.invocation.tool, call.invocation.args, call.invocation.kwargs
         late = partial(self._ended_late, call)
-        outside = _inside.set(self)
+        outside = _inside.set((self, call.intent.seq))
         try:
             reply = await execute(tool, tool.function, args, kwargs, Provenance.REAL, late=late)
         except BaseException as error:
@@ -264,12 +338,15 @@ class RealWorld:
         finally:
             _inside.reset(outside)
         await self._finish(call, reply)
+        if call.intent.idempotency_key is not None:
+            settled = reply.outcome.ok or tool.had_no_effect(reply)
+            self._keys.ended(call.intent.idempotency_key, settled=settled)
         return reply
 
     def _leave(self, call: _Call, error: BaseException) -> UnknownOutcome | None:
         """The call ended without an outcome. None where that is nobody's concern but the caller's."""
         intent = call.intent
-        interrupted = isinstance(error, asyncio.CancelledError) and _is_cancelled()
+        interrupted = isinstance(error, asyncio.CancelledError) and is_cancelled()
         if intent.risk is Risk.READ_ONLY and (interrupted or isinstance(error, Exception)):
             return None
         timed_out = isinstance(error, UnknownOutcome) and error.journal_id is None
@@ -301,7 +378,7 @@ class RealWorld:
             self._broken = UnknownOutcome(intent.tool, message, journal_id=intent.id)
             raise self._broken from error
         finally:
-            self._record_call(call, outcome)
+            self._made.add(call.invocation, intent, outcome, history=call.history, predicted=call.predicted)
 
     def _ended_late(self, call: _Call, reply: Reply) -> None:
         self.journal.finish_late(call.intent, self._redacted(call, reply))
@@ -310,66 +387,6 @@ class RealWorld:
         tool, arguments = call.invocation.tool, call.invocation.call.arguments
         return self.redact.redact_outcome(tool.spec, reply.outcome, arguments, returned=reply.value)
 
-    def _record_call(self, call: _Call, outcome: Outcome) -> None:
-        tool, made, intent = call.invocation.tool, call.invocation.call, call.intent
-        committed = CommittedCall(
-            call=made,
-            outcome=outcome,
-            risk=tool.risk,
-            predicted=call.predicted,
-            journal_id=intent.id,
-            nested=call.nested,
-        )
-        self._committed[intent.seq] = committed
-        if not call.nested:
-            self._history = (*self._history, Step(call=made, outcome=outcome))
-        if self._record is not None:
-            self._record.append(
-                # Every part is a value already; checking state and history again would cost by length.
-                CallRecord.model_construct(
-                    at=intent.begun,
-                    session=self._session,
-                    task=self._plan.task.id,
-                    spec=tool.spec,
-                    source_hash=tool.source_hash,
-                    call=made,
-                    state=self._plan.task.state,
-                    history=call.history,
-                    outcome=outcome,
-                    predicted=call.predicted,
-                    risk=tool.risk,
-                    process=os.getpid(),
-                )
-            )
-        self.emit(CallCommitted(committed=committed))
-
     async def _drain(self, *, grace: int) -> None:
         self._open = False
-        await _drain_tasks(self._running, grace=grace)
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled this task, rather than that its own code raised `CancelledError`."""
-    task: asyncio.Task[Any] | None = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-async def _drain_tasks(tasks: Collection[asyncio.Task[Reply]], *, grace: int) -> None:
-    """Wait until the tasks are done, whatever becomes of them.
-
-    Args:
-        tasks: real calls.
-        grace: how many cancellations of the waiter leave them running; the next ones interrupt them.
-    """
-    interrupted: asyncio.CancelledError | None = None
-    while pending := {task for task in tasks if not task.done()}:
-        try:
-            await asyncio.wait(pending)
-        except asyncio.CancelledError as error:
-            interrupted = error
-            grace -= 1
-            if grace < 0:
-                for task in pending:
-                    task.cancel()
-    if interrupted is not None:
-        raise interrupted
+        await drain(self._running, grace=grace)

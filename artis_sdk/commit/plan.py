@@ -28,7 +28,7 @@ async def commit(
             `artis_sdk.loop.whose_code`; guarded calls of unknown origin are then refused meanwhile.
 
     Raises:
-        CommitRefused: the plan has been committed before; nothing was done.
+        CommitRefused: see `RealWorld.open`.
         UnknownOutcome: a call's outcome is not known, or a call was refused; nothing was done after it.
         JournalError: the journal cannot be written.
         LimitReached: before any call that changes something.
@@ -37,11 +37,14 @@ async def commit(
     meter = budget.for_commit()
     own_agent: bool = getattr(actor, "runs_code", True)  # its calls are what counts as its steps
     with budget.running():
-        async with world.open(on_change=meter.begin, on_call=meter.step if own_agent else None):
+        async with world.open(
+            on_change=meter.begin, on_call=meter.step if own_agent else None, answers=own_agent
+        ):
             with running_code("commit", application_code or own_agent, refused=world.remember_refusal):
                 world.emit(CommitStarted(plan=plan.id))
                 guidance, prior = shown_at_commit(plan)
-                trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
+                done = {"done": world.history} if world.history else {}  # of a commit that goes on
+                trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior, **done)
     result = Result(
         plan=plan,
         answer=trajectory.answer,
@@ -49,7 +52,7 @@ async def commit(
         messages=trajectory.messages,
         usage=dict(budget.usage),
         ended=trajectory.ended,
-        notes=tuple(_notes(budget, trajectory, own_agent=own_agent)),
+        notes=(*world.notes, *_notes(budget, trajectory, own_agent=own_agent)),
     )
     world.emit(CommitFinished(result=result))
     return result

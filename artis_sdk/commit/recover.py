@@ -6,9 +6,12 @@ import asyncio
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
-from artis_sdk.commit.journal import CallState, CommitJournal, JournaledCall
+from pydantic import JsonValue
+
+from artis_sdk.commit.journal import OPEN, CallState, CommitJournal, JournaledCall
 from artis_sdk.commit.redaction import Redact
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Outcome, Provenance, ToolCall
@@ -19,6 +22,14 @@ from artis_sdk.tools.guarded import GuardedTool
 class NotExecuted:
     """A reconcile hook's answer: the call had no effect, and cannot have one any more."""
 
+
+class Unset(Enum):
+    """Of a value: there is none, which is not the value None."""
+
+    UNSET = "unset"
+
+
+UNSET = Unset.UNSET
 
 Answer = Outcome | NotExecuted | None
 """What a tool's `reconcile` hook gives back, sync or async.
@@ -44,7 +55,7 @@ def unknown_calls(journal: CommitJournal) -> list[JournaledCall]:
     Raises:
         JournalError: the journal cannot be read.
     """
-    open_calls = journal.calls(states=(CallState.INTENT, CallState.UNKNOWN))
+    open_calls = journal.calls(states=OPEN)
     return [call for call in open_calls if not call.running]
 
 
@@ -89,6 +100,71 @@ async def recover(
             outcome = redact.redact_outcome(by_name[call.tool].spec, answer, call.arguments)
             await journal.reconcile(call, outcome)
     return await asyncio.to_thread(_as_it_stands, journal, found, problems)
+
+
+async def settle(
+    journal: CommitJournal,
+    call_id: str,
+    *,
+    done: bool,
+    by: str,
+    why: str,
+    redact: Redact,
+    value: JsonValue | Unset = UNSET,
+) -> JournaledCall:
+    """Settle by hand a call whose outcome is not known, where its tool has no hook or the hook cannot tell.
+
+    Args:
+        journal: the journal.
+        call_id: the call's name in it, `JournaledCall.id`.
+        done: whether the call took effect; False where it did not and no longer can.
+        by: the person who says so; stands in the journal.
+        why: how that person knows; stands in the journal.
+        redact: takes secrets out of the value that the journal gets.
+        value: what the call returned, where that is known; only with `done`. Without it the plan's commit
+            cannot go on, as its agent would be given a value that nobody saw.
+
+    Returns:
+        The call as it stands in the journal now.
+
+    Raises:
+        ConfigurationError: there is no such call, it goes on, or it has an outcome; `by` or `why` is empty.
+        JournalError: the journal cannot be read or written.
+    """
+    if not (by.strip() and why.strip()):
+        raise ConfigurationError("settling a call by hand takes who says so (by) and how they know (why)")
+    if not done and value is not UNSET:
+        raise ConfigurationError("a call that did not take effect has no value")
+    call = await _read(journal, call_id)
+    if call.running:
+        raise ConfigurationError(
+            f"{call.tool} ({call_id}) goes on in process {call.process} on {call.host}; wait for its end"
+        )
+    if call.state not in OPEN:
+        raise ConfigurationError(f"{call.tool} ({call_id}) is settled already: {call.state}")
+    if call.state is CallState.INTENT:
+        await journal.abandon(call)
+    outcome = None
+    if done:
+        known = (
+            {"value": value}
+            if value is not UNSET
+            else {"message": f"settled by {by}; its value is not known"}
+        )
+        outcome = Outcome(ok=True, provenance=Provenance.REAL, **known)
+        outcome = redact.redact_outcome(call.tool, outcome, call.arguments)
+    await journal.reconcile(call, outcome, by=by, why=why)
+    return await _read(journal, call_id)
+
+
+async def _read(journal: CommitJournal, call_id: str) -> JournaledCall:
+    plan = call_id.rpartition(":")[0]
+    for call in await asyncio.to_thread(journal.calls, plan=plan):
+        if call.id == call_id:
+            return call
+    raise ConfigurationError(
+        f"the journal has no call {call_id!r}; `artis recover` lists those that are unknown"
+    )
 
 
 async def _ask(call: JournaledCall, tool: GuardedTool[..., Any] | None) -> Outcome | NotExecuted | str:

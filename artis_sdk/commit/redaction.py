@@ -49,5 +49,10 @@ class Redact(Protocol):
     ) -> dict[str, JsonValue]: ...
 
     def redact_outcome(
-        self, tool: ToolSpec, outcome: Outcome, arguments: Mapping[str, JsonValue], *, returned: Any = None
+        self,
+        tool: ToolSpec | str,
+        outcome: Outcome,
+        arguments: Mapping[str, JsonValue],
+        *,
+        returned: Any = None,
     ) -> Outcome: ...

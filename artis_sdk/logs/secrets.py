@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from artis_sdk.logs.secret_forms import ANYWHERE, forms, is_telling, pieces
 from artis_sdk.logs.text_search import TextSearch, apart
+from artis_sdk.records.redacted import PLACEHOLDER as PLACEHOLDER
 
-PLACEHOLDER = r"\[redacted:[0-9a-f]{8}\]"
 PLACEHOLDERS = re.compile(PLACEHOLDER)
 _DONE = re.compile(rf"{PLACEHOLDER}|\*+")
 _NEEDLE = 256  # of a longer form its beginning is searched for, and the rest compared

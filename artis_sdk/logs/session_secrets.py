@@ -47,7 +47,12 @@ class SessionSecrets:
         return self.redactor.redact_arguments(tool, arguments, given=given, known=self.known)
 
     def redact_outcome(
-        self, tool: ToolSpec, outcome: Outcome, arguments: Mapping[str, JsonValue], *, returned: Any = None
+        self,
+        tool: ToolSpec | str,
+        outcome: Outcome,
+        arguments: Mapping[str, JsonValue],
+        *,
+        returned: Any = None,
     ) -> Outcome:
         """As `Redactor.redact_outcome`, without all that is known; the outcome's secrets are known from now
         on."""

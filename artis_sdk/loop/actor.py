@@ -35,6 +35,7 @@ class Actor(Protocol):
         *,
         guidance: str | None = None,
         prior: Sequence[Attempt] = (),
+        done: Sequence[Step] = (),
     ) -> Trajectory:
         """Act until a final answer or the step limit.
 
@@ -44,6 +45,8 @@ class Actor(Protocol):
             meter: the only way to a model.
             guidance: the recommendation S (equation 4), for a commit.
             prior: earlier attempts (equation 2), for a sequential rehearsal.
+            done: the real calls that a commit made before it broke off. A caller's own agent, which makes its
+                calls again, is answered by the world instead and gets none.
 
         Raises:
             LimitReached: from the meter, between steps.

@@ -12,7 +12,7 @@ from artis_sdk.errors import AgentError, ArtisError, ConfigurationError, ToolFai
 from artis_sdk.loop.actor import Trajectory
 from artis_sdk.loop.views import attempt_views
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import Attempt, History, Task
+from artis_sdk.records import Attempt, History, Step, Task
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.world import World, entered
 
@@ -58,6 +58,7 @@ class CallableActor:
         *,
         guidance: str | None = None,
         prior: Sequence[Attempt] = (),
+        done: Sequence[Step] = (),
     ) -> Trajectory:
         """See `Actor.act`.
 

@@ -16,7 +16,7 @@ from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
 from artis_sdk.loop.views import tool_documents
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines
 from artis_sdk.records import Attempt, Completion, Message, Request, Role, Step, Task, ToolCall, ToolSpec
-from artis_sdk.records.action_text import parse_actions
+from artis_sdk.records.action_text import format_actions, parse_actions
 from artis_sdk.records.thinking import strip_thinking
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.world import World, entered
@@ -127,12 +127,17 @@ class ModelActor:
         *,
         guidance: str | None = None,
         prior: Sequence[Attempt] = (),
+        done: Sequence[Step] = (),
     ) -> Trajectory:
-        """See `Actor.act`. A turn without calls is the final answer, without the thoughts before it."""
+        """See `Actor.act`. A turn without calls is the final answer, without the thoughts before it.
+
+        What is done stands there as the agent's own first turn, with its results.
+        """
         views, condensed = fit_attempts(prior, self._room(task), partial(count_tokens, self._backend))
         messages = [self.system(task), *task.conversation, self.query(task, views, guidance)]
         opening = len(messages)
-        steps: list[Step] = []
+        steps = list(done)
+        messages += self._shown_as_done(steps)
         answer: str | None = None
         table = Table(self._tools, task.tools)
         settings = replace(self._settings, tools=task.tools if self._native else ())
@@ -179,6 +184,14 @@ class ModelActor:
         if self._decide is None:
             return await meter.complete(self._backend, Role.ACTION, request)
         return await self._decide(ModelTurn(task, request, opening, self._backend, meter, self))
+
+    def _shown_as_done(self, steps: list[Step]) -> list[Message]:
+        if not steps:
+            return []
+        calls = tuple(step.call for step in steps)
+        text = "" if self._native else format_actions(calls)
+        said = Message(role="assistant", content=text, tool_calls=calls if self._native else ())
+        return [said, *self._results(steps)]
 
     def _said(self, completion: Completion, calls: tuple[ToolCall, ...]) -> Message:
         return Message(

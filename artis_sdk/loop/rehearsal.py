@@ -68,6 +68,8 @@ async def rehearse(
     prompts: Prompts | None = None,
     emit: Emit = ignore,
     application_code: bool = False,
+    journal: str | None = None,
+    notes: Sequence[str] = (),
 ) -> Plan:
     """Attempt a task in simulation by a strategy, and condense the attempts.
 
@@ -91,6 +93,8 @@ async def rehearse(
         emit: receives the events of the rehearsal.
         application_code: whether other parts than agent and simulator run code of the application's, see
             `artis_sdk.loop.whose_code`.
+        journal: name of the journal that the plan is to be committed in.
+        notes: what a reader of the plan must know beside what the rehearsal finds.
 
     Raises:
         BackendError: a model cannot be reached; the attempts under way are cancelled.
@@ -100,12 +104,13 @@ async def rehearse(
     rehearsal = Rehearsal(
         task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
     )
+    rehearsal.notes += notes
     with running_code("rehearsal", application_code or simulator.runs_code or rehearsal.own_agent):
         emit(RehearsalStarted(task=task, strategy=strategy.name))
         with budget.running():
             await _attempts(rehearsal, strategy, simulator, tools)
             recommendation = await _summarize(rehearsal, summarizer)
-        plan = _plan(rehearsal, strategy, recommendation, prompts or Prompts())
+        plan = _plan(rehearsal, strategy, recommendation, prompts or Prompts(), journal)
         emit(RehearsalFinished(plan=plan))
     return plan
 
@@ -122,7 +127,11 @@ async def _attempts(rehearsal: Rehearsal, strategy: Strategy, simulator: Simulat
 
 
 def _plan(
-    rehearsal: Rehearsal, strategy: Strategy, recommendation: Recommendation | None, prompts: Prompts
+    rehearsal: Rehearsal,
+    strategy: Strategy,
+    recommendation: Recommendation | None,
+    prompts: Prompts,
+    journal: str | None,
 ) -> Plan:
     if recommendation is not None:
         rehearsal.emit(Recommended(recommendation=recommendation))
@@ -135,6 +144,7 @@ def _plan(
         attempts=rehearsal.attempts,
         recommendation=recommendation,
         guidance=guidance,
+        journal=journal,
         usage=dict(rehearsal.budget.usage),
         stopped_by=rehearsal.stopped.limit if rehearsal.stopped else None,
         notes=tuple(rehearsal.notes),

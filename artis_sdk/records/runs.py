@@ -95,6 +95,8 @@ class Plan(BaseModel):
     recommendation: Recommendation | None = None
     guidance: str | None = None
     """What the committing agent is shown: the recommendation, or with summaries off the attempts."""
+    journal: str | None = None
+    """Name of the only journal that it is committed in; None for a plan made without a session."""
     usage: dict[Role, Usage] = Field(default_factory=dict)
     stopped_by: str | None = None
     """The limit that ended the rehearsal early, if one did."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast, overload
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk
 from artis_sdk.tools.binding import FunctionBinding, FunctionCode
-from artis_sdk.tools.failures import FailureRules, Failures
+from artis_sdk.tools.failures import FailureRules, Failures, NoEffectRules, NotExecutedWhen
 from artis_sdk.tools.guarded import Definition, GuardedTool, Reconcile
 from artis_sdk.tools.late_guard import warn_if_held
 from artis_sdk.tools.lazy import lazy_function
@@ -36,6 +36,7 @@ def guarded_tool(
     timeout: float | None = None,
     idempotency_key: str | None = None,
     failures: Failures | None = None,
+    not_executed: NotExecutedWhen | None = None,
     reconcile: Reconcile | None = None,
     hide: Iterable[str] = (),
     inject: Mapping[str, Any] | None = None,
@@ -51,6 +52,7 @@ def guarded_tool(
     timeout: float | None = None,
     idempotency_key: str | None = None,
     failures: Failures | None = None,
+    not_executed: NotExecutedWhen | None = None,
     reconcile: Reconcile | None = None,
     hide: Iterable[str] = (),
     inject: Mapping[str, Any] | None = None,
@@ -71,9 +73,13 @@ def guarded_tool(
         risk: what it may do to the world; an undeclared tool counts as irreversible.
         timeout: seconds that a real call may take.
         idempotency_key: the parameter that the commit fills with a key which is the same on every
-            retry of one call; it is hidden from models.
+            retry of one call; it is hidden from models. A call that failed is retried by the next call of
+            the same arguments in the same plan.
         failures: exception types that callers see (also in simulation), and classifiers, which are
             given a returned value or an exception and name the failure type, or return None.
+        not_executed: the failures of which it is certain that nothing happened, as exception types or
+            functions that are given the exception or the returned value: a call after one is no retry and
+            gets a new key.
         reconcile: asked after a crash how a call ended.
         hide: parameters that no model sees or gives and no log holds, such as a framework's context. Callers
             in Python give them; in a session they may leave them out.
@@ -95,6 +101,7 @@ def guarded_tool(
             timeout=timeout,
             idempotency_key=idempotency_key,
             failures=failures,
+            not_executed=not_executed,
             reconcile=reconcile,
             hide=hide,
             inject=inject,
@@ -133,6 +140,7 @@ def define(
     timeout: float | None = None,
     idempotency_key: str | None = None,
     failures: Failures | None = None,
+    not_executed: NotExecutedWhen | None = None,
     reconcile: Reconcile | None = None,
     hide: Iterable[str] = (),
     inject: Mapping[str, Any] | None = None,
@@ -183,6 +191,7 @@ def define(
         timeout=timeout,
         idempotency_key=idempotency_key,
         failures=FailureRules.of(called, failures),
+        not_executed=NoEffectRules.of(called, not_executed),
         reconcile=reconcile,
         check_types=check_types,
         hide=hide,

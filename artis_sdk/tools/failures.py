@@ -21,6 +21,13 @@ UNCLASSIFIED = "unclassified"
 Failures = type[Exception] | Classifier | Iterable["type[Exception] | Classifier"]
 
 
+NotExecutedWhen = (
+    type[Exception] | Callable[[Any], bool] | Iterable["type[Exception] | Callable[[Any], bool]"]
+)
+"""Which of a tool's failures are certain to have had no effect: exception types, and functions that are
+given a failed call's exception or returned value and say whether nothing happened."""
+
+
 @dataclass(frozen=True, slots=True)
 class FailureRules:
     """A tool's `failures=`: the exceptions it declares, and classifiers, asked in order."""
@@ -31,21 +38,7 @@ class FailureRules:
     @classmethod
     def of(cls, tool: str, failures: Failures | None) -> FailureRules:
         """Raises `ToolDefinitionError` for anything but exception types and callables."""
-        if failures is None:
-            return cls()
-        rules = list(failures) if isinstance(failures, Iterable) else [failures]
-        exceptions: list[type[Exception]] = []
-        classifiers: list[Classifier] = []
-        for rule in rules:
-            if isinstance(rule, type):
-                if not issubclass(rule, Exception):
-                    raise ToolDefinitionError(f"{tool}: failures={rule.__name__} is no Exception")
-                exceptions.append(rule)
-            elif callable(rule):
-                classifiers.append(rule)
-            else:
-                raise ToolDefinitionError(f"{tool}: failures={rule!r} is no exception type or callable")
-        return cls(tuple(exceptions), tuple(classifiers))
+        return cls(*_sorted(tool, "failures", failures))
 
     def classify(self, result: Any) -> str | None:
         """The failure type of a returned value or an exception; None for a success.
@@ -95,6 +88,44 @@ def _word(name: Any) -> str | None:
 
 
 NO_RULES = FailureRules()
+
+
+@dataclass(frozen=True, slots=True)
+class NoEffectRules:
+    """A tool's `not_executed=`: of which failures it is certain that nothing happened."""
+
+    exceptions: tuple[type[Exception], ...] = ()
+    classifiers: tuple[Callable[[Any], bool], ...] = ()
+
+    @classmethod
+    def of(cls, tool: str, when: NotExecutedWhen | None) -> NoEffectRules:
+        """Raises `ToolDefinitionError` for anything but exception types and callables."""
+        return cls(*_sorted(tool, "not_executed", when))
+
+    def hold(self, failed: Any) -> bool:
+        """Whether a failed call had no effect, by its exception or returned value."""
+        return isinstance(failed, self.exceptions) or any(says(failed) for says in self.classifiers)
+
+
+NO_EFFECT_RULES = NoEffectRules()
+
+
+def _sorted(
+    tool: str, option: str, given: Any
+) -> tuple[tuple[type[Exception], ...], tuple[Callable[[Any], Any], ...]]:
+    """Exception types and callables, apart; raises `ToolDefinitionError` for anything else."""
+    exceptions: list[type[Exception]] = []
+    classifiers: list[Callable[[Any], Any]] = []
+    for rule in () if given is None else given if isinstance(given, Iterable) else (given,):
+        if isinstance(rule, type):
+            if not issubclass(rule, Exception):
+                raise ToolDefinitionError(f"{tool}: {option}={rule.__name__} is no Exception")
+            exceptions.append(rule)
+        elif callable(rule):
+            classifiers.append(rule)
+        else:
+            raise ToolDefinitionError(f"{tool}: {option}={rule!r} is no exception type or callable")
+    return tuple(exceptions), tuple(classifiers)
 
 
 def _by_name(classes: Iterable[type[Exception]], name: str) -> type[Exception] | None:

@@ -10,11 +10,11 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from artis_sdk.errors import SimulationError
+from artis_sdk.errors import SimulationError, ToolDefinitionError
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
 from artis_sdk.records.plain_forms import message_of, type_name
 from artis_sdk.tools.binding import Binding
-from artis_sdk.tools.failures import NO_RULES, FailureRules
+from artis_sdk.tools.failures import NO_EFFECT_RULES, NO_RULES, FailureRules, NoEffectRules
 from artis_sdk.tools.lazy import Settled
 
 P = ParamSpec("P")
@@ -76,6 +76,7 @@ class Definition:
     """Seconds that a real call may take."""
     idempotency_key: str | None = None
     failures: FailureRules = NO_RULES
+    not_executed: NoEffectRules = NO_EFFECT_RULES
     reconcile: Reconcile | None = None
     check_types: bool = True
     hide: frozenset[str] = frozenset()
@@ -322,6 +323,17 @@ class GuardedTool(Generic[P, R]):
         return self._binding.named(args, kwargs)
 
     # --- outcomes out -------------------------------------------------------------------------
+
+    def had_no_effect(self, reply: Reply) -> bool:
+        """Whether a failed call is certain to have had no effect, by the tool's `not_executed=` rules.
+
+        Raises:
+            ToolDefinitionError: a function among the rules raised.
+        """
+        try:
+            return self._definition.not_executed.hold(reply.value if reply.error is None else reply.error)
+        except Exception as error:
+            raise ToolDefinitionError(f"{self.name}: a function in not_executed= raised {error!r}") from error
 
     def failure_type(self, result: Any) -> str | None:
         """Of a returned value or an exception, by the tool's `failures=` rules; None for a success."""

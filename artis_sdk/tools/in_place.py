@@ -18,6 +18,7 @@ from typing import Any
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.object_methods import partial_of
 from artis_sdk.tools.originals import running_body, twins
 from artis_sdk.tools.routing import routed, routed_async
 from artis_sdk.tools.world import current
@@ -40,10 +41,19 @@ def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
             written in C.
     """
     entered: list[tuple[FunctionType, Tool]] = []
+    tools = tuple(tools)
+    originals = {tool.original for tool in tools if isinstance(tool.original, FunctionType)}
     try:
         for tool in tools:
             function = tool.original
-            if isinstance(function, FunctionType):
+            filled = partial_of(function)
+            if filled is not None:  # called by its name, a partial method calls the function that it fills in
+                if filled not in originals:
+                    raise ConfigurationError(
+                        f"{tool.name} is a partial method of {filled.__qualname__}, which the session's own "
+                        f"agent could call past the firewall; make {filled.__name__} a tool, too"
+                    )
+            elif isinstance(function, FunctionType):
                 _enter(function, tool)
                 entered.append((function, tool))
             elif function is not None and not tool.is_decorated:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from types import MethodDescriptorType, MethodType, ModuleType
-from typing import Any
+from types import MethodType, ModuleType
+from typing import Any, TypedDict, cast
 
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk, State, ToolSpec
 from artis_sdk.records.jsonable import snapshot
 from artis_sdk.tools.decorator import define, tool_of
-from artis_sdk.tools.failures import Failures
-from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.failures import Failures, NotExecutedWhen
+from artis_sdk.tools.guarded import GuardedTool, Reconcile
 from artis_sdk.tools.object_forks import Fork, give_fork
+from artis_sdk.tools.object_methods import plain_method, public_methods
 
 Tool = GuardedTool[..., Any]
+
+
+class MethodOptions(TypedDict, total=False):
+    """What `Toolset.from_object` is told of one method; `guarded_tool` says what each means."""
+
+    risk: Risk
+    timeout: float | None
+    idempotency_key: str | None
+    failures: Failures | None
+    not_executed: NotExecutedWhen | None
+    reconcile: Reconcile | None
 
 
 class Toolset:
@@ -80,6 +93,7 @@ class Toolset:
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         prefix: str = "",
+        tools: Mapping[str, MethodOptions] | None = None,
         risks: Mapping[str, Risk] | None = None,
         default_risk: Risk = Risk.IRREVERSIBLE,
         failures: Failures | None = None,
@@ -91,16 +105,18 @@ class Toolset:
         """Guard the public methods of an object without editing its class.
 
         The object's own methods stay as they are: only calls through the tools are guarded. Methods
-        that are decorated keep what their decorator says, unless `risks` names them.
+        that are decorated keep what their decorator says, but for a risk that is given here.
 
         Args:
             obj: any object.
             include: names of the methods to guard; all public ones by default.
             exclude: names to leave out.
             prefix: put before every tool's name, to tell two objects of one class apart.
-            risks: by method name.
-            default_risk: for the methods that `risks` does not name.
-            failures: for every method, as in `guarded_tool`.
+            tools: by method name, what `guarded_tool` is told of a function:
+                `tools={"charge": dict(idempotency_key="key", reconcile=look_it_up)}`.
+            risks: by method name, for those of which nothing else is to be said.
+            default_risk: for the methods whose risk is not given.
+            failures: for every method of which `tools` says nothing else, as in `guarded_tool`.
             check_types: False for a class whose callers do not keep to its annotations: models are
                 shown them, and of a call only the parameters' names are checked.
             hide, inject: as in `guarded_tool`, of every method that has such a parameter and is not
@@ -109,12 +125,13 @@ class Toolset:
                 method, else a deep copy.
 
         Raises:
-            ToolDefinitionError: a name is no method, or a method cannot be a tool.
+            ToolDefinitionError: a name is no method, an option is unknown, or a method cannot be a tool.
         """
-        methods = _methods(obj)
+        methods = public_methods(obj)
         wanted = _known(dict.fromkeys(include), methods) if include is not None else methods
         unwanted = _known(dict.fromkeys(exclude or ()), methods)
-        risks = _known(risks, methods)
+        options = _options(tools, risks, methods)
+        general: MethodOptions = {"risk": default_risk, "failures": failures}
         chosen = [name for name in methods if name in wanted and name not in unwanted]
         hidden = _hidden(obj, chosen, hide, inject or {})
         if fork is not None:
@@ -124,10 +141,10 @@ class Toolset:
                 _method(
                     obj,
                     name,
+                    methods[name],
                     prefix,
-                    risks.get(name),
-                    default_risk,
-                    failures,
+                    options.get(name, {}),
+                    general,
                     check_types,
                     hidden,
                     inject or {},
@@ -198,50 +215,60 @@ def _tool(given: Tool | Callable[..., Any]) -> Tool:
     return tool
 
 
-def _methods(obj: object) -> dict[str, Any]:
-    """Public routines of the object's class as its `__dict__` has them, bases first."""
-    found: dict[str, Any] = {}
-    for cls in reversed(type(obj).__mro__[:-1]):
-        for name, value in vars(cls).items():
-            plain = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-            if not name.startswith("_") and inspect.isroutine(plain):
-                found[name] = value
-            else:
-                found.pop(name, None)
+def _options(
+    tools: Mapping[str, MethodOptions] | None, risks: Mapping[str, Risk] | None, methods: Iterable[str]
+) -> dict[str, MethodOptions]:
+    """What is said of each method, from both arguments; raises `ToolDefinitionError` for a wrong name."""
+    found: dict[str, MethodOptions] = {}
+    for name, options in _known(tools, methods).items():
+        for option in options:
+            if option not in MethodOptions.__annotations__:
+                close = difflib.get_close_matches(option, MethodOptions.__annotations__, n=1)
+                known = (
+                    f"did you mean {close[0]!r}?"
+                    if close
+                    else f"known are {', '.join(MethodOptions.__annotations__)}"
+                )
+                raise ToolDefinitionError(f"{name}: tools= has no option {option!r}; {known}")
+        found[name] = cast(MethodOptions, dict(options))
+    for name, risk in _known(risks, methods).items():
+        if "risk" in found.setdefault(name, {}):
+            raise ToolDefinitionError(f"{name}: its risk is given twice, in tools= and in risks=")
+        found[name]["risk"] = risk
     return found
 
 
 def _method(
     obj: object,
     name: str,
+    value: Any,
     prefix: str,
-    risk: Risk | None,
-    default: Risk,
-    failures: Failures | None,
+    options: MethodOptions,
+    general: MethodOptions,
     check_types: bool,
     hidden: frozenset[str],
     inject: Mapping[str, Any],
 ) -> Tool:
-    bound = getattr(obj, name)
-    if hasattr(bound, "__guarded_tool__"):
-        tool = _tool(bound)
-        return tool.as_(prefix + tool.name, risk or tool.risk)
-    inherent = inspect.getattr_static(type(obj), name)
-    function, owner = bound, None
-    if isinstance(bound, MethodType):
-        function, owner = bound.__func__, bound.__self__
-    elif isinstance(inherent, MethodDescriptorType):  # a method written in C
-        function, owner = inherent, obj
+    if hasattr(value, "__guarded_tool__") or hasattr(getattr(value, "__func__", None), "__guarded_tool__"):
+        tool = _tool(getattr(obj, name))
+        others = sorted(options.keys() - {"risk"})
+        if others:
+            raise ToolDefinitionError(
+                f"{name} is decorated with @guarded_tool; say {', '.join(others)} there, not in tools="
+            )
+        return tool.as_(prefix + tool.name, options.get("risk", tool.risk))
+    function, owner = plain_method(obj, name, value)
     mine = hidden & inspect.signature(function).parameters.keys() if hidden else hidden
+    said = general.copy()
+    said.update(options)
     tool = define(
         function,
         takes_self=owner is not None,
         name=prefix + name,
-        risk=risk or default,
-        failures=failures,
         check_types=check_types,
         hide=mine - inject.keys(),
         inject={parameter: inject[parameter] for parameter in inject if parameter in mine},
+        **said,
     )
     return tool if owner is None else tool.on(owner)
 

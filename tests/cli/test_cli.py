@@ -133,6 +133,51 @@ async def test_recover_finds_nothing_after_a_clean_run(folder: Path) -> None:
     assert (code, json.loads(out)) == (0, [])
 
 
+KILLED = """
+import os, signal
+from pathlib import Path
+from artis_sdk import Toolset, guarded_tool
+
+@guarded_tool
+def pay(target: str, amount: int) -> dict:
+    \"\"\"Send money.\"\"\"
+    with Path("sent.txt").open("a") as file:
+        file.write(f"{target} {amount}\\n")
+    if Path("kill").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"sent": amount}
+
+tools = Toolset(pay)
+"""
+
+
+async def test_after_a_kill_nothing_is_paid_twice_and_the_commit_goes_on(folder: Path) -> None:
+    (folder / "cli_bank.py").write_text(KILLED)
+    (folder / "kill").touch()
+    async with serving(paying()) as server:
+        write_settings(folder, server, strategy="direct")
+        assert (await artis(folder, "rehearse", "Send Bob 5.", "--save", "plan.json"))[0] == 0
+        committing = ("run", "--plan", "plan.json", "--yes", "--json")
+        assert (await artis(folder, *committing))[0] == -9
+        for again in (committing, (*committing, "--resume"), ("run", "Send Bob 5.", "--yes", "--json")):
+            code, out, _ = await artis(folder, *again)
+            assert (code, json.loads(out)["error"]) == (2, "CommitRefused")
+            assert "artis recover" in json.loads(out)["message"]
+        code, out, err = await artis(folder, "recover")
+        assert code == 1
+        assert "--settle" in err
+        code, out, _ = await artis(folder, "recover", "--json")
+        (call,) = json.loads(out)
+        name = f"{call['plan']}:{call['seq']}"
+        by = ("--by", "ann", "--why", "seen", "--value", '{"sent": 5}')
+        assert (await artis(folder, "recover", "--settle", name, "done", *by))[0] == 0
+        code, out, err = await artis(folder, *committing, "--resume")
+        assert code == 0, out + err
+        (made,) = json.loads(out)["calls"]
+        assert made["outcome"]["value"] == {"sent": 5}
+    assert (folder / "sent.txt").read_text() == "Bob 5\n"
+
+
 async def test_doctor_asks_the_configured_backend(folder: Path) -> None:
     async with serving(agent(0, "pay", {})) as server:
         write_settings(folder, server)

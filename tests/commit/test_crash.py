@@ -17,6 +17,7 @@ from helpers.commit import MEMORY
 pytestmark = pytest.mark.slow
 
 CHILD = ("-P", "-m", "helpers.crash_child")
+MIXED = ("-P", "-m", "helpers.crash_mixed")
 TRIALS = int(os.environ.get("ARTIS_TEST_CRASH_TRIALS", "100"))
 CORES = 2
 
@@ -27,10 +28,10 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def run(*arguments: str) -> Counter[str]:
+async def run(*arguments: str, program: tuple[str, ...] = CHILD) -> Counter[str]:
     """Run trials in a process of their own; gives how often each thing was found."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, *CHILD, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable, *program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, errors = await child.communicate()
     assert child.returncode == 0, errors.decode()
@@ -61,3 +62,14 @@ async def test_kills_at_random_times(memory: Path) -> None:
     assert found["recovered as unknown"] > TRIALS / 20
     assert found["retry refused"] > TRIALS / 10
     assert found["retried"] > TRIALS / 20
+
+
+@pytest.mark.timeout(60 + TRIALS)
+async def test_kills_amid_retries_resumes_settlements_and_recoveries(memory: Path) -> None:
+    """Four processes on one journal; each plan is carried out whole in the end, and nothing of it twice."""
+    found = await run(str(memory / "mixed"), str(TRIALS), "1", program=MIXED)
+    assert found["killed"] == TRIALS
+    assert found["trials"] >= 40
+    assert found["plans pruned"] >= found["trials"]
+    for state in ("done", "reconciled", "not_executed"):
+        assert found[f"ended as {state}"] > 0

@@ -323,7 +323,7 @@ async def test_an_unknown_call_within_a_call_makes_both_unknown(journal: CommitJ
     with pytest.raises(UnknownOutcome, match="inner: did not end"):
         await commit(make_world(journal, "p"), the(outer))
     with pytest.raises(UnknownOutcome, match="inner: did not end"):
-        await commit(make_world(journal, "q"), the(careless))
+        await commit(make_world(journal, "q", on_unknown="note"), the(careless))
     assert states(journal) == [CallState.UNKNOWN, CallState.UNKNOWN, CallState.DONE, CallState.UNKNOWN]
 
 

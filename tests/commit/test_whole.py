@@ -152,8 +152,9 @@ async def test_an_agent_cannot_go_on_past_an_unknown_call(journal: CommitJournal
 
     for agent in (stubborn, wrapping):
         plan = till.plan()
+        world = make_world(journal, plan.id, on_unknown="note")
         with pytest.raises(UnknownOutcome, match="hang"):
-            await commit(plan, CallableActor(agent, till.tools), make_world(journal, plan.id), Budget())
+            await commit(plan, CallableActor(agent, till.tools), world, Budget())
     assert till.balance == 10
     assert [each.tool for each in journal.calls()] == ["hang", "hang"]
 

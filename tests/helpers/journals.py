@@ -14,7 +14,16 @@ from typing import Protocol
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from artis_sdk.commit.journal import REFUSED, CallState, CommitJournal, Intent, JournaledCall, SQLiteJournal
+from artis_sdk.commit.journal import (
+    FINISHED,
+    OPEN,
+    REFUSED,
+    CallState,
+    CommitJournal,
+    Intent,
+    JournaledCall,
+    SQLiteJournal,
+)
 from artis_sdk.errors import CommitRefused, JournalError
 from artis_sdk.records import Outcome, Risk, new_id
 
@@ -48,12 +57,16 @@ class _Plan:
     owner: str
     parent: str | None
     ending: str | None = None
+    last: float = 0.0
+    """When it was begun or ended, in seconds since the epoch."""
 
 
 class MemoryStore:
     """A dictionary: nothing of `SQLiteJournal` is in it or in its journals."""
 
     def __init__(self, folder: Path) -> None:
+        self.id = new_id()
+        self.pruned: set[str] = set()
         self.plans: dict[str, _Plan] = {}
         self.calls: dict[tuple[str, int], JournaledCall] = {}
         self.alive: set[str] = set()
@@ -79,9 +92,12 @@ class MemoryJournal:
 
     # --- commits ------------------------------------------------------------------------------
 
-    async def begin_plan(self, plan: str, *, parent: str | None = None) -> int:
+    async def identity(self) -> str:
+        return f"memory:{self._store.id}"
+
+    async def begin_plan(self, plan: str, *, parent: str | None = None, resume: bool = False) -> int:
         self._check_open()
-        answer = self._claim(plan, parent)
+        answer = self._claim(plan, parent, resume)
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
@@ -98,22 +114,32 @@ class MemoryJournal:
         await asyncio.sleep(0)
         self._raise_lost(plan)
 
-    def _claim(self, plan: str, parent: str | None) -> int | CommitRefused:
+    def _claim(self, plan: str, parent: str | None, resume: bool) -> int | CommitRefused:
         with self._store.lock:
+            if plan in self._store.pruned:
+                return CommitRefused(plan, "it was committed and pruned")
             held = self._store.plans.get(plan)
-            calls = list(self._store.calls.values())
-            reached = sum(
-                call.risk is not Risk.READ_ONLY and call.state is not CallState.NOT_EXECUTED
+            calls = [call for call in self._store.calls.values() if self._is_part(call.plan, plan)]
+            reached = [
+                call
                 for call in calls
-                if self._is_part(call.plan, plan)
-            )
+                if call.risk is not Risk.READ_ONLY and call.state is not CallState.NOT_EXECUTED
+            ]
+            goes_on = held is not None and held.ending is None and held.owner in self._store.alive
             if held is not None and held.ending == REFUSED:
                 return CommitRefused(plan, "a refused call ended its commit")
-            if reached:
-                return CommitRefused(plan, f"its commit has already made {reached} real calls")
-            if held is not None and held.ending is None and held.owner in self._store.alive:
+            if held is not None and reached:
+                made = f"its commit has already made {len(reached)} real calls"
+                unsettled = [call for call in reached if call.state in OPEN]
+                if unsettled:
+                    names = ", ".join(f"{call.tool} ({call.id})" for call in unsettled)
+                    return CommitRefused(plan, f"{made}, how {names} ended is not known: run `artis recover`")
+                broke_off = not goes_on and held.ending != FINISHED
+                if not (resume and broke_off and all(call.plan == plan for call in reached)):
+                    return CommitRefused(plan, made)
+            if goes_on:
                 return CommitRefused(plan, "its commit is going on")
-            self._store.plans[plan] = _Plan(self._owner, parent)
+            self._store.plans[plan] = _Plan(self._owner, parent, last=time.time())
             return max((call.seq + 1 for call in calls if call.plan == plan), default=0)
 
     def _is_part(self, plan: str | None, whole: str) -> bool:
@@ -126,7 +152,7 @@ class MemoryJournal:
         with self._store.lock:
             held = self._store.plans.get(plan)
             if held is not None and held.owner == self._owner and held.ending is None:
-                held.ending = ending
+                held.ending, held.last = ending, time.time()
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -194,16 +220,22 @@ class MemoryJournal:
                 ended=None if outcome is None else time.time(),
                 host=socket.gethostname(),
                 process=os.getpid(),
+                within=intent.within,
             )
 
     def _move(
-        self, call: Intent | JournaledCall, old: CallState, new: CallState, outcome: Outcome | None = None
+        self,
+        call: Intent | JournaledCall,
+        old: CallState,
+        new: CallState,
+        outcome: Outcome | None = None,
+        **more: str | None,
     ) -> bool:
         with self._store.lock:
             held = self._store.calls.get((call.plan, call.seq))
             if held is None or held.state is not old:
                 return False
-            changes = {"state": new, "outcome": outcome, "ended": time.time()}
+            changes = {"state": new, "outcome": outcome, "ended": time.time(), **more}
             self._store.calls[call.plan, call.seq] = held.model_copy(update=changes)
             return True
 
@@ -230,16 +262,47 @@ class MemoryJournal:
         self._move(call, CallState.INTENT, CallState.UNKNOWN)
         await asyncio.sleep(0)
 
-    async def reconcile(self, call: JournaledCall, outcome: Outcome | None) -> None:
+    async def reconcile(
+        self, call: JournaledCall, outcome: Outcome | None, *, by: str | None = None, why: str | None = None
+    ) -> None:
         self._check_open()
         state = CallState.NOT_EXECUTED if outcome is None else CallState.RECONCILED
-        self._move(call, CallState.UNKNOWN, state, outcome)
+        self._move(call, CallState.UNKNOWN, state, outcome, settled_by=by, settled_why=why)
         await asyncio.sleep(0)
+
+    async def prune(self, before: float) -> int:
+        self._check_open()
+        with self._store.lock:
+            roots = [plan for plan, held in self._store.plans.items() if held.parent is None]
+            families = [{plan for plan in self._store.plans if self._is_part(plan, root)} for root in roots]
+            over = {plan for family in families if self._is_over(family, before) for plan in family}
+            for key in [key for key in self._store.calls if key[0] in over]:
+                del self._store.calls[key]
+            for plan in over:
+                del self._store.plans[plan]
+            self._store.pruned |= over
+        await asyncio.sleep(0)
+        return len(over)
+
+    def _is_over(self, family: set[str], before: float) -> bool:
+        plans = [self._store.plans[plan] for plan in family]
+        calls = [call for call in self._store.calls.values() if call.plan in family]
+        if any(plan.ending is None and plan.owner in self._store.alive for plan in plans):
+            return False
+        if any(call.state in OPEN for call in calls):
+            return False
+        events = [plan.last for plan in plans] + [call.ended or call.begun for call in calls]
+        return max(events) < before
 
     def _as_of_now(self, call: JournaledCall) -> dict[str, object]:
         plan = self._store.plans[call.plan]
         alive = plan.owner in self._store.alive
-        return {"parent": plan.parent, "running": alive and call.state is CallState.INTENT}
+        is_intent = call.state is CallState.INTENT
+        return {
+            "parent": plan.parent,
+            "running": alive and is_intent,
+            "left_behind": is_intent and (not alive or plan.ending is not None),
+        }
 
     # --- lifetime -----------------------------------------------------------------------------
 

@@ -166,7 +166,7 @@ async def test_a_session_in_a_sandboxed_body_acts_in_the_sandbox(tmp_path: Path)
     async with session(agent, tmp_path / "j.db", delegate, charge, simulator=sandbox) as s:
         plan = await s.rehearse("go")
     assert [attempt.answer for attempt in plan.attempts] == [NOTE, NOTE]
-    assert not (tmp_path / "j.db").exists()
+    assert journaled(tmp_path / "j.db") == []
 
 
 async def test_a_commit_within_the_same_sessions_commit_is_an_error_and_no_wait(tmp_path: Path) -> None:

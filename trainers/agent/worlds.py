@@ -119,7 +119,8 @@ class RealWorlds:
     async def open(self, tools: Toolset) -> AsyncIterator[Opened]:
         """See `Worlds.open`."""
         plan = Plan(task=Task(query="rollout", tools=tools.specs, state=tools.state()), strategy="training")
-        world = RealWorld(self._journal, plan, redact=self._redact)
+        # Rollouts make the same calls over and over.
+        world = RealWorld(self._journal, plan, redact=self._redact, on_unknown="note")
         async with world.open():
             yield Opened(world, tools.state)
 

@@ -3,11 +3,20 @@
 from typing import TYPE_CHECKING
 
 from artis_sdk._former_names import renamed
-from artis_sdk.commit.journal.call import REFUSED, CallState, Intent, JournaledCall
+from artis_sdk.commit.journal.call import FINISHED, OPEN, REFUSED, CallState, Intent, JournaledCall
 from artis_sdk.commit.journal.protocol import CommitJournal
 from artis_sdk.commit.journal.sqlite import SQLiteJournal
 
-__all__ = ["REFUSED", "CallState", "CommitJournal", "Intent", "JournaledCall", "SQLiteJournal"]
+__all__ = [
+    "FINISHED",
+    "OPEN",
+    "REFUSED",
+    "CallState",
+    "CommitJournal",
+    "Intent",
+    "JournaledCall",
+    "SQLiteJournal",
+]
 
 if not TYPE_CHECKING:  # a type checker is to see that the names are gone
     __getattr__ = renamed(__name__, {"Journal": "SQLiteJournal"})

@@ -21,8 +21,12 @@ class CallState(StrEnum):
     INTENT = "intent"  # written before the tool runs: under way while its owner lives
     DONE = "done"  # the outcome was observed, a success or a failure
     UNKNOWN = "unknown"  # begun, and nobody saw how it ended
-    RECONCILED = "reconciled"  # was unknown; the tool's reconcile hook told the outcome
-    NOT_EXECUTED = "not_executed"  # the tool did not run, or its hook told that it had no effect
+    RECONCILED = "reconciled"  # was unknown; the tool's reconcile hook or a person told the outcome
+    NOT_EXECUTED = "not_executed"  # the tool did not run, or hook or person told that it had no effect
+
+
+OPEN = (CallState.INTENT, CallState.UNKNOWN)
+"""The states of a call without an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Intent:
     idempotency_key: str | None
     begun: float
     """Seconds since the epoch."""
+    within: int | None = None
+    """The `seq` of the call in whose tool's body it is made; None for a call of the agent's."""
 
     @property
     def id(self) -> str:
@@ -70,6 +76,14 @@ class JournaledCall(BaseModel):
     """Id of the plan in whose commit this one's was made: a session inside a session."""
     running: bool = False
     """An intent whose owner is alive: still under way, in a thread left behind perhaps; not to be touched."""
+    left_behind: bool = False
+    """An intent that no commit waits for: its owner is gone, or its commit is over and a thread goes on."""
+    within: int | None = None
+    """The `seq` of the call in whose tool's body it was made; None for a call of the agent's."""
+    settled_by: str | None = None
+    """The person who settled the unknown call by hand."""
+    settled_why: str | None = None
+    """How that person knows."""
 
     @property
     def id(self) -> str:
@@ -84,6 +98,8 @@ class JournaledCall(BaseModel):
 
 REFUSED = "refused"
 """The ending of a commit that a refused call ended; its plan is closed for good."""
+FINISHED = "finished"
+"""The ending of a commit that went through to its end: there is nothing to go on with."""
 
 
 def journal_id(plan: str, seq: int) -> str:

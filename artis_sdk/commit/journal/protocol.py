@@ -27,23 +27,38 @@ class CommitJournal(Protocol):
     `SQLiteJournal` is the one that ships.
     """
 
-    async def begin_plan(self, plan: str, *, parent: str | None = None) -> int:
+    async def identity(self) -> str:
+        """The name of the store, the same in every process and from every working directory.
+
+        A plan has the name of its session's journal and is committed in no other. A store that was moved or
+        copied has another name: two copies could each let one plan be committed.
+
+        Raises:
+            JournalError: the store cannot be read or made.
+        """
+
+    async def begin_plan(self, plan: str, *, parent: str | None = None, resume: bool = False) -> int:
         """Claim a plan for this journal's commit.
 
         A commit that ended, or whose owner died, before it had changed anything leaves the plan free to be
         claimed again, unless it ended as `REFUSED`. Calls of the commits made within a plan's commit count
         as the plan's own. Cancelled while it waits, the claim is given back.
 
+        With `resume` a plan that has changed something is claimed again, if its commit broke off: it is not
+        going on, did not end as `FINISHED` or `REFUSED`, no call of it is open or unknown, and no commit made
+        within it has changed anything.
+
         Args:
             plan: the plan's id.
             parent: the id of the plan in whose commit this one is made: a session inside a session.
+            resume: whether the commit goes on after the plan's last call.
 
         Returns:
             The sequence number of the commit's first call: one above the plan's last, else 0.
 
         Raises:
-            CommitRefused: a call of the plan was made or may have been, its commit is going on, or a refused
-                call ended it.
+            CommitRefused: a call of the plan was made or may have been, its commit is going on, a refused
+                call ended it, or the plan was pruned; with `resume`, what it names stands against going on.
             JournalError: the claim could not be written.
         """
 
@@ -154,7 +169,9 @@ class CommitJournal(Protocol):
             JournalError: it was not written.
         """
 
-    async def reconcile(self, call: JournaledCall, outcome: Outcome | None) -> None:
+    async def reconcile(
+        self, call: JournaledCall, outcome: Outcome | None, *, by: str | None = None, why: str | None = None
+    ) -> None:
         """Settle an unknown call as `reconciled` or `not_executed`. Durable on return.
 
         The first answer stays: no effect on a call that somebody else has settled meanwhile.
@@ -162,9 +179,27 @@ class CommitJournal(Protocol):
         Args:
             call: as read.
             outcome: the call's real outcome, redacted; None where it had no effect.
+            by: the person who settles it by hand; None where its tool's hook did.
+            why: how that person knows.
 
         Raises:
             JournalError: it was not written.
+        """
+
+    async def prune(self, before: float) -> int:
+        """Remove plans with their calls, where all of it was over before a time.
+
+        A plan is taken with the plans committed within it, all or none, and never one that is being committed
+        or has an open or unknown call. Its id stays, so that it is not committed again. Durable on return.
+
+        Args:
+            before: seconds since the epoch; the last event of a plan that is taken was earlier.
+
+        Returns:
+            The number of plans removed.
+
+        Raises:
+            JournalError: it was not written; nothing was removed by the step that failed.
         """
 
     async def aclose(self) -> None:

@@ -32,6 +32,7 @@ def row_of(intent: Intent, outcome: str | None) -> Row:
         outcome,
         intent.begun,
         None if outcome is None else time.time(),
+        intent.within,
         intent.plan,
     )
 
@@ -66,4 +67,8 @@ def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
         process=row[11],
         parent=row[12],
         running=row[6] == CallState.INTENT and row[13] in alive,
+        left_behind=row[6] == CallState.INTENT and (row[13] not in alive or row[14]),
+        within=row[15],
+        settled_by=row[16],
+        settled_why=row[17],
     )

@@ -9,7 +9,7 @@ from artis_sdk.errors import JournalError
 from artis_sdk.sqlite import turn_on_wal
 
 _APPLICATION = 0x41525449  # "ARTI", so that no other program's database is taken for a journal
-_VERSION = 2
+_VERSION = 3
 _COMMITS_ONCE = """
     CREATE TRIGGER plan_commits_once BEFORE UPDATE ON plan
     WHEN old.ended IS NOT NULL OR new.owner != old.owner
@@ -18,9 +18,51 @@ _COMMITS_ONCE = """
         WHERE EXISTS (
             SELECT 1 FROM call JOIN plan AS part ON part.id = call.plan
             WHERE (part.id = old.id OR part.parent = old.id) AND reached_world
+        ) AND NOT (
+            coalesce(new.resumed = old.resumed + 1, 0)
+            AND coalesce(old.ending, '') NOT IN ('finished', 'refused')
+            AND NOT EXISTS (SELECT 1 FROM call WHERE plan = old.id AND state IN ('intent', 'unknown'))
+            AND NOT EXISTS (
+                SELECT 1 FROM call JOIN plan AS part ON part.id = call.plan
+                WHERE part.parent = old.id AND reached_world
+            )
         );
     END
     """
+_FACTS_STAY = """
+    CREATE TRIGGER call_facts
+    BEFORE UPDATE OF plan, seq, tool, arguments, risk, idempotency_key, begun, within ON call
+    BEGIN SELECT RAISE(ABORT, 'what was begun does not change'); END
+    """
+_IDENTITY = (
+    "CREATE TABLE journal (id TEXT NOT NULL)",
+    "INSERT INTO journal VALUES (lower(hex(randomblob(16))))",
+)
+_PRUNING = (
+    "CREATE TABLE pruned (plan TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TRIGGER pruned_is_over BEFORE INSERT ON pruned
+    WHEN EXISTS (SELECT 1 FROM call WHERE plan = new.plan AND state IN ('intent', 'unknown'))
+    BEGIN SELECT RAISE(ABORT, 'a call of this plan has no outcome'); END
+    """,
+    "CREATE TRIGGER pruned_stays BEFORE DELETE ON pruned BEGIN SELECT RAISE(ABORT, 'pruned'); END",
+    """
+    CREATE TRIGGER pruned_commits_no_more BEFORE INSERT ON plan
+    WHEN EXISTS (SELECT 1 FROM pruned WHERE plan = new.id)
+    BEGIN SELECT RAISE(ABORT, 'this plan was pruned'); END
+    """,
+    """
+    CREATE TRIGGER call_stays BEFORE DELETE ON call
+    WHEN NOT EXISTS (SELECT 1 FROM pruned WHERE plan = old.plan)
+    BEGIN SELECT RAISE(ABORT, 'journaled'); END
+    """,
+    """
+    CREATE TRIGGER plan_stays BEFORE DELETE ON plan
+    WHEN NOT EXISTS (SELECT 1 FROM pruned WHERE plan = old.id)
+    BEGIN SELECT RAISE(ABORT, 'journaled'); END
+    """,
+)
+"""The rows of a plan are deleted only once its id is kept as pruned, and that only once it is over."""
 _SCHEMA = (
     """
     CREATE TABLE plan (
@@ -32,6 +74,7 @@ _SCHEMA = (
         ended REAL,
         ending TEXT,
         parent TEXT REFERENCES plan (id),
+        resumed INTEGER,  -- how often its commit went on; null where version 2 began it
         CHECK ((ended IS NULL) = (ending IS NULL))
     ) WITHOUT ROWID
     """,
@@ -49,6 +92,9 @@ _SCHEMA = (
         begun REAL NOT NULL,
         ended REAL,
         reached_world INTEGER NOT NULL AS (risk != 'read_only' AND state != 'not_executed'),
+        within INTEGER,  -- seq of the call in whose tool's body it was made
+        settled_by TEXT,  -- who settled it by hand
+        settled_why TEXT,
         PRIMARY KEY (plan, seq),
         CHECK ((outcome IS NOT NULL) = (state IN ('done', 'reconciled'))),
         CHECK ((ended IS NULL) = (state = 'intent')),
@@ -64,11 +110,7 @@ _SCHEMA = (
     )
     BEGIN SELECT RAISE(ABORT, 'a call that has ended does not change'); END
     """,
-    """
-    CREATE TRIGGER call_facts
-    BEFORE UPDATE OF plan, seq, tool, arguments, risk, idempotency_key, begun ON call
-    BEGIN SELECT RAISE(ABORT, 'what was begun does not change'); END
-    """,
+    _FACTS_STAY,
     """
     CREATE TRIGGER call_begins_first BEFORE INSERT ON call
     WHEN new.state != 'intent' AND new.risk != 'read_only'
@@ -80,17 +122,27 @@ _SCHEMA = (
     BEGIN SELECT RAISE(ABORT, 'the commit of this plan is over'); END
     """,
     _COMMITS_ONCE,
-    "CREATE TRIGGER call_stays BEFORE DELETE ON call BEGIN SELECT RAISE(ABORT, 'journaled'); END",
-    "CREATE TRIGGER plan_stays BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'journaled'); END",
+    *_IDENTITY,
+    *_PRUNING,
 )
 
 
 _MIGRATIONS = {
-    1: (
-        "ALTER TABLE plan ADD COLUMN parent TEXT REFERENCES plan (id)",
+    1: ("ALTER TABLE plan ADD COLUMN parent TEXT REFERENCES plan (id)",),
+    2: (
+        "ALTER TABLE plan ADD COLUMN resumed INTEGER",
+        "ALTER TABLE call ADD COLUMN within INTEGER",
+        "ALTER TABLE call ADD COLUMN settled_by TEXT",
+        "ALTER TABLE call ADD COLUMN settled_why TEXT",
         "DROP TRIGGER plan_commits_once",
         _COMMITS_ONCE,
-    )
+        "DROP TRIGGER call_facts",
+        _FACTS_STAY,
+        "DROP TRIGGER call_stays",
+        "DROP TRIGGER plan_stays",
+        *_IDENTITY,
+        *_PRUNING,
+    ),
 }
 """By version of a file, what brings it to the next one."""
 
@@ -157,28 +209,19 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
 
 SELECT_CALLS = """
 SELECT call.plan, call.seq, call.tool, call.arguments, call.risk, call.idempotency_key,
-       call.state, call.outcome, call.begun, call.ended, plan.host, plan.process, plan.parent, plan.owner
+       call.state, call.outcome, call.begun, call.ended, plan.host, plan.process, plan.parent, plan.owner,
+       plan.ended IS NOT NULL, call.within, call.settled_by, call.settled_why
 FROM call JOIN plan ON plan.id = call.plan
 """
 
 
 INSERT_CALL = """
-INSERT INTO call (plan, seq, tool, arguments, risk, idempotency_key, state, outcome, begun, ended)
-SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? AND owner = ?
+INSERT INTO call (plan, seq, tool, arguments, risk, idempotency_key, state, outcome, begun, ended, within)
+SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? AND owner = ?
 """
 """Inserts nothing where the plan is not the owner's."""
 
-MOVE_CALL = "UPDATE call SET state = ?, outcome = ?, ended = ? WHERE plan = ? AND seq = ? AND state = ?"
-
-SELECT_PLAN = """
-WITH RECURSIVE part (id) AS (
-    VALUES (?1) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
-)
-SELECT plan.owner, plan.ended, plan.ending,
-       (SELECT count(*) FROM call JOIN part ON part.id = call.plan WHERE call.reached_world),
-       (SELECT coalesce(max(call.seq) + 1, 0) FROM call WHERE call.plan = plan.id)
-FROM plan WHERE plan.id = ?1
+MOVE_CALL = """
+UPDATE call SET state = ?, outcome = ?, ended = ?, settled_by = ?, settled_why = ?
+WHERE plan = ? AND seq = ? AND state = ?
 """
-"""Owner, end, ending, how many calls have or may have changed the world, and the next sequence number.
-
-The commits of sessions within the plan's commit count as part of it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sqlite3
 import threading
 import time
@@ -15,23 +14,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from artis_sdk._former_names import renamed
-from artis_sdk.commit.journal.call import REFUSED, CallState, Intent, JournaledCall
+from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
+from artis_sdk.commit.journal.claim import Claim, claim
+from artis_sdk.commit.journal.prune import candidates, remove
 from artis_sdk.commit.journal.rows import Row, call_from_row, json_text, row_of
 from artis_sdk.commit.journal.schema import (
     INSERT_CALL,
     MOVE_CALL,
     SELECT_CALLS,
-    SELECT_PLAN,
     open_database,
 )
 from artis_sdk.commit.journal.writer import GroupWriter, WriteRequest
-from artis_sdk.errors import ArtisError, CommitRefused, JournalError
+from artis_sdk.errors import ArtisError, JournalError
 from artis_sdk.lease import ProcessLease, is_alive, sweep
 from artis_sdk.records import Outcome, Risk
 
 _shared: dict[tuple[int, str], SQLiteJournal] = {}
 """By process and real path: a forked process has none of its parent's."""
 _guard = threading.Lock()
+_PRUNED_AT_ONCE = 200
+"""Plans, with those within them: a transaction keeps other writers waiting."""
 
 
 def _renew_guard() -> None:
@@ -84,18 +86,29 @@ class SQLiteJournal:
         """Plans being committed that have made an irreversible call."""
         self._users = 1
         self._shared_as: tuple[int, str] | None = None
+        self._identity: str | None = None
+
+    async def identity(self) -> str:
+        """See `CommitJournal.identity`: the file's real path and the id that stands in it.
+
+        The id alone would be the same in a copy, the path alone the same for another file in its place.
+        """
+        if self._identity is None:
+            self._identity = str(await self._writer.ask(self._name, durable=False))
+        return self._identity
 
     # --- commits ------------------------------------------------------------------------------
 
-    async def begin_plan(self, plan: str, *, parent: str | None = None) -> int:
+    async def begin_plan(self, plan: str, *, parent: str | None = None, resume: bool = False) -> int:
         """See `CommitJournal.begin_plan`. The first irreversible call makes the claim durable."""
         begun = time.time()
         try:
-            return int(await self._writer.ask(partial(self._claim, plan, parent, begun), durable=False))
+            work = partial(self._claim, plan, parent, begun, resume)
+            return int(await self._writer.ask(work, durable=False))
         except asyncio.CancelledError:  # the claim is or will be written all the same
             if not self._writer.closed:
-                work = partial(self._end, plan, "cancelled", begun)
-                self._writer.submit(WriteRequest(work, durable=False))
+                undo = partial(self._end, plan, "cancelled", begun)
+                self._writer.submit(WriteRequest(undo, durable=False))
             raise
 
     async def end_plan(self, plan: str, ending: str) -> None:
@@ -170,7 +183,7 @@ class SQLiteJournal:
                 rows = connection.execute(
                     f"{SELECT_CALLS} {where} ORDER BY call.rowid", (*wanted, plan, plan)
                 ).fetchall()
-            owners = {row[-1] for row in rows}
+            owners = {row[13] for row in rows}
             alive = {owner for owner in owners if is_alive(self.path, owner)}
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{self.path}: {error}") from error
@@ -182,12 +195,31 @@ class SQLiteJournal:
             partial(_step, call=call, old=CallState.INTENT, new=CallState.UNKNOWN), durable=True
         )
 
-    async def reconcile(self, call: JournaledCall, outcome: Outcome | None) -> None:
+    async def reconcile(
+        self, call: JournaledCall, outcome: Outcome | None, *, by: str | None = None, why: str | None = None
+    ) -> None:
         """See `CommitJournal.reconcile`."""
         state = CallState.NOT_EXECUTED if outcome is None else CallState.RECONCILED
         text = None if outcome is None else json_text(outcome)
-        work = partial(_step, call=call, old=CallState.UNKNOWN, new=state, outcome=text)
+        work = partial(_step, call=call, old=CallState.UNKNOWN, new=state, outcome=text, by=by, why=why)
         await self._writer.ask(work, durable=True)
+
+    async def prune(self, before: float) -> int:
+        """See `CommitJournal.prune`. Other writers get in between its transactions."""
+
+        def find() -> list[str]:
+            with closing(open_database(self.path, timeout=self._timeout)) as connection:
+                return candidates(connection, before)
+
+        try:
+            roots = await asyncio.to_thread(find)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(f"{self.path}: {error}") from error
+        removed, alive = 0, partial(is_alive, self.path)
+        for n in range(0, len(roots), _PRUNED_AT_ONCE):
+            work = partial(remove, roots=roots[n : n + _PRUNED_AT_ONCE], before=before, alive=alive)
+            removed += await self._writer.ask(work, durable=True)
+        return removed
 
     # --- the file -----------------------------------------------------------------------------
 
@@ -235,29 +267,16 @@ class SQLiteJournal:
             (time.time(), ending, plan, self._owner.id, begun),
         )
 
-    def _claim(self, plan: str, parent: str | None, begun: float, connection: sqlite3.Connection) -> int:
+    def _name(self, connection: sqlite3.Connection) -> str:
+        (file_id,) = connection.execute("SELECT id FROM journal").fetchone()
+        return f"{os.path.realpath(self.path)}#{file_id}"
+
+    def _claim(
+        self, plan: str, parent: str | None, begun: float, resume: bool, connection: sqlite3.Connection
+    ) -> int:
         assert self._owner is not None
-        held = connection.execute(SELECT_PLAN, (plan,)).fetchone()
-        now = (self._owner.id, socket.gethostname(), os.getpid(), begun, parent)
-        if held is None:
-            connection.execute(
-                "INSERT INTO plan (owner, host, process, begun, parent, id) VALUES (?, ?, ?, ?, ?, ?)",
-                (*now, plan),
-            )
-            return 0
-        owner, ended, ending, reached, calls = held
-        if ending == REFUSED:
-            raise CommitRefused(plan, "a refused call ended its commit; mend the agent and rehearse again")
-        if reached:
-            raise CommitRefused(plan, f"its commit has already made {reached} real calls; rehearse again")
-        if ended is None and is_alive(self.path, owner):
-            raise CommitRefused(plan, "its commit is going on")
-        connection.execute(
-            "UPDATE plan SET owner = ?, host = ?, process = ?, begun = ?, parent = ?,"
-            " ended = NULL, ending = NULL WHERE id = ?",
-            (*now, plan),
-        )
-        return int(calls)
+        alive = partial(is_alive, self.path)
+        return claim(connection, Claim(plan, parent, self._owner.id, begun), resume=resume, alive=alive)
 
     def _insert(self, row: Row, connection: sqlite3.Connection) -> None:
         assert self._owner is not None
@@ -273,11 +292,13 @@ def _step(
     old: CallState,
     new: CallState,
     outcome: str | None = None,
+    by: str | None = None,
+    why: str | None = None,
 ) -> bool:
     """Move a call from one state to another; False, and no effect, where it is in a third."""
     moved = connection.execute(
         MOVE_CALL,
-        (new.value, outcome, time.time(), call.plan, call.seq, old.value),
+        (new.value, outcome, time.time(), by, why, call.plan, call.seq, old.value),
     )
     return moved.rowcount == 1
 

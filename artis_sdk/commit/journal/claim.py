@@ -1,0 +1,112 @@
+"""Claiming a plan in the journal's file: who may commit it, and who may go on with its commit."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Callable
+from typing import NamedTuple
+
+from artis_sdk.commit.journal.call import FINISHED, REFUSED
+from artis_sdk.errors import CommitRefused
+
+_SELECT = """
+WITH RECURSIVE part (id) AS (
+    VALUES (?1) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
+)
+SELECT plan.owner, plan.ended, plan.ending, plan.resumed,
+       (SELECT count(*) FROM call JOIN part ON part.id = call.plan WHERE call.reached_world),
+       (SELECT count(*) FROM call WHERE call.plan = plan.id AND call.reached_world),
+       (SELECT group_concat(call.tool || ' (' || call.plan || ':' || call.seq || ')', ', ')
+        FROM call JOIN part ON part.id = call.plan WHERE call.state IN ('intent', 'unknown')),
+       (SELECT coalesce(max(call.seq) + 1, 0) FROM call WHERE call.plan = plan.id)
+FROM plan WHERE plan.id = ?1
+"""
+"""The commits of sessions within the plan's commit count as part of it."""
+
+
+class Claim(NamedTuple):
+    """Who wants to commit a plan."""
+
+    plan: str
+    parent: str | None
+    owner: str
+    begun: float
+    """Seconds since the epoch."""
+
+
+class _Held(NamedTuple):
+    """A plan that was claimed before."""
+
+    owner: str
+    ended: float | None
+    ending: str | None
+    resumed: int | None
+    """How often its commit went on; None where a version that could not began it."""
+    reached: int
+    """Calls that changed the world or may have, those of commits within its commit included."""
+    own: int
+    """Those of them that are its own."""
+    unsettled: str | None
+    """Names of its calls without an outcome."""
+    next_seq: int
+
+
+def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Callable[[str], bool]) -> int:
+    """Claim a plan; see `CommitJournal.begin_plan`. Inside a transaction.
+
+    Args:
+        new: the claim.
+        resume: whether the commit goes on after the plan's last call.
+        alive: whether an owner is alive.
+
+    Returns:
+        The sequence number of the first call.
+
+    Raises:
+        CommitRefused: the plan is not free; says why, and what to do.
+    """
+    row = connection.execute(_SELECT, (new.plan,)).fetchone()
+    now = (new.owner, socket.gethostname(), os.getpid(), new.begun, new.parent)
+    if row is None:
+        if connection.execute("SELECT 1 FROM pruned WHERE plan = ?", (new.plan,)).fetchone():
+            raise CommitRefused(new.plan, "it was committed and pruned from the journal; rehearse again")
+        connection.execute(
+            "INSERT INTO plan (owner, host, process, begun, parent, id, resumed)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0)",
+            (*now, new.plan),
+        )
+        return 0
+    held = _Held(*row)
+    goes_on = held.ended is None and alive(held.owner)
+    if held.ending == REFUSED:
+        raise CommitRefused(new.plan, "a refused call ended its commit; mend the agent and rehearse again")
+    if held.reached:
+        problem = _against_resuming(held, goes_on, resume)
+        if problem is not None:
+            raise CommitRefused(new.plan, f"its commit has already made {held.reached} real calls{problem}")
+    if goes_on:
+        raise CommitRefused(new.plan, "its commit is going on")
+    connection.execute(
+        "UPDATE plan SET owner = ?, host = ?, process = ?, begun = ?, parent = ?,"
+        " ended = NULL, ending = NULL, resumed = resumed + ? WHERE id = ?",
+        (*now, 1 if held.reached else 0, new.plan),
+    )
+    return held.next_seq
+
+
+def _against_resuming(held: _Held, goes_on: bool, resume: bool) -> str | None:
+    """Why a plan that made real calls is not committed now; None where its commit may go on."""
+    if goes_on:
+        return ", and is going on"
+    if held.unsettled:
+        return f", and how {held.unsettled} ended is not known: run `artis recover`, or session.recover()"
+    if held.ending == FINISHED:
+        return ", to its end; rehearse again"
+    if held.own < held.reached:
+        inside = held.reached - held.own
+        return f", {inside} of them in sessions inside it, which cannot go on; rehearse again"
+    if held.resumed is None:
+        return " under an earlier version of artis_sdk; rehearse again"
+    return None if resume else " and broke off; rehearse again, or commit(plan, resume=True) goes on"

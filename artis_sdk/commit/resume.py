@@ -1,0 +1,118 @@
+"""Going on with a commit that broke off: the calls that it made are answered from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from artis_sdk.commit.call_identity import canonical, with_defaults
+from artis_sdk.commit.journal import JournaledCall
+from artis_sdk.errors import CommitRefused, SimulationError
+from artis_sdk.records import Outcome, Risk, Step, ToolCall
+from artis_sdk.records.redacted import is_redacted
+from artis_sdk.tools.guarded import Invocation, Reply
+
+
+class EarlierCalls:
+    """The real calls of a plan's commit until it broke off, with their outcomes.
+
+    Args:
+        plan: the plan's id.
+        calls: the plan's calls in the journal, none of them open or unknown, in the order they were begun.
+        answers: whether the agent makes its calls again and is answered; False where it is shown the steps
+            instead. Calls within a tool's body that is run again are answered in both cases.
+
+    Raises:
+        CommitRefused: a call cannot be shown to an agent, because the journal has it without its secrets, or
+            a person who settled it did not know what it returned.
+    """
+
+    def __init__(self, plan: str, calls: Sequence[JournaledCall], *, answers: bool) -> None:
+        self._plan = plan
+        ended = [call for call in calls if call.outcome is not None]
+        done = {call.seq for call in ended if call.risk is not Risk.READ_ONLY}
+        # What was made within a call that is done belongs to its outcome: its body is not run again.
+        wanted = [call for call in ended if call.within not in done and not _may_be_read_again(call)]
+        for call in wanted:
+            _check_whole(plan, call)
+        self.calls = [call for call in wanted if call.within is None]
+        """The agent's own, in the order they were begun."""
+        self.changed = any(call.risk is not Risk.READ_ONLY for call in wanted)
+        """Whether one of them may have changed the world."""
+        self._waiting = [call for call in wanted if answers or call.within is not None]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The agent's calls with their outcomes."""
+        return tuple(map(step_of, self.calls))
+
+    def take(self, invocation: Invocation, *, nested: bool) -> tuple[JournaledCall, Reply] | None:
+        """The earlier call that an agent makes again, and the reply that it got; each is given once.
+
+        Calls that changed something are found in any order, so that none is ever repeated; a read-only one
+        is found only until a call is made that was not made before: what it read may have changed by then.
+
+        Args:
+            invocation: what is called now.
+            nested: whether it is called in the body of another tool.
+
+        Returns:
+            None where this call was not made before: it is for real.
+
+        Raises:
+            CommitRefused: the outcome is no longer one that the tool can give back.
+        """
+        spec, wanted = invocation.tool.spec, invocation.call
+        arguments = canonical(with_defaults(spec, wanted.arguments))
+        for made in self._waiting:
+            same = made.tool == wanted.tool and canonical(with_defaults(spec, made.arguments)) == arguments
+            if same and (made.within is not None) is nested:
+                self._waiting = [one for one in self._waiting if one is not made and one.within != made.seq]
+                return made, self._reply(invocation, made)
+        self._waiting = [made for made in self._waiting if made.risk is not Risk.READ_ONLY]
+        return None
+
+    def left(self) -> list[JournaledCall]:
+        """The agent's calls that were made before and were not made again."""
+        return [call for call in self._waiting if call.within is None and call.risk is not Risk.READ_ONLY]
+
+    def _reply(self, invocation: Invocation, made: JournaledCall) -> Reply:
+        assert made.outcome is not None
+        try:
+            return invocation.tool.reply(made.outcome)
+        except SimulationError as error:
+            raise CommitRefused(
+                self._plan,
+                f"its commit cannot go on: the journal's outcome of {made.id} is unusable: {error}",
+            ) from error
+
+
+def step_of(made: JournaledCall) -> Step:
+    """A call of the journal as a step of the history."""
+    assert made.outcome is not None
+    return Step(call=ToolCall(tool=made.tool, arguments=made.arguments), outcome=made.outcome)
+
+
+def _may_be_read_again(call: JournaledCall) -> bool:
+    """A read-only call that the journal has without its secrets; it changes nothing to read once more."""
+    return call.risk is Risk.READ_ONLY and _is_redacted(call)
+
+
+def _check_whole(plan: str, call: JournaledCall) -> None:
+    if _is_redacted(call):
+        raise CommitRefused(
+            plan,
+            f"its commit cannot go on: the journal has {call.tool} ({call.id}) without its secrets, and an "
+            "agent is not given a placeholder for a value; rehearse what is left as a plan of its own",
+        )
+    if call.settled_by is not None and call.outcome is not None and call.outcome.message is not None:
+        raise CommitRefused(
+            plan,
+            f"its commit cannot go on: {call.settled_by} settled {call.tool} ({call.id}) as done without "
+            "what it returned; rehearse what is left as a plan of its own",
+        )
+
+
+def _is_redacted(call: JournaledCall) -> bool:
+    outcome: Outcome | None = call.outcome
+    texts = () if outcome is None else (outcome.value, outcome.message, outcome.failure_type)
+    return is_redacted(call.arguments) or any(map(is_redacted, texts))
