@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from helpers.firewall import CANARIES, PREDICTED, CountingWorld
+from helpers.sessions import unjudged
 
 from artis_sdk import Direct, Sequential, Session
 from artis_sdk.backends import ScriptedBackend
@@ -308,10 +309,10 @@ async def test_a_session_s_own_agent_does_no_real_call_past_the_tool(tmp_path: P
         except FirewallError:
             return "swallowed"
 
-    async with Session(
-        agent=agent, tools=[pay], simulator=ScriptedBackend(["{}"]), strategy=Sequential(2),
-        evaluate=False, summarize=False, journal=tmp_path / "j.db",
-    ) as session:  # fmt: skip
+    simulator = ScriptedBackend(["{}"])
+    async with unjudged(
+        agent, [pay], tmp_path / "j.db", simulator=simulator, strategy=Sequential(2)
+    ) as session:
         plan = await session.rehearse("go")
         assert CANARIES == []
         assert not any(attempt.ended == "answer" for attempt in plan.attempts)
