@@ -42,15 +42,8 @@ async def commit(
                 world.emit(CommitStarted(plan=plan.id))
                 guidance, prior = shown_at_commit(plan)
                 trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
-    result = Result(
-        plan=plan,
-        answer=trajectory.answer,
-        calls=world.calls,
-        messages=trajectory.messages,
-        usage=dict(budget.usage),
-        ended=trajectory.ended,
-        notes=tuple(_notes(budget, trajectory, own_agent=own_agent)),
-    )
+    notes = _notes(budget, trajectory, own_agent=own_agent)
+    result = trajectory.result(plan, world.calls, budget.usage, notes)
     world.emit(CommitFinished(result=result))
     return result
 

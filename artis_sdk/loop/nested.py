@@ -74,15 +74,7 @@ async def commit_inside(plan: Plan, actor: Actor, world: OuterWorld, budget: Bud
     with budget.running():
         guidance, prior = shown_at_commit(plan)
         trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
-    return Result(
-        plan=plan,
-        answer=trajectory.answer,
-        calls=world.calls,
-        messages=trajectory.messages,
-        usage=dict(budget.usage),
-        ended=trajectory.ended,
-        notes=(NOTE,),
-    )
+    return trajectory.result(plan, world.calls, budget.usage, (NOTE,))
 
 
 async def _in_sandbox(run: Any, invocation: Invocation) -> Reply:
