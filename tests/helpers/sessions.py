@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,5 +21,5 @@ def journaled(path: Path) -> list[tuple[str, str]]:
     """Tool and state of each call, in the order of the journal; empty where there is no journal yet."""
     if not path.exists():
         return []
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file:
         return file.execute("SELECT tool, state FROM call ORDER BY rowid").fetchall()

@@ -124,7 +124,7 @@ async def test_inside_a_commit_it_commits_for_real_under_a_plan_that_names_its_p
     assert REAL == [1, -1]
     assert journaled(outer) == [("charge", "done"), ("refund", "done")]
     assert journaled(inner) == []
-    with sqlite3.connect(outer) as file:
+    with contextlib.closing(sqlite3.connect(outer)) as file:
         parents = dict(file.execute("SELECT id, parent FROM plan").fetchall())
     assert parents == {plan.id: None, plans[0]: plan.id}
 
