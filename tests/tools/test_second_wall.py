@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from helpers.firewall import CANARIES, PREDICTED, CountingWorld
+from helpers.firewall import CANARIES, PREDICTED, Remembers
 from helpers.sessions import unjudged
 
 from artis_sdk import Direct, Sequential, Session
@@ -106,17 +106,6 @@ COPIES: dict[str, Any] = {
     ]
 }  # fmt: skip
 """Made before any session."""
-
-
-class Remembers(CountingWorld):
-    """A world that keeps its refusals."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refused: list[FirewallError] = []
-
-    def remember_refusal(self, error: FirewallError) -> None:
-        self.refused.append(error)
 
 
 @pytest.fixture(autouse=True)
