@@ -46,8 +46,8 @@ class ScriptedBackend:
         delay: float = 0.0,
     ) -> None:
         self.requests: list[Request] = []
-        self._name = name
-        self._capabilities = capabilities or Capabilities(seed=True, streaming=True)
+        self.name = name
+        self.capabilities = capabilities or Capabilities(seed=True, streaming=True)
         self._delay = delay
         self._closed = False
         self._function = replies if callable(replies) else None
@@ -66,15 +66,7 @@ class ScriptedBackend:
         return cls(replies, name=f"scripted:{model}", capabilities=capabilities, delay=delay)
 
     def __repr__(self) -> str:
-        return f"<ScriptedBackend {self._name}, {len(self.requests)} requests>"
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
+        return f"<ScriptedBackend {self.name}, {len(self.requests)} requests>"
 
     async def complete(
         self, request: Request, *, on_token: Callable[[str], None] | None = None
@@ -87,14 +79,14 @@ class ScriptedBackend:
             BackendClosed: the backend is closed.
         """
         if self._closed:
-            raise BackendClosed(self._name, "the backend is closed")
-        if request.adapter is not None and not self._capabilities.adapters:
-            raise ConfigurationError(f"{self._name} has no adapters, and {request.adapter!r} was asked for")
+            raise BackendClosed(self.name, "the backend is closed")
+        if request.adapter is not None and not self.capabilities.adapters:
+            raise ConfigurationError(f"{self.name} has no adapters, and {request.adapter!r} was asked for")
         self.requests.append(request)
         reply = await self._next(request)
         await asyncio.sleep(self._delay)  # even at 0 another task gets its turn, as with a real backend
         completion = self._completion(reply, request)
-        if on_token is not None and self._capabilities.streaming:
+        if on_token is not None and self.capabilities.streaming:
             for piece in re.findall(r"\s*\S+|\s+", completion.text):
                 on_token(piece)
         return completion
@@ -109,7 +101,7 @@ class ScriptedBackend:
         for reply in self._replies:
             return reply
         raise ConfigurationError(
-            f"{self._name}: the script has run out: this is request {len(self.requests)}, and there are "
+            f"{self.name}: the script has run out: this is request {len(self.requests)}, and there are "
             f"{len(self.requests) - 1} replies"
         )
 
@@ -120,16 +112,16 @@ class ScriptedBackend:
             return reply
         if isinstance(reply, str):
             text = _cut(reply, request.stop)
-            return Completion(text=text, raw=text, model=self._name, usage=_usage(request, text))
+            return Completion(text=text, raw=text, model=self.name, usage=_usage(request, text))
         calls = (reply,) if isinstance(reply, ToolCall) else tuple(reply)
         if not calls or not all(isinstance(call, ToolCall) for call in calls):
-            raise ConfigurationError(f"{self._name}: the script holds {reply!r}, which is no reply")
+            raise ConfigurationError(f"{self.name}: the script holds {reply!r}, which is no reply")
         raw = _calls_json(calls)
         return Completion(
             tool_calls=calls,
             finish_reason="tool_calls",
             raw=raw,
-            model=self._name,
+            model=self.name,
             usage=_usage(request, raw),
         )
 

@@ -7,11 +7,11 @@ Plain and guarded function take turns in one process; the best of many rounds of
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import time
 from collections.abc import Callable
+
+from figures import print_figures
 
 from artis_sdk import guarded_tool
 
@@ -95,16 +95,5 @@ def measure() -> dict[str, float]:
     return {**best, **added}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    found = measure()
-    if parser.parse_args().json:
-        print(json.dumps(found, indent=2))
-        return
-    for name, microseconds in found.items():
-        print(f"{name:20} {microseconds:7.3f} us")
-
-
 if __name__ == "__main__":
-    main()
+    print_figures(__doc__, measure, lambda name, microseconds: f"{name:20} {microseconds:7.3f} us")

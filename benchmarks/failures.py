@@ -21,8 +21,10 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any
 
-from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks, parse_ground_truth
-from artis_sdk.records import CallRecord, Provenance, Step
+from ground_truth import made_calls
+
+from artis_sdk.evals.bench.bfcl import BFCLTask, guard, load_tasks
+from artis_sdk.records import CallRecord
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate import Coverage, GenerationBudget, StartState, generate
 
@@ -46,31 +48,19 @@ def worlds_of(tasks: Sequence[BFCLTask]) -> list[StartState]:
 def ground_truth(tasks: Sequence[BFCLTask]) -> Iterator[CallRecord]:
     """Make the ground truth's calls: real rows, as production would leave them before redaction."""
     for task in tasks:
-        tools = guard(task.instances())
-        state = tools.state()
-        history: tuple[Step, ...] = ()
-        for text in (text for turn in task.ground_truth for text in turn):
-            call = parse_ground_truth(text, tools)
-            tool = tools[call.tool]
-            invocation = tool.parse(call)
-            try:
-                value = getattr(tool.owner, tool.name)(*invocation.args, **invocation.kwargs)
-                outcome = tool.outcome(value, Provenance.REAL)
-            except Exception as error:  # noqa: BLE001  whatever a tool raises is its outcome
-                outcome = tool.outcome_of_error(error, Provenance.REAL)
+        for made in made_calls(task):
             yield CallRecord(
                 at=time.time(),
                 session=f"bfcl-{task.id.rpartition('_')[2]}",
                 task=task.id,
-                spec=tool.spec,
-                source_hash=tool.source_hash,
-                call=call,
-                state=state,
-                history=history,
-                outcome=outcome,
-                risk=tool.risk,
+                spec=made.tool.spec,
+                source_hash=made.tool.source_hash,
+                call=made.call,
+                state=made.state,
+                history=made.history,
+                outcome=made.outcome,
+                risk=made.tool.risk,
             )
-            history = (*history, Step(call=call, outcome=outcome))
 
 
 def listed(taxonomy: Taxonomy) -> frozenset[Site]:

@@ -26,8 +26,10 @@ from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ground_truth import made_calls
+
 from artis_sdk.contracts import Simulator
-from artis_sdk.evals.bench.bfcl import HELD_OUT_EVERY, BFCLTask, guard, load_tasks, parse_ground_truth
+from artis_sdk.evals.bench.bfcl import HELD_OUT_EVERY, BFCLTask, guard, load_tasks
 from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.records import Fidelity
 from artis_sdk.evals.fidelity.report import Report
@@ -35,7 +37,7 @@ from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.evals.fidelity.trust import judge
 from artis_sdk.evals.intervals import Estimate
 from artis_sdk.logs import CallLog, export_jsonl, read_jsonl
-from artis_sdk.records import CallRecord, History, Provenance, Step
+from artis_sdk.records import CallRecord, Provenance
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulator, RetrievalSimulator
 from artis_sdk.trainers.dataset.rebalance import Rebalance, distribute
@@ -60,31 +62,19 @@ def as_real(record: CallRecord) -> CallRecord:
 
 def play(task: BFCLTask) -> list[CallRecord]:
     """The task's ground truth, really called."""
-    tools = guard(task.instances())
-    state, history, rows = tools.state(), History(), list[CallRecord]()
-    for number, text in enumerate(text for turn in task.ground_truth for text in turn):
-        call = parse_ground_truth(text, tools)
-        tool = tools[call.tool]
-        made = tool.parse(call)
-        try:
-            value = getattr(tool.owner, tool.name)(*made.args, **made.kwargs)
-            outcome = tool.outcome(value, Provenance.REAL)
-        except Exception as error:  # noqa: BLE001 - whatever a tool raises is its outcome
-            outcome = tool.outcome_of_error(error, Provenance.REAL)
-        rows.append(
-            CallRecord(
-                id=f"{task.id}-{number}",
-                at=float(number),
-                session=task.id,
-                spec=tool.spec,
-                call=call,
-                state=state,
-                history=history,
-                outcome=outcome,
-            )
+    return [
+        CallRecord(
+            id=f"{task.id}-{number}",
+            at=float(number),
+            session=task.id,
+            spec=made.tool.spec,
+            call=made.call,
+            state=made.state,
+            history=made.history,
+            outcome=made.outcome,
         )
-        history = (*history, Step(call=call, outcome=outcome))
-    return rows
+        for number, made in enumerate(made_calls(task))
+    ]
 
 
 async def logs(

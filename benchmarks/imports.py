@@ -7,11 +7,11 @@ CPU of fresh interpreters, taking turns; the best of many of each counts, less t
 
 from __future__ import annotations
 
-import argparse
-import json
 import resource
 import subprocess
 import sys
+
+from figures import print_figures
 
 ROUNDS = 15
 PROGRAMS = {
@@ -43,17 +43,10 @@ def measure() -> dict[str, float]:
     return {**found, **{f"{name} / pydantic": found[name] / pydantic for name in best if "artis" in name}}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    found = measure()
-    if parser.parse_args().json:
-        print(json.dumps(found, indent=2))
-        return
-    for name, value in found.items():
-        unit = "" if "/ pydantic" in name else " ms"
-        print(f"{name:38} {value:7.2f}{unit}")
+def line(name: str, value: float) -> str:
+    """A ratio, or milliseconds."""
+    return f"{name:38} {value:7.2f}{'' if '/ pydantic' in name else ' ms'}"
 
 
 if __name__ == "__main__":
-    main()
+    print_figures(__doc__, measure, line)

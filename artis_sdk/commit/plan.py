@@ -45,15 +45,8 @@ async def commit(
                 guidance, prior = shown_at_commit(plan)
                 done = {"done": world.history} if world.history else {}  # of a commit that goes on
                 trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior, **done)
-    result = Result(
-        plan=plan,
-        answer=trajectory.answer,
-        calls=world.calls,
-        messages=trajectory.messages,
-        usage=dict(budget.usage),
-        ended=trajectory.ended,
-        notes=(*world.notes, *_notes(budget, trajectory, own_agent=own_agent)),
-    )
+    notes = (*world.notes, *_notes(budget, trajectory, own_agent=own_agent))
+    result = trajectory.result(plan, world.calls, budget.usage, notes)
     world.emit(CommitFinished(result=result))
     return result
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from artis_sdk.contracts import Meter
-from artis_sdk.records import Attempt, Ending, Message, Step, Task
+from artis_sdk.records import (
+    Attempt,
+    CommittedCall,
+    Ending,
+    Message,
+    Plan,
+    Result,
+    Role,
+    Step,
+    Task,
+    Usage,
+)
 from artis_sdk.tools.world import World
 
 
@@ -22,6 +33,20 @@ class Trajectory:
     answer: str | None
     ended: Ending = "answer"
     condensed_attempts: int = 0
+
+    def result(
+        self, plan: Plan, calls: tuple[CommittedCall, ...], usage: Mapping[Role, Usage], notes: Iterable[str]
+    ) -> Result:
+        """The result of a plan that was carried out so; arguments as the fields of `Result`."""
+        return Result(
+            plan=plan,
+            answer=self.answer,
+            calls=calls,
+            messages=self.messages,
+            usage=dict(usage),
+            ended=self.ended,
+            notes=tuple(notes),
+        )
 
 
 class Actor(Protocol):

@@ -14,7 +14,7 @@ from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.loop.context import fit_attempts
 from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
 from artis_sdk.loop.views import tool_documents
-from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines
+from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, result_message
 from artis_sdk.records import Attempt, Completion, Message, Request, Role, Step, Task, ToolCall, ToolSpec
 from artis_sdk.records.action_text import format_actions, parse_actions
 from artis_sdk.records.thinking import strip_thinking
@@ -203,15 +203,7 @@ class ModelActor:
 
     def _results(self, steps: list[Step]) -> list[Message]:
         if self._native:
-            return [
-                Message(
-                    role="tool",
-                    content=encode(step.outcome.content()),
-                    tool_call_id=step.call.id,
-                    failed=not step.outcome.ok,
-                )
-                for step in steps
-            ]
+            return list(map(result_message, steps))
         text = self._prompts.render("action_results", results=encode_lines(map(_result, steps)))
         return [Message(role="user", content=text)]
 

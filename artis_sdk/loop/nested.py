@@ -13,7 +13,8 @@ from artis_sdk.records import CommittedCall, History, Plan, Provenance, Result, 
 from artis_sdk.tools.bridge import hand_over
 from artis_sdk.tools.guarded import Invocation, Reply
 from artis_sdk.tools.lazy import is_awaitable
-from artis_sdk.tools.world import WorldBinding
+from artis_sdk.tools.originals import in_body
+from artis_sdk.tools.world import WorldBinding, current
 
 NOTE = "this session ran inside a rehearsal: its calls are those of the attempt around it; nothing is real"
 
@@ -73,24 +74,17 @@ async def commit_inside(plan: Plan, actor: Actor, world: OuterWorld, budget: Bud
     with budget.running():
         guidance, prior = shown_at_commit(plan)
         trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
-    return Result(
-        plan=plan,
-        answer=trajectory.answer,
-        calls=world.calls,
-        messages=trajectory.messages,
-        usage=dict(budget.usage),
-        ended=trajectory.ended,
-        notes=(NOTE,),
-    )
+    return trajectory.result(plan, world.calls, budget.usage, (NOTE,))
 
 
 async def _in_sandbox(run: Any, invocation: Invocation) -> Reply:
     """A call inside a sandboxed tool's body, at once and over the body's own objects."""
     tool = invocation.tool
     try:
-        value = run()
-        if is_awaitable(value):
-            value = await value
+        with in_body(current.get(), is_real=False):
+            value = run()
+            if is_awaitable(value):
+                value = await value
     except Exception as error:
         if isinstance(error, ArtisError) and not isinstance(error, ToolFailure):
             raise

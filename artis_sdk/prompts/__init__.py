@@ -21,6 +21,7 @@ from artis_sdk.prompts.data import (
     encode_spaced,
     encode_step,
     encode_trajectory,
+    result_message,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = [
     "encode_spaced",
     "encode_step",
     "encode_trajectory",
+    "result_message",
 ]
 
 _JUDGED: Final = frozenset({"tool_documents", "history", "simulation"})

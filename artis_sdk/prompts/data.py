@@ -55,6 +55,16 @@ def _escape(text: bytes) -> Data:
     return Data(SQUARE.sub(lambda bracket: f"\\u{ord(bracket[0]):04x}", text.decode()))
 
 
+def result_message(step: Step) -> Message:
+    """The result of a call as a model with native tool calls is told it."""
+    return Message(
+        role="tool",
+        content=encode(step.outcome.content()),
+        tool_call_id=step.call.id,
+        failed=not step.outcome.ok,
+    )
+
+
 def encode_lines(values: Iterable[Any]) -> Data:
     """Encode each value on a line of its own; pieces that are `Data` already are kept."""
     return Data("\n".join([encode(value) for value in values]))

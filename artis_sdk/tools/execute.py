@@ -21,7 +21,7 @@ from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
 from artis_sdk.tools.failures import UNCLASSIFIED
 from artis_sdk.tools.guarded import Reply
 from artis_sdk.tools.lazy import is_awaitable, is_iterator, lazy_value
-from artis_sdk.tools.originals import running_body
+from artis_sdk.tools.originals import in_body
 from artis_sdk.tools.protocols import RunnableTool
 from artis_sdk.tools.world import current
 
@@ -74,13 +74,10 @@ async def execute(
     def call() -> Any:
         return function(*args, **tool.with_injected(kwargs))
 
-    outside = running_body.set(current.get() if provenance is Provenance.REAL else None)
-    try:
+    with in_body(current.get(), is_real=provenance is Provenance.REAL):
         if tool.is_async:
             return await _awaited(tool, call, provenance, start)
         return await _in_thread(tool, call, provenance, start, late)
-    finally:
-        running_body.reset(outside)
 
 
 async def _awaited(

@@ -21,6 +21,7 @@ from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.object_methods import partial_of
 from artis_sdk.tools.originals import running_body, twins
 from artis_sdk.tools.routing import routed, routed_async
+from artis_sdk.tools.second_wall import unwatch, watch
 from artis_sdk.tools.world import current
 
 Tool = GuardedTool[..., Any]
@@ -98,8 +99,10 @@ class _InPlace:
             function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         is_async = inspect.iscoroutinefunction(function)
         function.__code__ = _detour(self._code, self._call_async if is_async else self._call)
+        watch(self.twin, self._name)
 
     def restore(self) -> None:
+        unwatch(self.twin)
         self._function.__code__ = self._code
         del twins[self._function]
         if not self._had_signature:
@@ -120,10 +123,17 @@ class _InPlace:
     def _tool(self, args: tuple[Any, ...]) -> Tool | None:
         """The tool that a call belongs to; None for a call on another object of the class, and in the body
         of a real tool."""
-        binding = current.get()
-        if binding is not None and running_body.get() is binding:
+        binding, body = current.get(), running_body.get()
+        if binding is not None and body is not None and body.is_real and body.binding is binding:
             return None
-        first = args[0] if args else None
+        return self._tool_on(args[0] if args else None)
+
+    def _name(self, first: Any) -> str | None:
+        tool = self._tool_on(first)
+        return None if tool is None else tool.name
+
+    def _tool_on(self, first: Any) -> Tool | None:
+        """The tool whose calls have this first argument; None for another object of the class."""
         for tool in reversed(self.tools):
             if tool.bound_to is None:
                 return tool

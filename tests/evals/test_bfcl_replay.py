@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.sessions import unjudged
 
 from artis_sdk import SandboxSimulator, Sequential, Session, Toolset
 from artis_sdk.backends import ScriptedBackend
@@ -42,14 +43,8 @@ async def play(task: BFCLTask, journal: SQLiteJournal) -> str | None:
     instances = task.instances()
     tools = guard(instances)
     agent, checker = Playing(task, tools), OfficialChecker(task)
-    async with Session(
-        agent=ScriptedBackend(agent),
-        tools=tools,
-        simulator=SandboxSimulator(),
-        strategy=Sequential(1),
-        evaluate=False,
-        summarize=False,
-        journal=journal,
+    async with unjudged(
+        ScriptedBackend(agent), tools, journal, simulator=SandboxSimulator(), strategy=Sequential(1)
     ) as session:
         for turn, query in enumerate(task.queries):
             agent.turn = turn

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import queue
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from typing import Any
@@ -21,13 +22,21 @@ from artis_sdk.errors import FirewallError
 from artis_sdk.records import Outcome, Provenance, Risk
 from artis_sdk.tools import Invocation, Reply, Toolset, guarded_tool
 from artis_sdk.tools.execute import execute
-from artis_sdk.tools.world import current
+from artis_sdk.tools.world import current, firewall
 
 CANARIES: list[str] = []
 """Every real body that ran."""
 
 PREDICTED = 1000
 """What a world predicts; real bodies return something else."""
+
+
+def clean() -> Iterator[None]:
+    """The body of a fixture: no body has run, and no rehearsal is left behind."""
+    CANARIES.clear()
+    yield
+    assert not firewall.running
+    assert "ARTIS_WORLD" not in os.environ
 
 
 @guarded_tool(failures=[LookupError])
@@ -129,6 +138,17 @@ class CountingWorld:
 
     async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
         return [await self.handle(invocation) for invocation in invocations]
+
+
+class Remembers(CountingWorld):
+    """The same, keeping its refusals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[FirewallError] = []
+
+    def remember_refusal(self, error: FirewallError) -> None:
+        self.refused.append(error)
 
 
 WARM = ThreadPoolExecutor(2)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
+from helpers.decorated import Base
+
 from artis_sdk.records import Risk
 from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
 
@@ -18,43 +20,25 @@ async def with_settings(n: int) -> str:
     return str(n)
 
 
-class Bank:
-    @guarded_tool
-    def method(self, n: int) -> int:
-        return n
-
+class Renamed(Base):
     @guarded_tool(name="later")
     async def slow(self, n: int) -> int:
         return n
 
-    @staticmethod
-    @guarded_tool
-    def static_outside(n: int) -> int:
-        return n
-
-    @guarded_tool
-    @staticmethod
-    def static_inside(n: int) -> int:
-        return n
-
-    @classmethod
-    @guarded_tool
-    def class_outside(cls, n: int) -> int:
-        return n
-
 
 assert_type(bare(3, text="x"), list[str])
-assert_type(Bank().method(3), int)
-assert_type(Bank.static_outside(3), int)
-assert_type(Bank.static_inside(3), int)
-assert_type(Bank.class_outside(3), int)
+assert_type(Base().method(3), int)
+assert_type(Base.static_outside(3), int)
+assert_type(Base.static_inside(3), int)
+assert_type(Base.class_outside(3), int)
 
-assert_type(Toolset(bare, Bank().method)["bare"], GuardedTool[..., Any])
+assert_type(Toolset(bare, Base().method)["bare"], GuardedTool[..., Any])
 
 
 async def asynchronous() -> None:
     assert_type(await with_settings(3), str)
-    assert_type(await Bank().slow(3), int)
+    assert_type(await Base().slow(3), int)
+    assert_type(await Renamed().slow(3), int)
 
 
 def generic(tool: GuardedTool[[int], str]) -> None:
@@ -65,6 +49,6 @@ def generic(tool: GuardedTool[[int], str]) -> None:
 # Each call below is an error; in strict mode an ignore that is not needed is one too.
 bare("3")  # type: ignore[arg-type]
 bare(3, "x")  # type: ignore[call-arg]
-Bank().method("3")  # type: ignore[arg-type]
+Base().method("3")  # type: ignore[arg-type]
 guarded_tool(risk="mild")  # type: ignore[call-overload]
 guarded_tool(timeout="1s")  # type: ignore[call-overload]

@@ -203,7 +203,7 @@ SCALARS: dict[str, Maker] = {
     "np.float32": lambda r: np.float32(r.random()),
     "np.float64": lambda r: np.float64(_float(r)),
     "np.longdouble": lambda r: np.longdouble(r.choice(["0.1", "nan", "1e4000"])),
-    "np.datetime64": lambda r: r.choice([np.datetime64("NaT"), np.datetime64("2026-01-02T03")]),
+    "np.datetime64": lambda r: r.choice([np.datetime64("NaT", "ns"), np.datetime64("2026-01-02T03")]),
     "np.timedelta64": lambda r: np.timedelta64(r.randrange(9), "ns"),
     "np.ndarray": lambda r: np.asarray([_float(r) for _ in range(r.randrange(4))]),
     "np.matrix": lambda r: np.asarray([[1, r.randrange(9)]]).view(np.matrix),

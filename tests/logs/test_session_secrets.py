@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from helpers.logs import file_bytes, record
+from helpers.sessions import unjudged
 from pydantic import SecretStr
 
 from artis_sdk import (
@@ -73,14 +74,12 @@ async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
 
 
 def session(folder: Path, desk: Desk, events: list[Event] | None = None, **more: Any) -> Session:
-    return Session(
-        agent=agent,
-        tools=Toolset.from_object(desk),
+    return unjudged(
+        agent,
+        Toolset.from_object(desk),
+        folder / "journal.db",
         simulator=SandboxSimulator(),
         strategy=Sequential(1),
-        evaluate=False,
-        summarize=False,
-        journal=folder / "journal.db",
         log=folder / "calls.db",
         on_event=None if events is None else events.append,
         **more,
@@ -303,14 +302,12 @@ async def test_the_simulators_model_sees_placeholders_and_can_tell_equal_from_un
         seen.extend(tools["enter"](user="ann", password=password) for password in (S, "wrong-pw-1", S))
         return "done"
 
-    async with Session(
-        agent=tries,
-        tools=Toolset.from_object(Door()),
+    async with unjudged(
+        tries,
+        Toolset.from_object(Door()),
+        tmp_path / "j.db",
         simulator=LLMSimulator(ScriptedBackend(simulated), structured=False),
         strategy=Sequential(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "j.db",
     ) as used:
         plan = await used.rehearse("enter")
         assert secrets_in("".join(PROMPTS)) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.sessions import journaled, unjudged
 
 from artis_sdk import Direct, Sequential, Session, guarded_tool
 from artis_sdk.backends import ScriptedBackend
@@ -60,15 +60,8 @@ class Says(Simulator):
 
 
 def session(agent: Any, journal: Path, *tools: Any, **more: Any) -> Session:
-    settings: dict[str, Any] = {
-        "simulator": Says(), "strategy": Sequential(2), "evaluate": False, "summarize": False,
-    }  # fmt: skip
-    return Session(agent=agent, tools=tools or [charge], journal=journal, **settings | more)
-
-
-def journaled(path: Path) -> list[tuple[str, str]]:
-    with sqlite3.connect(path) as file:
-        return file.execute("SELECT tool, state FROM call ORDER BY rowid").fetchall()
+    settings: dict[str, Any] = {"simulator": Says(), "strategy": Sequential(2)}
+    return unjudged(agent, tools or [charge], journal, **settings | more)
 
 
 # --- in a commit ------------------------------------------------------------------------------

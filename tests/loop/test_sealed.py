@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.sessions import journaled, unjudged
 
 from artis_sdk import Direct, Parallel, Risk, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
 from artis_sdk.backends import ScriptedBackend
@@ -66,17 +67,8 @@ class Says(Simulator):
 
 
 def session(agent: Any, journal: Path, *tools: Any, **more: Any) -> Session:
-    settings: dict[str, Any] = {
-        "simulator": Says(), "strategy": Sequential(2), "evaluate": False, "summarize": False,
-    }  # fmt: skip
-    return Session(agent=agent, tools=tools or [charge], journal=journal, **settings | more)
-
-
-def journaled(path: Path) -> list[tuple[str, str]]:
-    if not path.exists():
-        return []
-    with sqlite3.connect(path) as file:
-        return file.execute("SELECT tool, state FROM call ORDER BY rowid").fetchall()
+    settings: dict[str, Any] = {"simulator": Says(), "strategy": Sequential(2)}
+    return unjudged(agent, tools or [charge], journal, **settings | more)
 
 
 # --- a session inside a session -----------------------------------------------------------------
@@ -132,7 +124,7 @@ async def test_inside_a_commit_it_commits_for_real_under_a_plan_that_names_its_p
     assert REAL == [1, -1]
     assert journaled(outer) == [("charge", "done"), ("refund", "done")]
     assert journaled(inner) == []
-    with sqlite3.connect(outer) as file:
+    with contextlib.closing(sqlite3.connect(outer)) as file:
         parents = dict(file.execute("SELECT id, parent FROM plan").fetchall())
     assert parents == {plan.id: None, plans[0]: plan.id}
 

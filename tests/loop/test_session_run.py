@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.sessions import unjudged
 
 from artis_sdk import (
     Direct,
@@ -207,14 +208,8 @@ async def test_an_agent_of_the_callers_own_is_rehearsed_unchanged(tmp_path: Path
         return "done"
 
     simulator = LLMSimulator(ScriptedBackend(lambda _: '<Output>["predicted"]</Output>', capabilities=PLAIN))
-    async with Session(
-        agent=agent,
-        tools=[send],
-        simulator=simulator,
-        strategy=Parallel(3),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "j.db",
+    async with unjudged(
+        agent, [send], tmp_path / "j.db", simulator=simulator, strategy=Parallel(3)
     ) as session:
         plan = await session.rehearse("Send something.")
         assert sent == [], "a real function ran during a rehearsal"
@@ -237,14 +232,8 @@ async def test_a_simulated_failure_is_raised_as_the_tools_own_exception(tmp_path
             caught.append(str(error))
         return "refused"
 
-    async with Session(
-        agent=agent,
-        tools=pocket_tools(bank()),
-        simulator="sandbox",
-        strategy=Sequential(2),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "j.db",
+    async with unjudged(
+        agent, pocket_tools(bank()), tmp_path / "j.db", simulator="sandbox", strategy=Sequential(2)
     ) as session:
         await session.rehearse("Send Bob 900.")
     assert caught == ["account A101 does not cover 900"] * 2

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 from helpers.postgres import postgresql
+from helpers.sessions import unjudged
 from helpers.simulators import call, fork, play
 
-from artis_sdk import Parallel, Session
+from artis_sdk import Parallel
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.simulators import Ladder, SandboxSimulator, forks
@@ -329,14 +330,12 @@ async def test_each_attempt_of_a_session_takes_its_copies_away(tmp_path: Path, t
         return str(count)
 
     for simulator in (SANDBOX, Ladder([SANDBOX])):
-        async with Session(
-            agent=agent,
-            tools=Toolset.from_object(store, fork=forks.of(path=forks.sqlite)),
+        async with unjudged(
+            agent,
+            Toolset.from_object(store, fork=forks.of(path=forks.sqlite)),
+            tmp_path / "journal.db",
             simulator=simulator,
             strategy=Parallel(2),
-            evaluate=False,
-            summarize=False,
-            journal=tmp_path / "journal.db",
         ) as session:
             plan = await session.rehearse("Add.")
             assert [attempt.answer for attempt in plan.attempts] == ["1", "1"]

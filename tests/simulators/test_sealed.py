@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import requests
 from helpers.counting_server import Handler, serving
+from helpers.sessions import unjudged
 from helpers.simulators import call, fork, play
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -410,14 +411,8 @@ async def test_a_swallowed_refusal_ends_the_attempt_and_the_plan_says_so(does: D
         except SimulationError:
             return "never mind"
 
-    async with Session(
-        agent=agent,
-        tools=tools,
-        simulator=SANDBOX,
-        strategy=Parallel(2),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
+    async with unjudged(
+        agent, tools, tmp_path / "journal.db", simulator=SANDBOX, strategy=Parallel(2)
     ) as session:
         plan = await session.rehearse("Do it.")
     assert [attempt.ended for attempt in plan.attempts] == ["simulation_error"] * 2
@@ -456,14 +451,8 @@ async def test_a_session_inside_a_body_may_ask_its_model(port: int, tmp_path: Pa
     async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
         return str(await tools["delegate"]("itself" in task))
 
-    async with Session(
-        agent=agent,
-        tools=tools,
-        simulator=SANDBOX,
-        strategy=Parallel(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
+    async with unjudged(
+        agent, tools, tmp_path / "journal.db", simulator=SANDBOX, strategy=Parallel(1)
     ) as session:
         plan = await session.rehearse("ask")
         assert plan.attempts[0].answer == "asked", plan.notes

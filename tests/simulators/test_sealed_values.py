@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from helpers.sessions import unjudged
 from helpers.simulators import fork
 
 from artis_sdk import Direct, Parallel, Session
@@ -119,14 +120,12 @@ async def test_a_plan_and_its_result_show_the_arguments_that_were_passed(tmp_pat
     }
     turn: Any = [ToolCall(tool=name, arguments=given) for name, given in arguments.items()]
     script = ScriptedBackend([turn, "done", turn, "done"])
-    async with Session(
-        agent=script,
-        tools=tools,
+    async with unjudged(
+        script,
+        tools,
+        tmp_path / "journal.db",
         simulator=SANDBOX,
         strategy=Parallel(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
         log=tmp_path / "log.db",
     ) as session:
         plan = await session.rehearse("Post.")
@@ -152,14 +151,8 @@ async def test_an_own_agent_s_objects_reach_the_commit_and_the_record_is_from_be
         await asyncio.to_thread(tools["keeps"], tweet)
         return "done"
 
-    async with Session(
-        agent=agent,
-        tools=tools,
-        simulator=SANDBOX,
-        strategy=Parallel(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
+    async with unjudged(
+        agent, tools, tmp_path / "journal.db", simulator=SANDBOX, strategy=Parallel(1)
     ) as session:
         result = await session.run("Post.")
     (made,) = result.calls
@@ -189,15 +182,9 @@ async def test_a_given_state_and_a_sandbox_agree_in_the_second_turn(
     async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
         return str(await asyncio.to_thread(tools["pay"], 30))
 
-    async with Session(
-        agent=agent,
-        tools=[till.pay],
-        simulator=SANDBOX if wrap == "plain" else Ladder([SANDBOX]),
-        strategy=Parallel(2),
-        evaluate=False,
-        summarize=False,
-        state=state,
-        journal=tmp_path / "journal.db",
+    simulator = SANDBOX if wrap == "plain" else Ladder([SANDBOX])
+    async with unjudged(
+        agent, [till.pay], tmp_path / "journal.db", simulator=simulator, strategy=Parallel(2), state=state
     ) as session:
         for expected in (70, 40, 10):
             plan = await session.rehearse("Pay.")

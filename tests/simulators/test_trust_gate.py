@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.sessions import unjudged
 from helpers.simulators import call, fork
 
 from artis_sdk import Ladder, LLMSimulator, ReplaySimulator, SandboxSimulator, Sequential, Session
@@ -61,14 +62,12 @@ class Agent:
 
 
 def session(books: Bank, simulator: Any, agent: Agent, tmp_path: Path, **more: Any) -> Session:
-    return Session(
-        agent=ScriptedBackend(agent),
-        tools=pocket_tools(books),
+    return unjudged(
+        ScriptedBackend(agent),
+        pocket_tools(books),
+        tmp_path / "journal.db",
         simulator=simulator,
         strategy=Sequential(2),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
         **more,
     )
 
@@ -201,16 +200,14 @@ async def test_stop_reaches_through_an_agent_that_swallows_it(tmp_path: Path) ->
             return "it did not work"
         return "sent"
 
-    async with Session(
-        agent=agent,
-        tools=pocket_tools(books),
+    async with unjudged(
+        agent,
+        pocket_tools(books),
+        tmp_path / "journal.db",
         simulator=Guess(),
         trust=trust(get_account=TRUSTED, transfer=DOUBTFUL),
         on_doubt="stop",
         strategy=Sequential(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
     ) as opened:
         with pytest.raises(RehearsalStopped):
             await opened.rehearse("Send Bob 50.")

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from helpers.decorated import Base
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -245,38 +246,6 @@ def test_source_hash_is_of_the_source() -> None:
 
 
 # --- methods ----------------------------------------------------------------------------------
-
-
-class Base:
-    factor = 2
-
-    @guarded_tool
-    def method(self, n: int) -> int:
-        return self.factor * n
-
-    @guarded_tool
-    async def slow(self, n: int) -> int:
-        return self.factor * n
-
-    @staticmethod
-    @guarded_tool
-    def static_outside(n: int) -> int:
-        return n
-
-    @guarded_tool
-    @staticmethod
-    def static_inside(n: int) -> int:
-        return n
-
-    @classmethod
-    @guarded_tool
-    def class_outside(cls, n: int) -> int:
-        return cls.factor * n
-
-    @guarded_tool
-    @classmethod
-    def class_inside(cls, n: int) -> int:
-        return cls.factor * n
 
 
 class Derived(Base):

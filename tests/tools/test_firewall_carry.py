@@ -28,7 +28,9 @@ from helpers.firewall import (
     WARM,
     CountingWorld,
     Dies,
+    Remembers,
     Worker,
+    clean,
     look,
     pay,
     pay_or_refusal,
@@ -37,7 +39,7 @@ from helpers.firewall import (
 from artis_sdk.errors import FirewallError
 from artis_sdk.tools import entered, running_code
 from artis_sdk.tools.carry import carry
-from artis_sdk.tools.world import Kind, firewall
+from artis_sdk.tools.world import Kind
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,11 +53,7 @@ def _pools() -> Iterator[None]:
 Give = Callable[[Callable[[], Any]], Any]
 
 
-@pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
-    CANARIES.clear()
-    yield
-    assert not firewall.running
+_clean = pytest.fixture(autouse=True)(clean)
 
 
 class Subclass(threading.Thread):
@@ -429,15 +427,6 @@ async def test_a_function_that_is_pickled_inside_is_refused_where_it_is_unpickle
 
 
 # --- refusals ---------------------------------------------------------------------------------
-
-
-class Remembers(CountingWorld):
-    def __init__(self) -> None:
-        super().__init__()
-        self.refused: list[FirewallError] = []
-
-    def remember_refusal(self, error: FirewallError) -> None:
-        self.refused.append(error)
 
 
 async def test_a_refusal_is_remembered_by_the_world_of_its_context() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from helpers.firewall import CANARIES, PREDICTED, CountingWorld, Worker, look, pay, pay_or_refusal
+from helpers.firewall import CANARIES, PREDICTED, CountingWorld, Worker, clean, look, pay, pay_or_refusal
 
 from artis_sdk.errors import FirewallError
 from artis_sdk.tools import Invocation, Reply, current_world, entered, outside, running_code
@@ -27,12 +26,7 @@ def worker() -> Iterator[Worker]:
     worker.end()
 
 
-@pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
-    CANARIES.clear()
-    yield
-    assert not firewall.running
-    assert "ARTIS_WORLD" not in os.environ
+_clean = pytest.fixture(autouse=True)(clean)
 
 
 # --- outside and inside -----------------------------------------------------------------------

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from greenlet import getcurrent, greenlet
-from helpers.firewall import CANARIES, PREDICTED, CountingWorld, look, pay, pay_or_refusal
+from helpers.firewall import CANARIES, PREDICTED, CountingWorld, clean, look, pay, pay_or_refusal
 
 from artis_sdk.errors import FirewallError
 from artis_sdk.tools import Invocation, Reply, bridge, entered
 from artis_sdk.tools.bridge import with_sync_calls
-from artis_sdk.tools.world import firewall
 
-
-@pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
-    CANARIES.clear()
-    yield
-    assert not firewall.running
-    assert "ARTIS_WORLD" not in os.environ
+_clean = pytest.fixture(autouse=True)(clean)
 
 
 async def test_sync_call_in_the_agents_own_task_waits_without_blocking_the_loop() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from helpers.logs import file_bytes
+from helpers.sessions import unjudged
 
 from artis_sdk import Direct, LLMSimulator, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
 from artis_sdk.backends import ScriptedBackend
@@ -63,14 +64,12 @@ def script(request: Request) -> Any:
 async def test_it_is_given_to_the_real_function_alone(tmp_path: Path) -> None:
     SEEN.clear()
     backend = ScriptedBackend(script)
-    async with Session(
-        agent=backend,
-        tools=[pay],
+    async with unjudged(
+        backend,
+        [pay],
+        tmp_path / "journal.db",
         simulator=LLMSimulator(backend, structured=False),
         strategy=Sequential(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
         log=tmp_path / "calls.db",
     ) as session:
         plan = await session.rehearse("Pay ann.")
@@ -115,14 +114,8 @@ async def test_no_sandbox_runs_a_function_with_what_is_injected(tmp_path: Path) 
     async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
         return str(tools["pay"](to="ann"))
 
-    async with Session(
-        agent=agent,
-        tools=[pay],
-        simulator=SandboxSimulator(pure=["pay"]),
-        strategy=Sequential(1),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "j.db",
+    async with unjudged(
+        agent, [pay], tmp_path / "j.db", simulator=SandboxSimulator(pure=["pay"]), strategy=Sequential(1)
     ) as session:
         plan = await session.rehearse("pay")
     assert [attempt.ended for attempt in plan.attempts] == ["simulation_error"]

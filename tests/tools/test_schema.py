@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import datetime
-import enum
 import typing
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
+from helpers.schemas import Address, Currency, parse, tool
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from artis_sdk.errors import InvalidArguments, ToolDefinitionError
 from artis_sdk.records import ToolCall
-from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
 from artis_sdk.tools.docstrings import documentation
 
 if typing.TYPE_CHECKING:
     from nowhere import Unknown  # type: ignore[import-not-found]
 
-Tool = GuardedTool[..., Any]
-
-
-def tool(function: Any, **settings: Any) -> Tool:
-    return next(iter(Toolset(guarded_tool(**settings)(function))))
-
-
-def parse(guarded: Tool, **arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    invocation = guarded.parse(ToolCall(tool=guarded.name, arguments=arguments))
-    return invocation.args, invocation.kwargs
-
-
 # --- the schema -------------------------------------------------------------------------------
-
-
-class Currency(enum.Enum):
-    EUR = "eur"
-    USD = "usd"
-
-
-class Address(BaseModel):
-    city: str
-    zip: Annotated[str, Field(pattern="^[0-9]{5}$")] = "00000"
 
 
 def transfer(

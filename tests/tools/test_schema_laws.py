@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import enum
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired, Optional
 
 import pytest
+from helpers.schemas import Address, Currency, parse, tool
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from artis_sdk.errors import InvalidArguments
 from artis_sdk.records import ToolCall
-from artis_sdk.tools import GuardedTool, Toolset, guarded_tool
 
 pytestmark = pytest.mark.slow
-
-Tool = GuardedTool[..., Any]
-
-
-def tool(function: Any, **settings: Any) -> Tool:
-    return next(iter(Toolset(guarded_tool(**settings)(function))))
-
-
-def parse(guarded: Tool, **arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    invocation = guarded.parse(ToolCall(tool=guarded.name, arguments=arguments))
-    return invocation.args, invocation.kwargs
-
-
-class Currency(enum.Enum):
-    EUR = "eur"
-    USD = "usd"
-
-
-class Address(BaseModel):
-    city: str
-    zip: Annotated[str, Field(pattern="^[0-9]{5}$")] = "00000"
 
 
 @dataclasses.dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from artis_sdk.trainers.agent.plot import plot
 from artis_sdk.trainers.agent.rewards import Rewards
 from artis_sdk.trainers.agent.rollout import Rollout
 from artis_sdk.trainers.card import sha256, versions
+from artis_sdk.trainers.whole_folder import whole_folder
 from artis_sdk.view.markdown import table
 
 RUN: Final = "run.json"
@@ -143,10 +143,8 @@ def write_agent(out: Path, trainer: Any, form: AgentForm, card: Mapping[str, Any
     Raises:
         TrainingError: it cannot be written.
     """
-    agent, partial = out / "agent", out / "agent.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir()
+    agent = out / "agent"
+    with whole_folder(agent) as partial:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
         trainer.processing_class.save_pretrained(str(partial))
         form.write(partial)
@@ -159,14 +157,6 @@ def write_agent(out: Path, trainer: Any, form: AgentForm, card: Mapping[str, Any
         }
         (partial / "card.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         (partial / "README.md").write_text(markdown(whole), encoding="utf-8")
-        shutil.rmtree(agent, ignore_errors=True)
-        partial.rename(agent)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise TrainingError(
-            f"{agent} cannot be written: {error.strerror}; the checkpoints are kept: make room, then run the "
-            "same command with --resume"
-        ) from error
     return agent
 
 

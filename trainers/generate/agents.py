@@ -11,7 +11,7 @@ from itertools import cycle
 
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import BackendError
-from artis_sdk.prompts import Prompts, call_view, encode, encode_lines
+from artis_sdk.prompts import Prompts, call_view, encode, encode_lines, result_message
 from artis_sdk.records import Completion, Message, Request, Step
 from artis_sdk.records.action_text import parse_actions
 from artis_sdk.trainers.generate.asking import documents, run_call, shown_state
@@ -151,15 +151,7 @@ class Agents:
 
     def _results(self, steps: list[Step], native: bool) -> list[Message]:
         if native:
-            return [
-                Message(
-                    role="tool",
-                    content=encode(step.outcome.content()),
-                    tool_call_id=step.call.id,
-                    failed=not step.outcome.ok,
-                )
-                for step in steps
-            ]
+            return list(map(result_message, steps))
         views = [encode({"call": call_view(step.call), "return": step.outcome.content()}) for step in steps]
         return [
             Message(role="user", content=self._prompts.render("action_results", results=encode_lines(views)))

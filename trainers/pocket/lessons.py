@@ -11,7 +11,7 @@ from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.chat import AT_ONCE, FORM, Segment, pocket_prompts, segments
 from artis_sdk.pocket.oracle import Oracle, Played, state_of
 from artis_sdk.pocket.task import PlannedCall, PocketTask, TaskTurn, Way
-from artis_sdk.prompts import Data, call_view, encode, encode_lines, encode_spaced
+from artis_sdk.prompts import Data, call_view, encode_lines, encode_spaced, result_message
 from artis_sdk.records import Attempt, History, Message, Risk, Step, Task
 from artis_sdk.simulators.answers import typed_answer
 from artis_sdk.simulators.form import Prompter
@@ -61,15 +61,7 @@ def said(steps: History, final: str) -> list[Message]:
     def close() -> None:
         if group:
             messages.append(Message(role="assistant", tool_calls=tuple(step.call for step in group)))
-            messages.extend(
-                Message(
-                    role="tool",
-                    content=encode(step.outcome.content()),
-                    tool_call_id=step.call.id,
-                    failed=not step.outcome.ok,
-                )
-                for step in group
-            )
+            messages.extend(map(result_message, group))
             group.clear()
 
     for step in steps:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,6 +22,7 @@ from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
 from artis_sdk.trainers.simulator.model import ChatEncoder, check_base, load_base
 from artis_sdk.trainers.simulator.settings import SFTSettings
 from artis_sdk.trainers.simulator.tokens import form_for, write_tokens
+from artis_sdk.trainers.whole_folder import whole_folder
 
 RUN: Final = "run.json"
 _TOKENS: Final = "tokens.json"
@@ -306,21 +306,10 @@ class _Run:
 
     def _write(self, trainer: Any, adapter: Path, form: dict[str, Any], card: dict[str, Any]) -> None:
         """The adapter with its form and card, all of it or nothing."""
-        partial = adapter.with_name("adapter.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            partial.mkdir()
+        with whole_folder(adapter) as partial:
             trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
             Trained(base=self.base, form=PromptForm(**form), templates=self.templates).write(partial)
             write_card(partial, card)
-            shutil.rmtree(adapter, ignore_errors=True)
-            partial.rename(adapter)
-        except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise TrainingError(
-                f"{adapter} cannot be written: {error.strerror}; the checkpoints are kept: make room, then "
-                "run the same command with --resume"
-            ) from error
 
 
 def _once(prepared: Prepared, split: Any) -> Iterable[list[int]]:

@@ -1,0 +1,155 @@
+"""The second wall: real code that is started past the guard in place is an error at once.
+
+`in_place` exchanges the code of a function object. The real code can still be started in other ways: a
+coroutine that was made before the session, a copy of the function object, a tool's `.function`. From Python
+3.12 on the interpreter reports each start of a given code object (PEP 669), at no cost to all other code. On
+3.11 nothing reports it, and these ways stay open.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from artis_sdk.tools.firewall import current, firewall, lock, refuse
+from artis_sdk.tools.originals import running_body
+from artis_sdk.tools.world import route
+
+ToolName = Callable[[Any], str | None]
+"""By the first argument of a call, the name of the tool whose call it is; None where it is no tool's."""
+
+_monitoring: Any = getattr(sys, "monitoring", None)
+_IDS = (3, 4, 5)
+"""Ids of `sys.monitoring` that may be taken; 0 to 2 are those of debuggers, coverage and profilers."""
+
+
+@dataclass(eq=False, slots=True)
+class _Watched:
+    """A code object that is watched, and the functions of tools that have it: closures share their code."""
+
+    code: CodeType
+    functions: list[tuple[FunctionType, ToolName]] = field(default_factory=list)
+
+
+_watched: dict[int, _Watched] = {}
+"""By id of the code object, because equal code may stand in different places."""
+_taken: list[int] = []
+"""The id that is ours while something is watched; empty where none was free."""
+
+
+def watch(function: FunctionType, tool: ToolName) -> None:
+    """Refuse starts of the function's code, until `unwatch`, that the firewall has not let through.
+
+    Args:
+        function: one that has the real code.
+        tool: tells the calls of a tool from those on other objects.
+    """
+    if _monitoring is None:
+        return
+    code = function.__code__
+    with lock:
+        if not _watched:
+            _take_id()
+        watched = _watched.setdefault(id(code), _Watched(code))
+        watched.functions.append((function, tool))
+        if _taken:
+            _monitoring.set_local_events(_taken[0], code, _monitoring.events.PY_START)
+
+
+def unwatch(function: FunctionType) -> None:
+    """End what `watch` began for this function."""
+    if _monitoring is None:
+        return
+    with lock:
+        watched = _watched[id(function.__code__)]
+        watched.functions = [entry for entry in watched.functions if entry[0] is not function]
+        if watched.functions:
+            return
+        del _watched[id(watched.code)]
+        if _taken:
+            _monitoring.set_local_events(_taken[0], watched.code, _monitoring.events.NO_EVENTS)
+        if not _watched:
+            _give_id_back()
+
+
+def _take_id() -> None:
+    for tool_id in _IDS:
+        if _monitoring.get_tool(tool_id) is None:
+            _monitoring.use_tool_id(tool_id, "artis_sdk")
+            _monitoring.register_callback(tool_id, _monitoring.events.PY_START, _started)
+            _taken.append(tool_id)
+            return
+    import logging
+
+    logging.getLogger("artis_sdk").warning(
+        "sys.monitoring has no free tool id (%s are taken by other tools): real code that is started past a "
+        "guarded function, such as by a copy of it, is not noticed in this session",
+        ", ".join(map(str, _IDS)),
+    )
+
+
+def _give_id_back() -> None:
+    while _taken:
+        tool_id = _taken.pop()
+        _monitoring.register_callback(tool_id, _monitoring.events.PY_START, None)
+        _monitoring.free_tool_id(tool_id)
+
+
+def _started(code: CodeType, _: int) -> None:
+    """Called by the interpreter before the first line of watched code; what it raises is raised there."""
+    binding = current.get()
+    if binding is None and not firewall.active:
+        return
+    body = running_body.get()
+    if body is not None and body.binding is binding:  # the call itself, or a part of one
+        return
+    name = _tool_of(code, sys._getframe(1))
+    if name is not None and route(name) is not None:
+        refuse(name, _PAST, binding)
+
+
+def _tool_of(code: CodeType, frame: FrameType) -> str | None:
+    """The name of the tool whose code a frame has begun; None for another closure or object."""
+    watched = _watched.get(id(code))
+    if watched is None:  # meanwhile its session has ended
+        return None
+    values = frame.f_locals
+    first = _first_argument(code, values)
+    for function, tool in watched.functions:
+        if _same_closure(function, values) and (name := tool(first)) is not None:
+            return name
+    return None
+
+
+def _first_argument(code: CodeType, values: dict[str, Any]) -> Any:
+    if code.co_argcount:
+        return values.get(code.co_varnames[0])
+    if code.co_flags & inspect.CO_VARARGS:
+        given = values[code.co_varnames[code.co_kwonlyargcount]]
+        return given[0] if given else None
+    return None
+
+
+def _same_closure(function: FunctionType, values: dict[str, Any]) -> bool:
+    """Whether a frame sees what the function closes over; a variable without a value is in no frame."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    unset = object()
+    for name, cell in cells:
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            value = unset
+        if values.get(name, unset) is not value:
+            return False
+    return True
+
+
+_PAST = (
+    "its real code was started in a rehearsal or commit, past the tool: by a coroutine that was made before, "
+    "a copy of the function, or the tool's `.function`. Refused before its first line; call the tool, or the "
+    "function by its name"
+)
