@@ -22,6 +22,10 @@ from artis_sdk.trainers.agent.worlds import SandboxWorlds, Worlds
 
 PROMPT = "{query}\n"
 
+BEGUN: list[str] = []
+ENDED: list[str] = []
+"""What a tool's body has begun and ended: here, as a sandbox ends an attempt that changes its own module."""
+
 
 def letters() -> Any:
     """A tokenizer of single bytes and of odd pieces of tags, so that tags straddle tokens."""

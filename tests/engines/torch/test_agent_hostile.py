@@ -13,6 +13,7 @@ import pytest
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]  # where others take the processor
 torch: Any = pytest.importorskip("torch")
 
+from helpers import agent  # noqa: E402
 from helpers.agent import taught  # noqa: E402
 
 from artis_sdk.records import Risk  # noqa: E402
@@ -29,16 +30,13 @@ STEPS, GROUP, TASKS = 3, 4, 4
 class Hostile:
     """The tools that the small model knows, each of which does harm."""
 
-    begun: ClassVar[list[str]] = []
-    ended: ClassVar[list[str]] = []
-
     async def price(self, thing: str) -> str:
         """Never come back, unless cancelled."""
-        self.begun.append(thing)
+        agent.BEGUN.append(thing)
         try:
             await asyncio.sleep(3600)
         finally:
-            self.ended.append(thing)
+            agent.ENDED.append(thing)
         return "late"
 
     def stock(self, thing: str) -> str:
@@ -148,7 +146,7 @@ def test_each_kind_of_harm_was_met(run: Any) -> None:
 def test_nothing_is_left_behind(run: Any) -> None:
     """What could be cancelled was; what holds a thread ends with what it waits for, and nobody waits."""
     _, _, stuck, left = run
-    assert Hostile.begun
-    assert sorted(Hostile.ended) == sorted(Hostile.begun)
+    assert agent.BEGUN
+    assert sorted(agent.ENDED) == sorted(agent.BEGUN)
     assert stuck
     assert left == []

@@ -26,7 +26,7 @@ from artis_sdk.logs import export_parquet  # noqa: E402
 from artis_sdk.trainers.simulator.train import TrainedAdapter  # noqa: E402
 
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16)
-CHILD = ("-P", "-m", "helpers.train_child")
+CHILD = ("-m", "helpers.train_child")  # of Python, or of torchrun
 STEPS = 6
 
 
