@@ -266,6 +266,29 @@ async def test_one_plan_is_not_committed_from_two_working_directories(
     assert len(PAID) == 1
 
 
+@pytest.mark.parametrize(
+    ("setting", "argument", "made"),
+    [(None, None, 0), ("note", None, 1), ("note", "refuse", 0), (None, "note", 1), ("refuse", "note", 1)],
+)
+async def test_the_argument_stands_above_the_setting(
+    journal: CommitJournal,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str | None,
+    argument: Any,
+    made: int,
+) -> None:
+    if setting is not None:
+        monkeypatch.setenv("ARTIS_ON_UNKNOWN", setting)
+    async with session(journal, [call("pay", to="ann")], "Paid.", on_unknown=argument) as s:
+        plan = await s.rehearse("Pay ann.")
+        if made:
+            await s.commit(plan)
+        else:
+            with pytest.raises(CommitRefused, match="dead:0"):
+                await s.commit(plan)
+    assert len(PAID) == made
+
+
 async def test_a_session_notes_what_is_unknown_in_plan_and_result(journal: CommitJournal) -> None:
     async with session(journal, [call("pay", to="bob")], "Paid.") as s:
         plan = await s.rehearse("Pay bob.")

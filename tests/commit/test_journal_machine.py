@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from artis_sdk.commit.journal import CallState, JournaledCall
+from artis_sdk.commit.journal import FINISHED, OPEN, CallState, JournaledCall
 from artis_sdk.errors import CommitRefused, JournalError
 from artis_sdk.records import Outcome, Provenance, Risk
 
@@ -46,6 +46,7 @@ class Commit:
     owner: object
     """The claim of the journal that commits it: a new one each time a journal is opened."""
     open: bool = True
+    finished: bool = False
     calls: dict[int, Call] = field(default_factory=dict)
 
     @property
@@ -54,6 +55,11 @@ class Commit:
             call.risk is not Risk.READ_ONLY and call.state is not CallState.NOT_EXECUTED
             for call in self.calls.values()
         )
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether it may go on, once nobody commits it: every call has an outcome."""
+        return not self.finished and not any(call.state in OPEN for call in self.calls.values())
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -81,17 +87,21 @@ class JournalMachine(RuleBasedStateMachine):
                 assert isinstance(result, JournalError | CommitRefused), result
         return [not isinstance(result, BaseException) for result in results]
 
-    @rule(who=JOURNALS, plans=st.lists(PLANS, min_size=1, max_size=3))
-    def claim(self, who: int, plans: list[str]) -> None:
+    @rule(who=JOURNALS, plans=st.lists(PLANS, min_size=1, max_size=3), resume=st.booleans())
+    def claim(self, who: int, plans: list[str], resume: bool) -> None:
         expected = []
         for plan in plans:
             held = self.model.get(plan)
-            free = held is None or (not held.reached and not (held.open and held.owner in self.claims))
+            free = held is None or (
+                not (held.open and held.owner in self.claims)
+                and (not held.reached or (resume and held.broke_off))
+            )
             expected.append(free)
             if free:
                 calls = {} if held is None else held.calls
                 self.model[plan] = Commit(self.claims[who], calls=calls)
-        assert self.run(self.outcomes(*map(self.journals[who].begin_plan, plans))) == expected
+        claims = [self.journals[who].begin_plan(plan, resume=resume) for plan in plans]
+        assert self.run(self.outcomes(*claims)) == expected
 
     @rule(who=JOURNALS, plan=PLANS, numbers=st.lists(NUMBERS, min_size=1, max_size=5), risk=CHANGING)
     def begin(self, who: int, plan: str, numbers: list[int], risk: Risk) -> None:
@@ -145,12 +155,13 @@ class JournalMachine(RuleBasedStateMachine):
 
         self.run(finish())
 
-    @rule(who=JOURNALS, plan=PLANS)
-    def end_plan(self, who: int, plan: str) -> None:
+    @rule(who=JOURNALS, plan=PLANS, ending=st.sampled_from([FINISHED, "stopped"]))
+    def end_plan(self, who: int, plan: str, ending: str) -> None:
         commit = self.model.get(plan)
-        if commit is not None and commit.owner is self.claims[who]:
+        if commit is not None and commit.owner is self.claims[who] and commit.open:
             commit.open = False
-        self.run(self.journals[who].end_plan(plan, "finished"))
+            commit.finished = ending == FINISHED
+        self.run(self.journals[who].end_plan(plan, ending))
 
     @rule(who=JOURNALS)
     def reopen(self, who: int) -> None:
