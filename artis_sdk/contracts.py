@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from artis_sdk.records import (
     Attempt,
@@ -96,28 +96,28 @@ class ObservedTool(Tool, Protocol):
         """Failure type and message of a raised exception, by the tool's own `failures=` rules."""
 
 
+class ObservedCall(NamedTuple):
+    """A real call outside sessions that has ended."""
+
+    tool: ObservedTool
+    """Bound to its object where it is a method."""
+    arguments: Mapping[str, Any]
+    """The Python objects that were passed, by parameter name; defaults are not filled."""
+    value: Any
+    """What the function returned; None when it raised."""
+    error: Exception | None
+    """Goes on to the caller."""
+    at: float
+    """Seconds since the epoch, when the call began."""
+    duration: float
+    """Seconds."""
+
+
 class Observer(Protocol):
     """Is told of every real call of every guarded tool outside sessions, on the caller's side."""
 
-    def called(
-        self,
-        tool: ObservedTool,
-        arguments: Mapping[str, Any],
-        value: Any,
-        error: Exception | None,
-        at: float,
-        duration: float,
-    ) -> None:
-        """A call has ended.
-
-        Args:
-            tool: the tool, bound to its object where it is a method.
-            arguments: the Python objects that were passed, by parameter name; defaults are not filled.
-            value: what the function returned; None when it raised.
-            error: the exception, which goes on to the caller.
-            at: seconds since the epoch, when the call began.
-            duration: seconds.
-        """
+    def called(self, call: ObservedCall) -> None:
+        """A call has ended."""
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic_core import to_json
 
-from artis_sdk.contracts import LogStore, ObservedTool
+from artis_sdk.contracts import LogStore, ObservedCall
 from artis_sdk.errors import LogError
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.captured_calls import Scope, late_record
@@ -191,17 +191,10 @@ class _Recorder:
         self._lost = 0
         self._why: BaseException | None = None
 
-    def called(
-        self,
-        tool: ObservedTool,
-        arguments: Mapping[str, Any],
-        value: Any,
-        error: Exception | None,
-        at: float,
-        duration: float,
-    ) -> None:
+    def called(self, call: ObservedCall) -> None:
         """See `contracts.Observer`. Takes what may change; raises into `observe`, never the caller."""
         ended = time.perf_counter()
+        tool, arguments, value, error, at, duration = call
         try:
             if not tool.hidden.isdisjoint(arguments):
                 arguments = {name: arguments[name] for name in arguments if name not in tool.hidden}

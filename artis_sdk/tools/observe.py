@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from artis_sdk.contracts import Observer
+from artis_sdk.contracts import ObservedCall, Observer
 from artis_sdk.tools.firewall import firewall, lock
 from artis_sdk.tools.lazy import is_awaitable
 
@@ -40,11 +40,11 @@ def observed(
     try:
         value = function(*args, **kwargs)
     except Exception as error:
-        _tell(tool, args, kwargs, None, error, at, time.perf_counter() - start)
+        _tell(ObservedCall(tool, tool.named(args, kwargs), None, error, at, time.perf_counter() - start))
         raise
     if is_awaitable(value):
         return observed_async(tool, lambda *_, **__: value, args, kwargs)
-    _tell(tool, args, kwargs, value, None, at, time.perf_counter() - start)
+    _tell(ObservedCall(tool, tool.named(args, kwargs), value, None, at, time.perf_counter() - start))
     return value
 
 
@@ -56,27 +56,18 @@ async def observed_async(
     try:
         value = await function(*args, **kwargs)
     except Exception as error:
-        _tell(tool, args, kwargs, None, error, at, time.perf_counter() - start)
+        _tell(ObservedCall(tool, tool.named(args, kwargs), None, error, at, time.perf_counter() - start))
         raise
-    _tell(tool, args, kwargs, value, None, at, time.perf_counter() - start)
+    _tell(ObservedCall(tool, tool.named(args, kwargs), value, None, at, time.perf_counter() - start))
     return value
 
 
-def _tell(
-    tool: GuardedTool[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    value: Any,
-    error: Exception | None,
-    at: float,
-    duration: float,
-) -> None:
-    arguments = tool.named(args, kwargs)
+def _tell(call: ObservedCall) -> None:
     for observer in firewall.observers:
         try:
-            observer.called(tool, arguments, value, error, at, duration)
+            observer.called(call)
         except Exception:  # the call has been made; a log that fails must not make it look otherwise
             import logging
 
             logger = logging.getLogger("artis_sdk")
-            logger.exception("observer of guarded calls failed on %s", tool.name)
+            logger.exception("observer of guarded calls failed on %s", call.tool.name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,21 +15,28 @@ from artis_sdk.backends.anthropic.wire import (
     read_completion,
     tools_json,
 )
-from artis_sdk.backends.hosted.base import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.api import Api
+from artis_sdk.backends.hosted.base import (
+    DEFAULT_CONCURRENCY,
+    DEFAULT_TIMEOUT,
+    NO_TEMPERATURE,
+    Assembly,
+    HostedBackend,
+)
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.hosted.wire import Remembered, encode, fragments, is_closed
-from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
-log = logging.getLogger(__name__)
-
-OFFICIAL = "https://api.anthropic.com"
-KEY_VARIABLE = "ANTHROPIC_API_KEY"
-URL_VARIABLE = "ANTHROPIC_BASE_URL"
+API = Api(
+    official="https://api.anthropic.com",
+    url_variable="ANTHROPIC_BASE_URL",
+    key_variable="ANTHROPIC_API_KEY",
+    ours=frozenset({"model", "messages", "system", "tools", "tool_choice", "stream", "cache_control"}),
+    version="/v1",
+)
 
 # The official models that take a temperature and a top-p; Opus 4.7 and what came after refuse them.
 _SAMPLING_MODELS = re.compile(r"claude-(?:3|.*-4-(?:[0-6]\b|20))")
-_OURS = frozenset({"model", "messages", "system", "tools", "tool_choice", "stream", "cache_control"})
 
 
 class AnthropicBackend(HostedBackend):
@@ -81,37 +86,27 @@ class AnthropicBackend(HostedBackend):
         context_window: int | None = None,
     ) -> None:
         name = f"{self.prefix}:{model}"
-        base_url = (base_url or os.environ.get(URL_VARIABLE) or OFFICIAL).rstrip("/").removesuffix("/v1")
-        self._official = base_url == OFFICIAL
-        key = api_key or os.environ.get(KEY_VARIABLE)
-        if not key and self._official:
-            raise ConfigurationError(f"{name} needs a key: set {KEY_VARIABLE} or give api_key")
-        clash = _OURS & set(extra_body or ())
-        if clash:
-            raise ConfigurationError(f"{name}: extra_body may not set {', '.join(sorted(clash))}")
+        self._server = server = API.server(name, base_url, api_key, extra_body)
         self._model = model
-        self._base_url = base_url
-        self._key = key or "none"
         self._headers = dict(extra_headers or {})
         self._extra_body = dict(extra_body or {})
         self._output_config = self._extra_body.pop("output_config", {})
         self._max_tokens = max_tokens
-        sampled = not self._official or _SAMPLING_MODELS.match(model) is not None
+        sampled = not server.is_official or _SAMPLING_MODELS.match(model) is not None
         self._sampling = sampled if sampling is None else sampling
         self._cache = cache
-        self._warned: set[str] = set()
         self._tools = Remembered(lambda tools: tools_json(tools, strict=strict_tools))
         self._output_configs = Remembered(self._output_config_json)
         super().__init__(
             name,
-            url=f"{base_url}/v1/messages",
-            secret=key,
+            url=f"{server.base_url}/v1/messages",
+            secret=server.key,
             capabilities=Capabilities(
                 temperature=self._sampling, streaming=True, context_window=context_window
             ),
             timeout=timeout,
             max_concurrency=max_concurrency,
-            retry=retry or RetryPolicy(),
+            retry=retry,
         )
 
     def headers(self) -> Mapping[str, str]:
@@ -121,8 +116,8 @@ class AnthropicBackend(HostedBackend):
 
         return sdk_headers(
             anthropic.AsyncAnthropic,
-            api_key=self._key,
-            base_url=self._base_url,
+            api_key=self._server.key or "none",
+            base_url=self._server.base_url,
             default_headers=self._headers,
         )
 
@@ -137,7 +132,7 @@ class AnthropicBackend(HostedBackend):
             if request.top_p is not None:
                 fields["top_p"] = request.top_p
         elif request.temperature != 1.0:
-            self._warn("takes no temperature, so it samples at its own; give sampling=True if it does")
+            self.warn_once(NO_TEMPERATURE)
         if request.stop:
             fields["stop_sequences"] = request.stop
         if request.tools and request.tool_choice != "auto":
@@ -173,7 +168,7 @@ class AnthropicBackend(HostedBackend):
 
     def _output_config_json(self, schema: dict[str, Any]) -> bytes:
         config = dict(self._output_config)
-        if not self._official:
+        if not self._server.is_official:
             config["format"] = {"type": "json_schema", "schema": schema}
         elif is_closed(schema, all_required=False):
             from anthropic import transform_schema
@@ -181,11 +176,5 @@ class AnthropicBackend(HostedBackend):
             # Keywords that the server does not know, such as bounds, become part of the description.
             config["format"] = {"type": "json_schema", "schema": transform_schema(schema)}
         else:
-            self._warn("does not enforce a schema that leaves something open; it answers freely")
+            self.warn_once("does not enforce a schema that leaves something open; it answers freely")
         return b',"output_config":' + encode(config) if config else b""
-
-    def _warn(self, what: str) -> None:
-        """Once each."""
-        if what not in self._warned:
-            self._warned.add(what)
-            log.warning("%s %s", self._name, what)

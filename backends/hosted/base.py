@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
     from artis_sdk.backends.hosted.http import HttpResponse
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _SHOWN = 200  # characters of an answer that is no JSON
 
 DEFAULT_TIMEOUT = 120.0
 DEFAULT_CONCURRENCY = 64
+
+NO_TEMPERATURE = "takes no temperature, so it samples at its own; give sampling=True if it does"
 
 
 class Assembly(Protocol):
@@ -63,6 +67,7 @@ class HostedBackend(ABC):
         secret: the key, so that it can be kept out of every message.
         timeout: seconds for one whole answer, connecting included; each retry has as many again.
         max_concurrency: requests, and so connections, under way at once; more wait.
+        retry: when a failed request is sent again; None for the defaults.
     """
 
     extra: str
@@ -78,7 +83,7 @@ class HostedBackend(ABC):
         capabilities: Capabilities,
         timeout: float,
         max_concurrency: int,
-        retry: RetryPolicy,
+        retry: RetryPolicy | None,
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"{name}: base_url must begin with http:// or https://")
@@ -89,7 +94,8 @@ class HostedBackend(ABC):
         self._secret = secret
         self._capabilities = capabilities
         self._timeout = timeout
-        self._retry = retry
+        self._retry = retry or RetryPolicy()
+        self._warned: set[str] = set()
         self._slots = asyncio.Semaphore(max_concurrency)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
@@ -111,6 +117,12 @@ class HostedBackend(ABC):
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    def warn_once(self, what: str) -> None:
+        """Log what the model does with a request, at the first time only."""
+        if what not in self._warned:
+            self._warned.add(what)
+            log.warning("%s %s", self._name, what)
 
     # --- a subclass's part
 

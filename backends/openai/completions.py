@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from artis_sdk.backends.hosted.base import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.api import Api
+from artis_sdk.backends.hosted.base import (
+    DEFAULT_CONCURRENCY,
+    DEFAULT_TIMEOUT,
+    NO_TEMPERATURE,
+    Assembly,
+    HostedBackend,
+)
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.hosted.wire import Remembered, fragments, is_closed
 from artis_sdk.backends.openai.wire import (
@@ -19,19 +24,18 @@ from artis_sdk.backends.openai.wire import (
     schema_json,
     tools_json,
 )
-from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
-log = logging.getLogger(__name__)
-
-OFFICIAL = "https://api.openai.com/v1"
-KEY_VARIABLE = "OPENAI_API_KEY"
-URL_VARIABLE = "OPENAI_BASE_URL"
+API = Api(
+    official="https://api.openai.com/v1",
+    url_variable="OPENAI_BASE_URL",
+    key_variable="OPENAI_API_KEY",
+    ours=frozenset({"model", "messages", "tools", "tool_choice", "stream", "stream_options"}),
+)
 
 # The official models that take a temperature, a top-p and log-probabilities; reasoning models refuse
 # every request that has them.
 _SAMPLING_MODELS = ("gpt-3.5", "gpt-4", "chatgpt-4o", "ft:gpt-3.5", "ft:gpt-4")
-_OURS = frozenset({"model", "messages", "tools", "tool_choice", "stream", "stream_options"})
 
 
 class OpenAIBackend(HostedBackend):
@@ -86,19 +90,11 @@ class OpenAIBackend(HostedBackend):
         context_window: int | None = None,
     ) -> None:
         name = f"{self.prefix}:{model}"
-        base_url = (base_url or os.environ.get(URL_VARIABLE) or OFFICIAL).rstrip("/")
-        official = base_url == OFFICIAL
-        key = api_key or os.environ.get(KEY_VARIABLE)
-        if not key and official:
-            raise ConfigurationError(f"{name} needs a key: set {KEY_VARIABLE} or give api_key")
-        clash = _OURS & set(extra_body or ())
-        if clash:
-            raise ConfigurationError(f"{name}: extra_body may not set {', '.join(sorted(clash))}")
+        self._server = server = API.server(name, base_url, api_key, extra_body)
+        official = server.is_official
         self._model = model
-        self._base_url = base_url
         self._organization = organization
         self._project = project
-        self._key = key or "none"
         self._headers = dict(extra_headers or {})
         self._extra_body = dict(extra_body or {})
         self._max_tokens = max_tokens
@@ -112,8 +108,8 @@ class OpenAIBackend(HostedBackend):
         )
         super().__init__(
             name,
-            url=f"{base_url}/chat/completions",
-            secret=key,
+            url=f"{server.base_url}/chat/completions",
+            secret=server.key,
             capabilities=Capabilities(
                 seed=not official,
                 logprobs=self._sampling,
@@ -123,7 +119,7 @@ class OpenAIBackend(HostedBackend):
             ),
             timeout=timeout,
             max_concurrency=max_concurrency,
-            retry=retry or RetryPolicy(),
+            retry=retry,
         )
 
     def headers(self) -> Mapping[str, str]:
@@ -133,10 +129,10 @@ class OpenAIBackend(HostedBackend):
 
         return sdk_headers(
             openai.AsyncOpenAI,
-            api_key=self._key,
+            api_key=self._server.key or "none",
             organization=self._organization,
             project=self._project,
-            base_url=self._base_url,
+            base_url=self._server.base_url,
             default_headers=self._headers,
         )
 
@@ -150,7 +146,7 @@ class OpenAIBackend(HostedBackend):
             if request.logprobs:
                 fields["logprobs"] = True
         elif request.temperature != 1.0:
-            self._warn_of_temperature()
+            self.warn_once(NO_TEMPERATURE)
         max_tokens = request.max_tokens or self._max_tokens
         if max_tokens is not None:
             fields[self._max_tokens_field] = max_tokens
@@ -180,12 +176,3 @@ class OpenAIBackend(HostedBackend):
 
     def assembly(self) -> Assembly:
         return StreamedCompletion()
-
-    _warned = False
-
-    def _warn_of_temperature(self) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning(
-                "%s takes no temperature, so it samples at its own; give sampling=True if it does", self._name
-            )

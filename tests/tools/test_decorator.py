@@ -19,6 +19,7 @@ from helpers.decorated import Base
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from artis_sdk.contracts import ObservedCall
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk
 from artis_sdk.tools import GuardedTool, Toolset, add_observer, guarded_tool, remove_observer
@@ -122,8 +123,8 @@ class Arguments:
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
 
-    def called(self, tool: object, arguments: Any, *rest: Any) -> None:
-        self.seen.append(dict(arguments))
+    def called(self, call: ObservedCall) -> None:
+        self.seen.append(dict(call.arguments))
 
 
 @settings(deadline=None)

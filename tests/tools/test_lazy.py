@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from artis_sdk import Direct, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
+from artis_sdk.contracts import ObservedCall
 from artis_sdk.errors import ToolDefinitionError, ToolFailure
 from artis_sdk.records import Outcome, Provenance, Result
 from artis_sdk.tools import GuardedTool, add_observer, remove_observer
@@ -120,8 +121,8 @@ async def test_a_log_sees_the_call_when_it_was_awaited() -> None:
     seen: list[tuple[Any, Any]] = []
 
     class Observer:
-        def called(self, tool: Any, arguments: Any, value: Any, error: Any, *times: float) -> None:
-            seen.append((value, error))
+        def called(self, call: ObservedCall) -> None:
+            seen.append((call.value, call.error))
 
     observer = Observer()
     add_observer(observer)

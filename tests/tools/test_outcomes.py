@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
 
 from artis_sdk import errors
+from artis_sdk.contracts import ObservedCall
 from artis_sdk.errors import InvalidArguments, SimulationError, ToolFailure
 from artis_sdk.records import Outcome, Provenance
 from artis_sdk.tools import GuardedTool, Toolset, add_observer, guarded_tool, remove_observer
@@ -191,9 +192,9 @@ def test_invalid_arguments_is_a_failure_that_an_agent_can_fix() -> None:
 
 class Seen:
     def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
+        self.calls: list[ObservedCall] = []
 
-    def called(self, *call: Any) -> None:
+    def called(self, call: ObservedCall) -> None:
         self.calls.append(call)
 
 
@@ -224,6 +225,7 @@ async def test_an_observer_sees_the_very_objects(seen: Seen) -> None:
     assert await desk.later(n=5) == 5
     (first, second) = seen.calls
     observed_tool, arguments, value, error, at, duration = first
+    assert isinstance(observed_tool, GuardedTool)
     assert (observed_tool.name, observed_tool.owner) == ("add", desk)
     assert arguments == {"items": [1, 2], "more": [3, 4], "note": "x"}
     assert arguments["items"] is items
@@ -253,7 +255,7 @@ def test_a_tool_of_a_toolset_is_observed_too(seen: Seen) -> None:
 
 def test_an_observer_that_fails_changes_nothing(seen: Seen, caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
-        def called(self, *call: Any) -> None:
+        def called(self, call: ObservedCall) -> None:
             raise OSError("disk full")
 
     broken = Broken()

@@ -15,6 +15,8 @@ SETTINGS = """
 [mypy]
 strict = True
 follow_imports = silent
+mypy_path = tests
+explicit_package_bases = True
 [mypy-artis_sdk.session.*,artis_sdk.loop.*,artis_sdk.simulators.*,artis_sdk.backends.*,artis_sdk.logs.*]
 follow_imports = skip
 """
