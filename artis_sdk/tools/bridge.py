@@ -2,7 +2,8 @@
 
 The world is async. A sync call from another thread blocks that thread; a sync call deep inside a
 caller's own agent, on the event loop, is carried by a greenlet: what it waits for is handed to the
-task that runs the agent. SQLAlchemy's asyncio layer does the same.
+task that runs the agent, or to the one that the agent's code has started and that makes the call.
+SQLAlchemy's asyncio layer does the same.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ _SILENCE = 30.0  # seconds after which an event loop that has not even begun a c
 
 
 async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine whose sync guarded calls, made in its own task, may wait for a world.
+    """Run a coroutine whose sync guarded calls may wait for a world, also in tasks that it starts.
 
-    Tasks that it starts are not carried: a sync guarded call on the event loop in one of them is
-    refused with the advice to use `asyncio.to_thread`.
+    Elsewhere on the event loop, in a callback or in a task that something else has started, a sync guarded
+    call is refused with the advice to use `asyncio.to_thread`.
 
     Args:
         agent: the coroutine, or what makes it.
@@ -43,6 +44,13 @@ async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine
         return await coroutine
     result: T = await _Carried(coroutine)
     return result
+
+
+def carried_like_its_starter(coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+    """A new task's coroutine, whose sync guarded calls may wait if those of whoever starts it may."""
+    if _carrier() is None or not asyncio.iscoroutine(coroutine):
+        return coroutine
+    return _Carried(coroutine)
 
 
 async def hand_over(binding: WorldBinding, invocation: Invocation) -> Reply:
@@ -241,7 +249,7 @@ def _carrier() -> _Carrier | None:
     return found if found is not None and found.task is asyncio.current_task() else None
 
 
-class _Carried(Generator[Any, Any, Any]):
+class _Carried(Generator[Any, Any, Any], Coroutine[Any, Any, Any]):
     """The carrier as the task sees it: an awaitable that yields what the inside waits for."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -250,6 +258,10 @@ class _Carried(Generator[Any, Any, Any]):
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self
+
+    def __getattr__(self, name: str) -> Any:
+        """As the coroutine, for whoever looks at a task's: its name, its frame, whether it has begun."""
+        return getattr(self._coroutine, name)
 
     def send(self, value: Any) -> Any:
         return self._resume(value)

@@ -137,9 +137,14 @@ def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Cal
         return await routed_async(tool, function, *given(*parts))
 
     make = _template(form, tool.is_async)
-    wrapper: Any = make(function, current.get, firewall, handle_async if tool.is_async else handle)
-    wrapper.__code__ = wrapper.__code__.replace(co_varnames=names)
-    wrapper.__defaults__ = function.__defaults__
+    made: Any = make(function, current.get, firewall, handle_async if tool.is_async else handle)
+    wrapper = FunctionType(
+        made.__code__.replace(co_varnames=names),
+        function.__globals__,  # where frameworks look annotations up that are texts
+        function.__name__,
+        function.__defaults__,
+        made.__closure__,
+    )
     wrapper.__kwdefaults__ = function.__kwdefaults__
     result: Callable[..., Any] = wraps(function)(wrapper)
     return result

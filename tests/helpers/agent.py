@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,6 +25,7 @@ PROMPT = "{query}\n"
 
 BEGUN: list[str] = []
 ENDED: list[str] = []
+RELEASE = threading.Event()
 """What a tool's body has begun and ended: here, as a sandbox ends an attempt that changes its own module."""
 
 

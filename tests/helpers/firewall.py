@@ -299,19 +299,19 @@ class Run:
 
     def sync_del(self, children: list[Any]) -> None:
         if not self.over.is_set():
-            Dies(lambda: self.sync_seq(children), cycle=False)
+            Dies(lambda: self._elsewhere(self.sync_seq, children), cycle=False)
 
     def sync_del_in_a_cycle(self, children: list[Any]) -> None:
         if not self.over.is_set():
-            Dies(lambda: self.sync_seq(children))
+            Dies(lambda: self._elsewhere(self.sync_seq, children))
 
     def sync_finalizer(self, children: list[Any]) -> None:
         target = Dies(lambda: None, cycle=False)
-        weakref.finalize(target, self.sync_seq, children)
+        weakref.finalize(target, self._elsewhere, self.sync_seq, children)
 
     def sync_weak_callback(self, children: list[Any]) -> None:
         target = Dies(lambda: None, cycle=False)
-        kept = weakref.ref(target, lambda _: self.sync_seq(children))
+        kept = weakref.ref(target, lambda _: self._elsewhere(self.sync_seq, children))
         del target, kept
 
     def sync_swallows(self, children: list[Any]) -> None:
@@ -410,7 +410,7 @@ class Run:
         return thread
 
     def _elsewhere(self, call: Callable[..., Any], *args: Any) -> None:
-        """In another thread, whose calls are cancelled when the world ends."""
+        """Where nobody hears of a cancellation: in another thread, in what Python calls by itself."""
         try:
             call(*args)
         except asyncio.CancelledError:

@@ -294,11 +294,15 @@ async def test_a_model_that_makes_no_call_is_not(tmp_path: Path) -> None:
 
 
 async def swallows(task: str, *, tools: Any, guidance: str | None) -> str:
-    async def on_the_loop() -> None:
-        with contextlib.suppress(Exception):
-            charge(80)  # a sync call in a task of its own, which cannot wait for its outcome
+    over = asyncio.Event()
 
-    await asyncio.create_task(on_the_loop())
+    def on_the_loop() -> None:
+        with contextlib.suppress(Exception):
+            charge(80)  # a sync call in a callback, which cannot wait for its outcome
+        over.set()
+
+    asyncio.get_running_loop().call_soon(on_the_loop)
+    await over.wait()
     return "paid"
 
 

@@ -195,6 +195,7 @@ def test_looks_like_the_function() -> None:
     assert pay.__module__ == __name__
     assert pay.__annotations__ == plain_pay.__annotations__
     assert typing.get_type_hints(pay) == {"account": str, "amount": int, "return": str}
+    assert pay.__globals__ is globals(), "where some frameworks look annotations up that are texts"
     assert inspect.isfunction(pay)
     assert pickle.loads(pickle.dumps(pay)) is pay
 

@@ -116,6 +116,7 @@ def test_no_real_body_runs_in_a_rehearsal_nor_later(program: object, processes: 
     free()
 
 
+IN_TASKS = ("gather", "group")
 KEPT = ("to_thread", "context_run", "executor_with_context", "executor", "own_pool", "own_loop")
 ALSO_KEPT = ("raw_thread", "timer", "warm_pool", "thread_pool", "finalizer", "future_callback", "own_queue")
 
@@ -124,13 +125,13 @@ ALSO_KEPT = ("raw_thread", "timer", "warm_pool", "thread_pool", "finalizer", "fu
 @given(st.lists(st.sampled_from(LEAVES), min_size=1, max_size=4), st.booleans())
 def test_calls_whose_context_is_kept_are_predicted_not_refused(leaves: list[str], runs_code: bool) -> None:
     CANARIES.clear()
-    kept = [(kind, leaves) for kind in (*KEPT, *ALSO_KEPT)]
+    kept = [(kind, leaves) for kind in (*IN_TASKS, *KEPT, *ALSO_KEPT)]
     run, world = rehearse(("seq", [*kept, *leaves]), runs_code=runs_code)
     sync = sum(leaf in SYNC_LEAVES for leaf in leaves)
     assert CANARIES == []
     assert run.count["refused"] == 0
-    # An event loop of its own and the agent's task make the async calls too.
-    assert run.count["predicted"] + run.count["failed"] == world.handled == 12 * sync + 2 * len(leaves)
+    # An event loop of its own, the agent's task and the tasks that it starts make the async calls too.
+    assert run.count["predicted"] + run.count["failed"] == world.handled == 12 * sync + 4 * len(leaves)
 
 
 @settings(deadline=None, max_examples=50)

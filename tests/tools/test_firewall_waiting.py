@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from typing import Any
 
@@ -40,16 +41,70 @@ async def test_sync_call_in_the_agents_own_task_waits_without_blocking_the_loop(
     assert CANARIES == []
 
 
-async def test_sync_call_in_another_task_says_to_use_a_thread() -> None:
-    async def agent() -> None:
-        async def sub() -> int:
-            return pay(1)
+async def test_sync_calls_in_tasks_that_the_agent_starts_wait_without_blocking_each_other() -> None:
+    async def sub(n: int) -> int:
+        await asyncio.sleep(0)
+        return pay(n)
 
-        await asyncio.create_task(sub())
+    async def starts_one(n: int) -> int:
+        return await asyncio.create_task(sub(n), name=f"sub {n}")
+
+    async def agent() -> list[int]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(starts_one(n)) for n in range(2)]
+        return [
+            *(task.result() for task in tasks),
+            *await asyncio.gather(sub(3), asyncio.wait_for(sub(4), 9)),
+        ]
 
     world = CountingWorld()
-    with entered(world), pytest.raises(FirewallError, match=r"await asyncio\.to_thread\(pay, \.\.\.\)"):
+    with entered(world):
+        assert await with_sync_calls(agent) == [PREDICTED] * 4
+    assert world.handled == 4
+    assert CANARIES == []
+
+
+async def test_a_task_that_the_agent_starts_looks_like_any_other() -> None:
+    async def sub() -> None:
+        await asyncio.sleep(60)
+
+    async def agent() -> None:
+        unbegun, task = asyncio.create_task(sub()), asyncio.create_task(sub(), name="mine")
+        unbegun.cancel()
+        assert inspect.getcoroutinestate(_coroutine_of(task)) == inspect.CORO_CREATED
+        await asyncio.wait({unbegun})
+        assert inspect.getcoroutinestate(_coroutine_of(task)) == inspect.CORO_SUSPENDED
+        assert inspect.getcoroutinestate(_coroutine_of(unbegun)) == inspect.CORO_CLOSED
+        assert task.get_name() == "mine"
+        assert "sub()" in repr(task)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with entered(CountingWorld()):
         await with_sync_calls(agent)
+
+
+def _coroutine_of(task: asyncio.Task[Any]) -> Any:
+    return task.get_coro()
+
+
+@pytest.mark.parametrize("way", ["callback", "task of another's"])
+async def test_sync_call_elsewhere_on_the_event_loop_says_to_use_a_thread(way: str) -> None:
+    async def sub() -> Any:
+        return pay_or_refusal(1)
+
+    async def agent() -> Any:
+        loop = asyncio.get_running_loop()
+        if way == "callback":
+            said: asyncio.Future[Any] = loop.create_future()
+            loop.call_soon(lambda: said.set_result(pay_or_refusal(1)))
+            return await said
+        return await asyncio.Task(sub(), loop=loop)
+
+    world = CountingWorld()
+    with entered(world):
+        assert "await asyncio.to_thread(pay, ...)" in str(await with_sync_calls(agent))
     assert world.handled == 0
 
 

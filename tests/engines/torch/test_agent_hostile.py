@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import threading
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -55,11 +55,9 @@ class Hostile:
 class Stuck(Hostile):
     """One of them holds its thread instead, where nothing can cancel it."""
 
-    release: ClassVar[threading.Event] = threading.Event()
-
     def price(self, thing: str) -> str:  # type: ignore[override]
         """Never come back."""
-        self.release.wait()
+        agent.RELEASE.wait()
         return "late"
 
 
@@ -85,7 +83,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     before = set(threading.enumerate())
     done = AgentTrainer(taught(), out, tasks(), settings=settings, cpu=True).train()
     stuck = [t for t in threading.enumerate() if t not in before and t.name == "artis-price"]
-    Stuck.release.set()
+    agent.RELEASE.set()
     for thread in stuck:
         thread.join(10)
     left = [t.name for t in threading.enumerate() if t not in before and t.name.startswith("artis-")]
