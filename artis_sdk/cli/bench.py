@@ -31,25 +31,26 @@ def _group() -> None:
 
 @app.command("pocket")
 def pocket(
-    out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run there is gone on with.")],
-    methods: Annotated[str, typer.Option(help="With commas.")] = ",".join(METHODS),
-    simulators: Annotated[str, typer.Option(help="With commas.")] = ",".join(SIMULATORS),
-    numbers: Annotated[str, typer.Option("--n", help="Attempts, with commas.")] = "0,1,3,5,8",
+    out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run found there continues.")],
+    methods: Annotated[str, typer.Option(help="Methods, comma-separated.")] = ",".join(METHODS),
+    simulators: Annotated[str, typer.Option(help="Simulators, comma-separated.")] = ",".join(SIMULATORS),
+    numbers: Annotated[str, typer.Option("--n", help="Numbers of attempts, comma-separated.")] = "0,1,3,5,8",
     without: Annotated[
-        str, typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both.")
+        str,
+        typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both."),
     ] = "",
-    count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each cell.", min=1)] = 300,
+    count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each setting.", min=1)] = 300,
     engine_name: Annotated[
-        EngineName, typer.Option("--engine", help="What runs the model.")
+        EngineName, typer.Option("--engine", help="Engine that runs the model.")
     ] = EngineName.llama,
-    threads: Annotated[int | None, typer.Option(help="Of llama.cpp.", min=1)] = None,
-    concurrency: Annotated[int, typer.Option(help="Tasks at once.", min=1)] = 16,
-    seed: Annotated[int, typer.Option(help="Of tasks and sampling.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of llama.cpp.", min=1)] = None,
+    concurrency: Annotated[int, typer.Option(help="Tasks played at the same time.", min=1)] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Play held-out tasks with every method, simulator and number of attempts, and check the final states.
 
-    Cut off and started again with the same --out, it goes on where it was.
+    An interrupted run continues where it stopped when it is started again with the same --out.
     """
     wanted = cells(
         [cast(Method, one) for one in _known(methods, METHODS, "method")],
@@ -61,7 +62,7 @@ def pocket(
     path = out / "rows.jsonl"
     asyncio.run(_measure(wanted, path, engine_name, threads, count, seed, concurrency, shown=not as_json))
     ids = {task.id for task in asked(PocketWorld(), count, seed)}
-    # The folder may hold more: other cells, or more tasks of these.
+    # The folder may hold rows of other cells, or of more tasks.
     found = lines(row for row in read(path) if row.cell in wanted and row.task in ids)
     (out / "tables.md").write_text(f"{table(found)}\n{families(found)}\n{costs(found)}", encoding="utf-8")
     (out / "accuracy.svg").write_text(plot(found), encoding="utf-8")
@@ -93,7 +94,7 @@ async def _measure(
     *,
     shown: bool,
 ) -> None:
-    sequences = max(8, concurrency + concurrency // 2)  # the waiting ones keep their prefix in memory
+    sequences = max(8, concurrency + concurrency // 2)  # waiting sequences keep their prefix in memory
     backend = engine(engine_name.value, threads=threads, sequences=sequences)
     bar = Progress(
         TextColumn("{task.description}"),
@@ -141,11 +142,11 @@ def _known(given: str, known: tuple[str, ...], what: str) -> list[str]:
     names = [name.strip() for name in given.split(",") if name.strip()]
     for name in names:
         if name not in known:
-            raise ConfigurationError(f"there is no {what} {name!r}: {', '.join(known)}")
+            raise ConfigurationError(f"unknown {what} {name!r}; choose from {', '.join(known)}")
     return names
 
 
 def _number(text: str) -> int:
     if not text.strip().isdigit():
-        raise ConfigurationError(f"--n takes whole numbers with commas, not {text!r}")
+        raise ConfigurationError(f"--n takes comma-separated whole numbers, not {text!r}")
     return int(text)

@@ -1,4 +1,4 @@
-"""`artis demo`: the whole idea in a minute, on a model that ships with the package. No key, no download."""
+"""`artis demo`: the whole idea in a minute, with a model that ships with the package; no key, no download."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from artis_sdk.view.live import LiveView, outcome_text
 from artis_sdk.view.text import call_text
 
 SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
-"""Families of tasks that have something to hide, in the order in which they are shown."""
+"""Families of tasks with a hidden obstacle, in the order in which they are shown."""
 
 
 Played = PlayedTask[PocketInstance]
@@ -50,25 +50,26 @@ class Simulated(StrEnum):
 
 def demo(
     engine_name: Annotated[
-        EngineName, typer.Option("--engine", help="What runs the model.")
+        EngineName, typer.Option("--engine", help="Engine that runs the model.")
     ] = EngineName.llama,
     simulated: Annotated[
         Simulated,
         typer.Option(
-            "--simulator", help="What rehearses: a trained model, or (perfect) the bank's own code on a copy."
+            "--simulator",
+            help="Simulator: a trained model, or (perfect) the bank's own code on a copy.",
         ),
     ] = Simulated.failure_driven,
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks to play.", min=1)] = 4,
-    attempts: Annotated[int, typer.Option(help="Attempts at once; there are two rounds.", min=1)] = 3,
-    seed: Annotated[int, typer.Option(help="Of the tasks and of the sampling.")] = 0,
+    attempts: Annotated[int, typer.Option(help="Attempts in each of the two rounds.", min=1)] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Rehearse a few tasks of a small bank, avoid a bad call, and carry each out once; beside it, direct.
+    """Rehearse a few tasks of a small bank, then carry each out once; without rehearsal for comparison.
 
     The tasks are held out: the model has seen neither their names nor their amounts nor their wording.
-    They are taken as they come, those whose obvious plan the bank refuses.
+    They are the first of each family whose obvious plan the bank refuses; none is picked by its result.
     """
-    if engine_name is EngineName.vllm:  # read where vLLM is imported, in each of its processes
+    if engine_name is EngineName.vllm:  # each process of vLLM reads it when it imports vLLM
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     began = time.monotonic()
     played = asyncio.run(_played(engine_name, simulated, count, attempts, seed, quiet=as_json))
@@ -117,7 +118,7 @@ async def _played(
 
 
 def chosen(world: PocketWorld, seed: int) -> Iterator[BenchmarkTask[PocketInstance]]:
-    """Held-out tasks whose obvious plan is refused, one family after the other, as they come."""
+    """Held-out tasks whose obvious plan is refused: the first of each family, in turn, without end."""
     while True:
         for family in SHOWN:
             for task in world.tasks("held_out", seed=seed):
@@ -128,7 +129,7 @@ def chosen(world: PocketWorld, seed: int) -> Iterator[BenchmarkTask[PocketInstan
 
 
 def _direct(finished: Played) -> Panel:
-    """What comes of carrying the task out at once."""
+    """The calls and the answer of the task carried out without rehearsal."""
     lines = Text()
     for result in finished.results:
         for made in result.calls:

@@ -18,7 +18,7 @@ from artis_sdk.records import Message, Request
 from artis_sdk.session_parts import FROM_LOG
 from artis_sdk.settings import Settings, load_settings
 
-# Extra: the distribution that it is about, and what it is for.
+# By extra: the distributions it installs, and its purpose.
 EXTRAS = {
     "openai": (("openai",), "OpenAI and every compatible server"),
     "anthropic": (("anthropic",), "Anthropic and every compatible server"),
@@ -30,7 +30,7 @@ EXTRAS = {
 
 def doctor(
     backend: Annotated[
-        list[str] | None, typer.Option(help="Also ask this backend for one token; may be repeated.")
+        list[str] | None, typer.Option(help="Backend to ask for one token; may be repeated.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -130,7 +130,7 @@ def _print(extras: list[dict[str, Any]], problem: str | None, answers: list[dict
         console.print(f"[red]settings:[/red] {problem}", highlight=False)
     missing = [extra for extra in extras if not extra["installed"]]
     if problem is not None:
-        next_step("mend the setting named above, then artis doctor again")
+        next_step("correct the setting named above, then run artis doctor again")
     elif not answers:
         next_step("artis doctor --backend openai:MODEL asks a backend for one token")
     elif missing and not all(answer["ok"] for answer in answers):

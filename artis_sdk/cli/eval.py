@@ -41,46 +41,49 @@ _SHOWN = 12  # tools in the table
 @app.command("simulator")
 def simulator(
     data: Annotated[
-        Path, typer.Argument(help="A call log, its export, or the --out of `artis train simulator`.")
+        Path, typer.Argument(help="A call log, its export, or the --out folder of `artis train simulator`.")
     ],
     simulator: Annotated[
         str,
         typer.Option(
-            help="A backend such as openai:MODEL; majority, retrieval or replay, which know the training "
-            "split by heart (or retrieval:FILE another log); python:MODULE:NAME, a Simulator of your own; or "
-            "pocket:failure_driven, of the model that ships with the package."
+            help="A backend such as openai:MODEL; majority, retrieval or replay, which look calls up in the "
+            "training split (retrieval:FILE: in another log); python:MODULE:NAME, your own Simulator; or "
+            "pocket:failure_driven, from the model that ships with the package."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for report, predictions and trust file.")],
-    trained: Annotated[
-        Path | None, typer.Option(help="Adapter folder: the backend is asked as this one was trained.")
-    ] = None,
-    adapter: Annotated[str | None, typer.Option(help="Name of the adapter at the backend.")] = None,
-    split: Annotated[Part, typer.Option(help="Which rows.")] = "test",
-    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1)] = 20_000,
+    trained: Annotated[Path | None, typer.Option(help="Adapter folder, whose prompt form is used.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="Adapter's name at the backend.")] = None,
+    split: Annotated[Part, typer.Option(help="Split to measure on.")] = "test",
+    limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1)] = 20_000,
     tools: Annotated[
-        str | None, typer.Option(help="The real tools, `module:name`, whose failures= rules read answers.")
+        str | None,
+        typer.Option(help="The real tools, as `module:name`; their failures= rules classify answers."),
     ] = None,
     samples: Annotated[
-        int, typer.Option(help="Predictions a call for its failure probability; 0: log-probabilities.", min=0)
+        int,
+        typer.Option(
+            help="Predictions per call for its failure probability; 0: log-probabilities.",
+            min=0,
+        ),
     ] = 0,
-    similarity: Annotated[bool, typer.Option(help="Measure similarity, where the encoder is there.")] = True,
-    concurrency: Annotated[int, typer.Option(help="Calls being predicted at once.", min=1)] = 8,
+    similarity: Annotated[bool, typer.Option(help="Measure similarity if its encoder is installed.")] = True,
+    concurrency: Annotated[int, typer.Option(help="Calls predicted at the same time.", min=1)] = 8,
     min_rows: Annotated[
-        int, typer.Option(help="Fewer held-out calls leave a tool unknown.")
+        int, typer.Option(help="Least held-out calls of a tool for a verdict.")
     ] = _RULES.min_rows,
     failure_recall: Annotated[
-        float, typer.Option(help="What a trusted tool needs, at the lower end.")
+        float, typer.Option(help="Lower bound of a trusted tool's failure recall.")
     ] = _RULES.failure_recall,
     fidelity: Annotated[
-        float, typer.Option(help="HF ratio that a trusted tool needs, at the lower end.")
+        float, typer.Option(help="Lower bound of a trusted tool's HF ratio.")
     ] = _RULES.fidelity,
-    seed: Annotated[int, typer.Option(help="Of the split, the intervals and the samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split, the intervals and the samples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Predict held-out calls, compare with what really came, and judge each tool.
+    """Predict held-out calls, compare with their real outcomes, and judge each tool.
 
-    A run that was cut off goes on where it was when it is given the same --out.
+    An interrupted run continues where it stopped when it is started again with the same --out.
     """
     rules = TrustRules(min_rows=min_rows, failure_recall=failure_recall, fidelity=fidelity)
     rows = held_out(data, split, limit=limit, seed=seed)
@@ -132,10 +135,10 @@ def simulator(
 def _simulator(
     name: str, trained: Path | None, adapter: str | None, rows: HeldOut, stack: AsyncExitStack
 ) -> Simulator:
-    """What is measured.
+    """The simulator to measure.
 
     Raises:
-        ConfigurationError: there is no such simulator.
+        ConfigurationError: no simulator has this name.
     """
     kind, _, rest = name.partition(":")
     if kind in _BY_HEART:
@@ -155,26 +158,26 @@ def _simulator(
 
 
 def _pocket(name: str, stack: AsyncExitStack) -> Simulator:
-    """One of the shipped model's, on llama.cpp."""
+    """A simulator of the shipped model, on llama.cpp."""
     if name not in _POCKET:
-        raise ConfigurationError(f"there is no pocket simulator {name!r}: {', '.join(_POCKET)}")
+        raise ConfigurationError(f"unknown pocket simulator {name!r}; choose from {', '.join(_POCKET)}")
     backend = play.engine()
     stack.push_async_callback(backend.aclose)
     return play.simulator(cast(play.SimulatorName, name), backend)
 
 
 def _own(where: str) -> Simulator:
-    """A Simulator, or the class of one, behind `module:name`."""
+    """The Simulator at `module:name`, which may also be its class."""
     found: Any = load_object(where)
     simulator: Simulator = found() if isinstance(found, type) else found
     if not isinstance(simulator, Simulator):
-        raise ConfigurationError(f"{where} is no Simulator: it needs `async def predict(...)`")
+        raise ConfigurationError(f"{where} is not a Simulator: it needs `async def predict(...)`")
     return simulator
 
 
 _POCKET = (*ADAPTERS, "untrained")
 _SERVED = frozenset({"base_url", "adapters"})
-"""Options with which a backend knows its adapters itself."""
+"""Options that already say which adapters the backend serves."""
 
 
 def _print(report: Report, rows: HeldOut) -> None:
@@ -198,13 +201,13 @@ def _print(report: Report, rows: HeldOut) -> None:
     console.print(table)
     _print_tools(report)
     if rows.duplicates:
-        console.print(f"{rows.duplicates:,} held-out calls that training asks too were left out")
+        console.print(f"{rows.duplicates:,} held-out calls that are also in the training split were left out")
     if fidelity.encoder_missing is not None:
         console.print(f"[yellow]no similarity:[/yellow] {fidelity.encoder_missing}", highlight=False)
 
 
 def _print_tools(report: Report) -> None:
-    """Those that failures were seen of first."""
+    """Print the table of tools; those with failures in the log come first."""
     styles = {"trusted": "green", "doubtful": "red", "unknown": "yellow"}
     counts = ", ".join(f"[{styles[name]}]{n} {name}[/]" for name, n in report.verdicts.items())
     table = Table("tool", "verdict", "calls", "failures", "failure recall", "why", title=f"tools: {counts}")

@@ -1,4 +1,4 @@
-"""Held-out rows for an evaluation: of prepared training data, or of any log, split by session."""
+"""Held-out rows for an evaluation, from prepared training data or from any log, split by session."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Records = Callable[[], Iterator[CallRecord]]
 
 
 class HeldOut(NamedTuple):
-    """What is measured on, and what a simulator that knows a log by heart may know."""
+    """The rows to measure on, and the rows that a simulator which looks calls up in a log may use."""
 
     records: list[CallRecord]
     training: Records
-    """The records of the training split; none where everything is measured on."""
+    """The records of the training split; no records if everything is measured on."""
     duplicates: int
-    """Held-out records left out because a training record asks the same."""
+    """Number of held-out records left out because a training record poses the same question."""
 
 
 def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
@@ -39,12 +39,12 @@ def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
     Args:
         data: the `--out` of a training run or its `data` folder, whose own split is taken; or a log, its
             export as `.jsonl` or `.parquet`, which is split by session as a training run would.
-        part: which split; `all` are all rows.
-        limit: at most so many rows, chosen by a digest of their ids.
-        seed: of the split and the choice.
+        part: name of the split; `all` for all rows.
+        limit: maximum number of rows, chosen by a digest of their ids.
+        seed: seed of the split and the choice.
 
     Raises:
-        ConfigurationError: there is no such file or split, or no call of real code in it.
+        ConfigurationError: the file or the split does not exist, or holds no call of real code.
         LogError: the log cannot be read, or a line is corrupt.
         TrainingError: the log has too few sessions to be split.
     """
@@ -55,9 +55,9 @@ def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
             _chosen(read_parquet(wanted), limit, seed), lambda: read_parquet(folder / "train.parquet"), 0
         )
     if folder is not None:
-        raise ConfigurationError(f"{data} is split already: --split test, validation or train")
+        raise ConfigurationError(f"{data} is already split: pass --split test, validation or train")
     if not data.exists():
-        raise ConfigurationError(f"{data}: there is no such file")
+        raise ConfigurationError(f"{data}: no such file")
     if part == "all":
         return HeldOut(_chosen(_read(data), limit, seed), lambda: iter(()), 0)
     bounds = _bounds(data, seed)
@@ -77,11 +77,11 @@ def records_of(path: Path) -> Iterator[CallRecord]:
     """The records of a log, or of its export as `.jsonl` or `.parquet`.
 
     Raises:
-        ConfigurationError: there is no such file.
+        ConfigurationError: the file does not exist.
         LogError: it cannot be read, or a line is corrupt.
     """
     if not path.exists():
-        raise ConfigurationError(f"{path}: there is no such file")
+        raise ConfigurationError(f"{path}: no such file")
     return _read(path)
 
 
@@ -104,7 +104,9 @@ def _prepared(data: Path) -> Path | None:
         if (folder / "test.parquet").exists() and (folder / "train.parquet").exists():
             return folder
     if data.is_dir():
-        raise ConfigurationError(f"{data} holds no test.parquet: give a log, or the --out of a training run")
+        raise ConfigurationError(
+            f"{data} holds no test.parquet: pass a log, or the --out folder of a training run"
+        )
     return None
 
 
@@ -120,10 +122,10 @@ def _bounds(data: Path, seed: int) -> Bounds:
 
 
 def _chosen(records: Iterator[CallRecord], limit: int, seed: int) -> list[CallRecord]:
-    """At most `limit` of the records that are ground truth, in their order.
+    """Up to `limit` ground-truth records, in their order.
 
     Raises:
-        ConfigurationError: there are none.
+        ConfigurationError: no record is ground truth.
     """
     others: Counter[str] = Counter()
 
@@ -138,12 +140,12 @@ def _chosen(records: Iterator[CallRecord], limit: int, seed: int) -> list[CallRe
     if not taken:
         there = ", ".join(f"{n:,} {provenance}" for provenance, n in others.items())
         raise ConfigurationError(
-            f"there is no call of real code to measure on, only {there}" if there else "there are no calls"
+            f"no call of real code to measure on, only {there}" if there else "the data holds no calls"
         )
     return [record for _, _, record in sorted(taken, key=lambda found: found[1])]
 
 
 def _asks(record: CallRecord) -> bytes:
-    """What a simulator is shown, as a digest."""
+    """Digest of everything that a simulator is shown."""
     shown = digest([record.call.tool, record.call.arguments, record.state])
     return history_digest(record.history, shown)

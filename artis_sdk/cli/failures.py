@@ -1,4 +1,4 @@
-"""`artis logs failures`: how the tools can fail, and which of it the log has seen."""
+"""`artis logs failures`: the ways in which the tools can fail, and which of them the log has seen."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from artis_sdk.trainers.failure_modes.seen import SeenTool
     from artis_sdk.trainers.generate.worlds import StartState
 
-Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
+Tools = Annotated[str | None, typer.Option(help="The tools, as `module:name` or `module`.")]
 
 
 def failures(
-    log: Annotated[Path | None, typer.Argument(help="The call log; ARTIS_LOG when left out.")] = None,
+    log: Annotated[Path | None, typer.Argument(help="The call log; by default ARTIS_LOG.")] = None,
     tools: Tools = None,
     tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
-    unseen: Annotated[bool, typer.Option("--unseen", help="Only what the log has never seen.")] = False,
+    unseen: Annotated[bool, typer.Option("--unseen", help="Only failure modes never seen.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Per tool: the failure modes in its source, how often each was seen, and those never seen.
@@ -42,7 +42,7 @@ def failures(
 
     every = {one.name: one for world in load_worlds(tools) for one in world.tools}
     if tool is not None and tool not in every:
-        raise ConfigurationError(f"no tool is named {tool!r}; there are {', '.join(every)}")
+        raise ConfigurationError(f"no tool is named {tool!r}; the tools are {', '.join(every)}")
     path = log or load_settings().log
     taxonomy = Taxonomy(every.values())
     found = seen_failures(_counted(_records(path, tool), shown=not as_json), taxonomy)
@@ -64,7 +64,7 @@ def failures(
 
 
 def load_worlds(where: str | None) -> list[StartState]:
-    """What is behind `module:name`, or what the settings name: tools, or a list of Toolsets or Worlds."""
+    """The object at `module:name`, or in the settings: tools, or a list of Toolsets or Worlds."""
     from artis_sdk.trainers.generate.worlds import StartState, worlds_of
 
     settings = load_settings({"tools": where} if where is not None else {})
@@ -79,7 +79,7 @@ def load_worlds(where: str | None) -> list[StartState]:
 
 
 def _counted(records: Iterator[CallRecord], *, shown: bool) -> Iterator[CallRecord]:
-    """Show how many calls were read while they are."""
+    """Show the number of calls read so far."""
     columns = (TextColumn("{task.completed:,.0f} calls read"), TimeElapsedColumn())
     with Progress(*columns, console=errors, disable=not shown) as bar:
         task = bar.add_task("", total=None)

@@ -30,39 +30,38 @@ if TYPE_CHECKING:
         StartState,
     )
 
-Sources = Annotated[
-    str, typer.Option(help="Of agents, mutation, property and targeted, separated by commas.")
-]
+Sources = Annotated[str, typer.Option(help="Comma-separated: agents, mutation, property, targeted.")]
 
 
 def generate(
-    out: Annotated[Path, typer.Option(help="The log that rows are added to.")],
+    out: Annotated[Path, typer.Option(help="Log to which rows are added.")],
     tools: Annotated[
-        str | None, typer.Option(help="`module:name` of a Toolset, or of a list of them: start states.")
+        str | None, typer.Option(help="`module:name` of a Toolset, or of a list of them: the start states.")
     ] = None,
-    log: Annotated[Path | None, typer.Option(help="Real calls to begin from.")] = None,
+    log: Annotated[Path | None, typer.Option(help="Call log with real calls to begin from.")] = None,
     sources: Sources = "mutation,property",
-    calls: Annotated[int, typer.Option(help="At most so many calls.", min=1)] = 5000,
-    seconds: Annotated[float | None, typer.Option(help="At most so many seconds.", min=0)] = None,
+    calls: Annotated[int, typer.Option(help="Maximum number of calls.", min=1)] = 5000,
+    seconds: Annotated[float | None, typer.Option(help="Maximum duration in seconds.", min=0)] = None,
     coverage: Annotated[
-        float, typer.Option(help="Stop at this share of the known modes.", min=0, max=1)
+        float, typer.Option(help="Share of the known failure modes at which to stop.", min=0, max=1)
     ] = 1.0,
     call_seconds: Annotated[
         float, typer.Option(help="CPU seconds after which a call counts as hanging.", min=0.01)
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Decides what models do not.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything that models do not decide.")] = 0,
     writer: Annotated[
-        str | None, typer.Option(help="Backend that writes queries and calls: agents, targeted.")
+        str | None, typer.Option(help="Backend that writes queries and calls, for agents and targeted.")
     ] = None,
     solver: Annotated[
-        list[str] | None, typer.Option(help="Backend that solves queries; may be repeated. The writer.")
+        list[str] | None,
+        typer.Option(help="Backend that solves queries (repeatable); by default the writer."),
     ] = None,
-    queries: Annotated[int, typer.Option(help="Queries for each tool: agents.", min=1)] = 100,
+    queries: Annotated[int, typer.Option(help="Queries per tool, for agents.", min=1)] = 100,
     pure: Annotated[
         list[str] | None,
-        typer.Option(help="A tool that is a function and changes nothing; may be repeated."),
+        typer.Option(help="Tool that is a plain function and changes nothing; may be repeated."),
     ] = None,
-    vary_state: Annotated[bool, typer.Option(help="Also change plain values of start states.")] = True,
+    vary_state: Annotated[bool, typer.Option(help="Change plain values of the start states too.")] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document and nothing else.")
     ] = False,
@@ -175,7 +174,7 @@ def _by_source(coverage: Coverage) -> Table:
 
 
 def _by_tool(coverage: Coverage) -> Table:
-    """Modes reached of modes known, by tool and source."""
+    """Failure modes reached and known, by tool and source."""
     sources = list(coverage.calls)
     table = Table("tool", "modes", "reached", *sources, "never", title="failure modes reached, by source")
     for tool in dict.fromkeys(mode.tool for mode in coverage.modes):

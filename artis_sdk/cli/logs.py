@@ -1,4 +1,4 @@
-"""`artis logs`: look at a call log, take it out, bring one in."""
+"""`artis logs`: look at a call log, export it, import into it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from artis_sdk.view.text import call_text
 app = typer.Typer(help="Look at a call log, export it, import into it.", no_args_is_help=True)
 app.command("failures")(failures)
 
-Log = Annotated[Path | None, typer.Option("--log", help="The call log; ARTIS_LOG when left out.")]
+Log = Annotated[Path | None, typer.Option("--log", help="The call log; by default ARTIS_LOG.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -29,7 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 def show(
     log: Log = None,
     tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
-    last: Annotated[int, typer.Option(help="How many of the newest records.", min=1)] = 20,
+    last: Annotated[int, typer.Option(help="Number of records, the newest ones.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
     """The newest calls, oldest first."""
@@ -70,7 +70,7 @@ def export(
     log: Log = None,
     as_json: Json = False,
 ) -> None:
-    """Write the whole log to a file; a file that is there is replaced when all is written."""
+    """Write the whole log to a file; an existing file is replaced only when everything is written."""
     with CallLog(_path(log), create=False) as store:
         if target.suffix == ".jsonl":
             written = export_jsonl(store.records(), target)
@@ -79,7 +79,9 @@ def export(
 
             written = export_parquet(store.records(), target)
         else:
-            raise ConfigurationError(f"{target}: the name ends in .jsonl or .parquet, and so says the form")
+            raise ConfigurationError(
+                f"{target}: its name must end in .jsonl or .parquet, which decides the format"
+            )
     if as_json:
         print_json({"written": written, "file": str(target)})
     else:
@@ -88,20 +90,20 @@ def export(
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="A file of that format, JSON lines or one JSON text.")],
+    source: Annotated[Path, typer.Argument(help="File in that format: JSON lines, or one JSON text.")],
     log: Log = None,
     format_: Annotated[
         Literal["jsonl", "messages", "otel", "tau2"],
         typer.Option(
             "--format",
-            help="jsonl is our schema; messages are transcripts of OpenAI or Anthropic; otel are "
-            "OpenTelemetry GenAI spans; tau2 are results of tau2-bench.",
+            help="jsonl: our schema; messages: OpenAI or Anthropic transcripts; otel: OpenTelemetry GenAI "
+            "spans; tau2: results of tau2-bench.",
         ),
     ] = "jsonl",
     skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt lines out and count them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Append the calls of a file. A corrupt line stops it, and then nothing is imported."""
+    """Append the calls of a file. If a line is corrupt, nothing is imported."""
     with CallLog(_path(log)) as store:
         if format_ == "jsonl":
             done = import_jsonl(source, store, skip_corrupt=skip_corrupt)
@@ -118,7 +120,7 @@ def import_(
         errors.print(f"[yellow]left out:[/yellow] {line}", highlight=False)
     if done.left_out:
         errors.print(
-            f"[yellow]{len(done.left_out):,} calls make no record,[/yellow] such as {done.left_out[0]}",
+            f"[yellow]{len(done.left_out):,} calls left out,[/yellow] such as {done.left_out[0]}",
             highlight=False,
         )
     next_step("artis logs counts")

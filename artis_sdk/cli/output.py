@@ -1,4 +1,4 @@
-"""What a command prints: for a person through rich, for a program as one JSON document."""
+"""Output of commands: for a person through rich, for a program as one JSON document."""
 
 from __future__ import annotations
 

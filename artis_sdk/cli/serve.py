@@ -23,18 +23,16 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     tool_parser: Annotated[
-        str | None, typer.Option(help="vLLM's name of the call format; the chat template tells otherwise.")
+        str | None, typer.Option(help="vLLM's name of the call format; by default from the chat template.")
     ] = None,
     tensor_parallel: Annotated[
-        int | None, typer.Option(help="GPUs that one copy of the model is split over.")
+        int | None, typer.Option(help="Number of GPUs over which one copy of the model is split.")
     ] = None,
-    data_parallel: Annotated[int | None, typer.Option(help="Copies of the model.")] = None,
+    data_parallel: Annotated[int | None, typer.Option(help="Number of copies of the model.")] = None,
     extra: Annotated[
-        list[str] | None, typer.Argument(help="After `--`: further arguments of vllm serve, as they are.")
+        list[str] | None, typer.Argument(help="Further arguments of vllm serve, after `--`.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print how to reach it as one JSON document.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON document.")] = False,
 ) -> None:
     """Serve a model, and simulator adapters beside it, until this command is interrupted.
 

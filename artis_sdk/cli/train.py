@@ -1,4 +1,4 @@
-"""`artis train`: from a call log to a simulator's adapter; the agent's own training is in `train_agent`."""
+"""`artis train`: from a call log to a simulator's adapter. `train_agent` trains the agent itself."""
 
 from __future__ import annotations
 
@@ -35,62 +35,64 @@ _DATA = DataSettings()
 @app.command("simulator")
 def simulator(
     log: Annotated[Path, typer.Argument(help="A call log, or its export as .parquet or .jsonl.")],
-    base: Annotated[str, typer.Option(help="A causal language model: a folder, or a hub id.")],
-    out: Annotated[Path, typer.Option(help="A new folder: the adapter, its data, its checkpoints.")],
+    base: Annotated[str, typer.Option(help="Causal language model: a folder, or a hub id.")],
+    out: Annotated[Path, typer.Option(help="New folder for adapter, data and checkpoints.")],
     failure_driven: Annotated[
         bool,
         typer.Option("--failure-driven/--normal", help="Draw rare failures more often, or rows as they are."),
     ] = True,
     exponent: Annotated[
-        float, typer.Option(help="Weight is frequency of (tool, outcome) to minus this.")
+        float, typer.Option(help="A row weighs frequency of (tool, outcome) ** -exponent.")
     ] = FAILURE_DRIVEN.exponent,
     cap: Annotated[float, typer.Option(help="Most draws of one row in an epoch.")] = FAILURE_DRIVEN.cap,
     target: Annotated[
-        int | None, typer.Option(help="Draws in an epoch; 50,000, or the rows there are, if fewer.")
+        int | None, typer.Option(help="Draws in an epoch; by default 50,000, or all rows if fewer.")
     ] = None,
     validation: Annotated[
-        float, typer.Option(help="Share of the sessions, for early stopping.")
+        float, typer.Option(help="Share of the sessions that early stopping uses.")
     ] = _DATA.validation,
-    test: Annotated[float, typer.Option(help="Share of the sessions, held out for the report.")] = _DATA.test,
-    sandboxed: Annotated[bool, typer.Option(help="Also use outcomes of real code in the sandbox.")] = True,
+    test: Annotated[float, typer.Option(help="Share of the sessions to report on.")] = _DATA.test,
+    sandboxed: Annotated[bool, typer.Option(help="Also use outcomes of sandboxed real code.")] = True,
     skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt rows out and count them.")] = False,
-    epochs: Annotated[int, typer.Option(help="At most.")] = _SETTINGS.epochs,
-    batch: Annotated[int, typer.Option(help="Rows of one step, over all processes.")] = _SETTINGS.batch,
-    micro_batch: Annotated[int, typer.Option(help="Rows at a time on one process.")] = _SETTINGS.micro_batch,
-    learning_rate: Annotated[float, typer.Option(help="Its peak.")] = _SETTINGS.learning_rate,
-    rank: Annotated[int, typer.Option(help="Of the LoRA adapter.")] = _SETTINGS.rank,
-    alpha: Annotated[int, typer.Option(help="Of the LoRA adapter.")] = _SETTINGS.alpha,
-    max_length: Annotated[int, typer.Option(help="Tokens of prompt and answer.")] = _SETTINGS.max_length,
-    focus: Annotated[bool, typer.Option(help="Show of the state only what the call refers to.")] = False,
+    epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = _SETTINGS.epochs,
+    batch: Annotated[int, typer.Option(help="Rows per step, all processes.")] = _SETTINGS.batch,
+    micro_batch: Annotated[int, typer.Option(help="Rows per forward pass.")] = _SETTINGS.micro_batch,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = _SETTINGS.learning_rate,
+    rank: Annotated[int, typer.Option(help="Rank of the LoRA adapter.")] = _SETTINGS.rank,
+    alpha: Annotated[int, typer.Option(help="Alpha of the LoRA adapter.")] = _SETTINGS.alpha,
+    max_length: Annotated[
+        int, typer.Option(help="Maximum tokens of prompt and answer.")
+    ] = _SETTINGS.max_length,
+    focus: Annotated[bool, typer.Option(help="Show only state that the call refers to.")] = False,
     look_up: Annotated[
-        bool, typer.Option(help="Show beside the call the state entries that its arguments refer to.")
+        bool, typer.Option(help="Repeat beside the call the state entries that its arguments refer to.")
     ] = False,
     max_characters: Annotated[
-        int | None, typer.Option(help="Bound of a prompt's data; by default what fits --max-length.")
+        int | None, typer.Option(help="Maximum characters of a prompt's data; by default by --max-length.")
     ] = None,
     patience: Annotated[
-        int, typer.Option(help="Evaluations without a better failure recall before it stops.")
+        int, typer.Option(help="Evaluations without a better failure recall before training stops.")
     ] = _SETTINGS.patience,
     judged: Annotated[int, typer.Option(help="Held-out rows whose outcome is generated.")] = _SETTINGS.judged,
     gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
     prompts: Annotated[
-        Path | None, typer.Option(help="Folder with simulator_system.j2 and simulator_user.j2 of your own.")
+        Path | None, typer.Option(help="Folder with your own simulator_system.j2 and simulator_user.j2.")
     ] = None,
     thoughts: Annotated[
         str | None,
         typer.Option(
-            help="`module:name` of a function that says from call, state and history what the simulator is "
-            "to think before the outcome."
+            help="`module:name` of a function that writes, from call, state and history, the thought that "
+            "the simulator learns to write before the outcome."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of splits, draws, order and weights.")] = 0,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of splits, draws, order and weights.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
     cpu: Annotated[
         bool | None, typer.Option(help="Train on the processor, or not; by default where it must.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Train a LoRA adapter that predicts what your tools give back, failures included.
+    """Train a LoRA adapter that predicts what your tools return, failures included.
 
     On many GPUs: torchrun --nproc-per-node 8 -m artis_sdk.cli train simulator ... (or accelerate launch -m).
     """
@@ -156,7 +158,7 @@ def simulator(
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """A value out of its range, by its name."""
+    """Name the option whose value is out of range."""
     try:
         yield
     except ValidationError as error:
@@ -166,7 +168,7 @@ def _settings() -> Iterator[None]:
 
 
 def _held_out(measures: dict[str, Any]) -> Table:
-    """What the base and the adapter get right on test rows."""
+    """Scores of the base and of the adapter on test rows."""
     before, after = measures["before"], measures["after"]
     made = Table("held out", "base", "adapter", title=f"{after['rows']} test rows")
     for name, value in after.items():
@@ -177,7 +179,7 @@ def _held_out(measures: dict[str, Any]) -> Table:
 
 
 class _Watch:
-    """Stages and steps on the terminal, or nowhere."""
+    """Shows stages and steps on the terminal, or nowhere."""
 
     def __init__(self, bar: Progress | None) -> None:
         self._bar = bar
@@ -219,11 +221,15 @@ def _watching(*, shown: bool) -> Iterator[_Watch]:
 
 @app.command("export")
 def export(
-    source: Annotated[Path, typer.Argument(help="The --out of a training run, or its adapter folder.")],
-    out: Annotated[Path, typer.Option(help="A new folder for merged, a new file for the others.")],
-    to: Annotated[Form, typer.Option(help="merged weights, a GGUF file, or a GGUF LoRA file.")],
-    weights: Annotated[WeightType, typer.Option(help="Of the matrices of a GGUF file.")] = "f16",
-    base: Annotated[str | None, typer.Option(help="Where the base model is, if it has moved.")] = None,
+    source: Annotated[
+        Path, typer.Argument(help="The --out folder of a training run, or its adapter folder.")
+    ],
+    out: Annotated[Path, typer.Option(help="New folder (merged) or new file (GGUF).")],
+    to: Annotated[
+        Form, typer.Option(help="Form to write: merged weights, a GGUF file, or a GGUF LoRA file.")
+    ],
+    weights: Annotated[WeightType, typer.Option(help="Number type of a GGUF file's matrices.")] = "f16",
+    base: Annotated[str | None, typer.Option(help="Path of the base model, if it has moved.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write a trained adapter in another form. The adapter folder itself is what vLLM loads."""
@@ -234,4 +240,4 @@ def export(
         print_json({"file": str(written), "form": to})
         return
     console.print(f"{to}: {written}", highlight=False)
-    next_step("LLMSimulator.trained(ADAPTER_FOLDER, backend) asks it as it was trained")
+    next_step("LLMSimulator.trained(ADAPTER_FOLDER, backend) prompts it as in its training")

@@ -32,57 +32,67 @@ _SMALL = "small"
 
 def agent(
     base: Annotated[
-        str, typer.Option(help="A causal language model: a folder, a hub id, or `small`, made on the spot.")
+        str,
+        typer.Option(
+            help="Causal language model: a folder, a hub id, or `small`, which is made on the spot."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="A new folder: the agent, its rollouts, its curve.")],
+    out: Annotated[Path, typer.Option(help="New folder for the agent, its rollouts and its curve.")],
     tasks: Annotated[
-        str, typer.Option(help="lookup, python or shop, or `module:name` of (to train on, held out).")
+        str,
+        typer.Option(help="Tasks: lookup, python, shop, or `module:name` of a pair (training, held out)."),
     ] = "lookup",
-    world: Annotated[WorldName, typer.Option(help="Where the calls of training go.")] = "sandbox",
+    world: Annotated[WorldName, typer.Option(help="World that answers the calls of training.")] = "sandbox",
     measure_in: Annotated[
-        WorldName | None, typer.Option(help="Where held-out tasks are measured; the gap is reported.")
+        WorldName | None, typer.Option(help="World of the held-out tasks, if another; the gap is reported.")
     ] = None,
     simulator: Annotated[
         str | None, typer.Option(help="Backend that simulates the tools, such as vllm:BASE.")
     ] = None,
     irreversible: Annotated[
-        bool, typer.Option(help="In the world real: run irreversible tools too, again and again.")
+        bool, typer.Option(help="In the real world: allow irreversible tools, which then run many times.")
     ] = False,
     format: Annotated[
-        FormatName, typer.Option(help="The paper's tags, or the model's own tool calls.")
+        FormatName, typer.Option(help="Format of calls: the paper's tags, or the model's own tool calls.")
     ] = "tags",
-    prompt: Annotated[Path | None, typer.Option(help="A file with a prompt instead of ours.")] = None,
-    think: Annotated[bool, typer.Option(help="Thoughts are part of the format.")] = True,
+    prompt: Annotated[Path | None, typer.Option(help="File with a prompt of your own.")] = None,
+    think: Annotated[bool, typer.Option(help="Require thoughts as part of the format.")] = True,
     weight: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=WEIGHT of a reward; the paper's three by default. Repeatable."),
+        typer.Option(help="Weight of a reward, as NAME=WEIGHT; by default the paper's three. Repeatable."),
     ] = None,
-    group: Annotated[int, typer.Option(help="Rollouts a task.")] = _SETTINGS.group,
-    tasks_per_step: Annotated[int, typer.Option(help="Tasks a step.")] = _SETTINGS.tasks_per_step,
-    micro_batch: Annotated[int, typer.Option(help="Rollouts at a time in training.")] = _SETTINGS.micro_batch,
-    steps: Annotated[int, typer.Option(help="Of the optimizer.")] = _SETTINGS.steps,
-    learning_rate: Annotated[float, typer.Option(help="Constant.")] = _SETTINGS.learning_rate,
-    temperature: Annotated[float, typer.Option(help="Of rollouts.")] = _SETTINGS.temperature,
+    group: Annotated[int, typer.Option(help="Rollouts per task.")] = _SETTINGS.group,
+    tasks_per_step: Annotated[int, typer.Option(help="Tasks per step.")] = _SETTINGS.tasks_per_step,
+    micro_batch: Annotated[int, typer.Option(help="Rollouts per forward pass.")] = _SETTINGS.micro_batch,
+    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = _SETTINGS.steps,
+    learning_rate: Annotated[float, typer.Option(help="Constant learning rate.")] = _SETTINGS.learning_rate,
+    temperature: Annotated[
+        float, typer.Option(help="Sampling temperature of rollouts.")
+    ] = _SETTINGS.temperature,
     kl: Annotated[
-        float, typer.Option(help="Weight of the divergence from the base; 0 is off.")
+        float, typer.Option(help="Weight of the KL divergence from the base; 0: off.")
     ] = _SETTINGS.kl,
-    mask_outputs: Annotated[bool, typer.Option(help="Keep outputs of tools out of the loss.")] = True,
+    mask_outputs: Annotated[bool, typer.Option(help="Leave tool outputs out of the loss.")] = True,
     lora: Annotated[bool, typer.Option("--lora/--full", help="Train an adapter, or all weights.")] = True,
-    rank: Annotated[int, typer.Option(help="Of the adapter.")] = _SETTINGS.rank,
-    turns: Annotated[int, typer.Option(help="Of one rollout.")] = _LIMITS.turns,
-    tokens: Annotated[int, typer.Option(help="Of one rollout, outputs included.")] = _LIMITS.tokens,
-    seconds: Annotated[float, typer.Option(help="Of one rollout.")] = _LIMITS.seconds,
-    tool_seconds: Annotated[float, typer.Option(help="Of the calls of one turn.")] = _LIMITS.tool_seconds,
-    measured: Annotated[int, typer.Option(help="Held-out tasks.")] = _SETTINGS.measured,
-    measure_every: Annotated[int, typer.Option(help="Steps; 0 is before and after.")] = 0,
-    save_every: Annotated[int, typer.Option(help="Steps.")] = _SETTINGS.save_every,
-    vllm: Annotated[bool, typer.Option(help="Generate by vLLM beside the training.")] = False,
-    seed: Annotated[int, typer.Option(help="Of tasks, order and rollouts.")] = 0,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    rank: Annotated[int, typer.Option(help="Rank of the adapter.")] = _SETTINGS.rank,
+    turns: Annotated[int, typer.Option(help="Maximum turns of a rollout.")] = _LIMITS.turns,
+    tokens: Annotated[int, typer.Option(help="Maximum tokens of a rollout, with outputs.")] = _LIMITS.tokens,
+    seconds: Annotated[float, typer.Option(help="Maximum seconds of a rollout.")] = _LIMITS.seconds,
+    tool_seconds: Annotated[
+        float, typer.Option(help="Maximum seconds of a turn's calls.")
+    ] = _LIMITS.tool_seconds,
+    measured: Annotated[int, typer.Option(help="Held-out tasks to measure.")] = _SETTINGS.measured,
+    measure_every: Annotated[
+        int, typer.Option(help="Steps between measurements; 0: only before and after.")
+    ] = 0,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _SETTINGS.save_every,
+    vllm: Annotated[bool, typer.Option(help="Generate rollouts with vLLM.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of tasks, order and rollouts.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
     cpu: Annotated[bool | None, typer.Option(help="Train on the processor, or not.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Train the agent itself, by reinforcement, with tools in its rollouts."""
+    """Train the agent itself by reinforcement learning, with tools in its rollouts."""
     small = base == _SMALL
     text = prompt.read_text(encoding="utf-8") if prompt is not None else None
     rewards = Rewards({**PAPER, **dict(map(_weight, weight or []))})
@@ -150,12 +160,12 @@ def _small_prompt() -> str:
 
 
 def _made(out: Path, seed: int, watch: _Watch) -> Path:
-    """The small model beside the run, made if it is not there."""
+    """The small model beside the run's folder; made if it does not exist."""
     from artis_sdk.trainers.agent.small import make_small
 
     folder = out.with_name(f"{out.name}-base")
     if not folder.exists():
-        watch.stage("making a small model that knows how to call tools, and not which")
+        watch.stage("making a small model that knows how to call tools, but not which to call")
         make_small(folder, seed=seed)
     return folder
 
@@ -180,7 +190,7 @@ def _table(held_out: dict[str, Any]) -> Table:
 
 
 class _Watch:
-    """Stages and steps on the terminal, or nowhere."""
+    """Shows stages and steps on the terminal, or nowhere."""
 
     def __init__(self, bar: Progress | None, steps: int) -> None:
         self._bar = bar

@@ -188,7 +188,7 @@ def test_held_out_rows_that_training_asks_too_are_left_out_and_counted(tmp_path:
 def test_too_few_sessions_no_file_and_a_folder_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="1 sessions cannot be split"):
         held_out(stored(tmp_path / "calls.db", log_rows(1)), "test", limit=10, seed=0)
-    with pytest.raises(ConfigurationError, match="there is no such file"):
+    with pytest.raises(ConfigurationError, match="no such file"):
         held_out(tmp_path / "gone.db", "test", limit=10, seed=0)
     with pytest.raises(ConfigurationError, match=r"no test\.parquet"):
         held_out(tmp_path, "test", limit=10, seed=0)
@@ -242,8 +242,8 @@ def test_one_json_document_and_a_trusted_tool(tmp_path: Path) -> None:
 def test_a_simulator_that_is_none_is_an_error(tmp_path: Path) -> None:
     path = stored(tmp_path / "calls.db", log_rows())
     for name, problem in (
-        (f"python:{__name__}:NASTY", "is no Simulator"),
-        ("retrieval:" + str(tmp_path / "gone.db"), "there is no such file"),
+        (f"python:{__name__}:NASTY", "is not a Simulator"),
+        ("retrieval:" + str(tmp_path / "gone.db"), "no such file"),
         ("nothing:model", "nothing"),
     ):
         with pytest.raises(ConfigurationError, match=problem):
@@ -255,7 +255,7 @@ def test_logs_without_ground_truth_say_what_they_hold(tmp_path: Path) -> None:
     path = stored(tmp_path / "calls.db", [simulated])
     with pytest.raises(ConfigurationError, match="no call of real code to measure on, only 1 simulated"):
         run(path, "--simulator", "majority", "--out", tmp_path / "out", "--split", "all")
-    with pytest.raises(ConfigurationError, match="there are no calls"):
+    with pytest.raises(ConfigurationError, match="the data holds no calls"):
         run(stored(tmp_path / "empty.db", []), "--simulator", "majority", "--out", tmp_path, "--split", "all")
 
 
