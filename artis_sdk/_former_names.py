@@ -1,4 +1,4 @@
-"""Former names of what has moved: they still import, with a `DeprecationWarning`, until version 0.3.
+"""Former names of modules and objects: they still import, with a `DeprecationWarning`, until version 0.3.
 
 A module's old name is found by the last finder of `sys.meta_path`, so it costs nothing to whoever uses the
 new ones.
@@ -46,7 +46,7 @@ MODULES = {
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's `__getattr__` for names that it had before.
+    """A module's `__getattr__` for its former names.
 
     Args:
         module: its `__name__`.
@@ -63,11 +63,11 @@ def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
 
 
 def _warn(former: str, new: str) -> None:
-    warnings.warn(f"{former} is now {new}; the former name goes with version 0.3", DeprecationWarning, 3)
+    warnings.warn(f"{former} is now {new}; the former name is removed in version 0.3", DeprecationWarning, 3)
 
 
 class _Moved(MetaPathFinder, Loader):
-    """Finds a module by its former name: it is the one of the new name."""
+    """Finds a module by its former name, which is the module of the new name."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         return ModuleSpec(fullname, self) if fullname in MODULES else None
@@ -81,7 +81,7 @@ class _Moved(MetaPathFinder, Loader):
 
 
 class _Alias(ModuleType):
-    """A module under its former name; everything in it is the other's."""
+    """A module under its former name, with the attributes of the new one."""
 
     def __init__(self, name: str, module: ModuleType) -> None:
         super().__init__(name, f"See `{module.__name__}`.")

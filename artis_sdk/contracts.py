@@ -1,4 +1,4 @@
-"""The Protocols that the parts meet at."""
+"""The Protocols through which the parts meet."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from artis_sdk.records import (
 
 @runtime_checkable
 class Backend(Protocol):
-    """A language model, wherever it runs.
+    """A language model, local or hosted.
 
     A backend translates our records at its own edge, retries what `errors.is_retryable` names and
-    raises `errors.BackendError` for everything else. It never returns a text that no model wrote.
+    raises `errors.BackendError` for everything else. It never returns text that no model wrote.
     """
 
     @property
     def name(self) -> str:
-        """How `resolve` finds it, such as `openai:gpt-5-mini`."""
+        """Name by which `resolve` finds it, such as `openai:gpt-5-mini`."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -43,19 +43,19 @@ class Backend(Protocol):
     async def complete(
         self, request: Request, *, on_token: Callable[[str], None] | None = None
     ) -> Completion:
-        """Answer one request. Cancelling the awaiting task frees whatever the request holds.
+        """Answer one request. Cancelling the awaiting task frees all that the request holds.
 
         Args:
-            request: what to complete.
-            on_token: called on the event loop with each piece of text as it comes, where
-                `capabilities.streaming` says so; otherwise never called.
+            request: the prompt and its options.
+            on_token: callback on the event loop for each piece of text as it arrives, if
+                `capabilities.streaming` is true; otherwise never called.
 
         Raises:
-            BackendError: see `artis_sdk.errors`.
+            BackendError: the subclass says why; see `artis_sdk.errors`.
         """
 
     async def aclose(self) -> None:
-        """Free everything; closing twice is fine, using it afterwards raises `BackendClosed`."""
+        """Free everything. Closing twice is fine; later requests raise `BackendClosed`."""
 
 
 class Meter(Protocol):
@@ -66,7 +66,7 @@ class Meter(Protocol):
 
 
 class Tool(Protocol):
-    """What the parts below the session need of a guarded tool. `Toolset` iterates over these."""
+    """A guarded tool, as the parts below the session need it. `Toolset` iterates over these."""
 
     @property
     def name(self) -> str: ...
@@ -79,64 +79,64 @@ class Tool(Protocol):
 
 
 class ObservedTool(Tool, Protocol):
-    """What an observer may ask of the tool that was called; each may be asked later, in any thread."""
+    """The tool of an observed call. Its attributes may be read later, in any thread."""
 
     @property
     def source_hash(self) -> str | None:
-        """SHA-256 of the tool's source text, hexadecimal; None where there is no source."""
+        """SHA-256 of the tool's source text, hexadecimal; None if it has no source."""
 
     @property
     def hidden(self) -> frozenset[str]:
-        """Names of the parameters that no model sees or gives; no log keeps their values either."""
+        """Names of the parameters that no model sees or sets and whose values no log keeps."""
 
     def failure_type(self, result: Any) -> str | None:
-        """Of a returned value or an exception, by the tool's own `failures=` rules; None for a success."""
+        """Failure type of a value or exception, by the tool's `failures=` rules; None for a success."""
 
     def failure_of_error(self, error: BaseException) -> tuple[str, str]:
-        """Failure type and message of a raised exception, by the tool's own `failures=` rules."""
+        """Failure type and message of a raised exception, by the tool's `failures=` rules."""
 
 
 class ObservedCall(NamedTuple):
     """A real call outside sessions that has ended."""
 
     tool: ObservedTool
-    """Bound to its object where it is a method."""
+    """The tool, bound to its object if it is a method."""
     arguments: Mapping[str, Any]
-    """The Python objects that were passed, by parameter name; defaults are not filled."""
+    """The passed Python objects, by parameter name; without defaults."""
     value: Any
-    """What the function returned; None when it raised."""
+    """The returned value; None if the function raised."""
     error: Exception | None
-    """Goes on to the caller."""
+    """The raised exception, which the caller receives too."""
     at: float
-    """Seconds since the epoch, when the call began."""
+    """Start of the call, in seconds since the epoch."""
     duration: float
-    """Seconds."""
+    """Duration of the call, in seconds."""
 
 
 class Observer(Protocol):
-    """Is told of every real call of every guarded tool outside sessions, on the caller's side."""
+    """Receives every real call of every guarded tool outside sessions, in the caller's thread."""
 
     def called(self, call: ObservedCall) -> None:
-        """A call has ended."""
+        """Receive a call that has ended."""
 
 
 @runtime_checkable
 class Simulator(Protocol):
     """Stands in for the real tools: equation 7, p(o_t | a_t, s, history).
 
-    A subclass needs `predict`; the others have defaults for a simulator without state.
+    A subclass needs `predict`; the other methods have defaults for a simulator without state.
     """
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         """Predict one outcome.
 
         Args:
-            call: the action; its arguments have passed the tool's own schema.
-            state: the environment before the first call of the task.
+            call: the action, whose arguments have passed the tool's schema.
+            state: state of the environment before the first call of the task.
             history: the calls of this attempt so far with their outcomes, oldest first.
 
         Raises:
-            SimulationError: it cannot tell. It never makes an outcome up.
+            SimulationError: it cannot predict this outcome. No outcome is made up.
         """
 
     async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
@@ -149,36 +149,36 @@ class Simulator(Protocol):
         return outcomes
 
     def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
-        """The simulator of one attempt: whatever it changes, no other attempt sees.
+        """The simulator of one attempt; no other attempt sees its changes.
 
         Args:
             tools: the tools of the session, bound to their real objects.
-            meter: how it reaches a model, if it uses one.
+            meter: the way to a model, if it uses one.
         """
         return self
 
     def begin(self, history: History) -> None:
-        """The attempt begins after these calls. Those that are real come first, and the objects behind the
-        tools have them already; others are of an attempt around this one, and they do not."""
+        """The attempt begins after these calls. Real ones come first, and the objects behind the tools show
+        their effects; calls of an enclosing attempt follow, whose effects the objects do not show."""
         return
 
     async def aclose(self) -> None:
-        """The attempt is over: take away what its fork made. Closing twice is fine.
+        """The attempt is over: remove everything that its fork made. Closing twice is fine.
 
         Raises:
-            SimulationError: something happened meanwhile that makes its predictions void.
+            SimulationError: something happened during the attempt that makes its predictions void.
         """
         return
 
     @property
     def runs_code(self) -> bool:
-        """Whether `predict` runs code of the application's (a sandbox); the firewall then treats
-        every guarded call of unknown origin as the rehearsal's."""
+        """Whether `predict` runs application code (a sandbox); if so, the firewall treats every guarded
+        call of unknown origin as part of the rehearsal."""
         return False
 
 
 class Agent(Protocol):
-    """A caller's own agent. Its guarded calls go to the simulated or the real world."""
+    """The caller's own agent. Its guarded calls go to the simulated or the real world."""
 
     async def __call__(self, task: str, *, tools: Any, guidance: str | None) -> str: ...
 
@@ -204,6 +204,6 @@ class LogStore(Protocol):
         """All rows, oldest first, streamed."""
 
     def flush(self) -> None:
-        """Return when everything appended so far is on disk."""
+        """Return once everything appended so far is on disk."""
 
     def close(self) -> None: ...

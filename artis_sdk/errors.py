@@ -1,7 +1,7 @@
 """Errors, grouped by who must act next.
 
 `ConfigurationError`: the developer, before anything runs. `ToolFailure`: the agent, which may try
-something else. Everything else stops the run and says at which tool or backend.
+something else. All others stop the run and name the tool or the backend.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class ArtisError(Exception):
-    """Base of every error that artis_sdk raises. It can be pickled, whatever its constructor takes."""
+    """Base of every error that artis_sdk raises. It can be pickled, whatever arguments its class takes."""
 
     def __reduce__(self) -> tuple[Callable[..., ArtisError], tuple[Any, ...]]:
         return _rebuilt, (type(self), self.args, self.__dict__)
@@ -40,7 +40,7 @@ class MissingExtraError(ConfigurationError):
 
 
 class ToolDefinitionError(ConfigurationError):
-    """A function cannot be guarded as it is written."""
+    """A function cannot be guarded in its present form."""
 
 
 # --- the agent may act ------------------------------------------------------------------------
@@ -49,7 +49,7 @@ class ToolDefinitionError(ConfigurationError):
 class ToolFailure(ArtisError):
     """A tool call failed in a way that the tool's real callers also see.
 
-    Raised to a caller's own agent when a predicted failure has no exception class of its own.
+    Raised in the caller's own agent when a predicted failure has no exception class.
     """
 
     def __init__(self, tool: str, failure_type: str, message: str) -> None:
@@ -60,7 +60,7 @@ class ToolFailure(ArtisError):
 
 
 class InvalidArguments(ToolFailure):
-    """The arguments do not fit the tool's own schema; the tool was not called, in any world."""
+    """The arguments do not fit the tool's schema; the tool was not called, in any world."""
 
     def __init__(self, tool: str, message: str) -> None:
         super().__init__(tool, "invalid_arguments", message)
@@ -90,7 +90,7 @@ class ReplayMiss(SimulationError):
 
 
 class UntrustedTool(SimulationError):
-    """The simulator knows this tool too badly to be asked about it; see `artis_sdk.simulators.trust`."""
+    """The simulator does not predict this tool well enough; see `artis_sdk.simulators.trust`."""
 
 
 class RehearsalStopped(ArtisError):
@@ -102,15 +102,15 @@ class RehearsalStopped(ArtisError):
 
 
 class EvaluationError(ArtisError):
-    """A judging model gave no readable verdict, twice; no verdict was made up in its place."""
+    """A judging model twice wrote no readable verdict; no verdict was made up in its place."""
 
 
 class SummaryError(ArtisError):
-    """A summarizing model gave no readable recommendation, twice; none was made up in its place."""
+    """A summarizing model twice wrote no readable recommendation; none was made up in its place."""
 
 
 class AgentError(ArtisError):
-    """A caller's own agent failed; its exception is the cause."""
+    """The caller's own agent failed; its exception is the cause."""
 
 
 class LimitReached(ArtisError):
@@ -128,9 +128,9 @@ class JournalError(ArtisError):
 
 
 class CommitRefused(ArtisError):
-    """A commit, or a real call of one, was refused before it ran: nothing happened.
+    """A commit, or a real call in one, was refused before it ran: nothing happened.
 
-    A plan is committed once; a call that arrives after its commit is over is not made.
+    A plan is committed once; a call that arrives after the end of its commit is not made.
     """
 
     def __init__(self, plan: str, message: str) -> None:
@@ -139,7 +139,7 @@ class CommitRefused(ArtisError):
 
 
 class UnknownOutcome(ArtisError):
-    """A real call was begun and how it ended is not known; it must not be made again blindly.
+    """A real call was begun, but its outcome is not known; it must not be repeated blindly.
 
     `Session.recover()` lists such calls.
     """
@@ -155,20 +155,20 @@ class LogError(ArtisError):
 
 
 class TrainingError(ArtisError):
-    """Training cannot begin, or cannot go on; what was saved before is kept."""
+    """Training cannot begin or continue; what was saved before is kept."""
 
 
 # --- backends ---------------------------------------------------------------------------------
 
 
 class BackendError(ArtisError):
-    """A model backend did not give a usable answer.
+    """A model backend returned no usable answer.
 
     Args:
-        backend: the backend's name, such as `openai:gpt-5-mini`.
-        message: what happened and what to do next.
-        status: HTTP status, where there was one.
-        retry_after: seconds that the server asked to wait.
+        backend: name of the backend, such as `openai:gpt-5-mini`.
+        message: the problem and the next step.
+        status: HTTP status; None if no response arrived.
+        retry_after: wait that the server asks for, in seconds.
         request_id: the server's id of the request.
     """
 
@@ -203,7 +203,7 @@ class ServerFailed(BackendError):
 
 
 class BackendTimeout(BackendError):
-    """No complete answer came in time."""
+    """No complete answer arrived in time."""
 
     retryable = True
 
@@ -215,7 +215,7 @@ class ConnectionLost(BackendError):
 
 
 class RequestRejected(BackendError):
-    """The server refused the request as it is (4xx); sending it again gives the same answer."""
+    """The server refused the request (4xx); sending it again would get the same answer."""
 
 
 class AuthenticationFailed(BackendError):
@@ -227,7 +227,7 @@ class ContextOverflow(BackendError):
 
 
 class MalformedResponse(BackendError):
-    """The server answered with something that is not a completion."""
+    """The server's answer is not a completion."""
 
 
 class EngineDead(BackendError):
@@ -239,5 +239,5 @@ class BackendClosed(BackendError):
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether sending the same request again may help; the one place that decides it."""
+    """Whether sending the same request again may help; the only place that decides this."""
     return isinstance(error, BackendError) and error.retryable

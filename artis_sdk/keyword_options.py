@@ -1,4 +1,4 @@
-"""A class whose keyword arguments are the fields of a dataclass, so that they are listed in one place."""
+"""Classes whose keyword arguments are the fields of a dataclass, so that one place lists them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ A = TypeVar("A")
 def takes(
     options: Callable[P, A],
 ) -> Callable[[Callable[[S, A], None]], Callable[Concatenate[S, P], None]]:
-    """Let an `__init__` that takes a dataclass be called with the fields of that as keyword arguments.
+    """Let an `__init__` that takes a dataclass be called with its fields as keyword arguments.
 
-    Type checkers, editors and `help` show the dataclass's fields and its docstring. A name that is no field
-    is a `TypeError` that says which was meant.
+    Type checkers, editors and `help` show the dataclass's fields and its docstring. An unknown name
+    is a `TypeError` that suggests a field.
 
     Args:
         options: the dataclass, all of its fields keyword-only.

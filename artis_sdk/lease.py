@@ -1,4 +1,4 @@
-"""Who is alive: a locked file for each open journal, and for the rehearsals of a process.
+"""Leases of live processes: a locked file for each open journal, and for the rehearsals of a process.
 
 The kernel drops the lock when its process ends, however it ends. Unlike a process id it cannot be
 reused by another process, and it holds across containers that share the file and not their process
@@ -23,7 +23,7 @@ class ProcessLease:
     """A claim to be alive, until `release` or the end of the process.
 
     Args:
-        beside: the journal, or another path, whose name and folder the lock file has.
+        beside: path of the journal, or another, from which the lock file takes name and folder.
     """
 
     def __init__(self, beside: Path) -> None:
@@ -40,7 +40,7 @@ class ProcessLease:
             _held.add(self)
 
     def release(self) -> None:
-        """Give the claim up: whatever is still open in the journal counts as abandoned."""
+        """Give the claim up: calls still open in the journal now count as abandoned."""
         with _guard:
             if self not in _held:
                 return
@@ -50,12 +50,12 @@ class ProcessLease:
 
 
 def is_alive(beside: Path, owner: str) -> bool:
-    """Whether the owner still holds its lock. Removes what a dead one left."""
+    """Whether the owner still holds its lock. Removes the file of a dead owner."""
     return is_held(_lock_path(beside, owner))
 
 
 def is_held(path: Path) -> bool:
-    """Whether the owner of a lock file still holds it. Removes what a dead one left."""
+    """Whether the owner of a lock file still holds it. Removes the file of a dead owner."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

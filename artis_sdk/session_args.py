@@ -1,4 +1,4 @@
-"""The options of a session: the one list of them, which `Session` takes as its keyword arguments."""
+"""The options of a session in one list: the keyword arguments of `Session`."""
 
 from __future__ import annotations
 
@@ -26,41 +26,39 @@ StateSource = State | Callable[[], State | Awaitable[State]]
 class SessionArgs:
     """The options of a `Session`: it rehearses tasks in simulation and commits them, each once, for real.
 
-    One that is left out comes from `ARTIS_*` variables, then from `artis.toml`, where the settings have it.
+    An option that is left out is read from `ARTIS_*` variables, then from `artis.toml`, if it is a setting.
 
     Args:
-        agent: a backend or its name (`openai:gpt-5-mini`), or an agent of your own: any
+        agent: a backend or its name (`openai:gpt-5-mini`), or your own agent: any
             `async def agent(task, *, tools, guidance) -> str`, whose guarded calls are routed.
         simulator: a Simulator; a backend or its name, for an `LLMSimulator`; `"sandbox"`; or
             `"replay:FILE"` or `"retrieval:FILE"`. Not needed by strategies that do not simulate.
-        trust: how far the simulator is to be trusted, or the file or the adapter's folder that holds it, as
-            `artis eval simulator` writes it. The simulator is then asked about trusted tools only.
-        on_doubt: what an attempt's call of a tool that is not trusted leads to. `skip`, the default, ends
-            that attempt there, what came before still counts, and the plan's notes say so; where none of
-            the tools is trusted nothing is rehearsed. `stop` ends the rehearsal with `RehearsalStopped`.
+        trust: verdicts on the simulator by tool, or the file or adapter folder with them that
+            `artis eval simulator` wrote. The simulator then predicts trusted tools only.
+        on_doubt: consequence of an attempt's call of an untrusted tool. `skip`, the default, ends that
+            attempt there, keeps its earlier calls and adds a note to the plan; if no tool is trusted,
+            nothing is rehearsed. `stop` ends the rehearsal with `RehearsalStopped`.
         tools: a Toolset, or guarded functions.
-        strategy: how attempts follow each other; `Sequential(5)` as in the paper.
-        state: JSON state of the environment, or a function that gives it (async or not), called before each
-            task. By default a snapshot of the objects behind the tools.
-        limits: limits over each run, rehearsal and commit together.
-        log: call log, or its path: every real call is recorded.
+        strategy: order of the attempts; by default `Sequential(5)`, as in the paper.
+        state: JSON state of the environment, or a function that returns it (async or not), called before
+            each task. By default a snapshot of the objects behind the tools.
+        limits: limits of each run, rehearsal and commit together.
+        log: call log, or its path, for every real call.
         journal: commit journal, or its path; by default one file for all sessions of a user.
-        on_unknown: what a commit does about a call whose twin in the journal, the same tool with the same
-            arguments, has no known outcome. `refuse`, the default, does not make it; `note` makes it, and the
-            result's notes name the twin.
+        on_unknown: treatment of a call whose twin in the journal, with the same tool and arguments, has no
+            known outcome. `refuse`, the default, does not make the call; `note` makes it, and the result's
+            notes name the twin.
         evaluator: the judge of the attempts; the agent's own model by default.
         summarizer: the writer of the recommendation; the agent's own model by default.
-        prompts: templates to use instead of ours, or a mapping or folder of them.
+        prompts: templates that replace ours, or a mapping or folder of them.
         evaluate: whether attempts are judged; False is figure 4's "w/o Eval".
         summarize: whether a recommendation is written; False is figure 4's "w/o Sum".
-        tool_format: `native` tool calling, the paper's `text` format, or `auto`: what the backend can do.
-        max_steps: agent steps of one attempt or commit, at most.
-        seed: sampling seed, where the backend has one.
-        prices: price of each backend by its name; a cost limit needs them.
-        redact: what decides what is secret in journal, log, saved plans and events, with rules of its own
-            beside ours.
-        on_event: a function that is called with each `artis_sdk.records.events.Event`, without secrets, on
-            the event loop.
+        tool_format: `native` tool calling, the paper's `text` format, or `auto` for what the backend can do.
+        max_steps: maximum agent steps of one attempt or commit.
+        seed: sampling seed, for backends that take one.
+        prices: price of each backend, by its name; a cost limit needs them.
+        redact: the redactor, with your rules beside ours, of journal, log, saved plans and events.
+        on_event: callback on the event loop for each `artis_sdk.records.events.Event`, without secrets.
     """
 
     agent: str | Backend | Agent | None = None

@@ -1,6 +1,6 @@
-"""Settings of a session that its caller left out: environment variables `ARTIS_*`, then `artis.toml`.
+"""Settings for options that a session's caller leaves out: variables `ARTIS_*`, then `artis.toml`.
 
-An unknown name is an error, in both places: a misspelt limit that is swallowed is no limit.
+An unknown name is an error in both places: a misspelt limit must not be dropped in silence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from artis_sdk.loop.limits import Limits, Price
 
 FILE = "artis.toml"
 PREFIX = "ARTIS_"
-# Not settings: the firewall's own marker, and what the test suite reads.
+# Not settings: the firewall's marker, and the variables of the test suite.
 _OTHERS = ("ARTIS_WORLD", "ARTIS_TEST_")
 
 
@@ -41,9 +41,9 @@ def default_journal() -> Path:
 
 
 class Settings(BaseSettings):
-    """What `Session()` uses where an argument is not given.
+    """The values that `Session()` uses for arguments that are left out.
 
-    In the environment each name is upper case behind `ARTIS_`, nested ones joined by two
+    In the environment each name is in upper case after `ARTIS_`, and nested names are joined by two
     underscores: `ARTIS_AGENT=openai:gpt-5-mini`, `ARTIS_LIMITS__TOKENS=200000`.
     """
 
@@ -56,35 +56,35 @@ class Settings(BaseSettings):
     simulator: str | None = None
     """`sandbox`, `replay:calls.db`, `retrieval:calls.db`, or the backend of an LLM simulator."""
     trust: Path | None = None
-    """Trust file of the simulator, or the adapter's folder that holds it."""
+    """Trust file of the simulator, or the adapter folder with that file."""
     on_doubt: Literal["skip", "stop"] = "skip"
-    """What a rehearsal does where it needs a tool that the simulator is not trusted for."""
+    """Consequence of a rehearsal's call of a tool for which the simulator is not trusted."""
     evaluator: str | None = None
-    """Backend of the evaluator; the agent's own when left out, as in the paper."""
+    """Backend of the evaluator; by default the agent's, as in the paper."""
     summarizer: str | None = None
-    """Backend of the summarizer; the agent's own when left out."""
+    """Backend of the summarizer; by default the agent's."""
     tools: str | None = None
-    """Where the tools are: `module:name` of a Toolset or a guarded function, or `module`."""
+    """The tools: `module:name` of a Toolset or a guarded function, or `module`."""
     strategy: Literal["sequential", "parallel", "hybrid", "direct", "best_of_n", "revision"] = "sequential"
     attempts: int = Field(default=5, ge=0)
-    """The paper's N."""
+    """Number of attempts, the paper's N."""
     limits: Limits = Limits()
     prices: dict[str, Price] = {}
-    """Price of each backend, needed for a cost limit."""
+    """Price of each backend, by its name; a cost limit needs them."""
     log: Path | None = None
-    """Call log that every real call is recorded in."""
+    """Call log, for every real call."""
     journal: Path = Field(default_factory=default_journal)
-    """Commit journal; calls whose outcome is unknown are found there after a crash."""
+    """Commit journal; after a crash it holds the calls whose outcome is unknown."""
     plan_key: SecretStr | None = None
-    """Fernet key under which the secrets of saved plans are kept in them; set it in the environment, where
-    plans are saved and where they are committed."""
+    """Fernet key that encrypts the secrets of saved plans; set it in the environment of the process that
+    saves a plan and of the one that commits it."""
     on_unknown: Literal["refuse", "note"] = "refuse"
-    """What a commit does about a call that stands in the journal without a known outcome."""
+    """Treatment of a call whose twin in the journal has no known outcome."""
     tool_format: Literal["auto", "native", "text"] = "auto"
     max_steps: int = Field(default=20, ge=1)
-    """Agent steps of one attempt or commit."""
+    """Maximum agent steps of one attempt or commit."""
     backends: dict[str, dict[str, Any]] = {}
-    """Options of `resolve` for a backend, by its name."""
+    """Options of `resolve` for each backend, by its name."""
 
     @classmethod
     def settings_customise_sources(
@@ -105,7 +105,7 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     """Read the settings of this process and directory; read again only after a change.
 
     Args:
-        given: settings that stand above the environment and the file, by name.
+        given: settings that override the environment and the file, by name.
 
     Raises:
         ConfigurationError: a name is unknown or a value does not fit; says which and where.
@@ -145,11 +145,11 @@ def _refuse_unknown_variables(environment: dict[str, str]) -> None:
             known = [PREFIX + other.upper() for other in Settings.model_fields]
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
-            raise ConfigurationError(f"environment variable {name} is no setting of artis_sdk{hint}")
+            raise ConfigurationError(f"environment variable {name} is not a setting of artis_sdk{hint}")
 
 
 def _explain(error: ValidationError) -> str:
-    """One line a wrong setting: its name in the file and in the environment."""
+    """One line for each wrong setting: its name in the file and in the environment."""
     lines = []
     for problem in error.errors():
         parts = [str(part) for part in problem["loc"]]
@@ -159,10 +159,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def load_object(where: str) -> Any:
-    """The object behind `module:name` or `module`, looked for in the working directory as well.
+    """The object at `module:name` or `module`; the working directory is searched too.
 
     Raises:
-        ConfigurationError: there is no such module or name.
+        ConfigurationError: the module or the name does not exist.
     """
     module_name, _, attribute = where.partition(":")
     if os.getcwd() not in sys.path:
@@ -173,7 +173,7 @@ def load_object(where: str) -> Any:
             found = getattr(found, part)
     except ModuleNotFoundError as error:
         if error.name is not None and module_name.startswith(error.name):
-            raise ConfigurationError(f"tools {where!r}: there is no module {error.name!r}") from error
+            raise ConfigurationError(f"tools {where!r}: no module named {error.name!r}") from error
         raise
     except AttributeError as error:
         raise ConfigurationError(f"tools {where!r}: {error}") from error

@@ -66,11 +66,11 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
         {"tool_documents", "state", "source", "tool", "statement", "condition", "attempts"}
     ),
 }
-"""Every template and the fields that it is given. An entry of `attempts` has `action`, `evaluation`
-and `suggestion`; the latter two may be None."""
+"""Fields of every template, by its name. An entry of `attempts` has `action`, `evaluation` and
+`suggestion`; the latter two may be None."""
 
 TRUSTED: Final = frozenset({"query"})
-"""Fields that are instructions, printed as they are."""
+"""Fields that are instructions, printed unchanged."""
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -79,7 +79,7 @@ class Prompts:
     """The templates of one session.
 
     Args:
-        overrides: templates to use instead of ours: a mapping from template name to its text or to
+        overrides: templates that replace ours: a mapping from template name to its text or to
             the path of its file, or a folder that holds files named `<template name>.j2`.
 
     Raises:
@@ -95,7 +95,7 @@ class Prompts:
         self._texts = {name: text for name, (text, _) in compiled.items()}
 
     def text(self, name: str) -> str:
-        """A template as it is written.
+        """The text of a template.
 
         Raises:
             ConfigurationError: an unknown template.
