@@ -1,4 +1,4 @@
-"""Simulators: what stands in for the real tools while an agent rehearses."""
+"""Simulators: stand-ins for the real tools while an agent rehearses."""
 
 from artis_sdk.simulators import forks
 from artis_sdk.simulators.form import PromptForm

@@ -13,7 +13,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Judge(Protocol):
-    """What an act asks of the seal that holds where it is done; see `artis_sdk.simulators.seal.Seal`."""
+    """The seal as an act needs it; see `artis_sdk.simulators.seal.Seal`."""
 
     tool: str
     owner: object | None
@@ -21,7 +21,7 @@ class Judge(Protocol):
 
     @property
     def allowed(self) -> Callable[[str, str], bool]:
-        """Whether an act on a target is meant."""
+        """Whether an act on a target is allowed."""
 
     def writable(self, path: str) -> bool:
         """Whether a body may write at a real path."""
@@ -31,14 +31,14 @@ class Judge(Protocol):
 
 
 Act = Callable[[Judge, str, tuple[Any, ...]], None]
-"""Given the seal, the event's name and its arguments; raises where the seal does not allow it."""
+"""Judges an event by seal, name and arguments; raises if the seal does not allow it."""
 
 # --- files --------------------------------------------------------------------------------------
 
 
 def _open(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
     path, _, flags = args
-    if flags & _WRITING and not isinstance(path, int):  # a number is a file that is open already
+    if flags & _WRITING and not isinstance(path, int):  # a number is an open file
         _check_path(seal, event, _located(path, -1, follow=True))
 
 
@@ -46,8 +46,8 @@ def _path(*positions: tuple[int, int | None], follow: bool) -> Act:
     """An act on paths.
 
     Args:
-        positions: of each path among the event's arguments, and of its `dir_fd`.
-        follow: it reaches what a symbolic link refers to, and not the link.
+        positions: positions of each path and of its `dir_fd` among the event's arguments.
+        follow: whether the act reaches the target of a symbolic link, not the link.
     """
 
     def act(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
@@ -81,7 +81,7 @@ def _located(path: Any, dir_fd: int, *, follow: bool) -> str:
 
 
 def _of_descriptor(number: int) -> str:
-    """The path of an open file, as far as the system tells it."""
+    """The path of an open file, if the system knows it."""
     try:
         return os.readlink(f"/proc/self/fd/{number}")
     except OSError:
@@ -120,7 +120,7 @@ def refused_database(seal: Judge, event: str, database: str) -> SimulationError 
 
 
 def _database_path(database: str) -> str | None:
-    """The file that a connection would write; None for one in memory and one that is read alone."""
+    """The file that a connection would write; None for one in memory and a read-only one."""
     if database in ("", ":memory:"):
         return None
     if not database.startswith("file:"):
@@ -192,7 +192,7 @@ def _owner(seal: Judge) -> str:
 
 
 def _from_object(seal: Judge, path: str, fork: str) -> str:
-    """How a fork is given for the attribute that holds a path."""
+    """The code that gives a fork to the attribute that holds a path."""
     if seal.owner is None:
         return f"make {seal.tool} a method of an object that holds the path, with fork={fork}"
     attribute = "ATTRIBUTE"
@@ -216,7 +216,7 @@ def _host(args: tuple[Any, ...]) -> str:
 
 
 def _sent(args: tuple[Any, ...]) -> str:
-    """The first line of what goes over a connection that may be open already."""
+    """The first line of the data sent over a connection, which may have been open before."""
     where, data = args[0], args[1]
     line = bytes(data[:200]).split(b"\r\n")[0].decode("latin-1") if isinstance(data, bytes) else str(data)
     return f"{line!r} to {getattr(where, 'host', '')}"
@@ -287,4 +287,4 @@ ACTS: dict[str, Act] = {
     "ctypes.dlsym/handle": _process(_second),
     "ctypes.call_function": _process(_first),
 }
-"""The audit events that leave the process, or change it for everybody in it."""
+"""The audit events that leave the process, or change it for all code in it."""

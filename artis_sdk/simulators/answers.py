@@ -1,4 +1,4 @@
-"""What a simulator model answers: the schema that holds it, and how it is read. Nothing is guessed."""
+"""Answers of a simulator model: the schema that constrains them, and their reader, which guesses nothing."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _KEYS: Final = {"ok", "value", "failure_type", "message"}
 
 
 class UnreadableAnswer(Exception):
-    """The model's text is not what was asked for; the message says what is wrong."""
+    """The model's text does not have the requested form; the message says why."""
 
 
 @cache
 def answer_schema(count: int, thought: bool = False) -> dict[str, Any]:
     """JSON schema of a typed answer: `{"outputs": [...]}` with one entry for each of `count` calls.
 
-    With a thought it is `{"thought": "...", "outputs": [...]}`: what the outcome follows from, said first.
+    With a thought it is `{"thought": "...", "outputs": [...]}`: first the reasons for the outcome.
 
     An entry is `{"ok": true, "value": ...}`, or `{"ok": false, "failure_type": "...", "message":
     "...", "value": ...}`, whose value is what a tool returned that fails without an exception.
@@ -60,7 +60,7 @@ def answer_schema(count: int, thought: bool = False) -> dict[str, Any]:
 
 
 def typed_entries(text: str, count: int) -> list[JsonValue]:
-    """The entries of an answer in the typed form; a thought and words around the object are passed over.
+    """The entries of an answer in the typed form; a thought and words around the object are ignored.
 
     Raises:
         UnreadableAnswer: invalid JSON, another shape, or another number of entries.
@@ -78,8 +78,8 @@ def typed_entries(text: str, count: int) -> list[JsonValue]:
 def typed_answer(outcomes: Iterable[Outcome], thought: str | None = None) -> str:
     """The typed answer that says these outcomes, as `typed_entries` and `typed_outcome` read it back.
 
-    Spaces stand where engines put them that hold a model to JSON, and data is escaped as in prompts, so
-    that no text in it is a control token.
+    Spaces are where engines with JSON grammars put them, and data is escaped as in prompts, so that
+    no text in it is a control token.
     """
     said: dict[str, JsonValue] = {} if thought is None else {"thought": thought}
     return encode_spaced({**said, "outputs": [_entry(outcome) for outcome in outcomes]})
@@ -146,7 +146,7 @@ def typed_outcome(entry: JsonValue, tool: CheckedTool | None, raw: str) -> Outco
 
 
 def plain_outcome(entry: JsonValue, tool: CheckedTool | None, raw: str) -> Outcome:
-    """An entry of the paper's form, which is what the tool returns, as an outcome.
+    """An entry of the paper's form, the tool's return value, as an outcome.
 
     The tool's own `failures=` rules say what a failure is. Where they say nothing, an object with the
     one key `error` and a text is a raised error of type `error`: that is how histories show raised
@@ -169,13 +169,13 @@ def _returned(value: JsonValue, tool: CheckedTool | None, raw: str) -> Outcome:
         return Outcome.success(value, Provenance.SIMULATED, raw=raw)
     try:
         outcome = tool.outcome(value, Provenance.SIMULATED)
-    except Exception as error:  # a user's classifier, given a value of a shape that it does not know
+    except Exception as error:  # a user's classifier, on a value of an unknown shape
         raise UnreadableAnswer(f"the failures= rules of {tool.name} cannot read it ({error!r})") from error
     return outcome.model_copy(update={"raw": raw})
 
 
 def _unfenced(text: str) -> str:
-    """What the model says after its thoughts, without a code fence around it."""
+    """The text after the model's thoughts, without a code fence around it."""
     body = strip_thinking(text)
     if body.startswith("```") and body.endswith("```") and "\n" in body:
         body = body.partition("\n")[2][:-3]

@@ -12,7 +12,7 @@ from artis_sdk.tools.protocols import CheckedTool
 
 
 def checked(tool: CheckedTool, call: ToolCall) -> Invocation | Outcome:
-    """The call as an invocation, or the failure that the real tool would make of its arguments."""
+    """The call as an invocation, or the failure that its arguments cause in the real tool."""
     try:
         return parsed(tool, call)
     except InvalidArguments as error:
@@ -20,8 +20,8 @@ def checked(tool: CheckedTool, call: ToolCall) -> Invocation | Outcome:
 
 
 def parsed(tool: CheckedTool, call: ToolCall) -> Invocation:
-    """As `GuardedTool.parse`, with arguments of its own: a body that keeps or changes them changes
-    neither the call as it is recorded nor the message that it came in.
+    """As `GuardedTool.parse`, with a copy of the arguments: a body that keeps or changes them changes
+    neither the recorded call nor the message that it came in.
 
     Raises:
         InvalidArguments: the arguments do not fit the schema.

@@ -1,4 +1,4 @@
-"""What reaches out of the process and is open already: no audit event tells of what goes through it."""
+"""Open connections out of the process: no audit event announces the data that goes through them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Reach:
 
     what: str
     fork: str
-    """What makes it harmless."""
+    """The replacement that makes it harmless."""
 
 
-# By the module and the name of the class; whatever is derived from it counts, too.
+# By module and name of the class; subclasses count, too.
 _CLIENTS: dict[tuple[str, str], Reach] = {
     ("requests.sessions", "Session"): Reach("a client that sends requests", _MEMORY),
     ("httpx", "Client"): Reach("a client that sends requests", _MEMORY),
@@ -52,7 +52,7 @@ _CLIENTS: dict[tuple[str, str], Reach] = {
 
 
 def reach_of(kind: type) -> Reach | None:
-    """How objects of a class reach out of the process; None where they do not."""
+    """How objects of a class reach out of the process; None if they do not."""
     if issubclass(kind, sqlite3.Connection):
         return Reach("a database connection", "forks.sqlite")
     if issubclass(kind, socket.socket):
@@ -65,11 +65,11 @@ def reach_of(kind: type) -> Reach | None:
         if isinstance(known, type) and issubclass(kind, known):
             return reach
     if all(callable(getattr(kind, name, None)) for name in ("cursor", "commit", "rollback", "close")):
-        return Reach("a database connection", _MEMORY)  # by PEP 249, whoever made the driver
+        return Reach("a database connection", _MEMORY)  # by PEP 249, for any driver
     return None
 
 
-# Drivers whose C code connects by itself, so that no audit event tells of it.
+# Drivers whose C code connects by itself, without an audit event.
 _UNSEEN = ("psycopg", "psycopg2", "MySQLdb", "oracledb", "cx_Oracle", "pyodbc", "pymssql", "duckdb")
 _ADDRESS = re.compile(
     r"(postgres(ql)?|mysql|mariadb|mssql|oracle|duckdb)(\+\w+)?://|.*\bdbname\s*=|.*\bDriver\s*=\s*{", re.I
@@ -78,7 +78,7 @@ _ADDRESS = re.compile(
 
 def unseen_database(owner: object) -> tuple[str, str] | None:
     """An object's own attribute that addresses a database, and a driver in this process that would
-    connect to it unseen; None where there is no such attribute or no such driver."""
+    connect to it unseen; None without such an attribute or driver."""
     driver = next((name for name in _UNSEEN if name in sys.modules), None)
     if driver is None:
         return None

@@ -17,12 +17,12 @@ Guarded = GuardedTool[..., Any]
 
 
 def copied(tools: Iterable[Guarded], fork: Callable[[Any], Any], making: Making) -> dict[int, Any]:
-    """The forked objects by the id of the original; those that have a fork of their own come first.
+    """The forked objects by the id of the original; objects with their own fork come first.
 
     Args:
-        tools: bound to the originals.
-        fork: for objects that have no fork of their own.
-        making: receives what is made for them.
+        tools: tools bound to the originals.
+        fork: fork for objects without their own.
+        making: record of everything that is made for them.
 
     Raises:
         ConfigurationError: an object cannot be forked.
@@ -61,16 +61,16 @@ def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:
 
 
 def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: Iterable[Any]) -> None:
-    """Look for what the forks still reach.
+    """Look for real things that the forks still reach.
 
     Args:
-        tools: bound to the originals.
+        tools: tools bound to the originals.
         copies: the forked objects.
-        share: what they may share with the originals, see `SandboxSimulator`.
+        share: parts that they may share with the originals, see `SandboxSimulator`.
 
     Raises:
-        ConfigurationError: a connection that is open, a database that a driver would reach unseen, or
-            something mutable that the originals reach, too.
+        ConfigurationError: they reach an open connection, a database that a driver would reach unseen,
+            or something mutable that the originals reach, too.
     """
     roots = list(copies)
     shared = Shared(roots, share)

@@ -1,8 +1,8 @@
 """A state and a history too long for a prompt, cut to what the action refers to.
 
-Nothing is known of the tools: an entry belongs to an action when it stands under a name, or holds a
-value, that the action names. The result depends on the arguments alone, so that a model is trained on
-the very prompt that it is served with.
+It knows nothing about the tools: an entry belongs to an action if its key, or its value, is one that
+the action names. The result depends on the arguments alone, so that a model is trained on exactly the
+prompts that it is served with.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from artis_sdk.records import History, State, Step, ToolCall
 from artis_sdk.simulators.entries import GLOBAL, NAMED, Entries, Path, words
 
 MARK = "..."
-"""The key under which a cut object says how many entries it lacks; a list ends with `{"...": n}`."""
+"""The key for the number of entries that a cut object lacks; a cut list ends with `{"...": n}`."""
 
 _MARK_COST = 16  # characters of `"...":12345678,`
 
 
 class Cut(NamedTuple):
-    """What is left of a state and a history."""
+    """A state and a history after cutting."""
 
     state: State
     history: History
     entries: int = 0
-    """Scalars of the state that were left out."""
+    """Number of scalars of the state that were left out."""
     steps: int = 0
-    """Steps of the history that were left out, oldest first."""
+    """Number of steps of the history that were left out, oldest first."""
     lost: int = 0
-    """Of both, those that the action names: there was no room for them."""
+    """Number of entries and steps left out for lack of room although the action names them."""
 
 
 def cut(calls: Sequence[ToolCall], state: State, history: History, *, room: int | None, focus: bool) -> Cut:
     """Fit a state and a history into a number of characters, as prompts encode them.
 
     First come entries that the action names (by a key above them, by their own value, or by a value
-    beside them in one object), then those that an object named by its identifier points to, then what
-    belongs to no row of a table, then the rest; within each the outer ones first. Of the history come
-    first the steps that name what the action names, then the latest. Neither gets more than half of the
-    room unless the other leaves it.
+    beside them in one object), then those that an object named by its identifier points to, then those
+    in no row of a table, then the rest; within each group the outer ones first. In the history, steps
+    that name the same things as the action come first, then the latest. Neither gets more than half of
+    the room unless the other leaves it.
 
     Args:
         calls: the action.
-        state, history: as given to a simulator.
-        room: characters for both together; None is no bound.
-        focus: leave out of the state whatever the action does not refer to, also where it would fit.
+        state, history: the state and the history that a simulator receives.
+        room: maximum characters of both together; None for no limit.
+        focus: whether to leave out all of the state that the action does not refer to, even if it fits.
     """
     lengths = [len(encode_step(step)) + 1 for step in history]
     whole = len(encode(state))
@@ -77,7 +77,7 @@ def cut(calls: Sequence[ToolCall], state: State, history: History, *, room: int 
 
 
 def _names(step: Step, named: frozenset[str]) -> bool:
-    """Whether a step's arguments or its outcome name what the action names."""
+    """Whether a step's arguments or outcome name something that the action names."""
     mine = words([*step.call.arguments.items(), ("", step.outcome.content())])
     return not named.isdisjoint(mine)
 
@@ -85,7 +85,7 @@ def _names(step: Step, named: frozenset[str]) -> bool:
 def _cut_history(
     history: History, lengths: list[int], related: list[bool], room: int
 ) -> tuple[History, int, int]:
-    """The steps that stay, their characters, and how many related ones there was no room for."""
+    """The steps that stay, their characters, and the number of related steps without room."""
     if sum(lengths) <= room:
         return history, sum(lengths), 0
     used = _MARK_COST  # the line that says how many are missing
@@ -101,7 +101,7 @@ def _cut_history(
 def _cut_state(
     state: State, named: frozenset[str], links: frozenset[str], room: int | None, focus: bool
 ) -> tuple[State, int, int]:
-    """The state that stays, how many entries do not, and how many of these the action names."""
+    """The state that stays, the number of entries left out, and how many of these the action names."""
     if not isinstance(state, dict | list):
         return state, 0, 0
     entries = Entries(state)
@@ -125,7 +125,7 @@ def _cut_state(
 
 
 def _cost(entries: Entries, n: int, kept: set[Path]) -> int:
-    """Characters that an entry adds, with the containers around it that are not there yet."""
+    """Characters that an entry adds, with its containers that are not yet counted."""
     path = entries.paths[n]
     cost = 0 if n in entries.tables else len(encode(entries.values[n])) + 1
     for depth in range(len(path), -1, -1):

@@ -24,13 +24,13 @@ _PIECES = re.compile(r"[\s/\\,;:|()\[\]{}\"'=]+")
 
 
 def words(values: Iterable[tuple[str, JsonValue]]) -> frozenset[str]:
-    """What values name, in lower case: their texts, the pieces of these, and numbers with their name.
+    """The words of values, in lower case: their texts, the pieces of these, and numbers with their name.
 
-    A number names only what is called the same (`order_id=5` an `order_id` or an `id` of 5, or the key
+    A number names only an entry of the same name (`order_id=5` an `order_id` or an `id` of 5, or the key
     `"5"`), because equal amounts have nothing to do with each other.
 
     Args:
-        values: each with its name, which may be empty.
+        values: pairs of a name, which may be empty, and a value.
     """
     found: set[str] = set()
     for name, value in values:
@@ -57,15 +57,15 @@ def _collect(name: str, value: JsonValue, found: set[str]) -> None:
 class Entries:
     """A state as a list of its scalars and empty containers, in their order.
 
-    A table is an entry too, before its rows, so that it is seen to be there when no row of it is.
+    A table is an entry too, before its rows, so that it shows even when none of its rows does.
 
     Args:
         state: an object or a list.
 
     Attributes:
-        paths: where each entry stands.
-        values: what stands there; of a table None.
-        tables: which entries are tables.
+        paths: path of each entry.
+        values: value of each entry; None for a table.
+        tables: numbers of the entries that are tables.
     """
 
     def __init__(self, state: JsonValue) -> None:
@@ -104,11 +104,11 @@ class Entries:
             self._add((*path, key), inner, in_row=in_row)
 
     def tiers(self, named: frozenset[str], links: frozenset[str]) -> list[int]:
-        """For each entry `NAMED`, `LINKED`, `GLOBAL` or `REST`.
+        """`NAMED`, `LINKED`, `GLOBAL` or `REST` for each entry.
 
         Args:
-            named: what the action names, of `words`.
-            links: what else is named by earlier steps about the same.
+            named: words of the action, by `words`.
+            links: other words of earlier steps that share one of these.
         """
         near, pointing = self._near(named)
         pointed = {
@@ -123,7 +123,7 @@ class Entries:
         ]
 
     def _near(self, named: frozenset[str]) -> tuple[list[bool], list[int]]:
-        """Which entries are near what is named; and which belong to something named by its identifier."""
+        """Entries near a named word, and entries of an object that is named by its identifier."""
         by_key = [
             any(isinstance(key, str) and key.casefold() in named for key in path) for path in self.paths
         ]
@@ -167,7 +167,7 @@ def _folded(key: str | int) -> str:
 
 
 def identifies(field: str) -> bool:
-    """Whether a field's value is what its object is called."""
+    """Whether a field's value identifies its object."""
     return field.casefold() in ("id", "name", "key")
 
 

@@ -15,7 +15,7 @@ from artis_sdk.simulators.entries import GLOBAL, Entries, words
 from artis_sdk.simulators.past import HistoryCursor
 
 Token = tuple[str, str]
-"""The part that it belongs to (`arguments`, `state`, `history`), and what it says."""
+"""The part that it belongs to (`arguments`, `state`, `history`), and its text."""
 
 _WORD = re.compile(r"[A-Za-z]+|\d+")
 _LONG = 64  # characters of a value, above which only its words count
@@ -96,7 +96,7 @@ class Features:
 
 
 def _leaves(name: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
-    """The scalars in a value, each with the name that it stands under; empty containers too."""
+    """The scalars in a value, each with its key; empty containers too."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from _leaves(f"{name}.{key}" if name else key, inner)

@@ -1,4 +1,4 @@
-"""How a simulator's prompt is laid out, and the prompt itself: one code for asking and for training."""
+"""The layout of a simulator's prompt, and the prompt itself: the same code for predicting and training."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from artis_sdk.simulators.past import HistoryCursor
 
 
 class PromptForm(BaseModel):
-    """What a simulator's prompt shows. A trained simulator is asked in the form it was trained in."""
+    """The contents of a simulator's prompt. A trained simulator keeps the form that it was trained in."""
 
     model_config = FROZEN
 
     documents: Literal["all", "called"] = "all"
-    """The documents of all tools, which stay the same through an attempt, or of those called."""
+    """Tools whose documents are shown: all, which stay the same through an attempt, or those called."""
     one_call: bool = False
-    """Ask once a call; else once a turn."""
+    """One request per call; otherwise one per turn."""
     typed: bool | None = None
-    """The answer says success or failure and of what type (`answers.answer_schema`); None is where the
-    backend can enforce it."""
+    """Whether the answer states success or failure type (`answers.answer_schema`); None for yes if the
+    backend can enforce the schema."""
     focus: bool = False
-    """Show of the state only what the action refers to (`cut.cut`)."""
+    """Whether to show only the part of the state that the action refers to (`cut.cut`)."""
     look_up: bool = False
-    """Show beside the action the state entries that its arguments refer to (`look_up.LookUp`)."""
+    """Whether to repeat beside the action the state entries that its arguments name (`look_up.LookUp`)."""
     thought: bool = False
-    """The answer, which is typed then, begins with what the outcome follows from: for models that compare
-    and reckon better in writing."""
+    """Whether the answer, which must be typed, begins with the reasons for the outcome: for models that
+    compare and calculate better in writing."""
     max_characters: int | None = Field(default=None, gt=0)
-    """Of tool documents where the template prints them, state, history, action and what it refers to; state
-    and history are cut to fit."""
+    """Maximum characters of tool documents (if printed), state, history, action and looked-up entries; state
+    and history are cut to fit. None for no limit."""
 
     @model_validator(mode="after")
     def _thoughts_are_typed(self) -> Self:
         if self.thought and self.typed is False:
-            raise ValueError("thought=True is of the typed answer: leave typed=False out")
+            raise ValueError("thought=True needs the typed answer: leave typed=False out")
         return self
 
     @property
@@ -50,7 +50,7 @@ class PromptForm(BaseModel):
 
 
 class Prompt(NamedTuple):
-    """What is sent, and what was cut from it."""
+    """The messages to send, and a record of what was cut from them."""
 
     messages: tuple[Message, ...]
     cut: Cut | None = None
@@ -61,9 +61,9 @@ class Prompter:
 
     Args:
         prompts: the templates.
-        documents: of each tool, by name.
-        form: what to show.
-        typed: ask for the typed answer.
+        specs: spec of each tool, by name.
+        form: the contents of the prompt.
+        typed: whether to request the typed answer.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Simulators one below the other: the first that can tell answers."""
+"""Simulators in order of preference: the first that can predict a call answers it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ class Ladder(Simulator):
     """Checks a call's arguments, then asks one rung after another, such as replay and then a model.
 
     The next rung is asked only when one raises `SimulationError`, of which `ReplayMiss` is one kind:
-    it cannot tell. Everything else stops the attempt, as it would without a ladder: a limit reached,
-    a backend that failed, a refusal by the firewall, a configuration error. Each outcome keeps the
-    provenance of the rung that gave it.
+    it cannot predict the call. Every other error stops the attempt, as it would without a ladder: a
+    limit reached, a backend that failed, a refusal by the firewall, a configuration error. Each outcome
+    keeps the provenance of the rung that predicted it.
 
-    A rung sees the whole history, also the steps that others answered. A sandbox keeps a state of its
-    own besides: it first makes those steps good on its fork, and where its real code gives another
-    outcome than the history says, it cannot tell from then on (see `SandboxSimulator`); the rung below
-    answers, and nothing drifts unseen.
+    A rung sees the whole history, including the steps that others answered. A sandbox also keeps its
+    own state: it first runs those steps on its fork, and if its real code has another outcome than the
+    history, it predicts nothing from then on (see `SandboxSimulator`); the rung below answers, and no
+    drift goes unseen.
 
     Args:
-        rungs: simulators, the first one first.
+        rungs: simulators, in the order in which they are asked.
 
     Attributes:
         rungs: the same.
 
     Raises:
-        ConfigurationError: there is no rung.
+        ConfigurationError: `rungs` is empty.
     """
 
     def __init__(self, rungs: Iterable[Simulator]) -> None:
@@ -71,15 +71,15 @@ class Ladder(Simulator):
         """See `Simulator.predict`. Unforked, it knows no tools and checks no arguments.
 
         Raises:
-            SimulationError: no rung can tell; the message has the reason of each.
+            SimulationError: no rung can predict the call; the message has the reason of each.
         """
         return (await self.predict_turn([call], state, history))[0]
 
     async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
         """Predict the calls of one turn, in order.
 
-        From the first call on that no rung but the last can answer, the last rung is given the rest of
-        the turn at once, so that a model there is asked once.
+        From the first call that only the last rung can answer, the last rung receives the rest of the turn
+        at once, so that a model there answers one request.
         """
         outcomes: list[Outcome] = []
         for index, call in enumerate(calls):
@@ -98,7 +98,7 @@ class Ladder(Simulator):
         return outcomes
 
     def _refusal(self, call: ToolCall) -> Outcome | None:
-        """The failure that the tool's own schema makes of a call, in every world."""
+        """The failure of a call whose arguments do not fit the tool's schema, as in every world."""
         tool = self._tools.get(call.tool)
         found = checked(tool, call) if tool is not None else None
         return found if isinstance(found, Outcome) else None
@@ -106,7 +106,7 @@ class Ladder(Simulator):
     async def _climb(
         self, call: ToolCall, state: State, history: History
     ) -> tuple[Outcome | None, list[str]]:
-        """Ask all rungs but the last; the outcome, or why none of them can tell."""
+        """Ask all rungs but the last; the outcome, or the reasons why none can predict it."""
         reasons: list[str] = []
         for rung in self.rungs[:-1]:
             try:
@@ -124,4 +124,4 @@ class Ladder(Simulator):
             if not reasons:
                 raise
             message = "; ".join([*reasons, str(error)])
-            raise SimulationError(calls[0].tool, f"no rung of the ladder can tell: {message}") from error
+            raise SimulationError(calls[0].tool, f"no rung of the ladder can answer: {message}") from error

@@ -31,11 +31,11 @@ class LLMSimulator(Simulator):
 
     The prompt holds the tool documents, the initial state, the history of actions and returns, and the
     current action; the calls of one turn are predicted by one request. With `structured`, on a backend
-    that can enforce a schema, the answer says of each call whether it succeeds, and how it fails if it
-    does not (`answers.answer_schema`). Otherwise the answer is the paper's list of returns between
-    `<Output>` tags, and the tool's own `failures=` rules tell failures from successes
+    that can enforce a schema, the answer says for each call whether it succeeds or how it fails
+    (`answers.answer_schema`). Otherwise the answer is the paper's list of returns between
+    `<Output>` tags, and the tool's own `failures=` rules separate failures from successes
     (`answers.plain_outcome`). An answer that cannot be read, or has another number of entries, is
-    asked for once more and then is a `SimulationError`: no outcome is made up.
+    requested once more and then is a `SimulationError`: no outcome is made up.
 
     Args:
         backend: the model, or its name, which the Session resolves.
@@ -43,13 +43,13 @@ class LLMSimulator(Simulator):
         prompts: templates `simulator_system` and `simulator_user`; ours by default.
         seed: passed on with every request.
         adapter: name of the LoRA adapter that was trained to simulate these tools.
-        max_tokens: tokens of one answer; None is the backend's own limit.
-        structured: use the typed form where the backend can enforce it.
-        form: what the prompt shows; by default everything there is.
+        max_tokens: maximum tokens of one answer; None for the backend's own limit.
+        structured: whether to use the typed form if the backend can enforce it.
+        form: contents of the prompt; by default everything.
 
     Attributes:
-        backend: a name stands here until it is resolved.
-        wrap: put around the simulator of each attempt; a Session hides its secrets there.
+        backend: the backend, or its name until it is resolved.
+        wrap: wrapper of each attempt's simulator, by which a Session hides its secrets.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class LLMSimulator(Simulator):
         seed: int | None = None,
         max_tokens: int | None = None,
     ) -> Self:
-        """A simulator that `artis train simulator` has trained, asked in the form it was trained in.
+        """A simulator that `artis train simulator` has trained, with the prompt form of its training.
 
         Args:
-            folder: of the adapter.
-            backend: serves the adapter, or a model that it was merged into; or its name.
-            adapter: the adapter's name there; None is for a merged model.
-            seed, max_tokens: as of `LLMSimulator`.
+            folder: folder of the adapter.
+            backend: backend that serves the adapter, or a model that it was merged into; or its name.
+            adapter: name of the adapter at the backend; None for a merged model.
+            seed, max_tokens: as in `LLMSimulator`.
 
         Raises:
             ConfigurationError: the folder holds no trained simulator.
@@ -120,7 +120,7 @@ class LLMSimulator(Simulator):
         """
         if isinstance(self.backend, str):
             raise ConfigurationError(
-                f"LLMSimulator({self.backend!r}) has no backend yet: give it to a Session, which resolves "
+                f"LLMSimulator({self.backend!r}) has no backend yet: pass it to a Session, which resolves "
                 f"the name, or write LLMSimulator(artis_sdk.resolve({self.backend!r}))"
             )
         typed = self.form.typed
@@ -133,14 +133,14 @@ class LLMSimulator(Simulator):
 
 
 class _Unmetered:
-    """The meter of a simulator that is used by itself."""
+    """The meter of a simulator that is used alone."""
 
     async def complete(self, backend: Backend, role: Role, request: Request) -> Completion:
         return await backend.complete(request)
 
 
 class _Attempt(Simulator):
-    """The simulator of one attempt; what the prompts of its steps share is rendered once."""
+    """The simulator of one attempt; the common parts of its prompts are rendered once."""
 
     def __init__(
         self,

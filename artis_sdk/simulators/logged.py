@@ -1,4 +1,4 @@
-"""What simulators that know a log by heart take from it."""
+"""The records that simulators which answer from a log take from it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from artis_sdk.records.outcome_type import outcome_type
 
 
 def ground_truth(simulator: str, log: LogStore | Iterable[CallRecord]) -> Iterator[tuple[CallRecord, str]]:
-    """The records whose outcome is of real code, each with its outcome type.
+    """The records whose outcome comes from real code, each with its outcome type.
 
     Args:
-        simulator: whose log it is, for the error.
+        simulator: name of the simulator, for the error.
         log: an open log or any records.
 
     Raises:
-        ConfigurationError: a path was given.
+        ConfigurationError: `log` is a path.
     """
     if isinstance(log, str | Path):
         raise ConfigurationError(f"{simulator} takes an open log or records, not the path {str(log)!r}")

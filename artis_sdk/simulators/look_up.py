@@ -1,7 +1,7 @@
-"""What an action's arguments refer to, looked up in the state: less for a model to search for.
+"""The state entries that an action's arguments refer to, so that a model need not search for them.
 
-Nothing is known of the tools. An entry is an object of the state; an argument refers to it by the key that
-it stands under, or by its field `id`, `name` or `key`.
+It knows nothing about the tools. An entry is an object of the state; an argument refers to it by its key, or
+by its field `id`, `name` or `key`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from artis_sdk.simulators.entries import identifies
 
 Entry = dict[str, JsonValue]
 _MOST: Final = 4
-"""Items of a list that are looked up."""
+"""Maximum items of a list that are looked up."""
 
 
 class LookUp:
-    """The entries of one state by what they are called.
+    """The entries of one state by their names.
 
     Args:
-        state: as given to a simulator.
+        state: the state that a simulator receives.
     """
 
     def __init__(self, state: State) -> None:
@@ -33,15 +33,15 @@ class LookUp:
             self._entries.setdefault(name, entry)
 
     def of(self, calls: Sequence[ToolCall]) -> list[dict[str, Entry | None]]:
-        """For each call the entries that its arguments refer to, and those which these refer to in turn.
+        """For each call the entries that its arguments refer to, and the entries that these refer to.
 
         Args:
             calls: the action.
 
         Returns:
             By argument (`source`), or by argument and field (`source.owner`). None for a text that
-            refers to nothing: no such thing may be why a call fails. Of an entry the scalars are shown;
-            objects and lists in it only by their number of items.
+            refers to nothing, which may be why a call fails. An entry shows its scalars, and of its
+            objects and lists only their number of items.
         """
         return [self._of_one(call) for call in calls]
 
@@ -73,7 +73,7 @@ def _several(argument: str, value: JsonValue) -> list[tuple[str, JsonValue]]:
 
 
 def _named(value: JsonValue) -> Iterator[tuple[str, Entry]]:
-    """Every object of a state with what it is called, the outer ones first."""
+    """Every object of a state with its names, the outer ones first."""
     layer: list[JsonValue] = [value]
     while layer:
         inner: list[JsonValue] = []

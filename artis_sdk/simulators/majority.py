@@ -1,4 +1,4 @@
-"""The simplest baseline: what a tool mostly gives."""
+"""The simplest baseline: a tool's most frequent outcome."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from artis_sdk.simulators.logged import ground_truth
 class MajoritySimulator(Simulator):
     """Answers each call with the most frequent outcome of its tool's most frequent outcome type.
 
-    A baseline to compare others with: it never foretells a rare failure.
+    A baseline to compare others with: it never predicts a rare failure.
 
     Args:
         log: an open log or any records; only outcomes of real code count. It is read here, once.
 
     Raises:
-        ConfigurationError: a path was given.
+        ConfigurationError: `log` is a path.
     """
 
     def __init__(self, log: LogStore | Iterable[CallRecord]) -> None:
@@ -44,7 +44,7 @@ class MajoritySimulator(Simulator):
         """See `Simulator.predict`.
 
         Raises:
-            SimulationError: no logged call is of this tool.
+            SimulationError: the log has no call of this tool.
         """
         found = self._outcomes.get(call.tool)
         if found is None:

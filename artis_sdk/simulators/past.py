@@ -1,4 +1,4 @@
-"""Histories that only grow: what was derived from the steps before is kept, so a step costs the same
+"""Histories that only grow: values derived from earlier steps are kept, so that a step costs the same
 however long the history is."""
 
 from __future__ import annotations
@@ -7,17 +7,17 @@ from artis_sdk.records import History
 
 
 class HistoryCursor:
-    """The history as it was last seen."""
+    """The history at the last look."""
 
     def __init__(self) -> None:
         self.steps: History = ()
 
     def advance(self, history: History) -> History | None:
-        """Take the history as it is now.
+        """Take in the present history.
 
         Returns:
-            The steps that are new since the last time; None where it is not the one seen before with
-            steps added.
+            The steps that are new since the last time; None if it is not the earlier history with steps
+            added.
         """
         known = len(self.steps)
         grown = history[:known] == self.steps  # compares by identity first: no Python code runs

@@ -1,7 +1,7 @@
-"""What a sandboxed body can change outside of its fork: mutable defaults, class attributes, module
-globals, and the precision of `decimal` and `mpmath`. (The seal sees environment variables.)
+"""Process state that a sandboxed body can change outside of its fork: mutable defaults, class attributes,
+module globals, and the precision of `decimal` and `mpmath`. (The seal sees environment variables.)
 
-Each fork has a precision of its own, and its tools get defaults of their own. The rest is compared
+Each fork has its own precision, and its tools get their own defaults. The rest is compared
 before and after each call. Only mutable defaults are put back: a global or a class attribute may have
 been changed by the application itself meanwhile, and putting it back would lose that.
 """
@@ -20,7 +20,7 @@ from threading import Lock
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
-_NODES = 10_000  # objects that a digest looks at; of what is beyond, only how many there are
+_NODES = 10_000  # objects that a digest looks at; of the others it only counts the items
 _DEPTH = 40
 _CONTAINERS = (list, dict, set, bytearray, deque)
 _CODE = frozenset({FunctionType, type, ModuleType, BuiltinFunctionType, classmethod, staticmethod, property})
@@ -31,9 +31,9 @@ class ProcessState:
     """The places outside the forks that the tools' code can change.
 
     Args:
-        functions: of the tools, without decorators.
+        functions: functions of the tools, without decorators.
         owners: the real objects behind them.
-        share: names of places that may change, as `watched` gives them.
+        share: names of places that may change, as `watched` returns them.
     """
 
     def __init__(self, functions: Iterable[Any], owners: Iterable[object], share: Iterable[Any] = ()) -> None:
@@ -56,7 +56,7 @@ class ProcessState:
 
     @contextmanager
     def watched(self, changes: list[str]) -> Iterator[None]:
-        """Compare what a body leaves with what it found.
+        """Compare the places after a body with those before it.
 
         Args:
             changes: receives the names of the places that changed.
@@ -134,7 +134,7 @@ class OwnPrecision:
     def __init__(self) -> None:
         self._context: decimal.Context | None = None
         self._bits: int | None = None
-        """Of `mpmath.mp`."""
+        """Bits of precision of `mpmath.mp`."""
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -220,7 +220,7 @@ def _is_state(name: str, value: Any) -> bool:
 
 
 def _digest(value: Any, budget: list[int], depth: int = 0) -> int:
-    """A number that differs, as far as the budget goes, when the value has changed."""
+    """A number that differs when the value has changed, within the budget of objects."""
     kind = type(value)
     if kind in _ATOMS:
         return hash((kind, value))

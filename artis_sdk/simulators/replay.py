@@ -20,20 +20,20 @@ _SIZE: Final = 16  # bytes of a digest
 
 
 class ReplaySimulator(Simulator):
-    """Answers with what the real tool gave back, where a logged call is the same.
+    """Answers with the real tool's outcome if a logged call is the same.
 
     The same means: the tool, the arguments and the initial state as canonical JSON, and the history,
     in which a step is its tool, its arguments, its outcome's type and its content. Only real outcomes
-    are entered; of several for one key the latest counts. A history in a log that holds steps which
-    the SDK itself refused (`FORCED`) reads as if they were not there.
+    count; among several with one key the latest counts. Steps of a logged history that the SDK itself
+    refused (`FORCED`) are ignored.
 
     Args:
         log: an open log or any records. It is read here, once; later rows are not seen.
-        match_state: False lets a call hit whatever the initial state was.
-        match_history: False lets a call hit whatever was done before.
+        match_state: whether the initial state must be the same.
+        match_history: whether the history must be the same.
 
     Raises:
-        ConfigurationError: a path was given.
+        ConfigurationError: `log` is a path.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ReplaySimulator(Simulator):
                 self._index.add(record)
 
     def __len__(self) -> int:
-        """How many different calls it can answer."""
+        """Number of different calls that it can answer."""
         return len(self._index.outcomes)
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
@@ -121,8 +121,8 @@ def digest(value: JsonValue, before: bytes = b"") -> bytes:
     """A digest of a JSON value in canonical form, following on `before`.
 
     Args:
-        value: objects count as equal whatever the order of their keys; 1, 1.0 and true differ.
-        before: what came earlier.
+        value: JSON value; the order of keys does not count; 1, 1.0 and true differ.
+        before: digest to follow on.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return _mix(before, text.encode())

@@ -1,7 +1,7 @@
 """The Python value or exception behind a sandboxed outcome, for the caller's own agent.
 
-`Simulator.predict` gives outcomes, which are JSON. Whoever wants the very value collects it meanwhile:
-a reply belongs to its outcome object, so whatever simulators stand in between need not know of it.
+`Simulator.predict` returns outcomes, which are JSON. A caller that wants the original value collects it
+during the prediction: a reply belongs to its outcome object, so simulators in between need not know of it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Replies:
         self._kept = kept
 
     def of(self, outcome: Outcome) -> Reply | None:
-        """The reply behind this very outcome; None where it was predicted."""
+        """The reply behind this outcome object; None if it was predicted."""
         return self._kept.get(id(outcome))
 
 
 @contextmanager
 def collected() -> Iterator[Replies]:
-    """Collect the replies behind what is predicted meanwhile."""
+    """Collect the replies behind the outcomes predicted inside the block."""
     kept: dict[int, Reply] = {}
     token = _collected.set(kept)
     try:
@@ -39,7 +39,7 @@ def collected() -> Iterator[Replies]:
 
 
 def keep(reply: Reply) -> None:
-    """Keep a reply for whoever collects them."""
+    """Keep a reply for the collector, if there is one."""
     kept = _collected.get()
     if kept is not None:
         kept[id(reply.outcome)] = reply

@@ -15,24 +15,24 @@ from artis_sdk.simulators.features import Features, Token
 from artis_sdk.simulators.logged import ground_truth
 
 _WEIGHTS: Final = {"arguments": 1.0, "state": 1.0, "history": 0.5}
-"""What a part counts in the similarity of two calls, which is the sum of the parts' cosines."""
+"""Weight of each part in the similarity of two calls, the weighted sum of the parts' cosines."""
 
 
 class RetrievalSimulator(Simulator):
     """Answers with the outcome of the most similar logged call of the same tool.
 
-    Two calls are alike by their arguments, by what the state holds of what these name, and by what was
-    done before: tokens (see `features`) weighted by how rare they are among the tool's calls, compared
-    by cosine. Of equally near calls the latest counts. The outcome is a guess, and marked as simulated.
+    Two calls are similar by their arguments, by the state entries that these name, and by the calls
+    before them: tokens (see `features`) weighted by how rare they are among the tool's calls, compared
+    by cosine. Among equally near calls the latest counts. The outcome is a guess, marked as simulated.
 
     Args:
         log: an open log or any records; only outcomes of real code count. It is read here, once, and
-            held in memory: some kilobytes a call.
-        neighbours: how many nearest calls vote, by their similarity, on the outcome's type; the nearest
-            of that type is the answer.
+            held in memory: some kilobytes per call.
+        neighbours: number of nearest calls that vote, by their similarity, on the outcome's type; the
+            nearest of that type is the answer.
 
     Raises:
-        ConfigurationError: a path was given, or no neighbour asked.
+        ConfigurationError: `log` is a path, or `neighbours` is less than 1.
     """
 
     def __init__(self, log: LogStore | Iterable[CallRecord], *, neighbours: int = 1) -> None:
@@ -51,7 +51,7 @@ class RetrievalSimulator(Simulator):
         """See `Simulator.predict`.
 
         Raises:
-            SimulationError: no logged call is of this tool.
+            SimulationError: the log has no call of this tool.
         """
         return self._find(call, Features().of(call, state, history))
 
@@ -67,7 +67,7 @@ class RetrievalSimulator(Simulator):
 
 
 class _Attempt(Simulator):
-    """The look-ups of one attempt; what is the same for all its steps is worked out once."""
+    """The look-ups of one attempt; parts common to all its steps are computed once."""
 
     def __init__(self, index: RetrievalSimulator) -> None:
         self._index = index
@@ -103,7 +103,7 @@ class _Nearest:
         for token, weight in self._vector(tokens).items():
             for place, theirs in self._index.get(token, ()):
                 likeness[place] += weight * theirs
-        # Rounded, so that sums in another order are no reason to prefer a row.
+        # Rounded, so that the order of summation decides nothing.
         near = heapq.nsmallest(
             neighbours, range(self._rows), key=lambda place: (-round(likeness[place], 9), -place)
         )
@@ -115,7 +115,7 @@ class _Nearest:
         return next(outcome for type_, outcome in map(self._outcomes.__getitem__, near) if type_ == best)
 
     def _vector(self, tokens: Counter[Token]) -> dict[Token, float]:
-        """Weights by rarity; each part has its share of the length. What all calls hold is left out."""
+        """Weights by rarity; each part has its share of the length. Tokens of all calls are left out."""
         parts: dict[str, list[tuple[Token, float]]] = defaultdict(list)
         for token, count in tokens.items():
             rarity = math.log((1 + self._rows) / (1 + self._holding[token]))

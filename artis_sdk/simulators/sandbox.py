@@ -1,4 +1,4 @@
-"""The paper's perfect simulator: the real code, over a fork of the objects that it works on."""
+"""The paper's perfect simulator: the real code over a fork of its objects."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ Guarded = GuardedTool[..., Any]
 class SandboxSimulator(Simulator):
     """Runs the tools' real code, for each attempt over its own fork of the objects behind them.
 
-    An object is forked by the `fork=` that `Toolset.from_object` was given for it, else by its
-    `__fork__` method, else by `fork`. The objects are forked together, so that what they share they
-    share in the fork. Guarded calls inside a tool's body go to the same fork; one that would leave it,
-    to an object that was not forked or to a function, is refused and ends the attempt.
+    An object is forked by its `fork=` in `Toolset.from_object`, else by its `__fork__` method, else by
+    `fork`. The objects are forked together, so that parts which they share stay shared in the fork.
+    Guarded calls inside a tool's body go to the same fork; a call that would leave it, to an object
+    that was not forked or to a function, is refused and ends the attempt.
 
-    A fork that shares something mutable with the original, or holds a connection that is open already,
-    is an error. While a body runs, what would leave the process is refused: see
-    `artis_sdk.simulators.seal`. What it changed for the whole process ends the attempt: see
-    `artis_sdk.simulators.process_state`. C code that opens files or sockets by itself is not seen.
+    A fork that shares something mutable with the original, or holds an open connection, is an error.
+    While a body runs, acts that would leave the process are refused: see `artis_sdk.simulators.seal`.
+    A change to the whole process ends the attempt: see `artis_sdk.simulators.process_state`. C code
+    that opens files or sockets by itself is not seen.
 
-    The objects must stand as they did before the first step of the history that is given, or, in a
-    session, before the attempt. Steps that this sandbox did not answer itself, such as those of a higher
-    rung of a `Ladder`, are first made good on the fork; where that gives another outcome than the history
-    says, it cannot tell any more.
+    The objects must be in their state before the first step of the history, or, in a session, before
+    the attempt. Steps that this sandbox did not answer itself, such as those of a higher rung of a
+    `Ladder`, are first run on the fork; if an outcome differs from the history's, the sandbox predicts
+    nothing from then on.
 
     Args:
-        fork: makes an independent copy of an object that has no fork of its own. `copy.deepcopy` gets
-            all such objects at once; another function gets one after the other, so objects that share
-            state need a fork that knows it.
+        fork: function that makes an independent copy of an object without its own fork. `copy.deepcopy`
+            receives all such objects at once; another function receives one after the other, so objects
+            that share state need a fork that knows it.
         pure: names of functions and static methods, which have no object to fork, that change nothing
-            and may run as they are. Any other is a `SimulationError` when it is called.
-        allow: what bodies may do outside of the fork: names of acts (`socket.connect`), absolute paths
+            and may run unchanged. A call of any other is a `SimulationError`.
+        allow: permissions of bodies outside of the fork: names of acts (`socket.connect`), absolute paths
             of files and folders that may be written, and predicates over an act and its target.
-        share: what a fork may share with the original: classes, objects, and paths as the error gives
-            them (`Bank.registry`). These are parts of the objects, and `allow` is of what their code does.
+        share: parts that a fork may share with the original: classes, objects, and paths as errors
+            write them (`Bank.registry`). `share` is about parts of objects, `allow` about acts of code.
 
     Raises:
-        ConfigurationError: `allow` has something that is no act, path or predicate.
+        ConfigurationError: an entry of `allow` is not an act, path or predicate.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SandboxSimulator(Simulator):
         self._fork = fork
         self._pure = frozenset(pure)
         self._allow = tuple([allow] if isinstance(allow, str) else allow)
-        Allowed(self._allow)  # says now what is wrong with it
+        Allowed(self._allow)  # checks it now
         self._share = tuple(share)
 
     @property
@@ -92,7 +92,7 @@ class SandboxSimulator(Simulator):
         """See `Simulator.fork`.
 
         Raises:
-            ConfigurationError: an object cannot be forked, or `pure` names something else than a
+            ConfigurationError: an object cannot be forked, or `pure` names something that is not a
                 function.
         """
         guarded = [tool for tool in tools if isinstance(tool, GuardedTool)]
@@ -119,10 +119,10 @@ class ForkedSandbox(Simulator):
     Args:
         tools: the session's tools, bound to the real objects.
         copies: the forked objects, by the id of the real one.
-        making: what was made for them.
-        pure: functions that may run as they are.
-        allowed: what bodies may do outside.
-        process: what they might change for the whole process.
+        making: record of everything made for them.
+        pure: names of functions that may run unchanged.
+        allowed: permissions of bodies outside of the fork.
+        process: places of the whole process that bodies might change.
     """
 
     def __init__(
@@ -143,15 +143,15 @@ class ForkedSandbox(Simulator):
         self._precision = OwnPrecision()
         self._defaults = OwnDefaults()
         self._refused: list[SimulationError] = []
-        """What bodies were refused, also those that went on after their call."""
+        """Refusals to bodies, including those still running after their call."""
         self._tools = {tool.name: self._forked(tool) for tool in self._originals}
         self._past = HistoryCursor()
         self._own: deque[Step] = deque()
         """Steps that ran here and have not been seen in a history yet."""
         self._lost: str | None = None
-        """Why the fork's state is not known any more."""
+        """Reason why the fork's state is no longer known."""
         self._late: tuple[str, Event] | None = None
-        """A call that went on after its timeout, and what tells its end."""
+        """A call still running after its timeout, and the event of its end."""
 
     @property
     def runs_code(self) -> bool:
@@ -163,21 +163,21 @@ class ForkedSandbox(Simulator):
         return Toolset(*(tool for tool in self._tools.values() if tool is not None))
 
     def begin(self, history: History) -> None:
-        """See `Simulator.begin`: the fork was made of objects that have the real calls already."""
+        """See `Simulator.begin`: the fork was made of objects that already show the real calls."""
         self._past.advance(tuple(takewhile(_is_real, history)))
 
     async def aclose(self) -> None:
         """See `Simulator.aclose`.
 
         Raises:
-            SimulationError: a body was refused something after its call had ended.
+            SimulationError: an act of a body was refused after its call had ended.
         """
         self._making.stack.close()
         if self._refused:
             raise self._refused[0]
 
     def state(self) -> State:
-        """The forked objects as they stand, in the form of `Toolset.state`."""
+        """The present state of the forked objects, in the form of `Toolset.state`."""
         return self.tools.state()
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
@@ -186,7 +186,7 @@ class ForkedSandbox(Simulator):
         try:
             await self._make_good(call, history)
         except SimulationError as error:
-            self._lost = self._lost or f"not all of its history could be made good ({error}), so {_UNKNOWN}"
+            self._lost = self._lost or f"its history could not be run in full ({error}), so {_UNKNOWN}"
             raise
         if isinstance(invocation, Outcome):
             return invocation
@@ -212,14 +212,14 @@ class ForkedSandbox(Simulator):
             self._late = None
         if self._lost is not None:
             raise SimulationError(call.tool, self._lost)
-        if self._refused:  # something that a call left behind
+        if self._refused:  # by code that a call left running
             raise self._refused[0]
 
     async def _make_good(self, call: ToolCall, history: History) -> None:
-        """Bring the fork to where the history stands."""
+        """Bring the fork to the end of the history."""
         new = self._past.advance(history)
         if new is None:
-            raise SimulationError(call.tool, "the history is not the one that the sandbox has gone through")
+            raise SimulationError(call.tool, "the history is not the one that the sandbox has run")
         for step in new:
             if self._own and self._own[0].call == step.call:
                 ran = self._own.popleft().outcome
@@ -229,12 +229,12 @@ class ForkedSandbox(Simulator):
                 ran = await self._catch_up(step)
             if ran.type != step.outcome.type or ran.content() != step.outcome.content():
                 name = step.call.tool
-                raise SimulationError(name, "the real code gives another outcome than the history says")
+                raise SimulationError(name, "the real code has another outcome than the history")
         if self._own:
             raise SimulationError(self._own[0].call.tool, "ran in the sandbox and is not in the history")
 
     async def _catch_up(self, step: Step) -> Outcome:
-        """Run a step that something else answered."""
+        """Run a step that another simulator answered."""
         invocation = checked(self._tool(step.call), step.call)
         outcome = invocation if isinstance(invocation, Outcome) else await self._run(invocation)
         self._check(step.call)
@@ -251,7 +251,7 @@ class ForkedSandbox(Simulator):
             finally:
                 ended.set()
 
-        self._lost = f"{tool.name} did not come to its end, so {_UNKNOWN}"
+        self._lost = f"{tool.name} did not run to its end, so {_UNKNOWN}"
         seal = Seal(tool.name, tool.owner, self._allowed, self._making.folders, self._refused)
         named = tool.named(invocation.args, invocation.kwargs)
         kwargs = self._defaults.given(tool.name, tool.function, named, invocation.kwargs)
@@ -259,7 +259,7 @@ class ForkedSandbox(Simulator):
             reply = await execute(tool, body, invocation.args, kwargs, Provenance.SANDBOXED)
             for check in self._making.checks:
                 check()
-        if self._refused:  # also where the body swallowed it
+        if self._refused:  # even if the body swallowed it
             raise self._refused[0]
         changes += seal.changed
         if changes:
@@ -271,7 +271,7 @@ class ForkedSandbox(Simulator):
         return reply.outcome
 
     def _admit(self, invocation: Invocation) -> Callable[[], Any]:
-        """What a guarded call inside a body runs."""
+        """The code that a guarded call inside a body runs."""
         tool = self._inside(invocation.tool)
         if tool is None:
             self._refused.append(SimulationError(invocation.tool.name, _OUTSIDE))
@@ -281,17 +281,17 @@ class ForkedSandbox(Simulator):
         return partial(tool.function, *invocation.args, **invocation.kwargs)
 
     def _inside(self, tool: Guarded) -> Guarded | None:
-        """The tool, bound to an object of this fork; None where there is none."""
+        """The tool, bound to an object of this fork; None if the fork has none."""
         if tool.owner is None:
             known = self._pure.get(tool.name)
             return known if known is not None and known.function is tool.function else None
-        if id(tool.owner) in self._copies:  # the real object, known to the code from elsewhere
+        if id(tool.owner) in self._copies:  # the code reached the real object by another way
             return tool.on(self._copies[id(tool.owner)])
         return tool if id(tool.owner) in self._forked_ids else None
 
     @cached_property
     def _forked_ids(self) -> set[int]:
-        """Ids of all objects that the fork made; what a `__deepcopy__` shares with the original is none."""
+        """Ids of all objects that the fork made, without those shared with the original."""
         made = {id(value) for key, value in self._making.memo.items() if key != id(self._making.memo)}
         return (made - set(self._making.memo)) | {id(value) for value in self._copies.values()}
 
@@ -306,7 +306,7 @@ def _is_real(step: Step) -> bool:
 
 
 def _undecorated(tool: Guarded) -> Any:
-    """The tool's function as it was written, to be looked at."""
+    """The tool's undecorated function, for inspection."""
     return inspect.unwrap(getattr(tool.function, "__func__", tool.function))
 
 

@@ -1,9 +1,9 @@
-"""The seal around a sandboxed body: what would leave the process is refused where it is done.
+"""The seal around a sandboxed body: an act that would leave the process is refused when it is tried.
 
 Python announces such acts as audit events (PEP 578) before they happen. One hook listens to them; it
-does nothing outside a sandboxed body, which it knows by a context variable. A C library that opens
-files or sockets by itself announces nothing, nor does what is sent over a connection that is open
-already, except by `http.client`, `smtplib`, `ftplib`, `imaplib` and `poplib`.
+does nothing outside a sandboxed body, which it recognizes by a context variable. A C library that opens
+files or sockets by itself announces nothing, nor does sending over a connection that is already open,
+except by `http.client`, `smtplib`, `ftplib`, `imaplib` and `poplib`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.simulators.acts import ACTS, is_bytecode, refused_database, within
 
 Predicate = Callable[[str, str], bool]
-"""Given an act's name and its target: whether a body may do it."""
+"""Whether a body may do an act, by the act's name and target."""
 
 
 class Allowed:
@@ -33,7 +33,7 @@ class Allowed:
             predicates over an act's name and its target.
 
     Raises:
-        ConfigurationError: a name is neither an act that the seal knows nor an absolute path.
+        ConfigurationError: a name is neither a known act nor an absolute path.
     """
 
     def __init__(self, allow: Iterable[str | os.PathLike[str] | Predicate] = ()) -> None:
@@ -54,7 +54,7 @@ class Allowed:
                 self._predicates.append(entry)
             else:
                 raise ConfigurationError(
-                    f"SandboxSimulator(allow=...): {entry!r} is no act, path or predicate"
+                    f"SandboxSimulator(allow=...): {entry!r} is not an act, path or predicate"
                 )
 
     def __call__(self, act: str, target: str) -> bool:
@@ -63,14 +63,14 @@ class Allowed:
 
 @dataclass(slots=True)
 class Seal:
-    """What holds for one sandboxed call.
+    """The rules of one sandboxed call.
 
     Args:
-        tool: its tool, which an error names.
+        tool: name of its tool, for errors.
         owner: the forked object; None for a function.
         allowed: see `Allowed`.
         folders: real paths of the folders that the fork made; its bodies may write there.
-        refused: receives each refusal, also those that the body swallows.
+        refused: list of all refusals, including those that the body swallows.
     """
 
     tool: str
@@ -79,12 +79,12 @@ class Seal:
     folders: Sequence[str] = ()
     refused: list[SimulationError] = field(default_factory=list)
     environment: dict[str, str | None] = field(default_factory=dict)
-    """What the environment variables were that the body has set, by name; None for not set."""
+    """Earlier values of the environment variables that the body has set, by name; None for not set."""
     changed: list[str] = field(default_factory=list)
-    """What had to be put back after the call."""
+    """Names of what had to be restored after the call."""
 
     def restore_environment(self) -> None:
-        """Put back the environment variables that the body has changed, and say which."""
+        """Restore the environment variables that the body has changed, and return their names."""
         for name, before in self.environment.items():
             if os.environ.get(name) == before:
                 continue
@@ -111,7 +111,7 @@ class Seal:
 
 
 def refusal(what: str, advice: str) -> SimulationError:
-    """The error for what a fork refuses to a body by itself; the call ends with it, as with any other."""
+    """The error for a refusal by a fork itself; the call ends with it, as with any other refusal."""
     seal = _seal.get()
     return Seal("sandbox").refuse(what, "", advice) if seal is None else seal.refuse(what, "", advice)
 
@@ -120,12 +120,12 @@ _seal: ContextVar[Seal | None] = ContextVar("artis_sdk_seal", default=None)
 _lock = Lock()
 _listening = False
 _elsewhere: tuple[Seal, int] | None = None
-"""The seal of threads whose context has none, and the thread that it does not hold for."""
+"""The seal of threads whose context has none, and the thread exempt from it."""
 
 
 @contextmanager
 def sealed(seal: Seal) -> Iterator[None]:
-    """Refuse what leaves the process in this context and in those copied from it, then and later."""
+    """Refuse acts that leave the process in this context and in its copies, now and later."""
     _listen()
     token = _seal.set(seal)
     try:
@@ -137,7 +137,7 @@ def sealed(seal: Seal) -> Iterator[None]:
 
 @contextmanager
 def unsealed() -> Iterator[None]:
-    """Lift the seal for what is not the body's own doing: a session inside it that asks its model."""
+    """Lift the seal for code that is not the body's own: a session inside it that calls its model."""
     token = _seal.set(None)
     try:
         yield
@@ -146,7 +146,7 @@ def unsealed() -> Iterator[None]:
 
 
 def seal_other_threads(seal: Seal) -> None:
-    """From now on, refuse what leaves this process in every other thread whose context has no seal.
+    """From now on, refuse acts that leave this process in every other thread whose context has no seal.
 
     For a process that runs nothing but sandboxed calls.
     """
@@ -159,7 +159,7 @@ def _listen() -> None:
     global _listening
     with _lock:
         if not _listening:
-            sys.addaudithook(_hook)  # it can never be taken away again
+            sys.addaudithook(_hook)  # an audit hook can never be removed
             _listening = True
 
 
@@ -179,9 +179,9 @@ _OK, _DENY = 0, 1
 
 
 def guard_attach(connection: sqlite3.Connection) -> None:
-    """Have a connection that a fork made refuse to attach, or be copied into, what a body may not write.
+    """Make a fork's connection refuse to attach, or be copied into, a file that a body may not write.
 
-    One that a body made itself cannot be guarded: its event comes before it can be used.
+    A connection that a body made itself cannot be guarded: its event comes before it can be used.
     """
 
     def authorize(action: int, first: str | None, *rest: str | None) -> int:

@@ -1,9 +1,9 @@
-"""What a fork still shares with the original: two object graphs, and every mutable object in both.
+"""Objects that a fork still shares with the original: every mutable object in both object graphs.
 
-`copy.deepcopy` shares more than one thinks: what stands behind a weak reference, a singleton whose
-`__new__` gives back the one instance, a nested `__deepcopy__` that returns `self`, what a function
-closes over. Both graphs are walked with `gc.get_referents`, which costs about 0.25 us a reference, for
-each fork: what is shared depends on the data, so it cannot be looked up once for a class.
+`copy.deepcopy` shares more than one expects: the target of a weak reference, a singleton whose `__new__`
+returns the one instance, a nested `__deepcopy__` that returns `self`, the closure of a function. Both
+graphs are walked with `gc.get_referents`, at about 0.25 us per reference, for each fork: sharing depends
+on the data, so it cannot be determined once for a class.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PLAIN: tuple[type, ...] = (
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, Decimal, Fraction, UUID, PurePath,
     enum.Enum, re.Pattern, logging.Logger, logging.Handler,
 )  # fmt: skip
-# Looked into, and not mutable themselves.
+# Looked into, but not mutable themselves.
 _SEEN_THROUGH: tuple[type, ...] = (
     tuple, frozenset, types.FunctionType, types.MethodType, types.MappingProxyType, types.CellType,
     functools.partial, property, classmethod, staticmethod, weakref.ref, weakref.ProxyType,
@@ -43,11 +43,11 @@ _SEEN_THROUGH: tuple[type, ...] = (
 
 
 class Shared:
-    """Finds what a fork shares with the original, and what it holds.
+    """Finds the objects that a fork shares with the original, and those that it holds.
 
     Args:
         copies: the forks of the objects.
-        share: what they may share: classes, objects, and paths such as `Bank.registry`.
+        share: parts that they may share: classes, objects, and paths such as `Bank.registry`.
     """
 
     def __init__(self, copies: Iterable[object], share: Iterable[Any] = ()) -> None:
@@ -144,7 +144,7 @@ class Shared:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """The walk makes no garbage, and the collector would go over all that it holds again and again."""
+    """The walk makes no garbage, and the collector would traverse everything that it holds repeatedly."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -155,7 +155,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def _opened(one: Any) -> tuple[Any, ...]:
-    """What a weak reference refers to, which the garbage collector does not count as its own."""
+    """The target of a weak reference, which the garbage collector does not report."""
     if isinstance(one, weakref.ref):
         referent = one()
     else:
@@ -183,7 +183,7 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def _is_frozen(kind: type) -> bool:
-    """A dataclass or a pydantic model that says so; what it holds is looked at all the same."""
+    """Whether it is a frozen dataclass or pydantic model; its contents are looked at all the same."""
     parameters = getattr(kind, "__dataclass_params__", None)
     config = getattr(kind, "model_config", None)
     return bool(getattr(parameters, "frozen", False)) or (
@@ -200,7 +200,7 @@ def _rebinds(code: types.CodeType) -> bool:
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
-    """What an object refers to, each with what its path adds."""
+    """The objects that an object refers to, each with the piece of its path."""
     known: set[int] = set()
     for label, inner in _labelled(value):
         known.add(id(inner))

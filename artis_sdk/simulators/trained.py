@@ -1,4 +1,4 @@
-"""What lies beside a trained adapter so that it is asked as it was trained: `artis_simulator.json`."""
+"""`artis_simulator.json`: the prompt form beside a trained adapter, the one that it was trained with."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Trained(BaseModel):
         """Read it from an adapter's folder.
 
         Raises:
-            ConfigurationError: it is not there, or cannot be read.
+            ConfigurationError: the file is missing or cannot be read.
         """
         path = Path(folder) / FILE
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             raise ConfigurationError(
-                f"{path} cannot be read ({error.strerror}): give a folder that artis train simulator wrote"
+                f"{path} cannot be read ({error.strerror}): pass a folder that artis train simulator wrote"
             ) from error
         except ValidationError as error:
             raise ConfigurationError(f"{path} is damaged: {error.errors()[0]['msg']}") from error

@@ -1,4 +1,4 @@
-"""How far a simulator is to be trusted, tool by tool, and the gate that acts on it."""
+"""Verdicts on a simulator by tool, and the gate that acts on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE: Final = "artis_trust.json"
 
 Verdict = Literal["trusted", "doubtful", "unknown"]
 OnDoubt = Literal["skip", "stop"]
-"""What a rehearsal does where it needs a tool that is not trusted; see `TrustGate`."""
+"""Consequence of a rehearsal's call of an untrusted tool; see `TrustGate`."""
 
 
 class ToolTrust(BaseModel):
@@ -29,32 +29,32 @@ class ToolTrust(BaseModel):
     model_config = FROZEN
 
     verdict: Verdict
-    """`doubtful`: it was measured and is below the threshold; `unknown`: too little was measured."""
+    """`doubtful`: measured below the threshold; `unknown`: too little was measured."""
     reasons: tuple[str, ...] = ()
-    """Why it is not trusted."""
+    """Reasons why the tool is not trusted."""
     source_hash: str | None = None
-    """Of the tool that was measured, SHA-256 of its source, hexadecimal; None where it is not known."""
+    """SHA-256 of the measured tool's source, hexadecimal; None if it is not known."""
 
 
 class Trust(BaseModel):
-    """Which tools a simulator knows well enough; a tool that is not named is unknown."""
+    """Verdicts on a simulator by tool; a tool that is not named is unknown."""
 
     model_config = FROZEN
 
     simulator: str
-    """What was measured."""
+    """Name of the measured simulator."""
     tools: dict[str, ToolTrust]
     made: float = 0.0
-    """Seconds since the epoch."""
+    """Time of the measurement, in seconds since the epoch."""
     rules: dict[str, float] = {}
-    """The thresholds that the verdicts stand on."""
+    """The thresholds behind the verdicts."""
 
     def of(self, tool: str, source_hash: str | None = None) -> ToolTrust:
         """The verdict on a tool.
 
         Args:
-            tool: its name.
-            source_hash: of the tool as it is now; where it is another than was measured, the tool is
+            tool: name of the tool.
+            source_hash: hash of the tool's present source; if the measured one differs, the tool is
                 unknown.
         """
         found = self.tools.get(tool)
@@ -66,10 +66,10 @@ class Trust(BaseModel):
         return found
 
     def write(self, where: str | os.PathLike[str]) -> Path:
-        """Write it to a file, or under its usual name into a folder such as an adapter's; gives the file.
+        """Write it to a file, or under its usual name into a folder such as an adapter's. Returns the file.
 
         Raises:
-            ConfigurationError: it cannot be written.
+            ConfigurationError: the file cannot be written.
         """
         path = _file(where)
         try:
@@ -83,7 +83,7 @@ class Trust(BaseModel):
         """Read it from a file, or from a folder that holds one under its usual name.
 
         Raises:
-            ConfigurationError: it is not there, or cannot be read.
+            ConfigurationError: the file is missing or cannot be read.
         """
         path = _file(where)
         try:
@@ -93,19 +93,19 @@ class Trust(BaseModel):
                 f"{path} cannot be read ({error.strerror}): `artis eval simulator` writes it"
             ) from error
         except ValidationError as error:
-            raise ConfigurationError(f"{path} is no trust file: {error.errors()[0]['msg']}") from error
+            raise ConfigurationError(f"{path} is not a trust file: {error.errors()[0]['msg']}") from error
 
 
 class TrustGate(Simulator):
-    """A simulator that is asked about trusted tools only.
+    """A simulator that predicts trusted tools only.
 
-    A call of any other tool is not predicted: the gate raises before the simulator is asked.
+    For a call of any other tool the gate raises, and the simulator is not called.
 
     Args:
-        simulator: what was measured.
-        trust: the verdicts on it.
-        on_doubt: `skip` raises `UntrustedTool`, a `SimulationError`: in a `Ladder` the next rung is
-            asked, and in an attempt without one the attempt ends there. `stop` raises
+        simulator: the measured simulator.
+        trust: verdicts on it.
+        on_doubt: `skip` raises `UntrustedTool`, a `SimulationError`: a `Ladder` then asks its next rung,
+            and an attempt without one ends there. `stop` raises
             `RehearsalStopped`, which ends the rehearsal.
     """
 
@@ -138,13 +138,13 @@ class TrustGate(Simulator):
         """See `Simulator.predict`.
 
         Raises:
-            UntrustedTool, RehearsalStopped: the tool is not trusted; the simulator was not asked.
+            UntrustedTool, RehearsalStopped: the tool is not trusted; the simulator was not called.
         """
         self._admit((call,))
         return await self.simulator.predict(call, state, history)
 
     async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
-        """See `Simulator.predict_turn`; one tool that is not trusted holds back the whole turn."""
+        """See `Simulator.predict_turn`; one untrusted tool holds back the whole turn."""
         self._admit(calls)
         return await self.simulator.predict_turn(calls, state, history)
 
@@ -158,10 +158,10 @@ class TrustGate(Simulator):
                 raise UntrustedTool(call.tool, message)
 
     def nothing_left(self, tools: Iterable[Tool]) -> str | None:
-        """Why a rehearsal with these tools is left out, if it is: none of them is trusted.
+        """Reason to leave a rehearsal out: the simulator is trusted for none of these tools. None otherwise.
 
         Raises:
-            RehearsalStopped: the same, with `stop`.
+            RehearsalStopped: in the same case, with `stop`.
         """
         found = {tool.name: self.trust.of(tool.name, _source_hash(tool)) for tool in tools}
         if not found or any(one.verdict == "trusted" for one in found.values()):
@@ -175,10 +175,10 @@ class TrustGate(Simulator):
 
 
 def gated(simulator: Simulator, trust: Trust, on_doubt: OnDoubt) -> Simulator:
-    """The simulator with the gate before whatever in it guesses.
+    """The simulator with the gate in front of its parts that guess.
 
-    A sandbox runs the real code and a replay gives a real outcome: they need no trust and get no gate.
-    In a ladder each rung has its own; only the last one can stop the rehearsal.
+    A sandbox runs the real code and a replay returns a real outcome: they need no gate. In a ladder each
+    rung has its own gate; only the last one can stop the rehearsal.
     """
     if isinstance(simulator, Ladder):
         *upper, last = simulator.rungs
@@ -194,7 +194,7 @@ def _message(trust: Trust, found: ToolTrust) -> str:
 
 
 def _source_hash(tool: Tool) -> str | None:
-    """The hash of a tool's source; None for one that has none to tell."""
+    """The hash of a tool's source; None for a tool without one."""
     observed: ObservedTool | None = tool if hasattr(tool, "source_hash") else None  # type: ignore[assignment]
     return None if observed is None else observed.source_hash
 

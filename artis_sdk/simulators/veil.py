@@ -1,4 +1,4 @@
-"""What a model that simulates is shown: calls, state and history without their secrets."""
+"""The view of a model that simulates: calls, state and history without their secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Veil(Protocol):
-    """Puts placeholders in the secrets' places, and back; `logs.session_secrets.SessionSecrets` is one.
+    """Replaces secrets by placeholders, and back; `logs.session_secrets.SessionSecrets` is one.
 
     Equal secrets have equal placeholders, so a simulator can still tell a right password from a wrong one.
     """
@@ -30,14 +30,14 @@ class Veil(Protocol):
         """The record without secrets."""
 
     def shown_value(self, value: JsonValue, path: str) -> JsonValue:
-        """The value that stands at this path, without secrets."""
+        """The value at this path, without secrets."""
 
     def revealed(self, value: JsonValue) -> JsonValue:
-        """The value with the secrets in their placeholders' places."""
+        """The value with placeholders replaced by their secrets."""
 
 
 def veiled(simulator: Simulator, veil: Veil) -> Simulator:
-    """The same simulator, whose models are shown no secrets; one that asks no model stays as it is."""
+    """The same simulator, whose models see no secrets; one without a model stays unchanged."""
     if isinstance(simulator, Ladder):
         return Ladder([veiled(rung, veil) for rung in simulator.rungs])
     if isinstance(simulator, LLMSimulator):
@@ -47,11 +47,11 @@ def veiled(simulator: Simulator, veil: Veil) -> Simulator:
 
 
 class VeiledAttempt(Simulator):
-    """A simulator of one attempt that is shown no secrets, and whose outcomes have them again.
+    """A simulator of one attempt that sees no secrets, and whose outcomes have them again.
 
     Args:
         inner: the simulator.
-        veil: hides the secrets.
+        veil: the veil that hides the secrets.
     """
 
     def __init__(self, inner: Simulator, veil: Veil) -> None:
@@ -67,7 +67,7 @@ class VeiledAttempt(Simulator):
     async def predict_turn(self, calls: Sequence[ToolCall], state: State, history: History) -> list[Outcome]:
         shown = [self._veil.shown(call) for call in calls]
         new = [self._veil.shown(step) for step in self._unseen(history)]
-        if self._veil.size != self._size:  # what has become secret may stand in what was shown before
+        if self._veil.size != self._size:  # a new secret may be in data shown before
             new = [self._veil.shown(step) for step in history]
             self._state = (state, self._veil.shown_value(state, "state"))
             self._steps = ((), ())
@@ -79,7 +79,7 @@ class VeiledAttempt(Simulator):
         return [self._revealed(outcome) for outcome in outcomes]
 
     def _unseen(self, history: History) -> Sequence[Step]:
-        """The steps that are new; all where it is not the history seen before with steps added."""
+        """The new steps; all steps if it is not the earlier history with steps added."""
         before = self._steps[0]
         if history[: len(before)] != before:
             self._steps = ((), ())

@@ -140,7 +140,7 @@ def test_verdicts_are_kept_in_a_file_beside_the_adapter(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="artis eval simulator"):
         Trust.read(tmp_path / "nowhere")
     path.write_text('{"simulator": 3}')
-    with pytest.raises(ConfigurationError, match="no trust file"):
+    with pytest.raises(ConfigurationError, match="not a trust file"):
         Trust.read(tmp_path)
 
 

@@ -1,8 +1,8 @@
-"""Forks for what services hold: files, databases, connections, large trees.
+"""Forks for the things that services hold: files, databases, connections, large trees.
 
 `Toolset.from_object(service, fork=forks.of(path=forks.sqlite, uploads=forks.folder))` gives each attempt
 a copy of the service with a database and a folder of its own; a `__fork__` method on the class does the
-same. What a fork made is taken away when the attempt is over.
+same. Everything that a fork made is removed when the attempt is over.
 """
 
 from artis_sdk.simulators.forks.attributes import of

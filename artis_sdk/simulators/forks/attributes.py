@@ -1,4 +1,4 @@
-"""A fork of an object by its attributes: some have forks of their own, the rest is copied."""
+"""A fork of an object by its attributes: some have their own forks, the rest is copied."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.simulators.forks.making import Making, attempt, forking
 
 ValueFork = Callable[[Any], Any]
-"""Given an attribute's value: what stands there in the fork, or a context manager that gives it."""
+"""Maps an attribute's value to its value in the fork, or to a context manager that returns it."""
 
 
 def of(**attributes: ValueFork) -> Callable[[Any], AbstractContextManager[Any]]:
-    """A fork that deep-copies an object, except for the attributes that have a fork of their own.
+    """A fork that deep-copies an object, except for the attributes that have their own fork.
 
     Other parts of the object that refer to such an attribute's value refer to its fork in the copy;
     a text, such as a path, is replaced in the attribute alone.
@@ -28,7 +28,7 @@ def of(**attributes: ValueFork) -> Callable[[Any], AbstractContextManager[Any]]:
         A fork for `Toolset.from_object(..., fork=...)`; in a `__fork__` method, `return of(...)(self)`.
 
     Raises:
-        ConfigurationError: when it forks an object that has no such attribute.
+        ConfigurationError: when it forks an object that lacks such an attribute.
     """
     if not attributes:
         raise ConfigurationError("forks.of() names no attribute; without a fork an object is deep-copied")

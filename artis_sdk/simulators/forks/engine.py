@@ -1,5 +1,5 @@
-"""A fork of an SQLAlchemy engine: a copied database for SQLite, a transaction that is never committed
-for a server."""
+"""A fork of an SQLAlchemy engine: for SQLite a copied database, for a server a transaction that is never
+committed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from artis_sdk.simulators.seal import guard_attach, refusal
 
 _SAVEPOINT = "artis_fork"
 
-# Fails when it is committed, whoever commits: its constraint is broken, and looked at only then.
+# Makes every commit fail: its constraint is violated, and is checked only on commit.
 _NEVER_COMMITTED = (
     "create temporary table artis_fork (x int unique deferrable initially deferred) on commit drop",
     "insert into artis_fork values (1), (1)",
@@ -24,16 +24,15 @@ _NEVER_COMMITTED = (
 
 @contextmanager
 def engine(real: Any) -> Iterator[Any]:
-    """An engine of its own for an attempt, over the same data.
+    """An attempt's own engine, over the same data.
 
-    SQLite: the database is copied by SQLite's backup, as a transaction would lock it for everybody.
+    SQLite: the database is copied by SQLite's backup, as a transaction would lock out everyone else.
 
-    PostgreSQL: one connection with a transaction that is rolled back when the attempt is over; what the
-    code commits and rolls back are savepoints in it, and the server itself would refuse to commit it.
-    All connections of the engine are this one, so two that are open at a time see each other's
-    changes. Rows that an attempt has changed stay locked until it is over: attempts that run at once
-    wait for each other, so rehearse with `Sequential`. Sequences go on counting, as PostgreSQL never
-    rolls them back.
+    PostgreSQL: one connection with a transaction that is rolled back when the attempt is over; the
+    code's own commits and rollbacks are savepoints in it, and the server itself would refuse to commit
+    it. All connections of the engine are this one, so two open connections see each other's changes.
+    Rows that an attempt has changed stay locked until it is over: concurrent attempts wait for each
+    other, so rehearse with `Sequential`. Sequences keep counting, as PostgreSQL never rolls them back.
 
     Sessions and session makers that are bound to the engine, in the same object, are bound to the fork.
 
@@ -41,7 +40,7 @@ def engine(real: Any) -> Iterator[Any]:
         real: an `sqlalchemy.Engine`.
 
     Raises:
-        ConfigurationError: it is no engine, or one over another database or driver.
+        ConfigurationError: it is not an engine, or is one for another database or driver.
     """
     try:
         from sqlalchemy.engine import Engine
@@ -125,7 +124,7 @@ class _Enough(Exception):
 
 
 def _connect_arguments(real: Any) -> tuple[list[Any], dict[str, Any]]:
-    """What the engine gives its driver, `connect_args` included."""
+    """The arguments that the engine passes to its driver, `connect_args` included."""
     from sqlalchemy import event
 
     found: list[tuple[list[Any], dict[str, Any]]] = []
@@ -144,7 +143,7 @@ def _connect_arguments(real: Any) -> tuple[list[Any], dict[str, Any]]:
     finally:
         event.remove(real, "do_connect", look)
     raise ConfigurationError(
-        "forks.engine: the engine was made with a creator of its own, so a connection to a copy cannot be "
+        "forks.engine: the engine was made with its own creator, so a connection to a copy cannot be "
         "made the same way; give the object a __fork__ method"
     )
 
@@ -164,7 +163,7 @@ class _Savepoints:
         setattr(self._connection, name, value)
 
     def check(self) -> None:
-        """Refuse to go on where the transaction has ended: the next one would be real."""
+        """Refuse to continue after the transaction has ended: the next one would be real."""
         if self._connection.info.transaction_status == _IDLE:
             raise self._ended()
 

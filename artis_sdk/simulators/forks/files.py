@@ -1,4 +1,4 @@
-"""Forks of what lies on disk: an SQLite database, a folder."""
+"""Forks of files: an SQLite database, a folder."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from artis_sdk.simulators.forks.making import temporary_folder, vouch
 
 @contextmanager
 def sqlite(database: Any) -> Iterator[Any]:
-    """A copy of an SQLite database, made by SQLite's own backup, which a writer does not disturb.
+    """A copy of an SQLite database, made by SQLite's own backup, which tolerates a writer.
 
     Args:
         database: the file's path, as text or as a `Path`, which need not exist yet; or an open
-            connection, of which the copy has the rows, `row_factory`, `text_factory` and
-            `isolation_level`, and none of the functions that were registered.
+            connection, whose copy has its rows, `row_factory`, `text_factory` and
+            `isolation_level`, but not its registered functions.
 
     Yields:
         The path of the copy, of the same type; or a connection to it.
 
     Raises:
-        ConfigurationError: it is neither.
+        ConfigurationError: `database` is neither.
     """
     if isinstance(database, sqlite3.Connection):
         with _connection(database) as connection:
@@ -70,12 +70,12 @@ def _connection(real: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def folder(path: Any) -> Iterator[Any]:
-    """A copy of a folder: its blocks are shared until they are written where the file system can do
-    that (btrfs, XFS, APFS), else all of them are copied. Symbolic links stay links; a body that would
+    """A copy of a folder: blocks are shared until they are written if the file system can do that
+    (btrfs, XFS, APFS), else all of them are copied. Symbolic links stay links; a body that would
     write through one to a file outside is refused.
 
     Args:
-        path: of the folder, or of one file, as text or as a `Path`; it need not exist yet.
+        path: path of the folder, or of one file, as text or as a `Path`; it need not exist yet.
 
     Yields:
         The path of the copy, of the same type.
@@ -89,7 +89,7 @@ def folder(path: Any) -> Iterator[Any]:
 
 
 def _as(given: Any, path: Path) -> Any:
-    """A path of the type that was given."""
+    """A path of the same type as the original."""
     return type(given)(path)
 
 

@@ -1,8 +1,8 @@
 """Large trees, copied as they are used: a fork of 50 MB in milliseconds.
 
-A dictionary or list with many rows becomes one whose rows are copied when they are first taken out of
-it; all else of the tree is copied at once. Rows that nobody has touched are not in it yet, and there is
-no way round that: C code which reads past its methods finds placeholders, never the original.
+A dictionary or list with many rows becomes one whose rows are copied when they are first read; the rest
+of the tree is copied at once. Rows that have not been read are not in it yet: C code that reads past its
+methods finds placeholders, never the original.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def copy_on_write(tree: Any) -> Any:
     """A copy of a tree of dictionaries, lists and objects such as pydantic models.
 
     A dictionary or list with 64 rows or more becomes a subclass that copies a row when it is first
-    taken out; a body that goes over all rows pays for all. The tree itself must not be changed while
-    attempts run: what has not been copied would be seen as it is by then. The subclass is a `dict`, and
+    read; a body that reads all rows copies all. The tree itself must not be changed while attempts
+    run: rows not copied yet would be copied with the changes. The subclass is a `dict`, and
     `type(x) is dict` is false. `json`, `pickle` and `copy` work, and a tool may return it. C code that
     reads it past its methods is refused (`heapq`; pydantic's validation of the whole, and `model_dump`
     of the model that holds it) or fails (`orjson`).
@@ -79,7 +79,7 @@ def _lazy(rows: Any, memo: dict[int, Any]) -> Any:
 
 
 class NotCopied:
-    """Stands for a row that has not been copied yet; refuses whatever a body does with it."""
+    """Placeholder for a row that has not been copied yet; refuses every use by a body."""
 
     __slots__ = ("_original",)
 
@@ -101,7 +101,7 @@ class NotCopied:
     def _refuse(self, *_: Any) -> NoReturn:
         raise refusal(
             "reading a row that is copied on write past its dictionary's or list's methods",
-            "C code has read it from there (heapq, or a pydantic model made of it). Give the object a fork "
+            "C code has read it directly (heapq, or a pydantic model made of it). Give the object a fork "
             "without forks.copy_on_write, or take the rows out one by one",
         )
 

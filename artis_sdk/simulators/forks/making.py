@@ -1,4 +1,4 @@
-"""The fork that is being made: what it owns, and what is taken away with it."""
+"""The fork that is being made: the things that it owns, and that are removed with it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import Any
 
 @dataclass(slots=True)
 class Making:
-    """What the forks of one attempt have made."""
+    """The things that the forks of one attempt have made."""
 
     memo: dict[int, Any] = field(default_factory=dict)
     """As `copy.deepcopy` takes it: the copies by the id of the original."""
     folders: list[str] = field(default_factory=list)
     """Real paths of the folders that belong to the attempt; its bodies may write there."""
     vouched: list[Any] = field(default_factory=list)
-    """Originals and copies of which a fork says that they share nothing that matters."""
+    """Originals and copies that, by their fork's word, share nothing that matters."""
     allowed: list[str] = field(default_factory=list)
     """Acts that its bodies may do, beside what the simulator allows."""
     checks: list[Callable[[], None]] = field(default_factory=list)
     """Called after each sandboxed call; raise `SimulationError` where the fork does not hold any more."""
     stack: ExitStack = field(default_factory=ExitStack)
-    """Takes it all away."""
+    """Removes all of it."""
 
     def restore_singletons(self) -> None:
-        """Give objects that a deep copy could only give back, such as a class's one instance, the
-        attributes that they had: `copy.deepcopy` has put copies in their place."""
+        """Restore the attributes of objects that a deep copy cannot copy, such as a class's one instance:
+        `copy.deepcopy` has replaced these attributes by copies."""
         same = [value for key, value in self.memo.items() if key == id(value) and hasattr(value, "__dict__")]
         if not same:
             return
@@ -42,7 +42,7 @@ class Making:
                 vars(value)[name] = originals.get(id(part), part)
 
     def result(self, made: Any, original: object) -> Any:
-        """What a fork gave: the copy, or what its context manager gives until the attempt is over."""
+        """The result of a fork: the copy, or the value of its context manager, open for the attempt."""
         if isinstance(made, AbstractContextManager) and not isinstance(made, type(original)):
             return self.stack.enter_context(made)
         return made
@@ -53,7 +53,7 @@ _making: ContextVar[Making | None] = ContextVar("artis_sdk_making", default=None
 
 @contextmanager
 def forking(making: Making) -> Iterator[None]:
-    """Have the forks that are called meanwhile belong to one attempt."""
+    """Make forks that are called inside the block belong to one attempt."""
     token = _making.set(making)
     try:
         yield
@@ -63,7 +63,7 @@ def forking(making: Making) -> Iterator[None]:
 
 @contextmanager
 def attempt() -> Iterator[Making]:
-    """The attempt that is being forked; outside of one, an attempt that lasts as long as the block."""
+    """The attempt that is being forked; outside of one, an attempt that lasts for the block."""
     making = _making.get()
     if making is not None:
         yield making
@@ -74,7 +74,7 @@ def attempt() -> Iterator[Making]:
 
 
 def vouch(*objects: Any) -> None:
-    """Say of originals and copies that a sandbox need not look for what they share."""
+    """Declare that a sandbox need not check what these originals and copies share."""
     making = _making.get()
     if making is not None:
         making.vouched.extend(objects)
@@ -93,7 +93,7 @@ def allow(*acts: str) -> None:
 
 
 def check_after_calls(check: Callable[[], None]) -> None:
-    """Have a fork's own check made after each sandboxed call."""
+    """Register a fork's own check, made after each sandboxed call."""
     making = _making.get()
     if making is not None:
         making.checks.append(check)
