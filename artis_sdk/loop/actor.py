@@ -1,4 +1,4 @@
-"""Who acts: a model in our loop, or a caller's own agent. Both act in whatever world they are given."""
+"""Actors: a model in our loop, or the caller's own agent. Both act in any world."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Trajectory:
     steps: tuple[Step, ...]
     """Every call with its outcome, forced failures (malformed, unknown, invalid) included."""
     messages: tuple[Message, ...]
-    """What was said after the query; empty for a caller's own agent."""
+    """Messages after the query; empty for the caller's own agent."""
     answer: str | None
     ended: Ending = "answer"
     condensed_attempts: int = 0
@@ -50,7 +50,7 @@ class Trajectory:
 
 
 class Actor(Protocol):
-    """Carries out a task in a world: equations 2 to 4, depending on what it is shown."""
+    """Carries out a task in a world: equations 2 to 4, depending on guidance and earlier attempts."""
 
     async def act(
         self,

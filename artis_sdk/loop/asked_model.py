@@ -1,4 +1,4 @@
-"""A model in a role beside the agent: what evaluator, summarizer and scorer share."""
+"""A model in a role beside the agent: the common base of evaluator, summarizer and scorer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from artis_sdk.records import Request
 
 
 class AskedModel:
-    """A model that is asked by prompt templates; in the paper the agent's own.
+    """A model prompted by templates; in the paper the agent's own model.
 
     Args:
         backend: the model.
         prompts: the templates that the role names.
         temperature: 0.01 in the paper.
-        max_tokens: tokens of one answer; None is the backend's own limit.
-        adapter: LoRA adapter, by name.
+        max_tokens: maximum tokens of one answer; None for the backend's own limit.
+        adapter: name of a LoRA adapter.
         meter: the way to the model; see `metered`.
     """
 

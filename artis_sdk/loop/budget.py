@@ -24,11 +24,11 @@ _COMMIT_PRIORITY = -1  # below 0, so that a commit overtakes rehearsals on a sha
 
 
 def ignore(event: Event) -> None:
-    """Where events go when nobody listens."""
+    """A callback that drops events."""
 
 
 class Unmetered:
-    """A meter without limits, counts or events, for a part that is used by itself."""
+    """A meter without limits, counts or events, for a part that is used alone."""
 
     async def complete(self, backend: Backend, role: Role, request: Request) -> Completion:
         return await backend.complete(request)
@@ -36,7 +36,7 @@ class Unmetered:
 
 @dataclass(slots=True)
 class _Hold:
-    """What calls in flight may still use."""
+    """Tokens and cost that calls in flight may still use."""
 
     tokens: int = 0
     cost: float = 0.0
@@ -47,23 +47,21 @@ class Budget:
 
     Every model call is admitted before it is made and charged after it. A call in flight holds its
     estimate: the estimated tokens of its prompt, and `max_tokens` or else the longest answer of that
-    role so far. A call that does not fit beside what others hold waits for them; one that would not
-    fit even then raises `LimitReached`. So steps are never exceeded, and tokens (likewise cost) by at
-    most the sum, over the calls that were in flight together with the last one admitted, of how far
-    each outgrew its estimate: nothing where requests have `max_tokens` and no prompt is longer than
-    estimated.
+    role so far. A call that does not fit beside these estimates waits for the others; a call that would not
+    fit even alone raises `LimitReached`. So steps are never exceeded. Tokens (likewise cost) are exceeded
+    by at most the sum of the amounts by which the calls in flight with the last admitted one outgrew
+    their estimates: by nothing if requests have `max_tokens` and no prompt is longer than estimated.
     A call that fails or is cancelled is not charged: its usage is not known.
 
-    A rehearsal may use `1 - limits.reserve` of each limit, its summary half of the reserve besides. The
-    commit has all that is left, and a
-    limit stops it only before its first real call: half a commit is worse than an overrun. An overrun
-    is told in `notes` and once as `LimitHit`.
+    A rehearsal may use `1 - limits.reserve` of each limit, and its summary also half of the reserve. The
+    commit has all the rest, and a limit stops it only before its first real call: half a commit is worse
+    than an overrun. An overrun is reported in `notes`, and once as `LimitHit`.
 
     Args:
-        limits: what the run may use.
-        prices: by backend name; a cost limit needs one for every backend.
-        emit: receives `ModelAnswered` and `LimitHit`.
-        spent: what the run has used before, by role, as for a plan that another session rehearsed.
+        limits: limits of the run.
+        prices: prices by backend name; a cost limit needs one for every backend.
+        emit: callback for `ModelAnswered` and `LimitHit`.
+        spent: earlier usage of the run, by role, as for a plan that another session rehearsed.
     """
 
     def __init__(
@@ -86,7 +84,7 @@ class Budget:
         self._settled: list[asyncio.Future[None]] = []
         self._longest: dict[Role, int] = {}
         self._overruns: set[str] = set()
-        self._seconds = 0.0  # of phases that are over
+        self._seconds = 0.0  # of finished phases
         self._since = 0.0
         self._running = 0
         self._holds = self.limits.tokens is not None or self.limits.cost is not None
@@ -95,7 +93,7 @@ class Budget:
         """Check before anything runs that a cost limit can be kept.
 
         Raises:
-            ConfigurationError: there is a cost limit, and a backend has no price.
+            ConfigurationError: the cost is limited, and a backend has no price.
         """
         if self.limits.cost is None:
             return
@@ -113,7 +111,7 @@ class Budget:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The clock runs while this is entered; between a rehearsal and its commit it stands."""
+        """The clock runs inside this block; between a rehearsal and its commit it is stopped."""
         if not self._running:
             self._since = time.monotonic()
         self._running += 1
@@ -139,10 +137,10 @@ class Budget:
     async def admit(
         self, backend: Backend, role: Role, request: Request, size: PromptSize, share: float
     ) -> _Hold | None:
-        """Wait until a call fits beside those in flight, and hold what it may use.
+        """Wait until a call fits beside those in flight, and hold its estimate.
 
         Raises:
-            LimitReached: it does not fit, whatever the others use.
+            LimitReached: it would not fit even if the others used nothing more.
         """
         hold = None
         if self._holds:
@@ -162,13 +160,13 @@ class Budget:
         """Count one agent step.
 
         Raises:
-            LimitReached: there are none left.
+            LimitReached: no step is left.
         """
         self._check("steps", self.steps + 1, share)
         self.steps += 1
 
     def settle(self, hold: _Hold | None) -> None:
-        """A call is over: what it held is free again."""
+        """A call is over: release its hold."""
         if hold is None:
             return
         self._held.tokens -= hold.tokens
@@ -179,7 +177,7 @@ class Budget:
                 future.set_result(None)
 
     def charge(self, backend: Backend, role: Role, usage: Usage, attempt: int | None) -> None:
-        """Count what a call used."""
+        """Count the usage of a call."""
         before = self.usage.get(role)
         self.usage[role] = usage if before is None else before + usage
         self.tokens += usage.prompt_tokens + usage.completion_tokens
@@ -192,7 +190,7 @@ class Budget:
 
     @asynccontextmanager
     async def deadline(self, share: float) -> AsyncIterator[None]:
-        """Whatever runs inside ends in `LimitReached` when the seconds are used up."""
+        """Code inside ends in `LimitReached` when the seconds are used up."""
         if self.limits.seconds is None:
             yield
             return
@@ -207,13 +205,13 @@ class Budget:
             raise LimitReached("seconds", self.seconds, allowed) from None
 
     def overrun(self) -> bool:
-        """Whether a limit is passed; each that is, is noted once."""
+        """Whether any limit is exceeded; each one is noted once."""
         for name in ("tokens", "seconds", "cost", "steps"):
             allowed = self._allowed(name, 1.0)
             if allowed is None or name in self._overruns or getattr(self, name) <= allowed:
                 continue
             self._overruns.add(name)
-            self.notes.append(f"the commit went on past its {name} limit: it is not ended half-way")
+            self.notes.append(f"the commit ran past its {name} limit: a commit is not ended half-way")
             self._emit(LimitHit(limit=name, used=getattr(self, name), allowed=allowed))
         return bool(self._overruns)
 
@@ -237,7 +235,7 @@ class Budget:
 
     def _allowed(self, name: str, share: float) -> float | None:
         limit = getattr(self.limits, name)
-        # 0.7 of 10 steps is 7, whatever binary fractions make of it.
+        # 0.7 of 10 steps is 7, in spite of binary fractions.
         return None if limit is None else round(limit * share, 9)
 
     def _check(self, name: str, wanted: float, share: float) -> None:
@@ -247,7 +245,7 @@ class Budget:
 
 
 class BudgetMeter:
-    """The `Meter` of one attempt: its share of the budget, events with its index, seeds of its own."""
+    """The `Meter` of one attempt: its share of the budget, events with its index, its own seeds."""
 
     __slots__ = ("_budget", "_share", "_size", "attempt")
 
@@ -258,7 +256,7 @@ class BudgetMeter:
         self.attempt = attempt
 
     async def complete(self, backend: Backend, role: Role, request: Request) -> Completion:
-        """As `Backend.complete`; a seed is made the attempt's own.
+        """As `Backend.complete`; the seed is changed by the attempt's index.
 
         Raises:
             LimitReached: the call does not fit, or it hung until the seconds were used up.
@@ -271,12 +269,12 @@ class BudgetMeter:
         """Count a step of an agent whose model calls are not ours.
 
         Raises:
-            LimitReached: there are none left.
+            LimitReached: no step is left.
         """
         self._budget.take_step(self._share)
 
     def deadline(self) -> AbstractAsyncContextManager[None]:
-        """Whatever runs inside ends in `LimitReached` when the seconds are used up."""
+        """Code inside ends in `LimitReached` when the seconds are used up."""
         return self._budget.deadline(self._share)
 
     async def _metered(self, backend: Backend, role: Role, request: Request) -> Completion:
@@ -307,12 +305,12 @@ class CommitMeter(BudgetMeter):
         self._begun = False
 
     def begin(self) -> None:
-        """The first real call is about to be made: from here on the commit runs to its end."""
+        """The first real call follows: from here on the commit runs to its end."""
         self._begun = True
 
     @property
     def overrun(self) -> bool:
-        """Whether the commit has gone on past a limit; whoever can do with less should."""
+        """Whether the commit has exceeded a limit; parts that can save should do so."""
         return self._begun and self._budget.overrun()
 
     async def complete(self, backend: Backend, role: Role, request: Request) -> Completion:

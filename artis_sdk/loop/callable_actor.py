@@ -1,4 +1,4 @@
-"""A caller's own agent, in any framework, in whatever world it is put."""
+"""The caller's own agent, in any framework and any world."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class RemembersCalls(Protocol):
 
 
 class CallableActor:
-    """An agent of the caller's: any `async def agent(task, *, tools, guidance) -> str`.
+    """The caller's own agent: any `async def agent(task, *, tools, guidance) -> str`.
 
-    Its guarded calls, sync or async, go to the world it acts in. It sees
-    earlier attempts (equation 2) and the recommendation (equation 4) as `guidance`, in words.
+    Its guarded calls, sync or async, go to the world that it acts in. It sees earlier attempts
+    (equation 2) and the recommendation (equation 4) as `guidance`, in words.
 
     Args:
         agent: the agent.
-        tools: what it is given.
-        prompts: template `action_user`, for earlier attempts.
+        tools: the tools that it receives.
+        prompts: templates, of which `action_user` writes earlier attempts.
 
     Raises:
-        ConfigurationError: it is no async callable, or cannot be called so.
+        ConfigurationError: the agent is not an async callable, or not with these parameters.
     """
 
     runs_code = True
@@ -63,8 +63,8 @@ class CallableActor:
         """See `Actor.act`.
 
         Raises:
-            AgentError: the agent raised; its exception is the cause. Errors of the rehearsal that the
-                agent let pass, such as `LimitReached`, come as they are.
+            AgentError: the agent raised; its exception is the cause. Errors of the rehearsal that pass
+                through the agent, such as `LimitReached`, are raised unchanged.
         """
         advice = "\n\n".join(filter(None, (guidance, attempts_text(self._prompts, prior))))
         with entered(world):
@@ -77,7 +77,7 @@ class CallableActor:
 
         try:
             answer = await with_sync_calls(self._agent(task.query, tools=self._tools, guidance=guidance))
-        except ToolFailure as error:  # the real tool would have raised it, and the agent let it pass
+        except ToolFailure as error:  # the real tool would have raised it, and the agent did not catch it
             raise AgentError(f"the agent failed: {type(error).__name__}: {error}") from error
         except ArtisError:
             raise
@@ -94,7 +94,7 @@ class CallableActor:
 
 
 def attempts_text(prompts: Prompts, attempts: Sequence[Attempt]) -> str:
-    """Earlier attempts in words, in full; the empty string where there are none."""
+    """Earlier attempts in words, in full; the empty string without any."""
     if not attempts:
         return ""
     return prompts.render(
@@ -104,14 +104,14 @@ def attempts_text(prompts: Prompts, attempts: Sequence[Attempt]) -> str:
 
 def _check(agent: Any) -> None:
     if not callable(agent):
-        raise ConfigurationError(f"the agent is no callable: {agent!r}; it must be {_SIGNATURE}")
+        raise ConfigurationError(f"the agent is not callable: {agent!r}; it must be {_SIGNATURE}")
     if not inspect.iscoroutinefunction(agent) and not inspect.iscoroutinefunction(
         getattr(agent, "__call__", None)  # noqa: B004 - an object whose __call__ is async
     ):
         raise ConfigurationError(f"the agent is not async; it must be {_SIGNATURE}")
     try:
         signature = inspect.signature(agent)
-    except ValueError:  # built-in callables have none to look at
+    except ValueError:  # a built-in callable without a signature
         return
     try:
         signature.bind("task", tools=(), guidance=None)

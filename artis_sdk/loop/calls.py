@@ -1,4 +1,4 @@
-"""A model's calls on their way to a world: what cannot be called is answered here, in every world."""
+"""A model's calls on their way to a world: calls that cannot be made are answered here, in every world."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Table:
 
     Args:
         tools: the session's tools.
-        offered: those that the task offers.
+        offered: the tools that the task offers.
     """
 
     __slots__ = ("_names", "_tools")
@@ -49,7 +49,7 @@ async def carry_out(calls: Sequence[ToolCall], table: Table, world: World) -> li
     """Have a world carry out the calls of one turn.
 
     Returns:
-        One step a call, in order; calls that cannot be made are failures of provenance `forced`.
+        One step per call, in order; calls that cannot be made are failures of provenance `forced`.
     """
     read = [table.read(call) for call in calls]
     invocations = [entry for entry in read if isinstance(entry, Invocation)]

@@ -17,17 +17,17 @@ def fit_attempts(
 ) -> tuple[list[dict[str, Any]], int]:
     """Condense the oldest attempts until all fit.
 
-    An attempt loses first what its calls returned, then its calls, keeping verdict and suggestion.
-    The oldest goes both ways before the next one is touched; none is left out. If even so they do
-    not fit, the backend says so.
+    An attempt first loses the results of its calls, then the calls; verdict and suggestion stay. The
+    oldest attempt loses both before the next one is touched; no attempt is left out. If they still do
+    not fit, the backend raises an error.
 
     Args:
-        attempts: oldest first.
-        room: tokens there are for them; None is no bound.
-        count: tokens of a text.
+        attempts: the attempts, oldest first.
+        room: maximum tokens of all attempts; None for no limit.
+        count: function that counts the tokens of a text.
 
     Returns:
-        The entries of a template's `attempts`, and how many of them are condensed.
+        The entries of a template's `attempts`, and the number of condensed ones.
     """
     views = [attempt_view(attempt, trajectory(attempt)) for attempt in attempts]
     if room is None:

@@ -18,8 +18,8 @@ _VERDICT = re.compile(r"\W*([01])\W*")
 class ModelEvaluator(AskedModel):
     """A model as judge, with the templates `evaluation_system` and `evaluation_user`; see `AskedModel`.
 
-    It answers in the paper's tags, so that it can give its reasons before its verdict. A verdict that
-    cannot be read is asked for once more, and is then an error: none is made up.
+    It answers in the paper's tags, so that it can write its reasons before its verdict. An unreadable
+    verdict is requested once more, and is then an error: no verdict is made up.
     """
 
     async def evaluate(self, task: Task, attempt: Attempt) -> Evaluation:
@@ -47,7 +47,7 @@ def read_evaluation(text: str) -> Evaluation:
     """Read `<Evaluation>`, `<Result>` and `<Suggestion>`.
 
     Raises:
-        Unreadable: no result, or more than one.
+        Unreadable: the text has no result, or more than one.
     """
     text = strip_thinking(text)
     results = {match[1] if (match := _VERDICT.fullmatch(one)) else one for one in tagged(text, "Result")}

@@ -1,4 +1,4 @@
-"""What a run may use, as its caller says it. `loop.budget` holds a run to it."""
+"""The limits of a run, as its caller sets them. `loop.budget` enforces them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from artis_sdk.records.calls import FROZEN
 
 
 class Limits(BaseModel):
-    """Limits over one whole run, rehearsal and commit, across concurrent attempts.
+    """Limits of one whole run, rehearsal and commit, across concurrent attempts.
 
-    A limit that is None does not apply. The rehearsal may use `1 - reserve` of each limit; of the rest,
-    half may go into the summary and all that is left into the commit. `loop.budget.Budget` says what
-    happens at a limit.
+    A limit of None does not apply. The rehearsal may use `1 - reserve` of each limit; the summary may use
+    half of the rest, and the commit all that remains. `loop.budget.Budget` describes what happens at a
+    limit.
 
     Args:
         tokens: prompt and completion tokens of all roles, cached ones included.
         seconds: wall time of rehearsal and commit; the time between them does not count.
-        cost: in the currency of the prices given to the session.
-        steps: agent steps: model calls of the action agent, or guarded calls of a caller's agent.
+        cost: total cost, in the currency of the session's prices.
+        steps: agent steps: model calls of the action agent, or guarded calls of the caller's agent.
         reserve: share of each limit kept for the commit, 0 to 1.
     """
 
@@ -36,9 +36,9 @@ class Price(BaseModel):
     """Price of a backend, per million tokens, in any one currency.
 
     Args:
-        prompt: prompt tokens that were not cached.
-        cached: cached prompt tokens; None is the same as `prompt`.
-        completion: generated tokens.
+        prompt: price of prompt tokens that were not cached.
+        cached: price of cached prompt tokens; None for the same as `prompt`.
+        completion: price of generated tokens.
     """
 
     model_config = FROZEN
@@ -48,7 +48,7 @@ class Price(BaseModel):
     completion: float = Field(ge=0, allow_inf_nan=False)
 
     def of(self, usage: Usage) -> float:
-        """What a call with this usage costs."""
+        """The cost of a call with this usage."""
         cached = self.prompt if self.cached is None else self.cached
         fresh = usage.prompt_tokens - usage.cached_tokens
         return (

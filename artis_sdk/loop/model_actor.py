@@ -32,24 +32,24 @@ class ModelTurn:
 
     task: Task
     request: Request
-    """What the agent would be asked."""
+    """The request for the agent's next turn."""
     opening: int
-    """How many of the request's messages come before the agent's first turn; the last is the query."""
+    """Number of the request's messages before the agent's first turn; the last is the query."""
     backend: Backend
     meter: Meter
     actor: ModelActor
 
     @property
     def since(self) -> tuple[Message, ...]:
-        """What was said and returned since the query."""
+        """Messages since the query."""
         return self.request.messages[self.opening :]
 
     async def ask(self, request: Request) -> Completion:
-        """Ask the agent's model."""
+        """Request a turn from the agent's model."""
         return await self.meter.complete(self.backend, Role.ACTION, request)
 
     def calls(self, completion: Completion) -> tuple[ToolCall, ...]:
-        """The calls in an answer of the agent's."""
+        """The calls in an answer of the agent."""
         return self.actor.calls(completion)
 
     def showing(self, attempts: list[dict[str, Any]]) -> Request:
@@ -66,7 +66,7 @@ class ModelTurn:
 
 
 class Decide(Protocol):
-    """Chooses the agent's next turn; without one the model is asked once."""
+    """Chooses the agent's next turn; without a decider the model writes one turn."""
 
     async def __call__(self, turn: ModelTurn) -> Completion: ...
 
@@ -76,14 +76,14 @@ class ModelActor:
 
     Args:
         backend: the model.
-        tools: what it may call, as far as a task offers it.
+        tools: tools that it may call if the task offers them.
         prompts: templates `action_system`, `action_user`, `action_results`.
         temperature: 1.0 in the paper, so that attempts differ.
         tool_format: `native` tool calling, the paper's `text` format, or by what the backend can do.
-        max_steps: model calls of one trajectory.
-        max_tokens: tokens of one answer; None is the backend's own limit.
-        seed: every attempt and candidate draws from a seed of its own that follows from it.
-        adapter: LoRA adapter, by name.
+        max_steps: maximum model calls of one trajectory.
+        max_tokens: maximum tokens of one answer; None for the backend's own limit.
+        seed: seed from which every attempt and candidate derives its own.
+        adapter: name of a LoRA adapter.
     """
 
     runs_code = False
@@ -208,7 +208,7 @@ class ModelActor:
         return [Message(role="user", content=text)]
 
     def _room(self, task: Task) -> int | None:
-        """Tokens of the context window that earlier attempts may take; None where it is not known."""
+        """Tokens of the context window that earlier attempts may take; None if the window is not known."""
         window = self._backend.capabilities.context_window
         if window is None:
             return None

@@ -1,4 +1,4 @@
-"""A session inside another one's attempt: its calls are that attempt's, and nothing of it is real."""
+"""A session inside another session's attempt: its calls belong to that attempt, and nothing is real."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NOTE = "this session ran inside a rehearsal: its calls are those of the attempt 
 
 
 class OuterWorld:
-    """The world that a nested session is in, as its own agent's world.
+    """The world around a nested session, as the world of its own agent.
 
     Args:
-        binding: of the context that the nested session commits in: a simulated attempt, or the body of a
-            sandboxed tool.
+        binding: world binding of the context in which the nested session commits: a simulated attempt,
+            or the body of a sandboxed tool.
     """
 
     def __init__(self, binding: WorldBinding) -> None:
@@ -38,11 +38,11 @@ class OuterWorld:
 
     @property
     def calls(self) -> tuple[CommittedCall, ...]:
-        """The same calls as a result lists them; none of them was executed."""
+        """The same calls, as in a result; none of them was executed."""
         return tuple(self._calls)
 
     async def handle(self, invocation: Invocation) -> Reply:
-        """Hand a call on to the attempt.
+        """Pass a call on to the attempt.
 
         Raises:
             FirewallError: the attempt is over.
@@ -57,18 +57,18 @@ class OuterWorld:
         return reply
 
     async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
-        """Hand the calls of one turn on, one after the other."""
+        """Pass the calls of one turn on, one after the other."""
         return [await self.handle(invocation) for invocation in invocations]
 
 
 async def commit_inside(plan: Plan, actor: Actor, world: OuterWorld, budget: Budget) -> Result:
-    """Carry a nested session's plan out in the attempt that it is part of. No journal, no log.
+    """Carry a nested session's plan out in the attempt around it. No journal, no log.
 
     Args:
-        plan: what the nested session rehearsed.
-        actor: who acts.
-        world: the attempt.
-        budget: the nested run's.
+        plan: plan of the nested session.
+        actor: actor that carries it out.
+        world: world of the attempt.
+        budget: budget of the nested run.
     """
     meter = budget.for_commit()
     with budget.running():

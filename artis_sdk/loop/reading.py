@@ -1,4 +1,4 @@
-"""Reading what judging models write: tags and JSON, one corrective retry, and never a guess."""
+"""Reading the answers of judging models: tags and JSON, one corrective retry, and never a guess."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _RETRY = "Your answer could not be read: {}. Answer once more, exactly in the fo
 
 
 class Unreadable(Exception):
-    """The text does not hold what was asked for; the message says what is missing."""
+    """The text lacks a required part; the message names it."""
 
 
 async def ask(
     meter: Meter, backend: Backend, role: Role, request: Request, read: Callable[[str], T]
 ) -> tuple[T, str]:
-    """Ask a model and read its answer; where it cannot be read, say why and ask once more.
+    """Request an answer from a model and read it; if it is unreadable, say why and request one more.
 
     Args:
-        read: gives the value, or raises `Unreadable`.
+        read: function that returns the value of an answer, or raises `Unreadable`.
 
     Returns:
         The value, and the model's exact text.
@@ -48,7 +48,7 @@ async def ask(
 
 
 def tagged(text: str, tag: str) -> list[str]:
-    """The contents of each `<tag>...</tag>`; a last one that is not closed runs to the end."""
+    """The contents of each `<tag>...</tag>`; an unclosed last tag runs to the end."""
     pieces = re.findall(rf"<{tag}>(.*?)(?:</{tag}>|\Z)", text, re.DOTALL | re.IGNORECASE)
     return [piece.strip() for piece in pieces]
 
@@ -57,7 +57,7 @@ def json_object(text: str) -> dict[str, Any]:
     """The JSON object in a text, alone, in a code fence, or with words around it.
 
     Raises:
-        Unreadable: there is none, or it is not whole.
+        Unreadable: the text has no JSON object, or not a whole one.
     """
     text = strip_thinking(text)
     start, end = text.find("{"), text.rfind("}")
@@ -73,10 +73,10 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def text_field(value: dict[str, Any], name: str, *, required: bool = False) -> str:
-    """A string field of an object; left out is the empty string, unless it is required.
+    """A string field of an object; a missing field is the empty string, unless it is required.
 
     Raises:
-        Unreadable: it is required and not there, or it is no string.
+        Unreadable: the field is required and missing, or is not a string.
     """
     field = value.get(name, "")
     if not isinstance(field, str):

@@ -44,15 +44,15 @@ NO_CALLS = (
     "made no guarded call: either the task needs none, or the agent holds functions that are not the "
     "session's tools, and what they do is real"
 )
-"""Of an attempt or a commit of a caller's own agent, for the notes."""
+"""Note on an attempt or a commit of the caller's own agent."""
 
 
 @runtime_checkable
 class Meterable(Protocol[T_co]):
-    """A judge that reaches a model through a meter; one that needs none lacks this."""
+    """A judge that reaches a model through a meter; a judge without a model lacks this."""
 
     def metered(self, meter: Meter) -> T_co:
-        """The same on this meter."""
+        """The same judge on this meter."""
 
 
 async def rehearse(
@@ -73,25 +73,25 @@ async def rehearse(
 ) -> Plan:
     """Attempt a task in simulation by a strategy, and condense the attempts.
 
-    A limit ends it early with what is there; the plan says which. An attempt that its simulator
-    cannot go on with, or that outgrows the agent's context, or in which a caller's agent fails, or of
-    which the firewall refused a call, ends and names its error, and the others go on. An attempt whose
-    verdict cannot be read stays without one. A simulator that is trusted for none of the tools is not
-    asked, and the plan has no attempts. Where there is no recommendation, because summaries are off or for
-    a reason that the plan's notes give, its guidance is the attempts themselves.
+    A limit ends it early with the attempts so far; the plan names the limit. An attempt ends with an error,
+    while the others continue, if its simulator cannot predict a call, if it outgrows the agent's context,
+    if the caller's agent fails, or if the firewall refuses a call. An attempt whose verdict is unreadable
+    has none. A simulator that is trusted for none of the tools is not called, and the plan has no attempts.
+    Without a recommendation (summaries are off, or the plan's notes say why), the guidance is the attempts
+    themselves.
 
     Args:
         task: query, conversation, tools and state.
-        actor: who attempts it.
-        simulator: forked for each attempt.
+        actor: the actor of the attempts.
+        simulator: the simulator, forked for each attempt.
         tools: the session's tools.
-        strategy: how the attempts follow each other.
+        strategy: order of the attempts.
         budget: limits and counts of the whole run.
-        evaluator: judges each attempt; None leaves evaluation out (figure 4, "w/o Eval").
-        summarizer: writes the recommendation; None leaves summarization out (figure 4, "w/o Sum").
-        prompts: template `action_user`, for attempts as guidance.
-        emit: receives the events of the rehearsal.
-        application_code: whether other parts than agent and simulator run code of the application's, see
+        evaluator: judge of each attempt; None leaves evaluation out (figure 4, "w/o Eval").
+        summarizer: writer of the recommendation; None leaves summarization out (figure 4, "w/o Sum").
+        prompts: templates, of which `action_user` writes attempts as guidance.
+        emit: callback for the events of the rehearsal.
+        application_code: whether parts other than agent and simulator run application code, see
             `artis_sdk.loop.whose_code`.
         journal: name of the journal that the plan is to be committed in.
         notes: what a reader of the plan must know beside what the rehearsal finds.
@@ -99,7 +99,7 @@ async def rehearse(
     Raises:
         BackendError: a model cannot be reached; the attempts under way are cancelled.
         ConfigurationError: the strategy needs evaluations and they are off.
-        RehearsalStopped: a tool is needed that the simulator is not trusted for, and this is to stop it.
+        RehearsalStopped: an attempt calls an untrusted tool, and the gate's `on_doubt` is `stop`.
     """
     rehearsal = Rehearsal(
         task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
@@ -152,10 +152,10 @@ def _plan(
 
 
 def shown_at_commit(plan: Plan) -> tuple[str | None, tuple[Attempt, ...]]:
-    """What the committing actor is given: `guidance` and `prior` of `Actor.act` (equation 4).
+    """Arguments `guidance` and `prior` of the committing actor's `Actor.act` (equation 4).
 
     The recommendation; without one, as with summaries off, the attempts themselves, which an actor
-    shows as it shows earlier attempts.
+    shows like earlier attempts.
     """
     if plan.recommendation is not None:
         return plan.guidance, ()
@@ -163,10 +163,10 @@ def shown_at_commit(plan: Plan) -> tuple[str | None, tuple[Attempt, ...]]:
 
 
 def committing_actor(strategy: Strategy, actor: Actor, scorer: Scorer) -> Actor:
-    """The actor that commits: for a step-level strategy (appendix G) one whose turns it decides.
+    """The actor that commits; a step-level strategy (appendix G) decides its turns.
 
     Raises:
-        ConfigurationError: a step-level strategy and a caller's own agent, whose steps are its own.
+        ConfigurationError: a step-level strategy with the caller's own agent, whose steps it cannot decide.
     """
     if not isinstance(strategy, StepStrategy):
         return actor
@@ -179,7 +179,7 @@ def committing_actor(strategy: Strategy, actor: Actor, scorer: Scorer) -> Actor:
 
 
 class Rehearsal:
-    """What a strategy is handed: it runs attempts, keeps them, and knows when a limit was reached."""
+    """The rehearsal as a strategy sees it: it runs and keeps attempts, and knows of a reached limit."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class Rehearsal:
         self.emit = emit
         self.notes: list[str] = []
         self.stopped: LimitReached | None = None
-        # An actor of unknown kind is taken to run code: the firewall is then at its strictest.
+        # An actor of unknown kind counts as application code: the firewall is then at its strictest.
         self.own_agent: bool = getattr(actor, "runs_code", True)
         self._actor = actor
         self._simulator = simulator
@@ -218,12 +218,11 @@ class Rehearsal:
 
     @property
     def usable(self) -> tuple[Attempt, ...]:
-        """Those that show something: at least a call or an answer."""
+        """The attempts with at least a call or an answer."""
         return _usable(self.attempts)
 
     async def attempt(self, prior: Sequence[Attempt] = ()) -> Attempt:
-        """See `AttemptRunner.attempt`. A prior attempt without a call or an answer has nothing to show and is
-        left out."""
+        """See `AttemptRunner.attempt`. A prior attempt without a call or an answer is left out."""
         if self.stopped is not None:
             raise self.stopped
         index, self._next = self._next, self._next + 1
@@ -290,7 +289,7 @@ class Rehearsal:
         try:
             trajectory = await self._actor.act(self.task, world, meter, prior=prior)
         except AgentError:
-            world.check()  # what broke the world is the reason, however the agent put it
+            world.check()  # the cause that broke the world counts, not the agent's report of it
             raise
         finally:
             await world.aclose()
@@ -327,9 +326,9 @@ async def _summarize(rehearsal: Rehearsal, summarizer: Summarizer | None) -> Rec
         async with meter.deadline():
             recommendation = await summarizer.summarize(rehearsal.task, rehearsal.usable)
     except (SummaryError, ContextOverflow) as error:
-        rehearsal.notes.append(f"there is no recommendation: {error}")
+        rehearsal.notes.append(f"no recommendation was written: {error}")
     except LimitReached as error:
-        rehearsal.notes.append(f"there is no recommendation: {error}")
+        rehearsal.notes.append(f"no recommendation was written: {error}")
         rehearsal.stop(error)
     else:
         if isinstance(summarizer, ModelSummarizer) and summarizer.condensed:

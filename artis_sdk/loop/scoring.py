@@ -16,10 +16,10 @@ from artis_sdk.records import Message, Role, Task
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a scoring agent says of one candidate."""
+    """A scoring agent's judgement of one candidate."""
 
     score: int
-    """1 to 10."""
+    """Score, 1 to 10."""
     evaluation: str = ""
     suggestion: str = ""
 
@@ -34,13 +34,13 @@ class Scorer(Protocol):
 
         Args:
             task: query, conversation and tools.
-            messages: what was said and returned since the query.
+            messages: messages since the query.
             candidate: the calls, or the answer, as prompts show them.
             meter: the way to a model.
-            suggest: whether a suggestion is wanted (`SequentialRevision`).
+            suggest: whether to write a suggestion (`SequentialRevision`).
 
         Raises:
-            EvaluationError: there is no readable score.
+            EvaluationError: no readable score, twice.
         """
 
 
@@ -78,7 +78,7 @@ def read_score(text: str) -> Score:
     """Read `{"evaluation", "suggestion", "score"}`.
 
     Raises:
-        Unreadable: the score is no whole number from 1 to 10.
+        Unreadable: the score is not a whole number from 1 to 10.
     """
     value = json_object(text)
     score = value.get("score")

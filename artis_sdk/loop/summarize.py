@@ -27,11 +27,11 @@ class ModelSummarizer(AskedModel):
     """A model that condenses the attempts, with the templates `summary_system` and `summary_user`; see
     `AskedModel`.
 
-    Where all attempts together would overflow the model's context, the oldest are condensed first.
+    If all attempts together would overflow the model's context, the oldest are condensed first.
     """
 
     condensed = 0
-    """How many attempts the last summary saw condensed."""
+    """Number of attempts that the last summary saw condensed."""
 
     async def summarize(self, task: Task, attempts: Sequence[Attempt]) -> Recommendation:
         """Write the recommendation.
@@ -71,7 +71,7 @@ def read_recommendation(text: str) -> Recommendation:
     """Read `{"recommendation", "rationale"}`.
 
     Raises:
-        Unreadable: there is no recommendation.
+        Unreadable: the text has no recommendation.
     """
     value = json_object(text)
     return Recommendation(

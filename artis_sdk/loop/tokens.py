@@ -1,4 +1,4 @@
-"""How long a prompt is, before a model has said so."""
+"""Length of a prompt before a model has counted it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from artis_sdk.contracts import Backend
 from artis_sdk.records import Message, Request, ToolSpec
 
 # English prose is about 4 bytes a token and JSON about 3; a Chinese character is 3 bytes of UTF-8 and
-# at most about one token. So this errs on the long side.
+# at most about one token. So the estimate is on the long side.
 BYTES_PER_TOKEN = 3
 TOKENS_PER_MESSAGE = 8  # role, separators, identifiers
 
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """A backend that knows its tokenizer; local engines do."""
+    """A backend that can count tokens, as local engines can."""
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, without special tokens."""
@@ -30,7 +30,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def count_tokens(backend: Backend, text: str) -> int:
-    """Exact where the backend can count, else estimated."""
+    """Exact if the backend can count, else estimated."""
     return backend.count_tokens(text) if isinstance(backend, CountsTokens) else estimate_tokens(text)
 
 
@@ -50,8 +50,8 @@ def tools_tokens(tools: tuple[ToolSpec, ...]) -> int:
 class PromptSize:
     """Estimated size of a growing prompt; each message is looked at once.
 
-    A request whose messages continue those of the request before costs only what is new, so a step
-    costs the same however long the history is.
+    For a request that continues the one before, only the new messages are counted, so a step costs the
+    same however long the history is.
     """
 
     __slots__ = ("_messages", "_tokens", "_tools", "_tools_tokens")

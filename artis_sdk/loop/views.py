@@ -8,7 +8,7 @@ from typing import Any
 from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_trajectory
 from artis_sdk.records import Attempt, Message, Task, ToolSpec
 
-_REMEMBERED = "loop.views"  # under which a message keeps its line, beside the backends' translations
+_REMEMBERED = "loop.views"  # key of a message's line, beside the backends' translations
 
 
 def tool_documents(tools: Iterable[ToolSpec]) -> Data:
@@ -25,7 +25,7 @@ def message_line(message: Message) -> Data:
 
 
 def task_history(task: Task, messages: Iterable[Message] = ()) -> Data:
-    """The conversation, the query, and what was said and returned since."""
+    """The conversation, the query, and the messages since."""
     query = Message(role="user", content=task.query)
     return encode_lines(map(message_line, (*task.conversation, query, *messages)))
 
@@ -48,7 +48,7 @@ ENDINGS = {
 
 
 def attempt_view(attempt: Attempt, action: Data) -> dict[str, Any]:
-    """An entry of a template's `attempts`: what was done, and the judgement where there is one."""
+    """An entry of a template's `attempts`: the actions, and the judgement if there is one."""
     judged = attempt.evaluation
     return {
         "action": action,

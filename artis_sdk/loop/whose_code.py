@@ -1,4 +1,4 @@
-"""Whose code a session runs: ours, or the application's, around which the firewall is at its strictest."""
+"""Owner of the code that a session runs: for application code the firewall is at its strictest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from artis_sdk.contracts import Simulator
 
 
 def is_ours(part: object) -> bool:
-    """Whether a part of a session has no code but this package's; a subclass made elsewhere is not ours.
+    """Whether all code of a session's part belongs to this package; a subclass from elsewhere does not.
 
     Args:
-        part: an object; a function or a bound method counts by the module or the object that it belongs to.
+        part: an object; a function counts by its module, a bound method by its object.
     """
     part = getattr(part, "__self__", part)
     where = part.__module__ if hasattr(part, "__qualname__") else type(part).__module__
@@ -20,11 +20,11 @@ def is_ours(part: object) -> bool:
 
 
 def runs_application_code(simulator: Simulator, parts: Iterable[Any]) -> bool:
-    """Whether a rehearsal may run code of the application's, whose calls may lose their context.
+    """Whether a rehearsal may run application code, whose calls may lose their context.
 
     Args:
         simulator: the session's simulator; a sandbox runs the application's tools.
-        parts: everything else that a rehearsal calls, such as agent, judges and log; None is skipped.
+        parts: all other objects that a rehearsal calls, such as agent, judges and log; None is skipped.
     """
     simulators = list(_with_inner(simulator))
     if any(one.runs_code or not is_ours(one) for one in simulators):
@@ -34,7 +34,7 @@ def runs_application_code(simulator: Simulator, parts: Iterable[Any]) -> bool:
 
 
 def _with_inner(simulator: Simulator) -> Iterator[Simulator]:
-    """A simulator and those that it asks: the rungs of a ladder, what is behind a gate."""
+    """A simulator and those inside it: the rungs of a ladder, the simulator behind a gate."""
     yield simulator
     inner: Any = getattr(simulator, "simulator", None)
     for one in (*getattr(simulator, "rungs", ()), *(() if inner is None else (inner,))):

@@ -25,27 +25,27 @@ class _Prediction:
         self.running = True
 
 
-# Set while a simulator predicts, so that the guarded calls of a sandboxed body are known as such.
+# Set while a simulator predicts, to recognize the guarded calls of a sandboxed body.
 _predicting: ContextVar[_Prediction | None] = ContextVar("artis_sdk_predicting", default=None)
 
 
 class SimulatedWorld:
     """Answers the guarded calls of one attempt by prediction; it belongs to no other attempt.
 
-    Turns are predicted one at a time, in the order they come, each knowing all before it. A guarded
-    call made by the body of a sandboxed tool is a part of that tool's call: it is predicted at once,
-    on the state that the body sees, and reported as an event; the history holds the agent's own
-    calls. What breaks a prediction breaks the world: every later call raises the same error, so that
-    an agent which swallows it goes no further. A closed world refuses.
+    Turns are predicted one at a time, in their order, each with all earlier ones. A guarded call made
+    by the body of a sandboxed tool is a part of that tool's call: it is predicted at once, on the
+    state that the body sees, and reported as an event; the history holds the agent's own calls only.
+    An error in a prediction breaks the world: every later call raises the same error, so that an
+    agent which swallows it gets no further. A closed world refuses all calls.
 
     Args:
-        simulator: the attempt's fork.
-        state: the environment before the first call.
-        earlier: real calls made since the state was taken, which the simulator must know of.
-        attempt: the attempt's index, for events.
-        emit: receives `CallSimulated`.
-        count: called before each call of the agent's, where calls are what counts as its steps; may
-            raise `LimitReached`.
+        simulator: the attempt's fork of the simulator.
+        state: state of the environment before the first call.
+        earlier: real calls made since the state was taken.
+        attempt: index of the attempt, for events.
+        emit: callback for `CallSimulated`.
+        count: callback before each call of an agent whose steps are its calls; may raise
+            `LimitReached`.
     """
 
     def __init__(
@@ -76,21 +76,21 @@ class SimulatedWorld:
         return self._history[self._earlier :]
 
     def check(self) -> None:
-        """Raise what broke a prediction, if anything did, also where the agent swallowed it."""
+        """Raise the error that broke a prediction, if any, even if the agent swallowed it."""
         if self._broken is not None:
             raise self._broken
 
     def remember_refusal(self, error: FirewallError) -> None:
-        """A guarded call that belongs to this attempt was refused where it was made. The attempt ends with
-        that, whatever the caller does with the exception."""
+        """A guarded call of this attempt was refused. The attempt ends with this error, even if the caller
+        swallows it."""
         self._broken = self._broken or error
 
     def close(self) -> None:
-        """The attempt is over: calls that come late, or are still being predicted, are refused."""
+        """The attempt is over: late calls, and those still being predicted, are refused."""
         self._closed = True
 
     async def aclose(self) -> None:
-        """`close`, and take away what the simulator's fork made; `check` raises what was wrong with it."""
+        """`close`, and close the simulator's fork; `check` then raises its errors."""
         self.close()
         try:
             await self._simulator.aclose()

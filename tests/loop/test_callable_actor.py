@@ -269,7 +269,7 @@ async def without_guidance(task: str, *, tools: Any) -> str:
 
 @pytest.mark.parametrize(
     ("agent", "reason"),
-    [(sync, "not async"), ("gpt", "no callable"), (without_guidance, "guidance"), (with_more, "model")],
+    [(sync, "not async"), ("gpt", "not callable"), (without_guidance, "guidance"), (with_more, "model")],
 )
 def test_what_is_no_agent_is_refused_before_anything_runs(agent: Any, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason):

@@ -151,7 +151,7 @@ async def test_an_unreadable_summary_leaves_the_attempts_as_guidance() -> None:
     assert plan.recommendation is None
     assert plan.guidance is not None
     assert "<Attempt>" in plan.guidance
-    assert "there is no recommendation" in plan.notes[0]
+    assert "no recommendation was written" in plan.notes[0]
 
 
 # --- limits -----------------------------------------------------------------------------------

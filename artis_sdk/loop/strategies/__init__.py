@@ -1,4 +1,4 @@
-"""How attempts follow each other, and the baselines of appendix G."""
+"""Strategies: the order of attempts, and the baselines of appendix G."""
 
 from artis_sdk.loop.strategies.base import AttemptRunner, StepStrategy, Strategy
 from artis_sdk.loop.strategies.step_level import SequentialRevision, WeightedBestOfN

@@ -1,4 +1,4 @@
-"""What a strategy is, and how a rehearsal runs attempts beside each other."""
+"""The interface of strategies, and concurrent attempts."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ T = TypeVar("T")
 
 
 class AttemptRunner(Protocol):
-    """What a strategy needs of a rehearsal; `loop.rehearsal.Rehearsal` is one."""
+    """A rehearsal as strategies need it; `loop.rehearsal.Rehearsal` is one."""
 
     @property
     def evaluates(self) -> bool:
         """Whether attempts are judged."""
 
     async def attempt(self, prior: Sequence[Attempt] = ()) -> Attempt:
-        """Run one attempt in a world of its own, and judge it. Any number may run at once.
+        """Run one attempt in its own world, and judge it. Any number may run concurrently.
 
         Args:
-            prior: the attempts that it sees, oldest first (equation 2); empty for equation 3.
+            prior: attempts that it sees, oldest first (equation 2); empty for equation 3.
 
         Raises:
-            LimitReached: a limit was reached before; an attempt that meets it itself is returned.
+            LimitReached: a limit was reached before. An attempt that reaches one itself is returned.
             BackendError: the run must stop.
         """
 
 
 class Strategy(Protocol):
-    """How the attempts of a rehearsal follow each other."""
+    """The order of a rehearsal's attempts."""
 
     @property
     def name(self) -> str:
-        """As plans and events name it."""
+        """Name in plans and events."""
 
     async def rehearse(self, rehearsal: AttemptRunner) -> None:
-        """Run attempts by `rehearsal.attempt(prior)`; the rehearsal keeps what they give.
+        """Run attempts by `rehearsal.attempt(prior)`; the rehearsal keeps them.
 
         Raises:
-            LimitReached: from `rehearsal.attempt`, which ends the rehearsal; let it pass.
+            LimitReached: from `rehearsal.attempt`; it ends the rehearsal and must not be caught.
         """
 
 
@@ -53,15 +53,15 @@ class StepStrategy(Strategy, Protocol):
     """A strategy that works at the step level, while committing (appendix G)."""
 
     def decider(self, scorer: Scorer) -> Decide:
-        """What decides each next turn of the committing agent.
+        """The function that decides each next turn of the committing agent.
 
         Args:
-            scorer: gives a candidate its score, 1 to 10.
+            scorer: scorer of candidates, 1 to 10.
         """
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Run all at once; the first that fails cancels the others, and its error is raised as it is."""
+    """Run all concurrently; the first to fail cancels the others, and its error is raised unchanged."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]

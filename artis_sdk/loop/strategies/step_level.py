@@ -1,4 +1,4 @@
-"""The baselines of appendix G: each step is explored before it is carried out, and never simulated."""
+"""The baselines of appendix G: each step is explored before it is carried out, but never simulated."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Candidate:
     shown: Data
     """The calls, or the answer, as prompts show them."""
     identity: str
-    """Equal for candidates that do the same, in whatever order they name their arguments."""
+    """Key that is equal for candidates that do the same, in any order of their arguments."""
     score: int = 0
-    """1 to 10; 0 where no score could be read."""
+    """Score, 1 to 10; 0 if it was unreadable."""
 
     @classmethod
     def of(cls, turn: ModelTurn, completion: Completion) -> Candidate:
@@ -39,7 +39,7 @@ class Candidate:
 
 
 def best(candidates: Sequence[Candidate]) -> Completion:
-    """The distinct candidate with the highest sum of scores; of equals the first."""
+    """The distinct candidate with the highest sum of scores; the first one of equals."""
     sums: dict[str, int] = {}
     for candidate in candidates:
         sums[candidate.identity] = sums.get(candidate.identity, 0) + candidate.score
@@ -48,13 +48,13 @@ def best(candidates: Sequence[Candidate]) -> Completion:
 
 @dataclass(frozen=True, slots=True)
 class WeightedBestOfN:
-    """N candidates a step, drawn in parallel and scored; the best is carried out (appendix G).
+    """N candidates per step, drawn in parallel and scored; the best is carried out (appendix G).
 
-    A candidate whose score cannot be read adds nothing. Once a commit has passed a limit, one
-    candidate a step is drawn and none is scored.
+    A candidate with an unreadable score adds nothing. Once a commit has exceeded a limit, one candidate
+    per step is drawn, without a score.
 
     Args:
-        n: candidates a step; 0 is `Direct`.
+        n: candidates per step; 0 for `Direct`.
     """
 
     n: int = 5
@@ -65,7 +65,7 @@ class WeightedBestOfN:
         at_least(0, n=self.n)
 
     async def rehearse(self, rehearsal: AttemptRunner) -> None:
-        """Run nothing: the exploring is done step by step, while committing."""
+        """Run nothing: steps are explored one by one, while committing."""
 
     def decider(self, scorer: Scorer) -> Decide:
         """See `StepStrategy.decider`."""
@@ -86,14 +86,14 @@ class WeightedBestOfN:
 
 @dataclass(frozen=True, slots=True)
 class SequentialRevision:
-    """N candidates a step, each seeing those before it and what was said of them (appendix G).
+    """N candidates per step, each seeing the earlier ones and their suggestions (appendix G).
 
-    The scores are summed as in `WeightedBestOfN` and never shown to the agent. A candidate whose
-    score cannot be read adds nothing. Once a commit has passed a limit, one candidate a step is drawn
-    and none is scored.
+    The scores are summed as in `WeightedBestOfN` and never shown to the agent. A candidate with an
+    unreadable score adds nothing. Once a commit has exceeded a limit, one candidate per step is drawn,
+    without a score.
 
     Args:
-        n: candidates a step; 0 is `Direct`.
+        n: candidates per step; 0 for `Direct`.
     """
 
     n: int = 5
@@ -104,7 +104,7 @@ class SequentialRevision:
         at_least(0, n=self.n)
 
     async def rehearse(self, rehearsal: AttemptRunner) -> None:
-        """Run nothing: the exploring is done step by step, while committing."""
+        """Run nothing: steps are explored one by one, while committing."""
 
     def decider(self, scorer: Scorer) -> Decide:
         """See `StepStrategy.decider`."""
@@ -139,7 +139,7 @@ async def _score(scorer: Scorer, turn: ModelTurn, candidate: Candidate, *, sugge
 
 
 def _seeded(request: Request, index: int) -> Request:
-    """Candidates of one seed must not be copies of each other."""
+    """The request with the candidate's own seed: candidates of one seed would be copies of each other."""
     if request.seed is None or index == 0:
         return request
     return replace(request, seed=(request.seed + index) % 2**31)

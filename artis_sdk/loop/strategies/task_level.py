@@ -1,4 +1,4 @@
-"""Strategies over whole attempts: equations 2 and 3, and what lies between."""
+"""Strategies over whole attempts: equations 2 and 3, and a hybrid of both."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def at_least(least: int, **numbers: int | None) -> None:
-    """Check a strategy's numbers; None is no number and passes.
+    """Check a strategy's numbers; None passes.
 
     Raises:
-        ConfigurationError: one is too small, or no whole number.
+        ConfigurationError: a number is too small, or not whole.
     """
     for name, number in numbers.items():
         if number is not None and (type(number) is not int or number < least):
@@ -38,9 +38,9 @@ class Sequential:
     """Each attempt sees all earlier ones with their evaluations (equation 2).
 
     Args:
-        n: the most attempts; 0 is `Direct`.
-        stop_after: stop once so many attempts in a row were judged correct; None never stops early,
-            as in the paper.
+        n: maximum attempts; 0 for `Direct`.
+        stop_after: number of attempts judged correct in a row after which to stop; None, as in the
+            paper, for no early stop.
     """
 
     n: int = 5
