@@ -34,29 +34,29 @@ from artis_sdk.tools import add_observer, remove_observer
 _log = logging.getLogger("artis_sdk")
 
 _STARS = b"**********"
-"""What JSON shows of a `SecretStr`."""
+"""A `SecretStr` in JSON."""
 
 
 def capture(path: str | os.PathLike[str] | CallLog, *, redact: Redactor | None = None) -> Capture:
     """Record every real call of every guarded tool, in this process, until the handle is closed.
 
-    Inside sessions a call comes with its task's state and history and with what had been predicted.
+    Inside sessions a call has its task's state and history, and the predicted outcome.
     Outside, `handle.task()` groups calls into a task with a state and a history; a call in no task is
     recorded by itself, without either, and its session is the asyncio task or the thread that made it.
     Simulated and sandboxed calls are not recorded.
 
-    Recording never changes what the captured function does, gives or raises. When the log fails, the
-    calls go on, a warning is logged once, and `flush` and `close` raise.
+    Recording never changes what the captured function does, returns or raises. When the log fails, the
+    calls continue, a warning is logged once, and `flush` and `close` raise.
 
     Several captures may be open at once. Those of one file with the same redactor share one log, and
     no call gets into one file twice.
 
     Args:
         path: the log's file, or a log that stays open when the capture ends.
-        redact: decides what is secret, for a path; by default a `Redactor()`.
+        redact: redactor, if `path` is a path; by default a `Redactor()`.
 
     Raises:
-        LogError: the file is no call log, or cannot be opened.
+        LogError: the file is not a call log, or cannot be opened.
     """
     return Capture(_join(path, redact))
 
@@ -70,19 +70,19 @@ class Capture:
 
     @property
     def log(self) -> CallLog:
-        """Where the calls go."""
+        """The log of the calls."""
         return self._recorder.log
 
     @contextmanager
     def task(self, *, state: Any = None, id: str | None = None, session: str | None = None) -> Iterator[str]:
         """Group the calls made in this context, and in contexts copied from it, into one task.
 
-        The history of a call is the calls of the task that had ended when it began.
+        The history of a call consists of the calls of the task that ended before it began.
 
         Args:
-            state: the environment now, before the first call; any value, of which JSON is kept.
-            id: of the task; random by default.
-            session: tasks of one session stay together when data are split; by default the task's id.
+            state: state of the environment before the first call; any value, kept as JSON.
+            id: id of the task; random by default.
+            session: id of the session, whose tasks stay together when data are split; by default `id`.
 
         Yields:
             The task's id.
@@ -96,7 +96,7 @@ class Capture:
             _scopes.reset(token)
 
     def flush(self) -> None:
-        """Return when every call so far is on disk. Blocks: off an event loop's thread only.
+        """Return once every call so far is on disk. Blocks, so not for an event loop's thread.
 
         Raises:
             LogError: a call was not recorded, or cannot be written.
@@ -104,7 +104,7 @@ class Capture:
         self._recorder.flush()
 
     def close(self) -> None:
-        """Stop recording and write what waits; raises as `flush`. Closing twice is fine."""
+        """Stop recording and write waiting records; raises as `flush`. Closing twice is fine."""
         if self._open:
             self._open = False
             _leave(self._recorder)
@@ -127,12 +127,12 @@ class Capture:
 
 
 def recording(log: LogStore | None) -> LogStore | None:
-    """Where a session's real calls go now: its own log, and the open captures of other files.
+    """The log of a session's real calls: its own, and the open captures of other files.
 
-    What it gives never raises on `append`: the call has been made, and the commit goes on.
+    Its `append` never raises: the call has been made, and the commit continues.
 
     Args:
-        log: the session's own.
+        log: the session's own log.
     """
     with _lock:
         own = next((recorder for recorder in _recorders if recorder.log is log), None)
@@ -156,7 +156,7 @@ def _snapshot(arguments: Mapping[str, Any], value: Any) -> bytes:
 
 
 class _Thread(threading.local):
-    """What a thread's calls in no task have in common."""
+    """The common session of a thread's calls outside tasks."""
 
     def __init__(self) -> None:
         self.session = new_id()
@@ -167,7 +167,7 @@ _tasks: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
 
 
 def _maker() -> str:
-    """The session of a call in no task: one for each asyncio task, or thread outside them."""
+    """The session of a call outside tasks: one for each asyncio task, or thread outside them."""
     loop = asyncio._get_running_loop()
     task = None if loop is None else asyncio.current_task(loop)
     if task is None:
@@ -192,7 +192,7 @@ class _Recorder:
         self._why: BaseException | None = None
 
     def called(self, call: ObservedCall) -> None:
-        """See `contracts.Observer`. Takes what may change; raises into `observe`, never the caller."""
+        """See `contracts.Observer`. Copies values that may change; errors never reach the caller."""
         ended = time.perf_counter()
         tool, arguments, value, error, at, duration = call
         try:
@@ -213,7 +213,7 @@ class _Recorder:
             raise
 
     def record(self, record: CallRecord) -> None:
-        """Take a call that a session has made."""
+        """Record a call that a session has made."""
         try:
             self.log.append(record)
         except LogError as reason:
@@ -235,7 +235,7 @@ class _Recorder:
             raise LogError(f"{self.path}: {lost} calls were not recorded: {self._why}") from self._why
 
     def end(self) -> None:
-        """Nobody uses it any more."""
+        """Stop: no capture uses it any more."""
         if self.owns:
             self.log.close()
         else:
@@ -267,7 +267,7 @@ class _Everywhere:
             self._log.flush()
 
     def close(self) -> None:
-        """The log is closed by who opened it."""
+        """Nothing: the opener of the log closes it."""
 
 
 _lock = threading.Lock()
@@ -281,7 +281,7 @@ def _leaders() -> list[_Recorder]:
 
 
 def _observe() -> None:
-    """Have exactly the leaders told of calls. With the lock held."""
+    """Make the leaders, and only these, observe calls. Call with the lock held."""
     leaders = _leaders()
     for recorder in _observing[:]:
         if recorder not in leaders:

@@ -1,4 +1,4 @@
-"""Calls outside sessions on their way into a log: taken as bytes by the caller, made records later."""
+"""Calls outside sessions on their way into a log: first bytes, in the caller's thread, later records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scope:
     ends: list[float] = field(default_factory=list)
 
     def before(self, began: float) -> History:
-        """The calls that had ended by then."""
+        """The calls that had ended by that time."""
         return tuple(self.steps[: bisect_right(self.ends, began)])
 
     def add(self, step: Step, ended: float) -> None:
@@ -42,20 +42,20 @@ def late_record(
     ended: float,
     place: Scope | str,
 ) -> tuple[CallRecord, Iterable[str]]:
-    """A call that has ended, as its caller left it, as a record.
+    """A record of a call that has ended.
 
     Args:
-        tool: what was called.
+        tool: the called tool.
         seen: JSON array of the arguments and the returned value.
-        failure: type and message of what the call raised; else the failure type of what it returned, if
+        failure: type and message of a raised exception; else the failure type of the returned value, if
             any.
-        secrets: values that are secret wherever they stand.
-        at: seconds since the epoch, when it began.
-        duration: seconds.
-        ended: seconds of `time.perf_counter`.
-        place: the task that the call is part of, or the session of a call in no task.
+        secrets: values that are secret everywhere.
+        at: start of the call, in seconds since the epoch.
+        duration: duration in seconds.
+        ended: end of the call, in seconds of `time.perf_counter`.
+        place: task of the call, or session of a call outside tasks.
     """
-    # Every field is given: pydantic's defaults cost more than all the rest.
+    # Every field is passed: pydantic's defaults cost more than all the rest.
     name, history = new_id(), History()
     arguments, value = loads(seen)
     call = ToolCall.model_construct(id=name, tool=tool.name, arguments=arguments, raw=None, malformed=None)

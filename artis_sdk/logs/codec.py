@@ -1,4 +1,4 @@
-"""Records as JSON text and back; what a log holds of a call and of an outcome."""
+"""Records as JSON text and back, with the parts of calls and outcomes that a log holds."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def dumps(value: Any) -> str:
     """JSON text. NaN and infinities are kept, as the words that Python's `json` uses.
 
     Raises:
-        ValueError, TypeError: the value is no JSON.
+        ValueError, TypeError: the value is not JSON.
     """
     try:
         return to_json(value).decode()
     except PydanticSerializationError:
-        # Half of a surrogate pair, as models write them: it needs an escape.
+        # Half of a surrogate pair, as models write: it needs an escape.
         return json.dumps(value, separators=(",", ":"))
 
 
@@ -40,7 +40,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def call_fields(call: ToolCall) -> Fields:
-    """What is not at its default, without the tool's name, which the row holds."""
+    """Fields that differ from their defaults, without the tool's name, which the row holds."""
     fields: Fields = {"id": call.id, "arguments": call.arguments}
     if call.raw is not None:
         fields["raw"] = call.raw
@@ -50,7 +50,7 @@ def call_fields(call: ToolCall) -> Fields:
 
 
 def outcome_fields(outcome: Outcome) -> Fields:
-    """What is not at its default."""
+    """Fields that differ from their defaults."""
     fields: Fields = {"ok": outcome.ok, "provenance": outcome.provenance.value}
     if outcome.raised:
         fields["raised"] = True
@@ -69,17 +69,17 @@ def outcome_type(fields: Fields) -> str:
 
 
 def read_call(tool: str, text: str) -> ToolCall:
-    """Raises ValueError for a text that is no call."""
+    """The call; raises ValueError for any other text."""
     return ToolCall.model_validate({"tool": tool, **loads(text)})
 
 
 def read_outcome(text: str) -> Outcome:
-    """Raises ValueError for a text that is no outcome."""
+    """The outcome; raises ValueError for any other text."""
     return Outcome.model_validate(loads(text))
 
 
 def hide_fields(fields: Fields, names: tuple[str, ...], hide: Any) -> Fields:
-    """The fields with `hide` put over those that may hold a secret."""
+    """The fields, with `hide` applied to those that may hold a secret."""
     return {name: hide(value) if name in names else value for name, value in fields.items()}
 
 

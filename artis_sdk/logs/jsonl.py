@@ -24,14 +24,14 @@ _REMEMBERED = 64_000_000  # characters of texts whose values are shared between 
 
 
 class Imported(NamedTuple):
-    """What an import did."""
+    """The result of an import."""
 
     records: int
-    """Read; those whose id was in the log already have changed nothing."""
+    """Number of records read; those whose id was in the log already changed nothing."""
     skipped: tuple[LogError, ...]
-    """One for each corrupt line, with its number."""
+    """An error for each corrupt line, with its number."""
     left_out: tuple[str, ...] = ()
-    """Calls of another format that make no record, such as one without a result."""
+    """Calls of another format that cannot become records, such as one without a result."""
 
 
 def row_schema() -> dict[str, Any]:
@@ -40,14 +40,14 @@ def row_schema() -> dict[str, Any]:
 
 
 def export_jsonl(records: Iterable[CallRecord], path: str | os.PathLike[str]) -> int:
-    """Write records as JSON lines; gives their number.
+    """Write records as JSON lines, and return their number.
 
     Args:
         records: such as `log.records()`; read one by one.
-        path: the file; it appears when it is complete, and replaces one that is there.
+        path: the file; it appears when it is complete, and replaces an existing one.
 
     Raises:
-        LogError: the log cannot be read, or the file not be written.
+        LogError: the log cannot be read, or the file cannot be written.
     """
     count = 0
     with replacing(Path(path)) as file:
@@ -58,7 +58,7 @@ def export_jsonl(records: Iterable[CallRecord], path: str | os.PathLike[str]) ->
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> Iterator[CallRecord | LogError]:
-    """The records of a file of JSON lines, in order; for a corrupt line the error that names it.
+    """The records of a file of JSON lines, in order; for a corrupt line an error that names it.
 
     Raises:
         LogError: the file cannot be read.
@@ -73,15 +73,15 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[CallRecord | LogError]:
 
 
 def import_jsonl(path: str | os.PathLike[str], log: CallLog, *, skip_corrupt: bool = False) -> Imported:
-    """Append the records of a file of JSON lines; they are redacted as all others.
+    """Append the records of a file of JSON lines; they are redacted like all others.
 
-    The whole file is checked before anything is appended. Importing a file again, after an import that
-    was cut off, appends what is missing.
+    The whole file is checked before anything is appended. Importing a file again after an
+    interrupted import appends the missing records.
 
     Args:
         path: the file.
-        log: where to.
-        skip_corrupt: leave corrupt lines out and count them.
+        log: the call log to append to.
+        skip_corrupt: whether to leave out and count corrupt lines.
 
     Raises:
         LogError: a line is corrupt (nothing has been appended), or reading or writing fails.
@@ -129,10 +129,10 @@ def record_fields(record: CallRecord) -> dict[str, Any]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` at the end, whole; after an error nothing has changed.
+    """A file that replaces `path` at the end, whole; after an error nothing has changed.
 
     Raises:
-        LogError: it cannot be written.
+        LogError: the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.{new_id()}")
     try:
@@ -160,11 +160,11 @@ def _parse(path: str | os.PathLike[str], number: int, line: bytes) -> CallRecord
         place = ".".join(map(str, first["loc"])) or "the line"
         return LogError(f"{os.fspath(path)}:{number}: {place}: {first['msg'].lower()}")
     except (ValueError, RecursionError) as error:
-        return LogError(f"{os.fspath(path)}:{number}: no JSON: {error}")
+        return LogError(f"{os.fspath(path)}:{number}: not JSON: {error}")
 
 
 class _Shared:
-    """Makes equal parts of lines the same objects, by which the log knows a history that goes on."""
+    """Makes equal parts of lines the same objects, by which the log recognizes a continued history."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Step] = {}

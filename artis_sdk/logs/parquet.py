@@ -1,4 +1,4 @@
-"""Call logs as Parquet: for DuckDB, Arrow and whatever else reads columns out of core."""
+"""Call logs as Parquet: for DuckDB, Arrow and other readers of columns out of core."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from artis_sdk.logs.codec import dumps, loads
 from artis_sdk.logs.jsonl import record_fields, replacing
 from artis_sdk.records import CallRecord
 
-# A row group ends at whichever comes first; it is what is held in memory.
+# A row group, which is held in memory, ends at whichever comes first.
 _GROUP_ROWS = 5_000
 _GROUP_CHARACTERS = 32_000_000
 _READ_ROWS = 100
@@ -25,7 +25,7 @@ _MARK = {b"artis_sdk.call_log": b"1"}
 
 
 def export_parquet(records: Iterable[CallRecord], path: str | os.PathLike[str]) -> int:
-    """Write records to one Parquet file; gives their number.
+    """Write records to one Parquet file, and return their number.
 
     Columns: `id, session, task, source_hash, tool, type, provenance, risk` are texts, `at` and
     `duration` seconds, `process` a number; `spec, call, state, history, outcome, predicted` are JSON
@@ -33,11 +33,11 @@ def export_parquet(records: Iterable[CallRecord], path: str | os.PathLike[str]) 
 
     Args:
         records: such as `log.records()`; held in memory by row group only.
-        path: the file; it appears when it is complete, and replaces one that is there.
+        path: the file; it appears when it is complete, and replaces an existing one.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        LogError: the log cannot be read, or the file not be written.
+        LogError: the log cannot be read, or the file cannot be written.
     """
     arrow, parquet = _pyarrow()
     schema = _schema(arrow)
@@ -57,13 +57,13 @@ def read_parquet(path: str | os.PathLike[str]) -> Iterator[CallRecord]:
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        LogError: the file cannot be read, or is another.
+        LogError: the file cannot be read, or is not a call log.
     """
     arrow, parquet = _pyarrow()
     try:
         with parquet.ParquetFile(os.fspath(path)) as file:
             if (file.schema_arrow.metadata or {}).get(b"artis_sdk.call_log") is None:
-                raise LogError(f"{os.fspath(path)} is a Parquet file, but no call log")
+                raise LogError(f"{os.fspath(path)} is a Parquet file, but not a call log")
             for batch in file.iter_batches(_READ_ROWS, columns=[*_PLAIN, *_JSON]):
                 for row in batch.to_pylist():
                     fields = {name: None if row[name] is None else loads(row[name]) for name in _JSON}

@@ -1,4 +1,4 @@
-"""Keys of some 480 providers, by the rules of MongoDB's Kingfisher: beside those that we know ourselves."""
+"""Keys of some 480 providers, by the rules of MongoDB's Kingfisher, in addition to our own rules."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from artis_sdk.errors import MissingExtraError
 
 @cache
 def _scanner() -> Any:
-    """Compiled once a process, which takes seconds; later processes read the compiled rules from the user's
-    cache folder. It scans in this process and asks nobody."""
+    """Compiled once per process, which takes seconds; later processes read the compiled rules from the user's
+    cache folder. It scans in this process and contacts no server."""
     try:
         from kingfisher_sdk import Scanner
     except ImportError:

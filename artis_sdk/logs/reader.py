@@ -1,4 +1,4 @@
-"""From rows to records: pages, and histories put together again."""
+"""From rows to records: pages, and reassembled histories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows."""
+    """A selection of rows."""
 
     tool: str | None = None
     session: str | None = None
@@ -55,7 +55,7 @@ class Filter:
 
 
 class _Kept:
-    """Values by row, up to a number of characters; the longest unused go first."""
+    """Values by row, up to a number of characters; the longest unused are dropped first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -63,7 +63,7 @@ class _Kept:
         self._size = 0
 
     def get(self, row: int) -> Any:
-        """None where it is not kept."""
+        """The value; None if it is not kept."""
         found = self._values.get(row)
         if found is None:
             return None
@@ -79,18 +79,18 @@ class _Kept:
 
 
 class Reader:
-    """Makes records of rows; keeps what following rows are likely to share.
+    """Makes records of rows; keeps values that the next rows are likely to share.
 
     Args:
-        name: of the log, for errors.
-        remembered: characters of calls, and of states, kept between rows; 64 million unless said.
+        name: name of the log, for errors.
+        remembered: characters of calls, and of states, kept between rows; by default 64 million.
     """
 
     def __init__(self, name: str, remembered: int | None = None) -> None:
         remembered = _REMEMBERED if remembered is None else remembered
         self._name = name
         self._histories = _Kept(remembered)
-        """By row: the history that goes up to it and holds it."""
+        """History up to and including each row, by row."""
         self._tasks = _Kept(remembered)
         self._tools = _Kept(remembered)
 
@@ -100,12 +100,12 @@ class Reader:
         """Read some records, oldest first.
 
         Args:
-            connection: to the log.
-            wanted: which.
-            after, top: ids of rows, exclusive and inclusive.
+            connection: connection to the log.
+            wanted: selection of rows.
+            after, top: first id (exclusive) and last id (inclusive) of rows.
 
         Returns:
-            The records, and the id to go on after; `top` at the end.
+            The records, and the id after which to continue; `top` at the end.
 
         Raises:
             LogError: a row is damaged.
@@ -126,11 +126,11 @@ class Reader:
         return records, top
 
     def rows(self, connection: sqlite3.Connection, numbers: Iterable[int]) -> Iterator[CallRecord]:
-        """The records of these rows, in the order given.
+        """The records of these rows, in their order.
 
         Args:
-            connection: to the log.
-            numbers: ids of rows; ascending is fastest. Those that are no record are passed over.
+            connection: connection to the log.
+            numbers: ids of rows; ascending is fastest. Rows without a record are skipped.
 
         Raises:
             LogError: a row is damaged.
@@ -169,7 +169,7 @@ class Reader:
             raise LogError(f"{self._name}: row {number} is damaged: {error}") from error
 
     def _history(self, connection: sqlite3.Connection, row: int | None) -> History:
-        """The calls up to and with this row."""
+        """The calls up to and including this row."""
         steps: list[Step] = []
         start: History = ()
         while row is not None:

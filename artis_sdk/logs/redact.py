@@ -1,8 +1,8 @@
-"""What is a secret, and redaction before anything is written.
+"""Detection of secrets, and redaction before anything is written.
 
 A value is secret by its name (`password`, `api_key`, ...), by its type (`SecretStr` in the tool's
-signature), or by a rule of the user's. It is replaced where it stands, and wherever the same string
-turns up elsewhere in what is being written: in a model's raw text, a result, an error message.
+signature), or by a rule of the user. It is replaced in its place, and wherever the same string occurs in
+the written data: in a model's raw text, a result, an error message.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Rule = str | re.Pattern[str] | Callable[[str, JsonValue], bool] | Finder
 A path such as `login.arguments.code`, `*.outcome.value.iban` or `state.users.*`: the tool's name, then
 `arguments`, `outcome`, `predicted`, `raw` or `malformed`, then keys and list positions; a state begins
 with `state`. `*` stands for any characters, dots included. A pattern is found inside every string: each
-match is secret. A function is given path and value, and says whether the value is secret. A finder is given
+match is secret. A function takes path and value, and returns whether the value is secret. A finder receives
 all texts of a value at once.
 """
 OUTCOME_TEXTS = ("value", "failure_type", "message", "raw")
@@ -55,23 +55,23 @@ def _names(names: tuple[str, ...], allow: tuple[str, ...]) -> tuple[SecretNames,
 
 
 class Redactor:
-    """Decides what is secret and puts placeholders in its place.
+    """Finds secrets and replaces them by placeholders.
 
     A placeholder is `[redacted:xxxxxxxx]`, a keyed hash: equal secrets look equal, which training needs,
-    and nobody without the key can find the secret by trying. The key is random and in memory only, so
-    equality holds within one redactor (in practice: one process), unless `key` is given. Redacting what
-    is redacted changes nothing.
+    and without the key the secret cannot be found by trying. The key is random and in memory only, so
+    equality holds within one redactor (in practice: one process), unless `key` is set. Redacting
+    redacted data changes nothing.
 
     Null, booleans and empty strings are never secret. One and two characters, and words such as
     `password`, are replaced under their name only; up to five characters elsewhere only as a whole word
     or number. Tool documents
-    (`ToolSpec`) are not redacted: they are what models are shown.
+    (`ToolSpec`) are not redacted: models see them.
 
     Args:
-        rules: what is secret beyond names; see `Rule`.
-        names: names of secrets, words joined by `_`; `()` turns redaction by name off, and with it that
-            of passwords in URLs.
-        allow: full names that are not secret after all, such as `page_token`.
+        rules: rules beyond names; see `Rule`.
+        names: names of secrets, words joined by `_`; `()` turns off redaction by name, and of
+            passwords in URLs.
+        allow: full names that are not secret in spite of `names`, such as `page_token`.
         key: 16 to 64 bytes, for equal placeholders across processes; keep it as you keep the secrets.
 
     Raises:
@@ -103,7 +103,7 @@ class Redactor:
         self._seen: dict[str, ToolSpec] = {}
 
     def know(self, *tools: ToolSpec) -> None:
-        """Learn which parameters these tools mark as secret, for calls that come with a name only."""
+        """Learn which parameters these tools mark as secret, for calls that have only a tool's name."""
         for spec in tools:
             if self._seen.get(spec.name) is spec:
                 continue
@@ -127,13 +127,13 @@ class Redactor:
         given: Any = None,
         known: Secrets | None = None,
     ) -> dict[str, JsonValue]:
-        """The arguments of a call as they may be written.
+        """The arguments of a call, redacted for writing.
 
         Args:
-            tool: its document, which also tells of `SecretStr` parameters; or its name alone.
-            arguments: by parameter name.
-            given: the Python arguments, whose `SecretStr`s are secret wherever they stand.
-            known: a session's secrets, which are hidden too, and get those of this call.
+            tool: its document, which also marks `SecretStr` parameters; or its name alone.
+            arguments: arguments by parameter name.
+            given: the Python arguments, whose `SecretStr`s are secret everywhere.
+            known: the session's secrets, hidden too; this call's secrets are added.
         """
         known = self.new_secrets() if known is None else known
         for secret in secret_values(given):
@@ -151,12 +151,12 @@ class Redactor:
         returned: Any = None,
         known: Secrets | None = None,
     ) -> Outcome:
-        """The outcome of a call as it may be written: without the secrets of its arguments either.
+        """The outcome of a call, redacted for writing, also without the secrets of its arguments.
 
         Args:
             tool, arguments, known: as in `redact_arguments`.
-            outcome: what the call gave.
-            returned: the Python value behind it, whose `SecretStr`s are secret wherever they stand.
+            outcome: outcome of the call.
+            returned: the Python value behind it, whose `SecretStr`s are secret everywhere.
         """
         known = self.new_secrets() if known is None else known
         for secret in secret_values(returned):
@@ -191,12 +191,12 @@ class Redactor:
         return self.cover(value, f"{name}.arguments", known)
 
     def cover(self, value: JsonValue, path: str, known: Secrets) -> JsonValue:
-        """Replace what is secret by name or rule, and remember it in `known`.
+        """Replace secrets by name or rule, and remember them in `known`.
 
         Args:
             value: any JSON value.
-            path: where it stands; see `Rule`.
-            known: gets the secrets; `known.hide` then finds them elsewhere.
+            path: path of the value; see `Rule`.
+            known: receives the secrets; `known.hide` then finds them elsewhere.
         """
         for finder in self._finders:
             for secret in finder.find(value if isinstance(value, str) else "\n".join(all_texts(value))):
@@ -214,8 +214,8 @@ class Redactor:
         """As `cover`.
 
         Args:
-            texts: keys and strings in which a secret or its name could stand; where there are rules of the
-                user's, it is not asked.
+            texts: keys and strings that could hold a secret or its name; not used if the user has
+                rules.
         """
         if self._always and self._by_rule(value, path):
             return _cover_all(value, known)
@@ -257,7 +257,7 @@ class Redactor:
         )
 
     def _learn(self, text: str, path: str, known: Secrets) -> None:
-        """A text that is JSON tells its secrets by their keys; `known.hide` replaces them."""
+        """Remember the secrets of a JSON text by their keys; `known.hide` replaces them."""
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):

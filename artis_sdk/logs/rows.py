@@ -1,4 +1,4 @@
-"""From records to rows: redaction, and where a record's history stands in the log already."""
+"""From records to rows: redaction, and the rows that already hold a record's history."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _End:
     row: int
 
     def begins(self, history: History) -> bool:
-        """Whether `history` goes on from here, by identity: equal values may be different JSON."""
+        """Whether `history` continues from here, by identity: equal values may be different JSON."""
         n = len(self.before)
         return (
             n < len(history)
@@ -59,17 +59,17 @@ class _End:
 
 @dataclass(slots=True)
 class _Task:
-    """What is remembered of one task between its records."""
+    """One task, as remembered between its records."""
 
     secrets: Secrets
     row: int | None = None
     scrubbed: int = 0
-    """`secrets.size` at which the task's rows were last free of all secrets."""
+    """`secrets.size` when the task's rows were last free of all secrets."""
     ends: deque[_End] = field(default_factory=lambda: deque(maxlen=_ENDS))
     size: int = 0
 
     def longest(self, history: History) -> _End | None:
-        """The row that the longest beginning of this history ends with."""
+        """The last row of the longest known beginning of this history."""
         best: _End | None = None
         for end in reversed(self.ends):
             if (best is None or len(end.before) > len(best.before)) and end.begins(history):
@@ -92,10 +92,10 @@ class _Packed:
     outcome: Fields
     predicted: Fields | None
     texts: tuple[str, str, str | None] | None
-    """The three as JSON, where nothing in them is secret by itself."""
+    """The three as JSON, if nothing in them is secret by itself."""
 
     def columns(self, secrets: Secrets) -> _Columns:
-        """Without what is known to be secret."""
+        """The same without known secrets."""
         if self.texts is not None and not secrets.size:
             kind = outcome_type(self.outcome)
             return _plain(self.tool), _plain(kind), self.outcome["provenance"], *self.texts
@@ -112,40 +112,40 @@ class Rows:
     """Writes records into an open transaction.
 
     Args:
-        redactor: decides what is secret.
+        redactor: redactor of the records.
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._tasks: OrderedDict[tuple[str | None, str | None, str], _Task] = OrderedDict()
         self._secrets: OrderedDict[str, Secrets] = OrderedDict()
-        """Of each session; tasks of no session have their own."""
+        """Secrets by session; a task without a session has its own."""
         self._tools: dict[tuple[int, str | None], tuple[ToolSpec, int]] = {}
         self._size = 0
         self.scrubbed = False
-        """Rows were redacted in hindsight: until a checkpoint the write-ahead log has what they were."""
+        """Rows were redacted in hindsight: until a checkpoint the write-ahead log holds the old ones."""
 
     def forget(self) -> None:
-        """After a rollback: rows that are remembered may not be there. What is secret stays known."""
+        """After a rollback: forget rows, which may be missing. Secrets stay known."""
         self._tools.clear()
         for task in self._tasks.values():
             task.row, task.scrubbed = None, 0
             task.ends.clear()
 
     def add(self, connection: sqlite3.Connection, record: CallRecord, secrets: Iterable[str] = ()) -> None:
-        """Write one record, and of its history what is not there yet.
+        """Write one record, and the steps of its history that are missing.
 
-        A record whose id is there already stays as it is.
+        An existing record with the same id stays unchanged.
 
         Args:
-            connection: in a transaction.
-            record: what to write; it is redacted here.
-            secrets: values known to be secret, wherever they stand in the record.
+            connection: connection with an open transaction.
+            record: the record; it is redacted here.
+            secrets: values that are secret everywhere in the record.
 
         Raises:
             sqlite3.Error: nothing can be written now.
-            Exception: whatever a rule of the user's raises, ValueError for what is no JSON text; then
-                nothing of the record has been written.
+            Exception: raised by a rule of the user, or ValueError for a value that is not JSON; no
+                part of the record has been written.
         """
         _check(record)
         task = self._task(record)
@@ -201,7 +201,7 @@ class Rows:
         return self._redactor.cover(state, "state", secrets)
 
     def _scrub(self, connection: sqlite3.Connection, task: _Task) -> None:
-        """What has just turned out to be secret may stand in earlier rows of its task."""
+        """Redact new secrets in earlier rows of the task."""
         hide = task.secrets.hide
         (state,) = connection.execute("SELECT state FROM tasks WHERE id = ?", (task.row,)).fetchone()
         hidden = dumps(hide(loads(state)))
@@ -229,7 +229,7 @@ class Rows:
 
     def _task(self, record: CallRecord) -> _Task:
         if record.task is None and record.state is None and not record.history:
-            # Of no task: no earlier row follows from it.
+            # Outside tasks: no earlier row belongs to it.
             return _Task(self._secrets_of(record.session), scrubbed=sys.maxsize)
         # By its text: equal values may be different JSON (1, 1.0, true).
         key = (record.session, record.task, dumps(record.state))
@@ -241,7 +241,7 @@ class Rows:
         return task
 
     def _secrets_of(self, session: str | None) -> Secrets:
-        """One list a session: what one call was given or gave is hidden in all that follows."""
+        """The session's secrets: a secret in one call is hidden in all later ones."""
         if session is None:
             return self._redactor.new_secrets()
         secrets = self._secrets.get(session)
@@ -290,7 +290,7 @@ class Rows:
 
 
 def _check(record: CallRecord) -> None:
-    """Raise ValueError for what SQLite could not hold or would change."""
+    """Raise ValueError for a value that SQLite could not hold or would change."""
     if not math.isfinite(record.at):
         raise ValueError(f"the time of a call is {record.at}")
     if record.process is not None and not 0 <= record.process < 2**63:
@@ -300,13 +300,13 @@ def _check(record: CallRecord) -> None:
 
 
 def _plain(text: str) -> str:
-    """The text; raises UnicodeEncodeError for half a surrogate pair, which is no UTF-8."""
+    """The text; raises UnicodeEncodeError for half a surrogate pair, which is not UTF-8."""
     text.encode()
     return text
 
 
 def _insert(connection: sqlite3.Connection, values: tuple[object, ...]) -> int:
-    """The row of a record: a new one, or the one that has its id already."""
+    """The row of a record: a new one, or the existing one with its id."""
     inserted = connection.execute(
         "INSERT INTO calls (task, previous, seq, tool, type, provenance, call, outcome, predicted,"
         " described, at, risk, process, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -326,7 +326,7 @@ def _step(
     seq: int,
     texts: tuple[str | None, ...],
 ) -> int:
-    """The row of a step of a history: one that is there, else a new one without a record."""
+    """The row of a step of a history: an existing one, else a new one without a record."""
     tool, _, _, call, outcome, _ = texts
     found = connection.execute(
         "SELECT id FROM calls WHERE task = ? AND previous IS ? AND tool = ? AND call = ? AND outcome = ?"

@@ -1,4 +1,4 @@
-"""Plans without their secrets, and how the secrets come back when a plan is committed."""
+"""Plans without their secrets, which return when a plan is committed."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ _UNUSED = ("task.state", "task.history", "task.tools")
 
 
 def check_key(key: SecretStr) -> None:
-    """Raise ConfigurationError where this is no key."""
+    """Raise ConfigurationError if this is not a key."""
     try:
         good = len(urlsafe_b64decode(key.get_secret_value())) == 32
     except (binascii.Error, ValueError):
         good = False
     if not good:
-        raise ConfigurationError(f"{KEY_NAME} is no key of 32 bytes in base64; make one with: {_NEW_KEY}")
+        raise ConfigurationError(f"{KEY_NAME} is not a key of 32 bytes in base64; make one with: {_NEW_KEY}")
 
 
 def without_secrets(plan: Plan, shown: Plan, key: SecretStr | None) -> Plan:
-    """A plan as it may be saved.
+    """A plan, ready to be saved.
 
     Args:
         plan: the plan.
-        shown: the same without secrets.
-        key: where there is one, the secrets are kept in it, encrypted.
+        shown: the same plan without secrets.
+        key: key under which the plan keeps its secrets, encrypted; None to leave them out.
 
     Raises:
-        MissingExtraError: there is a key and `cryptography` is not installed.
+        MissingExtraError: `key` is set and `cryptography` is not installed.
     """
     places: dict[str, tuple[str, ...]] = {}
     for path, text, before in _texts(shown.model_dump(mode="json"), plan.model_dump(mode="json"), ""):
@@ -62,16 +62,16 @@ def without_secrets(plan: Plan, shown: Plan, key: SecretStr | None) -> Plan:
 
 
 def with_secrets(plan: Plan, key: SecretStr | None, values: Mapping[str, JsonValue]) -> Plan:
-    """A saved plan as it was.
+    """A saved plan with its secrets restored.
 
     Args:
-        plan: the plan as it was saved; one without secrets stays as it is.
-        key: what it was saved with.
-        values: secrets by placeholder, where there is no key.
+        plan: the saved plan; one without secrets stays unchanged.
+        key: key that it was saved with.
+        values: secrets by placeholder, if it was saved without a key.
 
     Raises:
         CommitRefused: secrets are missing, the key is another one, or the plan was changed.
-        MissingExtraError: there is a key and `cryptography` is not installed.
+        MissingExtraError: `key` is set and `cryptography` is not installed.
     """
     if plan.withheld is None:
         return plan
@@ -83,7 +83,7 @@ def with_secrets(plan: Plan, key: SecretStr | None, values: Mapping[str, JsonVal
         how = (
             f"set {KEY_NAME} to the key that it was saved under"
             if plan.withheld.sealed is not None
-            else f"give them (`secrets=` of Session.commit), or save plans under a key ({KEY_NAME})"
+            else f"pass them (`secrets=` of Session.commit), or save plans under a key ({KEY_NAME})"
         )
         raise CommitRefused(
             plan.id, f"it was saved without its secrets, and nothing was run: {listed}; {how}"
@@ -122,7 +122,7 @@ def _unsealed(plan: Plan, sealed: str, key: SecretStr) -> Plan:
 
 
 def _digest(shown: Plan) -> bytes:
-    """SHA-256 of all that can be read in a saved plan."""
+    """SHA-256 of the readable part of a saved plan."""
     assert shown.withheld is not None
     bare = shown.model_copy(update={"withheld": Withheld(places=shown.withheld.places)})
     return hashlib.sha256(bare.model_dump_json().encode("utf-8", "surrogatepass")).digest()

@@ -9,7 +9,7 @@ from pathlib import Path
 from artis_sdk.errors import LogError
 from artis_sdk.sqlite import turn_on_wal
 
-# "ALOG" in ASCII; `file` and other readers tell the type by it.
+# "ALOG" in ASCII; `file` and other readers recognize the type by it.
 _APPLICATION = 0x414C4F47
 _VERSION = 1
 
@@ -66,18 +66,18 @@ def open_log(path: Path, *, create: bool, timeout: float) -> sqlite3.Connection:
 
     Args:
         path: the file.
-        create: make it where it is not there; readable by its owner only.
+        create: whether to create a missing file, readable by its owner only.
         timeout: seconds to wait for another process's lock.
 
     Raises:
-        LogError: there is none, it is something else, or a newer version wrote it.
-        sqlite3.Error: it cannot be read or written now.
+        LogError: the file is missing, is not a call log, or was written by a newer version.
+        sqlite3.Error: the file cannot be read or written now.
     """
     try:
         if create:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         elif not path.is_file():
-            raise LogError(f"{path}: there is no such call log")
+            raise LogError(f"{path}: no such call log")
     except OSError as error:
         raise LogError(f"{path} cannot be opened: {error.strerror}") from error
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -94,7 +94,7 @@ def _check(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
         known = _is_log(connection, path)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise LogError(f"{path} is no call log: {error}") from error
+            raise LogError(f"{path} is not a call log: {error}") from error
         raise
     if not known:
         if not turn_on_wal(connection, timeout):
@@ -107,12 +107,12 @@ def _check(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
     connection.execute("PRAGMA synchronous = NORMAL")
-    # What is redacted in hindsight is overwritten, not only unlinked.
+    # Data redacted in hindsight is overwritten, not only unlinked.
     connection.execute("PRAGMA secure_delete = ON")
 
 
 def _is_log(connection: sqlite3.Connection, path: Path) -> bool:
-    """False for an empty file, which may become one."""
+    """Whether it is a call log; False for an empty file, which may become one."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application == _APPLICATION:
@@ -124,5 +124,5 @@ def _is_log(connection: sqlite3.Connection, path: Path) -> bool:
         return True
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application or version or tables:
-        raise LogError(f"{path} is an SQLite file, but no call log; give another path")
+        raise LogError(f"{path} is an SQLite file, but not a call log; pass another path")
     return False

@@ -1,4 +1,4 @@
-"""How a text may show a secret: as it is, escaped, encoded, or a piece of it."""
+"""Forms of a secret in a text: unchanged, escaped, encoded, or a piece of it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
-# Shorter values are replaced under their name only: as a text they are everywhere. So are these words.
+# Shorter values, and these words, are replaced under their name only: as texts they are everywhere.
 SHORTEST = 3
 _WORDS = frozenset({"none", "null", "true", "false", "secret", "password", "token", "basic", "bearer"})
 ANYWHERE = 6
-"""Shorter values are replaced elsewhere only where no letter or digit touches them (a PIN in an account
+"""Shorter values are replaced elsewhere only if no letter or digit touches them (a PIN in an account
 number is not the PIN)."""
 LONGEST = 4096
-"""Longer values are looked for as they are and escaped for JSON only."""
+"""Longer values are looked for unchanged and escaped for JSON only."""
 PIECE = 8
 """A piece of a secret counts from this length on."""
 _SCHEME = re.compile(r"(?:bearer|basic|digest|token)\s+(\S+)", re.IGNORECASE)
-_ENCODED = 6  # bytes from which on base64 and hex tell enough
+_ENCODED = 6  # bytes from which on base64 and hex are specific enough
 _PIECES = re.compile(r"[\w.~+/=-]{16,256}", re.ASCII)
 _MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])")
 
@@ -30,7 +30,7 @@ def is_telling(secret: str) -> bool:
 
 
 def forms(secret: str) -> set[str]:
-    """How a text may show this secret. `Bearer abc` is shown by `abc` too."""
+    """The forms of this secret in a text. `abc` also counts as a form of `Bearer abc`."""
     found: set[str] = set()
     scheme = _SCHEME.fullmatch(secret.strip()) if len(secret) <= LONGEST else None
     for text in {secret, secret.strip(), *(scheme.groups() if scheme else ())}:
@@ -57,7 +57,7 @@ def pieces(secret: str) -> set[str]:
 
 
 def _base64(secret: bytes) -> Iterator[str]:
-    """What of the base64 of a longer text is the secret's alone, wherever it begins in the three bytes."""
+    """The parts of a longer text's base64 that the secret alone determines, at each of three offsets."""
     for before in range(3):
         first, end = (0, 2, 3)[before], (before + len(secret)) * 8 // 6
         for encode in (b64encode, urlsafe_b64encode):

@@ -1,4 +1,4 @@
-"""Which names are names of secrets: `api_key`, `clientSecret`, `X-Auth-Token`; not `max_tokens`."""
+"""Names of secrets: `api_key`, `clientSecret`, `X-Auth-Token`; not `max_tokens`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECRET_NAMES = frozenset(
 )
 """Names of secrets, words joined by `_`. A word also counts inside a longer name (`old_password`)."""
 
-# `token_count` and `password_expires_at` say something about a secret and hold none.
+# `token_count` and `password_expires_at` describe a secret but do not hold one.
 _ABOUT = frozenset(
     {
         *("count", "counts", "limit", "limits", "budget", "usage", "length", "len", "size", "type", "ids"),
@@ -60,7 +60,7 @@ class SecretNames:
     Args:
         names: names of secrets, words joined by `_`; each also counts without the `_`, in the plural
             (`token` excepted) and as part of a longer name.
-        allow: names that are no secrets, whatever they contain; each counts for the whole name only.
+        allow: names that are not secret, whatever they contain; each counts for the whole name only.
     """
 
     def __init__(self, names: Iterable[str], allow: Iterable[str] = ()) -> None:

@@ -20,7 +20,7 @@ def has_marks(spec: ToolSpec) -> bool:
 
 
 def cover_marked(spec: ToolSpec, arguments: dict[str, JsonValue], cover: Cover) -> JsonValue:
-    """The arguments with `cover` put over every value that the schema marks."""
+    """The arguments, with `cover` applied to every value that the schema marks."""
     return _cover(spec.parameters, spec.parameters, arguments, cover)
 
 

@@ -1,8 +1,8 @@
-"""Secrets that stand in a text: under their name (`password=x`, `"pin": "1"`, `--password x`), after
-`Bearer`, in a URL, in `curl -u`, or as a key that shows by its beginning whose it is.
+"""Secrets in a text: under their name (`password=x`, `"pin": "1"`, `--password x`), after
+`Bearer`, in a URL, in `curl -u`, or as a key with a provider's prefix.
 
-One pass finds the words at which a secret may stand; what is read there is read once. So the time grows
-with the text's length alone, whatever the text.
+One pass finds the words at which a secret may follow, and each place is read once. So the time grows with
+the text's length alone, for every text.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _IN_QUERY = re.compile(r"(?P<value>[^&\s#\"'\\<>]++)")
 _IS = re.compile(r"\s++is:?+\s++[\"'`]?+(?P<value>[^\s\"'`,;]++)")
 _IN_TAG = re.compile(r">(?P<value>[^<>]++)</")
 _NOTHING = frozenset({"none", "null", "true", "false"})
-# What a sentence says of a password or a token, and what is none.
+# Words that a sentence says about a password or a token, and words for no value.
 _SAID = frozenset(
     {
         *(
@@ -86,14 +86,14 @@ class Found(NamedTuple):
     value: str
     """Without the escapes that stand in the text."""
     prose: bool
-    """It may be a word of a sentence (`token: expired`), so it is not looked for elsewhere."""
+    """Whether it may be a word of a sentence (`token: expired`), and is not looked for elsewhere."""
 
 
 class SecretTexts:
     """Finds secrets in texts.
 
     Args:
-        names: which names are names of secrets; where there are none nothing is found.
+        names: the names of secrets; without any nothing is found.
     """
 
     def __init__(self, names: SecretNames) -> None:
@@ -185,7 +185,7 @@ def _name_around(text: str, place: int, first: int) -> tuple[int, int]:
 
 
 def _read(text: str, word: str, kind: str, start: int, end: int) -> Found | None:
-    """What stands at a word that is no name."""
+    """The secret at a word that is not a name."""
     if kind == "token":
         span = token_at(text, word, start)
         return None if span is None else Found(*span, text[slice(*span)], False)
@@ -221,7 +221,7 @@ def _read(text: str, word: str, kind: str, start: int, end: int) -> Found | None
 
 
 def _in_authority(text: str, start: int, end: int) -> Found | None:
-    """The password of a URL; or its user, where that is a key on its own."""
+    """The password of a URL; or its user, if that alone is a key."""
     match = _AUTHORITY.match(text, end)
     if match is None:
         return None
@@ -286,7 +286,7 @@ def _closing(text: str, start: int, mark: str) -> int:
 
 
 def _unescape(text: str, depth: int) -> str:
-    """The string behind a quoted piece of JSON; the text as it is where it is no valid escape."""
+    """The string of a quoted piece of JSON; the text unchanged if its escapes are invalid."""
     for _ in range(depth if "\\" in text else 0):
         try:
             plain = json.loads(f'"{text}"', strict=False)

@@ -1,11 +1,11 @@
-"""Keys that providers give out, known by how they begin: `sk-proj-`, `ghp_`, `AKIA`, a JWT, a PEM block."""
+"""Keys of providers, recognized by their prefix: `sk-proj-`, `ghp_`, `AKIA`, a JWT, a PEM block."""
 
 from __future__ import annotations
 
 import re
 
 _RULES = {
-    "sk-": r"sk-[\w-]{16,}+",  # OpenAI, Anthropic and many that do as they do
+    "sk-": r"sk-[\w-]{16,}+",  # OpenAI, Anthropic and many others
     "sk_live_": r"sk_live_\w{16,}+",  # Stripe, as the next ones
     "sk_test_": r"sk_test_\w{16,}+",
     "rk_live_": r"rk_live_\w{16,}+",
@@ -35,8 +35,7 @@ _RULES = {
     "eyj": r"eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+){1,3}",  # a JSON web token
 }
 PREFIXES = {prefix: re.compile(pattern, re.ASCII) for prefix, pattern in _RULES.items()}
-"""What a key that begins so looks like, by its beginning in lower case. No pattern goes over a character
-twice."""
+"""Patterns of keys by prefix, in lower case. No pattern reads a character twice."""
 _DIGIT = re.compile(r"[0-9]")
 _LETTER = re.compile(r"[A-Za-z]")
 _BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")

@@ -1,4 +1,4 @@
-"""The values behind pydantic's `SecretStr` and `SecretBytes`, wherever they stand in a Python value."""
+"""The values behind pydantic's `SecretStr` and `SecretBytes`, anywhere in a Python value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def secret_values(value: Any) -> list[str]:
     seen: set[int] = set()
     while waiting and len(seen) < _MOST:
         item = waiting.pop()
-        kind = type(item)  # `isinstance` would ask the value itself
+        kind = type(item)  # `isinstance` would run the value's own code
         if issubclass(kind, _NO_SECRETS) or item is None or id(item) in seen:
             continue
         seen.add(id(item))

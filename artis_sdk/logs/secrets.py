@@ -1,4 +1,4 @@
-"""The secret values of one session, and hiding them wherever they turn up again."""
+"""The secret values of one session, hidden wherever they occur again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from artis_sdk.records.redacted import PLACEHOLDER as PLACEHOLDER
 
 PLACEHOLDERS = re.compile(PLACEHOLDER)
 _DONE = re.compile(rf"{PLACEHOLDER}|\*+")
-_NEEDLE = 256  # of a longer form its beginning is searched for, and the rest compared
+_NEEDLE = 256  # characters of a longer form that are searched for; the rest is compared
 _MOST = 50_000  # secrets remembered; beyond it the older half is forgotten
 
 
@@ -35,7 +35,7 @@ class _Generation:
         return len(self.shown) + len(self.parts)
 
     def spans(self, text: str) -> Iterator[tuple[int, int, str | None]]:
-        """Where the text shows a secret, and what stands for it; None for a piece."""
+        """Places of secrets in the text, with their placeholders; None for a piece."""
         for number, start, _ in self.search.find(text):
             for form, stand_in in self._found[number]:
                 end = start + len(form)
@@ -46,10 +46,10 @@ class _Generation:
 
 
 class Secrets:
-    """What is secret in one session. Kept in memory only; may be used by several threads.
+    """The secrets of one session. Kept in memory only; may be used by several threads.
 
     Args:
-        key: of the placeholders' hash.
+        key: key of the placeholders' hash.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -59,10 +59,10 @@ class Secrets:
         self._new: list[str] = []
         self._generations: tuple[_Generation, ...] = ()
         self.size = 0
-        """Grows with every new secret that is hidden elsewhere."""
+        """Number that grows with every new secret that is hidden elsewhere."""
 
     def add(self, secret: str | int | float) -> str:
-        """Remember a secret; gives what stands for it. A placeholder stands for itself."""
+        """Remember a secret and return its placeholder. A placeholder returns itself."""
         text = str(secret)
         stand_in = self.stand_in(text)
         if stand_in != text and stand_in not in self._values:
@@ -74,7 +74,7 @@ class Secrets:
         return stand_in
 
     def stand_in(self, secret: str) -> str:
-        """What stands for it, without remembering it."""
+        """Its placeholder, without remembering it."""
         if _DONE.fullmatch(secret):
             return secret
         text = secret.encode("utf-8", "surrogatepass")
@@ -83,8 +83,8 @@ class Secrets:
     # --- hiding -------------------------------------------------------------------------------
 
     def hide_text(self, text: str) -> str:
-        """The text without the secrets: as they are, escaped for JSON, Python and URLs, in base64 and hex,
-        and without the longer pieces of those that read like keys."""
+        """The text without the secrets, whether unchanged, escaped for JSON, Python and URLs, or in base64
+        or hex, and without the longer pieces of those that look like keys."""
         found = [span for part in self._searched() for span in part.spans(text)]
         if not found:
             return text
@@ -96,7 +96,7 @@ class Secrets:
         return replaced(text, sorted(whole + cut))
 
     def hide(self, value: JsonValue) -> JsonValue:
-        """The value without the secrets, in keys, strings and numbers; itself where there are none."""
+        """The value without the secrets, in keys, strings and numbers; the same object if it has none."""
         generations = self._searched()
         if not generations:
             return value
@@ -145,13 +145,13 @@ class Secrets:
     # --- and back -----------------------------------------------------------------------------
 
     def reveal_text(self, text: str) -> str:
-        """The text with the secrets that this session knows in their placeholders' places."""
+        """The text with placeholders replaced by the secrets that this session knows."""
         if "[redacted:" not in text:
             return text
         return PLACEHOLDERS.sub(lambda found: self._values.get(found[0], found[0]), text)
 
     def reveal(self, value: JsonValue) -> JsonValue:
-        """The value with the secrets that this session knows in their placeholders' places."""
+        """The value with placeholders replaced by the secrets that this session knows."""
 
         def leaf(item: str | int | float) -> JsonValue:
             return self.reveal_text(item) if isinstance(item, str) else item
@@ -178,7 +178,7 @@ def map_leaves(
     leaf: Callable[[str | int | float], JsonValue],
     key: Callable[[str], str] = lambda name: name,
 ) -> JsonValue:
-    """The value with every string and number mapped; null and booleans stay as they are."""
+    """The value with every string and number mapped; null and booleans stay unchanged."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, dict):
@@ -207,5 +207,5 @@ def all_texts(value: JsonValue) -> list[str]:
 
 
 def _touched(text: str, start: int, end: int) -> bool:
-    """Whether a letter or digit stands next to it."""
+    """Whether a letter or digit is next to it."""
     return (start > 0 and text[start - 1].isalnum()) or text[end : end + 1].isalnum()

@@ -1,4 +1,4 @@
-"""One list of secrets a session: what one call was given or gave is hidden wherever it turns up later."""
+"""One list of secrets per session: a secret of one call is hidden wherever it occurs later."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ M = TypeVar("M", bound=BaseModel)
 class SessionSecrets:
     """The secrets of one session, in memory only.
 
-    What is saved or shown goes through it: journal, saved plans, events. What is used does not: tools,
+    Saved and shown data goes through it: journal, saved plans, events. Data in use does not: tools,
     agent, and the plans and results that the application holds.
 
     Args:
-        redactor: decides what is secret.
-        key: under which saved plans keep their secrets.
+        redactor: redactor that finds the secrets.
+        key: key that encrypts the secrets of saved plans; None to leave them out.
 
     Raises:
-        ConfigurationError: the key is none.
+        ConfigurationError: the key is invalid.
     """
 
     def __init__(self, redactor: Redactor, *, key: SecretStr | None = None) -> None:
@@ -42,7 +42,7 @@ class SessionSecrets:
     def redact_arguments(
         self, tool: ToolSpec, arguments: Mapping[str, JsonValue], *, given: Any = None
     ) -> dict[str, JsonValue]:
-        """As `Redactor.redact_arguments`, without all that is known; the call's secrets are known from now
+        """As `Redactor.redact_arguments`, also without known secrets; the call's secrets are known from now
         on."""
         return self.redactor.redact_arguments(tool, arguments, given=given, known=self.known)
 
@@ -54,18 +54,18 @@ class SessionSecrets:
         *,
         returned: Any = None,
     ) -> Outcome:
-        """As `Redactor.redact_outcome`, without all that is known; the outcome's secrets are known from now
+        """As `Redactor.redact_outcome`, also without known secrets; the outcome's secrets are known from now
         on."""
         return self.redactor.redact_outcome(tool, outcome, arguments, returned=returned, known=self.known)
 
     def learn(self, task: Task) -> None:
-        """Remember the secrets of a task: of its query, conversation, state and real history."""
+        """Remember the secrets in a task's query, conversation, state and real history."""
         self._cover(task, self.known)
 
     def shown(self, record: M) -> M:
         """A plan, a result, an event, or a part of one, without secrets.
 
-        What a rehearsal made up is hidden in all that is shown, and not in the journal.
+        Secrets made up in a rehearsal are hidden in all shown data, but not in the journal.
         """
 
         def hide(value: JsonValue) -> JsonValue:
@@ -76,11 +76,11 @@ class SessionSecrets:
 
     @property
     def size(self) -> int:
-        """Grows with every secret that becomes known, made-up ones included."""
+        """Number that grows with every secret that becomes known, made-up ones included."""
         return self.known.size + self._made_up.size
 
     def shown_value(self, value: JsonValue, path: str) -> JsonValue:
-        """A value that stands at this path (see `redact.Rule`), without secrets."""
+        """The value at this path (see `redact.Rule`), without secrets."""
         return self._made_up.hide(self.known.hide(self.redactor.cover(value, path, self._made_up)))
 
     def revealed(self, value: JsonValue) -> JsonValue:
@@ -88,16 +88,16 @@ class SessionSecrets:
         return self._made_up.reveal(self.known.reveal(value))
 
     def saved(self, plan: Plan) -> Plan:
-        """A plan as it may be saved: without secrets, and with them beside it where there is a key."""
+        """A plan, ready to be saved: without secrets, or with encrypted secrets if there is a key."""
         saved = without_secrets(plan, self.shown(plan), self._key)
         self._saved[plan.id] = (saved, plan)
         return saved
 
     def restored(self, plan: Plan, given: Mapping[str, JsonValue]) -> Plan:
-        """A saved plan with its secrets: by the key, as given by placeholder, or as this session knows it.
+        """A saved plan with its secrets: from the key, from `given`, or from this session.
 
         Raises:
-            CommitRefused: some are missing; says which, and where they stand.
+            CommitRefused: secrets are missing; the message lists them with their paths.
         """
         saved, whole = self._saved.get(plan.id, (None, plan))
         if plan == saved:

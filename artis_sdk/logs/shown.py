@@ -1,4 +1,4 @@
-"""Records as they may be shown: every text and value in them mapped, names and numbers as they are."""
+"""Records for display: every text and value in them mapped, names and numbers unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from artis_sdk.records import Outcome, ToolCall, ToolSpec
 
 M = TypeVar("M", bound=BaseModel)
 MapValue = Callable[[JsonValue, str], JsonValue]
-"""Maps a JSON value that stands at this path; see `redact.Rule`."""
+"""Maps the JSON value at this path; see `redact.Rule`."""
 MapArguments = Callable[[ToolCall], JsonValue]
 """Maps the arguments of a call."""
 
@@ -27,12 +27,12 @@ _VALUES = frozenset({"arguments", "value", "state"})
 
 
 def map_record(record: M, change: MapValue, arguments: MapArguments, tool: str | None = None) -> M:
-    """A record with its texts and values mapped; itself where nothing changed.
+    """A record with its texts and values mapped; the same object if nothing changed.
 
     Args:
         record: a plan, a result, an event, or a part of one.
-        change: maps a text, or a JSON value.
-        arguments: maps the arguments of a call.
+        change: function that maps a text, or a JSON value.
+        arguments: function that maps the arguments of a call.
         tool: the tool whose call it belongs to.
     """
     if isinstance(record, ToolSpec):

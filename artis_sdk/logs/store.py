@@ -18,7 +18,7 @@ from artis_sdk.records import CallRecord, Provenance
 
 
 class Count(NamedTuple):
-    """How many records there are of one kind."""
+    """Number of records of one kind."""
 
     tool: str
     type: str
@@ -28,29 +28,29 @@ class Count(NamedTuple):
 
 
 class CallLog:
-    """Real calls with their state, history and outcome: what a simulator is trained on.
+    """Real calls with their state, history and outcome: the training data of simulators.
 
     `append` hands a record to a thread and returns; the thread redacts and writes. Records are in the
     file within a fraction of a second, at the latest after `flush`, which also forces them to the disk:
     what was flushed survives the end of the process and a power cut. A record is written whole or not
     at all. Any number of threads and processes may append to one file on one machine; each thread's
-    records keep their order. In a forked child the log works on, with a thread of its own.
+    records keep their order. In a forked child the log continues to work, with its own thread.
 
     When the file cannot be written (disk full, locked, moved), records wait in memory and are tried
     again every second; `flush` and `close` raise, and `append` refuses further records, until writing
-    works again. `append` also refuses when `max_pending` records wait. What is refused is told to the
-    caller by the error; nothing is dropped otherwise.
+    works again. `append` also refuses when `max_pending` records wait. Each refusal raises an error;
+    nothing is dropped in silence.
 
     Args:
         path: the file; its name usually ends in `.db`.
-        redact: decides what is secret; by default a `Redactor()`.
-        create: make the file where it is not there.
+        redact: redactor of the records; by default a `Redactor()`.
+        create: whether to create a missing file.
         busy_timeout: seconds to wait for another process's lock.
-        max_pending: records that may wait to be written.
+        max_pending: maximum records that wait to be written.
 
     Raises:
-        LogError: there is no such file (with `create=False`), it is no call log, or a newer version
-            wrote it.
+        LogError: the file is missing (with `create=False`), is not a call log, or was written by a
+            newer version.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class CallLog:
     # --- writing ------------------------------------------------------------------------------
 
     def append(self, record: CallRecord) -> None:
-        """Take a record to be written. A record whose id is in the log already changes nothing.
+        """Accept a record to be written. A record whose id is in the log already changes nothing.
 
         Raises:
-            LogError: it was not taken.
+            LogError: the record was not accepted.
         """
         self._writer.put(record)
 
@@ -83,20 +83,20 @@ class CallLog:
         """As `append`, for a record that the writer's thread makes.
 
         Args:
-            make: gives the record, and values that are secret wherever they stand in it; called once.
+            make: function that returns the record, and values that are secret in it; called once.
         """
         self._writer.put(make)
 
     def flush(self) -> None:
-        """Return when everything appended so far is on disk. Blocks: off an event loop's thread only.
+        """Return once everything appended so far is on disk. Blocks, so not for an event loop's thread.
 
         Raises:
-            LogError: something could not be written.
+            LogError: a record could not be written.
         """
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what waits and end the thread; raises as `flush`. Closing twice is fine."""
+        """Write waiting records and end the thread; raises as `flush`. Closing twice is fine."""
         self._writer.close()
 
     def __enter__(self) -> Self:
@@ -114,14 +114,14 @@ class CallLog:
         session: str | None = None,
         provenance: Provenance | Iterable[Provenance] | None = None,
     ) -> Iterator[CallRecord]:
-        """The records, oldest first, in bounded memory; those that come while it runs are left out.
+        """The records, oldest first, in bounded memory; records appended meanwhile are left out.
 
         Args:
-            tool, session: only those of this tool, this session.
-            provenance: only those whose outcome came from here.
+            tool, session: name of a tool, id of a session; None for all.
+            provenance: provenances of outcomes; None for all.
 
         Raises:
-            LogError: the file cannot be read, or a row of it is damaged.
+            LogError: the file cannot be read, or a row is damaged.
         """
         wanted = Filter.of(tool, session, provenance)
         self._writer.drain()
@@ -134,7 +134,7 @@ class CallLog:
             yield from page
 
     def counts(self) -> list[Count]:
-        """Records by tool, outcome type and provenance."""
+        """Number of records by tool, outcome type and provenance."""
         self._writer.drain()
         with self._reading() as connection:
             rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Many fixed strings found in one pass over a text, in a time that grows with the text's length alone."""
+"""Search for many fixed strings in one pass over a text, in time that grows with its length alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TextSearch:
         return self._automaton.find_matches_as_indexes(self._plain(text), overlapping=True)
 
     def suspects(self, texts: Sequence[str]) -> set[str]:
-        """Those of many short texts that hold a needle, and perhaps some beside; found in one pass."""
+        """The short texts that hold a needle, and perhaps some others; found in one pass."""
         ends = list(accumulate(len(text) + 1 for text in texts))
         return {texts[bisect_right(ends, start)] for _, start, _ in self.find("\n".join(texts))}
 
@@ -49,12 +49,11 @@ class TextSearch:
 def apart(
     spans: Iterable[tuple[int, int, str]], taken: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int, str]]:
-    """Spans that overlap as one, with what stands for the longest of them; without those that overlap what
-    is taken.
+    """Overlapping spans merged, with the replacement of the longest; without spans that overlap `taken`.
 
     Args:
-        spans: start, end, and what is to stand there, in any order.
-        taken: starts and ends by start, without overlaps.
+        spans: start, end and replacement of each span, in any order.
+        taken: start and end of spans, sorted by start, without overlaps.
     """
     starts = [start for start, _ in taken]
     joined: list[tuple[int, int, str]] = []

@@ -1,4 +1,4 @@
-"""The one thread of a call log that writes: batches, waiting for locks, retries, forks."""
+"""The writing thread of a call log: batches, waits for locks, retries, forks."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
 
 _Made = tuple[CallRecord, Iterable[str]]
-"""A record, and values that are secret wherever they stand in it."""
+"""A record, and values that are secret in it."""
 Late = Callable[[], _Made]
 """Makes a record in the writer's thread; called once."""
 
 _LINGER = 0.05  # seconds that a row may wait for others to share its transaction
-_ROWS = 500  # in one transaction, so that other processes come between
+_ROWS = 500  # in one transaction, so that other processes get a turn
 _SLICE = 0.25  # seconds in one wait for another process's lock, so that a fork need not wait longer
 _RETRY = 1.0  # seconds between attempts while the file cannot be written
 
@@ -35,7 +35,7 @@ _log = logging.getLogger("artis_sdk.logs")
 
 
 class _Mark:
-    """Somebody waits until everything before it is written."""
+    """A caller's wait until everything before it is written."""
 
     def __init__(self, *, sync: bool, last: bool) -> None:
         self.sync = sync
@@ -47,14 +47,14 @@ class _Mark:
 class Writer:
     """Takes records from any thread, returns at once, and writes them in order.
 
-    What cannot be written now is kept and tried again; meanwhile `put` refuses. A record that can never
-    be written (a rule of the user's raises on it) is refused alone, and the next `flush` says so.
+    Records that cannot be written now are kept and tried again; meanwhile `put` refuses. A record that
+    can never be written (a rule of the user raises on it) is refused alone, and the next `flush` raises.
 
     Args:
-        path: of the log.
-        redactor: see there.
-        busy_timeout: seconds to wait for other processes' locks before an attempt has failed.
-        max_pending: records that may wait to be written.
+        path: path of the log.
+        redactor: redactor of the records.
+        busy_timeout: seconds to wait for other processes' locks before an attempt fails.
+        max_pending: maximum records that wait to be written.
     """
 
     def __init__(self, path: Path, redactor: Redactor, *, busy_timeout: float, max_pending: int) -> None:
@@ -72,7 +72,7 @@ class Writer:
         self._held: deque[CallRecord | Late | _Made] = deque()
         self._wake = threading.Event()
         self._asleep = True
-        """Nobody has woken the thread since it last looked at the queue; costs less to ask than the event."""
+        """Whether the thread was not woken since its last look at the queue; cheaper than the event."""
         self._urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -88,7 +88,7 @@ class Writer:
     # --- any thread ---------------------------------------------------------------------------
 
     def put(self, entry: CallRecord | Late) -> None:
-        """Take a record. Raises LogError when it cannot be taken."""
+        """Accept a record. Raises LogError if it cannot be accepted."""
         if self._closed:
             raise LogError(f"{self._path}: the log is closed")
         if self._failure is not None:
@@ -108,8 +108,8 @@ class Writer:
         """Wait until everything taken so far is in the file.
 
         Args:
-            sync: and forced to the disk.
-            last: end the thread; what cannot be written now is given up.
+            sync: whether to force it to the disk.
+            last: whether to end the thread and drop records that cannot be written now.
 
         Raises:
             LogError: the file cannot be written.
@@ -133,7 +133,7 @@ class Writer:
             raise LogError(f"{self._path}: {len(self._queue)} records came while the log was closed")
 
     def flush(self, *, last: bool = False) -> None:
-        """As `drain` to the disk; also raises where records have been refused since the last flush."""
+        """As `drain` to the disk; also raises if records have been refused since the last flush."""
         self.drain(sync=True, last=last)
         if self._refused:
             refused, kinds = self._refused, self._refusals
@@ -182,7 +182,7 @@ class Writer:
         self._disconnect()
 
     def _take(self, limit: int | None) -> list[_Mark]:
-        """Move entries from the queue to `_held`; gives the marks among them."""
+        """Move entries from the queue to `_held`, and return the marks among them."""
         marks: list[_Mark] = []
         while self._queue and (limit is None or len(self._held) < limit):
             entry = self._queue.popleft()
@@ -195,14 +195,14 @@ class Writer:
     def _refuse(self, error: Exception) -> None:
         kind = type(error).__name__
         if kind not in self._refusals:
-            # The text of an error that is not ours may hold what must not be written anywhere.
+            # The text of a foreign error may hold secrets.
             why = str(error) if isinstance(error, ArtisError) else kind
             _log.error("%s: a record could not be written: %s", self._path, why)
         self._refusals.setdefault(kind, error)
         self._refused += 1
 
     def _write_held(self) -> LogError | None:
-        """Write what is held, in transactions; gives what stands in the way."""
+        """Write the held records, in transactions, and return the error that prevents it, if any."""
         deadline = time.monotonic() + self._busy_timeout
         while self._held:
             try:
@@ -247,7 +247,7 @@ class Writer:
         return count
 
     def _made(self, n: int) -> _Made:
-        """The n-th record that is held."""
+        """The n-th held record."""
         entry = self._held[n]
         if isinstance(entry, CallRecord):
             return entry, ()
@@ -309,11 +309,11 @@ class Writer:
         self.io.release()
 
     def after_fork_in_child(self) -> None:
-        """The child writes its own records; what waited at the fork is the parent's to write."""
+        """The child writes its own records; the parent writes those that waited at the fork."""
         self._begin()
 
 
-# What SQLite refuses because of the record itself, such as a text of a gigabyte.
+# Errors caused by the record itself, such as a text of a gigabyte.
 _FAULT_OF_RECORD = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 
 
@@ -332,7 +332,7 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 
 def _sync(path: Path) -> None:
-    """Commits are in the write-ahead log; from there SQLite itself syncs what it moves."""
+    """Commits are in the write-ahead log; SQLite itself syncs the pages that it moves from there."""
     try:
         file = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -464,7 +464,7 @@ def test_a_tool_without_a_schema_is_refused_by_the_log_alone(
 
 def test_a_capture_that_cannot_be_opened_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no log at all" * 100)
-    with pytest.raises(LogError, match="no call log"):
+    with pytest.raises(LogError, match="not a call log"):
         capture(tmp_path / "notes.txt")
     assert firewall.observers == ()
 

@@ -134,7 +134,7 @@ def test_missing_and_other_files(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pyarrow.table({"a": [1]}), other)
-    with pytest.raises(LogError, match="no call log"):
+    with pytest.raises(LogError, match="not a call log"):
         list(read_parquet(other))
 
 

@@ -137,7 +137,7 @@ def test_what_makes_no_record_is_told(tmp_path: Path) -> None:
     }
     path = write(tmp_path / "chats.jsonl", chat)
     assert rest(path, "messages") == [
-        "c: look: its arguments are no JSON object: '{broken'",
+        "c: look: its arguments are not a JSON object: '{broken'",
         "c: a result of a tool answers no call",
         "c: send: it has no result",
     ]
@@ -235,18 +235,18 @@ def test_trajectories_of_tau2_bench(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("format_", "lines", "problem"),
     [
-        ("messages", ['{"messages": []}', '{"messages": 3}'], ":2: no transcript"),
-        ("messages", ['{"messages": []}', "{broken"], ":2: no JSON"),
+        ("messages", ['{"messages": []}', '{"messages": 3}'], ":2: not a transcript"),
+        ("messages", ['{"messages": []}', "{broken"], ":2: not JSON"),
         (
             "messages",
             ['[{"role": "assistant", "tool_calls": [{"id": "1", "function": {}}]}]'],
             ":1: a call has no name",
         ),
         ("tau2", ['{"simulations": [{"id": 1}]}'], ":1: a simulation has no messages"),
-        ("tau2", ["[3]"], ":1: no tau2-bench results"),
-        ("otel", ['{"resourceSpans": []}', "3"], ":2: no span"),
+        ("tau2", ["[3]"], ":1: not tau2-bench results"),
+        ("otel", ['{"resourceSpans": []}', "3"], ":2: not a span"),
         ("otel", ['{"name": "execute_tool a", "attributes": {}}'], ":1: a span has neither"),
-        ("messages", ['{\n"messages": [,\n]}'], ":2: no JSON"),
+        ("messages", ['{\n"messages": [,\n]}'], ":2: not JSON"),
     ],
 )
 def test_a_line_that_cannot_be_used_stops_the_import_before_it_began(

@@ -147,7 +147,7 @@ async def test_a_saved_plan_is_committed_where_the_key_is(
         with pytest.raises(CommitRefused, match="not encrypted under this ARTIS_PLAN_KEY"):
             await other.commit(saved)
     monkeypatch.setenv("ARTIS_PLAN_KEY", "short")
-    with pytest.raises(ConfigurationError, match="ARTIS_PLAN_KEY is no key"):
+    with pytest.raises(ConfigurationError, match="ARTIS_PLAN_KEY is not a key"):
         await session(tmp_path / "c", desk).__aenter__()
 
 

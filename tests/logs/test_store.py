@@ -211,7 +211,7 @@ def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
     connection.close()
     for path in (text, other):
         before = file_bytes(path)
-        with pytest.raises(LogError, match="no call log"):
+        with pytest.raises(LogError, match="not a call log"):
             CallLog(path)
         assert file_bytes(path) == before
 

@@ -299,7 +299,7 @@ def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
     from pyarrow import parquet, table
 
     parquet.write_table(table({"id": ["x"]}), tmp_path / "other.parquet")
-    with pytest.raises(LogError, match="no call log"):
+    with pytest.raises(LogError, match="not a call log"):
         prepare(tmp_path / "other.parquet", tmp_path / "data")
 
 

@@ -1,4 +1,4 @@
-"""Logs of others as call records: message transcripts, OpenTelemetry spans, tau2-bench trajectories."""
+"""Foreign logs as call records: message transcripts, OpenTelemetry spans, tau2-bench trajectories."""
 
 from artis_sdk.logs.importers.convert import FORMATS, Format, convert, import_file
 

@@ -1,4 +1,4 @@
-"""Any known format into a call log."""
+"""Import of all known formats into a call log."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def convert(path: str | os.PathLike[str], format_: Format) -> Iterator[Item]:
     """The calls of a file as records, with their histories; all count as real.
 
     Args:
-        path: JSON lines, or one JSON text.
-        format_: what it is.
+        path: file with JSON lines, or one JSON text.
+        format_: format of the file.
 
     Returns:
-        In order: a record; the error of a line that cannot be used, with its number; or, as a text, a
-        call that makes no record, such as one without a result.
+        In order: a record; the error of an unusable line, with its number; or, as a text, a call that
+        cannot become a record, such as one without a result.
 
     Raises:
         LogError: the file cannot be read.
@@ -60,18 +60,18 @@ def convert(path: str | os.PathLike[str], format_: Format) -> Iterator[Item]:
 def import_file(
     path: str | os.PathLike[str], log: CallLog, format_: Format, *, skip_corrupt: bool = False
 ) -> Imported:
-    """Append the calls of a file to a log; they are redacted as all others.
+    """Append the calls of a file to a log; they are redacted like all others.
 
     The whole file is checked before anything is appended. Importing it again changes nothing.
 
     Args:
         path: the file.
-        log: where to.
-        format_: what it is.
-        skip_corrupt: leave lines that cannot be used out and count them.
+        log: the call log to append to.
+        format_: format of the file.
+        skip_corrupt: whether to leave out and count unusable lines.
 
     Raises:
-        LogError: a line cannot be used (nothing has been appended), or reading or writing fails.
+        LogError: a line is unusable (nothing has been appended), or reading or writing fails.
     """
     skipped: list[LogError] = []
     left_out: list[str] = []

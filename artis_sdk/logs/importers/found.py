@@ -1,4 +1,4 @@
-"""Calls as other people's logs have them, and how they become records."""
+"""Calls from foreign logs, and their conversion to records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from artis_sdk.records.outcome_type import failure_text, mask, returned_type
 
 
 class Unusable(Exception):
-    """A part of a foreign log that is not what its format says."""
+    """A part of a foreign log that does not follow its format."""
 
 
 class TraceCall(NamedTuple):
@@ -25,9 +25,9 @@ class TraceCall(NamedTuple):
     call: ToolCall
     outcome: Outcome
     at: float | None = None
-    """Seconds since the epoch, when it began."""
+    """Start of the call, in seconds since the epoch."""
     ended: float | None = None
-    """Seconds since the epoch."""
+    """End of the call, in seconds since the epoch."""
 
 
 class TraceSession(NamedTuple):
@@ -36,20 +36,20 @@ class TraceSession(NamedTuple):
     name: str
     calls: Sequence[TraceCall]
     tools: dict[str, ToolSpec]
-    """Documents, as far as the log has any."""
+    """Tool documents that the log contains."""
     state: State = None
     left_out: Sequence[str] = ()
-    """Calls that make no record, each with the reason."""
+    """Calls that cannot become records, each with the reason."""
 
 
 def records(session: TraceSession, made: float) -> Iterator[CallRecord]:
     """The calls of one session as records, each with those before it as its history.
 
-    The ids follow from the content: importing the same again changes nothing.
+    The ids follow from the content: a repeated import changes nothing.
 
     Args:
         session: the calls.
-        made: seconds since the epoch, for calls that say nothing of their time.
+        made: time for calls without one, in seconds since the epoch.
     """
     before: list[tuple[float | None, Step]] = []
     for number, found in enumerate(session.calls):
@@ -74,7 +74,7 @@ def records(session: TraceSession, made: float) -> Iterator[CallRecord]:
 
 
 def _ended(before: list[tuple[float | None, Step]], at: float | None) -> History:
-    """The steps that had ended; where times are not known, all that began before."""
+    """The steps that had ended; if times are not known, all that began before."""
     return tuple(step for ended, step in before if ended is None or at is None or ended <= at)
 
 
@@ -84,11 +84,11 @@ def outcome_of(
     """A tool's result as an outcome.
 
     Args:
-        value: as it was returned.
-        failed: the log says that it is an error; then a text is taken for a raised one. Otherwise what
-            the value says of itself counts, as for calls of our own.
-        failure_type: as the log has it; else found in the value.
-        call: what it answers.
+        value: the returned value.
+        failed: whether the log marks it as an error; a text then counts as a raised error. Otherwise
+            the value itself decides, as for our own calls.
+        failure_type: failure type in the log; None to read it from the value.
+        call: the call that it answers.
     """
     type_ = returned_type(value, call)
     if not failed and type_ is None:
@@ -106,8 +106,8 @@ def outcome_of(
 
 
 def parsed(text: JsonValue) -> JsonValue:
-    """JSON in a text as its value; a text that is none as it is. A bare word or number stays text
-    unless it is JSON, as a tool's result that was turned into a text would be."""
+    """The value of a JSON text; any other text unchanged. A bare word or number stays text unless it is
+    JSON, like a tool's result that was turned into a text."""
     if not isinstance(text, str):
         return text
     try:
@@ -121,11 +121,11 @@ def arguments(given: JsonValue) -> dict[str, JsonValue]:
     """The arguments of a call: an object, or the text of one.
 
     Raises:
-        Unusable: it is neither.
+        Unusable: the arguments are neither.
     """
     value = parsed(given) if given not in (None, "") else {}
     if not isinstance(value, dict):
-        raise Unusable(f"its arguments are no JSON object: {given!r:.80}")
+        raise Unusable(f"its arguments are not a JSON object: {given!r:.80}")
     return value
 
 
@@ -147,7 +147,7 @@ def tool_document(given: JsonValue) -> ToolSpec | None:
 
 
 def tool_documents(given: JsonValue) -> dict[str, ToolSpec]:
-    """Documents by name; what is none is passed over."""
+    """Documents by name; other values are ignored."""
     found = map(tool_document, given if isinstance(given, list) else ())
     return {spec.name: spec for spec in found if spec is not None}
 

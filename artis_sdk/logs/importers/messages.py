@@ -1,7 +1,7 @@
 """Message transcripts with tool results: OpenAI's chat and responses, Anthropic's blocks.
 
-A transcript is an object with `messages` (or `input`, or `items`), or a list of messages. Beside them
-may stand `tools` (their documents), `id` (or `session_id`, `conversation_id`) and `state`.
+A transcript is an object with `messages` (or `input`, or `items`), or a list of messages. There may
+also be `tools` (their documents), `id` (or `session_id`, `conversation_id`) and `state`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def transcripts(value: JsonValue) -> Iterator[TraceSession]:
     """The transcripts in a JSON value: one, or a list of them.
 
     Raises:
-        Unusable: it is none.
+        Unusable: the value is not a transcript.
     """
     if isinstance(value, list) and value and not all(map(_is_message, value)):
         for item in value:
@@ -47,12 +47,12 @@ def transcript(value: JsonValue) -> TraceSession:
     """The calls of one transcript.
 
     Raises:
-        Unusable: it is no transcript.
+        Unusable: the value is not a transcript.
     """
     given = value if isinstance(value, dict) else {"messages": value}
     messages = next((given[name] for name in _MESSAGES if isinstance(given.get(name), list)), None)
     if not isinstance(messages, list) or not all(map(_is_message, messages)):
-        raise Unusable("no transcript: it needs a list of messages under `messages`")
+        raise Unusable("not a transcript: it needs a list of messages under `messages`")
     calls = Calls()
     for message in messages:
         assert isinstance(message, dict)
@@ -71,12 +71,12 @@ def _is_message(value: JsonValue) -> bool:
 
 
 class Calls:
-    """Calls and results as they come, in the order of the calls."""
+    """Collects calls and results, in the order of the calls."""
 
     def __init__(self) -> None:
         self._calls: list[tuple[ToolCall | None, Outcome | None, float | None]] = []
         self._open: dict[str, int] = {}
-        """Calls without a result by their id, the latest of equal ones."""
+        """Calls without a result by id; the latest call of equal ids."""
         self._left_out: list[str] = []
 
     def message(self, message: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ class Calls:
         """Take in a call.
 
         Raises:
-            Unusable: it has no name.
+            Unusable: the call has no name.
         """
         name = function.get("name") if isinstance(function, dict) else None
         if not isinstance(name, str) or not name:
@@ -134,13 +134,13 @@ class Calls:
         self._open[str(id_) if id_ else f"{number}:{name}"] = number
 
     def result(self, id_: Any, content: JsonValue, *, failed: bool = False, name: Any = None) -> None:
-        """Take in a result; without an id that of the oldest open call of that name.
+        """Take in a result; one without an id belongs to the oldest open call of that name.
 
         Args:
-            id_: of the call.
-            content: as it was shown to the model.
-            failed: it is said to be an error.
-            name: of the tool.
+            id_: id of the call.
+            content: content that the model saw.
+            failed: whether the transcript marks it as an error.
+            name: name of the tool.
         """
         key = str(id_) if id_ and str(id_) in self._open else None
         if key is None and name is not None:
@@ -155,7 +155,7 @@ class Calls:
             self._calls[number] = made, outcome_of(value, failed=failed, call=made), at
 
     def found(self) -> tuple[list[TraceCall], list[str]]:
-        """The calls with a result; and what was left out."""
+        """The calls with a result, and the calls left out."""
         found = [TraceCall(call, outcome, at) for call, outcome, at in self._calls if call and outcome]
         waiting = [
             f"{call.tool}: it has no result" for call, outcome, _ in self._calls if call and not outcome
@@ -164,7 +164,7 @@ class Calls:
 
 
 def _text(content: JsonValue) -> JsonValue:
-    """The text of a content; parts that are no text stay as they are."""
+    """The text of a content; other parts stay unchanged."""
     if not isinstance(content, list):
         return content
     texts = [part.get("text") for part in content if isinstance(part, dict)]

@@ -1,6 +1,6 @@
 """OpenTelemetry GenAI spans: `execute_tool`, as OTLP's JSON or as flat spans.
 
-Arguments and results are there only where the instrumentation was told to capture content.
+Arguments and results are present only if the instrumentation captured content.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ERRORS: Final = (2, "2", "ERROR", "STATUS_CODE_ERROR")
 
 
 class Spans:
-    """Spans of a file, put together by conversation, or by trace where they name none."""
+    """Spans of a file, grouped by conversation, or by trace if they name no conversation."""
 
     def __init__(self) -> None:
         self._calls: dict[str, list[tuple[float, TraceCall]]] = defaultdict(list)
@@ -45,7 +45,7 @@ class Spans:
         """Take in a JSON value: an OTLP export, a span, or a list of either.
 
         Raises:
-            Unusable: it is none of these.
+            Unusable: the value is none of these.
         """
         for span in _flat(value):
             attributes = _attributes(span.get("attributes"))
@@ -96,7 +96,7 @@ def _flat(value: JsonValue) -> Iterator[dict[str, Any]]:
             yield from _flat(item)
         return
     if not isinstance(value, dict):
-        raise Unusable("no span: it is no object")
+        raise Unusable("not a span: it is not an object")
     groups = value.get("resourceSpans", value.get("resource_spans"))
     if isinstance(groups, list):
         for group in groups:
@@ -106,7 +106,7 @@ def _flat(value: JsonValue) -> Iterator[dict[str, Any]]:
     elif "attributes" in value or "traceId" in value:
         yield value
     else:
-        raise Unusable("no span: it has neither resourceSpans nor attributes")
+        raise Unusable("not a span: it has neither resourceSpans nor attributes")
 
 
 def _attributes(given: Any) -> dict[str, JsonValue]:
@@ -180,6 +180,6 @@ def _time(span: dict[str, Any], nanoseconds: str, other: str) -> float | None:
             return None
     given = span.get(other)
     found = seconds(given)
-    if found is not None and isinstance(given, int) and found > 1e12:  # nanoseconds under that name, too
+    if found is not None and isinstance(given, int) and found > 1e12:  # nanoseconds, in spite of the name
         return found / 1e9
     return found

@@ -22,14 +22,14 @@ def simulations(value: JsonValue) -> Iterator[TraceSession]:
     """The simulations in a JSON value. The calls of the simulated user are calls like the others.
 
     Raises:
-        Unusable: it holds none.
+        Unusable: the value has no simulations.
     """
     if isinstance(value, list):
         for item in value:
             yield from simulations(item)
         return
     if not isinstance(value, dict):
-        raise Unusable("no tau2-bench results: it needs an object with `simulations`")
+        raise Unusable("not tau2-bench results: it needs an object with `simulations`")
     several = value.get("simulations")
     if isinstance(several, list):
         tools = _documents(value.get("info"))
@@ -46,7 +46,7 @@ def _simulation(value: JsonValue, tools: dict[str, ToolSpec]) -> TraceSession:
     calls = Calls()
     for message in messages:
         if not isinstance(message, dict):
-            raise Unusable(f"a message is no object: {message!r:.80}")
+            raise Unusable(f"a message is not an object: {message!r:.80}")
         inner = message.get("tool_messages")
         for one in inner if isinstance(inner, list) else (message,):
             calls.message(_plain(one))
@@ -56,9 +56,9 @@ def _simulation(value: JsonValue, tools: dict[str, ToolSpec]) -> TraceSession:
 
 
 def _plain(message: Any) -> dict[str, Any]:
-    """An error without the words that tau2-bench puts before it."""
+    """An error without the prefix of tau2-bench."""
     if not isinstance(message, dict):
-        raise Unusable(f"a message is no object: {message!r:.80}")
+        raise Unusable(f"a message is not an object: {message!r:.80}")
     content = message.get("content")
     if message.get("error") is True and isinstance(content, str):
         return {**message, "content": content.removeprefix(_ERROR)}
@@ -66,7 +66,7 @@ def _plain(message: Any) -> dict[str, Any]:
 
 
 def _documents(info: Any) -> dict[str, ToolSpec]:
-    """What a results file says of its tools, if it does."""
+    """The tool documents of a results file, if it has any."""
     environment = info.get("environment_info") if isinstance(info, dict) else None
     given = environment.get("tool_defs") if isinstance(environment, dict) else None
     found: dict[str, ToolSpec] = {}

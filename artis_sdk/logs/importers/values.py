@@ -1,4 +1,4 @@
-"""JSON files and JSON lines, read as one."""
+"""One reader for JSON files and JSON lines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _value(path: Path, number: int, line: bytes) -> JsonValue | LogError:
     try:
         value: JsonValue = loads(line)
     except (ValueError, RecursionError) as error:
-        return LogError(f"{path}:{number}: no JSON: {error}")
+        return LogError(f"{path}:{number}: not JSON: {error}")
     return value
 
 
@@ -52,7 +52,7 @@ def _whole(path: Path) -> JsonValue | LogError:
     try:
         value: JsonValue = json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
-        return LogError(f"{path}:{error.lineno}: no JSON: {error.msg}")
+        return LogError(f"{path}:{error.lineno}: not JSON: {error.msg}")
     except (ValueError, RecursionError) as error:
-        return LogError(f"{path}:1: no JSON: {error}")
+        return LogError(f"{path}:1: not JSON: {error}")
     return value
