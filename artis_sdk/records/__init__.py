@@ -1,4 +1,4 @@
-"""Frozen values that everything else is said in. No I/O, no engine SDK."""
+"""The frozen values that all parts exchange. No I/O, no engine SDK."""
 
 from artis_sdk.records.calls import (
     History,

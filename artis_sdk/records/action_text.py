@@ -17,19 +17,19 @@ from artis_sdk.records import ToolCall
 from artis_sdk.records.thinking import leading_thought_end
 
 MAX_DEPTH: Final = 64
-"""How deep calls, lists and dictionaries may nest; JSON libraries stop not far above."""
+"""Maximum nesting of calls, lists and dictionaries; JSON libraries stop not far above."""
 MAX_CALLS: Final = 256
-"""How many calls one turn may make; more come from a model that has begun to repeat itself."""
+"""Maximum calls of one turn; more come from a model that repeats itself."""
 _MAX_DIGITS: Final = 4000  # Python writes no longer integers
 
-_NAME = re.compile(r"\w[\w.\-/:]*+")  # dots for modules, the rest for names that tool servers use
+_NAME = re.compile(r"\w[\w.\-/:]*+")  # dots for modules, the rest for names from tool servers
 _KEYWORD = re.compile(r"(\w++)\s*+=(?!=)")
 _WORD = re.compile(r"[^\W\d]\w*+")
 _SPACE = re.compile(r"\s*+")
 _NUMBER = re.compile(
     r"[+-]?(?:0[xX][0-9a-fA-F]++|[0-9][0-9_]*+(\.[0-9]*+)?|(\.[0-9]++))([eE][+-]?[0-9]++)?(?!\w)"
 )
-# Python before 3.11.5 goes wrong in a possessive group that gives up half-way: none in the long quotes.
+# Python before 3.11.5 fails in a possessive group that backtracks half-way: none in the long quotes.
 _STRING = re.compile(
     r"([rRuU]?)(?:"
     r"'''([^'\\]*+(?:(?:\\.|(?!''')')[^'\\]*+)*)'''|"
@@ -54,23 +54,23 @@ _LINE_END = re.compile(r"\)\s*+\][ \t]*+$", re.MULTILINE)
 
 
 class _Unreadable(Exception):
-    """The text is no list of calls: nothing in it may run, for what the rest meant is not known."""
+    """The text is not a list of calls: nothing in it may run, as the meaning of the rest is not known."""
 
 
 def parse_actions(text: str) -> list[ToolCall] | None:
     """Read a model's answer as calls.
 
     A single list of calls, alone in the text or in one code fence, is read; text around it is not
-    guessed at. A call that reads well but not as a literal keyword call (a positional or repeated
-    argument, a nested call, a bare name) is malformed by itself. Where the text breaks off or does
-    not parse, all of it is one malformed call, so that half a plan is never carried out.
+    guessed at. A call that is readable but not a literal keyword call (a positional or repeated
+    argument, a nested call, a bare name) is malformed alone. If the text breaks off or does not
+    parse, all of it is one malformed call, so that half a plan is never carried out.
 
     Args:
         text: the whole answer.
 
     Returns:
-        The calls in order, malformed ones with `malformed` set; an empty list for `[]`; None where
-        the text is a natural-language answer.
+        The calls in order, malformed ones with `malformed` set; an empty list for `[]`; None for a
+        natural-language answer.
     """
     body = _unwrap(text)
     if start := _LIST_START.match(body):
@@ -89,7 +89,7 @@ def parse_literal(text: str) -> JsonValue:
     """Read one Python or JSON literal, as models write them.
 
     Raises:
-        ValueError: it is none; the message says where and why.
+        ValueError: the text is not a literal; the message says where and why.
     """
     reader = _Reader(text)
     try:
@@ -149,7 +149,7 @@ def _read(body: str, name: str) -> list[ToolCall]:
 
 
 def _bare_call(body: str) -> str | None:
-    """The name of the first call, where the text is nothing but well-formed calls without a list."""
+    """The name of the first call, if the text is only well-formed calls without a list."""
     name = _NAME.match(body)
     if not (name and body.startswith("(", name.end()) and body.endswith(")")):
         return None
@@ -176,7 +176,7 @@ class _Reader:
         self.text = text
         self.at = 0  # characters
         self.problem: str | None = None
-        """The first thing wrong with the call being read that leaves the rest readable."""
+        """The first error in the current call that leaves the rest readable."""
 
     def call_list(self) -> list[ToolCall]:
         self._expect("[")

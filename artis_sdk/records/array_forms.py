@@ -1,4 +1,4 @@
-"""NumPy's, pandas' and torch's values as plain Python. None is imported: whoever has one has its library."""
+"""NumPy's, pandas' and torch's values as plain Python. None is imported: a value implies its library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def array_form(value: Any, kind: type) -> Any:
-    """A NumPy array as lists, a scalar as a Python one; anything else as it is."""
+    """A NumPy array as lists, a scalar as a Python one; any other value unchanged."""
     numpy: Any = sys.modules["numpy"]
     if issubclass(kind, numpy.ndarray):
         return _of_array(value, kind, numpy)
@@ -16,7 +16,7 @@ def array_form(value: Any, kind: type) -> Any:
 
 def _of_array(value: Any, kind: type, numpy: Any) -> Any:
     if issubclass(kind, numpy.ma.MaskedArray):
-        return value.tolist()  # None where masked
+        return value.tolist()  # None if masked
     array = numpy.ndarray.view(value, numpy.ndarray)  # rows of a matrix would be matrices
     if array.dtype.kind in "bOSU" or (array.dtype.kind in "iuf" and array.dtype.itemsize <= 8):
         return array.tolist()
@@ -43,7 +43,7 @@ def _of_scalar(value: Any, kind: type, numpy: Any) -> Any:
 
 
 def table_form(value: Any, kind: type) -> Any:
-    """A pandas table or column with its labels, a time or a missing value; anything else as it is."""
+    """A pandas table or column with its labels, a time or a missing value; any other value unchanged."""
     pandas: Any = sys.modules["pandas"]
     if value is pandas.NA or value is pandas.NaT:
         return None
@@ -61,6 +61,6 @@ def table_form(value: Any, kind: type) -> Any:
 
 
 def tensor_form(value: Any, kind: type) -> Any:
-    """A torch tensor as lists; anything else as it is."""
+    """A torch tensor as lists; any other value unchanged."""
     torch: Any = sys.modules["torch"]
     return value.tolist() if issubclass(kind, torch.Tensor) else value

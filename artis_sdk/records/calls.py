@@ -1,4 +1,4 @@
-"""Tool calls, their outcomes, and where an outcome came from."""
+"""Tool calls, their outcomes, and the provenance of outcomes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def new_id() -> str:
 
 
 class Risk(StrEnum):
-    """What a tool may do to the world. An undeclared tool counts as irreversible."""
+    """Effect of a tool on the world. An undeclared tool counts as irreversible."""
 
     READ_ONLY = "read_only"
     REVERSIBLE = "reversible"
@@ -29,7 +29,7 @@ class Risk(StrEnum):
 
 
 class Provenance(StrEnum):
-    """Where an outcome came from. Only `REAL` and, marked so, `SANDBOXED` outcomes may train."""
+    """Source of an outcome. Only `REAL` and, marked as such, `SANDBOXED` outcomes may train."""
 
     REAL = "real"
     SIMULATED = "simulated"
@@ -49,7 +49,7 @@ class ToolSpec(BaseModel):
     """JSON schema of the arguments, an object schema."""
     risk: Risk = Risk.IRREVERSIBLE
     hidden: frozenset[str] = frozenset()
-    """Names of the parameters that no model sees or gives, such as the idempotency key."""
+    """Names of the parameters that no model sees or sets, such as the idempotency key."""
 
     def document(self) -> dict[str, Any]:
         """The tool as the paper's prompts list it: name, description, parameters."""
@@ -65,28 +65,28 @@ class ToolCall(BaseModel):
     tool: str
     arguments: JsonObject = Field(default_factory=dict)
     raw: Text | None = None
-    """The model's exact text for this call, where a model wrote it."""
+    """The model's exact text for this call, if a model wrote it."""
     malformed: Text | None = None
-    """Why the text could not be parsed; such a call is never run, in any world."""
+    """Reason why the text could not be parsed; such a call never runs, in any world."""
 
 
 class Outcome(BaseModel):
-    """What a call gave back: the paper's o."""
+    """The outcome of a call: the paper's o."""
 
     model_config = FROZEN
 
     ok: bool
     value: Json = None
-    """The returned value; for a failure that was returned, not raised, the value as it came."""
+    """The returned value, also of a failure that was returned rather than raised."""
     failure_type: Text | None = None
     message: Text | None = None
     raised: bool = False
-    """The failure is an exception in the real tool, rather than a returned value."""
+    """Whether the failure is an exception in the real tool, rather than a returned value."""
     provenance: Provenance
     raw: Text | None = None
     """The simulator model's exact text."""
     duration: float | None = None
-    """Seconds."""
+    """Duration of the call, in seconds."""
 
     @classmethod
     def success(cls, value: JsonValue, provenance: Provenance, **more: Any) -> Outcome:
@@ -102,10 +102,10 @@ class Outcome(BaseModel):
         return "success" if self.ok else (self.failure_type or "failure")
 
     def content(self) -> JsonValue:
-        """What the caller of the tool sees, as JSON. The same in every world.
+        """The caller's view of the outcome, as JSON. The same in every world.
 
-        A raised failure is `{"error": its message}`, with its type before the message where that alone
-        does not say what went wrong: `KeyError: 'Ann'`.
+        A raised failure is `{"error": its message}`, with its type before a message that does not explain
+        the error alone: `KeyError: 'Ann'`.
         """
         if self.ok or (not self.raised and self.value is not None):
             return self.value
@@ -123,7 +123,7 @@ _UNTYPED = (None, "", "error", "failure")
 
 
 def _says_why(message: str) -> bool:
-    """Whether a message has two words, and is not all a quotation, as that of a `KeyError` is."""
+    """Whether a message has two words and is not only a quotation, like that of a `KeyError`."""
     text = message[:500].strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return False

@@ -1,4 +1,4 @@
-"""What goes to a model backend and what comes back."""
+"""Requests to a model backend and its completions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from artis_sdk.records.calls import FROZEN, ToolCall, ToolSpec
 
 
 class Role(StrEnum):
-    """For whom a model was called; usage is reported by role (the paper's table 4)."""
+    """The part that called a model; usage is reported by role (the paper's table 4)."""
 
     ACTION = "action"
     SIMULATION = "simulation"
@@ -30,24 +30,24 @@ class Message(BaseModel):
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
-    """For a tool message: the id of the call that it answers."""
+    """Id of the call that a tool message answers."""
     failed: bool = False
-    """For a tool message: the outcome is a failure."""
+    """Whether a tool message reports a failure."""
     raw: str | None = None
-    """For an assistant message: the model's exact text."""
+    """Exact text of the model, for an assistant message."""
 
     _wire: dict[str, Any] = PrivateAttr(default_factory=dict)
-    """Backends keep their translation of this message here, under their own name, so that a step
-    costs the same however long the history is."""
+    """Translations of this message by backend name, kept so that a step costs the same however long the
+    history is."""
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Message:
-        """A copy, which backends translate anew."""
+        """A copy, which backends translate again."""
         copied = super().model_copy(update=update, deep=deep)
         copied._wire = {}
         return copied
 
     def __eq__(self, other: object) -> bool:
-        """Equal by fields; what backends remember of a message does not count."""
+        """Equality by fields; translations kept by backends do not count."""
         return isinstance(other, Message) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
@@ -89,13 +89,13 @@ class Request:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     schema: dict[str, Any] | None = None
-    """JSON schema that the answer's text must hold to, where the backend can enforce it."""
+    """JSON schema of the answer's text, enforced if the backend can."""
     tool_choice: Literal["auto", "required", "none"] = "auto"
     logprobs: bool = False
     adapter: str | None = None
-    """Name of a LoRA adapter; None is the base model."""
+    """Name of a LoRA adapter; None for the base model."""
     priority: int = 0
-    """Lower runs first: a commit overtakes rehearsals on a shared local engine."""
+    """Priority; lower runs first: a commit overtakes rehearsals on a shared local engine."""
 
 
 class TokenLogprob(BaseModel):
@@ -121,7 +121,7 @@ class Completion(BaseModel):
     finish_reason: FinishReason = "stop"
     usage: Usage = Usage()
     raw: str = ""
-    """The exact text of the model's message as the backend gave it; training needs it."""
+    """Exact text of the model's message from the backend; training needs it."""
     model: str = ""
     request_id: str | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
@@ -129,7 +129,7 @@ class Completion(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a backend can do; the loop asks here and never for the provider's name."""
+    """Abilities of a backend; the loop reads these, never the provider's name."""
 
     native_tools: bool = True
     structured_output: bool = True
@@ -138,6 +138,6 @@ class Capabilities:
     adapters: bool = False
     streaming: bool = False
     temperature: bool = True
-    """Whether temperature and top-p are honoured; where not, the model samples at its own."""
+    """Whether temperature and top-p are honoured; if not, the model uses its own."""
     context_window: int | None = None
-    """Tokens; None where the backend does not know."""
+    """Size of the context window in tokens; None if the backend does not know it."""

@@ -1,4 +1,4 @@
-"""Field types of records: what they hold is JSON that every file and backend takes, whatever was given."""
+"""Field types of records: any value becomes JSON that every file and backend accepts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _text(value: Any) -> Any:
 
 
 Json = Annotated[JsonValue, PlainValidator(jsonable, json_schema_input_type=JsonValue)]
-"""Any value, as `jsonable` writes it: a record read back from its JSON equals what was written."""
+"""Any value, as `jsonable` writes it: a record read back from its JSON equals the written one."""
 JsonObject = Annotated[
     dict[str, Any], PlainValidator(_json_object, json_schema_input_type=dict[str, JsonValue])
 ]

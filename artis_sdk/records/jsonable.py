@@ -1,4 +1,4 @@
-"""Any Python value as JSON, as records, logs, journal and prompts hold it; the one place that decides."""
+"""Any Python value as JSON, as records, logs, journal and prompts hold it; only this module decides it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from artis_sdk.records.plain_forms import Pairs, plain_text, public_attributes, 
 _DEEPEST = 128  # containers inside one another; JSON parsers stop at 200, and records put some around
 _LARGEST = 100_000_000  # characters, about: one can take 6 bytes in JSON, and SQLite's texts have 10^9
 _INTEGERS_END = 10**4300  # Python and JSON parsers read integers of 4,300 digits
-_LARGEST_KEY = 100_000  # characters of a key that is no text
+_LARGEST_KEY = 100_000  # characters of a key that is not a text
 _KEY_LEVELS = 3  # a key within a key is an escape within an escape
-_MOST_STEPS = 8  # from an object to the plain value that stands for it
-_ITEM, _CONTAINER_SIZE = 4, 40  # characters that each counts for, beside its text
+_MOST_STEPS = 8  # from an object to its plain value
+_ITEM, _CONTAINER_SIZE = 4, 40  # characters that each counts as, beside its text
 _WORD = 2**63
-_FEW, _SHORT = 32, 10_000  # entries and characters of what is looked at in one go
+_FEW, _SHORT = 32, 10_000  # entries and characters of a value that is checked in one go
 
 # Types by id: hashing or comparing a class may run its metaclass.
 _TEXT = {id(str)}
@@ -29,21 +29,21 @@ _CONTAINERS = {id(kind) for kind in (dict, list, tuple, set, frozenset, Pairs)}
 def jsonable(value: Any) -> Any:
     """The value as JSON: a copy made of dict, list, str, int, float, bool and None, and of nothing else.
 
-    It never raises but for what is no `Exception`, and ends for every value. JSON stays what it is:
+    It raises no `Exception` and ends for every value. JSON stays unchanged; other values become JSON:
 
-    - an integer stays one, of whatever type, to 4,300 digits; beyond that it is its hexadecimal text;
+    - an integer of any type stays an integer up to 4,300 digits; beyond that it is its hexadecimal text;
     - NaN and the infinities are the texts `NaN`, `Infinity`, `-Infinity`; half of a surrogate pair is
       its escape, as `\\ud83d`;
     - bytes are their UTF-8 text, or a base64 `data:` URL;
-    - sets are sorted; a key that is no text is its JSON text (None is `None`), and is numbered where that
-      key is there already;
-    - dates, decimals, paths and the like are the texts that pydantic gives; models, dataclasses and
+    - sets are sorted; a key that is not a text is its JSON text (None is `None`), with a number if that
+      key exists already;
+    - dates, decimals, paths and the like are the texts that pydantic writes; models, dataclasses and
       mappings are objects, arrays are lists, tables are columns, index and data;
     - another object is its public attributes as they are stored, without running a property.
 
-    What has no such form stands there as `<its type>`, and costs nothing around it: an iterator, which
-    belongs to its reader; what refers back to itself; a value that raises; one too large for a file.
-    What nests deeper than 128 levels is its JSON text.
+    A value without such a form becomes `<its type>`, and the values around it stay whole: an iterator,
+    which belongs to its reader; a reference to itself; a value that raises; one too large for a file.
+    A value nested deeper than 128 levels is its JSON text.
     """
     kind = type(value)
     if value is None or kind is bool or (kind is int and -_WORD < value < _WORD):
@@ -54,9 +54,9 @@ def jsonable(value: Any) -> Any:
 
 
 def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
-    """A copy of a small object without anything in it, as most arguments and outcomes are; else None.
+    """A copy of a small flat object, like most arguments and outcomes; else None.
 
-    `_Conversion` gives the same, at several times the cost.
+    `_Conversion` returns the same, at several times the cost.
     """
     if len(value) > _FEW:
         return None
@@ -79,7 +79,7 @@ def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
 
 
 def snapshot(value: object) -> Any:
-    """An object's public attributes as JSON, whatever kind of object it is; see `jsonable`."""
+    """An object's public attributes as JSON, for any kind of object; see `jsonable`."""
     return _Conversion().of(public_attributes(value), value)
 
 
@@ -94,17 +94,17 @@ class _Container:
         self.out = out
         self.is_set = is_set
         self.id = 0
-        """Of the object that it was made from."""
+        """Id of the object that it was made from."""
         self.key: Any = None
-        """Where it stands in the container around it."""
+        """Key or index in the container around it."""
 
 
 class _Conversion:
-    """One value on its way; without recursion, so that no depth is too deep.
+    """Conversion of one value; without recursion, so that no depth is too deep.
 
     Args:
-        left: characters that it may come to.
-        key_levels: how often a key may have keys in it, as a mapping in a dataclass that is a key.
+        left: maximum characters of the result.
+        key_levels: maximum nesting of keys in keys, as in a dataclass key with a mapping.
     """
 
     def __init__(self, left: int = _LARGEST, key_levels: int = _KEY_LEVELS) -> None:
@@ -116,7 +116,7 @@ class _Conversion:
 
         Args:
             value: the value.
-            source: the object that it was taken from, where that is another one.
+            source: the object that it was taken from, if that is another one.
         """
         whole = self.part(value)
         if type(whole) is not _Container:
@@ -148,7 +148,7 @@ class _Conversion:
         return whole.out
 
     def part(self, item: Any) -> Any:
-        """The item as JSON, where nothing is inside it; else a `_Container`."""
+        """The item as JSON if it has no items; else a `_Container`."""
         kind = type(item)
         if kind is str and len(item) <= self.left:
             self.left -= len(item)
@@ -157,7 +157,7 @@ class _Conversion:
             return item
         try:
             return self._simple(item)
-        except Exception:  # noqa: BLE001  an application's own code, on whatever it returned
+        except Exception:  # noqa: BLE001  an application's own code, on any value
             return stand_in(item)
 
     def _simple(self, item: Any) -> Any:
@@ -206,7 +206,7 @@ class _Conversion:
         return _Container(enumerate(items), [None] * len(items), is_set=is_set)
 
     def _are_leaves(self, items: list[Any], kinds: set[int]) -> bool:
-        """Whether all are of these types, and JSON already. Says so quickly, or not at all."""
+        """Whether all are of these types and JSON already; a quick check, whose False is not certain."""
         found = set(map(id, map(type, items)))
         if not found <= kinds:
             return False
@@ -251,7 +251,7 @@ def _not_finite(number: float) -> str:
 
 
 def _sorted(items: list[Any]) -> list[Any]:
-    """In an order that does not change from process to process, as that of a set of texts does."""
+    """The items in an order that is the same in every process, unlike that of a set of texts."""
     kinds = set(map(type, items))
     return sorted(items) if kinds in ({int}, {float}, {str}) else sorted(items, key=_json_text)
 

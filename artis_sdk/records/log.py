@@ -1,4 +1,4 @@
-"""One row of a call log: what a simulator is trained on (equation 7)."""
+"""One row of a call log, the training data of a simulator (equation 7)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class CallRecord(BaseModel):
 
     id: str = Field(default_factory=new_id)
     at: float
-    """Seconds since the epoch, when the call began."""
+    """Start of the call, in seconds since the epoch."""
     session: str | None = None
-    """Rows of one session (or one task outside sessions) never fall on two sides of a split."""
+    """Id of the session (or of a task outside sessions), whose rows stay on one side of a split."""
     task: str | None = None
     spec: ToolSpec
     source_hash: str | None = None
-    """SHA-256 of the tool's source text, hexadecimal; None where there is no source."""
+    """SHA-256 of the tool's source text, hexadecimal; None if it has no source."""
     call: ToolCall
     state: State = None
     history: History = ()

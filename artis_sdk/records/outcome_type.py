@@ -1,7 +1,7 @@
-"""The paper's type(o): `success`, or what kind of failure an outcome is.
+"""The paper's type(o): `success`, or the kind of failure of an outcome.
 
-A tool that declares its `failures=` says so itself when the call is recorded. Third-party code declares
-nothing and returns its failures as values, so what a value says of itself counts as well.
+A tool that declares its `failures=` decides this when the call is recorded. Third-party code declares
+nothing and returns its failures as values, so the contents of a value count as well.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from artis_sdk.records.calls import Outcome, ToolCall
 
 SUCCESS = "success"
 HOLE = "<*>"
-"""Stands in a masked message where a literal was."""
+"""Replacement for a literal in a masked message."""
 
 _LONGEST = 120  # characters of a type
 _UNTYPED = frozenset({None, "", "failure", "error"})
@@ -35,13 +35,13 @@ _DEEPEST = 4
 def outcome_type(outcome: Outcome, call: ToolCall | None = None) -> str:
     """The type of an outcome (section 4.3.1), the same word wherever issue types are compared.
 
-    In this order: the type that the tool's own `failures=` gave (an exception's class, a classifier's
-    word); the exception class, code or field, or status that a returned value names; else its message
-    with the literals masked. A value that says nothing of a failure is a success.
+    In this order: the type by the tool's own `failures=` (an exception's class, a classifier's word);
+    the exception class, code or field, or status that a returned value names; else its message with the
+    literals masked. A value that names no failure is a success.
 
     Args:
-        outcome: of any provenance.
-        call: what it answers; its arguments are masked too where the message repeats them unquoted.
+        outcome: an outcome of any provenance.
+        call: its call, whose arguments are masked too if the message repeats them unquoted.
     """
     if outcome.failure_type not in _UNTYPED and not outcome.ok:
         return str(outcome.failure_type)
@@ -52,12 +52,12 @@ def outcome_type(outcome: Outcome, call: ToolCall | None = None) -> str:
 
 
 def returned_type(value: Any, call: ToolCall | None = None) -> str | None:
-    """The failure type that a returned value names; None where it does not say that it is a failure."""
+    """The failure type that a returned value names; None if it names no failure."""
     return _of_value(value, call, 0)
 
 
 def failure_text(value: Any) -> str | None:
-    """The message of a returned failure; None where there is none, or it is no failure."""
+    """The message of a returned failure; None without one, and for a success."""
     if returned_type(value) is None:
         return None
     return value if isinstance(value, str) else _reason(value, 0)
@@ -118,20 +118,20 @@ def _of_error(said: Any, call: ToolCall | None, depth: int) -> str | None:
 
 
 def _code(value: dict[str, Any], keys: dict[str, str]) -> str | None:
-    """What the value itself calls its failure, where that is a word or a number and no sentence."""
+    """The value's own name for its failure, if that is a word or a number, not a sentence."""
     failing = ("error", "errors", "exception", "failure")
     for name in _CODE_KEYS:
         said = value.get(keys.get(name, ""))
         if isinstance(said, int) and not isinstance(said, bool):
             said = str(said)
-        # `type` says what kind of thing a value is, unless it stands in an error.
+        # `type` is the kind of a value, unless it is in an error.
         if isinstance(said, str) and _CODE.match(said) and (name != "type" or not set(failing) & set(keys)):
             return said
     return None
 
 
 def _reason(value: Any, depth: int) -> str | None:
-    """The sentence in a failure, wherever it stands."""
+    """The sentence in a failure, under any key."""
     if depth > _DEEPEST:
         return None
     if isinstance(value, str):
@@ -156,7 +156,7 @@ def _bad_status(said: Any) -> str | None:
 
 
 def _is_status(name: str, call: ToolCall | None) -> bool:
-    """Of a tool that is asked for a status, False is an answer."""
+    """Whether False is an answer, as of a tool that returns a status."""
     return name == "status" or (name.endswith("_status") and (call is None or name not in _snake(call.tool)))
 
 
@@ -190,7 +190,7 @@ def mask(message: str, call: ToolCall | None = None) -> str:
     arguments; and a list of words after a colon at the end.
 
     Args:
-        message: its first line counts, up to 120 characters of the result.
+        message: the message, of which the first line counts, up to 120 characters of the result.
         call: the call that it answers.
     """
     text = message.strip().partition("\n")[0]

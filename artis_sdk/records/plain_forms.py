@@ -1,8 +1,8 @@
-"""Which plainer value stands for a Python object in JSON; see `jsonable`.
+"""The plainer value that represents a Python object in JSON; see `jsonable`.
 
 Hostile classes are read through `type` itself: their properties, `__getattribute__` and `__class__`
-do not run. What does run of an application's code is what it wrote for this: a model's serializer, a
-mapping's and a sequence's items, a number's value, an exception's text, a time zone.
+do not run. Only application code written for this runs: a model's serializer, a mapping's and a
+sequence's items, a number's value, an exception's text, a time zone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer, to_jsona
 from artis_sdk.errors import ToolFailure
 from artis_sdk.records.array_forms import array_form, table_form, tensor_form
 
-_MOST_ITEMS = 1_000_000  # of a container that is an application's own, and may have no end
+_MOST_ITEMS = 1_000_000  # of an application's own container, which may be endless
 
 _KNOWN_TO_PYDANTIC = (
     date, time, timedelta, Decimal, Fraction, complex, UUID, PurePath, re.Pattern,
@@ -64,7 +64,7 @@ class Pairs(list[tuple[Any, Any]]):
 
 
 def plain_text(text: str) -> str:
-    """The text, with escapes where half of a surrogate pair stands: no encoder takes one."""
+    """The text, with escapes for half surrogate pairs, which no encoder accepts."""
     if text.isascii():
         return text
     try:
@@ -75,12 +75,12 @@ def plain_text(text: str) -> str:
 
 
 def stand_in(value: Any, why: str = "") -> str:
-    """`<its type>`, for a value that has no JSON."""
+    """`<its type>`, for a value without JSON."""
     return f"<{type_name(value)}{', ' if why else ''}{why}>"
 
 
 def public_attributes(value: Any) -> dict[str, Any]:
-    """An object's own public attributes, unconverted, as they are stored: no property runs."""
+    """An object's own public attributes, unconverted, as stored: no property runs."""
     return {name: item for name, item in stored_attributes(value).items() if not name.startswith("_")}
 
 
@@ -90,7 +90,7 @@ def inherits(kind: type, *classes: type) -> bool:
 
 
 def class_attribute(kind: type, name: str) -> Any:
-    """A class's attribute as it stands in its namespaces, or None; nothing of a metaclass runs."""
+    """A class's attribute from its namespaces, or None; nothing of a metaclass runs."""
     return next((found for base in _bases_of(kind) if (found := _namespace_of(base).get(name))), None)
 
 
@@ -120,7 +120,7 @@ def type_name(value: object) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """What an exception says; empty where saying it raises."""
+    """The text of an exception; empty if making it raises."""
     try:
         said: object = error.message if isinstance(error, ToolFailure) else error
         return plain_text(str.__str__(str(said)))
@@ -132,11 +132,11 @@ def simpler(value: Any, kind: type) -> Any:
     """A value that is nearer to JSON, or `<its type>`.
 
     Args:
-        value: of no type that JSON has.
+        value: a value of a type that JSON lacks.
         kind: its type.
 
     Raises:
-        Exception: whatever the value's own code raises.
+        Exception: raised by the value's own code.
     """
     builtin = _of_builtin(value, kind)
     if builtin is not value:
@@ -157,7 +157,7 @@ def simpler(value: Any, kind: type) -> Any:
     if issubclass(kind, _NAMED):
         return f"<{plain_text(value.__qualname__)}>"
     if issubclass(kind, Iterator) or (callable(value) and not issubclass(kind, Collection)):
-        return stand_in(value)  # reading an iterator would take it from whoever owns it
+        return stand_in(value)  # reading an iterator would use it up for its owner
     if issubclass(kind, Integral):
         return operator.index(value)
     if issubclass(kind, Real):
@@ -211,7 +211,7 @@ def _declared(value: Any, kind: type) -> Any:
 
 
 def _of_model(value: Any, kind: type, serializer: SchemaSerializer) -> Any:
-    """As the model's own serializer writes JSON; where an odd value in it forbids that, field by field."""
+    """JSON by the model's own serializer; if an odd value prevents that, field by field."""
     stored = stored_attributes(value)
     reads_up = any(issubclass(type(item), Iterator) for item in stored.values())
     for mode in ("python",) if reads_up else ("json", "python"):
@@ -225,7 +225,7 @@ def _of_model(value: Any, kind: type, serializer: SchemaSerializer) -> Any:
 
 
 def _contents(value: Any, kind: type) -> Any:
-    """What a mapping, a sequence or a set has in it; else public attributes; else a number's value."""
+    """The items of a mapping, a sequence or a set; else public attributes; else a number's value."""
     if issubclass(kind, Mapping) or (class_attribute(kind, "keys") and class_attribute(kind, "__getitem__")):
         keys = list(islice(iter(value.keys()), _MOST_ITEMS + 1))
         if len(keys) > _MOST_ITEMS:

@@ -1,4 +1,4 @@
-"""What a rehearsal and a commit leave behind, as values."""
+"""The results of a rehearsal and a commit, as values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from artis_sdk.records.chat import Message, Role, Usage
 
 
 class Task(BaseModel):
-    """What the agent is given at one turn (section 4.1): query, conversation so far, tools, state."""
+    """The agent's input at one turn (section 4.1): query, conversation so far, tools, state."""
 
     model_config = FROZEN
 
@@ -22,7 +22,7 @@ class Task(BaseModel):
     tools: tuple[ToolSpec, ...] = ()
     state: State = None
     history: History = ()
-    """Real calls made since the state was taken; empty where the state is fresh."""
+    """Real calls made since the state was taken; empty if the state is fresh."""
 
 
 class Evaluation(BaseModel):
@@ -34,13 +34,13 @@ class Evaluation(BaseModel):
     explanation: str = ""
     suggestion: str = ""
     score: int | None = None
-    """1 to 10, given by the baselines of appendix G only."""
+    """Score, 1 to 10, set only by the baselines of appendix G."""
     raw: str = ""
 
 
 Ending = Literal["answer", "steps", "limit", "context", "simulation_error", "error", "refused"]
-"""`context`: the agent's prompt outgrew the model's context; `error`: a caller's own agent failed; `refused`:
-the firewall refused a guarded call of the attempt."""
+"""`context`: the agent's prompt outgrew the model's context; `error`: the caller's own agent failed;
+`refused`: the firewall refused a guarded call of the attempt."""
 
 
 class Attempt(BaseModel):
@@ -51,15 +51,15 @@ class Attempt(BaseModel):
     index: int
     steps: tuple[Step, ...] = ()
     messages: tuple[Message, ...] = ()
-    """The agent's messages and the outcomes it was shown, after the query."""
+    """The agent's messages and the outcomes that it saw, after the query."""
     answer: str | None = None
     ended: Ending = "answer"
     error: str | None = None
-    """Why the attempt ended early. One that a limit, the simulator or the firewall ended is not
-    evaluated."""
+    """Reason why the attempt ended early. An attempt ended by a limit, the simulator or the firewall is
+    not evaluated."""
     evaluation: Evaluation | None = None
     condensed_attempts: int = 0
-    """How many earlier attempts were condensed to fit this attempt's context."""
+    """Number of earlier attempts condensed to fit this attempt's context."""
 
 
 class Recommendation(BaseModel):
@@ -73,12 +73,12 @@ class Recommendation(BaseModel):
 
 
 class Withheld(BaseModel):
-    """The secrets that a saved plan stands without."""
+    """The secrets that a saved plan leaves out."""
 
     model_config = FROZEN
 
     places: dict[str, tuple[str, ...]]
-    """By placeholder, where in the plan it stands, such as `task.query`."""
+    """Paths in the plan, such as `task.query`, by placeholder."""
     sealed: str | None = None
     """The plan with its secrets, encrypted under `ARTIS_PLAN_KEY`."""
 
@@ -94,28 +94,28 @@ class Plan(BaseModel):
     attempts: tuple[Attempt, ...] = ()
     recommendation: Recommendation | None = None
     guidance: str | None = None
-    """What the committing agent is shown: the recommendation, or with summaries off the attempts."""
+    """Guidance for the committing agent: the recommendation, or with summaries off the attempts."""
     journal: str | None = None
-    """Name of the only journal that it is committed in; None for a plan made without a session."""
+    """Name of the only journal that it can be committed in; None for a plan made without a session."""
     usage: dict[Role, Usage] = Field(default_factory=dict)
     stopped_by: str | None = None
-    """The limit that ended the rehearsal early, if one did."""
+    """The limit that ended the rehearsal early, if any."""
     notes: tuple[str, ...] = ()
-    """What a reader must know, such as attempts condensed for context."""
+    """Notes on the rehearsal, such as attempts condensed for context."""
     withheld: Withheld | None = None
-    """Of a plan from `Session.saved`: the secrets that it stands without, and is not committed without."""
+    """Secrets missing from a plan of `Session.saved`, which its commit needs."""
 
     @property
     def predicted(self) -> tuple[Step, ...]:
-        """The steps of the attempt that the commit is compared with: the last one judged correct,
-        else the last one."""
+        """The steps of the attempt to compare the commit with: the last one judged correct, else the last
+        one."""
         correct = [a for a in self.attempts if a.evaluation is not None and a.evaluation.correct]
         chosen = (correct or [a for a in self.attempts if a.error is None])[-1:]
         return chosen[0].steps if chosen else ()
 
 
 class CommittedCall(BaseModel):
-    """A real call, with what the rehearsal had predicted beside it."""
+    """A real call, beside the rehearsal's prediction."""
 
     model_config = FROZEN
 
@@ -125,11 +125,11 @@ class CommittedCall(BaseModel):
     predicted: Outcome | None = None
     journal_id: str | None = None
     nested: bool = False
-    """Made by the body of another real tool, not by the agent."""
+    """Whether the body of another real tool made the call, not the agent."""
 
     @property
     def diverged(self) -> bool:
-        """Whether the real outcome is not what the rehearsal predicted."""
+        """Whether the real outcome differs from the rehearsal's prediction."""
         return self.predicted is not None and (
             self.predicted.type != self.outcome.type or self.predicted.content() != self.outcome.content()
         )
@@ -145,10 +145,10 @@ class Result(BaseModel):
     calls: tuple[CommittedCall, ...] = ()
     messages: tuple[Message, ...] = ()
     usage: dict[Role, Usage] = Field(default_factory=dict)
-    """By role, rehearsal and commit together."""
+    """Usage by role, rehearsal and commit together."""
     ended: Ending = "answer"
     notes: tuple[str, ...] = ()
-    """What a reader must know of the commit, such as a limit that it ran past."""
+    """Notes on the commit, such as a limit that it exceeded."""
 
     @property
     def divergences(self) -> tuple[CommittedCall, ...]:

@@ -1,4 +1,4 @@
-"""Where a model's thoughts end and its answer begins. Nothing else in the package knows their marks."""
+"""The boundary between a model's thoughts and its answer. Only this module knows their marks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _REST = re.compile(rf".*?{_CLOSE}\s*", re.DOTALL)
 
 
 def strip_thinking(text: str) -> str:
-    """What a model says after its last closed thought, without blanks around it."""
+    """The text after a model's last closed thought, without surrounding blanks."""
     return text.rpartition(_CLOSE)[2].strip()
 
 
 def is_thinking(text: str) -> bool:
-    """Whether a text opens a thought and closes none."""
+    """Whether a text opens a thought and does not close it."""
     return _OPEN in text and _CLOSE not in text
 
 
@@ -28,23 +28,23 @@ def leading_thought_end(text: str) -> int:
         text: the whole answer.
 
     Returns:
-        Characters up to what follows the thought and the blanks behind it; 0 where the text does not
-        begin with a thought, or does not close it.
+        Number of characters of the thought and the blanks behind it; 0 if the text does not begin with
+        a thought, or does not close it.
     """
     thought = _LEADING.match(text)
     return thought.end() if thought else 0
 
 
 def opened_thought_end(text: str, prompt_end: str) -> int:
-    """The end of a thought that the prompt opened and the model goes on with.
+    """The end of a thought that the prompt opened and the model continues.
 
     Args:
         text: the whole answer.
-        prompt_end: what the prompt wrote of the model's own turn, such as `<think>` and a line break.
+        prompt_end: end of the prompt that belongs to the model's turn, such as `<think>` and a line break.
 
     Returns:
-        Characters up to what follows the thought and the blanks behind it; 0 where the prompt opened no
-        thought, and the length of the text where the model does not close it.
+        Number of characters of the thought and the blanks behind it; 0 if the prompt opened no thought,
+        and the length of the text if the model does not close it.
     """
     if not is_thinking(prompt_end):
         return 0

@@ -1,1 +1,1 @@
-"""What people look at: pages, plots, tables, and a run as it happens."""
+"""Views for people: pages, plots, tables, and a live view of a run."""

@@ -1,4 +1,4 @@
-"""A run as it happens: the attempts side by side, the verdicts, the recommendation, the real calls."""
+"""A live view of a run: the attempts side by side, the verdicts, the recommendation, the real calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHOWN = 8  # calls of one attempt that stay on the screen
 
 
 def outcome_text(outcome: Outcome) -> Text:
-    """One line: what came back, green or red."""
+    """The outcome in one line, green or red."""
     if outcome.ok:
         return Text(f"  → {outcome.text()}", style="green", overflow="ellipsis", no_wrap=True)
     reason = outcome.message or outcome.text()
@@ -49,9 +49,9 @@ class _AttemptView:
 
 
 class LiveView:
-    """Feed it a session's events; it draws on the console while it is entered.
+    """Draws a session's events on the console inside its block.
 
-    On a console that is no terminal it prints one line an event instead of redrawing.
+    On a console that is not a terminal it prints one line per event instead of redrawing.
     """
 
     def __init__(self, console: Console) -> None:
@@ -73,7 +73,7 @@ class LiveView:
             self._live.stop()
 
     def on_event(self, event: Event) -> None:
-        """Take in one event; pass this as `Session(on_event=...)`."""
+        """Receive one event; pass this as `Session(on_event=...)`."""
         before = len(self._after)
         line = self._take(event)
         if not self.console.is_terminal:

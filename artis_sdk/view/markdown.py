@@ -10,7 +10,7 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
     Args:
         head: the columns' names.
-        rows: as many cells each.
+        rows: the rows, with a cell for each column.
     """
     return "\n".join([_row(head), "|" + "---|" * len(head), *map(_row, rows)])
 

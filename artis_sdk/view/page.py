@@ -17,12 +17,12 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def page_template(path: Path, **filters: Callable[..., Any]) -> Template:
     """A page's template, which extends `page.html.j2` by the blocks `title`, `style` and `body`.
 
-    Whatever it prints is escaped, but for `Markup` such as the plots of `view.svg`. A name that it is not
-    given is an error.
+    Everything that it prints is escaped, except `Markup` such as the plots of `view.svg`. An undefined
+    name is an error.
 
     Args:
         path: the template's file.
-        filters: more filters, by name.
+        filters: additional filters, by name.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

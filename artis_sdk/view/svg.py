@@ -1,4 +1,4 @@
-"""Plots as SVG, put together of elements. Texts and attributes are escaped here and nowhere else."""
+"""Plots as SVG, made of elements. Texts and attributes are escaped here and nowhere else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Attribute = str | float | None
 
 
 def element(tag: str, *inside: str, **attributes: Attribute) -> Markup:
-    """An element. What is inside is text, but for elements made here, which are `Markup`.
+    """An element. Its contents are text, except elements made here, which are `Markup`.
 
     Args:
         tag: the element's name.
@@ -57,12 +57,12 @@ def polyline(points: Iterable[Point], **attributes: Attribute) -> Markup:
 
 
 def tooltip(said: str) -> Markup:
-    """What is shown over the element that it is in."""
+    """A tooltip for the element around it."""
     return element("title", said)
 
 
 def figure(width: float, height: float, *inside: str) -> Markup:
-    """A plot in a page, which gives it its colours by class; it shrinks with the page."""
+    """A plot in a page, whose style sets its colours by class; it shrinks with the page."""
     return element(
         "svg",
         *inside,
@@ -74,12 +74,12 @@ def figure(width: float, height: float, *inside: str) -> Markup:
 
 
 def document(width: float, height: float, *inside: str, font_size: int = 12) -> str:
-    """A plot that stands alone: a file's text, on white, one element a line.
+    """A standalone plot: the text of a file, on white, one element per line.
 
     Args:
         width, height: pixels.
         inside: its elements.
-        font_size: pixels, where an element does not say otherwise.
+        font_size: default font size in pixels.
     """
     whole = element(
         "svg",

@@ -14,5 +14,5 @@ def call_text(call: ToolCall) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """A text of at most so many characters; one that was longer ends with `…`."""
+    """The text, cut to `most` characters; a longer one ends with `…`."""
     return text if len(text) <= most else text[: most - 1] + "…"
