@@ -1,1 +1,1 @@
-"""Measurements: how faithful a simulator is, and what rehearsal is worth on whole tasks."""
+"""Measurements: the fidelity of simulators, and the value of rehearsal on whole tasks."""

@@ -19,7 +19,7 @@ _LOW, _HIGH = 9, 390  # places of the 2.5 and the 97.5 percent quantile among th
 
 
 class Estimate(BaseModel):
-    """A number with its 95 percent confidence interval; nothing where there is nothing to measure."""
+    """A number with its 95 percent confidence interval; empty without rows to measure."""
 
     model_config = FROZEN
 
@@ -27,10 +27,10 @@ class Estimate(BaseModel):
     low: float | None = None
     high: float | None = None
     n: int = 0
-    """How many rows it stands on."""
+    """Number of rows behind it."""
 
     def __str__(self) -> str:
-        """In percent: `93.4 [91.0, 95.2]`."""
+        """The estimate in percent: `93.4 [91.0, 95.2]`."""
         if self.value is None or self.low is None or self.high is None:
             return "-"
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]".replace("%", "")
@@ -40,8 +40,8 @@ def share(hits: int, n: int) -> Estimate:
     """A proportion with Wilson's score interval, which holds for few rows and for shares near 0 and 1.
 
     Args:
-        hits: of n rows.
-        n: 0 gives an empty estimate.
+        hits: number of hits among n rows.
+        n: number of rows; 0 for an empty estimate.
     """
     if n == 0:
         return Estimate()
@@ -56,9 +56,9 @@ def mean(values: Sequence[float], sessions: Sequence[Hashable], *, seed: int = 0
     """A mean with a percentile bootstrap that draws whole sessions: rows of one session are alike.
 
     Args:
-        values: one a row.
-        sessions: of the same rows. Of a single session there is no interval but the value itself.
-        seed: of the resampling.
+        values: values, one per row.
+        sessions: sessions of the same rows. For a single session the interval is the value itself.
+        seed: seed of the resampling.
     """
     return mean_of_cells([(values, sessions)], seed=seed)
 
@@ -67,9 +67,9 @@ def mean_of_cells(cells: Iterable[tuple[Sequence[float], Sequence[Hashable]]], *
     """The mean over cells of the mean within each cell, with a bootstrap that draws whole sessions.
 
     Args:
-        cells: values and sessions of the rows of each; a session may have rows in many cells. A cell
-            that a resampling leaves empty does not count in it.
-        seed: of the resampling.
+        cells: values and sessions of each cell's rows; a session may have rows in many cells. A cell
+            without rows in a resampling does not count in it.
+        seed: seed of the resampling.
     """
     filled = [(values, sessions) for values, sessions in cells if values]
     if not filled:
@@ -89,9 +89,9 @@ def resampled(
     """Any number over rows, with a bootstrap that draws whole sessions.
 
     Args:
-        measure: the number, of the rows at these places.
-        sessions: of all rows; at least one.
-        seed: of the resampling.
+        measure: function from row indices to the number.
+        sessions: sessions of all rows; at least one.
+        seed: seed of the resampling.
     """
     rows: dict[Hashable, list[int]] = {}
     for place, session in enumerate(sessions):
@@ -107,7 +107,7 @@ def resampled(
 
 
 class _Cell(NamedTuple):
-    """The rows of one cell, added up by session."""
+    """The rows of one cell, summed by session."""
 
     sessions: list[int]
     sums: list[float]
@@ -141,12 +141,12 @@ def _mean_once(cells: Sequence[_Cell], sessions: int, drawn: random.Random) -> f
 def expected_calibration_error(
     predicted: Sequence[float], happened: Sequence[bool], *, bins: int = 10
 ) -> float:
-    """How far predicted probabilities are from how often it happened, over bins of equal width.
+    """Expected calibration error of predicted probabilities, over bins of equal width.
 
     Args:
-        predicted: probabilities, 0 to 1.
-        happened: of the same rows; at least one.
-        bins: their number.
+        predicted: predicted probabilities, 0 to 1.
+        happened: observations of the same rows; at least one.
+        bins: number of bins.
     """
     gaps = [0.0] * bins
     for p, hit in zip(predicted, happened, strict=True):
@@ -155,5 +155,5 @@ def expected_calibration_error(
 
 
 def bin_of(probability: float, bins: int) -> int:
-    """Which of equally wide bins a probability falls into; 1.0 is in the last."""
+    """Number of the bin of a probability, among bins of equal width; 1.0 is in the last."""
     return min(int(probability * bins), bins - 1)

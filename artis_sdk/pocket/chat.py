@@ -73,8 +73,8 @@ TEMPLATES: Final[Mapping[str, str]] = {
 FORM: Final = PromptForm(
     documents="called", one_call=True, typed=True, focus=True, look_up=True, thought=True
 )
-"""What the simulator's prompt shows, of the state only the rows that the call refers to, by argument too; and
-that it thinks before it answers (`thoughts.think`)."""
+"""Form of the simulator's prompt: only rows of the state that the call refers to, repeated by argument, and a
+thought before the answer (`thoughts.think`)."""
 AT_ONCE: Final = FORM.model_copy(update={"thought": False})
 """How the base simulates without an adapter: thinking first is what a simulator's training teaches."""
 
@@ -89,11 +89,11 @@ class Segment(NamedTuple):
 
     text: str
     learned: bool
-    """Written by the model, and so trained on."""
+    """Whether the model writes it, and is trained on it."""
 
 
 def segments(messages: Sequence[Message], tools: Sequence[str] = ()) -> list[Segment]:
-    """A conversation as `TEMPLATE` renders it, with what the model writes told from what it reads.
+    """A conversation as `TEMPLATE` renders it, with the model's own text marked.
 
     Args:
         messages: of the conversation; every assistant message is the model's.

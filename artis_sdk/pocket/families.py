@@ -1,4 +1,4 @@
-"""The families of tasks: how each is worded, what its plans are, and what is hidden in the bank's books."""
+"""The families of tasks: their wordings, their plans, and the obstacles hidden in the bank's books."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _both(ledger: Ledger, one: Piece, other: Piece) -> str:
 
 
 def _spread(ledger: Ledger, owner: str, needs: tuple[int, ...], currency: str) -> list[str]:
-    """Accounts of a payer, one to three; the first one listed is most often of no use."""
+    """Accounts of a payer, one to three; the first one listed is usually unsuitable."""
     rng = ledger.rng
     count = rng.choice((1, 2, 2, 3))
     fits = [True] * count
@@ -219,7 +219,7 @@ def own(ledger: Ledger) -> TaskTurn:
 
 
 def back(ledger: Ledger) -> TaskTurn:
-    """Money back: a refund, or a transfer the other way where it is too late for one."""
+    """Money back: a refund, or a transfer the other way if it is too late for a refund."""
     payer, payee = ledger.people(2)
     sum_, currency = ledger.amount(), ledger.currency()
     source, target = ledger.account(payer, (), currency), ledger.account(payee, (sum_,), currency)
@@ -361,7 +361,7 @@ FAMILIES: Final[dict[str, tuple[Family, float]]] = {
     "pay": (pay, 14), "payee": (payee, 8), "two": (two, 12), "extra": (extra, 10), "order": (order, 14),
     "own": (own, 7), "back": (back, 7), "simple": (simple, 14), "ask": (ask, 5), "miss_param": (missing, 4),
 }  # fmt: skip
-"""Each with its share."""
+"""The families, each with its share of the tasks."""
 NO_TOOL: Final = "I have no tool for that."
 
 

@@ -1,4 +1,4 @@
-"""A bank's books, filled so that a task finds what it needs, hidden obstacles included."""
+"""A bank's books, filled with all that a task needs, hidden obstacles included."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Ledger:
         bank.next_number = 10 * rng.randint(50, 98)
 
     def people(self, count: int) -> list[str]:
-        """People that nobody has heard of yet."""
+        """New people, not yet in the books."""
         found: list[str] = []
         while len(found) < count:
             one = name(self.rng, self.part)
@@ -44,7 +44,7 @@ class Ledger:
         return self.rng.choice([currency for currency in CURRENCIES if currency != but])
 
     def id(self, letter: str) -> str:
-        """An identifier that nothing has yet; below those that the bank gives out."""
+        """An unused identifier, below those that the bank assigns."""
         while True:
             found = f"{letter}{self.rng.randint(100, 499)}"
             if found not in self._used:
@@ -62,12 +62,12 @@ class Ledger:
         empty: bool = False,
         limit: int | None = None,
     ) -> str:
-        """An account that these payments can all be made from; unless it `fits`, for a reason not.
+        """An account for all these payments; with `fits=False` one that cannot make them.
 
         Args:
-            needs: amounts of the payments; none for an account that only receives.
+            needs: amounts of the payments; empty for an account that only receives.
             fits: False hides a reason: frozen, another currency, too little money, too low a limit.
-            status, empty, limit: as the books have it.
+            status, empty, limit: status, zero balance and daily limit of the account.
         """
         rng = self.rng
         total = sum(needs)
@@ -99,7 +99,7 @@ class Ledger:
         return made.id
 
     def _short(self, needs: tuple[int, ...]) -> int:
-        """Too little for all payments; for two it mostly does for the first."""
+        """Too little for all payments; with two, it usually suffices for the first."""
         lowest = needs[0] if len(needs) > 1 and self.rng.random() < 0.7 else 0
         return 10 * self.rng.randint(-(-lowest // 10), (sum(needs) - 1) // 10)
 
@@ -131,7 +131,7 @@ class Ledger:
         return made.id
 
     def shuffle(self) -> None:
-        """Add accounts that the task has nothing to do with, and mix up the books."""
+        """Add unrelated accounts, and shuffle the books."""
         for _ in range(self.rng.randint(0, 2)):
             self.account(self.people(1)[0], ())
         accounts = list(self.bank.accounts.values())

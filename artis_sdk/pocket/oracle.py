@@ -1,4 +1,4 @@
-"""What the bank itself says: plans played on a copy of its books, and the check of a final state."""
+"""The bank as an oracle: plans played on a copy of its books, and the check of a final state."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from artis_sdk.records import History, Outcome, Provenance, State, Step, ToolCal
 from artis_sdk.tools import Toolset, outside
 
 Books = tuple[Any, ...]
-"""What counts of a bank's state; equal for equal books."""
+"""The relevant part of a bank's state; equal for equal books."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came of a plan."""
+    """A played plan."""
 
     steps: History
     bank: Bank
-    """As it stands afterwards."""
+    """The books afterwards."""
 
     @property
     def good(self) -> bool:
@@ -34,7 +34,7 @@ class Played:
 
 
 class Oracle:
-    """Runs the desk's own code, each time on a copy of the books it is given."""
+    """Runs the desk's own code, each time on a copy of the books."""
 
     def __init__(self) -> None:
         self._bank = Bank()
@@ -44,9 +44,9 @@ class Oracle:
         """Make some calls.
 
         Args:
-            bank: the books, which stay as they are.
-            calls: in order.
-            stop: whether the first refusal ends it.
+            bank: the books, which stay unchanged.
+            calls: the calls, in order.
+            stop: whether to stop at the first refusal.
         """
         own = copy.deepcopy(bank)
         vars(self._bank).update(vars(own))
@@ -63,14 +63,14 @@ class Oracle:
     def _made(self, call: PlannedCall) -> Outcome:
         tool = self.tools[call.tool]
         try:
-            with outside():  # of every rehearsal that goes on meanwhile: these books are the oracle's own
+            with outside():  # of all current rehearsals: these books are the oracle's own
                 value = tool(**call.arguments)
             return tool.outcome(value, Provenance.SANDBOXED)
         except BankError as error:
             return tool.outcome_of_error(error, Provenance.SANDBOXED)
 
     def good_ways(self, bank: Bank, turn: TaskTurn) -> list[tuple[Way, Played]]:
-        """The plans that work, with what comes of them."""
+        """The plans that work, each with its results."""
         played = [(way, self.play(bank, way.calls)) for way in turn.ways]
         return [(way, one) for way, one in played if one.good]
 
@@ -100,7 +100,7 @@ class Oracle:
 
 
 def books(bank: Bank) -> Books:
-    """Accounts, transfers, holds and schedules; identifiers that the bank gave out do not count."""
+    """Accounts, transfers, holds and schedules, without the identifiers that the bank assigned."""
     return (
         tuple(sorted((a.id, a.balance, a.limit, a.sent_today, a.status) for a in bank.accounts.values())),
         tuple(sorted((t.source, t.target, t.amount, t.day, t.refunded) for t in bank.transfers.values())),
@@ -110,15 +110,14 @@ def books(bank: Bank) -> Books:
 
 
 def fulfilled(task: PocketTask, bank: Bank, oracle: Oracle) -> bool:
-    """Whether a bank stands as it should after a task. Nothing but the final state counts."""
+    """Whether a bank is in a right final state after a task. Only the final state counts."""
     return books(bank) in oracle.accepted(task)
 
 
 def state_of(bank: Bank) -> State:
     """The books as a simulator sees them: one row for each account, transfer, hold and schedule.
 
-    An account's row says whose it is, and its currency, status, free balance, limit, and what is left of
-    the limit today.
+    An account's row has its owner, currency, status, free balance, limit, and the rest of today's limit.
     """
     rows: dict[str, JsonValue] = {}
     for a in bank.accounts.values():

@@ -1,4 +1,4 @@
-"""What plays the pocket world: engines of the shipped model, and the benchmark's simulators."""
+"""Players of the pocket world: engines of the shipped model, and the benchmark's simulators."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ EngineName = Literal["llama.cpp", "vllm"]
 SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained"]
 SIMULATORS: Final[tuple[SimulatorName, ...]] = get_args(SimulatorName)
 CONTEXT: Final = 4096
-"""Tokens of one request. The prompts take some hundreds; the SDK reckons with whole tool documents."""
+"""Tokens of one request. The prompts take some hundreds; the SDK counts whole tool documents."""
 _LONGEST: Final = 320
-"""Tokens of one answer: twice what any role needs. A small model sometimes goes on without end."""
+"""Maximum tokens of one answer, twice the need of any role: a small model sometimes never stops."""
 
 
 def engine(name: EngineName = "llama.cpp", *, threads: int | None = None, sequences: int = 8) -> Backend:
     """The shipped pocket model with its two adapters; nothing is loaded yet.
 
     Args:
-        name: what runs it.
-        threads: of llama.cpp; by default its backend's own choice.
-        sequences: that llama.cpp keeps in memory, 19 MB each.
+        name: name of the engine.
+        threads: CPU threads of llama.cpp; by default its backend's own choice.
+        sequences: sequences that llama.cpp keeps in memory, 19 MB each.
 
     Raises:
-        ConfigurationError: the weights are not there, or there is no such engine.
+        ConfigurationError: the weights are missing, or the engine is unknown.
         MissingExtraError: vLLM is not installed.
     """
     if name == "llama.cpp":
@@ -50,15 +50,15 @@ def engine(name: EngineName = "llama.cpp", *, threads: int | None = None, sequen
                 "override_generation_config": {"max_new_tokens": _LONGEST},
             },
         )
-    raise ConfigurationError(f"there is no engine {name!r}: llama.cpp or vllm")
+    raise ConfigurationError(f"unknown engine {name!r}; choose llama.cpp or vllm")
 
 
 def simulator(name: SimulatorName, backend: Backend) -> Simulator:
     """One of the benchmark's simulators.
 
     Args:
-        name: `perfect` runs the bank's own code on a copy; `untrained` is the base model as it is.
-        backend: `engine()`.
+        name: `perfect` runs the bank's own code on a copy; `untrained` is the base model without adapter.
+        backend: the backend of `engine()`.
     """
     if name == "perfect":
         return SandboxSimulator()

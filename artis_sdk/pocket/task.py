@@ -1,7 +1,7 @@
-"""A task for the payments desk: what is asked, the plans that come to mind, and the bank that they meet.
+"""A task for the payments desk: the queries, the plausible plans, and the bank that they run on.
 
-A plan is good when the bank refuses none of its calls; which plans are good is found out by playing them
-(`oracle`), never declared here.
+A plan is good if the bank refuses none of its calls; the `oracle` finds the good plans by playing them, and
+no task declares them.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ class Way:
 
     calls: tuple[PlannedCall, ...]
     choice: str
-    """What sets it apart from the turn's other plans: an account, a tool, or which tool comes first."""
+    """Difference from the turn's other plans: an account, a tool, or the tool that comes first."""
     weight: float = 1.0
-    """How readily it comes to mind without advice; the obvious plan has the largest."""
+    """Weight with which the agent picks it without advice; largest for the obvious plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskTurn:
-    """One message of the user's."""
+    """One message of the user."""
 
     query: str
     ways: tuple[Way, ...] = ()
-    """None, and the agent has to ask, or to say that it cannot."""
+    """Plans for the turn; without any the agent must ask back, or say that it cannot do it."""
     reply: str = ""
-    """What it then says."""
+    """The agent's reply in that case."""
     asked: str = ""
-    """Where a call's result is the answer: the field that was asked for; empty is the result itself."""
+    """Field of a call's result that is the answer; empty for the whole result."""
     reads: bool = False
-    """Whether it only asks for something."""
+    """Whether the user only asks a question."""
 
 
 @dataclass(frozen=True, slots=True)
 class PocketTask:
-    """A bank, and what a user wants of it."""
+    """A bank and a user's queries."""
 
     id: str
     family: str
     bank: Bank
     turns: tuple[TaskTurn, ...]
     offered: tuple[str, ...]
-    """Names of the tools that the agent has."""
+    """Names of the agent's tools."""

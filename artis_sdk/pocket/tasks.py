@@ -1,4 +1,4 @@
-"""Tasks for the payments desk, without end."""
+"""An endless stream of tasks for the payments desk."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def tasks(part: Part, *, seed: int = 0) -> Iterator[PocketTask]:
     """Tasks without end, the same ones for the same seed.
 
     Args:
-        part: to train on, or held out; see `words`.
-        seed: where to begin.
+        part: part of the tasks, for training or held out; see `words`.
+        seed: seed of the tasks.
     """
     number = 0
     while True:

@@ -1,4 +1,4 @@
-"""The shipped GGUF files as safetensors, for vLLM and the trainers: byte for byte what they were made of.
+"""The shipped GGUF files as safetensors, for vLLM and the trainers: byte for byte the original files.
 
 The package carries every weight once, as llama.cpp reads it. `trainers.export.gguf` loses nothing of this
 model: matrices stay float16, vectors become float32, and rows of queries and keys change places.
@@ -66,7 +66,7 @@ def _name(gguf: str) -> str:
         case ["blk", layer, module, "weight", factor]:
             found = f"model.layers.{layer}.{_MODULES[module]}.{_FACTORS[factor]}.weight"
             return f"base_model.model.{found}"
-    raise ValueError(f"{gguf} is no tensor of the pocket model")
+    raise ValueError(f"{gguf} is not a tensor of the pocket model")
 
 
 def _stored(info: TensorInfo, data: bytes, head_dim: int) -> tuple[str, list[int], bytes]:

@@ -1,6 +1,6 @@
-"""Where the shipped weights are: GGUF files for llama.cpp; Hugging Face folders for vLLM and the trainers.
+"""Paths of the shipped weights: GGUF files for llama.cpp; Hugging Face folders for vLLM and the trainers.
 
-The package carries every weight once, as GGUF. The folders are made of it when they are first asked for, in
+The package carries every weight once, as GGUF. The folders are made from it on first use, in
 Hugging Face's cache (`HF_HOME`), never in the package: it may be read-only.
 """
 
@@ -23,7 +23,7 @@ UNPACKED: Final = {
     "base/model.safetensors": "pocket.gguf",
     **{f"{name}/adapter_model.safetensors": f"{name}.gguf" for name in ADAPTERS},
 }
-"""Files that are made, and the shipped file that each is made of."""
+"""Files of the folders, and the shipped file that each is made from."""
 
 
 def gguf() -> Path:
@@ -70,7 +70,7 @@ def head_dim(root: Path) -> int:
 
 
 def _unpacked(root: Path, name: str) -> Path:
-    """A folder in the cache, every file of it as the card says; two processes may make it at once."""
+    """A folder in the cache, with every file as the card says; two processes may make it concurrently."""
     card: dict[str, Any] = json.loads(_there(root / "card.json").read_bytes())
     digests: dict[str, str] = {**card["files"], **card["unpacked"]}
     wanted = {path: digest for path, digest in digests.items() if path.startswith(f"{name}/")}
@@ -124,7 +124,7 @@ _ELSEWHERE: Final = "set HF_HOME to a folder that can be written"
 def _there(path: Path) -> Path:
     if not path.exists():
         raise ConfigurationError(
-            f"{path} is not there: this is no whole installation of artis-sdk; the weights are made by "
+            f"{path} is missing: this installation of artis-sdk is incomplete; the weights are made by "
             "python -m artis_sdk.trainers.pocket.train and python -m artis_sdk.trainers.pocket.ship"
         )
     return path

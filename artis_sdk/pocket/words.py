@@ -49,7 +49,7 @@ def name(rng: random.Random, part: Part) -> str:
 
 
 def _made_up(rng: random.Random) -> str:
-    """Of so many shapes that only copying it letter by letter gets it right."""
+    """A made-up name, of so many shapes that only copying it letter by letter gets it right."""
     syllables = [rng.choice(_VOWELS) + rng.choice(_MIDDLES) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
     return (rng.choice(_HEADS) + "".join(syllables) + rng.choice(_ENDS)).capitalize()
 
@@ -65,7 +65,7 @@ def amount(rng: random.Random, part: Part, low: int = 10, high: int = 490) -> in
 
 
 Piece = tuple[tuple[str, ...], Mapping[str, object]]
-"""Wordings to choose from, format strings, and what they are filled with."""
+"""Wordings to choose from (format strings), and their values."""
 
 
 def phrase(rng: random.Random, part: Part, *pieces: Piece, joins: tuple[str, ...] = ("",)) -> str:
@@ -73,8 +73,8 @@ def phrase(rng: random.Random, part: Part, *pieces: Piece, joins: tuple[str, ...
 
     Args:
         rng, part: see the module.
-        pieces: what is said, in order.
-        joins: what may stand between pieces.
+        pieces: the pieces, in order.
+        joins: texts that may join pieces.
     """
     while True:
         opening, join = rng.choice(_OPENINGS), rng.choice(joins)

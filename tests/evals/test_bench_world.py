@@ -230,7 +230,7 @@ async def test_an_error_is_a_row_and_a_dead_engine_ends_the_run(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("ids", "why"), [([], "no held-out tasks"), (["a", "b", "a"], "several tasks one id")]
+    ("ids", "why"), [([], "no held-out tasks"), (["a", "b", "a"], "several tasks with one id")]
 )
 async def test_a_world_whose_rows_could_not_be_told_apart_is_refused(
     tmp_path: Path, ids: list[str], why: str
@@ -294,7 +294,7 @@ def test_bfcl_is_split_by_index_in_every_category() -> None:
         assert set(numbers(category, "held_out", 1)) == set(held)
         assert len(numbers(category, "train", 0)) == 160
         assert not set(numbers(category, "train", 1)) & set(held)
-    with pytest.raises(ConfigurationError, match="known are base"):
+    with pytest.raises(ConfigurationError, match="choose from base"):
         BFCLWorld("live")
     assert load_tasks("miss_func", limit=1), "its tasks can be read"
     with pytest.raises(ConfigurationError, match="offers some tools from a later turn on"):

@@ -264,7 +264,7 @@ async def test_a_folder_is_of_one_simulator(tmp_path: Path) -> None:
         await measure(Says(lambda _: 1), [record(0)], name="t", similarity=None, folder=tmp_path)
     path = tmp_path / fidelity_module.PREDICTIONS
     path.write_text(path.read_text() + '{"nonsense": 1}\n')
-    with pytest.raises(ConfigurationError, match=r"predictions.jsonl:3 is no prediction"):
+    with pytest.raises(ConfigurationError, match=r"predictions.jsonl:3 is not a prediction"):
         await measured(["paid"], ["paid"], folder=tmp_path)
 
 

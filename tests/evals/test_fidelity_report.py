@@ -121,7 +121,7 @@ async def test_a_report_is_written_with_its_trust_file_and_read_back(tmp_path: P
     assert report.write(tmp_path / "a" / "b") == tmp_path / "a" / "b" / "report.html"
     assert Report.read(tmp_path / "a" / "b") == report
     assert Trust.read(tmp_path / "a" / "b") == report.trust
-    with pytest.raises(ConfigurationError, match="no fidelity report"):
+    with pytest.raises(ConfigurationError, match="not a fidelity report"):
         Report.read(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):

@@ -1,4 +1,4 @@
-"""Benchmarks: what rehearsal is worth on whole tasks."""
+"""Benchmarks: the value of rehearsal on whole tasks."""
 
 from artis_sdk.evals.bench.bfcl import BFCLWorld
 from artis_sdk.evals.bench.cells import BenchCell, cells

@@ -1,9 +1,9 @@
 """BFCL-v3 multi-turn: real third-party environments, their tasks, and the official checks.
 
 Needs `pip install --no-deps bfcl-eval` and `pip install mpmath filelock` (a full install of bfcl-eval
-pulls a CUDA torch; the multi-turn parts need none of it). The data lie in its wheel. The package's
+pulls a CUDA torch; the multi-turn parts do not need it). The data are in its wheel. The package's
 own executor evaluates model strings and caches instances by model and task, so methods are called
-directly, and the package gives the verdict.
+directly, and the package decides the verdict.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from artis_sdk.tools import Toolset
 
 CATEGORIES = ("base", "miss_func", "miss_param", "long_context")
 HELD_OUT_EVERY: Final = 5
-"""One task in so many is held out, by its index, in every category."""
+"""One task in this many is held out, by its index, in every category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class BFCLTask:
 
     id: str
     queries: tuple[str, ...]
-    """One user message a turn."""
+    """User messages, one per turn."""
     ground_truth: tuple[tuple[str, ...], ...]
     """Per turn, the calls as the benchmark writes them: `cd(folder='document')`."""
     classes: tuple[str, ...]
@@ -64,7 +64,7 @@ def load_tasks(category: str = "base", limit: int | None = None) -> list[BFCLTas
         ConfigurationError: an unknown category, or bfcl-eval is not installed.
     """
     if category not in CATEGORIES:
-        raise ConfigurationError(f"BFCL category {category!r}: known are {', '.join(CATEGORIES)}")
+        raise ConfigurationError(f"unknown BFCL category {category!r}; choose from {', '.join(CATEGORIES)}")
     folder = Path(str(_official("").__file__)).parent / "data"
     name = f"BFCL_v4_multi_turn_{category}.json"
     rows = _json_lines(folder / name)[:limit]
@@ -83,9 +83,9 @@ def load_tasks(category: str = "base", limit: int | None = None) -> list[BFCLTas
 
 
 def guard(instances: dict[str, Any]) -> Toolset:
-    """The environments' public methods as guarded tools; their source stays as it is.
+    """The environments' public methods as guarded tools; their source stays unchanged.
 
-    Types are not checked: the ground truth itself gives `close_ticket` a text where an int is declared.
+    Types are not checked: the ground truth itself passes `close_ticket` a text for a declared int.
     """
     toolsets = [Toolset.from_object(instance, check_types=False) for instance in instances.values()]
     return sum(toolsets[1:], start=toolsets[0])
@@ -95,7 +95,7 @@ def parse_ground_truth(text: str, tools: Toolset) -> ToolCall:
     """A ground-truth call as a record; positional arguments get their parameters' names.
 
     Args:
-        text: such as `sort('final_report.pdf')`; literals only.
+        text: call such as `sort('final_report.pdf')`, with literals only.
     """
     node = ast.parse(text, mode="eval").body
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
@@ -111,8 +111,8 @@ def parse_ground_truth(text: str, tools: Toolset) -> ToolCall:
 class OfficialChecker:
     """The benchmark's own state and response checks, applied to instances that a Session changed.
 
-    The ground truth is played on instances of its own, by calling their methods; both sides' outcomes
-    are worded the same way, as JSON.
+    The ground truth is played on its own instances, by calling their methods; the outcomes of both
+    sides are written the same way, as JSON.
     """
 
     def __init__(self, task: BFCLTask) -> None:
@@ -125,9 +125,9 @@ class OfficialChecker:
         """Check one turn, in order; None when it passes, else the benchmark's error message.
 
         Args:
-            turn: its number, from 0.
-            instances: the environments that the turn's calls were made on.
-            outcomes: what the turn's calls gave.
+            turn: number of the turn, from 0.
+            instances: environments on which the turn's calls were made.
+            outcomes: outcomes of the turn's calls.
         """
         checks = _official("eval_checker.multi_turn_eval.multi_turn_checker")
         self._responses.extend(outcome.text() for outcome in outcomes)
@@ -148,13 +148,13 @@ class OfficialChecker:
         invocation = tool.parse(call)
         try:
             value = getattr(tool.owner, tool.name)(*invocation.args, **invocation.kwargs)
-        except Exception as error:  # noqa: BLE001 - whatever a tool raises is its outcome
+        except Exception as error:  # noqa: BLE001 - any exception of a tool is its outcome
             return tool.outcome_of_error(error, Provenance.REAL).text()
         return tool.outcome(value, Provenance.REAL).text()
 
 
 class BFCLInstance:
-    """A task over environments of its own, judged after each turn by the benchmark's own checks.
+    """A task over its own environments, judged after each turn by the benchmark's own checks.
 
     Attributes:
         task: the task.
@@ -195,7 +195,7 @@ class BFCLWorld:
         if category == "miss_func":
             raise ConfigurationError(
                 "BFCL miss_func offers some tools from a later turn on; a session offers the same tools in "
-                "every turn, so it is not played: take base, miss_param or long_context"
+                "every turn, so it is not played: use base, miss_param or long_context"
             )
         self.name = f"bfcl-{category}"
         self._category = category

@@ -33,15 +33,15 @@ class BenchCell(BaseModel):
 
     method: Method
     simulator: str | None = None
-    """None where nothing is simulated."""
+    """Name of the simulator; None for methods that do not simulate."""
     n: int
-    """Attempts, or candidates a step; a hybrid makes two rounds of n // 2."""
+    """Number of attempts, or of candidates per step; a hybrid makes two rounds of n // 2."""
     without: Stage | None = None
     """A stage that is switched off (the paper's figure 4)."""
 
     @property
     def curve(self) -> str:
-        """The cell's name but for its number of attempts."""
+        """The cell's name without its number of attempts."""
         left_out = self.without and f"without {self.without}"
         return ", ".join(filter(None, (self.method, self.simulator, left_out)))
 
@@ -52,12 +52,12 @@ def cells(
     numbers: Sequence[int] = NUMBERS,
     without: Sequence[Stage] = (),
 ) -> list[BenchCell]:
-    """The settings asked for, each once; n = 0 is direct execution whatever the method.
+    """The selected settings, each once; n = 0 is direct execution for every method.
 
     Args:
-        methods: as the paper's table 1 compares them.
-        simulators: names, for the methods that simulate.
-        numbers: of attempts.
+        methods: methods, as in the paper's table 1.
+        simulators: names of simulators, for the methods that simulate.
+        numbers: numbers of attempts.
         without: stages to leave out of sequential rehearsal, beside the whole of it (figure 4).
     """
     found: dict[BenchCell, None] = {}
@@ -72,7 +72,7 @@ def cells(
 
 
 def strategy(cell: BenchCell) -> Strategy:
-    """What a Session is given for a cell."""
+    """Options of a cell's Session."""
     match cell.method:
         case "best_of_n":
             return WeightedBestOfN(cell.n)

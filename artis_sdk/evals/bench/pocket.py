@@ -1,4 +1,4 @@
-"""The pocket bank as a benchmark's world; nothing but the final books is checked."""
+"""The pocket bank as a benchmark's world; only the final books are checked."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from artis_sdk.tools import Toolset
 
 
 class PocketInstance:
-    """A task on a bank of its own.
+    """A task on its own bank.
 
     Attributes:
-        task: the task, with the books that it began with.
-        bank: the books as they stand.
-        tools: those of the desk's that the task offers.
+        task: the task, with its initial books.
+        bank: the present books.
+        tools: tools of the desk that the task offers.
     """
 
     def __init__(self, task: PocketTask) -> None:

@@ -19,33 +19,33 @@ _START: Final = ("method", "simulator", "N")
 _ROLES: Final = (Role.ACTION, Role.SIMULATION, Role.EVALUATION, Role.SUMMARY)
 _COLOURS: Final = ("#0b6e99", "#c4552d", "#3f8f3f", "#8a4fbf", "#b8860b", "#555555", "#d4508c", "#2aa198")
 _BOTTOM: Final = 320
-"""Of the plots' frames, in SVG units."""
+"""Sizes of the plots' frames, in SVG units."""
 
 
 class Line(NamedTuple):
-    """What came of a cell."""
+    """Results of a cell."""
 
     cell: BenchCell
     rows: int
     accuracy: Estimate
     hidden: Estimate
-    """On tasks whose obvious plan is refused."""
+    """Accuracy on tasks whose obvious plan is refused."""
     plain: Estimate
-    """On all others."""
+    """Accuracy on all other tasks."""
     families: dict[str, tuple[int, int]]
     """Tasks fulfilled, of how many."""
     usage: dict[Role, Usage]
-    """A task, by role: totals over all rows."""
+    """Total usage over all rows, by role."""
     errors: int
 
     @property
     def tokens(self) -> float:
-        """Of one task, all roles."""
+        """Mean tokens of one task, all roles."""
         return sum(used.total_tokens for used in self.usage.values()) / max(self.rows, 1)
 
 
 def lines(rows: Iterable[TaskRow]) -> list[Line]:
-    """One line a cell, in the order in which cells come up."""
+    """One line per cell, in the order in which cells first occur."""
     by_cell: dict[BenchCell, list[TaskRow]] = {}
     for row in rows:
         by_cell.setdefault(row.cell, []).append(row)
@@ -94,7 +94,7 @@ def families(found: Sequence[Line]) -> str:
 
 
 def costs(found: Sequence[Line]) -> str:
-    """Model calls, tokens written and tokens read by role (the paper's table 4), a task each, as Markdown."""
+    """Model calls, tokens written and tokens read per task by role (the paper's table 4), as Markdown."""
     rows = []
     for line in found:
         shown = [sum(line.usage.values(), Usage()), *(line.usage.get(role, Usage()) for role in _ROLES)]
@@ -110,13 +110,13 @@ def costs(found: Sequence[Line]) -> str:
 
 
 def _start(cell: BenchCell) -> tuple[str, str, int]:
-    """The cells below `_START`."""
+    """The first table entries of a row, below `_START`."""
     method = cell.method + (f" without {cell.without}" if cell.without else "")
     return method, cell.simulator or "–", cell.n
 
 
 def plot(found: Sequence[Line]) -> str:
-    """Accuracy and tokens written over N, one line a method and simulator (figures 4 and 5), as SVG."""
+    """Accuracy and tokens written over N, one line per method and simulator (figures 4 and 5), as SVG."""
     begin = [line for line in found if line.cell.n == 0]
     curves: dict[str, list[Line]] = {}
     for line in found:
@@ -128,7 +128,7 @@ def plot(found: Sequence[Line]) -> str:
     height = max(_BOTTOM + 50, 40 + 18 * len(curves))
     accuracy = _Panel(50, "fulfilled, %", ticks, 100.0)
     most = max((_written(line) for line in found), default=0.0) / 1000
-    tokens = _Panel(390, "completion tokens a task, thousands", ticks, max(ceil(2 * most) / 2, 0.5))
+    tokens = _Panel(390, "completion tokens per task, thousands", ticks, max(ceil(2 * most) / 2, 0.5))
     parts = [*accuracy.frame(), *tokens.frame()]
     for place, (name, members) in enumerate(curves.items()):
         style = {"stroke": _COLOURS[place % len(_COLOURS)]}
@@ -160,7 +160,7 @@ class _Panel(NamedTuple):
     title: str
     ticks: Sequence[int]
     most: float
-    """The value at the top."""
+    """Value at the top of the plot."""
 
     def at(self, n: float, value: float) -> svg.Point:
         return self.left + 280 * n / (self.ticks[-1] or 1), _BOTTOM - 280 * value / self.most

@@ -28,16 +28,16 @@ class TaskRow(BaseModel):
     fulfilled: bool
     usage: dict[Role, Usage]
     calls: int
-    """Real calls."""
+    """Number of real calls."""
     diverged: int
-    """Of these, those that did not go as rehearsed."""
+    """Number of real calls with another outcome than rehearsed."""
     seconds: float
     error: str | None = None
-    """What kept the task from being carried out; it counts as not fulfilled."""
+    """Error that prevented the task, which counts as not fulfilled."""
 
 
 def read(path: Path) -> Iterator[TaskRow]:
-    """The rows of a results file; a last line that was cut off is passed over."""
+    """The rows of a results file; an incomplete last line is ignored."""
     if not path.exists():
         return
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -48,10 +48,10 @@ def read(path: Path) -> Iterator[TaskRow]:
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Keep what a run was asked for, so that only the same is gone on with.
+    """Keep the settings of a run, so that only the same run is continued.
 
     Raises:
-        ConfigurationError: another run is in the folder.
+        ConfigurationError: the folder holds another run.
     """
     path = folder / "settings.json"
     if path.exists():
@@ -59,7 +59,7 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
         changed = [name for name in settings if there.get(name) != settings[name]]
         if changed:
             raise ConfigurationError(
-                f"{folder} holds a run with another {', '.join(changed)}: give another --out"
+                f"{folder} holds a run with another {', '.join(changed)}: pass another --out"
             )
         return
     folder.mkdir(parents=True, exist_ok=True)

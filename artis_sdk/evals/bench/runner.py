@@ -1,4 +1,4 @@
-"""A benchmark's tasks played through a Session as any user's, in each cell of a comparison."""
+"""A benchmark's tasks played through an ordinary Session, in each cell of a comparison."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class PlayedTask(Generic[InstanceT]):
 
     task: BenchmarkTask[InstanceT]
     instance: InstanceT
-    """With its objects as they stand now."""
+    """The task's instance, with its objects in their final state."""
     results: tuple[Result, ...]
-    """One a turn."""
+    """Results, one per turn."""
     problems: tuple[str | None, ...]
-    """What the world's check said, one a turn."""
+    """Results of the world's check, one per turn."""
 
     @property
     def fulfilled(self) -> bool:
@@ -42,7 +42,7 @@ class PlayedTask(Generic[InstanceT]):
 
     @property
     def usage(self) -> Mapping[Role, Usage]:
-        """By role, over all turns."""
+        """Usage by role, over all turns."""
         total: dict[Role, Usage] = {}
         for result in self.results:
             for role, used in result.usage.items():
@@ -65,18 +65,18 @@ async def play(
     """Play a task turn by turn on a fresh instance.
 
     Args:
-        world: the task's.
-        task: one of the world's.
-        backend: agent, evaluator and summarizer.
-        simulator: what rehearses; None for strategies that do not simulate.
-        strategy: how attempts follow each other.
-        journal: of the commits.
-        seed: of the sampling.
-        on_event: as of `Session`.
-        **options: more of `Session`.
+        world: world of the task.
+        task: task of the world.
+        backend: model of agent, evaluator and summarizer.
+        simulator: simulator to rehearse in; None for strategies that do not simulate.
+        strategy: order of the attempts.
+        journal: path of the commits' journal.
+        seed: seed of the sampling.
+        on_event: as in `Session`.
+        **options: further options of `Session`.
 
     Raises:
-        ArtisError: as of `Session.run`.
+        ArtisError: as in `Session.run`.
     """
     instance = task.start()
     session = Session(
@@ -105,9 +105,9 @@ def asked(world: BenchmarkWorld[InstanceT], count: int, seed: int = 0) -> Iterat
     """The held-out tasks that are played in every cell.
 
     Args:
-        world: whose tasks.
-        count: the number of tasks, the first ones of their order.
-        seed: of the tasks.
+        world: world of the tasks.
+        count: number of tasks, the first ones in their order.
+        seed: seed of the tasks.
     """
     return islice(world.tasks("held_out", seed=seed), count)
 
@@ -124,18 +124,18 @@ async def measure(
     concurrency: int = 4,
     on_row: Callable[[TaskRow], None] | None = None,
 ) -> None:
-    """Play held-out tasks in each cell; what is in the file already is not played again.
+    """Play held-out tasks in each cell; rows in the file are not played again.
 
     Args:
-        world: whose tasks.
-        backend: plays all roles.
-        wanted: the cells, measured in their order.
-        path: a file of JSON lines that rows are added to.
-        simulators: makes the simulator of a cell from its name.
-        count: tasks, the same ones in every cell.
-        seed: of the tasks and of the sampling.
-        concurrency: tasks at once.
-        on_row: is told of each row, also of those read from the file.
+        world: world of the tasks.
+        backend: model of all roles.
+        wanted: cells, measured in this order.
+        path: file of JSON lines to which rows are added.
+        simulators: function that makes the simulator of a cell from its name.
+        count: number of tasks, the same ones in every cell.
+        seed: seed of the tasks and of the sampling.
+        concurrency: tasks played at the same time.
+        on_row: callback for each row, including those read from the file.
 
     Raises:
         ConfigurationError: the world has no held-out tasks, or two with one id; nothing was played.
@@ -144,7 +144,7 @@ async def measure(
     tasks = list(asked(world, count, seed))
     ids = {task.id for task in tasks}
     if len(ids) < max(len(tasks), 1):
-        fault = "gives several tasks one id" if tasks else "has no held-out tasks"
+        fault = "has several tasks with one id" if tasks else "has no held-out tasks"
         raise ConfigurationError(f"the world {world.name} {fault}: see BenchmarkWorld.tasks")
     tell = on_row or _silent
     done: set[tuple[BenchCell, str]] = set()

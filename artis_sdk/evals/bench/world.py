@@ -1,7 +1,7 @@
-"""What a benchmark plays: tasks, tools over objects of their own, and a check of what was done to them.
+"""Worlds of benchmarks: tasks, tools over their own objects, and a check of the result.
 
-A world of your own is a class with the members of `BenchmarkWorld`; nothing has to be registered. Three are
-here: the pocket bank (`artis_sdk.evals.bench.pocket`), BFCL (`artis_sdk.evals.bench.bfcl`), and the tasks
+Your own world is a class with the members of `BenchmarkWorld`; no registration is needed. Three exist: the
+pocket bank (`artis_sdk.evals.bench.pocket`), BFCL (`artis_sdk.evals.bench.bfcl`), and the tasks
 that agents are trained on (`artis_sdk.trainers.agent.bench`).
 """
 
@@ -19,24 +19,24 @@ Split = Literal["train", "held_out"]
 
 
 class TaskInstance(Protocol):
-    """One task as it is played, over objects that no other instance has."""
+    """One played task, over objects of its own."""
 
     @property
     def tools(self) -> Toolset:
-        """What the agent is given, bound to this instance's objects."""
+        """The agent's tools, bound to this instance's objects."""
 
     def state(self) -> State:
-        """The objects as they stand, as simulators are shown them; asked for before each turn."""
+        """The present state of the objects, as simulators see it; read before each turn."""
 
     def check_turn(self, turn: int, result: Result) -> str | None:
-        """Judge a turn that was carried out; the next one has not begun.
+        """Judge a committed turn, before the next one begins.
 
         Args:
-            turn: the turn's number, from 0.
+            turn: number of the turn, from 0.
             result: the turn's real calls with their outcomes, and the agent's answer.
 
         Returns:
-            What is wrong, or None. A world that judges the final state alone speaks at the last turn.
+            The mistake, or None. A world that judges only the final state reports it at the last turn.
         """
 
 
@@ -45,16 +45,16 @@ InstanceT = TypeVar("InstanceT", bound=TaskInstance, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkTask(Generic[InstanceT]):
-    """What is asked for, before anybody begins with it."""
+    """A task before it is played."""
 
     id: str
-    """Unique in its world; rows of results are known by it."""
+    """Id, unique in its world; it identifies rows of results."""
     queries: tuple[str, ...]
-    """One user message a turn."""
+    """User messages, one per turn."""
     start: Callable[[], InstanceT]
-    """A fresh instance, the same one each time."""
+    """A fresh instance, equal each time."""
     family: str = ""
-    """The kind of task, by which results are also told apart."""
+    """Kind of task; results are also reported by it."""
     hidden: bool = False
     """Whether the plan that comes to mind first fails and another works."""
 
@@ -64,7 +64,7 @@ class BenchmarkWorld(Protocol[InstanceT]):
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Name of the world, for errors."""
 
     @property
     def prompts(self) -> Prompts | None:
@@ -75,9 +75,9 @@ class BenchmarkWorld(Protocol[InstanceT]):
         """Agent steps of one attempt or commit; None for the session's default."""
 
     def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[InstanceT]]:
-        """Tasks in an order of their own; there may be no end to them.
+        """The tasks of a split, possibly without end.
 
         Args:
-            split: those to train on, or those held out. No task is in both, whatever the seed.
-            seed: of the tasks or of their order; the same seed gives the same tasks.
+            split: tasks to train on, or held-out ones. No task is in both, for any seeds.
+            seed: seed of the tasks or of their order; the same seed means the same tasks.
         """

@@ -30,7 +30,7 @@ PREDICTIONS = "predictions.jsonl"
 _MISSES = 40  # examples that a report shows
 
 Stage = Callable[[str, int, int | None], None]
-"""Told what is being done, `predicting` or `encoding`, how many are done, and of how many if known."""
+"""Callback for the stage (`predicting` or `encoding`), the number done, and the total if known."""
 
 
 async def measure(
@@ -53,23 +53,23 @@ async def measure(
     with 95 percent intervals: Wilson's for shares, a bootstrap over sessions for means.
 
     Args:
-        simulator: any, trained or not.
-        records: held-out calls, in an order that is always the same; read one by one.
-        name: of the simulator, for the report.
-        data: where the records are from, for the report.
-        tools: the real tools, where there are any; else what the log knows of them.
-        folder: predictions are kept there, and a run that was cut off goes on where it was.
-        similarity: shared between measurements it encodes nothing twice; `auto` is all-MiniLM-L6-v2
-            where it is installed; None leaves similarity out.
-        samples: predictions a call from which its failure probability is taken; 0 takes it from
-            log-probabilities, where the backend gives them.
-        concurrency: calls being predicted at once.
-        seed: of the intervals and of the samples.
-        progress: told how far it is.
+        simulator: any simulator, trained or not.
+        records: held-out calls, always in the same order; read one by one.
+        name: name of the simulator, for the report.
+        data: source of the records, for the report.
+        tools: the real tools, if available; else their documents in the log are used.
+        folder: folder for predictions, from which an interrupted run continues.
+        similarity: similarity, which encodes nothing twice when shared between measurements; `auto`
+            for all-MiniLM-L6-v2 if it is installed; None leaves similarity out.
+        samples: predictions per call that estimate its failure probability; 0 uses
+            log-probabilities, if the backend returns them.
+        concurrency: calls predicted at the same time.
+        seed: seed of the intervals and of the samples.
+        progress: callback for the progress.
 
     Raises:
-        ConfigurationError: no record is ground truth; or the folder is another simulator's.
-        BackendError: a model cannot be reached; what was predicted is kept in the folder.
+        ConfigurationError: no record is ground truth, or the folder belongs to another simulator.
+        BackendError: a model cannot be reached; finished predictions are kept in the folder.
     """
     found = await predict(
         simulator,
@@ -110,10 +110,10 @@ def evaluate(
     seed: int = 0,
     progress: Stage | None = None,
 ) -> Fidelity:
-    """Score predictions that were made; the arguments are those of `measure`. Blocks.
+    """Score finished predictions; the arguments are those of `measure`. Blocks.
 
     Raises:
-        ConfigurationError: there are none.
+        ConfigurationError: there are no predictions.
     """
     if not found.rows:
         there = ", ".join(f"{n:,} whose {why}" for why, n in found.left_out.items())
@@ -144,7 +144,7 @@ def evaluate(
 def _rows(
     found: Predictions, similarity: Similarity | None, progress: Stage | None
 ) -> list[ScoredPrediction]:
-    """The predictions with their similarities; 0 where there is no prediction."""
+    """The predictions with their similarities; 0 for an unanswered row."""
     if similarity is None:
         return [ScoredPrediction(prediction, None) for prediction in found.rows]
     answered = [(p, p.predicted) for p in found.rows if p.predicted is not None]

@@ -1,4 +1,4 @@
-"""How a measured simulator reaches its model: usage is counted, and how sure it was is read."""
+"""The meter of a measured simulator: it counts usage and reads the model's certainty."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _VERDICT = re.compile(r'"ok"\s*:\s*(true|false)')
 
 
 class Asked:
-    """What all predictions of one run have in common.
+    """The common data of all predictions of one run.
 
     Args:
-        samples: further predictions a call; 0 asks for log-probabilities instead.
-        seed: of the samples.
+        samples: further predictions per call; 0 requests log-probabilities instead.
+        seed: seed of the samples.
 
     Attributes:
-        usage: of all of them.
+        usage: total usage.
     """
 
     def __init__(self, samples: int, seed: int) -> None:
@@ -36,7 +36,7 @@ class Asked:
 class FidelityMeter:
     """The meter of one prediction.
 
-    A sample is drawn at temperature 1, whatever the simulator's own is: at 0.01 all would be alike.
+    A sample is drawn at temperature 1, not the simulator's own: at 0.01 all would be alike.
 
     Attributes:
         completion: the model's last answer.
@@ -62,10 +62,10 @@ class FidelityMeter:
 
 
 def failure_probability(completion: Completion | None) -> float | None:
-    """What a model gave to a call failing: read off the token that says `"ok": true` or `false`.
+    """A model's probability that a call fails, read from the token of `"ok": true` or `false`.
 
-    The other word is taken to have the rest of the probability. None where there are no
-    log-probabilities, or the answer is not in the typed form.
+    The other word counts as the rest of the probability. None without log-probabilities, or if the
+    answer is not in the typed form.
     """
     if completion is None or not completion.logprobs:
         return None

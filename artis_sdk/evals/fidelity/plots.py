@@ -19,7 +19,7 @@ def interval_bars(rows: Sequence[tuple[str, Estimate, str]]) -> Markup:
     """Horizontal bars from 0 to 100 percent with the interval on each.
 
     Args:
-        rows: a name, the share, and the CSS class of the bar.
+        rows: name, share and CSS class of each bar.
     """
     height = 22 * len(rows) + 26
     across = _WIDTH - _LABELS - 70
@@ -44,7 +44,7 @@ def interval_bars(rows: Sequence[tuple[str, Estimate, str]]) -> Markup:
 
 
 def reliability(bins: Sequence[Bin]) -> Markup:
-    """How often calls failed, against how often they were said to; on the diagonal all is well."""
+    """Observed share of failed calls against the predicted one; the diagonal is a perfect prediction."""
     side, left, bottom = 260, 60, 300
     parts = []
     for tick in (0, 25, 50, 75, 100):
@@ -71,7 +71,7 @@ def reliability(bins: Sequence[Bin]) -> Markup:
 
 
 def histogram(counts: Sequence[int]) -> Markup:
-    """Rows by similarity, 0 to 1."""
+    """Histogram of rows by similarity, 0 to 1."""
     left, bottom, tall = 60, 150, 130
     across = _WIDTH - left - 20
     most = max(counts, default=0) or 1

@@ -21,29 +21,29 @@ from artis_sdk.records import CallRecord, History, Outcome, Provenance, Risk, St
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 
 GROUND_TRUTH: Final = frozenset({Provenance.REAL, Provenance.SANDBOXED})
-"""Outcomes of real code; nothing else is measured against."""
+"""Provenances of real code; only such outcomes are the truth."""
 
 _FLUSH = 1.0  # seconds between writes of finished predictions to the disk
 
 
 class Predictions(NamedTuple):
-    """What `predict` gives."""
+    """The result of `predict`."""
 
     rows: list[Prediction]
-    """In the order of the records."""
+    """Predictions in the order of the records."""
     left_out: dict[str, int]
-    """Records that are no ground truth, by why."""
+    """Number of records that are not ground truth, by reason."""
     usage: Usage
-    """Of this run; rows that were resumed count nothing."""
+    """Usage of this run, without resumed rows."""
     source: Literal["logprobs", "samples"] | None
-    """Where failure probabilities are from, `logprobs` or `samples`; None where there are none."""
+    """Source of failure probabilities, `logprobs` or `samples`; None without any."""
 
 
 class LoggedTool:
-    """A tool as its log knows it, in place of the function.
+    """A tool known only from its log, in place of the function.
 
     Args:
-        spec: its document.
+        spec: document of the tool.
     """
 
     def __init__(self, spec: ToolSpec) -> None:
@@ -70,27 +70,26 @@ async def predict(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """Have a simulator predict logged calls, each by a fork of its own, as in an attempt.
+    """Let a simulator predict logged calls, each by its own fork, as in an attempt.
 
-    The simulator is shown the logged state and history. A history's steps that the SDK itself refused
-    reached no world, and are left out of it. `SimulationError` and a prompt beyond the model's context
-    leave a row unanswered.
+    The simulator sees the logged state and history, without steps that the SDK itself refused, which
+    reached no world. `SimulationError` and a prompt beyond the model's context leave a row unanswered.
 
     Args:
-        simulator: any.
-        records: held out from its training; read one by one.
-        name: of the simulator, in the file.
-        tools: the real tools, where there are any: their `failures=` rules read a model's answers. The
-            others are known by their documents in the log.
-        file: predictions are added to it as they come, and those that it holds are not made again.
-        samples: further predictions a call, at temperature 1, whose share of failures is its failure
-            probability; 0 asks for log-probabilities where the backend has them.
-        concurrency: calls being predicted at once.
-        seed: of the samples, where the backend has seeds.
-        progress: told how many are done.
+        simulator: any simulator.
+        records: records held out from its training; read one by one.
+        name: name of the simulator in the file.
+        tools: the real tools, if available, whose `failures=` rules classify a model's answers. Others
+            are known by their documents in the log.
+        file: file to which predictions are added at once; those that it holds are not made again.
+        samples: further predictions per call, at temperature 1, whose share of failures is its failure
+            probability; 0 requests log-probabilities, if the backend has them.
+        concurrency: calls predicted at the same time.
+        seed: seed of the samples, for backends with seeds.
+        progress: callback for the number of finished rows.
 
     Raises:
-        BackendError: a model cannot be reached; what was predicted is kept.
+        BackendError: a model cannot be reached; finished predictions are kept.
         ConfigurationError: the file holds the predictions of another simulator, or cannot be written.
     """
     given = {tool.name: tool for tool in tools}
@@ -104,7 +103,7 @@ async def predict(
         async def work() -> None:
             for record in waiting:
                 order.append(record.id)
-                await asyncio.sleep(0)  # a simulator that never waits leaves others their turn, too
+                await asyncio.sleep(0)  # gives others a turn beside a simulator that never waits
                 if record.id not in kept.rows:
                     kept.add(await _predict_one(simulator, record, given, asked))
                 if progress is not None:
@@ -153,7 +152,7 @@ async def _predict_one(
 async def _forked(
     simulator: Simulator, tools: list[Any], meter: Meter, call: ToolCall, state: State, history: History
 ) -> Outcome:
-    """The outcome that a fork of its own predicts."""
+    """The outcome that its own fork predicts."""
     fork = simulator.fork(tools, meter)
     try:
         return await fork.predict(call, state, history)
@@ -164,7 +163,7 @@ async def _forked(
 async def _sampled(
     simulator: Simulator, tools: list[Any], call: ToolCall, state: State, history: History, asked: Asked
 ) -> float | None:
-    """The share of failures among the samples that the simulator could tell; None without any."""
+    """The share of failures among the answered samples; None without any."""
     failed: list[bool] = []
     for number in range(asked.samples):
         meter = asked.meter(sample=number + 1)
@@ -177,12 +176,12 @@ async def _sampled(
 
 
 def session_of(record: CallRecord) -> str:
-    """What keeps rows together that are not independent: the session, else the task, else the row."""
+    """The group of rows that are not independent: the session, else the task, else the row."""
     return record.session or record.task or record.id
 
 
 def _ground_truth(records: Iterable[CallRecord], left_out: dict[str, int]) -> Iterator[CallRecord]:
-    """The records to measure against, each once; counts the others."""
+    """The ground-truth records, each once; counts the others."""
     seen: set[str] = set()
     for record in records:
         why = None
@@ -235,7 +234,7 @@ def _kept(path: Path | None, name: str, samples: int) -> Iterator[_Kept]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as raw:
-            raw.truncate(whole)  # a line that was cut off in the middle is predicted again
+            raw.truncate(whole)  # an incomplete line is predicted again
         file = path.open("a", encoding="utf-8")
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -250,7 +249,7 @@ def _unwritable(path: Path | str, error: OSError) -> ConfigurationError:
 
 
 def _read(path: Path, head: dict[str, Any]) -> tuple[dict[str, Prediction], int]:
-    """The whole lines of a file of predictions, and how many bytes they are."""
+    """The whole lines of a file of predictions, and their bytes."""
     rows: dict[str, Prediction] = {}
     whole = 0
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
@@ -261,13 +260,13 @@ def _read(path: Path, head: dict[str, Any]) -> tuple[dict[str, Prediction], int]
                 found = json.loads(line)
                 if found != head:
                     raise ConfigurationError(
-                        f"{path} holds predictions of {found}, and these are of {head}: give another folder, "
+                        f"{path} holds predictions of {found}, and these are of {head}: pass another folder, "
                         "or remove the file"
                     )
             else:
                 row = Prediction.model_validate_json(line)
                 rows[row.id] = row
         except (ValueError, ValidationError) as error:
-            raise ConfigurationError(f"{path}:{number + 1} is no prediction: remove the file") from error
+            raise ConfigurationError(f"{path}:{number + 1} is not a prediction: remove the file") from error
         whole += len(line)
     return rows, whole

@@ -1,4 +1,4 @@
-"""What a measurement of fidelity consists of, as values."""
+"""The values of a fidelity measurement."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from artis_sdk.records.outcome_type import SUCCESS
 
 
 class Prediction(BaseModel):
-    """What a simulator predicted for one held-out call, beside what really came."""
+    """A simulator's prediction for one held-out call, beside the real outcome."""
 
     model_config = FROZEN
 
     id: str
-    """Of the record."""
+    """Id of the record."""
     session: str
     source_hash: str | None = None
-    """Of the tool as it was logged."""
+    """Source hash of the tool in the log."""
     call: ToolCall
     real: Outcome
     real_type: str
     """See `outcome_type`: `success`, or the failure type."""
     predicted: Outcome | None = None
-    """None where the simulator could not tell; that is a class of its own and never a match."""
+    """Predicted outcome; None for no answer, which is its own class and never a match."""
     predicted_type: str | None = None
     error: str | None = None
-    """Why it could not tell."""
+    """Reason for no answer."""
     failure_probability: float | None = None
-    """What the simulator gave to this call failing, where it can be asked."""
+    """The simulator's probability that this call fails, if it can be read."""
 
     @property
     def fails(self) -> bool:
@@ -41,7 +41,7 @@ class Prediction(BaseModel):
 
     @property
     def predicted_failure(self) -> bool:
-        """Whether a failure, of whatever type, was predicted."""
+        """Whether a failure of any type was predicted."""
         return self.predicted_type not in (None, SUCCESS)
 
     @property
@@ -70,17 +70,17 @@ def _same(one: object, other: object) -> bool:
 
 
 class Scores(BaseModel):
-    """Table 2 and beyond, over some rows. An unanswered row has similarity 0 and matches nothing."""
+    """Scores of table 2 and more, over some rows. An unanswered row has similarity 0 and no match."""
 
     model_config = FROZEN
 
     rows: int
     sessions: int
     failures: int
-    """Rows whose real outcome is a failure."""
+    """Number of rows whose real outcome is a failure."""
     answered: Estimate
     similarity: Estimate = Estimate()
-    """Mean cosine similarity; empty where no encoder is installed."""
+    """Mean cosine similarity; empty if no encoder is installed."""
     high_fidelity: Estimate = Estimate()
     """Share with a similarity above 0.95: the paper's HF ratio."""
     exact: Estimate
@@ -90,7 +90,7 @@ class Scores(BaseModel):
     failure_precision: Estimate
     """Share of the predicted failures that really are failures of that type."""
     detection_recall: Estimate
-    """Share of the real failures that are predicted as a failure of whatever type."""
+    """Share of the real failures that are predicted as a failure of any type."""
     detection_precision: Estimate
 
 
@@ -101,9 +101,9 @@ class TypeScores(BaseModel):
 
     type: str
     rows: int
-    """With this real outcome type."""
+    """Number of rows with this real outcome type."""
     predicted: int
-    """Rows that were predicted to be of it."""
+    """Number of rows with this predicted outcome type."""
     recall: Estimate
     precision: Estimate
     exact: Estimate
@@ -117,14 +117,14 @@ class ToolScores(BaseModel):
 
     tool: str
     source_hash: str | None = None
-    """Of the tool as its latest row has it."""
+    """Source hash of the tool in its latest row."""
     scores: Scores
     types: tuple[TypeScores, ...]
-    """Failures first, most frequent first."""
+    """Outcome types, failures first, most frequent first."""
 
 
 class CellScores(BaseModel):
-    """Means over (tool, outcome type) cells, each counting alike however rare it is."""
+    """Means over strata (tool, outcome type), each with the same weight however rare it is."""
 
     model_config = FROZEN
 
@@ -143,13 +143,13 @@ class Bin(BaseModel):
     low: float
     high: float
     predicted: float
-    """Mean probability."""
+    """Mean predicted probability."""
     failed: Estimate
-    """Share of them that failed."""
+    """Share of these rows that failed."""
 
 
 class Calibration(BaseModel):
-    """Whether calls fail as often as the simulator says that they do."""
+    """Agreement of the observed and the predicted share of failures."""
 
     model_config = FROZEN
 
@@ -160,11 +160,11 @@ class Calibration(BaseModel):
     brier: Estimate
     """Mean squared difference of probability and outcome."""
     bins: tuple[Bin, ...]
-    """Those that hold rows."""
+    """Bins that hold rows."""
 
 
 class Miss(BaseModel):
-    """A prediction that was far off, to be looked at."""
+    """A wrong prediction, for a look in the report."""
 
     model_config = FROZEN
 
@@ -179,25 +179,25 @@ class Fidelity(BaseModel):
 
     simulator: str
     data: str
-    """Where the held-out calls are from."""
+    """Source of the held-out calls."""
     made: float
-    """Seconds since the epoch."""
+    """Time of the measurement, in seconds since the epoch."""
     version: str
-    """Of artis_sdk."""
+    """Version of artis_sdk."""
     encoder: str | None = None
     encoder_missing: str | None = None
-    """What to install where similarity was not measured."""
+    """Install hint, if similarity was not measured."""
     left_out: dict[str, int] = {}
-    """Rows that are no ground truth, by why."""
+    """Number of rows that are not ground truth, by reason."""
     overall: Scores
     cells: CellScores
     tools: tuple[ToolScores, ...]
     calibration: Calibration | None = None
     histogram: tuple[int, ...] = ()
-    """Rows by similarity, in twenty bins from 0 to 1."""
+    """Number of rows by similarity, in twenty bins from 0 to 1."""
     misses: tuple[Miss, ...] = ()
     unanswered: dict[str, int] = {}
-    """Why rows have no prediction, most frequent first."""
+    """Reasons why rows have no prediction, most frequent first."""
     usage: Usage = Usage()
 
     def tool(self, name: str) -> ToolScores | None:

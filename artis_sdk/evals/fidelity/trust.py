@@ -1,7 +1,7 @@
-"""Verdicts on tools from a measurement: what a Session may rehearse with (`artis_sdk.simulators.trust`).
+"""Verdicts on tools from a measurement, for a Session's trust gate (`artis_sdk.simulators.trust`).
 
 A simulator that misses failures makes an agent worse, not better (figure 1). So a tool is trusted only
-where the lower end of the confidence interval says so: few rows never do.
+by the lower end of its confidence interval: few rows never suffice.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from artis_sdk.simulators.trust import ToolTrust, Trust, Verdict
 
 
 class TrustRules(BaseModel):
-    """What a tool must reach, at the lower end of its 95 percent intervals."""
+    """Thresholds for the lower ends of a tool's 95 percent intervals."""
 
     model_config = FROZEN
 
     min_rows: int = Field(default=20, ge=1)
-    """Held-out calls, below which a tool is unknown."""
+    """Number of held-out calls below which a tool is unknown."""
     min_failures: int = Field(default=5, ge=1)
-    """Held-out failures, below which failure recall says nothing."""
+    """Number of held-out failures below which failure recall decides nothing."""
     failure_recall: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of real failures that must be predicted as of their type."""
+    """Share of real failures that must be predicted with their type."""
     rare_failures: float = Field(default=0.05, ge=0.0, le=1.0)
-    """A tool with fewer failures than `min_failures` passes where at most this share of its calls can
-    fail, at the upper end."""
+    """Largest upper end of the failure share with which a tool with fewer failures than `min_failures`
+    passes."""
     fidelity: float = Field(default=0.7, ge=0.0, le=1.0)
     """Share of predictions that must be faithful."""
     faithful: Literal["high_fidelity", "exact"] = "high_fidelity"
-    """What counts as faithful: similarity above 0.95, or equal outcomes. Where similarity was not
-    measured it is always the latter."""
+    """Measure of faithfulness: similarity above 0.95, or equal outcomes. Without measured similarity
+    always the latter."""
 
 
 def judge(fidelity: Fidelity, rules: TrustRules | None = None) -> Trust:
     """The verdict on each tool of a measurement.
 
     `trusted`: enough rows, and every lower bound reaches its threshold. `doubtful`: a lower bound does
-    not. `unknown`: too few rows, or too few failures to say how many it would miss.
+    not. `unknown`: too few rows, or too few failures to estimate how many it would miss.
 
     Args:
         fidelity: the measurement.
-        rules: ours by default.
+        rules: thresholds; by default ours.
     """
     rules = rules or TrustRules()
     tools = {
