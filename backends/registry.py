@@ -19,8 +19,8 @@ def resolve(spec: str | Backend, **options: Any) -> Backend:
 
     Args:
         spec: `PREFIX:MODEL`, such as `openai:gpt-5-mini` or `llama_cpp:model.gguf`; or a backend,
-            which comes back as it is.
-        **options: what the backend takes, such as `base_url`, `api_key`, `timeout` (seconds).
+            which is returned unchanged.
+        **options: options of the backend, such as `base_url`, `api_key`, `timeout` (seconds).
 
     Raises:
         ConfigurationError: the prefix or an option is unknown, or a needed setting is missing.
@@ -29,7 +29,7 @@ def resolve(spec: str | Backend, **options: Any) -> Backend:
     if not isinstance(spec, str):
         if options:
             raise ConfigurationError(
-                f"{spec.name} is already made: give its options ({', '.join(options)}) where it is made"
+                f"{spec.name} is already made: pass its options ({', '.join(options)}) where it is made"
             )
         return spec
     prefix, _, model = spec.partition(":")

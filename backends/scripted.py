@@ -27,13 +27,13 @@ class ScriptedBackend:
 
     Usage is estimated so that it is the same on every machine: a text counts one token for every
     four bytes of UTF-8, rounded up; a message adds four; calls and tools count as their JSON. Stop
-    strings cut a text as a real engine would. An exception in the script is raised as it is, once:
-    what a caller sees after a real backend's retries.
+    strings cut a text as in a real engine. An exception in the script is raised unchanged, once, like
+    the error after a real backend's retries.
 
     Args:
         replies: the script. It may run out, which raises `ConfigurationError`.
-        name: what the backend calls itself.
-        capabilities: what it claims to be able to do.
+        name: name of the backend.
+        capabilities: capabilities that it claims.
         delay: seconds that each answer takes.
     """
 
@@ -62,7 +62,7 @@ class ScriptedBackend:
         capabilities: Capabilities | None = None,
         delay: float = 0.0,
     ) -> ScriptedBackend:
-        """What `resolve("scripted:NAME", replies=[...])` calls."""
+        """The constructor for `resolve("scripted:NAME", replies=[...])`."""
         return cls(replies, name=f"scripted:{model}", capabilities=capabilities, delay=delay)
 
     def __repr__(self) -> str:
@@ -74,14 +74,14 @@ class ScriptedBackend:
         """The script's next answer; with `on_token` its text comes word by word.
 
         Raises:
-            ConfigurationError: the script has run out, or holds something that is no reply, or an
-                adapter was asked for without `capabilities.adapters`.
+            ConfigurationError: the script has run out, or holds a value that is not a reply, or the
+                request names an adapter without `capabilities.adapters`.
             BackendClosed: the backend is closed.
         """
         if self._closed:
             raise BackendClosed(self.name, "the backend is closed")
         if request.adapter is not None and not self.capabilities.adapters:
-            raise ConfigurationError(f"{self.name} has no adapters, and {request.adapter!r} was asked for")
+            raise ConfigurationError(f"{self.name} has no adapters; requested: {request.adapter!r}")
         self.requests.append(request)
         reply = await self._next(request)
         await asyncio.sleep(self._delay)  # even at 0 another task gets its turn, as with a real backend
@@ -115,7 +115,7 @@ class ScriptedBackend:
             return Completion(text=text, raw=text, model=self.name, usage=_usage(request, text))
         calls = (reply,) if isinstance(reply, ToolCall) else tuple(reply)
         if not calls or not all(isinstance(call, ToolCall) for call in calls):
-            raise ConfigurationError(f"{self.name}: the script holds {reply!r}, which is no reply")
+            raise ConfigurationError(f"{self.name}: the script holds {reply!r}, which is not a reply")
         raw = _calls_json(calls)
         return Completion(
             tool_calls=calls,

@@ -1,6 +1,6 @@
 """No engine process outlives the program that started it, even one that was killed with SIGKILL.
 
-vLLM's processes are not daemons: when their parent dies without a word they go on, and keep the
+vLLM's processes are not daemons: when their parent is killed they keep running, with the
 memory of the GPU. `register` is vLLM's own extension point (entry point group
 `vllm.general_plugins`): vLLM calls it in the API server, in each engine core and in each worker.
 It does nothing unless the process was started by artis_sdk.
@@ -35,7 +35,7 @@ def register() -> None:
 
 
 def watched_environment(environment: Mapping[str, str], *, own_group: bool) -> dict[str, str]:
-    """What a process that this one starts needs in its environment so as to be watched."""
+    """Environment variables with which a child of this process is watched."""
     added = {OWNER: str(os.getpid()), **({GROUP: "1"} if own_group else {})}
     allowed = environment.get("VLLM_PLUGINS")
     if allowed is not None and PLUGIN not in allowed.split(","):

@@ -35,33 +35,34 @@ API = Api(
     version="/v1",
 )
 
-# The official models that take a temperature and a top-p; Opus 4.7 and what came after refuse them.
+# The official models that take a temperature and a top-p; Opus 4.7 and later models refuse them.
 _SAMPLING_MODELS = re.compile(r"claude-(?:3|.*-4-(?:[0-6]\b|20))")
 
 
 class AnthropicBackend(HostedBackend):
     """A model behind a messages endpoint.
 
-    The API takes no seed. A schema is enforced by the official server only if it leaves nothing open
-    (every object lists its properties and allows no others); another one is not sent, and the first
-    is logged as a warning. The same goes for the temperature of models that take none.
+    The API takes no seed. The official server enforces a schema only if it leaves nothing open (every
+    object lists its properties and allows no others); any other schema is not sent, and the first one
+    is logged as a warning. The same applies to the temperature of models that take none.
 
     Args:
-        model: the model's name on the server.
-        base_url: with or without the `/v1`; else the environment's ANTHROPIC_BASE_URL; else Anthropic.
-        api_key: else the environment's ANTHROPIC_API_KEY. Needed for Anthropic; another server
-            without one is sent the key `none`.
+        model: name of the model on the server.
+        base_url: URL with or without `/v1`; by default ANTHROPIC_BASE_URL of the environment, else
+            Anthropic.
+        api_key: key; by default ANTHROPIC_API_KEY of the environment. Anthropic needs one; another
+            server without one receives the key `none`.
         timeout: seconds for one whole answer, connecting included.
         max_concurrency: requests under way at once.
-        retry: when a failed request is sent again.
-        max_tokens: for requests that set none; the API needs a number.
+        retry: retry policy for failed requests.
+        max_tokens: maximum tokens of requests that set none; the API needs a number.
         sampling: whether the model takes temperature and top-p.
-        strict_tools: ask the server to hold every call to its tool's schema.
-        cache: end the cached prefix after the system prompt and, in requests with tools, after the first
-            message and the last: attempts at one task then share what they have in common.
+        strict_tools: whether the server must hold every call to its tool's schema.
+        cache: whether to end the cached prefix after the system prompt and, in requests with tools,
+            after the first and the last message: attempts at one task then share their prefix.
         extra_body: fields added to every request, such as `{"thinking": {"type": "adaptive"}}`.
         extra_headers: headers added to every request.
-        context_window: tokens, for `capabilities`.
+        context_window: size of the context window in tokens, for `capabilities`.
     """
 
     prefix = "anthropic"
@@ -140,7 +141,7 @@ class AnthropicBackend(HostedBackend):
         if stream:
             fields["stream"] = True
         if self._cache and request.tools:
-            fields["cache_control"] = {"type": "ephemeral"}  # after the last block, wherever it is
+            fields["cache_control"] = {"type": "ephemeral"}  # after the last block
         fields.update(self._extra_body)
         return fields
 
@@ -176,5 +177,5 @@ class AnthropicBackend(HostedBackend):
             # Keywords that the server does not know, such as bounds, become part of the description.
             config["format"] = {"type": "json_schema", "schema": transform_schema(schema)}
         else:
-            self.warn_once("does not enforce a schema that leaves something open; it answers freely")
+            self.warn_once("does not enforce a schema with open parts; it answers freely")
         return b',"output_config":' + encode(config) if config else b""

@@ -93,12 +93,12 @@ def _data(message: Message, text: str) -> str:
 def conversation(fragments: Iterable[Fragment], *, cache: bool, cache_task: bool) -> tuple[bytes, bytes]:
     """The `system` and the `messages` of a request, as JSON arrays.
 
-    System messages at the beginning become the system prompt; later ones are told as the user's, which
-    every model takes. Neighbours of one role become one message: tool results share the user's.
+    System messages at the beginning become the system prompt; later ones become user messages, which
+    every model accepts. Neighbours of one role become one message: tool results share the user's.
 
     Args:
-        cache: end the cached prefix after the system prompt.
-        cache_task: and again after the first message, which all attempts at a task share.
+        cache: whether to end the cached prefix after the system prompt.
+        cache_task: whether to end it also after the first message, which all attempts at a task share.
     """
     system: list[bytes] = []
     parts: list[bytes] = []
@@ -128,7 +128,7 @@ def tools_json(tools: tuple[ToolSpec, ...], *, strict: bool) -> bytes:
     """The tools of a request.
 
     Args:
-        strict: ask the server to hold each call to its tool's schema.
+        strict: whether the server must hold each call to its tool's schema.
     """
     more = {"strict": True} if strict else {}
     return encode(
@@ -148,7 +148,7 @@ def read_completion(data: Any, request_id: str | None) -> Completion:
     """A response's JSON as a completion.
 
     Raises:
-        NotACompletion: it is none.
+        NotACompletion: the response is not one.
     """
     try:
         return _read(data, request_id)
@@ -195,7 +195,7 @@ def _usage(usage: dict[str, Any]) -> Usage:
 
 
 class StreamedMessage:
-    """Puts the pieces of a streamed message together again."""
+    """Assembles the pieces of a streamed message."""
 
     def __init__(self) -> None:
         self.message: dict[str, Any] = {}
@@ -204,7 +204,7 @@ class StreamedMessage:
         self.finished = False
 
     def feed(self, event: dict[str, Any]) -> str:
-        """Take one event in; returns the text that it adds."""
+        """Add one event, and return the text that it adds."""
         kind = event["type"]
         if kind == "content_block_delta":
             return self._feed_delta(event["index"], event["delta"])
@@ -236,7 +236,7 @@ class StreamedMessage:
         return ""
 
     def json(self) -> dict[str, Any]:
-        """The same message as it would have come without streaming; input that does not parse stays text."""
+        """The message in the form of a response without streaming; input that does not parse stays text."""
         for index, pieces in self.inputs.items():
             text = "".join(pieces)
             try:

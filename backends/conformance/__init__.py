@@ -1,4 +1,4 @@
-"""What every backend must do, as checks that a third party's tests can run too."""
+"""The duties of every backend, as checks that a third party's tests can run too."""
 
 from typing import TYPE_CHECKING
 
@@ -8,5 +8,5 @@ from artis_sdk.backends.conformance.suite import CHECKS, CheckResult, run
 
 __all__ = ["CHECKS", "Check", "CheckResult", "Make", "Profile", "Skip", "run"]
 
-if not TYPE_CHECKING:  # a type checker is to see that the names are gone
+if not TYPE_CHECKING:  # a type checker must see that the names are gone
     __getattr__ = renamed(__name__, {"Result": "CheckResult"})

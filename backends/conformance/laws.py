@@ -1,4 +1,4 @@
-"""What the conformance checks ask for, and the laws that hold for every completion."""
+"""The requests of the conformance checks, and the laws of every completion."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ class Skip(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The backend to check, and what to expect of it."""
+    """The backend to check, and its expected behaviour."""
 
     make: Make
-    """Makes a backend that nothing else uses; the closing checks close it. An engine that is slow to
-    start is best started here: what this takes is no part of `timeout`."""
+    """Function that makes a backend that nothing else uses; the closing checks close it. Start a slow
+    engine here: its start does not count in `timeout`."""
     shared: Backend | None = None
-    """An open backend for all other checks, which they leave open: for engines slow to start.
-    None: each check makes its own and closes it."""
+    """Open backend for all other checks, which leave it open, for engines that start slowly; None if each
+    check makes and closes its own."""
     max_tokens: int = 64
-    """For answers that are text."""
+    """Maximum tokens of text answers."""
     structured_tokens: int = 400
-    """For answers held to a schema and for tool calls; enough for any model to finish them."""
+    """Maximum tokens of answers under a schema and of tool calls; enough for any model to finish them."""
     timeout: float = 120.0
-    """Seconds that one check may take before it counts as hanging."""
+    """Seconds after which a check counts as hanging."""
     concurrency: int = 32
     overflow: Request | None = None
-    """A request longer than the model's context. None: made from `capabilities.context_window`."""
+    """Request longer than the model's context; None to make it from `capabilities.context_window`."""
     broken: Mapping[str, tuple[Make, type[ArtisError]]] = field(default_factory=dict)
-    """Backends that cannot answer, by what is wrong, and the error that each must raise when it is
-    made or asked."""
+    """Backends that cannot answer, by their fault, each with the error that it must raise when it is
+    made or used."""
     skip: Mapping[str, str] = field(default_factory=dict)
-    """Check name to the reason why it cannot apply."""
+    """Reasons why checks cannot apply, by name of the check."""
 
 
 # --- what the checks ask for ------------------------------------------------------------------
 
-# Every field is finite, so that a model with random weights comes to an end too.
+# Every field is finite, so that a model with random weights also finishes.
 
 
 class Tag(BaseModel):
@@ -112,7 +112,7 @@ def two_calls_answered() -> tuple[Message, ...]:
 
 
 def check_completion(completion: Completion, request: Request) -> None:
-    """What holds for any answer to any request."""
+    """Check the laws of any answer to any request."""
     usage = completion.usage
     assert usage.requests >= 1, "a completion counts its request"
     assert usage.prompt_tokens > 0, "the prompt has tokens"
@@ -175,8 +175,8 @@ async def answered(backend: Backend, request: Request) -> Completion:
 
 
 async def uncut(backend: Backend, request: Request) -> Completion:
-    """An answer that came to its end: of one that `max_tokens` cut nothing can be said. A model with random
-    weights may make calls without end, so there are three trials."""
+    """A finished answer: one cut at `max_tokens` shows nothing. A model with random weights may make calls
+    without end, so there are three trials."""
     for _ in range(3):
         completion = await answered(backend, request)
         if completion.finish_reason != "length":

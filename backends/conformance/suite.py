@@ -1,8 +1,8 @@
-"""What every backend must do, as checks that a third party's tests can run too.
+"""The duties of every backend, as checks that a third party's tests can run too.
 
 A model with random weights answers gibberish, so no check looks at meaning: each asserts a law that
 holds for any model (the schema is held, a stop string is absent, the same seed gives the same text).
-What a backend's capabilities say no to is skipped with that reason. With pytest:
+Checks of a missing capability are skipped with that reason. With pytest:
 
     from artis_sdk.backends.conformance import suite as conformance
 
@@ -14,7 +14,7 @@ What a backend's capabilities say no to is skipped with that reason. With pytest
         except conformance.Skip as skip:
             pytest.skip(str(skip))
 
-Without pytest, `await conformance.run(profile)` gives one result a check.
+Without pytest, `await conformance.run(profile)` returns one result per check.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ async def plain_chat(profile: Profile) -> None:
 
 
 async def max_tokens(profile: Profile) -> None:
-    """An answer is cut at `max_tokens`, and says so."""
+    """An answer is cut at `max_tokens`, and its finish reason says so."""
     async with opened(profile, max_tokens) as backend:
         request = Request(messages=ask("Count to a thousand."), max_tokens=4)
         completion = await answered(backend, request)
@@ -99,7 +99,7 @@ async def max_tokens(profile: Profile) -> None:
 
 
 async def tools_offered(profile: Profile) -> None:
-    """With tools on offer the model may call them or not; what comes is well formed."""
+    """With tools on offer the model may call them or not; its answer is well formed."""
     async with opened(profile, tools_offered) as backend:
         need(backend.capabilities.native_tools, "no native tools")
         request = Request(messages=ask("Go north."), tools=TOOLS, max_tokens=profile.structured_tokens)
@@ -107,7 +107,7 @@ async def tools_offered(profile: Profile) -> None:
 
 
 async def tools_required(profile: Profile) -> None:
-    """`tool_choice="required"` gives calls of the offered tools with arguments that fit them."""
+    """`tool_choice="required"` leads to calls of the offered tools with arguments that fit them."""
     async with opened(profile, tools_required) as backend:
         need(backend.capabilities.native_tools, "no native tools")
         completion = await uncut(
@@ -124,7 +124,7 @@ async def tools_required(profile: Profile) -> None:
 
 
 async def tools_refused(profile: Profile) -> None:
-    """`tool_choice="none"` gives no call."""
+    """`tool_choice="none"` leads to no call."""
     async with opened(profile, tools_refused) as backend:
         need(backend.capabilities.native_tools, "no native tools")
         request = Request(
@@ -194,7 +194,7 @@ async def stop_strings(profile: Profile) -> None:
 
 
 async def same_seed_same_text(profile: Profile) -> None:
-    """One seed gives one text at temperature 1; several seeds do not all give the same."""
+    """One seed leads to one text at temperature 1; several seeds do not all lead to the same."""
     async with opened(profile, same_seed_same_text) as backend:
         need(backend.capabilities.seed, "no seed")
         texts = []
@@ -203,8 +203,8 @@ async def same_seed_same_text(profile: Profile) -> None:
             texts.append((await answered(backend, request)).text)
         assert texts[0] == texts[1], f"one seed, two texts: {texts[0]!r}, {texts[1]!r}"
         if len(texts[0]) < 8:
-            raise Skip(f"the model said only {texts[0]!r}: too short to tell seeds apart")
-        assert len(set(texts)) > 1, "every seed gives the same text"
+            raise Skip(f"the model said only {texts[0]!r}: too short to distinguish seeds")
+        assert len(set(texts)) > 1, "every seed leads to the same text"
 
 
 async def usage_counts(profile: Profile) -> None:
@@ -234,7 +234,7 @@ async def log_probabilities(profile: Profile) -> None:
 
 
 async def streaming(profile: Profile) -> None:
-    """The pieces that come one by one are the text, nothing more and nothing less."""
+    """The streamed pieces add up to the text, nothing more and nothing less."""
     async with opened(profile, streaming) as backend:
         pieces: list[str] = []
         request = Request(messages=ask("Tell a story."), max_tokens=profile.max_tokens)
@@ -247,7 +247,7 @@ async def streaming(profile: Profile) -> None:
 
 
 async def cancellation(profile: Profile) -> None:
-    """A cancelled request ends at once, and the backend goes on working."""
+    """A cancelled request ends at once, and the backend continues to work."""
     async with opened(profile, cancellation) as backend:
         for delay in (0.0, 0.001, 0.05):
             async with asyncio.TaskGroup() as group:
@@ -260,7 +260,7 @@ async def cancellation(profile: Profile) -> None:
                     task.cancel()
                 started = asyncio.get_running_loop().time()
                 await asyncio.wait(tasks)
-                assert asyncio.get_running_loop().time() - started < 5.0, "a cancelled request went on"
+                assert asyncio.get_running_loop().time() - started < 5.0, "a cancelled request kept running"
             await answered(backend, Request(messages=ask("Still there?"), max_tokens=8))
 
 
@@ -278,7 +278,7 @@ async def concurrency(profile: Profile) -> None:
 
 
 async def context_overflow(profile: Profile) -> None:
-    """A prompt longer than the context is a `ContextOverflow`, and the backend goes on working."""
+    """A prompt longer than the context is a `ContextOverflow`, and the backend continues to work."""
     async with opened(profile, context_overflow) as backend:
         window = backend.capabilities.context_window
         request = profile.overflow
@@ -290,7 +290,7 @@ async def context_overflow(profile: Profile) -> None:
 
 
 async def unknown_adapter(profile: Profile) -> None:
-    """An adapter that is not there is an error, never an answer of the base model."""
+    """A missing adapter is an error, never an answer of the base model."""
     async with opened(profile, unknown_adapter) as backend:
         request = Request(messages=ask("Hi."), adapter="no-such-adapter", max_tokens=8)
         await raises((ConfigurationError, BackendError), backend.complete(request), "an unknown adapter")
@@ -341,7 +341,7 @@ async def closing_in_flight(profile: Profile) -> None:
             await backend.aclose()
             for end in await asyncio.gather(*tasks, return_exceptions=True):
                 assert isinstance(end, (Completion, BackendError)), f"ended with {end!r}"
-        finally:  # also of a backend that hangs: nothing is left behind
+        finally:  # even if the backend hangs: nothing is left behind
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=5.0)

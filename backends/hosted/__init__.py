@@ -1,1 +1,1 @@
-"""What the backends behind an HTTP API share: connections, limits, retries, errors, JSON on the wire."""
+"""The common parts of backends behind an HTTP API: connections, limits, retries, errors, JSON on the wire."""

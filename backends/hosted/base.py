@@ -1,4 +1,4 @@
-"""What all backends behind an HTTP API share: one connection pool, limits, retries, errors, closing."""
+"""The base of all backends behind an HTTP API: one connection pool, limits, retries, errors, closing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_SHOWN = 200  # characters of an answer that is no JSON
+_SHOWN = 200  # characters of an answer that is not JSON
 
 DEFAULT_TIMEOUT = 120.0
 DEFAULT_CONCURRENCY = 64
@@ -42,17 +42,17 @@ NO_TEMPERATURE = "takes no temperature, so it samples at its own; give sampling=
 
 
 class Assembly(Protocol):
-    """Puts the events of a stream together."""
+    """Assembles the events of a stream."""
 
     def feed(self, event: Any) -> str:
-        """Take one event's JSON in; returns the text that it adds to the answer."""
+        """Add one event's JSON, and return the text that it adds to the answer."""
 
     @property
     def finished(self) -> bool:
-        """Whether the answer has come to its end."""
+        """Whether the answer is complete."""
 
     def json(self) -> Any:
-        """The same answer as it would have come without streaming."""
+        """The answer in the form of a response without streaming."""
 
 
 class HostedBackend(ABC):
@@ -62,16 +62,16 @@ class HostedBackend(ABC):
     how a stream's events become that JSON (`assembly`), and with which of its SDK's headers (`headers`).
 
     Args:
-        name: how `resolve` finds it.
-        url: the whole URL that requests go to.
-        secret: the key, so that it can be kept out of every message.
-        timeout: seconds for one whole answer, connecting included; each retry has as many again.
+        name: name by which `resolve` finds it.
+        url: the whole URL of requests.
+        secret: the key, kept out of every message.
+        timeout: seconds for one whole answer, connecting included, and again for each retry.
         max_concurrency: requests, and so connections, under way at once; more wait.
         retry: when a failed request is sent again; None for the defaults.
     """
 
     extra: str
-    """What installs the SDK."""
+    """Name of the extra that installs the SDK."""
     request_id_header = "x-request-id"
 
     def __init__(
@@ -128,7 +128,7 @@ class HostedBackend(ABC):
 
     @abstractmethod
     def headers(self) -> Mapping[str, str]:
-        """What the SDK's client says of itself and of the key in every request."""
+        """The headers of the SDK's client, with the key, for every request."""
 
     @abstractmethod
     def encode(self, request: Request, *, stream: bool) -> bytes:
@@ -136,11 +136,11 @@ class HostedBackend(ABC):
 
     @abstractmethod
     def decode(self, data: Any, request_id: str | None) -> Completion:
-        """A response's JSON as a completion; a `ValueError` says why it is none."""
+        """A response's JSON as a completion; raises `ValueError` with the reason if it is not one."""
 
     @abstractmethod
     def assembly(self) -> Assembly:
-        """Where the events of one stream come together."""
+        """The assembly of one stream's events."""
 
     # --- requests
 
@@ -152,18 +152,18 @@ class HostedBackend(ABC):
         Once `on_token` has been called the request is not sent again: a cut stream is a `ConnectionLost`.
 
         Raises:
-            ConfigurationError: another event loop uses this backend, or an adapter is asked for.
+            ConfigurationError: another event loop uses this backend, or the request names an adapter.
             BackendError: every other failure, after the retries that it allows.
         """
         if self._closed:
             raise BackendClosed(self._name, "the backend is closed")
         if request.adapter is not None and not self._capabilities.adapters:
-            raise ConfigurationError(f"{self._name} has no adapters, and {request.adapter!r} was asked for")
+            raise ConfigurationError(f"{self._name} has no adapters; requested: {request.adapter!r}")
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             if self._loop is not None:
                 raise ConfigurationError(
-                    f"{self._name} belongs to the event loop that it was first used on: make one a loop"
+                    f"{self._name} belongs to the event loop of its first request: make one backend per loop"
                 )
             self._loop = loop
         listener = None if on_token is None else _Listener(on_token)
@@ -200,7 +200,7 @@ class HostedBackend(ABC):
             except TimeoutError:
                 failure = BackendTimeout(self._name, f"no complete answer in {self._timeout:g} s")
         if listener is not None and listener.heard:
-            failure.retryable = False  # a second answer would be told after the beginning of the first
+            failure.retryable = False  # a second answer would follow the beginning of the first
         raise failure
 
     async def _exchange(self, body: bytes, listener: _Listener | None) -> Completion:
@@ -211,7 +211,7 @@ class HostedBackend(ABC):
             return self._whole(answer, answer.content)
         try:
             if answer.status != 200 or "text/event-stream" not in answer.headers.get("content-type", ""):
-                # The server does not stream; what it says is taken whole.
+                # The server does not stream; its answer is taken whole.
                 completion = self._whole(answer, await answer.read())
                 if completion.text:
                     listener(completion.text)
@@ -248,9 +248,9 @@ class HostedBackend(ABC):
         try:
             return step(*event)
         except (*MISREAD, ValueError) as error:
-            raise self._malformed(f"an event of the stream is none of the API's: {error!r}") from None
+            raise self._malformed(f"an event of the stream is not one of the API: {error!r}") from None
 
-    # --- what came back
+    # --- answers
 
     def _json(self, answer: HttpResponse, content: bytes) -> Any:
         try:
@@ -285,7 +285,7 @@ class HostedBackend(ABC):
 
 
 class _Listener:
-    """A caller's `on_token`, and whether it has heard anything."""
+    """A caller's `on_token`, and whether it was called."""
 
     def __init__(self, on_token: Callable[[str], None]) -> None:
         self._on_token = on_token

@@ -1,7 +1,7 @@
 """Sending a body and reading an answer, on aiohttp.
 
 The SDKs' own clients rewrite, copy and wrap each request: twice the CPU of everything else in a step of
-an agent. Their part here is what they know best, the headers; the bytes are ours, and so is the sending.
+an agent. They make only the headers here; the bytes are ours, and so is the sending.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class HttpResponse:
     backend: str
     status: int
     headers: Mapping[str, str]
-    """Looked up in any case."""
+    """Headers, looked up in any case."""
     response: aiohttp.ClientResponse
     content: bytes = b""
-    """The body, where it was read whole."""
+    """The body, if it was read whole."""
 
     async def read(self) -> bytes:
         """The rest of the body."""
@@ -40,10 +40,10 @@ class HttpResponse:
             _raise(self.backend, error)
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it arrives.
+        """The pieces of the body as they arrive.
 
         Raises:
-            ConnectionLost: it was cut.
+            ConnectionLost: the body was cut.
         """
         try:
             async for piece in self.response.content.iter_any():
@@ -52,7 +52,7 @@ class HttpResponse:
             _raise(self.backend, error)
 
     def close(self) -> None:
-        """Close the connection, unless the body has come to its end and the connection is in the pool."""
+        """Close the connection, unless the body is complete and the connection is in the pool."""
         self.response.close()
 
 
@@ -62,9 +62,9 @@ class HttpClient:
     No redirects and no cookies: keys are headers, and a POST is never redirected.
 
     Args:
-        backend: whose it is, for errors.
-        headers: of every request.
-        max_connections: how many may be open at once.
+        backend: name of the backend, for errors.
+        headers: headers of every request.
+        max_connections: maximum open connections.
     """
 
     def __init__(self, backend: str, headers: Mapping[str, str], max_connections: int) -> None:
@@ -77,7 +77,7 @@ class HttpClient:
         """Send a body; without `stream` the answer is read before this returns.
 
         Raises:
-            BackendTimeout: no connection came about in time.
+            BackendTimeout: no connection was made in time.
             ConnectionLost: the connection could not be made or was cut.
         """
         session = self._session or self._open(url)
@@ -89,7 +89,7 @@ class HttpClient:
         return HttpResponse(self._backend, response.status, response.headers, response, content)
 
     async def close(self) -> None:
-        """Close the connections; what is under way ends with `ConnectionLost`."""
+        """Close the connections; requests under way end with `ConnectionLost`."""
         if self._session is not None:
             await self._session.close()
 
@@ -103,18 +103,18 @@ class HttpClient:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
-            # Looking for a proxy costs every request, so only where there is one.
+            # Looking for a proxy costs every request, so only if there is one.
             trust_env=bool(getproxies_environment()),
         )
         return self._session
 
 
 def sdk_headers(client_type: Any, **options: Any) -> dict[str, str]:
-    """What an SDK's client says of itself, its API's version and the key in every request.
+    """The headers of an SDK's client for every request: itself, its API's version and the key.
 
     Args:
         client_type: the SDK's asynchronous client.
-        options: to make one with.
+        options: options of the client.
     """
     import httpx2
 

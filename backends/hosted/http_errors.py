@@ -1,4 +1,4 @@
-"""An HTTP error as the error that says who must act next."""
+"""An HTTP error as the error of the party that must act next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from artis_sdk.errors import (
 
 _SHOWN = 400  # characters of a server's message
 
-# OpenAI, vLLM, llama.cpp, Anthropic, and most of what imitates them.
+# OpenAI, vLLM, llama.cpp, Anthropic, and most servers that imitate them.
 _OVERFLOW = re.compile(
     r"context[_ ]length|context window|maximum context|context size|prompt is too long|input is too long"
     r"|too many (?:input )?tokens|exceeds? the (?:model's )?(?:maximum|max) (?:length|tokens)"
@@ -52,11 +52,11 @@ def from_response(
     request_id: str | None,
     secret: str | None,
 ) -> BackendError:
-    """The error of a response that is no success.
+    """The error of a response that is not a success.
 
     Args:
-        headers: looked up in lower case.
-        secret: the key; it is cut out of whatever the server says.
+        headers: headers of the response, with names in lower case.
+        secret: the key, which is cut out of the server's message.
     """
     message, code = _said(body)
     error = _error(backend, status, message, code, retry_after(headers), request_id, secret)
@@ -109,7 +109,7 @@ def _kind(status: int, message: str, code: str) -> type[BackendError]:
 
 
 def _said(body: bytes) -> tuple[str, str]:
-    """What the server says, and its code or type for it."""
+    """The server's message, and its code or type."""
     try:
         data = from_json(body)
     except ValueError:

@@ -1,6 +1,6 @@
 """The one retry policy of hosted backends. The SDKs' own retries are off.
 
-What is worth sending again is `errors.is_retryable`'s decision; when and how often is decided here.
+`errors.is_retryable` decides which requests to send again; this module decides when and how often.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RetryPolicy:
     """
 
     attempts: int = 6
-    """How often a request is sent at most; 1 never retries."""
+    """Maximum number of times that a request is sent; 1 for no retries."""
     total: float = 300.0
     """Seconds from the first sending to the last."""
     first: float = 0.5
@@ -46,8 +46,8 @@ class RetryPolicy:
         """Send until it succeeds, fails for good, or the policy ends.
 
         Args:
-            send: sends the request once. Nothing may be held between two calls.
-            sleep: waits so many seconds; it may raise to end the waiting.
+            send: function that sends the request once and holds nothing between two calls.
+            sleep: function that waits a number of seconds; it may raise to end the wait.
 
         Raises:
             BackendError: the last sending's error.
@@ -100,7 +100,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a server asks to wait: `retry-after-ms`, or Retry-After as seconds or as a date.
 
     Args:
-        headers: the response's, looked up in lower case.
+        headers: headers of the response, with names in lower case.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 async def events(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The `data` of each event; several data lines of one event are joined by newlines.
 
-    An event that the body ends in the middle of is not given out.
+    An event cut by the end of the body is dropped.
     """
     rest = b""
     data: list[bytes] = []

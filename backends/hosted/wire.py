@@ -1,4 +1,4 @@
-"""What the hosted backends' translations share: JSON bytes, each made once."""
+"""The common parts of the hosted backends' translations: JSON bytes, each made once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encode(value: Any) -> bytes:
 def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Message], T]) -> list[T]:
     """Each message's translation, made on first sight and remembered in the message.
 
-    On a history seen before this makes no Python call, however long it is.
+    For a history seen before this makes no Python call, however long it is.
     """
     pieces = []
     for message in messages:
@@ -44,15 +44,15 @@ def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Mess
 
 
 class NotACompletion(ValueError):
-    """The JSON is not what the API promises; the text says why."""
+    """The JSON does not follow the API; the text says why."""
 
 
 MISREAD = (KeyError, IndexError, TypeError, AttributeError, ValidationError)
-"""What reading JSON of another shape than promised raises."""
+"""Errors of reading JSON of an unexpected shape."""
 
 
 def not_a(what: str, error: Exception) -> NotACompletion:
-    """One of `MISREAD`, said in a line."""
+    """One of `MISREAD`, in one line."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return NotACompletion(f"not a {what}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
@@ -60,7 +60,7 @@ def not_a(what: str, error: Exception) -> NotACompletion:
 
 
 class Remembered:
-    """A translation to JSON, remembered by the identity of what was translated."""
+    """A translation to JSON, remembered by the identity of the translated object."""
 
     def __init__(self, translate: Callable[[Any], bytes]) -> None:
         self._translate = translate
@@ -104,25 +104,25 @@ def is_closed(schema: Any, *, all_required: bool) -> bool:
 
 
 def safe_id(id: str) -> str:
-    """A call's id as every API takes it; one made elsewhere may need another spelling, always the same."""
+    """A call's id in the form that every API accepts; a foreign id is always rewritten the same way."""
     return (
         id if _ID.fullmatch(id) else "call_" + hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:32]
     )
 
 
 def safe_name(name: str) -> str:
-    """A called tool's name as every API takes it back, also where a model made the name up."""
+    """A called tool's name in the form that every API accepts, even if a model made it up."""
     return name if _NAME.fullmatch(name) else re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or "unnamed"
 
 
 def read_call(id: Any, name: Any, arguments: Any, taken: set[str]) -> ToolCall:
-    """A native tool call as the model wrote it; what does not parse is kept and marked malformed.
+    """A native tool call from the model's text; a call that does not parse is kept and marked malformed.
 
     Args:
-        id: the server's id; one that is missing or `taken` is replaced.
+        id: the server's id; a missing one or one in `taken` is replaced.
         name: the tool's name.
         arguments: a JSON text or an object; an empty text means no arguments.
-        taken: the ids of the turn's earlier calls; this one's is added.
+        taken: the ids of the turn's earlier calls; this call's id is added.
     """
     if not isinstance(id, str) or not id or id in taken:
         id = new_id()
@@ -138,7 +138,7 @@ def read_call(id: Any, name: Any, arguments: Any, taken: set[str]) -> ToolCall:
 
 
 def _read_arguments(arguments: Any) -> tuple[dict[str, Any], str | None]:
-    """The arguments, or what is wrong with them."""
+    """The arguments, or their error."""
     if isinstance(arguments, str):
         try:
             arguments = from_json(arguments, allow_inf_nan=False) if arguments.strip() else {}
@@ -154,12 +154,12 @@ def _read_arguments(arguments: Any) -> tuple[dict[str, Any], str | None]:
 def counted(prompt: int, cached: int, completion: int) -> Usage:
     """The usage of one request; tokens."""
     if min(prompt, cached, completion) < 0:
-        raise NotACompletion("the usage counts less than no tokens")
+        raise NotACompletion("the usage has a negative number of tokens")
     return Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
 
 
 def arguments_object(call: ToolCall) -> dict[str, Any]:
-    """The arguments as they go back to the model: for a malformed call, the text that it wrote."""
+    """The arguments for the model's next request: for a malformed call, the text that it wrote."""
     return {"malformed": call.raw or ""} if call.malformed is not None else dict(call.arguments)
 
 

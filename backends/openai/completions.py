@@ -41,30 +41,30 @@ _SAMPLING_MODELS = ("gpt-3.5", "gpt-4", "chatgpt-4o", "ft:gpt-3.5", "ft:gpt-4")
 class OpenAIBackend(HostedBackend):
     """A model behind a chat-completions endpoint.
 
-    What differs between OpenAI's own server and others has a default by `base_url`, and an option:
+    Differences between OpenAI's own server and others have a default by `base_url`, and an option:
     the official server gets `max_completion_tokens`, others `max_tokens`; its reasoning models get no
-    temperature or top-p (`capabilities.temperature` is then False, and the first request that asks for
-    one is logged as a warning); a seed, which it does not keep, goes only to others; and a schema is
-    sent there as strict only if strict mode takes it.
+    temperature or top-p (`capabilities.temperature` is then False, and the first request with one is
+    logged as a warning); a seed, which it does not honour, goes only to others; and a schema is sent
+    as strict only if strict mode accepts it.
 
     Args:
-        model: the model's name on the server.
-        base_url: with the `/v1`; else the environment's OPENAI_BASE_URL; else OpenAI.
-        api_key: else the environment's OPENAI_API_KEY. Needed for OpenAI; another server without one
-            is sent the key `none`.
+        model: name of the model on the server.
+        base_url: URL with `/v1`; by default OPENAI_BASE_URL of the environment, else OpenAI.
+        api_key: key; by default OPENAI_API_KEY of the environment. OpenAI needs one; another server
+            without one receives the key `none`.
         organization: OpenAI organization.
         project: OpenAI project.
         timeout: seconds for one whole answer, connecting included.
         max_concurrency: requests under way at once.
-        retry: when a failed request is sent again.
-        max_tokens: for requests that set none; None leaves it to the server.
-        max_tokens_field: what the server calls it.
+        retry: retry policy for failed requests.
+        max_tokens: maximum tokens of requests that set none; None leaves it to the server.
+        max_tokens_field: the server's field for it.
         sampling: whether the model takes temperature, top-p and log-probabilities.
-        strict_tools: ask the server to hold every call to its tool's schema; OpenAI then refuses
-            schemas with optional parameters.
+        strict_tools: whether the server must hold every call to its tool's schema; OpenAI then
+            refuses schemas with optional parameters.
         extra_body: fields added to every request, such as `{"reasoning_effort": "low"}`.
         extra_headers: headers added to every request.
-        context_window: tokens, for `capabilities`.
+        context_window: size of the context window in tokens, for `capabilities`.
     """
 
     prefix = "openai"

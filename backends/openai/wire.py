@@ -70,7 +70,7 @@ def tools_json(tools: tuple[ToolSpec, ...], *, strict: bool) -> bytes:
     """The tools of a request, with control marks broken up.
 
     Args:
-        strict: ask the server to hold each call to its tool's schema.
+        strict: whether the server must hold each call to its tool's schema.
     """
     return encode(in_all_texts(tools_list(tools, strict=strict), break_up))
 
@@ -92,7 +92,7 @@ def read_completion(data: Any, request_id: str | None) -> Completion:
     """A response's JSON as a completion.
 
     Raises:
-        NotACompletion: it is none.
+        NotACompletion: the response is not one.
     """
     try:
         return _read(data, data["choices"][0], request_id)
@@ -108,7 +108,7 @@ def _read(data: Any, choice: Any, request_id: str | None) -> Completion:
     finish = _finish(choice.get("finish_reason"), bool(calls))
     if content is None and isinstance(refusal, str):
         content, finish = refusal, "content_filter"
-    # A model may end at once, having said nothing; having said something and nothing arriving is a fault.
+    # A model may end at once without text; generated tokens without any text are a fault.
     if content is None and not calls and finish == "stop" and usage.completion_tokens > 1:
         raise NotACompletion("the message holds neither text nor tool calls")
     return Completion(
@@ -162,7 +162,7 @@ def _logprobs(logprobs: Any) -> tuple[TokenLogprob, ...] | None:
 
 
 class StreamedCompletion:
-    """Puts the pieces of a streamed answer together again."""
+    """Assembles the pieces of a streamed answer."""
 
     def __init__(self) -> None:
         self.message: dict[str, Any] = {"role": "assistant", "content": None}
@@ -173,7 +173,7 @@ class StreamedCompletion:
         self.logprobs: list[Any] = []
 
     def feed(self, chunk: dict[str, Any]) -> str:
-        """Take one chunk in; returns the text that it adds."""
+        """Add one chunk, and return the text that it adds."""
         for key in ("model", "usage"):
             if chunk.get(key):
                 self.whole[key] = chunk[key]
@@ -207,7 +207,7 @@ class StreamedCompletion:
         return self.choice["finish_reason"] is not None
 
     def json(self) -> dict[str, Any]:
-        """The same answer as it would have come without streaming."""
+        """The answer in the form of a response without streaming."""
         if self.texts or not self.calls:
             self.message["content"] = None if "refusal" in self.message else "".join(self.texts)
         if self.calls:

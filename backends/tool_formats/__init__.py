@@ -1,7 +1,7 @@
-"""Tool calls in a model's text: one file a format, each with how it is recognized, read and held to.
+"""Tool calls in a model's text: one file per format, with its recognition, reader and grammar.
 
-A model's chat template shows which format it writes. A model whose template teaches none is taught `TEXT`
-in its system message.
+A model's chat template shows which format it writes. A model whose template teaches none learns `TEXT`
+from its system message.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from artis_sdk.backends.tool_formats.text import TEXT
 __all__ = ["FORMATS", "TEXT", "Reading", "ToolCallFormat", "detect"]
 
 FORMATS: Final[tuple[ToolCallFormat, ...]] = (HERMES, MISTRAL_NAMED, MISTRAL, LLAMA, TEXT)
-"""In the order in which a chat template is looked at: the first that it teaches counts."""
+"""The formats in order of precedence: the first one that a chat template teaches counts."""
 
 
 def detect(template: str | None) -> ToolCallFormat | None:
-    """The format that a chat template teaches; None where it knows no tools, or none of these formats."""
+    """The format that a chat template teaches; None without tools, or without any of these formats."""
     if template is None or "tools" not in template:
         return None
     return next((format for format in FORMATS if format.taught_by(template)), None)

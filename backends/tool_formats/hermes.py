@@ -18,7 +18,7 @@ _BLOCK = re.compile(rf"{OPEN}(.*?)(?:{CLOSE}|\Z)", re.DOTALL)
 
 
 class Hermes(ToolCallFormat):
-    """Blocks of JSON in tags, with text around them; the thought before them holds none."""
+    """Blocks of JSON in tags, with text around them, but not in the thought before them."""
 
     marks = (OPEN,)
     vllm_parsers = ("hermes", "qwen3_json")
@@ -52,7 +52,7 @@ class Hermes(ToolCallFormat):
 
 
 def _joined(pieces: list[str]) -> str:
-    """What stands before the calls as it is, and what is said after them."""
+    """The text before the calls, unchanged, and the text after them."""
     before, after = "".join(pieces[:2]), [piece for piece in pieces[2:] if piece.strip()]
     return before + "".join(after)
 

@@ -1,4 +1,4 @@
-"""A call that is a JSON object with a name and arguments, as most formats have it."""
+"""A call that is a JSON object with a name and arguments, as in most formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from artis_sdk.records import ToolCall
 
 NAME: Final = re.compile(r'"name"\s*:\s*"([^"\\]*)"')
-"""The name of a call, also in JSON that breaks off."""
+"""Pattern for the name of a call, even in JSON that breaks off."""
 
 
 def read_object(body: str, raw: str) -> ToolCall:
@@ -29,7 +29,7 @@ def read_object(body: str, raw: str) -> ToolCall:
 
 
 def from_object(value: Any, raw: str) -> ToolCall:
-    """The call that a JSON value stands for."""
+    """The call that a JSON value represents."""
     if not isinstance(value, dict):
         return malformed(raw, "the call is not a JSON object")
     function = value.get("function")
@@ -52,7 +52,7 @@ def from_object(value: Any, raw: str) -> ToolCall:
 
 
 def malformed(raw: str, why: str, name: str | None = None) -> ToolCall:
-    """A call that cannot be read; without a name, under the one that its text shows."""
+    """An unreadable call; without `name`, its name is read from the text."""
     if name is None:
         found = NAME.search(raw)
         name = found[1] if found else ""
@@ -63,9 +63,9 @@ def write_object(call: ToolCall, key: str, *marks: str) -> str:
     """A call as one JSON object.
 
     Args:
-        call: not malformed.
-        key: of the arguments.
-        marks: texts that may not occur in the object, where the format would take them for its own.
+        call: a call that is not malformed.
+        key: key of the arguments.
+        marks: marks of the format, which may not occur in the object.
     """
     return write_json({"name": call.tool, key: call.arguments}, *marks)
 

@@ -19,8 +19,8 @@ def call_grammar(start: str, calls: Iterable[Call]) -> str:
     """The whole grammar.
 
     Args:
-        start: how an answer is made of `call`.
-        calls: one for each tool.
+        start: expression of an answer, made of `call`.
+        calls: expression and rules of each tool's call.
     """
     names, rules = [], []
     for number, (call, own) in enumerate(calls):
@@ -33,9 +33,9 @@ def json_call(number: int, tool: ToolSpec, key: str) -> Call:
     """A call as `{"name": ..., KEY: {...}}`.
 
     Args:
-        number: of the tool among those offered.
-        tool: what is called.
-        key: of the arguments.
+        number: number of the tool among the offered ones.
+        tool: the called tool.
+        key: key of the arguments.
     """
     head = quoted(f'{{"name": {json.dumps(tool.name)}, "{key}": ')
     name, rule = arguments(number, tool)
@@ -45,19 +45,19 @@ def json_call(number: int, tool: ToolSpec, key: str) -> Call:
 def arguments(number: int, tool: ToolSpec) -> tuple[str, str]:
     """The name of the rule that holds a tool's arguments to its schema, and the rule.
 
-    All arguments are listed in it: a model held to it cannot make up others.
+    It lists all arguments: a model held to it cannot make up others.
     """
     closed = {"type": "object", "properties": {}, "additionalProperties": False, **tool.parameters}
     return f"arguments_{number}", f"arguments_{number}: {json_value(closed)}"
 
 
 def json_value(schema: Mapping[str, Any]) -> str:
-    """JSON of a schema with the spacing that models write, and no other: blanks would fill an answer."""
+    """JSON of a schema with the usual spacing of models only: blanks could fill an answer otherwise."""
     return f"%json {json.dumps({**schema, 'x-guidance': _STYLE})}"
 
 
 def mark(text: str, token_id: TokenId) -> str:
-    """A mark, as the special token that it is in the model's vocabulary, or as plain text."""
+    """A mark, as a special token if the model's vocabulary has it, or as plain text."""
     id = token_id(text)
     return quoted(text) if id is None else f"<[{id}]>"
 

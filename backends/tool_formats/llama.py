@@ -43,7 +43,7 @@ class Llama(ToolCallFormat):
 
 
 def _objects(text: str) -> Iterator[str]:
-    """The JSON values between semicolons, of which one inside a string separates nothing; then the rest."""
+    """The JSON values between semicolons (not those inside strings), and then the rest."""
     decoder = json.JSONDecoder()
     at = 0
     while at < len(text):

@@ -50,7 +50,7 @@ class Mistral(ToolCallFormat):
 
 
 def _calls(rest: str) -> tuple[ToolCall, ...]:
-    """The calls in what follows the first mark."""
+    """The calls in the text after the first mark."""
     if ARGUMENTS in rest:
         return tuple([_named(part) for part in rest.split(OPEN)])
     try:

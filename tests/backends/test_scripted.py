@@ -163,7 +163,7 @@ async def test_errors_in_the_script_are_raised_as_they_are() -> None:
 
 async def test_what_is_no_reply_is_refused() -> None:
     for wrong in ([], [1], ()):
-        with pytest.raises(ConfigurationError, match="no reply"):
+        with pytest.raises(ConfigurationError, match="not a reply"):
             await ScriptedBackend([wrong]).complete(HELLO)  # type: ignore[list-item]
 
 
