@@ -1,5 +1,4 @@
-"""The card beside an adapter: what it was made of, how far it was measured, and what it is, as JSON and
-as Markdown."""
+"""The card beside an adapter: its data, its training and its measures, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write `card.json` and `README.md` into an adapter's folder.
 
     Args:
-        folder: holds the adapter.
+        folder: folder of the adapter.
         card: `base`, `data`, `training`, `held_out` and `created`; files and versions are added here.
     """
     weights = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
@@ -37,7 +36,7 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Of what made the adapter."""
+    """Versions of the software that made the adapter."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -48,7 +47,7 @@ def versions() -> dict[str, str]:
 
 
 def sha256(paths: Iterable[Path]) -> str:
-    """Of the bytes of some files, one after the other."""
+    """SHA-256 of the bytes of some files, one after the other."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -58,11 +57,11 @@ def sha256(paths: Iterable[Path]) -> str:
 
 
 def base_of(base: str, config: Any) -> dict[str, Any]:
-    """What a base model is known by.
+    """The identity of a base model.
 
     Args:
         base: path of a folder, or hub id.
-        config: of transformers.
+        config: configuration by transformers.
     """
     known: dict[str, Any] = {"name": base, "architecture": (config.architectures or [None])[0]}
     folder = Path(base)
@@ -81,15 +80,15 @@ def markdown(card: dict[str, Any]) -> str:
     lines = [
         f"# Tool simulator: LoRA adapter for {card['base']['name']}",
         "",
-        "Predicts what the logged tools give back: successes, and failures with their type and message. "
-        "Load it with `LLMSimulator.trained(folder, backend, adapter=...)`, which asks it in the form it was "
-        "trained in.",
+        "Predicts what the logged tools return: successes, and failures with their type and message. "
+        "Load it with `LLMSimulator.trained(folder, backend, adapter=...)`, which prompts it in the "
+        "form of its training.",
         "",
         "## Held-out measures",
         "",
         "On test sessions that training and early stopping have not seen, answers generated greedily and "
         "without a schema to hold them. Half of the rows are failures where there are enough, so these are "
-        "no averages over the log: `artis eval simulator` gives those, with confidence intervals and a "
+        "no averages over the log: `artis eval simulator` reports those, with confidence intervals and a "
         "verdict a tool.",
         "",
     ]
@@ -115,16 +114,16 @@ def markdown(card: dict[str, Any]) -> str:
 
 
 def explained(data: dict[str, Any]) -> list[str]:
-    """What a reader must know of the data, a sentence each."""
+    """Notes on the data, one sentence each."""
     duplicates, sizes = data["duplicates"], data["tokens"]["train"]
     said = [
-        f"Log: {data['log']}; sessions fall by seed {data['bounds']['seed']}, none into two splits.",
-        f"Held-out rows that another split asks too, left out: {duplicates['test']:,} of test, "
+        f"Log: {data['log']}; sessions are split by seed {data['bounds']['seed']}, none into two splits.",
+        f"Held-out rows whose call is also in another split, left out: {duplicates['test']:,} of test, "
         f"{duplicates['validation']:,} of validation. Repeats within training, kept: "
         f"{duplicates['within_train']:,}.",
         *data["rebalance"]["explained"],
         f"State or history was cut in {_share(sizes['cut'], sizes['rows'])} of the training rows; in "
-        f"{_share(sizes['lost'], sizes['rows'])} something that the action names had no room; "
+        f"{_share(sizes['lost'], sizes['rows'])} data that the action names had no room; "
         f"{sizes['too_long']:,} rows were too long even so and left out.",
     ]
     same = data["tokens"].get("test", {}).get("same_prompt_in_train", 0)

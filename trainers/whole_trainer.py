@@ -1,4 +1,4 @@
-"""What our trainers on top of TRL's share: checkpoints that are whole, and most of their arguments."""
+"""The common part of our trainers on top of TRL: whole checkpoints, and most arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESUME: Final = "run the same command with --resume"
 
 
 class WholeCheckpoints:
-    """A base to stand before a trainer of transformers': it saves all of a checkpoint or none."""
+    """A mix-in before a trainer of transformers: it saves all of a checkpoint or none."""
 
     args: Any
     state: Any
@@ -28,11 +28,11 @@ class WholeCheckpoints:
                 sft_checkpoints.mark(folder / f"checkpoint-{step}")
 
     def create_model_card(self, *args: Any, **more: Any) -> None:
-        """The card is our own, and written at the end."""
+        """Nothing: the card is our own, and is written at the end."""
 
 
 class RunSettings(Protocol):
-    """What the settings of all our runs have."""
+    """The common settings of all our runs."""
 
     @property
     def micro_batch(self) -> int: ...
@@ -49,13 +49,13 @@ class RunSettings(Protocol):
 
 
 def shared_arguments(folder: Path, settings: RunSettings, *, processes: int, cpu: bool) -> dict[str, Any]:
-    """Arguments of transformers' that are the same for every run of ours.
+    """Arguments of transformers that are the same for all our runs.
 
     Args:
-        folder: of the checkpoints.
-        settings: of the run.
-        processes: that train together.
-        cpu: train on the processor.
+        folder: folder of the checkpoints.
+        settings: settings of the run.
+        processes: number of training processes.
+        cpu: whether to train on the CPU.
     """
     bf16 = settings.precision == "bf16" or (
         settings.precision == "auto"

@@ -53,7 +53,7 @@ class Api:
         url = url.removesuffix(self.version)
         key = api_key or os.environ.get(self.key_variable)
         if not key and url == self.official:
-            raise ConfigurationError(f"{name} needs a key: set {self.key_variable} or give api_key")
+            raise ConfigurationError(f"{name} needs a key: set {self.key_variable} or pass api_key")
         clash = self.ours & set(extra_body or ())
         if clash:
             raise ConfigurationError(f"{name}: extra_body may not set {', '.join(sorted(clash))}")

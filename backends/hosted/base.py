@@ -38,7 +38,7 @@ _SHOWN = 200  # characters of an answer that is not JSON
 DEFAULT_TIMEOUT = 120.0
 DEFAULT_CONCURRENCY = 64
 
-NO_TEMPERATURE = "takes no temperature, so it samples at its own; give sampling=True if it does"
+NO_TEMPERATURE = "takes no temperature, so it samples at its own; pass sampling=True if it does"
 
 
 class Assembly(Protocol):

@@ -43,5 +43,5 @@ def test_a_rollout_that_nobody_can_judge_counts_for_nothing() -> None:
 
 
 def test_no_whole_number_of_groups() -> None:
-    with pytest.raises(ValueError, match="3 rewards are no whole number of groups of 2"):
+    with pytest.raises(ValueError, match="3 rewards are not a whole number of groups of 2"):
         group_advantages([1, 2, 3], 2)

@@ -86,7 +86,7 @@ def test_tasks_are_those_of_the_trainer() -> None:
             found = list(world.tasks(split, seed=3))  # type: ignore[arg-type]
             assert [task.id for task in found] == [task.id for task in tasks]
             assert {task.family for task in found} == {name}
-    with pytest.raises(ConfigurationError, match="there is no example"):
+    with pytest.raises(ConfigurationError, match="unknown example"):
         next(AgentTasksWorld("nothing").tasks("train"))
 
 

@@ -69,10 +69,10 @@ def test_held_out_tasks_are_others() -> None:
 def test_tasks_of_ones_own() -> None:
     train, held_out = load_tasks(f"{__name__}:own")
     assert (len(train), len(held_out)) == (2, 1)
-    for wrong, why in (("nothing", "there is no example"), (f"{__name__}:nowhere", "nowhere")):
+    for wrong, why in (("nothing", "unknown example"), (f"{__name__}:nowhere", "nowhere")):
         with pytest.raises(ConfigurationError, match=why):
             load_tasks(wrong)
-    with pytest.raises(ConfigurationError, match="no pair of lists"):
+    with pytest.raises(ConfigurationError, match="not a pair of lists"):
         load_tasks(f"{__name__}:TOKENIZER_NAME")
 
 

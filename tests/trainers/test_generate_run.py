@@ -221,10 +221,10 @@ class Locked:
 async def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     shop = Toolset.from_object(Shop())
     for sources, says in (
-        (["magic"], "magic: there are agents, mutation, property, targeted"),
+        (["magic"], "magic: choose from agents, mutation, property, targeted"),
         ([], "(none)"),
         (["agents"], "pass writer="),
-        (["mutation", "targeted"], "targeted ask a model"),
+        (["mutation", "targeted"], "targeted need a model"),
     ):
         with pytest.raises(ConfigurationError) as told:
             await made(shop, tmp_path / "made.db", sources=sources)

@@ -42,7 +42,7 @@ def test_the_cap_holds_and_what_it_frees_goes_to_the_others_by_weight() -> None:
     assert (got["pay", "Expired"], got["get", "success"]) == (10.0, 90.0)
     assert got["pay", "success"] == got["pay", "Frozen"] == 450.0
     assert [cell.type for cell in found.cells if cell.capped] == ["success", "Expired"]
-    assert "The cap of 10 draws a row holds 2 of 4 cells" in " ".join(found.explain())
+    assert "The cap of 10 draws per row limits 2 of 4 strata" in " ".join(found.explain())
 
 
 def test_an_exponent_between_is_between() -> None:
@@ -53,7 +53,7 @@ def test_an_exponent_between_is_between() -> None:
 def test_a_target_that_the_cap_cannot_reach_is_said() -> None:
     found = distribute([("f", "success", 10)], Rebalance(cap=2.0, target=1000))
     assert found.draws == 20
-    assert "1,000 draws were asked for: the cap leaves 20." in found.explain()
+    assert "1,000 draws were requested: the cap leaves 20." in found.explain()
 
 
 def test_nothing_is_refused() -> None:

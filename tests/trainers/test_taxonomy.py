@@ -168,9 +168,9 @@ def test_source_that_is_gone_is_a_note(flying: ModuleType, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (MODULE.replace("too high", "much too high"), "changed after it was loaded; import it anew"),
-        (MODULE.replace("> 9", "> 8"), "changed after it was loaded; import it anew"),
-        ("\n" + MODULE, "changed after it was loaded; import it anew"),
+        (MODULE.replace("too high", "much too high"), "changed after it was loaded; import it again"),
+        (MODULE.replace("> 9", "> 8"), "changed after it was loaded; import it again"),
+        ("\n" + MODULE, "changed after it was loaded; import it again"),
         ("def fly(:", "changed after it was loaded, and does not parse now"),
     ],
 )

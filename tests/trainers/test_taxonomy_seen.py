@@ -111,7 +111,7 @@ def test_calls_of_other_source_and_of_tools_that_are_gone_are_told() -> None:
         ]
     )
     assert tools["buy"].notes == [
-        "1 of 3 calls ran other source than there is now: their failures may stand on lines that have changed"
+        "1 of 3 calls ran another source than the present one: the lines of their failures may have changed"
     ]
     assert tools["fly"].notes == ["not in the toolset: its source is not known"]
     assert dict(tools["fly"].unlisted) == {"ValueError": 1}

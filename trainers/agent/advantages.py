@@ -1,4 +1,4 @@
-"""Advantages of GRPO: how much better than the others of its group a rollout was."""
+"""Advantages of GRPO: the reward of a rollout relative to the others of its group."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ EPSILON: Final = 1e-4
 def group_advantages(rewards: Sequence[float | None], group: int, *, scale: bool = True) -> list[float]:
     """Rewards less the mean of their group, in units of its standard deviation.
 
-    They sum to zero in each group; a group of equal rewards gives none.
+    They sum to zero in each group; in a group of equal rewards all are zero.
 
     Args:
-        rewards: groups one after the other; None for a rollout that nobody can judge, which counts for
-            nothing and gets 0.
-        group: rollouts a group.
-        scale: divide by the standard deviation (with Bessel's correction), or do not.
+        rewards: rewards, group by group; None for a rollout that cannot be judged, which does not count
+            and gets 0.
+        group: rollouts per group.
+        scale: whether to divide by the standard deviation (with Bessel's correction).
 
     Raises:
-        ValueError: the rewards are no whole number of groups.
+        ValueError: the rewards are not a whole number of groups.
     """
     if group < 1 or len(rewards) % group:
-        raise ValueError(f"{len(rewards)} rewards are no whole number of groups of {group}")
+        raise ValueError(f"{len(rewards)} rewards are not a whole number of groups of {group}")
     found: list[float] = []
     for start in range(0, len(rewards), group):
         found += _of_one(rewards[start : start + group], scale)

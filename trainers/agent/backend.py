@@ -1,4 +1,4 @@
-"""A trained agent as a backend, asked in the very form it was trained in."""
+"""A trained agent as a backend, prompted exactly in the form of its training."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _BYTES_PER_TOKEN = 3  # on the long side
 class AgentBackend:
     """Runs a trained agent in this process, by transformers.
 
-    The rollout that the agent was trained on is built up again from a request: the first user message
-    asks, each assistant message is what it generated, each tool message what came back. An agent that was
-    trained on native calls is served by any engine as well; one that was trained on tags is served so.
-    It answers to no schema, so a session's attempts are judged and summarized by another model.
+    A rollout as in training is rebuilt from a request: the first user message is the query, each assistant
+    message a generated turn, each tool message an output. An agent that was trained on native calls can be
+    served by any engine as well; one that was trained on tags only by this backend.
+    It enforces no schema, so another model must judge and summarize a session's attempts.
 
     Args:
-        folder: that `artis train agent` wrote, `OUT/agent` or `OUT`.
-        base: where the base model is, if it has moved.
+        folder: folder from `artis train agent`, `OUT/agent` or `OUT`.
+        base: path of the base model, if it has moved.
     """
 
     def __init__(self, folder: str | Path, *, base: str | None = None) -> None:
@@ -79,14 +79,14 @@ class AgentBackend:
         """See `Backend.complete`.
 
         Raises:
-            BackendClosed: it was closed.
-            RequestRejected: the request has no user message, or wants what was not trained.
-            ContextOverflow: it is longer than the model's context.
+            BackendClosed: the backend was closed.
+            RequestRejected: the request has no user message, or an option that was not trained.
+            ContextOverflow: the request is longer than the model's context.
         """
         if self._closed:
             raise BackendClosed(self.name, "closed")
         if request.schema is not None or request.tool_choice == "required":
-            raise RequestRejected(self.name, "a trained agent answers as it was trained, to no schema")
+            raise RequestRejected(self.name, "a trained agent keeps the form of its training, not a schema")
         async with self._loading:
             if self._loaded is None:
                 self._loaded = await asyncio.to_thread(self._load)
@@ -149,7 +149,7 @@ class AgentBackend:
         """The rollout so far, as token ids."""
         asked = [message.content for message in messages if message.role == "user"]
         if not asked:
-            raise RequestRejected(self.name, "there is no user message")
+            raise RequestRejected(self.name, "the request has no user message")
         ids: list[int] = form.prompt("\n\n".join(asked), tools)
         calls: Mapping[str, ToolCall] = {c.id: c for m in messages for c in m.tool_calls}
         answered: list[Step] = []
@@ -167,7 +167,7 @@ class AgentBackend:
 
 
 def _window(model: Path) -> int | None:
-    """Tokens that a model's context holds; None where its folder does not say."""
+    """Size of a model's context in tokens; None if its folder does not say."""
     try:
         config = json.loads((model / "config.json").read_bytes())
     except FileNotFoundError:
@@ -177,7 +177,7 @@ def _window(model: Path) -> int | None:
 
 
 def _outcome(message: Message) -> Outcome:
-    """What a call gave back; a session writes it as JSON, others may write plain text."""
+    """The content of a tool message; a session writes JSON, others may write plain text."""
     try:
         value = from_json(message.content, allow_inf_nan=False)
     except ValueError:

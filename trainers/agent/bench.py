@@ -1,4 +1,4 @@
-"""Tasks that an agent is trained on as a benchmark's world: any agent plays them through a Session."""
+"""The tasks of agent training as a benchmark's world: any agent plays them through a Session."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from artis_sdk.trainers.agent.turns import GeneratedTurn
 
 
 class AgentTaskInstance:
-    """A task over copies of its objects, judged as a rollout of it is (`rewards.answer`).
+    """A task over copies of its objects, judged like a rollout (`rewards.answer`).
 
     Attributes:
-        task: the task; its own objects stay as they are.
-        tools: the task's, bound to the copies.
+        task: the task, whose own objects stay unchanged.
+        tools: tools of the task, bound to the copies.
     """
 
     def __init__(self, task: AgentTask) -> None:
@@ -40,13 +40,13 @@ class AgentTaskInstance:
         """See `TaskInstance.check_turn`.
 
         Raises:
-            TrainingError: the task does not say what is right, or its check gives no number from 0 to 1.
+            TrainingError: the task has no measure of success, or its check returns no number from 0 to 1.
         """
         found = answer(self.rollout(result))
         return None if found >= SUCCESS else f"worth {found:.3g} of 1 by the task's own judgement"
 
     def rollout(self, result: Result) -> Rollout:
-        """A session's result as a `check` of the caller's sees it; of tokens there are none."""
+        """A session's result as a rollout for the caller's `check`, without tokens."""
         said = [message for message in result.messages if message.role == "assistant"]
         turns = [GeneratedTurn(message.content, message.tool_calls) for message in said]
         if result.answer is not None:
@@ -65,7 +65,7 @@ class AgentTasksWorld:
     """Tasks by `lookup`, `python` or `shop`, or by `module:name`, see `load_tasks`.
 
     Args:
-        tasks: what `artis train agent --tasks` takes.
+        tasks: value of `artis train agent --tasks`.
     """
 
     prompts = None
@@ -78,7 +78,7 @@ class AgentTasksWorld:
         """See `BenchmarkWorld.tasks`.
 
         Raises:
-            ConfigurationError: there are no such tasks.
+            ConfigurationError: the tasks do not exist.
         """
         found = load_tasks(self.name, seed)
         for task in found.train if split == "train" else found.held_out:

@@ -1,4 +1,4 @@
-"""Runs' curves over each other: `python -m artis_sdk.trainers.agent.curves RUN OTHER > curves.svg`."""
+"""Curves of several runs in one plot: `python -m artis_sdk.trainers.agent.curves RUN OTHER > curves.svg`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from artis_sdk.trainers.agent.run_folder import METRICS
 
 
 def curves(runs: Sequence[Path]) -> str:
-    """An SVG document of what these runs measured.
+    """An SVG document of the measures of these runs.
 
     Args:
-        runs: their folders, four at most.
+        runs: folders of up to four runs.
     """
     lines = {run.name: (run / METRICS).read_text(encoding="utf-8").splitlines() for run in runs}
     return plot({name: [json.loads(line) for line in found] for name, found in lines.items()})

@@ -1,4 +1,4 @@
-"""How a rollout is written in tokens: the paper's tags, or the model's native tool calls."""
+"""Formats of a rollout in tokens: the paper's tags, or the model's native tool calls."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ text itself), or end with the result alone inside <answer> and </answer>. What a
 inside <output> and </output>; go on from there. Never write <output> yourself.
 The tools:
 {tools}"""
-"""The paper's prompt template (section 2.3) in our words; `{tools}` is one JSON document a line."""
+"""The paper's prompt template (section 2.3) in our words; `{tools}` is one JSON document per line."""
 
 _SAMPLE: Final = "sample answer"
 
 
 class Format(Protocol):
-    """Reads turns and writes what stands around them."""
+    """Reads turns, and writes the prompt and the outputs around them."""
 
     required: frozenset[str]
     """Kinds of tags that a rollout must have."""
@@ -43,20 +43,20 @@ class Format(Protocol):
     """Texts at which an engine may stop and ask `read`."""
 
     def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
-        """Token ids that the model goes on from."""
+        """Token ids of the prompt."""
 
     def read(self, text: str, tools: Mapping[str, ToolSpec], *, over: bool) -> GeneratedTurn:
-        """Read a turn as far as it goes; `over` says that the model itself has ended it."""
+        """Read a turn, complete or not; `over` means that the model itself has ended it."""
 
     def outputs(self, steps: Sequence[Step], limit: int) -> list[int]:
-        """Token ids that give the outcomes of a turn's calls back; at most about `limit` characters each."""
+        """Token ids of the outcomes of a turn's calls, each of at most about `limit` characters."""
 
 
 class Codec:
     """Text to token ids and back, piece by piece.
 
     Args:
-        tokenizer: of the model, by transformers.
+        tokenizer: tokenizer of the model, by transformers.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -81,17 +81,17 @@ class Codec:
         return frozenset(id for id in ids if ">" in self.tokenizer.decode([id]))
 
     def ids(self, text: str) -> list[int]:
-        """Of a text of our own."""
+        """Token ids of our own text."""
         found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
     def foreign(self, text: str) -> list[int]:
-        """Of a text of somebody else's, in which nothing is a tag or a special token."""
+        """Token ids of foreign text, in which nothing is a tag or a special token."""
         forbidden = set(self.reserved.values())
         return [id for id in self.ids(escape(text, self.reserved)) if id not in forbidden]
 
     def text(self, ids: Sequence[int]) -> str:
-        """Of generated ids, special tokens included."""
+        """The text of generated ids, special tokens included."""
         found: str = self.tokenizer.decode(
             list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
@@ -144,13 +144,13 @@ def filled(prompt: str, **data: str) -> PromptText:
 
 
 class Tags:
-    """The paper's: `<think>`, `<TOOL>`, `<output>`, `<answer>`, all in one answer of the model's.
+    """The paper's format: `<think>`, `<TOOL>`, `<output>`, `<answer>`, all in one answer of the model.
 
     Args:
-        codec: of the model.
+        codec: codec of the model.
         prompt: system prompt with `{tools}`; with `{query}` in it, the whole prompt as plain text, for a
             model without a chat template.
-        think: thoughts are required.
+        think: whether thoughts are required.
     """
 
     def __init__(self, codec: Codec, *, prompt: str = PROMPT, think: bool = True) -> None:
@@ -160,7 +160,7 @@ class Tags:
         self._prompt = prompt
         if "{query}" not in prompt and not codec.tokenizer.chat_template:
             raise ConfigurationError(
-                "the model has no chat template: give a prompt with {query} in it, which is then all it sees"
+                "the model has no chat template: pass a prompt with {query}, which is then all it sees"
             )
 
     def prompt(self, query: str, tools: Sequence[ToolSpec]) -> list[int]:
@@ -185,14 +185,14 @@ class Tags:
 class Native:
     """The model's own tool calls, by its chat template; a turn may hold several.
 
-    Prompt and outputs read as in a `Session`, so that any engine may serve the agent to one.
+    Prompt and outputs are those of a `Session`, so that any engine may serve the agent to a session.
 
     Args:
-        codec: of the model.
-        system: a system prompt; None is a session's, and an empty one is none.
+        codec: codec of the model.
+        system: system prompt; None for a session's, an empty text for no system prompt.
 
     Raises:
-        ConfigurationError: the chat template teaches no call format that is known here.
+        ConfigurationError: the chat template teaches no known call format.
     """
 
     def __init__(self, codec: Codec, *, system: str | None = None) -> None:
@@ -240,7 +240,7 @@ class Native:
             }
             for step in steps
         ]
-        # The outputs are put in as tokens of their own, so that no template can join them with its marks.
+        # The outputs are inserted as separate tokens, so that no template can join them with its marks.
         holes = [f"{_SAMPLE} {n} of {len(steps)}" for n in range(len(steps))]
         opening = [*self._system, {"role": "user", "content": "x"}]
         said = {"role": "assistant", "content": "", "tool_calls": calls}
@@ -251,7 +251,7 @@ class Native:
         before = self.codec.chat([*opening, said], go_on=False)
         rest = self.codec.chat([*opening, said, *answers])
         if not rest.startswith(before) or any(hole not in rest for hole in holes):
-            raise TrainingError("the chat template does not print what tools give back after a call")
+            raise TrainingError("the chat template does not print the outputs of tools after a call")
         left = concat((before[_after_end(before, self.codec) :], rest[len(before) :]))
         ids: list[int] = []
         for step, hole in zip(steps, holes, strict=True):
@@ -263,7 +263,7 @@ class Native:
 
 
 def _after_end(text: str, codec: Codec) -> int:
-    """Where the text that follows the token which ends a turn begins; the model wrote that one itself."""
+    """Start of the text after the token that ends a turn, which the model wrote itself."""
     places = [
         text.rfind(mark) + len(mark) for mark in map(codec.text, ([id] for id in codec.ends)) if mark in text
     ]
@@ -271,13 +271,13 @@ def _after_end(text: str, codec: Codec) -> int:
 
 
 def _inside(said: str) -> str:
-    """What stands in the answer's tags, where there are any."""
+    """The text in the answer's tags, if there are any."""
     _, opened, rest = said.partition(f"<{ANSWER}>")
     return (rest.partition(f"</{ANSWER}>")[0] if opened else said).strip()
 
 
 def shown(outcome: Outcome) -> str:
-    """An outcome as the model sees it: a text as it is, anything else as JSON."""
+    """An outcome as the model sees it: a text unchanged, any other value as JSON."""
     content = outcome.content()
     return content if isinstance(content, str) else outcome.text()
 
@@ -286,7 +286,7 @@ def make_format(name: FormatName, tokenizer: Any, *, prompt: str | None = None, 
     """A format by its name.
 
     Raises:
-        ConfigurationError: the model's template does not do for it.
+        ConfigurationError: the model's template does not support the format.
     """
     codec = Codec(tokenizer)
     if name == "native":

@@ -1,4 +1,4 @@
-"""Token ids out of a model: requests that wait together are decoded together."""
+"""Token ids from a model: requests that wait together are decoded together."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 Ended = Callable[[Sequence[int]], bool]
-"""Whether a turn has come to its end, of all the ids generated for it so far."""
+"""Whether a turn has ended, by all ids generated for it so far."""
 
 
 class Piece(NamedTuple):
-    """What was generated for one request."""
+    """The generated tokens of one request."""
 
     ids: list[int]
     logprobs: list[float]
@@ -26,30 +26,30 @@ class Ask:
     """One request for the rest of a turn."""
 
     context: list[int]
-    """Token ids to go on from."""
+    """Token ids of the context."""
     limit: int
-    """Tokens at most."""
+    """Maximum number of new tokens."""
     ended: Ended
     seed: int
-    """Of the draws, so that a rollout does not depend on what it shared a batch with; vLLM has its own."""
+    """Seed of the draws, so that a rollout does not depend on the rest of its batch; vLLM has its own."""
 
 
 class Decoder(Protocol):
     """Decodes a batch; blocks."""
 
     def decode(self, asks: Sequence[Ask]) -> list[Piece]:
-        """One piece an ask, in order."""
+        """One piece per request, in order."""
 
 
 class Generator:
     """Collects requests of concurrent rollouts into batches, which are decoded in a thread.
 
-    A rollout that waits for a tool has no request here, and so holds up nobody. Use it as
+    A rollout that waits for a tool has no request here, so it delays no other rollout. Use it as
     `async with Generator(decoder) as generator`.
 
     Args:
-        decoder: of one model.
-        batch: requests at most that are decoded together.
+        decoder: decoder of one model.
+        batch: maximum requests that are decoded together.
     """
 
     def __init__(self, decoder: Decoder, *, batch: int = 64) -> None:
@@ -73,7 +73,7 @@ class Generator:
         """The rest of a turn.
 
         Raises:
-            Exception: whatever the decoder raises, to every request of the batch.
+            Exception: raised by the decoder, in every request of the batch.
         """
         place: asyncio.Future[Piece] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, place))
@@ -92,7 +92,7 @@ class Generator:
                 await self._decode(batch)
 
     async def _settle(self) -> None:
-        """Let what is about to ask, ask: rollouts that run now reach their next request or their tool."""
+        """Let running rollouts reach their next request or their tool, so that they join the batch."""
         seen = -1
         while seen < len(self._waiting) < self._batch:
             seen = len(self._waiting)
@@ -102,7 +102,7 @@ class Generator:
     async def _decode(self, batch: list[tuple[Ask, asyncio.Future[Piece]]]) -> None:
         try:
             pieces = await asyncio.to_thread(self._decoder.decode, [ask for ask, _ in batch])
-        except Exception as error:  # noqa: BLE001  goes to those who asked
+        except Exception as error:  # noqa: BLE001  raised in every request
             for _, place in batch:
                 if not place.done():
                     place.set_exception(error)
@@ -117,10 +117,10 @@ class TorchDecoder:
 
     Args:
         model: a causal language model; peft models too.
-        pad: id that short rows are filled with on the left.
+        pad: id that fills short rows on the left.
         ends: ids that end a turn.
-        temperature: 0 is greedy.
-        check: ids after which alone `Ask.ended` is asked; None is after each.
+        temperature: sampling temperature; 0 for greedy decoding.
+        check: ids after which `Ask.ended` is called; None for every id.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class TorchDecoder:
             attention[row, width - len(ask.context) :] = 1
         draws = [torch.Generator().manual_seed(ask.seed) for ask in asks]
         pieces = [Piece([], [], "limit") for _ in asks]
-        rows = list(range(len(asks)))  # which ask each row of the batch is
+        rows = list(range(len(asks)))  # index of the request of each row
         cache = DynamicCache(config=self._model.config)
         positions = (attention.cumsum(-1) - 1).clamp(min=0)
         while rows:
@@ -197,7 +197,7 @@ class TorchDecoder:
         return pieces
 
     def _choose(self, chances: Any, draws: Sequence[Any]) -> Any:
-        """One id a row, each row by its own draw."""
+        """One id per row, each by its own draw."""
         import torch
 
         if not self._temperature:
@@ -216,7 +216,7 @@ class TorchDecoder:
 
 
 class VLLMDecoder:
-    """vLLM, as TRL runs it beside the training and gives it the new weights each step.
+    """vLLM, as TRL runs it beside the training and updates its weights in each step.
 
     It draws from the engine's own stream: TRL passes one set of parameters for all prompts, and one seed for
     all would make the rollouts of a group the same.
@@ -224,7 +224,7 @@ class VLLMDecoder:
     Args:
         engine: TRL's `trainer.vllm_generation`.
         ends: ids that end a turn.
-        stops: texts at which the engine returns; where the turn goes on after all, it is asked again.
+        stops: texts at which the engine returns; if the turn has not ended, another request follows.
     """
 
     def __init__(self, engine: Any, *, ends: frozenset[int], stops: Sequence[str]) -> None:
@@ -266,5 +266,5 @@ class VLLMDecoder:
 
 
 def _known(chance: float | None) -> float:
-    """vLLM gives None for a token that it could not score; TRL leaves NaN out of its correction."""
+    """vLLM returns None for a token that it could not score; TRL leaves NaN out of its correction."""
     return math.nan if chance is None else chance

@@ -1,4 +1,4 @@
-"""TRL's GRPO over our rollouts: ids, masks and probabilities go in as they were generated."""
+"""TRL's GRPO over our rollouts: ids, masks and probabilities go in exactly as generated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from artis_sdk.trainers.agent.vllm_weights import reload_weights
 from artis_sdk.trainers.agent.worlds import Worlds
 from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
 
-with warnings.catch_warnings():  # TRL imports a vLLM that is there, used or not, with all that it warns of
+with warnings.catch_warnings():  # TRL imports an installed vLLM, used or not, with all its warnings
     warnings.simplefilter("ignore")
     from trl import GRPOConfig, GRPOTrainer
 
@@ -32,7 +32,7 @@ _KEPT: Final = 2  # checkpoints: the newest, and the one before until the newest
 _SILENCE: Final = "TRL_EXPERIMENTAL_SILENCE"
 
 OnRollouts = Callable[[int, Sequence[Rollout], Sequence[Mapping[str, float | None]]], None]
-"""Is told of the rollouts of a step and their rewards, in groups one after the other."""
+"""Callback for the rollouts of a step and their rewards, group by group."""
 
 
 class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
@@ -40,18 +40,18 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
 
     Args:
         model: a causal language model; peft wraps it by `peft_config`.
-        tokenizer: of the model.
-        tasks: to train on, by their ids in `data`.
-        data: a data set with a `prompt` column of task ids.
-        format, codec: of the model.
-        worlds: where calls go.
-        rewards: of a finished rollout.
-        settings: of the run.
-        args: TRL's own, by `grpo_arguments`.
-        runner: of the event loop that all rollouts of the run live on.
-        on_rollouts: is told of every step's rollouts on this process.
-        callbacks: of transformers.
-        peft_config: None trains all weights.
+        tokenizer: tokenizer of the model.
+        tasks: training tasks, by their ids in `data`.
+        data: data set with a `prompt` column of task ids.
+        format, codec: format and codec of the model.
+        worlds: worlds of the calls.
+        rewards: rewards of a finished rollout.
+        settings: settings of the run.
+        args: TRL's arguments, by `grpo_arguments`.
+        runner: runner of the event loop of all rollouts.
+        on_rollouts: callback for every step's rollouts on this process.
+        callbacks: callbacks of transformers.
+        peft_config: configuration of the adapter; None to train all weights.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
             self._log_metric(name, value)
         tapes = [rollout.tape for rollout in rollouts]
         for tape in tapes:
-            if not tape.ids:  # its time was over before it could say anything
+            if not tape.ids:  # its time was over before its first token
                 tape.given([self._codec.tokenizer.eos_token_id])
         return {
             "prompt_ids": [list(tape.prompt) for tape in tapes],
@@ -126,12 +126,12 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
     def roll_out(
         self, tasks: Sequence[tuple[AgentTask, int]], worlds: Worlds, *, temperature: float
     ) -> list[Rollout]:
-        """Roll tasks out with the model as it is now.
+        """Roll tasks out with the present weights.
 
         Args:
-            tasks: each with a seed.
-            worlds: where calls go.
-            temperature: 0 is greedy.
+            tasks: tasks, each with a seed.
+            worlds: worlds of the calls.
+            temperature: sampling temperature; 0 for greedy decoding.
         """
         return self._runner.run(self._roll_out(tasks, worlds, self._decoder(temperature)))
 
@@ -151,7 +151,7 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
     def _decoder(self, temperature: float) -> Decoder:
         if self.use_vllm:
             self.vllm_generation.temperature = temperature
-            if not temperature:  # a measurement; TRL itself sees to the rollouts of a step
+            if not temperature:  # a measurement; for the rollouts of a step TRL does this itself
                 self.vllm_generation.sync_weights()
             return VLLMDecoder(self.vllm_generation, ends=self._codec.ends, stops=self._format.stops)
         check = self._codec.closing if self._format.stops else frozenset[int]()
@@ -169,7 +169,7 @@ def _rolled(prompts: list[str], trainer: AgentGRPO) -> dict[str, Any]:
 
 
 def _column(name: str) -> Callable[..., list[float | None]]:
-    """A reward for TRL, which logs it by its name; it was worked out with the rollout."""
+    """A reward for TRL, which logs it by its name; it was computed with the rollout."""
 
     def reward(*, scores: Sequence[Mapping[str, float | None]], **more: Any) -> list[float | None]:
         return [score[name] for score in scores]
@@ -179,7 +179,7 @@ def _column(name: str) -> Callable[..., list[float | None]]:
 
 
 def measures(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """What the paper watches over the steps: calls a task, response length, calls that ran, endings."""
+    """The paper's measures over the steps: calls per task, response length, calls that ran, endings."""
     calls = sum(len(rollout.steps) for rollout in rollouts)
     found = {
         "tool_calls": calls / len(rollouts),
@@ -192,7 +192,7 @@ def measures(rollouts: Sequence[Rollout]) -> dict[str, float]:
 
 
 def seed_of(*parts: object) -> int:
-    """A seed that follows from what it is for, 48 bits."""
+    """A seed derived from its purpose, 48 bits."""
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=6).digest(), "big")
 
 
@@ -202,11 +202,11 @@ def grpo_arguments(
     """TRL's arguments for a run.
 
     Args:
-        folder: of the checkpoints.
-        settings: of the run.
-        rewards: whose weights TRL sums by.
-        processes: that train together.
-        cpu: train on the processor.
+        folder: folder of the checkpoints.
+        settings: settings of the run.
+        rewards: rewards, by whose weights TRL sums.
+        processes: number of training processes.
+        cpu: whether to train on the CPU.
     """
     return GRPOConfig(
         **shared_arguments(folder, settings, processes=processes, cpu=cpu),
@@ -217,7 +217,7 @@ def grpo_arguments(
         warmup_steps=settings.warmup,
         temperature=settings.temperature,
         beta=settings.kl,
-        use_bias_correction_kl=False,  # the paper's estimator as it is
+        use_bias_correction_kl=False,  # the paper's estimator, uncorrected
         epsilon=settings.clip,
         loss_type=settings.loss,
         scale_rewards="group" if settings.scale else "none",
@@ -232,7 +232,7 @@ def grpo_arguments(
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """TRL warns of every `rollout_func` that it may change; our tests would tell."""
+    """Without TRL's warning that `rollout_func` may change; our tests would detect a change."""
     before = os.environ.get(_SILENCE)
     os.environ[_SILENCE] = "1"
     try:

@@ -34,10 +34,10 @@ Points = Sequence[tuple[int, float]]
 
 
 def plot(runs: Mapping[str, History]) -> str:
-    """One small plot a measure.
+    """One small plot per measure.
 
     Args:
-        runs: by name, four at most; names are shown where there are several.
+        runs: up to four runs by name; names are shown if there are several.
     """
     shown = [([series(history, name) for history in runs.values()], title) for name, title in SHOWN]
     shown = [(lines, title) for lines, title in shown if any(lines)]
@@ -55,7 +55,7 @@ def plot(runs: Mapping[str, History]) -> str:
 
 
 def series(history: History, name: str) -> list[tuple[int, float]]:
-    """Steps and values of one measure, in order; of a step that was logged twice, the later."""
+    """Steps and values of one measure, in order; the later value of a step logged twice."""
     return sorted({int(e["step"]): float(e[name]) for e in history if name in e and "step" in e}.items())
 
 

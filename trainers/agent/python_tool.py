@@ -29,23 +29,23 @@ class PythonSandbox:
     """Runs snippets, each in a fresh process: nothing is kept from one to the next.
 
     The process has no environment, an empty folder that is removed, and limits on time, memory, files and
-    output. It still is a process of this user, with its files and its network: where a model's code must
+    output. It is still a process of this user, with the user's files and network: if a model's code must
     not reach them, run the training itself in a container.
 
     Args:
-        seconds: of wall and of CPU time.
-        memory: address space, in MiB.
+        seconds: limit of wall time and of CPU time, in seconds.
+        memory: limit of address space, in MiB.
     """
 
     def __init__(self, *, seconds: float = 5.0, memory: int = 512) -> None:
         self._seconds = seconds
         self._memory = memory
         self._folder: Path | None = None
-        """Where the snippets' folders lie; the system's own place by default."""
+        """Parent of the snippets' folders; by default the system's own."""
 
     @contextmanager
     def __fork__(self) -> Iterator[PythonSandbox]:
-        """One like it, as it has no state: starting and ending processes is what it is for."""
+        """An equal object, as it has no state; its tools may start and end processes."""
         with forks.temporary_folder() as folder:
             forks.allow("subprocess.Popen", "os.killpg")
             made = PythonSandbox(seconds=self._seconds, memory=self._memory)
@@ -80,10 +80,10 @@ class PythonSandbox:
 
 
 async def _talk(process: asyncio.subprocess.Process, code: bytes) -> tuple[str, bool]:
-    """Give the program, and read what it prints; more than enough of it ends it.
+    """Send the program and read its output; too much output ends it.
 
     Returns:
-        What it printed, and whether that was more than is read.
+        The output, and whether it was longer than the limit.
     """
     assert process.stdin is not None
     assert process.stdout is not None
@@ -99,7 +99,7 @@ async def _talk(process: asyncio.subprocess.Process, code: bytes) -> tuple[str, 
 
 
 def _kill(group: int) -> None:
-    """The process and what it has started."""
+    """End the process and its children."""
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What a rollout is worth: the paper's three rewards (section 2.4), ToolRL's finer one, the caller's own."""
+"""Rewards of a rollout: the paper's three (section 2.4), ToolRL's finer one, the caller's own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from artis_sdk.trainers.agent.rollout import Rollout
 from artis_sdk.trainers.agent.turns import format_shares
 
 Reward = Callable[[Rollout], float | None]
-"""Of a finished rollout; None where it does not apply."""
+"""Reward of a finished rollout; None if it does not apply."""
 
 PAPER: Final[Mapping[str, float]] = {"answer": 2.0, "format": 1.0, "tool_execution": 1.0}
-"""The paper's three rewards, with weights of ours, for it is not known here which it uses: 2 for the right
-answer; 0.5 for the tags being there and 0.5 more for their order; 1 for the share of calls that ran."""
+"""The paper's three rewards with our weights, as its own are not known here: 2 for the right answer; 0.5 for
+all tags and 0.5 more for their order; 1 for the share of calls that ran."""
 
 SUCCESS: Final = 1.0 - 1e-9
 
@@ -25,11 +25,11 @@ SUCCESS: Final = 1.0 - 1e-9
 def answer(rollout: Rollout) -> float:
     """The task's own judgement: exact match, the caller's `check`, or the final state; 0 to 1.
 
-    A rollout that did not end by answering has not done its task, whatever it did on the way. Where a world
-    has no state, such as a simulator, the right calls stand for the right state.
+    A rollout that did not end with an answer has not done its task. In a world without state, such as a
+    simulator, the right calls count as the right state.
 
     Raises:
-        TrainingError: the task does not say what is right, or its check gives no number from 0 to 1.
+        TrainingError: the task has no measure of success, or its check returns no number from 0 to 1.
     """
     task = rollout.task
     if task.check is None and task.answer is None and task.goal is None:
@@ -39,7 +39,7 @@ def answer(rollout: Rollout) -> float:
     if task.check is not None:
         found = float(task.check(rollout))
         if not 0.0 <= found <= 1.0:  # also NaN
-            raise TrainingError(f"the check of task {task.id!r} gave {found}; it must be from 0 to 1")
+            raise TrainingError(f"the check of task {task.id!r} returned {found}; it must be from 0 to 1")
         return found
     right = float(task.answer is None or plain(rollout.answer or "") == plain(task.answer))
     if task.goal is None:
@@ -49,13 +49,13 @@ def answer(rollout: Rollout) -> float:
     matched = tool_match(rollout)
     if matched is None:
         raise TrainingError(
-            f"task {task.id!r} is judged by its final state, which a simulator does not have: give its calls"
+            f"task {task.id!r} is judged by its final state, which a simulator does not have: set its calls"
         )
     return right * matched
 
 
 def format(rollout: Rollout) -> float:
-    """Half for tags that are there and closed (relaxed), half for order and calls that parse (strict)."""
+    """Half for closed tags of all kinds (relaxed), half for order and calls that parse (strict)."""
     relaxed, strict = format_shares(rollout.turns, rollout.required)
     return 0.5 * relaxed + 0.5 * strict
 
@@ -91,7 +91,7 @@ def tool_match(rollout: Rollout) -> float | None:
 
 
 def state_share(goal: Any, state: Any) -> float:
-    """Share of the values in a goal that a state has too."""
+    """Share of a goal's values that a state has too."""
     if isinstance(goal, dict) and goal:
         there: Mapping[str, Any] = state if isinstance(state, dict) else {}
         sizes = {name: _size(value) for name, value in goal.items()}
@@ -103,7 +103,7 @@ def state_share(goal: Any, state: Any) -> float:
 
 
 def plain(text: str) -> str:
-    """A text as answers are compared: without case, space around, and a last full stop."""
+    """A text for the comparison of answers: without case, surrounding space, and a last full stop."""
     return " ".join(text.casefold().split()).removesuffix(".")
 
 
@@ -116,12 +116,12 @@ class Rewards:
     """Named rewards with their weights; their weighted sum is what GRPO sees.
 
     Args:
-        weights: by name: `answer`, `format`, `tool_execution`, `tool_match`, and those of `own`; names left
-            out do not count. `PAPER` by default.
-        own: the caller's, by name; each weighs 1 unless `weights` names it.
+        weights: weights by name: `answer`, `format`, `tool_execution`, `tool_match`, and those of `own`;
+            names left out do not count. `PAPER` by default.
+        own: the caller's rewards by name; each has weight 1 unless `weights` names it.
 
     Raises:
-        TrainingError: a weight has no reward.
+        TrainingError: a weight names no reward.
     """
 
     def __init__(self, weights: Mapping[str, float] = PAPER, own: Mapping[str, Reward] | None = None) -> None:
@@ -135,22 +135,22 @@ class Rewards:
         chosen = {**dict.fromkeys(own or {}, 1.0), **weights}
         unknown = sorted(set(chosen) - set(known))
         if unknown:
-            raise TrainingError(f"no such reward: {', '.join(unknown)}; there are {', '.join(known)}")
+            raise TrainingError(f"unknown reward {', '.join(unknown)}; choose from {', '.join(known)}")
         self.weights = {name: weight for name, weight in chosen.items() if weight}
         self._functions = {name: known[name] for name in self.weights}
 
     def components(self, rollout: Rollout) -> dict[str, float | None]:
-        """Every reward by its name, without weights; all None where nobody can judge."""
+        """Every reward by its name, without weights; all None if the rollout cannot be judged."""
         if rollout.end == "world":
             return dict.fromkeys(self._functions)
         found = {name: function(rollout) for name, function in self._functions.items()}
         for name, value in found.items():
             if value is not None and not math.isfinite(value):
-                raise TrainingError(f"reward {name!r} gave {value} for task {rollout.task.id!r}")
+                raise TrainingError(f"reward {name!r} returned {value} for task {rollout.task.id!r}")
         return found
 
     def total(self, components: Mapping[str, float | None]) -> float | None:
-        """The weighted sum of those that apply; None where none does."""
+        """The weighted sum of the rewards that apply; None if none applies."""
         parts = [self.weights[name] * value for name, value in components.items() if value is not None]
         return math.fsum(parts) if parts else None
 

@@ -1,4 +1,4 @@
-"""Rollouts: think, call, read what came back, and so on to the answer (section 2.3)."""
+"""Rollouts: think, call, read the output, and so on to the answer (section 2.3)."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ T = TypeVar("T")
 
 End = Literal["answer", "silent", "forged", "turns", "tokens", "seconds", "hung", "world"]
 """`silent`: neither a call nor an answer; `forged`: it wrote a tool's output itself; `hung`: a call did not
-end in its time; `world`: the world could not tell what a call gives, which is nobody's fault."""
+end in its time; `world`: the world could not predict a call, which is not the agent's fault."""
 
 
 class RolloutLimits(BaseModel):
-    """What one rollout may use."""
+    """Limits of one rollout."""
 
     model_config = FROZEN
 
     turns: int = Field(default=8, ge=1)
     tokens: int = Field(default=2048, ge=1)
-    """After the prompt, outputs of tools included."""
+    """Maximum tokens after the prompt, outputs of tools included."""
     seconds: float = Field(default=300.0, gt=0)
     tool_seconds: float = Field(default=20.0, gt=0)
-    """Of the calls of one turn."""
+    """Maximum seconds for the calls of one turn."""
     output_characters: int = Field(default=4000, ge=16)
-    """Of one output; the rest is cut off."""
+    """Maximum characters of one output; the rest is cut off."""
     calls: int = Field(default=16, ge=1)
-    """In one turn; of the native format."""
+    """Maximum calls in one turn of the native format."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AgentTask:
-    """Something to be done with tools, and how to tell that it was.
+    """A task for an agent with tools, and its measure of success.
 
     Args:
-        id: unique among the tasks of a run.
-        query: what the agent is asked.
-        tools: bound to objects that stand as the task begins; rollouts in a sandbox work on forks.
-        answer: what is right, compared without case and space; None where `check` or `goal` says.
+        id: id, unique among the tasks of a run.
+        query: query for the agent.
+        tools: tools bound to objects in their initial state; rollouts in a sandbox work on forks.
+        answer: right answer, compared without case and space; None if `check` or `goal` decides.
         check: the caller's own judgement of a finished rollout, 0 to 1.
-        goal: the final state that is right, as `Toolset.state` gives it; parts of it are enough.
-        calls: the calls that are right, in order, for rewards by name and argument.
+        goal: right final state, as from `Toolset.state`; parts of it are enough.
+        calls: right calls, in order, for rewards by name and argument.
     """
 
     id: str
@@ -78,10 +78,10 @@ class Rollout:
     steps: list[Step] = field(default_factory=list)
     end: End = "turns"
     state: State = None
-    """Of the tools' objects at the end; None in a world that does not know."""
+    """Final state of the tools' objects; None in a world without state."""
     seconds: float = 0.0
     required: frozenset[str] = frozenset()
-    """Kinds of tags that the format demands."""
+    """Kinds of tags that the format requires."""
     error: str | None = None
 
     @property
@@ -90,7 +90,7 @@ class Rollout:
 
     @property
     def ran(self) -> int:
-        """Calls that ran and did not fail."""
+        """Number of calls that ran and did not fail."""
         return sum(step.outcome.ok for step in self.steps)
 
 
@@ -107,13 +107,13 @@ async def roll_out(
     """Let the model work on a task once.
 
     Args:
-        task: what is to be done.
-        worlds: makes this rollout's own world.
-        generator: of the model; shared by all rollouts.
-        format: of calls and outputs.
-        codec: of the model.
-        limits: of this rollout.
-        seed: of what it draws.
+        task: the task.
+        worlds: maker of this rollout's own world.
+        generator: generator of the model, shared by all rollouts.
+        format: format of calls and outputs.
+        codec: codec of the model.
+        limits: limits of this rollout.
+        seed: seed of its draws.
 
     Raises:
         ArtisError: a call was refused by the firewall, or a real call's outcome is unknown.
@@ -192,7 +192,7 @@ async def _one(
 async def _call(
     rollout: Rollout, calls: Sequence[ToolCall], table: Table, world: Opened, limits: RolloutLimits
 ) -> End | None:
-    """Have the world answer a turn's calls; what this says ends the rollout."""
+    """Let the world answer a turn's calls; a returned ending ends the rollout."""
     try:
         async with asyncio.timeout(limits.tool_seconds) as clock:
             rollout.steps += await carry_out(calls, table, world)
@@ -212,21 +212,21 @@ async def _call(
 async def roll_out_all(
     tasks: Iterable[tuple[AgentTask, int]], *, worlds: Worlds, **given: Any
 ) -> list[Rollout]:
-    """Rollouts side by side, in order.
+    """Concurrent rollouts, in order.
 
     Args:
-        tasks: each with the seed of its rollout; a group is one task with several seeds.
-        worlds, given: as `roll_out` takes them.
+        tasks: tasks, each with the seed of its rollout; a group is one task with several seeds.
+        worlds, given: as in `roll_out`.
 
     Raises:
-        ArtisError: see `roll_out`; the others are cancelled.
+        ArtisError: see `roll_out`; the other rollouts are cancelled.
     """
     with running_code("rehearsal", worlds.runs_code):
         return await together(roll_out(task, worlds=worlds, seed=seed, **given) for task, seed in tasks)
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines side by side; the first error cancels the others and is raised by itself."""
+    """Run coroutines concurrently; the first error cancels the others and is raised alone."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]

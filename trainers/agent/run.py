@@ -1,4 +1,4 @@
-"""Training an agent, from its tasks to a model that can be asked."""
+"""Training of an agent, from its tasks to a usable model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from artis_sdk.trainers.simulator.model import check_base, load_base
 
 
 class TrainedAgent(NamedTuple):
-    """What a run has made."""
+    """The result of a run."""
 
     folder: Path
     """A peft adapter or a whole model, with its form and card; `AgentBackend` takes it."""
@@ -45,25 +45,25 @@ class AgentTrainer:
     """Trains an agent by GRPO on rollouts with tools (ARTIST, arXiv 2505.01441).
 
     Args:
-        base: a causal language model, path or hub id.
-        out: a folder that is made: `agent/` is the result, `rollouts.jsonl` every rollout with its rewards,
+        base: causal language model, path or hub id.
+        out: new folder: `agent/` is the result, `rollouts.jsonl` every rollout with its rewards,
             `metrics.jsonl` and `curve.svg` the measures over the steps.
-        tasks: to train on.
-        held_out: to measure on; none of `tasks`.
-        settings: of the training.
-        rewards: the paper's three by default.
-        world: where the calls of training go.
-        simulator: for the world `simulator`.
-        measure_in: where the calls go when held-out tasks are measured; by default where training's go. The
-            gap between the two is reported.
-        irreversible: with the world `real`, run irreversible tools too.
-        resume: go on with the run in `out`.
-        cpu: train on the processor; by default where there is no accelerator.
-        on_stage: is told what is being done, on the first process.
-        on_step: is told of the measures of a step, on the first process.
+        tasks: tasks to train on.
+        held_out: tasks to measure on; disjoint from `tasks`.
+        settings: settings of the training.
+        rewards: rewards; by default the paper's three.
+        world: world that answers the calls of training.
+        simulator: simulator of the world `simulator`.
+        measure_in: world in which held-out tasks are measured; by default `world`. The gap between the
+            two is reported.
+        irreversible: whether to run irreversible tools in the world `real`.
+        resume: whether to continue the run in `out`.
+        cpu: whether to train on the CPU; by default only without an accelerator.
+        on_stage: callback for the name of each stage, on the first process.
+        on_step: callback for the measures of each step, on the first process.
 
     Raises:
-        ConfigurationError: a world lacks what it needs, or would carry out what cannot be undone.
+        ConfigurationError: a world lacks its simulator, or would run irreversible tools.
         TrainingError: task ids are not unique, or a held-out task is trained on.
     """
 
@@ -89,7 +89,7 @@ class AgentTrainer:
         if len(set(ids)) < len(ids):
             raise TrainingError("task ids must be unique, and no held-out task may be trained on")
         if not tasks:
-            raise TrainingError("there are no tasks to train on")
+            raise TrainingError("no tasks to train on")
         self.settings = settings or AgentSettings()
         self.rewards = rewards or Rewards()
         self._base, self._out = str(base), Path(out)
@@ -112,11 +112,11 @@ class AgentTrainer:
         return RealWorlds(toolsets, self._out / "journal.db", irreversible=self._irreversible)
 
     def train(self) -> TrainedAgent:
-        """Train, or go on with it, and measure before and after.
+        """Train, or continue training, and measure before and after.
 
         Raises:
-            TrainingError: the base is no causal language model, `out` holds another run, or the disk is full;
-                what was saved before is kept.
+            TrainingError: the base is not a causal language model, `out` holds another run, or the disk is
+                full; saved checkpoints are kept.
             ConfigurationError: called on an event loop, which it would block.
             MissingExtraError: a library is not installed.
         """
@@ -253,7 +253,7 @@ class AgentTrainer:
         return TrainedAgent(self._out / "agent" if not main else folder, card, history)
 
     def _before(self, trainer: Any, processes: Any) -> dict[str, float]:
-        """Of the base: measured once, and kept for a run that is resumed."""
+        """Measures of the base, measured once and kept for a resumed run."""
         path = self._out / "before.json"
         if not path.exists():
             self._tell(processes, f"measuring the base on {len(self._held_out)} held-out tasks")
@@ -265,7 +265,7 @@ class AgentTrainer:
         return kept
 
     def _measure(self, trainer: Any, worlds: Worlds | None = None) -> dict[str, float]:
-        """Held-out tasks, rolled out greedily with the model as it is; each process does all of them."""
+        """Measures on held-out tasks, greedily with the present weights; each process plays all of them."""
         from artis_sdk.trainers.agent.grpo import measures
 
         if not self._held_out:

@@ -1,4 +1,4 @@
-"""What a run of an agent's training leaves in its folder."""
+"""The folder of an agent's training run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CURVE: Final = "curve.svg"
 
 
 class AgentForm(BaseModel):
-    """How an agent was trained, and so how it is to be asked."""
+    """The form of an agent's training, and so of its prompts."""
 
     model_config = FROZEN
 
@@ -42,10 +42,10 @@ class AgentForm(BaseModel):
 
     @classmethod
     def read(cls, folder: str | Path) -> AgentForm:
-        """Of an agent's folder.
+        """Read it from an agent's folder.
 
         Raises:
-            TrainingError: it is none.
+            TrainingError: the folder holds no agent.
         """
         path = Path(folder) / FORM
         try:
@@ -54,22 +54,20 @@ class AgentForm(BaseModel):
             raise TrainingError(f"{folder} holds no agent that artis train agent wrote") from error
 
     def write(self, folder: Path) -> None:
-        """Into an agent's folder."""
+        """Write it into an agent's folder."""
         (folder / FORM).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def begin(out: Path, mine: Mapping[str, Any], *, resume: bool) -> None:
-    """Make a run's folder, or check that it holds this very run.
+    """Make a run's folder, or check that it holds the same run.
 
     Raises:
-        TrainingError: it holds another run, or none to resume.
+        TrainingError: the folder holds another run, or no run to resume.
     """
     path = out / RUN
     if path.exists():
         if not resume:
-            raise TrainingError(
-                f"{out} holds a run already: pass --resume to go on with it, or another --out"
-            )
+            raise TrainingError(f"{out} holds a run already: pass --resume to continue it, or another --out")
         there = json.loads(path.read_bytes())
         changed = sorted(name for name in mine if there.get(name) != mine[name])
         if changed:
@@ -81,7 +79,7 @@ def begin(out: Path, mine: Mapping[str, Any], *, resume: bool) -> None:
     if resume:
         raise TrainingError(f"{out} holds no run to resume")
     if out.exists() and any(out.iterdir()):
-        raise TrainingError(f"{out} is not empty and holds no run: give another --out")
+        raise TrainingError(f"{out} is not empty and holds no run: pass another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
@@ -90,12 +88,12 @@ def begin(out: Path, mine: Mapping[str, Any], *, resume: bool) -> None:
 
 
 class RolloutLog:
-    """Every rollout of a run as a line of JSON, to be read by people and programs.
+    """Every rollout of a run as a line of JSON, for people and programs.
 
     Args:
-        path: the file; lines from `step` on, of a run that was cut off, are dropped.
-        step: that the run goes on from.
-        rewards, group, scale: as training has them.
+        path: the file; lines of an interrupted run from `step` on are dropped.
+        step: step from which the run continues.
+        rewards, group, scale: the same as in training.
     """
 
     def __init__(self, path: Path, step: int, *, rewards: Rewards, group: int, scale: bool) -> None:
@@ -111,7 +109,7 @@ class RolloutLog:
     def add(
         self, step: int, rollouts: Sequence[Rollout], scores: Sequence[Mapping[str, float | None]]
     ) -> None:
-        """The rollouts of a step, groups one after the other."""
+        """Write the rollouts of a step, group by group."""
         totals = [self._rewards.total(score) for score in scores]
         advantages = group_advantages(totals, self._group, scale=self._scale)
         with self._path.open("a", encoding="utf-8") as file:
@@ -138,10 +136,10 @@ class RolloutLog:
 
 
 def write_agent(out: Path, trainer: Any, form: AgentForm, card: Mapping[str, Any]) -> Path:
-    """The trained agent with its form and card, all of it or nothing.
+    """Write the trained agent with its form and card, all of it or nothing.
 
     Raises:
-        TrainingError: it cannot be written.
+        TrainingError: the agent cannot be written.
     """
     agent = out / "agent"
     with whole_folder(agent) as partial:
@@ -173,8 +171,8 @@ def markdown(card: Mapping[str, Any]) -> str:
     lines = [
         f"# Agent trained with tools in the rollout: {card['base']['name']}",
         "",
-        "GRPO on rollouts of thoughts, tool calls, their outputs and answers. `AgentBackend(folder)` asks it "
-        "in the form it was trained in.",
+        "GRPO on rollouts of thoughts, tool calls, their outputs and answers. `AgentBackend(folder)` prompts "
+        "it in the form it was trained in.",
         "",
         f"## Held-out tasks ({held_out['tasks']}), greedily, in the world `{held_out['world']}`",
         "",

@@ -19,38 +19,38 @@ class AgentSettings(BaseModel):
 
     format: FormatName = "tags"
     prompt: str | None = None
-    """Instead of ours; see `formats.Tags`. In the native format, the system prompt."""
+    """Prompt that replaces ours; see `formats.Tags`. In the native format, the system prompt."""
     think: bool = True
-    """Thoughts are part of the format."""
+    """Whether thoughts are part of the format."""
     group: int = Field(default=8, ge=2)
-    """Rollouts a task: G."""
+    """Rollouts per task: G."""
     tasks_per_step: int = Field(default=8, ge=1)
     micro_batch: int = Field(default=8, ge=1)
-    """Rollouts at a time through the training pass."""
+    """Rollouts per forward pass in training."""
     steps: int = Field(default=200, ge=1)
     learning_rate: float = Field(default=1e-5, gt=0.0)
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
     temperature: float = Field(default=1.0, gt=0.0)
     kl: float = Field(default=0.0, ge=0.0)
-    """Weight of the divergence from the model that training began with; 0 needs no second model."""
+    """Weight of the KL divergence from the initial model; 0 needs no second model."""
     clip: float = Field(default=0.2, gt=0.0)
     loss: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "grpo"
-    """As TRL names them; `grpo` is the paper's mean over the tokens of each rollout."""
+    """TRL's name of the loss; `grpo` is the paper's mean over the tokens of each rollout."""
     scale: bool = True
-    """Divide advantages by the standard deviation of their group."""
+    """Whether to divide advantages by the standard deviation of their group."""
     mask_outputs: bool = True
-    """Keep what tools gave back out of the loss; off only to see what that does."""
+    """Whether to leave tool outputs out of the loss; off only to see the effect."""
     lora: bool = True
-    """Train an adapter; otherwise all weights."""
+    """Whether to train an adapter; otherwise all weights."""
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     limits: RolloutLimits = RolloutLimits()
     measured: int = Field(default=64, ge=1)
-    """Held-out tasks that are rolled out greedily before, after and in between."""
+    """Number of held-out tasks that are rolled out greedily before, during and after training."""
     measure_every: int = Field(default=0, ge=0)
-    """Steps; 0 is before and after only."""
+    """Steps between measurements; 0: only before and after."""
     save_every: int = Field(default=50, ge=1)
-    """Steps."""
+    """Steps between checkpoints."""
     generator: Literal["transformers", "vllm"] = "transformers"
     seed: int = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -60,12 +60,12 @@ class AgentSettings(BaseModel):
         """Micro-batches of one step on each process.
 
         Raises:
-            TrainingError: a step's rollouts are no multiple of them.
+            TrainingError: a step's rollouts are not a multiple of processes and micro-batch.
         """
         rollouts, at_once = self.group * self.tasks_per_step, self.micro_batch * processes
         if rollouts % at_once:
             raise TrainingError(
-                f"{rollouts} rollouts a step are no multiple of {processes} processes with "
+                f"{rollouts} rollouts per step are not a multiple of {processes} processes with "
                 f"{self.micro_batch} at a time: set --micro-batch to a divisor of {rollouts // processes}"
             )
         return rollouts // at_once

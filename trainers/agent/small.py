@@ -1,4 +1,4 @@
-"""A model of half a million weights, made on the spot: it knows how to use tools, and not which.
+"""A model of half a million weights, made on the spot: it knows how to use tools, but not which to use.
 
 It is a Qwen3 in shape, with a vocabulary of whole words, taught by imitation of rollouts in which the tools
 are drawn at random. What it must learn by reinforcement is which tool a question is about.
@@ -18,7 +18,7 @@ from artis_sdk.trainers.agent.turns import ANSWER, OUTPUT, THINK
 PROMPT: Final = "{query}\n"
 """The prompt that it was taught with; its context is short."""
 _TAGS: Final = (THINK, ANSWER, OUTPUT, *KINDS)
-_STOPS: Final = 0.5  # how often a lesson answers after a first output, rather than calling again
+_STOPS: Final = 0.5  # share of lessons that answer after a first output, rather than call again
 _IGNORED: Final = -100
 
 
@@ -26,10 +26,10 @@ def make_small(folder: Path, *, seed: int = 0, steps: int = 600, batch: int = 48
     """Make the model and write it as a Hugging Face folder.
 
     Args:
-        folder: new.
-        seed: of weights and lessons.
-        steps: of imitation.
-        batch: lessons a step.
+        folder: new folder.
+        seed: seed of weights and lessons.
+        steps: steps of imitation.
+        batch: lessons per step.
     """
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -99,7 +99,7 @@ def make_tokenizer() -> Any:
 
 
 def lessons(tokenizer: Any, seed: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Rollouts with tools at random, as ids and labels; what tools give back is not learned."""
+    """Rollouts with random tools, as ids and labels; outputs of tools are not learned."""
     rng = random.Random(f"lessons {seed}")
     while True:
         for task in lookup_tasks(64, seed=rng.getrandbits(32), held_out=rng.random() < 0.25):
@@ -114,7 +114,7 @@ def lessons(tokenizer: Any, seed: int) -> Iterator[tuple[list[int], list[int]]]:
 
 
 def _lesson(task: AgentTask, rng: random.Random) -> Iterator[tuple[str, bool]]:
-    """Pieces of text, each with whether it is to be learned."""
+    """Pieces of text, each with a flag whether it is learned."""
     asked = task.query.split()[1]
     yield PROMPT.format(query=task.query), False
     seen = asked

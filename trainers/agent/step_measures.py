@@ -1,4 +1,4 @@
-"""Where a training run is, and what was measured there."""
+"""The position of a training run, and its measures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokens of a rollout with their mask: kept as they come, never made again from text."""
+"""The tokens of a rollout with their mask: kept as generated, never rebuilt from text."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ class Tape:
 
     Ids of generated tokens come from the generator; ids of given ones from encoding the given text by
     itself. No id is ever derived from decoded text, and pieces are never joined before they are encoded, so a
-    token lies wholly in the one or in the other.
+    token is wholly generated or wholly given.
     """
 
     prompt: tuple[int, ...]
     ids: list[int] = field(default_factory=list)
-    """After the prompt."""
+    """Token ids after the prompt."""
     mask: list[int] = field(default_factory=list)
-    """1: generated, and in the loss. 0: given. One an id."""
+    """One number per id: 1 for a generated id, which is in the loss, 0 for a given one."""
     logprobs: list[float] = field(default_factory=list)
-    """Natural log of the probability that it was sampled with; 0.0 for given tokens."""
+    """Natural log of each id's sampling probability; 0.0 for given ids."""
 
     def generated(self, ids: Sequence[int], logprobs: Sequence[float]) -> None:
-        """Append what the model wrote.
+        """Append tokens of the model.
 
         Raises:
-            ValueError: there is not one probability an id.
+            ValueError: ids and probabilities differ in number.
         """
         self.logprobs.extend(lp for _, lp in zip(ids, logprobs, strict=True))
         self.ids.extend(ids)
         self.mask.extend([1] * len(ids))
 
     def given(self, ids: Sequence[int]) -> None:
-        """Append what something else than the model wrote."""
+        """Append tokens that the model did not generate."""
         self.ids.extend(ids)
         self.mask.extend([0] * len(ids))
         self.logprobs.extend([0.0] * len(ids))
 
     @property
     def context(self) -> list[int]:
-        """What the model goes on from."""
+        """All token ids so far, prompt included."""
         return [*self.prompt, *self.ids]
 
     @property
     def written(self) -> int:
-        """Tokens that the model generated: the response length."""
+        """Number of generated tokens: the response length."""
         return sum(self.mask)
 
 
 def loss_mask(mask: Sequence[int], *, outputs: bool) -> list[int]:
-    """The mask that the loss is given.
+    """The mask of the loss.
 
     Args:
-        mask: of a tape.
-        outputs: train on given tokens too, which is what the paper warns of; for comparison only.
+        mask: mask of a tape.
+        outputs: whether to train on given tokens too, against the paper's advice; for comparison only.
     """
     return [1] * len(mask) if outputs else list(mask)

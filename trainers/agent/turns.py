@@ -1,7 +1,7 @@
-"""What a model writes in one turn of a rollout, and the paper's tags (section 2.3).
+"""One turn of a model in a rollout, and the paper's tags (section 2.3).
 
-A turn is what is generated between two outputs of tools. Only generated text is ever read: what a tool gave
-back is never parsed, so it can neither open a call nor end a turn.
+A turn is the text generated between two outputs of tools. Only generated text is ever read: an output of a
+tool is never parsed, so it can neither open a call nor end a turn.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ class GeneratedTurn:
     """One generated piece of a rollout."""
 
     text: str
-    """As it was generated, special tokens included."""
+    """The generated text, special tokens included."""
     calls: tuple[ToolCall, ...] = ()
     answer: str | None = None
     forged: bool = False
-    """It writes a tool's output itself."""
+    """Whether the turn contains a tool's output that the model wrote itself."""
     opened: frozenset[str] = frozenset()
-    """Kinds of tags that it opens: `think`, `call`, `answer`, `output`."""
+    """Kinds of tags that the turn opens: `think`, `call`, `answer`, `output`."""
     unclosed: frozenset[str] = frozenset()
-    """Of these, the kinds that it leaves open."""
+    """Kinds of tags that the turn leaves open."""
     tidy: bool = True
-    """Nothing stands outside the tags, and a call or the answer comes last."""
+    """Whether no text is outside the tags, and a call or the answer comes last."""
 
     @property
     def ended(self) -> bool:
-        """Nothing more is to be generated before something answers."""
+        """Whether generation must stop until the calls are answered."""
         return bool(self.calls) or self.answer is not None or self.forged
 
 
 def read_tags(text: str, tools: Mapping[str, ToolSpec]) -> GeneratedTurn:
     """Read a turn of `<think>…</think>`, then `<TOOL>…</TOOL>` or `<answer>…</answer>`.
 
-    What stands inside thoughts is no call. A closed pair of any other name is a call, so that a tool that
+    Text inside thoughts is not a call. A closed pair of any other name is a call, so that a tool that
     does not exist is answered as such.
 
     Args:
-        text: what was generated, as far as it goes.
-        tools: what may be called, by name.
+        text: generated text, complete or not.
+        tools: tools that may be called, by name.
     """
     opened: set[str] = set()
     unclosed: set[str] = set()
@@ -89,9 +89,9 @@ def read_call(name: str, body: str, spec: ToolSpec | None) -> ToolCall:
     """The body of a call: a JSON object, `a=1, b="x"`, or the bare value of the one parameter.
 
     Args:
-        name: of the tag.
-        body: what stands between the tags.
-        spec: of the tool; None where there is none of this name.
+        name: name of the tag.
+        body: text between the tags.
+        spec: spec of the tool; None for an unknown name.
     """
     raw, body = f"<{name}>{body}</{name}>", body.strip()
     properties: Mapping[str, Any] = spec.parameters.get("properties", {}) if spec else {}
@@ -110,7 +110,7 @@ def read_call(name: str, body: str, spec: ToolSpec | None) -> ToolCall:
     named = calls[0] if len(calls) == 1 and calls[0].malformed is None else None
     if named is not None and (len(properties) != 1 or set(named.arguments) <= set(properties)):
         return named.model_copy(update={"raw": raw})
-    if spec is None:  # whatever it would be given, there is no such tool
+    if spec is None:  # no tool has this name
         return ToolCall(tool=name, raw=raw)
     if only is None or (len(properties) > 1 and len(required) != 1):
         why = calls[0].malformed if calls else "write the arguments as a JSON object"
@@ -124,15 +124,15 @@ def read_call(name: str, body: str, spec: ToolSpec | None) -> ToolCall:
 
 
 def format_shares(turns: Sequence[GeneratedTurn], required: Iterable[str]) -> tuple[float, float]:
-    """How far a rollout keeps to its format: the paper's relaxed and strict measures.
+    """Adherence of a rollout to its format: the paper's relaxed and strict measures.
 
     Args:
-        turns: all of the rollout.
+        turns: all turns of the rollout.
         required: kinds of tags that must occur, such as `think` and `answer`.
 
     Returns:
-        The share of the kinds (those required, and those opened) of which one at least is written and none
-        is left open; and 1.0 where all turns are tidy, all calls parse and the last turn answers, else 0.0.
+        The share of the kinds (required or opened) that occur at least once and are never left open; and 1.0
+        if all turns are tidy, all calls parse and the last turn answers, else 0.0.
     """
     opened = frozenset[str]().union(*(turn.opened for turn in turns))
     unclosed = frozenset[str]().union(*(turn.unclosed for turn in turns))
@@ -149,11 +149,11 @@ def format_shares(turns: Sequence[GeneratedTurn], required: Iterable[str]) -> tu
 def escape(text: str, reserved: Iterable[str]) -> str:
     """A tool's output without anything that a reader could take for a tag or a special token.
 
-    The first character of each occurrence becomes an HTML character reference. A tag is escaped whatever
-    its name is, so that what stays the same does not depend on the tools of the day.
+    The first character of each occurrence becomes an HTML character reference. Tags of all
+    names are escaped, so that the result does not depend on the present tools.
 
     Args:
-        text: what a tool gave back.
+        text: output of a tool.
         reserved: texts of special and added tokens.
     """
     words = sorted({word for word in reserved if word}, key=len, reverse=True)
@@ -163,11 +163,11 @@ def escape(text: str, reserved: Iterable[str]) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """A text of at most about `limit` characters: its beginning, and how much was left out."""
+    """A text of at most about `limit` characters: its beginning, and the number of characters left out."""
     if len(text) <= limit:
         return text
     return f"{text[:limit]}… [{len(text) - limit} more characters]"
 
 
 Reader = Callable[[str], GeneratedTurn]
-"""Reads what has been generated of a turn so far."""
+"""Reads the text generated so far in a turn."""

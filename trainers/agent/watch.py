@@ -13,12 +13,12 @@ _SHOWN = ("reward", "tool_calls", "response_length", "execution_success", "answe
 
 
 class StepObserver(TrainerCallback):  # type: ignore[misc]
-    """Measures held-out tasks every so many steps, and tells of each step.
+    """Measures held-out tasks at intervals, and reports each step.
 
     Args:
-        measure: of the trainer, on held-out tasks.
-        every: steps; 0 is never.
-        tell: is told of each step; None tells nobody.
+        measure: function of the trainer that measures held-out tasks.
+        every: steps between measurements; 0 for none.
+        tell: callback for each step; None for no reports.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where the calls of a rollout go: a sandbox, a simulator, or the real thing."""
+"""Worlds that answer the calls of a rollout: a sandbox, a simulator, or the real tools."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Opened:
 
     world: World
     state: Callable[[], State]
-    """The objects behind the tools as they stand; None where the world has none."""
+    """The present state of the objects behind the tools; None in a world without objects."""
 
     async def handle(self, invocation: Invocation) -> Reply:
         return await self.world.handle(invocation)
@@ -42,21 +42,21 @@ class Worlds(Protocol):
 
     name: WorldName
     runs_code: bool
-    """Code of the application's runs in it, so calls that lose their context are refused meanwhile."""
+    """Whether application code runs in it; if so, calls that lose their context are refused meanwhile."""
 
     def open(self, tools: Toolset) -> AbstractAsyncContextManager[Opened]:
-        """A world of its own for one rollout with these tools."""
+        """The world of one rollout with these tools."""
 
 
 class SandboxWorlds:
-    """The real code over a fork of the task's objects, one fork a rollout."""
+    """The real code over a fork of the task's objects, one fork per rollout."""
 
     name: WorldName = "sandbox"
     runs_code = True
 
     @asynccontextmanager
     async def open(self, tools: Toolset) -> AsyncIterator[Opened]:
-        """See `Worlds.open`. Functions without an object run as they are if they are declared read-only."""
+        """See `Worlds.open`. Functions without an object run unchanged if they are declared read-only."""
         pure = [tool.name for tool in tools if tool.owner is None and tool.risk is Risk.READ_ONLY]
         fork = SandboxSimulator(pure=pure).fork(tools, Unmetered())
         world = SimulatedWorld(fork, tools.state())
@@ -70,7 +70,7 @@ class SimulatorWorlds:
     """Predictions instead of calls; nothing real runs.
 
     Args:
-        simulator: forked for each rollout.
+        simulator: simulator, forked for each rollout.
     """
 
     name: WorldName = "simulator"
@@ -90,15 +90,15 @@ class SimulatorWorlds:
 
 
 class RealWorlds:
-    """The real tools, journaled as a commit's are. All rollouts share the objects behind them.
+    """The real tools, journaled as in a commit. All rollouts share the objects behind them.
 
     Args:
-        tools: of all tasks.
-        journal: the file that intents and outcomes go to.
-        irreversible: run irreversible tools too, once for every call that a half-trained model makes.
+        tools: tools of all tasks.
+        journal: file of intents and outcomes.
+        irreversible: whether to run irreversible tools too, in every call of a half-trained model.
 
     Raises:
-        ConfigurationError: a tool is irreversible and `irreversible` does not say that this is meant.
+        ConfigurationError: a tool is irreversible and `irreversible` is False.
     """
 
     name: WorldName = "real"

@@ -1,4 +1,4 @@
-"""DuckDB as it is used here: in a scratch file, with bounded memory."""
+"""DuckDB in a scratch file, with bounded memory."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def scratch(
     folder: Path, *, memory_mb: int, threads: int | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database that lives in a folder for as long as it is open, and spills there.
+    """A temporary database in a folder, into which it spills.
 
     Args:
-        folder: is there, and has room; what is written into it is removed.
-        memory_mb: bound of DuckDB's own memory, mebibytes.
-        threads: as many as there are processors by default.
+        folder: existing folder with room; all that is written into it is removed.
+        memory_mb: limit of DuckDB's own memory, in mebibytes.
+        threads: number of threads; by default one per processor.
 
     Raises:
         MissingExtraError: duckdb is not installed.
@@ -54,5 +54,5 @@ def scratch(
 
 
 def quoted(text: str | Path) -> str:
-    """A text as an SQL literal, where a statement takes no parameter."""
+    """A text as an SQL literal, for statements without parameters."""
     return "'" + str(text).replace("'", "''") + "'"

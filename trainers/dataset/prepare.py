@@ -1,6 +1,6 @@
-"""From a call log to training data: what may train, split by session, rebalanced, written out.
+"""From a call log to training data: usable rows, split by session, rebalanced, written out.
 
-All of it runs out of core in DuckDB; only the rows that are chosen are ever read in full.
+All of it runs out of core in DuckDB; only the chosen rows are ever read in full.
 """
 
 from __future__ import annotations
@@ -40,38 +40,38 @@ _FEW: Final = 100_000  # sessions, below which a split may come out empty
 
 
 class DataSettings(BaseModel):
-    """How a log becomes training data."""
+    """Settings that turn a log into training data."""
 
     model_config = FROZEN
 
     rebalance: Rebalance = FAILURE_DRIVEN
     validation: float = Field(default=0.05, ge=0.0, lt=1.0)
-    """Share of the sessions."""
+    """Share of the sessions, 0 to 1."""
     test: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of the sessions."""
+    """Share of the sessions, 0 to 1."""
     epochs: int = Field(default=3, ge=1)
-    """Each epoch draws other rows of what is drawn less than once an epoch, as far as there are any."""
+    """Number of epochs; each draws other rows of the strata drawn less than once per epoch, if possible."""
     max_validation: int = Field(default=2_000, ge=1)
-    """Rows."""
+    """Maximum number of rows."""
     max_test: int = Field(default=20_000, ge=1)
-    """Rows."""
+    """Maximum number of rows."""
     seed: int = 0
-    """Decides where sessions fall and which rows are drawn."""
+    """Seed of the split of sessions and of the draws."""
     sandboxed: bool = True
-    """Also use outcomes of real code in the sandbox, which the log marks so."""
+    """Whether to use outcomes of real code in the sandbox too, which the log marks."""
     skip_corrupt: bool = False
-    """Leave corrupt rows out and count them."""
+    """Whether to leave out and count corrupt rows."""
     memory_mb: int = Field(default=1024, ge=64)
-    """Bound of DuckDB's memory, mebibytes."""
+    """Limit of DuckDB's memory, in mebibytes."""
 
 
 class Prepared:
     """Training data in a folder.
 
     Attributes:
-        folder: holds `train.parquet`, `validation.parquet` and `test.parquet`, each a call log that
+        folder: folder with `train.parquet`, `validation.parquet` and `test.parquet`, each a call log that
             `read_parquet` reads, `draws.parquet`, `distribution.svg` and `report.json`.
-        report: what was done, as JSON.
+        report: report of the preparation, as JSON.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +86,7 @@ class Prepared:
         return read_parquet(self.folder / f"{split}.parquet")
 
     def draws(self) -> list[list[int]]:
-        """How often each record of `train` is drawn in each epoch, in their order: (rows, epochs)."""
+        """Number of draws of each record of `train` in each epoch, in their order: (rows, epochs)."""
         from pyarrow import parquet
 
         found: list[list[int]] = parquet.read_table(self.folder / "draws.parquet")["draws"].to_pylist()
@@ -98,7 +98,7 @@ class Prepared:
 
     @property
     def distribution(self) -> Distribution:
-        """What rebalancing made of the training rows."""
+        """The distribution of the training rows after rebalancing."""
         found = self.report["rebalance"]
         cells = (
             TypeStratum(**{name: cell[name] for name in ("tool", "type", "rows", "draws", "capped")})
@@ -108,16 +108,16 @@ class Prepared:
 
 
 def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Prepared:
-    """Split, rebalance and write out the rows of a log that may train.
+    """Split, rebalance and write out the usable rows of a log.
 
     Args:
         log: a call log, or its export as `.parquet` or `.jsonl`.
-        folder: is made, or overwritten; complete when it holds `report.json`.
-        settings: ours by default.
+        folder: folder, made or overwritten; complete when it holds `report.json`.
+        settings: settings; ours by default.
 
     Raises:
         LogError: the log cannot be read, or has corrupt rows.
-        TrainingError: nothing in it may train, it has too few sessions, or the disk is full.
+        TrainingError: it has no usable rows or too few sessions, or the disk is full.
         MissingExtraError: duckdb or pyarrow is not installed.
     """
     settings = settings or DataSettings()
@@ -150,7 +150,7 @@ def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Pr
 
 
 def _usable(connection: duckdb.DuckDBPyConnection, log: Path, settings: DataSettings) -> dict[str, int]:
-    """Make `usable`, the rows that may train; gives how many others there are, by why."""
+    """Make `usable`, the rows that may train, and return the number of others, by reason."""
     allowed = sorted(p.value for p in TRAINABLE if settings.sandboxed or p.value != "sandboxed")
     listed = ", ".join(map(quoted, allowed))
     reason = (
@@ -204,10 +204,10 @@ def _split(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Bou
 
 
 def _drop_duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Make `kept`, without held-out rows that ask what a row of another split asks too.
+    """Make `kept`, without held-out rows that have the input of a row in another split.
 
-    Training rows stay, so that a held-out row is one that was never trained on; of test and validation
-    the test keeps it.
+    Training rows stay, so that a held-out row was never trained on; between test and validation, the
+    test keeps the row.
     """
     connection.execute("CREATE TABLE seen AS SELECT DISTINCT input FROM parted WHERE split = 'train'")
     connection.execute("CREATE TABLE kept AS SELECT * FROM parted WHERE split = 'train'")
@@ -233,9 +233,9 @@ def _drop_duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _choose(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Distribution:
     """Make `chosen(split, key, tool, type, draws)`, with the draws of each epoch.
 
-    They are spread by systematic sampling: a row that is to be drawn r times an epoch is drawn floor(r)
-    or ceil(r) times, and all together exactly as often as asked for. Epochs begin at other places of the
-    line, so that rows with r below 1 take turns.
+    They are spread by systematic sampling: a row with r expected draws per epoch is drawn floor(r) or
+    ceil(r) times, and all draws together are exactly the target. Epochs begin at different offsets, so
+    that rows with r below 1 take turns.
     """
     counts = connection.execute(
         "SELECT tool, type, count(*) FROM kept WHERE split = 'train' GROUP BY tool, type"
@@ -270,7 +270,7 @@ def _choose(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Di
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, split: str) -> dict[str, int]:
-    """Sizes of a split: all its rows and sessions, and what of it was chosen."""
+    """Sizes of a split: its rows and sessions, and the chosen rows."""
     there = connection.execute(
         "SELECT count(*), count(DISTINCT session) FROM kept WHERE split = ?", [split]
     ).fetchone()

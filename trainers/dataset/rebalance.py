@@ -1,4 +1,4 @@
-"""Rebalancing (equation 6): how often each row is drawn, by how rare its tool's outcome type is."""
+"""Rebalancing (equation 6): draws of each row by the rarity of its tool's outcome type."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from artis_sdk.records.calls import FROZEN
 
 
 class Rebalance(BaseModel):
-    """How rows are weighted: w = frequency(tool, type) ** -exponent, drawn at most `cap` times each."""
+    """Weights of rows: w = frequency(tool, type) ** -exponent, with at most `cap` draws of each."""
 
     model_config = FROZEN
 
     exponent: float = Field(default=1.0, ge=0.0)
-    """1 is the paper's equation 6, 0 leaves the log as it is."""
+    """Exponent: 1 for the paper's equation 6, 0 for the log's own distribution."""
     cap: float = Field(default=10.0, ge=1.0)
-    """How often one row may be drawn in one epoch: without it the only row of a rare failure would be
-    drawn hundreds of times and be learned by heart."""
+    """Maximum draws of one row in one epoch: without it the only row of a rare failure would be drawn
+    hundreds of times and memorized."""
     target: int | None = Field(default=None, ge=1)
-    """Draws in one epoch; None is 50,000, or as many as there are rows if there are fewer."""
+    """Draws in one epoch; None for 50,000, or the number of rows if fewer."""
 
 
 NORMAL = Rebalance(exponent=0.0)
@@ -37,17 +37,17 @@ class TypeStratum(NamedTuple):
     type: str
     rows: int
     draws: float
-    """Expected in one epoch, of all its rows together."""
+    """Expected draws of all its rows together in one epoch."""
     capped: bool
 
     @property
     def repeats(self) -> float:
-        """How often one of its rows is drawn in one epoch."""
+        """Expected draws of one of its rows in one epoch."""
         return self.draws / self.rows
 
 
 class Distribution(NamedTuple):
-    """What rebalancing makes of a log."""
+    """The distribution of a log before and after rebalancing."""
 
     settings: Rebalance
     cells: tuple[TypeStratum, ...]
@@ -58,18 +58,18 @@ class Distribution(NamedTuple):
 
     @property
     def draws(self) -> int:
-        """In one epoch."""
+        """Total draws in one epoch."""
         return round(sum(cell.draws for cell in self.cells))
 
     @property
     def effective_rows(self) -> float:
-        """Kish's effective sample size: how many equally weighted rows tell as much."""
+        """Kish's effective sample size: the number of equally weighted rows with the same information."""
         squares = sum(cell.rows * cell.repeats**2 for cell in self.cells)
         return sum(cell.draws for cell in self.cells) ** 2 / squares
 
     @property
     def most_repeats(self) -> float:
-        """How often the row that is drawn most is drawn in one epoch."""
+        """Draws of the most drawn row in one epoch."""
         return max(cell.repeats for cell in self.cells)
 
     @property
@@ -80,28 +80,28 @@ class Distribution(NamedTuple):
         return before, after / sum(cell.draws for cell in self.cells)
 
     def explain(self) -> list[str]:
-        """What a reader of the report must know, a sentence each."""
+        """The distribution in words, one sentence per fact."""
         before, after = self.failures
         capped = [cell for cell in self.cells if cell.capped]
         said = [
             f"Failures are {before:.1%} of the rows and {after:.1%} of the draws.",
-            f"{self.draws:,} draws an epoch. The weights are as uneven as if {self.effective_rows:,.0f} of "
+            f"{self.draws:,} draws per epoch. The weights are as uneven as if {self.effective_rows:,.0f} of "
             f"the {self.rows:,} rows were used evenly (effective sample size).",
-            f"The row that is drawn most is drawn {self.most_repeats:.1f} times an epoch.",
+            f"The most drawn row is drawn {self.most_repeats:.1f} times per epoch.",
         ]
         if capped:
             said.append(
-                f"The cap of {self.settings.cap:g} draws a row holds {len(capped)} of {len(self.cells)} "
-                f"cells of tool and outcome type, with {sum(cell.rows for cell in capped):,} rows; what they "
-                "do not get is drawn from the others."
+                f"The cap of {self.settings.cap:g} draws per row limits {len(capped)} of {len(self.cells)} "
+                f"strata (tool, outcome type), with {sum(cell.rows for cell in capped):,} rows; the draws "
+                "that they lose go to the others."
             )
         wanted = self.settings.target or min(DRAWS, self.rows)
         if self.draws < wanted:
-            said.append(f"{wanted:,} draws were asked for: the cap leaves {self.draws:,}.")
+            said.append(f"{wanted:,} draws were requested: the cap leaves {self.draws:,}.")
         return said
 
     def report(self) -> dict[str, object]:
-        """The same as JSON."""
+        """The distribution as JSON."""
         before, after = self.failures
         return {
             **self.settings.model_dump(),
@@ -120,21 +120,21 @@ class Distribution(NamedTuple):
 
 
 def distribute(counts: Iterable[tuple[str, str, int]], settings: Rebalance) -> Distribution:
-    """Share the draws of an epoch out among the rows (equation 6, with a cap).
+    """Divide the draws of an epoch among the rows (equation 6, with a cap).
 
-    A row of a cell with n rows gets min(cap, s * n ** -exponent) draws, where s makes the sum the target.
+    A row of a stratum with n rows gets min(cap, s * n ** -exponent) draws, where s makes the sum the target.
 
     Args:
-        counts: tool, outcome type, and how many rows there are of it.
+        counts: tool, outcome type and number of rows of each stratum.
         settings: exponent, cap and target.
 
     Raises:
-        TrainingError: there are no rows.
+        TrainingError: `counts` has no rows.
     """
     cells = sorted(counts, key=lambda cell: (cell[0], cell[1]))
     rows = sum(n for _, _, n in cells)
     if not rows:
-        raise TrainingError("there are no rows to draw from")
+        raise TrainingError("no rows to draw from")
     wanted = min(settings.target or min(DRAWS, rows), int(settings.cap * rows))
     weights = [n**-settings.exponent for _, _, n in cells]
     repeats = _capped([n for _, _, n in cells], weights, wanted, settings.cap)
@@ -146,7 +146,7 @@ def distribute(counts: Iterable[tuple[str, str, int]], settings: Rebalance) -> D
 
 
 def _capped(rows: Sequence[int], weights: Sequence[float], wanted: float, cap: float) -> list[float]:
-    """min(cap, s * weight) for each cell, with s such that all rows together get what is wanted."""
+    """min(cap, s * weight) for each stratum, with s such that the total is the wanted number of draws."""
     order = sorted(range(len(rows)), key=lambda n: -weights[n])
     mass = sum(n * weight for n, weight in zip(rows, weights, strict=True))
     left = wanted

@@ -17,7 +17,7 @@ _BEFORE, _AFTER = "#9aa5b1", "#2f6fde"
 
 
 def table(distribution: Distribution, *, shown: int = _SHOWN) -> Table:
-    """Rows and draws by tool and outcome type, the rarest last; beyond `shown` summed up."""
+    """Rows and draws by tool and outcome type, the rarest last; those beyond `shown` are summed."""
     made = Table(title="rows of the log, and draws of one epoch")
     for name in ("tool", "outcome"):
         made.add_column(name)

@@ -1,8 +1,8 @@
-"""Where rows come from, SQLite call log, Parquet or JSON lines, as one table out of core.
+"""Sources of rows, SQLite call log, Parquet or JSON lines, as one table out of core.
 
 Each source makes the table `calls`: `key` (its own number of the row), `session`, `tool`, `type`,
 `provenance`, `tainted` (its history holds simulated or replayed outcomes) and `input`, a digest of all
-that a simulator is shown: tool, arguments, state and history.
+that a simulator sees: tool, arguments, state and history.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _MARK: Final = "artis_sdk.call_log"
 
 
 class RowSource(Protocol):
-    """A log that rows are taken from."""
+    """A log as a source of rows."""
 
     def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
-        """Make the table `calls`; gives what is wrong with rows that are left out.
+        """Make the table `calls`, and return the errors of rows that are left out.
 
         Raises:
-            LogError: it cannot be read, or it has corrupt rows that were not to be left out.
+            LogError: it cannot be read, or has corrupt rows and `skip_corrupt` is False.
         """
 
     def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
@@ -47,15 +47,15 @@ def open_source(path: Path, work: Path, *, skip_corrupt: bool) -> RowSource:
     """The source of a file, by its name.
 
     Args:
-        path: `.jsonl`, `.parquet`, or else a call log.
-        work: a folder for what is made on the way.
-        skip_corrupt: leave corrupt rows out and count them.
+        path: `.jsonl` or `.parquet` file, or else a call log.
+        work: folder for intermediate files.
+        skip_corrupt: whether to leave out and count corrupt rows.
 
     Raises:
-        TrainingError: there is no such file.
+        TrainingError: the file does not exist.
     """
     if not path.exists():
-        raise TrainingError(f"{path}: there is no such log")
+        raise TrainingError(f"{path}: no such log")
     if path.suffix == ".parquet":
         return ParquetSource(path, skip_corrupt=skip_corrupt)
     if path.suffix == ".jsonl":
@@ -78,7 +78,7 @@ class ParquetSource:
                 "SELECT count(*) FROM parquet_kv_metadata(?) WHERE key = ?", [str(self.path), _MARK.encode()]
             ).fetchone()
             if not marks or not marks[0]:
-                raise LogError(f"{self.path} is a Parquet file, but no call log")
+                raise LogError(f"{self.path} is a Parquet file, but not a call log")
             connection.execute(_CLEAN)
             define_types(connection)
             connection.execute(
@@ -131,7 +131,7 @@ _VALID: Final = (
     "json_valid(call) AND json_valid(state) AND json_valid(history) AND json_valid(outcome)"
     " AND json_valid(spec) AND id IS NOT NULL AND tool IS NOT NULL AND type IS NOT NULL"
 )
-# Ids, durations and what the SDK itself refused are not shown to a simulator.
+# A simulator does not see ids, durations and calls that the SDK itself refused.
 _HISTORY: Final = (
     "list_transform(list_filter(json_extract(history, '$[*]'),"
     " lambda step: json_extract_string(step, '$.outcome.provenance') <> 'forced'),"
@@ -194,7 +194,7 @@ class SqliteSource:
         return wrong
 
     def _load(self, connection: duckdb.DuckDBPyConnection, log: sqlite3.Connection) -> None:
-        """Take the log's tables over, with digests in place of texts."""
+        """Copy the log's tables, with digests in place of texts."""
         tasks = log.execute("SELECT id, coalesce(session, task), state FROM tasks")
         connection.register("given", _arrow(tasks, {"task": "int64", "session": "string", "state": "string"}))
         connection.execute("CREATE TABLE tasks AS SELECT task, session, hash(state) AS state FROM given")

@@ -1,4 +1,4 @@
-"""Splits by session, never by row: a session falls where a digest of its id says."""
+"""Splits by session, never by row, by a digest of the session's id."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _BITS: Final = 60  # of the digest; 15 hexadecimal digits
 
 
 class Bounds(BaseModel):
-    """Where the splits end on the line from 0 to 1 on which sessions fall.
+    """Bounds of the splits between 0 and 1, the range of sessions' positions.
 
-    A session stays in its split however the log grows, as long as seed and bounds are the same.
+    A session stays in its split while the log grows, as long as seed and bounds are the same.
     """
 
     model_config = FROZEN
 
     seed: int = 0
     validation: float = Field(ge=0.0, le=1.0)
-    """Sessions below this are for validation."""
+    """Upper bound of validation."""
     test: float = Field(ge=0.0, le=1.0)
-    """Those between are for the test; the rest trains."""
+    """Upper bound of the test; the rest is for training."""
 
     def split(self, session: str) -> Split:
         """The split of a session."""
@@ -39,7 +39,7 @@ class Bounds(BaseModel):
 
 
 def position(session: str, seed: int) -> float:
-    """Where a session falls, 0 to 1; the same as `position_sql`."""
+    """Position of a session, 0 to 1; the same as `position_sql`."""
     return int(md5(f"{seed}:{session}".encode()).hexdigest()[:15], 16) / 2.0**_BITS
 
 
@@ -49,12 +49,12 @@ def position_sql(column: str, seed: int) -> str:
 
 
 def by_rank(places: Sequence[float], validation: float, test: float, seed: int) -> Bounds:
-    """Bounds for so few sessions that bounds by share would leave a split empty.
+    """Bounds by rank, for few sessions, when bounds by share would leave a split empty.
 
     Args:
-        places: of all sessions, ascending.
-        validation, test: shares of the sessions, 0 to 1; a split with a share gets a session.
-        seed: of the digest.
+        places: positions of all sessions, ascending.
+        validation, test: shares of the sessions, 0 to 1; each split with a share gets a session.
+        seed: seed of the digest.
 
     Raises:
         TrainingError: there are too few sessions.
@@ -64,7 +64,7 @@ def by_rank(places: Sequence[float], validation: float, test: float, seed: int) 
     if len(places) < wanted:
         raise TrainingError(
             f"{len(places)} sessions cannot be split into {wanted} parts that share none: log more, or "
-            "give what is independent a task of its own (capture(...).task())"
+            "put independent calls into separate tasks (capture(...).task())"
         )
     while sum(held) >= len(places):
         held[held.index(max(held))] -= 1

@@ -14,42 +14,42 @@ from artis_sdk.simulators.cut import Cut
 from artis_sdk.simulators.form import Prompter, PromptForm
 
 TRAINABLE: Final = frozenset({Provenance.REAL, Provenance.SANDBOXED})
-"""Outcomes of real code: what production gave back, and what it gave in the sandbox, marked so."""
+"""Provenances of real code: production, and the sandbox, which is marked."""
 
 _KNOWN: Final = TRAINABLE | {Provenance.FORCED}
 
 FORM: Final = PromptForm(documents="called", one_call=True, typed=True)
-"""A log knows the tool that was called, not which others the agent had: a trained simulator is shown
-the documents of the tool that it stands for, one call at a time."""
+"""A log has the called tool, but not the agent's other tools: a trained simulator sees the document of the
+called tool, one call per request."""
 
 
 Thoughts = Callable[[ToolCall, State, History], str]
-"""What a simulator is to think before it says a call's outcome, which the function is not given: from the
-call, the initial state, and the steps since."""
+"""Function that writes a simulator's thought before a call's outcome, from the call, the initial state and
+the steps since, without the outcome."""
 
 
 class TrainingRow(NamedTuple):
     """One training example."""
 
     id: str
-    """Of the record."""
+    """Id of the record."""
     tool: str
     type: str
     """See `outcome_type`: `success`, or the failure type."""
     messages: tuple[Message, ...]
     answer: str
-    """What the model is to say: a typed answer of one entry."""
+    """The expected text of the model: a typed answer of one entry."""
     cut: Cut | None = None
-    """What was cut from the prompt, if the form cuts."""
+    """Record of the cuts in the prompt, if the form cuts."""
 
 
 class RowMaker:
     """Turns records into rows.
 
     Args:
-        form: what prompts show; `documents`, `one_call` and `typed` are as in `FORM`.
-        prompts: templates to use instead of ours.
-        thoughts: what an answer is to say before the outcome, for a form with thoughts.
+        form: form of the prompts; `documents`, `one_call` and `typed` are as in `FORM`.
+        prompts: templates that replace ours.
+        thoughts: function that writes the thought before the outcome, for a form with thoughts.
 
     Raises:
         TrainingError: the form cannot be trained from a log.
@@ -59,7 +59,7 @@ class RowMaker:
         self, form: PromptForm = FORM, prompts: Prompts | None = None, thoughts: Thoughts | None = None
     ) -> None:
         if form.thought != (thoughts is not None):
-            raise TrainingError("a log holds no thoughts: a form with thoughts goes with a function for them")
+            raise TrainingError("a log holds no thoughts: a form with thoughts needs a function for them")
         if (form.documents, form.one_call, form.typed) != (FORM.documents, FORM.one_call, FORM.typed):
             raise TrainingError("rows show the called tool's documents, one call each, with a typed answer")
         self.form = form
@@ -71,7 +71,7 @@ class RowMaker:
         """The row of one record.
 
         Raises:
-            TrainingError: its outcome, or one in its history, is no outcome of real code.
+            TrainingError: its outcome, or one in its history, does not come from real code.
         """
         check(record)
         document = encode([record.spec.document()])
@@ -91,7 +91,7 @@ def check(record: CallRecord) -> None:
     """Refuse a record that may not train.
 
     Raises:
-        TrainingError: its outcome, or one in its history, is no outcome of real code.
+        TrainingError: its outcome, or one in its history, does not come from real code.
     """
     if record.outcome.provenance not in TRAINABLE:
         kind = record.outcome.provenance.value
@@ -105,6 +105,6 @@ def check(record: CallRecord) -> None:
 
 
 def reached(history: History) -> History:
-    """The steps that reached a world. What the SDK itself refused changed nothing, and a simulator's
-    history does not hold it."""
+    """The steps that reached a world. Calls refused by the SDK itself changed nothing, and are not in a
+    simulator's history."""
     return tuple(step for step in history if step.outcome.provenance is not Provenance.FORCED)

@@ -1,7 +1,7 @@
-"""The paper's type(o) in DuckDB: what a log's own column says, and what a returned value says of itself.
+"""The paper's type(o) in DuckDB: from a log's own column, and from a returned value.
 
 Third-party tools declare no failures, and a log has their `{"error": ...}` as a success. Equation 6 must
-count it as the failure that it is. Only values with a word of failure in them are read one by one.
+count it as a failure. Only values with a word of failure in them are read one by one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from artis_sdk.records.outcome_type import outcome_type
 if TYPE_CHECKING:
     import duckdb
 
-# Every key and text by which `outcome_type` tells a failure has one of these in it.
+# Every key and text by which `outcome_type` recognizes a failure contains one of these.
 _SUSPECT: Final = r'(?i)err|exception|fail|fatal|warning|succe|status|code|"ok"|"[a-z_-]*ok"'
 _UNTYPED: Final = "('success', 'failure', 'error', '')"
 
@@ -34,5 +34,5 @@ def define_types(connection: duckdb.DuckDBPyConnection) -> None:
 def _read(tool: str, call: str, outcome: str) -> str:
     try:
         return outcome_type(read_outcome(outcome), read_call(tool, call))
-    except ValueError:  # a damaged row: found and named when it is read
+    except ValueError:  # a damaged row: reported when it is read
         return "damaged"

@@ -1,1 +1,1 @@
-"""Ways out of an adapter: merged weights, and GGUF files for llama.cpp."""
+"""Exports of an adapter: merged weights, and GGUF files for llama.cpp."""

@@ -1,5 +1,5 @@
-"""Ways out of an adapter: merged weights, a GGUF file, a GGUF LoRA file. The peft folder is the fourth, as
-it is: vLLM and transformers load it."""
+"""Export of an adapter: merged weights, a GGUF file, a GGUF LoRA file. vLLM and transformers load the peft
+folder itself."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def export(
     """Write an adapter in another form.
 
     Args:
-        source: an adapter's folder, or the run's that holds it as `adapter/`.
-        target: a folder for `merged`, a file for the others; it appears when it is complete.
+        source: folder of the adapter, or of the run with `adapter/`.
+        target: folder for `merged`, file for the others; it appears when it is complete.
         form: `merged` weights for any engine of Hugging Face folders; `gguf`, the same for llama.cpp;
             `gguf-lora`, the adapter alone, for llama.cpp beside a GGUF file of the base.
         weights: type of the matrices of `gguf`.
-        base: where the base is now, if it has moved.
+        base: path of the base model, if it has moved.
 
     Raises:
-        TrainingError: there is no adapter, its base is not found, or the disk is full.
-        ConfigurationError: the base is of a kind that GGUF files are not written of.
+        TrainingError: the adapter or its base is not found, or the disk is full.
+        ConfigurationError: the base has an architecture without GGUF export.
         MissingExtraError: a library is not installed.
     """
     folder, target = _adapter(Path(source)), Path(target)
     if target.exists():
-        raise TrainingError(f"{target} is there already")
+        raise TrainingError(f"{target} exists already")
     name = base or _base(folder)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -82,7 +82,7 @@ def _adapter(source: Path) -> Path:
     for folder in (source, source / "adapter"):
         if (folder / "adapter_config.json").is_file():
             return folder
-    raise TrainingError(f"{source} holds no adapter: give a folder that artis train simulator wrote")
+    raise TrainingError(f"{source} holds no adapter: pass a folder that artis train simulator wrote")
 
 
 def _base(folder: Path) -> str:

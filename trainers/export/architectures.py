@@ -1,4 +1,4 @@
-"""How a Hugging Face architecture is called in GGUF, and what its file says about itself."""
+"""GGUF names of Hugging Face architectures, and the metadata of their files."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ARCHITECTURES = {"Qwen3ForCausalLM": "qwen3", "Qwen2ForCausalLM": "qwen2", "Llam
 
 @dataclass(frozen=True)
 class Arch:
-    """An architecture with the sizes that its tensors are laid out by."""
+    """An architecture with the sizes of its tensors."""
 
     name: str
-    """As GGUF calls it."""
+    """Name in GGUF."""
     config: dict[str, Any]
     """The folder's config.json."""
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> Arch:
-        """Raises: ConfigurationError: an architecture that is not converted here."""
+        """The architecture of a folder. Raises ConfigurationError for one that is not converted here."""
         found = (config.get("architectures") or ["none"])[0]
         if found not in ARCHITECTURES:
             known = ", ".join(ARCHITECTURES)
@@ -109,7 +109,7 @@ class Arch:
     def rope_factors(self) -> NDArray[np.float32] | None:
         """Llama 3.1's divisors of the rotary frequencies, (head_dim / 2), or None without them.
 
-        Long wavelengths are divided by `factor`, short ones are kept, those between go smoothly over.
+        Long wavelengths are divided by `factor`, short ones are kept, those between change smoothly.
         """
         import numpy as np
 

@@ -71,7 +71,7 @@ def export_lora(adapter: str | Path, model: str | Path, target: str | Path) -> P
         target: the file to write; it appears only when it is complete.
 
     Raises:
-        ConfigurationError: no plain LoRA adapter, or one that does not fit the base.
+        ConfigurationError: the adapter is not a plain LoRA adapter, or does not fit the base.
         MissingExtraError: without the `gguf` package.
     """
     gguf = _gguf()
@@ -118,7 +118,7 @@ class _Writing:
 
         quantized = kind not in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16)
         block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
-        if tensor.shape[-1] % block:  # a row that is no whole number of blocks stays half precision
+        if tensor.shape[-1] % block:  # a row without a whole number of blocks stays half precision
             kind, quantized, block, block_bytes = gguf.GGMLQuantizationType.F16, False, 1, 2
         row_bytes = tensor.shape[-1] // block * block_bytes
         size = row_bytes
@@ -167,7 +167,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _alpha(config: dict[str, Any], folder: Path) -> float:
     """llama.cpp scales by alpha / rank, which rank-stabilized LoRA (alpha / sqrt(rank)) is written as."""
     if config.get("peft_type") != "LORA":
-        raise ConfigurationError(f"{folder} is no LoRA adapter but {config.get('peft_type')}")
+        raise ConfigurationError(f"{folder} is not a LoRA adapter but {config.get('peft_type')}")
     for setting in ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "fan_in_fan_out"):
         if config.get(setting):
             raise ConfigurationError(f"{folder}: an adapter with {setting} has no form in GGUF")
@@ -184,5 +184,5 @@ def _lora_pairs(folder: Path) -> dict[str, tuple[StoredTensor, StoredTensor]]:
         if found:
             pairs[module] = (tensor, stored[name.replace(".lora_A.", ".lora_B.")])
     if 2 * len(pairs) != len(stored):
-        raise ConfigurationError(f"{folder} holds tensors that are no pairs of LoRA factors")
+        raise ConfigurationError(f"{folder} holds tensors that are not pairs of LoRA factors")
     return pairs

@@ -1,4 +1,4 @@
-"""Safetensors to numpy, one tensor at a time, without torch: what a GGUF file is written from."""
+"""Safetensors to numpy, one tensor at a time, without torch, for writing GGUF files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor lies in a file."""
+    """Position of a tensor in a file."""
 
     path: Path
     offset: int
-    """Bytes from the beginning of the file."""
+    """Offset in bytes from the beginning of the file."""
     shape: tuple[int, ...]
     dtype: str
 
@@ -45,7 +45,7 @@ def stored_tensors(folder: Path, stem: str) -> dict[str, StoredTensor]:
     """All tensors of `stem.safetensors`, or of the shards that its index names.
 
     Raises:
-        ConfigurationError: no such file, or one that holds something else.
+        ConfigurationError: the file is missing, or is not a safetensors file with float weights.
     """
     index = folder / f"{stem}.safetensors.index.json"
     if index.is_file():

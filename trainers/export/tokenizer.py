@@ -26,11 +26,11 @@ def write_tokenizer(writer: gguf.GGUFWriter, folder: Path, vocab_size: int) -> N
     """Write vocabulary, merges, special tokens and chat template.
 
     Args:
-        folder: holds tokenizer.json and tokenizer_config.json, and chat_template.jinja if there is one.
-        vocab_size: rows of the embedding; ids without a token are filled up as unused.
+        folder: folder with tokenizer.json and tokenizer_config.json, and chat_template.jinja if there is one.
+        vocab_size: rows of the embedding; ids without a token are marked as unused.
 
     Raises:
-        ConfigurationError: a kind of tokenizer that is not converted here.
+        ConfigurationError: the tokenizer is of a kind that is not converted here.
     """
     path = folder / "tokenizer.json"
     if not path.is_file():

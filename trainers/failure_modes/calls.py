@@ -1,4 +1,4 @@
-"""Which functions a function calls: by its module's names, by annotations, and by the live object."""
+"""The functions that a function calls: by its module's names, by annotations, and by the live object."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAMPLED = 8  # elements of a live container that are looked at
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An object that is there: the tool's own, or one of its attributes."""
+    """A live object: the tool's own, or one of its attributes."""
 
     value: Any
 
@@ -35,28 +35,28 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """A container of what an annotation says."""
+    """A container of the annotated elements."""
 
     of: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A function that is called, and whose method it is."""
+    """A called function, and the object or class that it is a method of."""
 
     function: FunctionType
     on: Live | Instance | None = None
 
 
 class Callees:
-    """What the expressions of one function may be.
+    """Possible values of the expressions of one function.
 
-    Only what stands there is looked at: no property, descriptor or function of the application runs.
+    Only the source is read: no property, descriptor or function of the application runs.
 
     Args:
-        source: of the function.
+        source: source of the function.
         names: its globals and locals.
-        on: whose method it is.
+        on: object or class that it is a method of.
     """
 
     def __init__(self, source: SourceCode, names: NameTable, on: Live | Instance | None) -> None:
@@ -82,7 +82,7 @@ class Callees:
     # --- expressions ------------------------------------------------------------------------------
 
     def _kinds(self, node: ast.expr, depth: int) -> list[Any]:
-        """Of an expression: `Live`, `Instance`, `Elements`, `Target`, classes and modules."""
+        """Possible values of an expression: `Live`, `Instance`, `Elements`, `Target`, classes and modules."""
         if depth > _DEEPEST:
             return []
         match node:
@@ -173,7 +173,7 @@ class Callees:
 
     @cached_property
     def _locals(self) -> dict[str, list[Any]]:
-        """Per name, what it may be: expressions that it is assigned, loops, and annotated classes."""
+        """Sources of each name's value: assigned expressions, loops, and annotated classes."""
         found: dict[str, list[Any]] = {}
         hints = _hints(self._source.function)
         arguments = self._source.node.args
@@ -229,7 +229,7 @@ def _loop_names(target: ast.expr) -> Iterator[str]:
 
 
 def _of_object(value: Any) -> list[Any]:
-    """What a known object is to its callers."""
+    """The value of a known object for its callers."""
     if not known(value) or value is None:
         return []
     if isinstance(value, MethodType):

@@ -1,4 +1,4 @@
-"""The source of functions: found, parsed, and compared with what is loaded."""
+"""The source of functions: found, parsed, and compared with the loaded code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NoSource(Exception):
 
 
 def plain_function(callable_: Any) -> FunctionType | None:
-    """The Python function behind a callable; None for what is written in C."""
+    """The Python function behind a callable; None for code in C."""
     found = inspect.unwrap(callable_)
     found = getattr(found, "__func__", found)
     return found if isinstance(found, FunctionType) else None
@@ -49,7 +49,7 @@ def source_of(function: FunctionType) -> SourceCode:
     """Read the source of a function.
 
     Raises:
-        NoSource: there is none, or the file was changed after the function was loaded.
+        NoSource: it has no source, or the file was changed after the function was loaded.
     """
     code = function.__code__
     file = inspect.getsourcefile(function) or code.co_filename
@@ -64,7 +64,7 @@ def source_of(function: FunctionType) -> SourceCode:
             f"{Path(file).name} was changed after it was loaded, and does not parse now"
         ) from error
     if found is None or not _same(code, found[1]):
-        raise NoSource(f"{Path(file).name} was changed after it was loaded; import it anew")
+        raise NoSource(f"{Path(file).name} was changed after it was loaded; import it again")
     node = found[0]
     return SourceCode(function, node, file)
 
@@ -113,7 +113,7 @@ def _file(text: str, file: str) -> dict[tuple[int, str], tuple[Def, CodeType]]:
 
 
 def _same(loaded: CodeType, read: CodeType) -> bool:
-    """Whether all that is read is loaded; test runners add to what they load."""
+    """Whether the loaded code contains all of the source; test runners add code when they load a file."""
     return _lines(loaded) >= _lines(read) and _constants(loaded) >= _constants(read)
 
 

@@ -1,4 +1,4 @@
-"""Exceptions as the source makes and catches them."""
+"""Exceptions that the source makes and catches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def exception_of(expression: ast.expr, names: NameTable) -> Raised:
 
 
 def caught_classes(handler: ast.ExceptHandler, names: NameTable) -> list[type[BaseException] | None]:
-    """The classes that a handler catches; None for one that is not known, [BaseException] for a bare one."""
+    """The classes that a handler catches; None for an unknown class, [BaseException] for a bare handler."""
     if handler.type is None:
         return [BaseException]
     parts = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
@@ -51,7 +51,7 @@ def caught_classes(handler: ast.ExceptHandler, names: NameTable) -> list[type[Ba
 
 
 def stops(handlers: Handlers, error: type[BaseException] | None, names: NameTable) -> bool:
-    """Whether a `try` with these handlers keeps an exception from going on."""
+    """Whether a `try` with these handlers stops an exception."""
     for handler in handlers:
         if any(isinstance(n, ast.Raise) and n.exc is None for s in handler.body for n in ast.walk(s)):
             continue

@@ -1,4 +1,4 @@
-"""The ways in which a tool can fail, read from its source and that of what it calls."""
+"""The ways in which a tool can fail, read from its source and that of the functions it calls."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FailureMode:
 
     @property
     def label(self) -> str:
-        """The type, with the message where that says more."""
+        """The type, with the message if it adds information."""
         template = self.site.template
         if self.site.kind == "return" or not template or template == HOLE:
             return self.type
@@ -81,18 +81,18 @@ class FailureMode:
 
 @dataclass(slots=True)
 class ToolFailures:
-    """What is known of one tool from its source."""
+    """The failure modes of one tool, from its source."""
 
     tool: str
     modes: tuple[FailureMode, ...] = ()
     functions: tuple[SourceCode, ...] = ()
-    """Its own and those that it calls."""
+    """The tool's function and those that it calls."""
     notes: list[str] = field(default_factory=list)
-    """What could not be read, and why."""
+    """Functions that could not be read, with reasons."""
 
 
 def read_tool(tool: Tool) -> ToolFailures:
-    """Read a tool's source and that of the functions it calls, as far as they are of its project.
+    """Read a tool's source and that of the functions it calls, if they belong to its project.
 
     A tool without readable source has no modes and a note.
     """
@@ -129,10 +129,10 @@ class _Reader:
         """Read one function.
 
         Args:
-            target: the function, and whose method it is.
+            target: the function, with its object or class.
             guards: the `try` statements around the calls that lead here, innermost first.
             path: names of the functions between the tool and this one.
-            returned: what it returns may become the tool's own result.
+            returned: whether its return value may become the tool's result.
         """
         key = (target.function.__code__, returned, bool(guards))
         if key in self._entered or len(self.sources) >= _MOST or len(path) > _DEEPEST:
@@ -158,7 +158,7 @@ class _Reader:
                     self._model(cls, inner, (*path, cls.__qualname__))
 
     def parameters(self) -> None:
-        """What the tool's own schema refuses."""
+        """The failures from the tool's own schema."""
         if not self.tool.checks_types:
             return
         source = self.sources[self.root.__code__]
@@ -214,7 +214,7 @@ class _Reader:
             self.modes[mode.key] = mode
 
     def _made(self, callees: Callees, call: ast.Call, names: NameTable) -> Any:
-        """What a function of the project returns, if each of its returns is a failure or an exception."""
+        """The return value of a function of the project, if each return is a failure or an exception."""
         targets = [t for t in callees.targets(call) if t.function.__name__ not in ("__init__", "__new__")]
         if len(targets) != 1 or not same_project(targets[0].function, self.root):
             return HOLE
@@ -249,7 +249,7 @@ def _as(site: Site, type_: str) -> Site:
 
 
 def _bound(source: SourceCode, call: ast.Call, names: NameTable) -> dict[str, Any]:
-    """The called function's parameters as this call gives them."""
+    """The called function's parameters with this call's values."""
     arguments = source.node.args
     every = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
     every = every[1:] if every[:1] in (["self"], ["cls"]) else every
@@ -266,7 +266,7 @@ def _returns(node: ast.AST) -> Iterator[ast.Return]:
 
 
 def _failing(value: ast.expr | None, names: NameTable) -> Any:
-    """The failure or exception that a return gives; `HOLE` for anything else."""
+    """The failure or exception that a `return` returns; `HOLE` for any other value."""
     if value is None:
         return HOLE
     raised: Raised = exception_of(value, names)

@@ -1,4 +1,4 @@
-"""A call log against the failure modes of its tools: what was seen, how often, and what never."""
+"""A call log against the failure modes of its tools: modes seen, their counts, and modes never seen."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OF_REAL_CODE = frozenset({Provenance.REAL, Provenance.SANDBOXED, Provenance.FOR
 
 @dataclass(frozen=True, slots=True)
 class SeenMode:
-    """A failure mode and how often a log has it."""
+    """A failure mode and its count in a log."""
 
     mode: FailureMode
     seen: int
     shared: bool = False
-    """Another mode of the tool says the same, so each of these calls is counted for both."""
+    """Whether another mode of the tool has the same text, so that each of these calls counts for both."""
 
     def as_json(self) -> dict[str, Any]:
         site = self.mode.site
@@ -48,9 +48,9 @@ class SeenTool:
     calls: int = 0
     successes: int = 0
     types: Counter[str] = field(default_factory=Counter)
-    """Failure types in the log."""
+    """Counts of failure types in the log."""
     unlisted: Counter[str] = field(default_factory=Counter)
-    """Of these, those of calls that no statement of the source names."""
+    """Counts of failure types that no statement of the source explains."""
     modes: tuple[SeenMode, ...] = ()
     notes: list[str] = field(default_factory=list)
 
@@ -74,15 +74,15 @@ class SeenTool:
 def seen_failures(records: Iterable[CallRecord], taxonomy: Taxonomy) -> list[SeenTool]:
     """Count a log's outcomes by failure mode; one pass, in memory that does not grow with the log.
 
-    Simulated and replayed outcomes are left out. A tool whose source is gone, or is not what the log's
-    calls ran, has a note that says so.
+    Simulated and replayed outcomes are left out. A tool whose source is gone, or differs from that of
+    the logged calls, has a note.
 
     Args:
-        records: such as `CallLog.records()`.
-        taxonomy: of the tools as they are now.
+        records: records such as `CallLog.records()`.
+        taxonomy: taxonomy of the present tools.
 
     Returns:
-        By tool name; tools of the log that the toolset lacks come too, without modes.
+        Counts by tool name; tools of the log that the toolset lacks are included, without modes.
     """
     tools = {name: SeenTool(name, notes=list(found.notes)) for name, found in taxonomy.tools.items()}
     counts: Counter[tuple[str, str, int, str]] = Counter()
@@ -115,8 +115,8 @@ def seen_failures(records: Iterable[CallRecord], taxonomy: Taxonomy) -> list[See
         tool.unlisted = +tool.unlisted
         if older[name]:
             tool.notes.append(
-                f"{older[name]} of {tool.calls} calls ran other source than there is now: "
-                "their failures may stand on lines that have changed"
+                f"{older[name]} of {tool.calls} calls ran another source than the present one: "
+                "the lines of their failures may have changed"
             )
     return sorted(tools.values(), key=lambda tool: tool.tool)
 

@@ -1,4 +1,4 @@
-"""What an expression evaluates to, as far as the source alone says it; `HOLE` is what it does not say."""
+"""Values of expressions that the source alone determines; `HOLE` for the rest."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MISSING: Any = object()
 
 @dataclass(frozen=True)
 class NameTable:
-    """What names stand for: shapes of locals that are assigned once, and the module's globals."""
+    """Values of names: shapes of locals that are assigned once, and the module's globals."""
 
     locals: Mapping[str, Any] = field(default_factory=dict)
     globals: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, node: ast.expr) -> Any:
-        """The object that a name or a dotted name means in the module; `_MISSING` where it is local."""
+        """The object of a name or a dotted name in the module; `_MISSING` for a local."""
         if isinstance(node, ast.Name):
             if node.id in self.locals:
                 return _MISSING
@@ -71,7 +71,7 @@ def _both(first: str, second: str) -> str:
 
 
 def shape(node: ast.expr | None, names: NameTable, depth: int = 0) -> Any:
-    """The JSON value of an expression, with `HOLE` wherever only running it would tell."""
+    """The JSON value of an expression, with `HOLE` for parts known only at run time."""
     if node is None:
         return None
     if depth > _DEEPEST:

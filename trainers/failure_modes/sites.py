@@ -1,4 +1,4 @@
-"""Where one function fails: its `raise` and `assert` statements and the failures that it returns."""
+"""The failure sites of one function: its `raise` and `assert` statements and the failures that it returns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from artis_sdk.trainers.failure_modes.shapes import NameTable, alternatives, sha
 
 Kind = Literal["raise", "return", "validator"]
 Made = Callable[[ast.Call, NameTable], Any]
-"""What a called function returns on every path, with its parameters bound; `HOLE` where that is open."""
+"""Value of a called function on every path, with bound parameters; `HOLE` if it is open."""
 
 ErrorType = type[BaseException]
 _LONGEST = 200  # characters of a condition
@@ -38,17 +38,17 @@ class Site:
     function: str
     type: str
     template: str | None
-    """Its message, with `HOLE` for what only running it would tell; None where nothing is known of it."""
+    """Its message, with `HOLE` for parts known only at run time; None if nothing is known."""
     condition: str
-    """Source text of what leads here; empty where nothing in the function does."""
+    """Source text of the conditions that lead here; empty without any in the function."""
     gate: int = 0
     """Line of the nearest test that leads here; 0 for none."""
     names: frozenset[str] = frozenset()
     """Names, attributes and keys in the condition."""
     guards: tuple[Handlers, ...] = ()
-    """Of `try` statements around it, innermost first."""
+    """Handlers of `try` statements around it, innermost first."""
     error: ErrorType | None = None
-    """The class that is raised, where it is known."""
+    """The raised class, if it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +58,19 @@ class CallSite:
     node: ast.Call
     guards: tuple[Handlers, ...]
     returned: bool
-    """Its value may become the function's own."""
+    """Whether its value may become the function's own."""
 
 
 class _Test(NamedTuple):
     text: str
     names: frozenset[str]
     passed: bool = False
-    """It stands before, and whoever failed it has left."""
+    """Whether the test comes before, and its failure left the function."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """How the statement that is looked at is reached."""
+    """The path to the present statement."""
 
     tests: tuple[_Test, ...] = ()
     gate: int = 0
@@ -81,7 +81,7 @@ class _Path:
         return replace(self, tests=(*self.tests, _Test(text, identifiers(nodes))), gate=line)
 
     def past(self, statement: ast.stmt) -> _Path:
-        """Behind a statement in which some have left the function."""
+        """The path behind a statement in which some branches leave the function."""
         match statement:
             case ast.If(test=over, body=body, orelse=[]) if body and isinstance(
                 body[-1], ast.Return | ast.Raise
@@ -109,9 +109,9 @@ class Scan:
     """Reads one function.
 
     Args:
-        source: of the function.
+        source: source of the function.
         names: its locals and globals.
-        made: evaluates calls of functions that always fail, such as `return self._error("...")`.
+        made: evaluator of calls of functions that always fail, such as `return self._error("...")`.
     """
 
     source: SourceCode
@@ -221,7 +221,7 @@ class Scan:
                 self._site("return", at, inner, failing, failure_text(said))
 
     def _assign(self, statement: ast.stmt, targets: list[ast.expr], value: ast.expr, path: _Path) -> None:
-        """`status["error"] = "..."` and `result = {"error": "..."}`, where that variable is returned."""
+        """`status["error"] = "..."` and `result = {"error": "..."}`, if that variable is returned."""
         for target in targets:
             said = self._shape(value)
             match target:
@@ -256,7 +256,7 @@ class Scan:
             self._site("raise", statement, inner, name, template, error)
 
     def _exception(self, expression: ast.expr) -> tuple[ErrorType | None, str | None]:
-        """The class that is raised and its message, as far as the source says."""
+        """The raised class and its message, as far as the source shows them."""
         if isinstance(expression, ast.Name) and isinstance(self.names.locals.get(expression.id), Raised):
             raised: Raised = self.names.locals[expression.id]
             return raised.error, raised.template
@@ -294,7 +294,7 @@ class Scan:
 
 
 def _whole_values(node: ast.expr | None) -> Iterator[ast.expr]:
-    """The expressions that are the value itself, not a part of it."""
+    """The expressions for the whole value, not for a part of it."""
     for expression, _ in alternatives(node):
         if isinstance(expression, ast.Tuple | ast.List):
             for element in expression.elts:

@@ -1,4 +1,4 @@
-"""The failure taxonomy of a toolset: its modes, and which mode an outcome is (section 4.3.1)."""
+"""The failure taxonomy of a toolset: its modes, and the mode of an outcome (section 4.3.1)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from artis_sdk.records import Outcome, ToolCall
 from artis_sdk.records.outcome_type import HOLE, SUCCESS, failure_text, outcome_type
 from artis_sdk.trainers.failure_modes.read import FailureMode, Tool, ToolFailures, read_tool
 
-_LEAST = 4  # literal characters that a template needs to stand for itself
+_LEAST = 4  # literal characters that a template needs to identify a mode
 
 
 class Taxonomy:
     """The failure modes of tools, from their source.
 
     Args:
-        tools: guarded tools, such as a Toolset; of one name, the first counts.
+        tools: guarded tools, such as a Toolset; for each name the first one counts.
     """
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self.tools: Mapping[str, ToolFailures] = {}
         self.hashes: Mapping[str, str | None] = {}
-        """SHA-256 of each tool's source as it is now."""
+        """SHA-256 of each tool's present source."""
         found: dict[str, ToolFailures] = {}
         hashes: dict[str, str | None] = {}
         for tool in tools:
@@ -45,10 +45,10 @@ class Taxonomy:
         return frozenset((m.site.file, m.site.line) for m in self if m.in_source)
 
     def match(self, call: ToolCall, outcome: Outcome) -> tuple[FailureMode, ...]:
-        """The modes that an outcome can have come from.
+        """The possible modes of an outcome.
 
         By exception class and message, or by the message of a returned failure; the template with the
-        most literal text wins, and modes that say the same are all given.
+        most literal text wins, and modes with the same text are all returned.
 
         Returns:
             Empty for a success, and for a failure that no statement of the source names, such as the
@@ -66,7 +66,7 @@ class Taxonomy:
 
 
 def _score(mode: FailureMode, type_: str, text: str | None, *, raised: bool) -> int:
-    """How much of the mode's own text the outcome shows; -1 where it is another mode's."""
+    """Number of the mode's literal characters in the outcome; -1 for another mode's outcome."""
     site = mode.site
     if raised != (site.kind != "return"):
         return -1
@@ -76,14 +76,14 @@ def _score(mode: FailureMode, type_: str, text: str | None, *, raised: bool) -> 
         return -1
     if site.type == type_:
         return 1 + literal
-    # Where the tool's own rules give failures other words, the message alone tells.
+    # If the tool's own rules rename failures, only the message identifies the mode.
     if literal >= _LEAST or (site.kind == "return" and site.template == HOLE):
         return literal
     return -1
 
 
 def _message(type_: str, text: str | None) -> str:
-    """The text of an exception as it was made: KeyError shows its argument in quotes."""
+    """The original text of an exception: KeyError shows its argument in quotes."""
     text = text or ""
     if type_ == "KeyError" and len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]

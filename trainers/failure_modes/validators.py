@@ -17,9 +17,9 @@ from artis_sdk.trainers.failure_modes.code import SourceCode, plain_function
 from artis_sdk.trainers.failure_modes.sites import Site
 
 INVALID = "invalid_arguments"
-"""The failure type of a call that its tool's own schema refuses."""
+"""Failure type of a call that its tool's schema refuses."""
 
-# Constraint: what pydantic says when it does not hold.
+# By constraint: pydantic's message when it does not hold.
 _SAYS = {
     "gt": "greater than {}",
     "ge": "greater than or equal to {}",
@@ -37,8 +37,8 @@ def parameter_sites(source: SourceCode, hidden: frozenset[str]) -> Iterator[Site
     """The constraints on a tool's parameters; a call that breaks one is refused before the tool runs.
 
     Args:
-        source: of the tool.
-        hidden: names of the parameters that no model gives, such as the idempotency key.
+        source: source of the tool.
+        hidden: names of the parameters that no model sets, such as the idempotency key.
     """
     arguments = source.node.args
     lines = {a.arg: a for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
@@ -103,7 +103,7 @@ def _site(
 
 
 def _constraints(hint: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Each constraint as text, with the words that pydantic says of it."""
+    """Each constraint as text, with pydantic's words for it."""
     if depth > _DEEPEST:
         return
     origin = get_origin(hint)

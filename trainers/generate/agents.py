@@ -20,8 +20,8 @@ from artis_sdk.trainers.generate.tasks import Draft, TaskRun
 
 NAME = "agents"
 
-_BATCH = 10  # queries asked for at once
-_EMPTY = 3  # answers without a new query, after which a tool is given up
+_BATCH = 10  # queries per request
+_EMPTY = 3  # answers without a new query after which a tool is dropped
 _STEPS = 10  # turns of one task
 _PARALLEL = 8  # tasks at once
 
@@ -29,15 +29,15 @@ Done = Callable[[TaskRun], object]
 
 
 class Agents:
-    """Writes queries and has them solved in the sandbox.
+    """Writes queries and lets the solvers solve them in the sandbox.
 
     Args:
-        runner: where calls run.
-        writer: the model that writes queries.
-        solvers: the models that solve them, in turn.
-        queries: how many for each tool, at least.
-        seed: of the writing; each query has one that follows from it.
-        done: told of every task that was run.
+        runner: runner of the calls.
+        writer: model that writes queries.
+        solvers: models that solve them, in turn.
+        queries: least number of queries per tool.
+        seed: seed of the writing, from which each query derives its own.
+        done: callback for every finished task.
         prompts: templates `queries_*` and `action_*`.
     """
 
@@ -162,7 +162,7 @@ class Agents:
         return "" if completion is None else completion.text
 
     async def _completion(self, backend: Backend, request: Request) -> Completion | None:
-        """The answer; None, and a note, where the backend has none."""
+        """The answer; None, and a note, if the backend fails."""
         try:
             return await backend.complete(request)
         except BackendError as error:

@@ -1,4 +1,4 @@
-"""What the sources that ask models share: rendered state and tools, and running a call they wrote."""
+"""The common part of sources that use models: rendered state and tools, and running a model's call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATE = 8000  # characters of a state in a prompt
 
 
 def shown_state(state: State, calls: Sequence[ToolCall] = ()) -> State:
-    """A state as a prompt shows it: cut to `STATE` characters, what the calls name first."""
+    """A state as a prompt shows it: cut to `STATE` characters, with entries that the calls name first."""
     return cut(calls, state, (), room=STATE, focus=False).state
 
 
@@ -30,7 +30,7 @@ async def run_call(
 ) -> Step | None:
     """Make a call that a model wrote; None when the task is over.
 
-    One that cannot be read, or names no tool, is answered here, as in every world.
+    An unreadable call, or one of an unknown tool, is answered here, as in every world.
     """
     if call.malformed is not None:
         return Step(

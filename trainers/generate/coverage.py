@@ -1,4 +1,4 @@
-"""What has been reached: failure modes by source, and what never."""
+"""Coverage: failure modes reached by each source, and those never reached."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.tasks import CallResult, TaskRun
 
 LOG = "log"
-"""The source of what was there before."""
+"""The source of earlier calls."""
 
 Key = tuple[str, str, int, str]
 
@@ -37,7 +37,7 @@ class Coverage:
         return cls(tuple(taxonomy))
 
     def add_log(self, records: Iterable[CallRecord], taxonomy: Taxonomy) -> None:
-        """Count what a log has seen; what was simulated or replayed says nothing."""
+        """Count the calls of a log, without simulated and replayed ones."""
         for record in records:
             if record.outcome.provenance in (Provenance.REAL, Provenance.SANDBOXED):
                 self.calls[LOG] += 1
@@ -45,11 +45,11 @@ class Coverage:
                     self._hit(LOG, mode.key)
 
     def add(self, ran: TaskRun) -> list[CallResult]:
-        """Count a task; gives its calls that reached a mode, or a type of outcome, for the first time."""
+        """Count a task, and return its calls that reached a mode or an outcome type for the first time."""
         return [reached for reached in ran.reached if self.add_call(ran.draft.source, reached)]
 
     def add_call(self, source: str, reached: CallResult) -> bool:
-        """Count one call; whether it reached a mode, or a type of outcome, for the first time."""
+        """Count one call, and return whether it reached a mode or an outcome type for the first time."""
         self.calls[source] += 1
         new = False
         for mode in reached.modes:
@@ -73,7 +73,7 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """Of the known modes; 1.0 where none is known."""
+        """Share of the known modes that were reached; 1.0 if no mode is known."""
         return self.reached / len(self.modes) if self.modes else 1.0
 
     def unseen(self) -> list[FailureMode]:

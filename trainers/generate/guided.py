@@ -32,20 +32,20 @@ from artis_sdk.trainers.generate.worlds import Change, StartState
 
 _BATCH = 24  # sets of arguments drawn at once
 _LONGEST = 6  # calls of a task
-_EXPLORING = 0.15  # of the tasks are about a tool, not about a mode
+_EXPLORING = 0.15  # share of the tasks about a tool, not about a mode
 _KEPT = 30  # calls kept for one tool
 _SEEDS = 4  # logged calls to begin from, for one tool
 
 
 @dataclass(slots=True)
 class Kept:
-    """A call worth beginning from, with what led to it: the last call of its draft."""
+    """A call to start from, with the calls before it: the last call of its draft."""
 
     draft: Draft
     lines: frozenset[Line] = frozenset()
     type: str = SUCCESS
     modes: tuple[FailureMode, ...] = ()
-    """By which it failed."""
+    """Mode by which it failed."""
     tries: int = 0
 
 
@@ -53,14 +53,14 @@ class Guided:
     """Makes drafts, and learns from every task that was run.
 
     Args:
-        worlds: where tasks run.
-        taxonomy: of their tools.
-        coverage: what has been reached.
+        worlds: worlds of the tasks.
+        taxonomy: taxonomy of their tools.
+        coverage: coverage so far.
         pool: values of logs and outcomes.
-        places: the start states.
-        logged: tasks to begin from.
-        random: what decides.
-        vary: also change start states.
+        places: places of the start states.
+        logged: logged tasks to start from.
+        random: source of random decisions.
+        vary: whether to change start states too.
     """
 
     name = "property"
@@ -109,10 +109,10 @@ class Guided:
     # --- learning ---------------------------------------------------------------------------------
 
     def learn(self, ran: TaskRun, new: Sequence[CallResult]) -> None:
-        """Keep what is worth beginning from.
+        """Keep calls to start from.
 
         Args:
-            ran: a task of any source.
+            ran: finished task of any source.
             new: its calls that reached a mode or a type of outcome for the first time.
         """
         calls = tuple(reached.step.call for reached in ran.reached)
@@ -151,7 +151,7 @@ class Guided:
         return draft
 
     def _weights(self, draft: Draft, mode: FailureMode | None) -> tuple[float, ...]:
-        """How likely each of `_CHANGES` is: by whether it reaches what the condition looks at."""
+        """Probability of each of `_CHANGES`, by whether it reaches the values in the condition."""
         names = mode.site.names if mode is not None else frozenset()
         arguments = not names or not names.isdisjoint(self._properties(draft.calls[-1].tool))
         state = self._vary and self._places.has(draft.world, names)
@@ -159,7 +159,7 @@ class Guided:
         return (0.45 if arguments else 0.2, 0.35 if state else 0.08, 0.25 if before else 0.08, 0.1, 0.08)
 
     def _target(self) -> FailureMode | None:
-        """A mode, the rarer and the less tried, the likelier."""
+        """A mode; rare and seldom tried ones are more likely."""
         modes = self._coverage.modes
         if not modes:
             return None
@@ -178,7 +178,7 @@ class Guided:
         return self._random.choices(names, [1 / (1 + self._called[name]) for name in names])[0]
 
     def _obstacle(self, base: Kept, mode: FailureMode | None) -> FailureMode | None:
-        """Another mode, by which the call failed before it came as far as this one."""
+        """The other mode by which the call failed before it reached this one."""
         others = [other for other in base.modes if mode is None or other.key != mode.key]
         there = mode is not None and (mode.site.file, mode.site.gate) in base.lines
         if others and self._random.random() < (0.1 if there else 0.4):
@@ -186,7 +186,7 @@ class Guided:
         return None
 
     def _base(self, tool: str, mode: FailureMode | None) -> Kept:
-        """The kept call that came nearest to a mode; a new one where there is none."""
+        """The kept call that came nearest to a mode, or a new call."""
         kept = self._kept[tool]
         if not kept or self._random.random() < 0.1:
             world = self._random.choice(self._worlds[tool])
@@ -202,22 +202,22 @@ class Guided:
         return chosen
 
     def _shortened(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
-        """With some of the calls before left out: often they were not needed."""
+        """The draft without some of its earlier calls, which often were not needed."""
         if len(calls) > 1 and self._random.random() < 0.5:
             return (*(call for call in calls[:-1] if self._random.random() < 0.5), calls[-1])
         return calls
 
-    # --- what is changed --------------------------------------------------------------------------
+    # --- changes ---------------------------------------------------------------------------------
 
     def _other_world(self, draft: Draft, mode: FailureMode | None) -> Draft:
-        """The same calls where another start state is."""
+        """The same calls from another start state."""
         found = set(self._worlds[draft.calls[0].tool])
         for call in draft.calls[1:]:
             found &= set(self._worlds[call.tool])
         return replace(draft, world=self._random.choice(sorted(found)), changes=()) if found else draft
 
     def _arguments(self, draft: Draft, mode: FailureMode | None) -> Draft:
-        """The last call with one or two arguments drawn anew, those of the condition first."""
+        """The last call with one or two arguments drawn again, those of the condition first."""
         *before, call = draft.calls
         parameters = list(self._properties(call.tool))
         if not parameters:
@@ -254,7 +254,7 @@ class Guided:
         return replace(draft, calls=(*draft.calls, draft.calls[-1])[-_LONGEST:])
 
     def _before(self, draft: Draft, mode: FailureMode | None) -> Draft:
-        """A call put before: of a tool that changes what the condition looks at."""
+        """A call added before: of a tool that changes the values in the condition."""
         *before, call = draft.calls
         here = self._here(draft.world)
         names = mode.site.names if mode is not None else frozenset()
@@ -265,7 +265,7 @@ class Guided:
         return replace(draft, calls=(*before[:at], earlier, *before[at:], call)[-_LONGEST:])
 
     def _about(self, earlier: ToolCall, call: ToolCall) -> ToolCall:
-        """An earlier call about what a later one is about: with some of its arguments."""
+        """An earlier call with some arguments of a later one."""
         dice = self._random.random()
         shared = {name: value for name, value in call.arguments.items() if name in earlier.arguments}
         if shared and dice < 0.5:
@@ -285,7 +285,7 @@ class Guided:
     # --- calls and values -------------------------------------------------------------------------
 
     def _known_call(self, tool: str, world: int) -> ToolCall:
-        """A call that worked somewhere, sometimes with an argument drawn anew."""
+        """A call that worked before, sometimes with an argument drawn again."""
         worked = [k for k in self._kept[tool] if k.type == SUCCESS]
         if not worked:
             return self._new_call(tool, world)
@@ -316,7 +316,7 @@ class Guided:
         return self._draw(tool, name)
 
     def _groups(self, tool: str, name: str, world: int, mode: FailureMode | None) -> list[list[JsonValue]]:
-        """Values worth trying, by why."""
+        """Values to try, by reason."""
         local, schema = self._places.pool(world), self._properties(tool)[name]
         text = str(schema.get("description", ""))
         near = local.near(name) or local.near(text)
@@ -330,7 +330,7 @@ class Guided:
             names = mode.site.names - {name}
             beside = [v for other in sorted(names) for v in local.named(other) or local.near(other)]
             compared = self._hints[tool].of(names)
-            if kind is str:  # a number that is compared may have been read from this text
+            if kind is str:  # a compared number may have been read from this text
                 groups.append([str(v) for v in compared if type(v) in (int, float)])
             groups += [
                 compared,
@@ -375,7 +375,7 @@ _KINDS: dict[str, type] = {"string": str, "integer": int, "number": float, "bool
 
 
 def _nearness(kept: Kept, mode: FailureMode) -> int:
-    """How far a call came towards a mode: whether it met the nearest test, and lines up to it."""
+    """Progress of a call towards a mode: whether it met the nearest test, and the lines up to it."""
     site = mode.site
     before = sum(file == site.file and site.line - 40 <= line < site.line for file, line in kept.lines)
     return before + (1000 if (site.file, site.gate) in kept.lines else 0)

@@ -1,4 +1,4 @@
-"""What a tool's source says of values worth trying, and of who changes what."""
+"""Hints from a tool's source: values to try, and the names that it changes."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _CONTAINERS = ast.Dict | ast.Set | ast.List | ast.Tuple
 
 
 class Hints:
-    """Of one tool and the functions that it calls.
+    """Hints of one tool and the functions that it calls.
 
     Args:
-        sources: their source.
+        sources: their sources.
     """
 
     def __init__(self, sources: Iterable[SourceCode]) -> None:
         self.compared: dict[str, Values] = {}
-        """Per name, attribute or key: the constants that it is compared with, and their neighbours."""
+        """Constants compared with each name, attribute or key, and their neighbours."""
         self.literals = Values()
         """Every other text and number of the code."""
         self.changes: set[str] = set()
@@ -38,7 +38,7 @@ class Hints:
             self._read(source)
 
     def of(self, names: Iterable[str]) -> list[JsonValue]:
-        """The constants that any of these names is compared with."""
+        """The constants compared with any of these names."""
         found = Values()
         for name in sorted(names):
             found.update(self.compared[name].list() if name in self.compared else ())
@@ -136,7 +136,7 @@ def neighbours(value: JsonValue) -> list[JsonValue]:
 
 
 def triggers(condition: str) -> list[JsonValue]:
-    """Values that bring about the exceptions which a condition's `except` names."""
+    """Values that cause the exceptions in a condition's `except`."""
     caught = re.findall(r"except (.+?)(?: and |$)", condition)
     return [
         value for names in caught for name in re.findall(r"\w+", names) for value in _TRIGGERS.get(name, ())

@@ -1,4 +1,4 @@
-"""Logged tasks as generation begins from them, each placed in a world."""
+"""Logged tasks to start generation from, each placed in a world."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def logged_tasks(
     tools. Simulated outcomes are left out: their calls may never have run.
 
     Args:
-        records: of the log, oldest first; the first 5,000 tasks count.
-        worlds: where tasks can run.
-        state: the start state of a world, by number.
-        random: chooses among worlds.
+        records: records of the log, oldest first; the first 5,000 tasks count.
+        worlds: worlds of the tasks.
+        state: function from a world's number to its start state.
+        random: source of random choices among worlds.
     """
     found: dict[tuple[str | None, str | None, str], CallRecord] = {}
     for record in records:

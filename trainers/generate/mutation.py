@@ -14,7 +14,7 @@ from artis_sdk.records import ToolCall
 from artis_sdk.trainers.generate.tasks import Draft
 from artis_sdk.trainers.generate.values import Pool
 
-_SHARE = 0.6  # of the calls of a task that are changed
+_SHARE = 0.6  # share of a task's calls that are changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Logged:
 
 
 class Mutation:
-    """Makes drafts out of logged tasks, without looking at what they reach.
+    """Makes drafts from logged tasks, without regard to coverage.
 
     Args:
         logged: the tasks, at least one.
         pool: values of states and of other sessions.
-        random: what decides.
+        random: source of random decisions.
     """
 
     name = "mutation"
@@ -52,7 +52,7 @@ class Mutation:
         return Draft(self.name, task.world, tuple(calls), session=task.session)
 
     def changed(self, call: ToolCall) -> ToolCall:
-        """The call with one of its arguments changed; one without arguments stays as it is."""
+        """The call with one of its arguments changed; one without arguments stays unchanged."""
         if not call.arguments:
             return call
         change = self._random.choice(_CHANGES)

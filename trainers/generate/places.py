@@ -1,4 +1,4 @@
-"""The start states that generation knows: their values by name, and changes of them worth trying."""
+"""The known start states: their values by name, and changes to try."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Leaf = tuple[Path, JsonValue]
 
 
 class Places:
-    """Looks at worlds as they are asked for.
+    """Reads worlds on demand.
 
     Args:
-        state: gives the start state of a world, by number.
+        state: function from a world's number to its start state.
     """
 
     def __init__(self, state: Callable[[int], State]) -> None:
@@ -46,14 +46,14 @@ class Places:
         """A change of the start state at a value that one of these names leads to.
 
         Args:
-            world: its number.
-            names: such as a condition's.
-            hints: constants that the code compares such values with.
-            random: what decides.
+            world: number of the world.
+            names: names such as those of a condition.
+            hints: constants that the code compares with such values.
+            random: source of random decisions.
             near: keys, such as identifiers in a call; values below one of them come first.
 
         Returns:
-            None where the state has nothing of these names.
+            The change; None if the state has none of these names.
         """
         self._look(world)
         by_name = self._leaves[world]
@@ -70,7 +70,7 @@ class Places:
         return None
 
     def has(self, world: int, names: Iterable[str]) -> bool:
-        """Whether a world's state has something of these names."""
+        """Whether a world's state has any of these names."""
         self._look(world)
         return any(name in self._leaves[world] for name in names)
 
@@ -80,7 +80,7 @@ class Places:
         return sorted(self._leaves[world])
 
     def _values(self, path: Path, old: JsonValue) -> list[JsonValue]:
-        """What this place held elsewhere, and the edges of its type."""
+        """Values of this place in other states, and the edges of its type."""
         if isinstance(old, list | dict):
             return [type(old)()]
         return [*self._seen[_place(path)].list(), *edges(1 if old is None else old), None]
@@ -104,7 +104,7 @@ class Places:
 
 
 def _place(path: Path) -> tuple[str, ...]:
-    """Object, attribute, and the last key: `TravelAPI.credit_card_list.balance` whatever the card."""
+    """Object, attribute, and the last key: `TravelAPI.credit_card_list.balance` for every card."""
     return (*path[:2], path[-1] if not path[-1].isdecimal() else "")
 
 

@@ -1,4 +1,4 @@
-"""Failure-driven generation (section 4.3.2): sources, a budget, a log, and what was reached."""
+"""Failure-driven generation (section 4.3.2): sources, a budget, a log, and coverage."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from artis_sdk.trainers.generate.values import Pool
 from artis_sdk.trainers.generate.worlds import StartState, worlds_of
 
 SOURCES: Final = (agents.NAME, Mutation.name, Guided.name, targeted.NAME)
-"""In the order in which they run; mutation and property take turns."""
+"""The sources in the order in which they run; mutation and property take turns."""
 
-_AGENTS_SHARE = 0.4  # of the calls, where other sources come after
-_TARGETED_SHARE = 0.1  # of the calls is kept for it
-_PROGRESS = 50  # tasks between two tellings
+_AGENTS_SHARE = 0.4  # share of the calls, if other sources follow
+_TARGETED_SHARE = 0.1  # share of the calls kept for it
+_PROGRESS = 50  # tasks between two reports
 _STATES = 1000  # start states whose values are taken
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationProgress:
-    """How far generation is."""
+    """Progress of generation."""
 
     source: str
     calls: int
@@ -54,19 +54,19 @@ class GenerationProgress:
 
 @dataclass(slots=True)
 class Generated:
-    """What generation did."""
+    """The result of generation."""
 
     log: CallLog
-    """The rows that were added; it is flushed and still open."""
+    """The log with the added rows, flushed and still open."""
     coverage: Coverage
     rows: int = 0
     tasks: int = 0
     hung: Counter[str] = field(default_factory=Counter)
-    """Calls by tool that did not end in time, or ended their process; they are not in the log."""
+    """Number of calls by tool that did not end in time, or ended their process; they are not logged."""
     refused: Counter[str] = field(default_factory=Counter)
-    """Calls that the sandbox could not run, by reason."""
+    """Number of calls that the sandbox could not run, by reason."""
     notes: list[str] = field(default_factory=list)
-    """What a reader must know: sources that could not be read, models that failed."""
+    """Notes, such as sources that could not be read and models that failed."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -99,28 +99,27 @@ async def generate(
 ) -> Generated:
     """Run calls that fail in as many ways as possible, in a sandbox over the tools' real code.
 
-    Nothing real is touched: calls run in a forked process, over forks of the tools' objects, and what
-    would leave it is refused (see `SandboxSimulator`). Start states vary by plain values that tools look
-    at, never by paths and addresses. The rows
-    are sandboxed ones; those made from a logged session carry its name, so a split keeps them together.
-    Mutation and property-based calls are the same for the same seed, whatever PYTHONHASHSEED, as far
-    as the tools are.
+    Nothing real is touched: calls run in a forked process, over forks of the tools' objects, and acts
+    that would leave it are refused (see `SandboxSimulator`). Start states vary by plain values that
+    tools look at, never by paths and addresses. The rows are sandboxed ones; those made from a logged
+    session carry its name, so a split keeps them together. Mutation and property-based calls are the
+    same for the same seed, for any PYTHONHASHSEED, if the tools are deterministic.
 
     Args:
-        tools: the tools, or several toolsets over different objects: start states to generate from.
-        log: real calls to begin from; what it has seen counts as reached.
-        budget: by default 5,000 calls.
-        seed: decides everything that the models do not.
-        out: the log that rows are added to.
-        sources: of `SOURCES`.
-        writer: the model that writes queries (agents) and calls (targeted).
-        solvers: the models that solve queries; the writer where there is none.
-        queries: how many for each tool (agents).
-        tries: answers that a mode may take (targeted).
+        tools: the tools, or several toolsets over different objects, which are the start states.
+        log: log of real calls to start from; its modes count as reached.
+        budget: budget; by default 5,000 calls.
+        seed: seed of everything that models do not decide.
+        out: log to which rows are added.
+        sources: names from `SOURCES`.
+        writer: model that writes queries (agents) and calls (targeted).
+        solvers: models that solve queries; by default the writer.
+        queries: number of queries per tool (agents).
+        tries: maximum answers per mode (targeted).
         pure: functions without an object that change nothing, see `SandboxSimulator`.
-        vary_state: also change plain values of start states.
+        vary_state: whether to change plain values of start states too.
         prompts: templates `queries_*`, `action_*` and `targeted_*`.
-        on_progress: called now and then, in any thread.
+        on_progress: callback for progress, in any thread.
 
     Raises:
         ConfigurationError: an unknown source, a source without its model, or objects that cannot be
@@ -174,11 +173,11 @@ class _Run:
 
     @property
     def complete(self) -> bool:
-        """Whether there is nothing more to do: the budget is spent, or its coverage reached."""
+        """Whether generation is over: the budget is spent, or its coverage reached."""
         return self.runner.spent or self.generated.coverage.share >= self.runner.budget.coverage
 
     def read(self, log: CallLog | Iterable[CallRecord] | None) -> None:
-        """Take in the real calls: their tasks, the values in them and in their states, what they reached."""
+        """Read the real calls: their tasks, values, states and coverage."""
         if log is None:
             return
         records = log.records if isinstance(log, CallLog) else list(log).__iter__
@@ -205,13 +204,13 @@ class _Run:
         self.generated.notes += asking.notes
 
     async def ask_targeted(self, writer: Backend, tries: int, prompts: Prompts) -> None:
-        """Source 4, for what nothing has reached."""
+        """Source 4, for modes that no call has reached."""
         asking = Targeted(self.runner, writer, tries=tries, seed=self.seed, done=self.take, prompts=prompts)
         await asking.run([mode for mode in self.generated.coverage.unseen() if mode.in_source])
         self.generated.notes += asking.notes
 
     async def model_free(self, wanted: Sequence[str]) -> None:
-        """Sources 2 and 3, in a thread of their own."""
+        """Sources 2 and 3, in their own thread."""
         stop = Event()
         share = 1 - _TARGETED_SHARE if targeted.NAME in wanted else 1.0
         try:
@@ -271,18 +270,18 @@ class _Run:
         )
 
 
-_HOPED = 50  # calls that each source is taken to have made, each with something new, so that all are tried
+_HOPED = 50  # assumed earlier calls of each source, all with new coverage, so that every source is tried
 
 
 def _checked(wanted: list[str], writer: Backend | None) -> list[str]:
     unknown = [name for name in wanted if name not in SOURCES]
     if unknown or not wanted:
         raise ConfigurationError(
-            f"source of generation {', '.join(unknown) or '(none)'}: there are {', '.join(SOURCES)}"
+            f"source of generation {', '.join(unknown) or '(none)'}: choose from {', '.join(SOURCES)}"
         )
     asking = [name for name in wanted if name in (agents.NAME, targeted.NAME)]
     if asking and writer is None:
         raise ConfigurationError(
-            f"{' and '.join(asking)} ask a model: pass writer=, or --writer on the command line"
+            f"{' and '.join(asking)} need a model: pass writer=, or --writer on the command line"
         )
     return wanted

@@ -1,4 +1,4 @@
-"""Runs tasks in the worker, notes what they reach, and starts another worker when a call hangs."""
+"""Runs tasks in the worker, records their coverage, and starts another worker when a call hangs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from artis_sdk.trainers.generate.trace import Line
 from artis_sdk.trainers.generate.worker import CLOCK, Act, Finish, Start, Started, WorkerResult, work
 from artis_sdk.trainers.generate.worlds import Change, StartState
 
-_BOUND = 10_000  # what is left of an integer for a tool that has hung
+_BOUND = 10_000  # bound of integers for a tool that has hung
 _WIDEST = 10**400  # of any integer; Python refuses to write longer ones than 4,300 digits
 _STATES = 1000  # start states remembered
 _STARTS = (
@@ -40,24 +40,24 @@ _SPARE = 15.0  # seconds beyond a call's own, after which the worker is ended fr
 
 @dataclass(frozen=True, slots=True)
 class GenerationBudget:
-    """When generation ends, whichever comes first."""
+    """Limits of generation; the first one reached ends it."""
 
     calls: int = 5000
     seconds: float | None = None
     coverage: float = 1.0
     """Share of the known failure modes."""
     call_seconds: float = 1.0
-    """Of CPU that one call may take before it counts as hanging, and ten times as many by the clock."""
+    """CPU seconds after which a call counts as hanging; by the clock ten times as many."""
 
 
 class Runner:
-    """One worker after another, as many as it takes.
+    """Workers, one after the other, as many as needed.
 
     Args:
-        worlds: where tasks run.
-        taxonomy: of their tools.
-        pure: functions that may run as they are, see `SandboxSimulator`.
-        budget: what may be spent.
+        worlds: worlds of the tasks.
+        taxonomy: taxonomy of their tools.
+        pure: names of functions that may run unchanged, see `SandboxSimulator`.
+        budget: limits of generation.
 
     Raises:
         ConfigurationError: this system has no `fork`.
@@ -77,12 +77,12 @@ class Runner:
         self.taxonomy = taxonomy
         self.budget = budget
         self.calls = 0
-        """Made so far, those that hung included."""
+        """Number of calls so far, including those that hung."""
         self.tasks = 0
         self.hung: Counter[str] = Counter()
-        """Calls by tool that did not end, or ended the process."""
+        """Number of calls by tool that did not end, or ended the process."""
         self.refused: Counter[str] = Counter()
-        """What the sandbox could not tell, by reason."""
+        """Number of calls that the sandbox could not run, by reason."""
         self._pure = tuple(pure)
         self._began = time.monotonic()
         self._share = 1.0
@@ -109,7 +109,7 @@ class Runner:
 
     @contextmanager
     def limited(self, share: float) -> Iterator[None]:
-        """Leave a part of the budget to what comes after.
+        """Reserve a part of the budget for later sources.
 
         Args:
             share: of the whole budget that may be spent by the end of this.
@@ -123,7 +123,7 @@ class Runner:
     # --- tasks ------------------------------------------------------------------------------------
 
     def run(self, draft: Draft) -> TaskRun:
-        """Run a task, as far as budget and tools let it."""
+        """Run a task within the budget, until a call has no outcome."""
         ran = self.begin(draft)
         for number, call in enumerate(draft.calls):
             if ran.stopped is not None or self.spent:
@@ -155,7 +155,7 @@ class Runner:
         return known
 
     def call(self, ran: TaskRun, call: ToolCall) -> CallResult | None:
-        """Make the next call of a task; None where there is no outcome, and then the task is over."""
+        """Make the next call of a task; None without an outcome, which ends the task."""
         if ran.worker != self._workers or self._worker is None:
             ran.stopped = ran.stopped or "a call of another task hung"
             return None
@@ -179,7 +179,7 @@ class Runner:
         return reached
 
     def finish(self, ran: TaskRun) -> None:
-        """A task is over: its fork is given up."""
+        """End a task and drop its fork."""
         if ran.worker == self._workers:
             self._tell(Finish(ran.number))
 
@@ -205,9 +205,9 @@ class Runner:
         return self._states[key]
 
     def _modes(self, step: Step, lines: frozenset[Line], type_: str) -> tuple[FailureMode, ...]:
-        """By the lines that ran, and by the words where a line says too little; of a success none.
+        """Modes by the lines that ran, and by the message if a line is ambiguous; none for a success.
 
-        What pydantic refuses has no line.
+        A refusal by pydantic has no line.
         """
         if type_ == SUCCESS:
             return ()
@@ -230,11 +230,11 @@ class Runner:
 
     def _tell(self, what: Finish) -> None:
         if self._worker is not None:
-            with suppress(OSError):  # it is dead; the next question finds out
+            with suppress(OSError):  # it is dead, as the next request will show
                 self._worker[1].send(what)
 
     def _ask(self, what: Start | Act) -> Started | WorkerResult | None:
-        """The worker's answer; None when it hung or died, and then there is another one."""
+        """The worker's answer; None if it hung or died, and a new worker has replaced it."""
         assert self._worker is not None
         _, connection = self._worker
         try:
@@ -294,7 +294,7 @@ def _by_line(taxonomy: Taxonomy) -> dict[tuple[str, str, int], list[FailureMode]
 
 
 def _also_runs_when_fine(mode: FailureMode) -> bool:
-    """Whether the test that leads to the failure stands on its own lines: `assert`, `a if b else c`."""
+    """Whether the failure and its test are on the same lines: `assert`, `a if b else c`."""
     return mode.site.line <= mode.site.gate <= mode.site.end
 
 

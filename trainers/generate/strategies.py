@@ -21,7 +21,7 @@ WRONG: tuple[JsonValue, ...] = (*_PLAIN, [], ["x"], [1], {}, {"x": 1})
 
 
 def load_hypothesis() -> Any:
-    """The module. Raises `MissingExtraError` where it is not installed."""
+    """The module. Raises `MissingExtraError` if it is not installed."""
     try:
         import hypothesis
     except ModuleNotFoundError as error:
@@ -39,10 +39,10 @@ def argument(
     """Values for one parameter.
 
     Args:
-        schema: of the parameter.
+        schema: schema of the parameter.
         harvested: groups of values; each group is as likely as the schema.
-        wrong: also values that the schema forbids, for tools that do not check types.
-        root: the schema of all arguments, which holds the definitions.
+        wrong: whether to add values that the schema forbids, for tools that do not check types.
+        root: schema of all arguments, with the definitions.
     """
     from hypothesis import strategies as st
 
@@ -60,8 +60,8 @@ def argument(
 def draw(strategies: Mapping[str, Strategy], count: int, seed: int) -> list[dict[str, JsonValue]]:
     """Up to `count` sets of arguments, the same for the same seed.
 
-    Hypothesis is used for what it is good at, values at the edges of a strategy; what is done with
-    them is decided elsewhere, so nothing is shrunk or stored.
+    Hypothesis only draws values, which it does well at the edges of a strategy; their use is decided
+    elsewhere, so nothing is shrunk or stored.
     """
     from hypothesis import HealthCheck, Phase, Verbosity, given, settings
     from hypothesis import seed as seeded
@@ -87,7 +87,7 @@ def draw(strategies: Mapping[str, Strategy], count: int, seed: int) -> list[dict
 
 
 def from_schema(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0) -> Strategy:
-    """Values that a JSON schema allows, as far as it says in the keywords that pydantic writes."""
+    """Values that a JSON schema allows, by the keywords that pydantic writes."""
     from hypothesis import strategies as st
 
     if "$ref" in schema:

@@ -1,4 +1,4 @@
-"""Source 4: a model is shown the source around a mode that nothing has reached, and writes calls for it."""
+"""Source 4: a model sees the source around a mode that no call has reached, and writes calls for it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Done = Callable[[TaskRun], object]
 
 
 class Targeted:
-    """Asks for calls, one mode after another.
+    """Requests calls, one mode after another.
 
     Args:
-        runner: where calls run.
-        backend: the model that writes them.
-        tries: how often a mode is asked for; from the second time on, what the calls gave is shown.
-        seed: of the model's answers.
-        done: told of every task that was run.
+        runner: runner of the calls.
+        backend: model that writes them.
+        tries: maximum requests per mode; from the second on, the outcomes of the calls are shown.
+        seed: seed of the model's answers.
+        done: callback for every finished task.
         prompts: templates `targeted_*`.
     """
 
@@ -51,7 +51,7 @@ class Targeted:
         self.notes: list[str] = []
 
     async def run(self, modes: Sequence[FailureMode]) -> None:
-        """Ask for each mode until it is reached, its tries are over, or the budget is spent."""
+        """Request calls for each mode until it is reached, its tries are over, or the budget is spent."""
         for mode in modes:
             attempts: list[Step] = []
             for number in range(self._tries):

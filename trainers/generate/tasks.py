@@ -1,4 +1,4 @@
-"""A generated task: what is called, what came of it, and its rows for the log."""
+"""A generated task: its calls, their outcomes, and its rows for the log."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from artis_sdk.trainers.generate.worlds import Change
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A task to run: calls in a world, from a start state of its own."""
+    """A task to run: calls in a world, from its own start state."""
 
     source: str
-    """Which source of generation made it."""
+    """Name of the source that made it."""
     world: int
     calls: tuple[ToolCall, ...]
     changes: tuple[Change, ...] = ()
     session: str | None = None
-    """Of the logged calls that it was made from; its rows belong to the same side of a split."""
+    """Session of the logged calls that it was made from; its rows stay on the same side of a split."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """One call that was run."""
+    """One finished call."""
 
     step: Step
     lines: frozenset[Line]
@@ -40,27 +40,27 @@ class CallResult:
 
 @dataclass(slots=True)
 class TaskRun:
-    """A task that was run, as far as it came."""
+    """A finished task, complete or not."""
 
     draft: Draft
     number: int
-    """Of the task, from 0, in the order in which they ran."""
+    """Number of the task, from 0, in the order of runs."""
     state: State
     worker: int
-    """In which of the runner's workers."""
+    """Number of the runner's worker."""
     reached: list[CallResult] = field(default_factory=list)
     stopped: str | None = None
-    """Why the rest was not run: a call hung, or the sandbox could not tell."""
+    """Reason why the rest was not run: a call hung, or the sandbox could not run it."""
 
     def records(self, tools: Toolset, session: str | None, seed: int) -> Iterator[CallRecord]:
         """The rows: calls with real outcomes, in order, each with those before it.
 
-        Ids follow from seed and content, so that a run that is repeated adds nothing.
+        Ids follow from seed and content, so that a repeated run adds nothing.
 
         Args:
-            tools: of its world.
-            session: of its world.
-            seed: of the run.
+            tools: tools of its world.
+            session: session of its world.
+            seed: seed of the run.
         """
         task = f"generated-{self.draft.source}-{seed}-{self.number}"
         session = session or self.draft.session or task

@@ -1,4 +1,4 @@
-"""Which lines of the tools' source a call runs."""
+"""The lines of the tools' source that a call runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Trace = Callable[[FrameType, str, Any], Any]
 
 
 class Trace:
-    """Notes the lines that run of some functions, in every thread started while it is on.
+    """Records the lines of some functions that run, in every thread started while it is on.
 
     Args:
         sources: the functions whose lines count.
@@ -31,7 +31,7 @@ class Trace:
         self._lines: set[Line] = set()
 
     def start(self, *, here: bool) -> None:
-        """Begin; `here` also in this thread, where async tools run."""
+        """Begin; with `here` also in this thread, in which async tools run."""
         threading.settrace(self._call)
         if here:
             sys.settrace(self._call)

@@ -1,4 +1,4 @@
-"""Values harvested out of states, calls and outcomes, found again by name and by type."""
+"""Values harvested from states, calls and outcomes, indexed by name and by type."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _EMPTY_WORDS = {
 
 
 class Values:
-    """Distinct JSON values. Their order is that of their text, so that no run depends on another's."""
+    """Distinct JSON values, in the order of their text, so that runs are reproducible."""
 
     def __init__(self) -> None:
         self._by_text: dict[str, JsonValue] = {}
@@ -45,7 +45,7 @@ class Values:
         return len(self._by_text)
 
     def add(self, value: JsonValue) -> None:
-        """Take a value, unless it is too long or there are too many."""
+        """Add a value, unless it is too long or the limit is reached."""
         text = dumps(value)
         if len(text) <= _LONGEST and len(self._by_text) < _MOST and text not in self._by_text:
             self._by_text[text] = value
@@ -63,7 +63,7 @@ class Values:
 
 
 class Pool:
-    """What there is to choose from."""
+    """The values to choose from."""
 
     def __init__(self) -> None:
         self._named: dict[str, Values] = {}
@@ -71,28 +71,28 @@ class Pool:
         self._near: dict[str, tuple[int, list[JsonValue]]] = {}
 
     def add_state(self, state: State) -> None:
-        """Take the values of a state, or of an outcome, under the names that they have there."""
+        """Add the values of a state, or of an outcome, under their names."""
         for name, value in _named(state, ""):
             self._named.setdefault(name, Values()).add(value)
             self._keys.add(name)
 
     def add_call(self, call: ToolCall) -> None:
-        """Take a call's arguments under their parameters' names."""
+        """Add a call's arguments under their parameters' names."""
         for name, value in call.arguments.items():
             self._named.setdefault(name, Values()).add(value)
             self.add_state({name: value})
 
     def named(self, name: str) -> list[JsonValue]:
-        """The values of this very name."""
+        """The values of exactly this name."""
         return self._named[name].list() if name in self._named else []
 
     @property
     def keys(self) -> list[JsonValue]:
-        """Keys of dictionaries: often what things are called."""
+        """Keys of dictionaries, which are often identifiers."""
         return self._keys.list()
 
     def like(self, kind: type) -> list[JsonValue]:
-        """Plain values of one JSON type, under whatever name."""
+        """Plain values of one JSON type, under any name."""
         size = len(self._named)
         known = self._near.get(f"<{kind.__name__}>")
         if known is None or known[0] != size:
@@ -118,7 +118,7 @@ class Pool:
 
 @lru_cache(maxsize=10_000)
 def words(name: str) -> frozenset[str]:
-    """The words of a name, singular and small, without those that say nothing."""
+    """The words of a name, singular and in lower case, without generic ones."""
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     return frozenset(w.removesuffix("s") for w in re.split(r"\W|_", split) if len(w) > 2) - _EMPTY_WORDS
 

@@ -36,14 +36,14 @@ class Start:
     world: int
     changes: tuple[Change, ...]
     known: bool
-    """The state need not be sent again."""
+    """Whether the state need not be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     state: State
     error: str | None = None
-    """Why there is no sandbox of this world."""
+    """Reason why this world has no sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +63,23 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class WorkerResult:
-    """What a call did."""
+    """The result of a call."""
 
     outcome: Outcome | None
     lines: frozenset[Line]
     error: str | None = None
-    """Why there is no outcome: the sandbox cannot tell."""
+    """Reason why the sandbox has no outcome."""
 
 
 _LEFT = Seal("a thread that a tool started")
 
 
 class NoModel:
-    """The meter of a sandbox, which asks no model."""
+    """The meter of a sandbox, which uses no model."""
 
     async def complete(self, backend: Backend, role: Role, request: Request) -> Completion:
         """Refuse."""
-        raise SimulationError("sandbox", "generated calls ask no model")
+        raise SimulationError("sandbox", "generated calls use no model")
 
 
 def work(
@@ -90,14 +90,14 @@ def work(
     seconds: float,
     folder: str,
 ) -> None:
-    """The worker's life; ends when the other side closes.
+    """The worker's loop; it ends when the other side closes.
 
     Args:
-        connection: to the process that decides what is called.
-        worlds, pure: what may run, see `SandboxSimulator`.
-        sources: the functions whose lines are noted.
-        seconds: of CPU that one call may take, and `CLOCK` times as many by the clock.
-        folder: for what forks copy; the other side removes it, as this one may be killed.
+        connection: connection to the process that decides the calls.
+        worlds, pure: worlds, and functions that may run unchanged, see `SandboxSimulator`.
+        sources: functions whose lines are recorded.
+        seconds: CPU seconds of one call, and `CLOCK` times as many by the clock.
+        folder: folder for copies of forks; the other side removes it, as this one may be killed.
     """
     tempfile.tempdir = folder
     _quiet()
@@ -110,7 +110,7 @@ def work(
 
 @dataclass(slots=True)
 class _Task:
-    """A task that is going on."""
+    """A running task."""
 
     attempt: Simulator
     history: History = ()
@@ -167,7 +167,7 @@ async def _act(call: ToolCall, task: _Task, trace: Trace) -> WorkerResult:
     except ArtisError as error:
         return WorkerResult(None, trace.take(), str(error))
     except (ValueError, TypeError) as error:
-        return WorkerResult(None, trace.take(), f"{call.tool}: its outcome is no JSON text: {error}")
+        return WorkerResult(None, trace.take(), f"{call.tool}: its outcome is not JSON text: {error}")
     if size > _LARGEST:
         return WorkerResult(None, trace.take(), f"{call.tool}: its outcome is too large for a log")
     task.history = (*task.history, Step(call=call, outcome=outcome))
@@ -175,13 +175,13 @@ async def _act(call: ToolCall, task: _Task, trace: Trace) -> WorkerResult:
 
 
 def _allow(seconds: float) -> None:
-    """Let the kernel end this process when the time is over, wherever it is; 0 is no limit."""
+    """Let the kernel end this process when the time is over; 0 for no limit."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.setitimer(signal.ITIMER_REAL, seconds * CLOCK)
 
 
 def _quiet() -> None:
-    """What tools print is nobody's; what they read is empty."""
+    """Drop the output of tools, and let them read nothing."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)

@@ -1,4 +1,4 @@
-"""Where generated calls run: toolsets over their objects, and the start states made of those."""
+"""Worlds of generated calls: toolsets over their objects, and start states made from these."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class StartState:
 
     tools: Toolset
     session: str | None = None
-    """Rows of this world carry it, so that they stay on one side of a split; None gives every
-    generated task a session of its own."""
+    """Session of this world's rows, which then stay on one side of a split; None for a session per
+    generated task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class Change:
 
 
 def worlds_of(given: Toolset | StartState | Sequence[Toolset | StartState]) -> list[StartState]:
-    """The worlds that were given, in order."""
+    """The worlds, in order."""
     every = [given] if isinstance(given, Toolset | StartState) else list(given)
     return [world if isinstance(world, StartState) else StartState(world) for world in every]
 
 
 def make_changes(tools: Toolset, changes: Iterable[Change]) -> None:
-    """Make changes in the objects behind tools, which are a fork's.
+    """Make changes in the forked objects behind tools.
 
-    A change that does not fit the object as it is (no such attribute, another type), or that would set
+    A change that does not fit the object (a missing attribute, another type), or that would set
     or replace an address, is left out.
     """
     state = tools.state()
@@ -60,9 +60,9 @@ def shown(state: State, forked: State, real: State) -> State:
     as they are in the real objects.
 
     Args:
-        state: of the fork, after its changes.
-        forked: of the fork, before them.
-        real: of the real objects.
+        state: state of the fork, after its changes.
+        forked: state of the fork, before them.
+        real: state of the real objects.
     """
     if forked == real:
         return state
@@ -72,8 +72,8 @@ def shown(state: State, forked: State, real: State) -> State:
 
 
 def is_address(path: Path, value: Any) -> bool:
-    """Whether a place of the state says where something is, rather than being something that tools look
-    at: a file's path, a URL, the address of a server."""
+    """Whether a place of the state is an address rather than a value for tools: a file's path, a URL, the
+    address of a server."""
     if len(path) == 2 and _ADDRESS_NAME.search(path[1]) and not isinstance(value, dict | list):
         return True
     if not isinstance(value, str):
@@ -86,7 +86,7 @@ def is_address(path: Path, value: Any) -> bool:
     return os.path.exists(value) or (folder != os.sep and os.path.isdir(folder))
 
 
-# Of an object's own attributes.
+# Names of an object's own attributes.
 _ADDRESS_NAME = re.compile(r"(^|_)(dsn|url|uri|host|hostname|port|endpoint|path|dir|file)$", re.I)
 _ADDRESS = re.compile(
     r"[a-z][a-z0-9+.-]*://|.*\bhost=.*\bdbname=|(localhost|(\d{1,3}\.){3}\d{1,3}|[\w-]+(\.[\w-]+)+):\d{1,5}$",
@@ -134,7 +134,7 @@ def _inside(thing: Any, key: str) -> Any:
 
 
 def _key(thing: dict[Any, Any], text: str) -> Any:
-    """The key that JSON writes so."""
+    """The key with this JSON text."""
     return text if text in thing else next((key for key in thing if str(key) == text), text)
 
 

@@ -1,7 +1,7 @@
 """`python -m artis_sdk.trainers.pocket.adapters`: the simulator's two adapters over the pocket base.
 
-Both are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain log
-as it is, the failure-driven one on that log with generated failures, rare outcomes drawn more often.
+Both are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain
+log, the failure-driven one on that log with generated failures, with rare outcomes drawn more often.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from artis_sdk.trainers.simulator.settings import SFTSettings
 from artis_sdk.trainers.simulator.train import TrainedAdapter, train_simulator
 
 SLIPS: Final = 0.05
-"""Of the plain log's turns: it is of people who know the books, as real logs hold few failures."""
+"""Share of slips among the plain log's turns; low, as real logs hold few failures."""
 TASKS: Final = 4000
 REBALANCE: Final = {"normal": NORMAL, "failure_driven": Rebalance(exponent=0.5, cap=4.0)}
 
 
 def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> TrainedAdapter:
-    """Train one adapter, or go on with it.
+    """Train one adapter, or continue its training.
 
     Args:
-        run: holds `base/model`; gets `<name>.db` and `<name>/`.
-        name: of `ADAPTERS`.
-        rows: drawn, in one epoch.
-        rate: the learning rate's peak.
-        seed: of log and training.
+        run: folder with `base/model`, into which `<name>.db` and `<name>/` are written.
+        name: name from `ADAPTERS`.
+        rows: draws in one epoch.
+        rate: peak learning rate.
+        seed: seed of log and training.
     """
     with contextlib.chdir(run):  # cards then name no path of this machine
         log = Path(f"{name}.db")

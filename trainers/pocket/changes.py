@@ -1,4 +1,4 @@
-"""Calls changed so that the bank may refuse them, each run by the bank's own code where it stands."""
+"""Calls changed so that the bank may refuse them, each run by the bank's own code in its place."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _DUPLICATE: Final = 0.15
 def changed(
     oracle: Oracle, scene: Scene, rng: random.Random, *, twice: float = _DUPLICATE
 ) -> Iterator[tuple[Step, History]]:
-    """Calls of every plan, changed, each on the bank as the calls before it left it.
+    """Changed calls of every plan, each on the bank after the calls before it.
 
     Args:
-        oracle: makes them.
-        scene: whose plans.
-        rng: what is changed.
-        twice: share of the transfers that went through that are done once more.
+        oracle: oracle that makes the calls.
+        scene: scene of the plans.
+        rng: source of the changes.
+        twice: share of the successful transfers that are repeated.
 
     Yields:
-        A call with what the bank gave back, and the calls before it.
+        A call with its outcome, and the calls before it.
     """
     for way, played in scene.ways:
         place = min(rng.randrange(len(way.calls)), len(played.steps) - 1)

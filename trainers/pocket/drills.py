@@ -1,7 +1,6 @@
 """Drills in copying, looking up, comparing, adding and taking away, with identifiers, names and numbers.
 
-From the lessons alone it takes long to find out: few of their tokens are copied ones, and of a comparison
-they show one bit.
+Lessons alone teach this slowly: few of their tokens are copied, and a comparison shows one bit.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ def _thing(rng: random.Random) -> str:
 
 
 def _letters(rng: random.Random) -> str:
-    """A word that is none: pieces of words that names seldom have get their turn."""
+    """A made-up word, with pieces of words that are rare in names."""
     return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 7))).capitalize()
 
 

@@ -1,4 +1,4 @@
-"""What the pocket model learns: each role's part in the oracle's plays, in the very prompts of the SDK."""
+"""The lessons of the pocket model: each role's part in the oracle's plays, in the SDK's own prompts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NOT_ASKED: Final = "not as asked"
 DONE: Final = "Done."
 NO_TOOL_CHOICE: Final = "no tool"
 _DULL: Final = 0.35
-"""Of the look-ups by name, which are most of the calls and easily learned."""
+"""Share of the look-ups by name that are kept; they are most of the calls and easily learned."""
 _TWICE: Final = 0.4
-"""Of the transfers that went through: shown to the auditor once more, more often than in a log."""
+"""Share of the successful transfers shown to the auditor once more, more often than in a log."""
 
 
 def use(choice: str) -> str:
@@ -37,7 +37,7 @@ def avoid(choice: str) -> str:
 
 
 def answer(turn: TaskTurn, played: Played) -> str:
-    """What the agent says at the end."""
+    """The agent's final answer."""
     if not played.steps:
         return turn.reply
     last = played.steps[-1].outcome
@@ -78,7 +78,7 @@ class Lessons:
     """Writes lessons of all roles.
 
     Args:
-        seed: of what is drawn; the tasks come with their own.
+        seed: seed of the draws; tasks have their own.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -122,7 +122,7 @@ class Lessons:
     # --- the agent ----------------------------------------------------------------------------
 
     def agent(self, scene: Scene) -> list[Segment]:
-        """The agent: without advice what comes to mind, with advice what it says."""
+        """The agent: without advice the obvious plan, with advice the advised one."""
         rng, ways = self._rng, scene.turn.ways
         kind = rng.random()
         hints: list[str] = []
@@ -151,7 +151,7 @@ class Lessons:
         return segments(messages, scene.task.offered)
 
     def _hints(self, scene: Scene) -> tuple[list[str], Way | None]:
-        """What earlier attempts have taught, and what then is done."""
+        """The lesson of earlier attempts, and the plan that follows it."""
         ways = scene.turn.ways
         if not ways:
             return [use(NO_TOOL_CHOICE)] * self._rng.randint(1, 4), None
@@ -246,7 +246,7 @@ class Lessons:
         return self._asked("summary_system", user, told)
 
     def scorer(self, scene: Scene) -> list[Segment]:
-        """The scoring agents of the baselines: one step of a plan, with nothing known of how it will go."""
+        """The scoring agents of the baselines: one step of a plan, with an unknown outcome."""
         suggests = self._rng.random() < 0.5
         kind = "revision" if suggests else "scoring"
         way = self._drawn(scene.turn.ways)
@@ -282,8 +282,8 @@ class Lessons:
     def simulator(self, scene: Scene) -> Iterator[list[Segment]]:
         """Calls of one play that the bank carried out, answered at once.
 
-        The form of an answer and nothing more, as a model has it that has read what tools give back: that
-        calls are refused, and to think first, is what a simulator is trained in.
+        They teach only the form of an answer, as of a model that has read tool outputs: refusals, and
+        thinking first, belong to a simulator's training.
         """
         for step, history in self.calls(scene):
             if step.outcome.ok:
@@ -292,7 +292,7 @@ class Lessons:
                 yield segments([*prompt.messages, told])
 
     def simulated(self, bank: Bank, step: Step, history: History) -> list[Segment]:
-        """One call as a trained simulator is asked, and its outcome."""
+        """One call in a trained simulator's prompt, and its outcome."""
         state = state_of(bank)
         prompt = self._prompter.prompt([step.call], state, history)
         thought = think(step.call, state, history)
@@ -300,10 +300,10 @@ class Lessons:
         return segments([*prompt.messages, answer])
 
     def auditor(self, scene: Scene) -> Iterator[list[Segment]]:
-        """Calls of all plans, as they are and changed: what decides, and whether the bank refuses them.
+        """Calls of all plans, unchanged and changed: the reasons, and whether the bank refuses them.
 
-        What the simulator is shown, asked in another role: where the base learns to read the books and to
-        compare amounts. The plain log's calls teach it little of that, as few of them are refused.
+        The simulator's view in another role, from which the base learns to read the books and to compare
+        amounts. The plain log's calls teach little of that, as few of them are refused.
         """
         steps = [(step, played.steps[:n]) for _, played in scene.ways for n, step in enumerate(played.steps)]
         kept = [one for one in steps if one[0].call.tool != "list_accounts"]
@@ -322,7 +322,7 @@ class Lessons:
             yield segments(messages)
 
     def calls(self, scene: Scene, slips: float = 1.0) -> Iterator[tuple[Step, History]]:
-        """The calls of one plan that are worth a lesson, each with the calls before it.
+        """The calls of one plan for lessons, each with the calls before it.
 
         Args:
             scene: whose plans.
@@ -338,7 +338,7 @@ class Lessons:
             yield step, steps[:n]
 
     def refusals(self, scene: Scene) -> Iterator[tuple[Step, History]]:
-        """The calls that the bank refuses, of all plans as they are."""
+        """The refused calls of all unchanged plans."""
         for _, played in scene.ways:
             if not played.good:
                 yield played.steps[-1], played.steps[:-1]
@@ -353,7 +353,7 @@ class Lessons:
 
 
 def _view(suggestion: str | None, explanation: str = "") -> dict[str, object]:
-    """An attempt as templates are given it; a suggestion is of one that was judged wrong."""
+    """An attempt for templates; only one judged wrong has a suggestion."""
     return {
         "action": Data(""),
         "evaluation": {"correct": suggestion is None, "explanation": explanation},

@@ -1,8 +1,8 @@
 """`python -m artis_sdk.trainers.pocket.log`: call logs of the pocket world, to train and measure with.
 
-A plain log holds what an agent without advice does, or people who know the books and seldom slip. With
-generated failures it also holds what the bank refuses of every plan, and calls that were changed so that they
-may be refused, each run by the bank's own code where it stands.
+A plain log holds the calls of an agent without advice, or of people who know the books and seldom slip. With
+generated failures it also holds the refused calls of every plan, and calls changed so that they may be
+refused, each run by the bank's own code in its place.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def records(
     """The calls of some tasks' turns.
 
     Args:
-        part: which tasks; see `words`.
-        count: tasks.
-        seed: of the tasks and of what is drawn.
-        failures: also all plans' refused calls, and changed calls, most of which the bank refuses.
-        slips: share of the turns in which the plain log holds what comes to mind (`Lessons.calls`).
+        part: part of the tasks; see `words`.
+        count: number of tasks.
+        seed: seed of the tasks and of the draws.
+        failures: whether to add all plans' refused calls, and changed calls, most of which are refused.
+        slips: share of the turns in which the plain log holds the unadvised plan (`Lessons.calls`).
     """
     lessons = Lessons(seed=seed)
     rng = random.Random(f"log-{part}-{seed}")
@@ -69,7 +69,7 @@ def _record(
 
 
 def write(path: Path, **options: Any) -> int:
-    """Write a log; gives the number of its records. Options as of `records`."""
+    """Write a log, and return the number of its records. Options as in `records`."""
     number = 0
     with CallLog(path) as log:
         for number, record in enumerate(records(**options), 1):
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4000, help="tasks")
     parser.add_argument("--failures", action="store_true", help="with generated failures")
     parser.add_argument(
-        "--slips", type=float, default=1.0, help="share of turns that are played by what comes to mind first"
+        "--slips", type=float, default=1.0, help="share of turns played by the unadvised plan"
     )
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()

@@ -1,6 +1,6 @@
 """Muon: momentum whose matrices are made orthogonal (Jordan et al. 2024), in float32 and by shape.
 
-torch's own works in bfloat16, which processors without such arithmetic are slow at.
+torch's own works in bfloat16, which is slow on CPUs without such arithmetic.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
 
     Args:
         params: matrices.
-        lr: on AdamW's scale.
-        momentum: of Nesterov's kind.
-        weight_decay: decoupled.
+        lr: learning rate, on AdamW's scale.
+        momentum: Nesterov momentum.
+        weight_decay: decoupled weight decay.
     """
 
     def __init__(

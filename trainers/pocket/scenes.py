@@ -1,4 +1,4 @@
-"""A turn of a task about to be played, with what comes of each of its plans."""
+"""A turn of a task about to be played, with the results of each of its plans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from artis_sdk.records import Message
 
 @dataclass(frozen=True)
 class Scene:
-    """A turn about to be played: the bank as it stands, and what was said before."""
+    """A turn about to be played: the present bank, and the conversation before."""
 
     task: PocketTask
     turn: TaskTurn

@@ -9,7 +9,7 @@ from typing import Any, Final
 from artis_sdk.backends.tool_formats.hermes import CLOSE, OPEN
 from artis_sdk.pocket.chat import END, START, TEMPLATE
 
-# The pre-tokenizer of Qwen2, which llama.cpp knows by name: digits stand one by one.
+# The pre-tokenizer of Qwen2, which llama.cpp knows by name: each digit is a token.
 SPLIT: Final = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
@@ -31,7 +31,7 @@ SIZES: Final[dict[str, Any]] = {
 
 
 def make_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
-    """A byte-level BPE tokenizer of so many ids, trained on some texts."""
+    """A byte-level BPE tokenizer with `vocabulary` ids, trained on some texts."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

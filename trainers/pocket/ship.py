@@ -1,6 +1,6 @@
 """`python -m artis_sdk.trainers.pocket.ship`: the weights of a run as the package carries them, with a card.
 
-Each weight is carried once, as GGUF; that the safetensors come back from it byte for byte is checked here.
+Each weight is carried once, as GGUF; this module checks that it restores the safetensors byte for byte.
 Needs the train extra. Takes a folder with `base/` (of `artis_sdk.trainers.pocket.train`) and one folder a
 simulator adapter (the `--out` of `artis train simulator`).
 """
@@ -21,7 +21,7 @@ from artis_sdk.trainers.export.adapter import export
 from artis_sdk.trainers.export.gguf import export_gguf
 
 BASE: Final = "artis_sdk.pocket"
-"""What the shipped adapters call their base, wherever it lies."""
+"""The base in the shipped adapters' configuration, independent of its path."""
 MOST: Final = 12 * 2**20  # bytes, all files together
 
 
@@ -29,14 +29,14 @@ def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
     """Write the package's weights.
 
     Args:
-        run: holds `base/model`, `base/run.json` and `<adapter>/adapter` for each adapter.
-        target: is overwritten.
+        run: folder with `base/model`, `base/run.json` and `<adapter>/adapter` for each adapter.
+        target: folder of the weights, overwritten.
 
     Returns:
         The card.
 
     Raises:
-        SystemExit: the files are too large, or the safetensors do not come back from the GGUF.
+        SystemExit: the files are too large, or the GGUF does not restore the safetensors.
     """
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -62,7 +62,7 @@ def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
 
 
 def _same(run: Path, path: str, gguf: Path) -> str:
-    """The digest of a file of the run that its GGUF file gives back."""
+    """The digest of a file of the run, which its GGUF file must restore."""
     name, file = path.split("/")
     source = run / name / ("model" if name == "base" else "adapter") / file
     if safetensors(gguf, head_dim=head_dim(gguf.parent)) != source.read_bytes():
@@ -71,7 +71,7 @@ def _same(run: Path, path: str, gguf: Path) -> str:
 
 
 def _adapter(source: Path, target: Path) -> dict[str, Any]:
-    """Copy an adapter's settings, without the paths of the machine that made it; gives its measures."""
+    """Copy an adapter's settings, without paths of the training machine, and return its measures."""
     target.mkdir()
     config = json.loads((source / "adapter_config.json").read_bytes())
     config["base_model_name_or_path"] = BASE

@@ -2,8 +2,8 @@
 
 Copying identifiers is most of what the roles need, and a model of this size finds out how only after tens
 of millions of tokens. So its lowest layers begin with it (induction heads, Olsson et al. 2022): in layer 0
-some heads look one or two tokens back and write down what stood there; in layer 1 all heads look for a
-place before which the same stood as here, and say what came there. Training changes all of it.
+some heads look one or two tokens back and store that token; in layer 1 all heads look for a place with the
+same tokens before it as here, and output the token at that place. Training changes all of it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import torch
 _WIDTH: Final = 32  # of a head
 _TOKEN: Final = 96  # dimensions 0 to 95 say which token it is
 _BACK: Final = ((1, 0, 96), (1, 32, 128), (2, 0, 160))
-"""Heads of layer 0: tokens back, which of the token's dimensions are taken, and where they are written."""
+"""Heads of layer 0: tokens back, dimensions of the token that are read, and where they are written."""
 _WRITTEN: Final = 31
 _CONSTANT: Final = 191
 _ONE: Final = 4.0
 _SHARP: Final = 6.0  # of looking back; the softmax is then nearly a choice
 _MATCH: Final = 2.4
-_PART: Final = 8  # dimensions of a token by which a head finds its like
+_PART: Final = 8  # dimensions of a token by which a head finds an equal one
 _SAID: Final = 3.0
 _READ: Final = 0.06
 
@@ -32,7 +32,7 @@ def begin(model: Any, seed: int) -> None:
 
     Args:
         model: a Llama of `shape.SIZES`, freshly drawn.
-        seed: of the embeddings.
+        seed: seed of the embeddings.
     """
     rows = model.config.vocab_size
     draws = torch.Generator().manual_seed(seed)

@@ -1,8 +1,8 @@
-"""What decides a call, in the few words that the pocket simulator thinks in before it says the outcome.
+"""The reasons for a call's outcome, in the few words of the pocket simulator's thought before the outcome.
 
-In the order in which the desk looks: each account with its status, currencies side by side, what earlier
-steps took from an account, every comparison digit by digit. It ends with the first thing that speaks
-against the call. Written out, each is a small step; in one's head they are too many for a small model.
+They follow the desk's order: each account with its status, currencies side by side, earlier steps' effects on
+an account, every comparison digit by digit. The first reason against the call ends them. Written out, each
+is a small step; unwritten they are too many for a small model.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from artis_sdk.records import History, State, Step, ToolCall
 _TAKES: Final = {"transfer": "source", "convert": "source", "withdraw": "account", "place_hold": "account"}
 """Tools that take an amount from an account, and the argument that names it."""
 _SENDS: Final = frozenset({"transfer", "convert", "withdraw"})
-"""Of these, those that the daily limit counts."""
+"""Tools among these that the daily limit counts."""
 _STATUS: Final = {"freeze_account": "frozen", "unfreeze_account": "active", "close_account": "closed"}
 _ENDS: Final = {"release_hold": "hold", "cancel_schedule": "schedule"}
-"""Tools after which something is no more, and the argument that names it."""
+"""Tools that remove something, and the argument that names it."""
 _USES: Final = frozenset({*_TAKES, "schedule_transfer", "freeze_account"})
 """Tools that a frozen account refuses."""
 
 
 class Reason(NamedTuple):
-    """One thing that a call depends on."""
+    """One reason for a call's outcome."""
 
     text: str
     refuses: bool = False
-    """It speaks against the call, and nothing after it matters."""
+    """Whether it decides against the call, so that no later reason matters."""
 
 
 def think(call: ToolCall, state: State, history: History) -> str:
-    """What decides a call: reasons up to the one that refuses it, which ends with `!`.
+    """The reasons for a call's outcome, up to one that refuses it, which ends with `!`.
 
     Args:
-        call: of one of the desk's tools.
-        state: as `state_of` tells it.
-        history: the steps since.
+        call: call of one of the desk's tools.
+        state: state by `state_of`.
+        history: steps since that state.
     """
     return "; ".join(reason.text + "!" * reason.refuses for reason in reasons(call, state, history))
 
 
 def reasons(call: ToolCall, state: State, history: History) -> list[Reason]:
-    """What `think` says, one by one; only the last can refuse."""
+    """The reasons of `think`, one by one; only the last can refuse."""
     assert isinstance(state, dict)
     found: list[Reason] = []
     for reason in _Books(state, history).about(call.tool, call.arguments):
@@ -56,7 +56,7 @@ def reasons(call: ToolCall, state: State, history: History) -> list[Reason]:
 
 
 def digits(number: int) -> str:
-    """A number in four digits, so that digits of one rank stand equally far apart wherever two meet."""
+    """A number in four digits, so that digits of equal rank have the same distance in every pair."""
     return f"{'-' if number < 0 else ''}{abs(number):04}"
 
 
@@ -74,7 +74,7 @@ def compared(one: int, other: int) -> str:
 
 
 def added(start: int, change: int) -> str:
-    """A number, what is added or taken away, the sum digit by digit from the last, and what comes out.
+    """A number, a positive or negative change, the sum digit by digit from the last, and the result.
 
     `0450 -0080 000 587, 403 000 0370`: of each rank both digits and theirs, a comma where one is carried.
     All three numbers are below 10,000.
@@ -96,7 +96,7 @@ def alike(one: object, other: object) -> str:
 
 
 class _Books:
-    """The state as the earlier steps left it, as far as these decide anything."""
+    """The relevant part of the state after the earlier steps."""
 
     def __init__(self, state: dict[str, Any], history: History) -> None:
         self._rows: dict[str, Any] = state["rows"]
@@ -163,7 +163,7 @@ class _Books:
         return name[0] == "A" and self._statuses(name)[-1] != "closed"
 
     def _there(self, name: str) -> Iterator[Reason]:
-        """Whether a hold, transfer or schedule is there, and the accounts that it belongs to."""
+        """Reasons by the existence of a hold, transfer or schedule, and by its accounts."""
         made = any(isinstance(s.outcome.value, dict) and name in s.outcome.value.values() for s in self._done)
         ended = any(s.call.arguments.get(_ENDS.get(s.call.tool, "")) == name for s in self._done)
         if ended or not (made or name in self._rows):
@@ -188,11 +188,11 @@ class _Books:
         yield Reason(alike(one, other), refuses=one != other)
 
     def _field(self, account: str, place: int) -> str:
-        """Of currency, status, free balance, limit, and what is left of the limit."""
+        """One of currency, status, free balance, limit, and the rest of the limit."""
         return str(self._rows[account]["is"].split()[place])
 
     def _statuses(self, account: str) -> list[str]:
-        """What an account was and what earlier steps made of it, the present status last."""
+        """The statuses of an account through the earlier steps, the present one last."""
         made = (s.call.tool for s in self._done if s.call.arguments.get("account") == account)
         return [self._field(account, 1), *(_STATUS[tool] for tool in made if tool in _STATUS)]
 
@@ -219,7 +219,7 @@ class _Books:
             yield Reason(compared(amount, left), refuses=amount > left)
 
     def _before(self, source: str, target: str) -> Iterator[int]:
-        """What went from one account to the other today already."""
+        """Amounts that went from one account to the other today."""
         for row in self._rows.values():
             if (row["of"], row["to"]) == (source, target) and row["is"].split()[2:3] == [str(self._day)]:
                 yield int(row["is"].split()[0])
@@ -229,7 +229,7 @@ class _Books:
                 yield int(sent["amount"])
 
     def _changes(self, account: str) -> tuple[int, list[Reason]]:
-        """The free balance, and what became of it step by step."""
+        """The free balance, with its changes step by step."""
         free, told = int(self._field(account, 2)), []
         for step in self._done:
             if change := self._change(step, account):
@@ -246,7 +246,7 @@ class _Books:
         return limit
 
     def _sent(self, account: str) -> tuple[int, list[Reason]]:
-        """What is left of the limit, and what became of it step by step."""
+        """The rest of the limit, with its changes step by step."""
         limit, left = (int(self._field(account, place)) for place in (3, 4))
         told: list[Reason] = []
         for step in self._done:
@@ -263,7 +263,7 @@ class _Books:
         return left, told
 
     def _change(self, step: Step, account: str) -> int:
-        """What a step did to an account's free balance."""
+        """Change of an account's free balance by a step."""
         arguments: dict[str, Any] = step.call.arguments
         argument = _TAKES.get(step.call.tool)
         if argument is not None and arguments[argument] == account:
@@ -287,7 +287,7 @@ class _Books:
         return int(row["is"]) if row is not None and row["of"] == account else 0
 
     def _all_held(self, account: str) -> int:
-        """What is set aside on an account, placed by earlier steps or before them."""
+        """Amounts held on an account, by earlier steps or before them."""
         held = sum(self._held(name, account) for name in self._rows if name[0] == "H")
         for step in self._done:
             arguments: dict[str, Any] = step.call.arguments

@@ -1,7 +1,7 @@
 """`python -m artis_sdk.trainers.pocket.train`: the recipe of the pocket model. Needs the train extra.
 
 Every step has tasks of its own, made on the spot from the step's number, so that no row is seen twice and
-a resumed run goes on exactly where it was.
+a resumed run continues exactly where it stopped.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ SHARES: Final[dict[str, float]] = {
 }
 """Lessons of each role for one turn of a task; of drills there are two."""
 ORDER: Final = 2.0
-"""Times as many lessons of the auditor where the order of two steps matters: they change what is reckoned."""
+"""Factor for the auditor's lessons with two steps in a decisive order, which change the calculation."""
 READ: Final = 0.1
-"""Weight of the loss on what the model only reads: much of it says again what stands above."""
+"""Weight of the loss on text that the model only reads: much of it repeats the text above."""
 
 
 class Lesson(NamedTuple):
@@ -82,7 +82,7 @@ def lessons(step: int, seed: int) -> Iterator[tuple[str, list[Segment]]]:
 
 
 def tokenized(tokenizer: Any, conversation: list[Segment]) -> Lesson:
-    """Token ids, and which of them the model has to write."""
+    """Token ids, with a flag for those that the model must write."""
     ids: list[int] = []
     learned: list[bool] = []
     for segment in conversation:
@@ -114,7 +114,7 @@ def batch_of(tokenizer: Any, conversations: Iterable[list[Segment]]) -> list[lis
 
 
 def loss_of(body: Any, head: Any, group: list[Lesson]) -> Any:
-    """Sum of the losses: in full on what is to be written, in part on what is only read."""
+    """Sum of the losses: in full on written text, in part on text that is only read."""
     width = max(len(lesson.ids) for lesson in group)
     ids = torch.zeros(len(group), width, dtype=torch.long)
     weights = torch.zeros(len(group), width)
@@ -139,13 +139,13 @@ def optimizers(model: Any) -> list[Any]:
 
 
 def learn(model: Any, groups: list[list[Lesson]], both: list[Any], body: Any = None) -> float:
-    """One optimizer step; gives the loss per token that is learned.
+    """One optimizer step. Returns the loss per learned token.
 
     Args:
-        model: whose weights.
-        groups: of `batch_of`.
-        both: of `optimizers`.
-        body: the model without its head, compiled.
+        model: model to train.
+        groups: groups from `batch_of`.
+        both: optimizers from `optimizers`.
+        body: compiled model without its head.
     """
     count = sum(sum(lesson.learned[1:]) for group in groups for lesson in group)
     total = 0.0
@@ -211,7 +211,7 @@ class Run:
         return AutoTokenizer.from_pretrained(where)
 
     def train(self) -> None:
-        """Go on until all steps are done, saving every few minutes and at the end."""
+        """Run the remaining steps, saving every few minutes and at the end."""
         saved = began = time.monotonic()
         processor = time.process_time()
         before, before_processor = self.seconds, self.processor_seconds
@@ -273,7 +273,7 @@ class Run:
         print(f"resuming at step {self.step}", flush=True)
 
     def _begin_with(self, shipped: Path) -> None:
-        """Weights, and the count of steps, of a model that was shipped; it carries no optimizer's state."""
+        """Start from a shipped model's weights and step count, without an optimizer state."""
         from safetensors.torch import load_file
 
         weights = load_file(shipped_base(shipped) / "model.safetensors")
@@ -288,7 +288,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run there is resumed")
     parser.add_argument("--steps", type=int, default=7500, help=f"of {TOKENS} tokens")
-    parser.add_argument("--begin", type=Path, help="folder of shipped weights to go on from, with their card")
+    parser.add_argument("--begin", type=Path, help="folder of shipped weights to start from, with their card")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(

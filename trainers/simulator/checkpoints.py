@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: what a resumed run may begin from."""
+"""Checkpoints that are whole or absent, from which a resumed run continues."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PREFIX: Final = "checkpoint-"
 
 
 def mark(checkpoint: Path) -> None:
-    """Say that all of a checkpoint is on disk."""
+    """Mark a checkpoint as whole on disk."""
     if hasattr(os, "sync"):
         os.sync()
     (checkpoint / _MARK).touch()
@@ -35,15 +35,15 @@ def latest(folder: Path) -> Path | None:
 
 @contextmanager
 def saving(folder: Path, step: int, resume: str) -> Iterator[None]:
-    """Turn what breaks a checkpoint into an error that says where training can go on.
+    """Turn a failed write into an error that says from where training can continue.
 
     Args:
-        folder: of the checkpoints.
-        step: the one being saved.
-        resume: how to go on.
+        folder: folder of the checkpoints.
+        step: step of the checkpoint.
+        resume: advice on how to continue.
 
     Raises:
-        TrainingError: it could not be written, because the disk is full or the like.
+        TrainingError: it could not be written, for example because the disk is full.
     """
     from safetensors import SafetensorError
 
@@ -53,7 +53,7 @@ def saving(folder: Path, step: int, resume: str) -> Iterator[None]:
         broken = folder / f"{_PREFIX}{step}"
         shutil.rmtree(broken, ignore_errors=True)
         last = latest(folder)
-        kept = f"{last.name} is whole" if last else "there is no earlier one"
+        kept = f"{last.name} is whole" if last else "no earlier one exists"
         raise TrainingError(
             f"checkpoint {step} could not be written to {folder}: {_why(error)}. {kept}: make room, "
             f"then {resume}"
@@ -61,20 +61,20 @@ def saving(folder: Path, step: int, resume: str) -> Iterator[None]:
 
 
 def need_room(folder: Path, needed: int) -> None:
-    """Refuse to begin where the disk will not hold what training writes.
+    """Refuse to begin if the disk lacks room for the checkpoints.
 
     Args:
-        folder: on the disk.
-        needed: bytes.
+        folder: folder on the disk.
+        needed: needed bytes.
 
     Raises:
-        TrainingError: there is less.
+        TrainingError: the disk has less room.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise TrainingError(
             f"{folder} has {free / 2**20:,.1f} MiB free, and training writes about "
-            f"{needed / 2**20:,.1f} MiB of checkpoints there: make room, or give another --out"
+            f"{needed / 2**20:,.1f} MiB of checkpoints there: make room, or pass another --out"
         )
 
 

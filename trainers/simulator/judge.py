@@ -1,4 +1,4 @@
-"""What a model in training predicts for held-out calls: failure recall and the like, by generation."""
+"""Scores of a model in training on held-out calls, such as failure recall, by generation."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Judged(NamedTuple):
 
     rows: int = 0
     failures: int = 0
-    """Rows whose real outcome is a failure."""
+    """Number of rows whose real outcome is a failure."""
     recalled: int = 0
-    """Of these, those predicted as a failure of that very type."""
+    """Number of these predicted as a failure of the same type."""
     predicted: int = 0
-    """Rows predicted to fail."""
+    """Number of rows predicted to fail."""
     precise: int = 0
-    """Of these, those that fail in the type predicted."""
+    """Number of these that fail with the predicted type."""
     exact: int = 0
-    """Rows predicted with the real type and content."""
+    """Number of rows predicted with the real type and content."""
     exact_failures: int = 0
     unreadable: int = 0
-    """Answers in another form than asked for: wrong, and no prediction of anything."""
+    """Number of unreadable answers: wrong, and no prediction of any type."""
 
     def plus(self, one: Prediction) -> Judged:
-        """With one row more."""
+        """The counts with one more row."""
         return Judged(
             self.rows + 1,
             self.failures + one.fails,
@@ -60,17 +60,17 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ValidationCase:
-    """A held-out row as it is put to a model."""
+    """A held-out row, ready for a model."""
 
     prompt: list[int]
-    """Token ids."""
+    """Token ids of the prompt."""
     call: ToolCall
     real: Outcome
     type: str
-    """Of the real outcome."""
+    """Type of the real outcome."""
 
     def marked(self, text: str) -> Prediction:
-        """What a model's answer predicts, beside what really came."""
+        """A model's prediction beside the real outcome."""
         predicted = read(text)
         return Prediction(
             id="",
@@ -84,11 +84,11 @@ class ValidationCase:
 
 
 def validation_cases(rows: Any, limit: int) -> list[ValidationCase]:
-    """Rows to put to a model: failures and successes, half of each as far as there are any.
+    """Rows for a model: failures and successes, half of each if there are enough.
 
     Args:
-        rows: a split's data set of tokens.
-        limit: at most so many.
+        rows: data set of a split's tokens.
+        limit: maximum number of rows.
     """
     failing = [n for n, type_ in enumerate(rows["type"]) if type_ != SUCCESS]
     passing = [n for n, type_ in enumerate(rows["type"]) if type_ == SUCCESS]
@@ -112,14 +112,14 @@ def judge(
     max_new_tokens: int,
     batch: int,
 ) -> Judged:
-    """Put rows to a model, greedily, and count what it gets right.
+    """Let a model answer rows greedily, and count its right answers.
 
     Args:
-        model: of transformers, on its device.
-        speech, tokenizer: of its base.
+        model: model of transformers, on its device.
+        speech, tokenizer: encoder and tokenizer of its base.
         asked: the rows.
-        max_new_tokens: a longer answer is unreadable.
-        batch: rows at a time.
+        max_new_tokens: maximum tokens of an answer; a longer one is unreadable.
+        batch: rows per forward pass.
     """
     judged = Judged()
     order = sorted(range(len(asked)), key=lambda n: len(asked[n].prompt))
@@ -158,7 +158,7 @@ def generate(
 
 
 def read(text: str) -> Outcome | None:
-    """An answer as an outcome; None where it cannot be read."""
+    """An answer as an outcome; None if it is unreadable."""
     try:
         (entry,) = typed_entries(text, 1)
         return typed_outcome(entry, None, text)

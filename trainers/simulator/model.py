@@ -1,4 +1,4 @@
-"""The base model: is it one that can be trained here, its tokenizer, and its chat template."""
+"""The base model: a check that it can be trained here, its tokenizer, and its chat template."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from artis_sdk.records import Message
 
 
 def check_base(base: str) -> None:
-    """Refuse what is no causal language model, before anything costs time. Reads the configuration only.
+    """Refuse any base but a causal language model, early. Reads the configuration only.
 
     Args:
         base: path of a folder, or hub id.
 
     Raises:
-        TrainingError: it is none, or cannot be found.
-        MissingExtraError: transformers or the like is not installed.
+        TrainingError: the base is not one, or cannot be found.
+        MissingExtraError: a library of the train extra is not installed.
     """
     try:
         import datasets  # noqa: F401
@@ -39,7 +39,7 @@ def check_base(base: str) -> None:
     classes = list(getattr(config, "architectures", None) or ())
     if getattr(config, "is_encoder_decoder", False) or not causal.intersection(classes):
         what = ", ".join(classes) or f"of type {config.model_type}, without a language-model head"
-        raise TrainingError(f"base model {base!r} is no causal language model: it is {what}")
+        raise TrainingError(f"base model {base!r} is not a causal language model: it is {what}")
 
 
 def load_base(base: str, dtype: str) -> tuple[Any, Any]:
@@ -47,7 +47,7 @@ def load_base(base: str, dtype: str) -> tuple[Any, Any]:
 
     Args:
         base: path of a folder, or hub id.
-        dtype: of the weights, as torch names it.
+        dtype: data type of the weights, by torch's name.
 
     Raises:
         TrainingError: they cannot be loaded.
@@ -70,11 +70,11 @@ class ChatEncoder:
     """Messages as token ids through a chat template, exactly as an engine serves them.
 
     Args:
-        tokenizer: of the base model.
-        base: its name, for errors.
+        tokenizer: tokenizer of the base model.
+        base: name of the base model, for errors.
 
     Raises:
-        TrainingError: it has no chat template, or one that does not do here.
+        TrainingError: it has no chat template, or an unsuitable one.
     """
 
     _SAMPLE = "sample answer"
@@ -84,7 +84,7 @@ class ChatEncoder:
         self._base = base
         if not tokenizer.chat_template:
             raise TrainingError(
-                f"base model {base!r} has no chat template, without which no engine can serve it: take its "
+                f"base model {base!r} has no chat template, without which no engine can serve it: use its "
                 "instruction-tuned sibling, or add one to its tokenizer"
             )
         try:
@@ -94,7 +94,7 @@ class ChatEncoder:
         self.end = self._end()
 
     def _end(self) -> str:
-        """What closes an assistant's turn."""
+        """The text that closes an assistant's turn."""
         text = self._render([("user", "x"), ("assistant", self._SAMPLE)], prompt=False)
         if self._SAMPLE not in text:
             raise TrainingError(f"base model {self._base!r}: its chat template does not print an answer")
@@ -114,7 +114,7 @@ class ChatEncoder:
             raise TrainingError(str(error)) from error
 
     def prompt(self, messages: Sequence[Message]) -> PromptText:
-        """The text that the model goes on from."""
+        """The text of the prompt."""
         return self._render([(message.role, message.content) for message in messages], prompt=True)
 
     def prompt_ids(self, prompt: PromptText) -> list[int]:
@@ -133,6 +133,6 @@ class ChatEncoder:
         return self.prompt_ids(concat((answer, written(self.end))))
 
     def text(self, ids: Sequence[int]) -> str:
-        """What was generated, up to the end of the turn."""
+        """The generated text, up to the end of the turn."""
         found: str = self._tokenizer.decode(ids, skip_special_tokens=True)
         return found

@@ -13,15 +13,15 @@ class DrawSampler(Sampler):  # type: ignore[misc]
 
     With one draw of every row the order is that of the stock random sampler with the same seed
     (accelerate's `SeedableRandomSampler`). It depends on seed and epoch alone, so that all processes
-    have the same and a resumed run goes on in it.
+    have the same order and a resumed run continues in it.
 
     Args:
-        draws: how often each row is drawn in each epoch, (rows, epochs). An epoch is as long as the
-            shortest; after the last they begin again with the first.
-        seed: of the shuffle.
-        lengths: of the rows, in tokens. The rows of one optimizer step then come longest first, so that
-            those of a micro-batch need little padding; which rows a step has stays the same.
-        step: rows of an optimizer step.
+        draws: number of draws of each row in each epoch, (rows, epochs). An epoch is as long as the
+            shortest; the first one follows the last.
+        seed: seed of the shuffle.
+        lengths: lengths of the rows in tokens. The rows of one optimizer step then come longest first, so
+            that those of a micro-batch need little padding; the rows of each step stay the same.
+        step: rows per optimizer step.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class DrawSampler(Sampler):  # type: ignore[misc]
         self._length = int(self._draws.sum(dim=0).min())
 
     def set_epoch(self, epoch: int) -> None:
-        """Which epoch the next iteration is."""
+        """Number of the next iteration's epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:

@@ -33,16 +33,16 @@ def form_for(
 ) -> PromptForm:
     """The form whose prompts fit `max_length`.
 
-    Its bound is in characters, so that a simulator cuts in the same way behind any engine: the characters
+    Its limit is in characters, so that a simulator cuts in the same way behind any engine: the characters
     that surely fit, by the densest of some rows.
 
     Args:
-        records: to be trained on; some are taken, evenly.
-        rows: how many records there are.
-        speech: of the base.
-        settings: of the run.
-        prompts: templates to use instead of ours.
-        thoughts: said before each outcome.
+        records: training records, of which an even sample is read.
+        rows: number of records.
+        speech: encoder of the base.
+        settings: settings of the run.
+        prompts: templates that replace ours.
+        thoughts: function that writes the thought before each outcome.
 
     Raises:
         TrainingError: not even a prompt without data fits.
@@ -70,7 +70,7 @@ def form_for(
 
 
 def _data(record: CallRecord, left: Any, form: PromptForm, *, documented: bool) -> int:
-    """Characters of a prompt's data."""
+    """Number of characters of a prompt's data."""
     state = record.state if left is None else left.state
     history = reached(record.history) if left is None else left.history
     shown = [encode(state), encode([call_view(record.call)])]
@@ -83,21 +83,21 @@ def _data(record: CallRecord, left: Any, form: PromptForm, *, documented: bool) 
 
 @dataclass
 class Sizes:
-    """What became of a split's rows."""
+    """Sizes of a split's rows."""
 
     rows: int = 0
     cut: int = 0
-    """Rows whose state or history was cut."""
+    """Number of rows whose state or history was cut."""
     lost: int = 0
-    """Of these, rows where something that the action names had no room."""
+    """Number of these without room for data that the action names."""
     too_long: int = 0
-    """Rows left out: longer than `max_length` tokens even so."""
+    """Number of rows left out, still longer than `max_length` tokens."""
     tokens: int = 0
     longest: int = 0
     answer_tokens: int = 0
-    """Of the longest answer."""
+    """Tokens of the longest answer."""
     seen: int = 0
-    """Held-out rows whose very prompt is a training row's: what tells them apart was cut."""
+    """Number of held-out rows with the prompt of a training row: their difference was cut."""
     prompts: set[int] = field(default_factory=set, repr=False)
 
     def report(self) -> dict[str, int | float]:
@@ -126,11 +126,11 @@ def write_tokens(
     """Write `input_ids`, `labels` (-100 on the prompt), `draws`, and what a judge needs of each row.
 
     Args:
-        records: the split's.
-        draws: how often each is drawn in each epoch.
-        target: an Arrow file.
-        speech, maker: of base and form.
-        max_length: tokens; longer rows are left out and counted.
+        records: records of the split.
+        draws: number of draws of each record in each epoch.
+        target: the Arrow file.
+        speech, maker: encoder of the base, and maker of the rows.
+        max_length: maximum tokens; longer rows are left out and counted.
         known: digests of the training prompts, for a held-out split.
     """
     import pyarrow

@@ -37,7 +37,7 @@ OnStage = Callable[[str], None]
 
 
 class TrainedAdapter(NamedTuple):
-    """What a run has made."""
+    """The result of a run."""
 
     adapter: Path
     """A peft adapter with its card; `LLMSimulator.trained` takes this folder."""
@@ -66,24 +66,24 @@ def train_simulator(
 
     Args:
         log: a call log, or its export as `.parquet` or `.jsonl`.
-        base: a causal language model, path or hub id.
-        out: a folder that is made: `adapter/` is the result, `data/` what it learned from and is tested
-            on, `checkpoints/` what a resumed run goes on from.
-        data: how the log becomes training data, for as many epochs as `settings` says.
-        settings: of the training.
-        prompts: templates `simulator_system` and `simulator_user` to use instead of ours; they are kept
-            with the adapter.
-        thoughts: what the simulator is to say before each outcome, worked out from call, state and history
-            (`rows.Thoughts`): a small model compares and reckons better in writing. It writes them itself
-            when it simulates.
-        resume: go on with the run in `out`, on the data that it began with.
-        cpu: train on the processor; by default where there is no accelerator.
-        on_stage: is told what is being done, on the first process.
-        on_progress: is told of steps and evaluations (`sft_trainer.Progress`), on the first process.
+        base: causal language model, path or hub id.
+        out: new folder: `adapter/` is the result, `data/` its training and test data, `checkpoints/`
+            the points from which a resumed run continues.
+        data: settings that turn the log into training data, for the epochs of `settings`.
+        settings: settings of the training.
+        prompts: templates `simulator_system` and `simulator_user` that replace ours and are kept with the
+            adapter.
+        thoughts: function that writes the thought before each outcome, from call, state and history
+            (`training_rows.Thoughts`): a small model compares and calculates better in writing. The
+            trained simulator writes its thoughts itself.
+        resume: whether to continue the run in `out`, on its own data.
+        cpu: whether to train on the CPU; by default only without an accelerator.
+        on_stage: callback for the name of each stage, on the first process.
+        on_progress: callback for steps and evaluations (`trainer.Progress`), on the first process.
 
     Raises:
-        TrainingError: the base is no causal language model, nothing in the log may train, `out` holds
-            another run, or the disk is full; what was saved before is kept.
+        TrainingError: the base is not a causal language model, the log has no rows to train on, `out` holds
+            another run, or the disk is full; saved checkpoints are kept.
         LogError: the log cannot be read, or has corrupt rows.
         MissingExtraError: a library is not installed.
     """
@@ -113,7 +113,7 @@ def train_simulator(
 
 
 class _Run:
-    """One run in its folder; what is done already is not done again."""
+    """One run in its folder; finished stages are not repeated."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Run:
         self.templates = {name: prompts.text(name) for name in _TEMPLATES}
 
     def begin(self, log: Path, *, resume: bool) -> None:
-        """Make the folder, or check that it holds this very run."""
+        """Make the folder, or check that it holds the same run."""
         mine = {
             "base": self.base,
             "log": str(log),
@@ -146,7 +146,7 @@ class _Run:
         if path.exists():
             if not resume:
                 raise TrainingError(
-                    f"{self.out} holds a run already: pass --resume to go on with it, or another --out"
+                    f"{self.out} holds a run already: pass --resume to continue it, or another --out"
                 )
             there = json.loads(path.read_bytes())
             changed = [name for name in mine if name != "log" and there.get(name) != mine[name]]
@@ -159,7 +159,7 @@ class _Run:
         if resume:
             raise TrainingError(f"{self.out} holds no run to resume")
         if self.out.exists() and any(self.out.iterdir()):
-            raise TrainingError(f"{self.out} is not empty and holds no run: give another --out")
+            raise TrainingError(f"{self.out} is not empty and holds no run: pass another --out")
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
@@ -167,7 +167,7 @@ class _Run:
             raise TrainingError(f"{self.out} cannot be written: {error.strerror}") from error
 
     def prepare(self, log: Path, tell: OnStage) -> None:
-        """Data and tokens, unless they are there."""
+        """Make data and tokens, unless they exist."""
         if (self.out / _TOKENS).exists():
             return
         from transformers import AutoTokenizer
@@ -305,7 +305,7 @@ class _Run:
         }
 
     def _write(self, trainer: Any, adapter: Path, form: dict[str, Any], card: dict[str, Any]) -> None:
-        """The adapter with its form and card, all of it or nothing."""
+        """Write the adapter with its form and card, all of it or nothing."""
         with whole_folder(adapter) as partial:
             trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
             Trained(base=self.base, form=PromptForm(**form), templates=self.templates).write(partial)

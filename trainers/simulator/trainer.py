@@ -1,4 +1,4 @@
-"""TRL's trainer, with draws for an order, failure recall for a measure, and checkpoints that are whole."""
+"""TRL's trainer, with draws as its order, failure recall as its measure, and whole checkpoints."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ _TOKENS_BEYOND: Final = 1.25  # of the longest answer seen, before an answer cou
 
 
 class TrainingProgress(NamedTuple):
-    """Where a training run is."""
+    """The position of a training run."""
 
     step: int
     steps: int
     epoch: float
     loss: float | None = None
-    """Mean over the tokens of the last steps' answers."""
+    """Mean loss over the tokens of the last steps' answers."""
     metrics: dict[str, float] | None = None
-    """Of an evaluation, if this is one."""
+    """Measures, if this is an evaluation."""
 
 
 OnProgress = Callable[[TrainingProgress], None]
 
 
 class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
-    """Trains on a data set of tokens (`sft_tokens.write_tokens`).
+    """Trains on a data set of tokens (`tokens.write_tokens`).
 
     Args:
         model: a peft model, or one that peft wraps by `peft_config`.
-        tokenizer, speech: of its base.
+        tokenizer, speech: tokenizer and encoder of its base.
         train, validation: data sets of tokens.
-        validation_cases: validation rows whose outcome is generated; none, and the best is by loss.
-        answer_tokens: of the longest answer.
-        settings: of the run.
-        args: TRL's own, by `trainer_arguments`.
-        on_progress: is told of steps and evaluations, on the first process.
+        validation_cases: validation rows with generated outcomes; without any, loss decides the best.
+        answer_tokens: tokens of the longest answer.
+        settings: settings of the run.
+        args: TRL's arguments, by `trainer_arguments`.
+        on_progress: callback for steps and evaluations, on the first process.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         return self._sampler
 
     def evaluation_loop(self, *args: Any, **more: Any) -> Any:
-        """The stock loop's loss, and what generated answers get right."""
+        """The stock loop's loss, and the scores of generated answers."""
         output = super().evaluation_loop(*args, **more)
         prefix = more.get("metric_key_prefix", "eval")
         shares = self.judged(self._cases).metrics()
@@ -104,7 +104,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         return output
 
     def judged(self, validation_cases: Sequence[ValidationCase]) -> Judged:
-        """Put rows to the model as it is now, shared out among the processes."""
+        """Let the present model answer rows, divided among the processes."""
         accelerator = self.accelerator
         mine = validation_cases[accelerator.process_index :: accelerator.num_processes]
         counts = judge(
@@ -132,13 +132,13 @@ def trainer_arguments(
     """TRL's arguments for a run.
 
     Args:
-        folder: of the checkpoints.
-        settings: of the run.
+        folder: folder of the checkpoints.
+        settings: settings of the run.
         draws: rows of one epoch.
-        processes: that train together.
-        judged: failure recall is measured, and decides.
-        validated: there is a validation split.
-        cpu: train on the processor.
+        processes: number of training processes.
+        judged: whether failure recall is measured and decides the best checkpoint.
+        validated: whether a validation split exists.
+        cpu: whether to train on the CPU.
     """
     steps = max(1, -(-draws // settings.batch)) * settings.epochs
     every = max(1, steps // settings.evaluations)
@@ -165,7 +165,7 @@ def trainer_arguments(
 
 
 class _Epochs(TrainerCallback):  # type: ignore[misc]
-    """Tells the sampler which epoch begins, also where a resumed data loader hides it."""
+    """Sets the sampler's epoch at its start, also behind a resumed data loader."""
 
     def __init__(self, sampler: DrawSampler) -> None:
         self._sampler = sampler
@@ -175,7 +175,7 @@ class _Epochs(TrainerCallback):  # type: ignore[misc]
 
 
 class _EarlyStop(EarlyStoppingCallback):  # type: ignore[misc]
-    """Stops when failure recall no longer rises; not before anything has been predicted right."""
+    """Stops when failure recall no longer rises, but not before the first right prediction."""
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float], **more: Any

@@ -121,7 +121,7 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path, run: Path) -> None:
     with pytest.raises(TrainingError, match="holds no adapter"):
         export(tmp_path, tmp_path / "out", "merged")
     (tmp_path / "there").mkdir()
-    with pytest.raises(TrainingError, match="is there already"):
+    with pytest.raises(TrainingError, match="exists already"):
         export(run, tmp_path / "there", "merged")
     moved = shutil.copytree(run / "adapter", tmp_path / "moved")
     named = json.loads((moved / "artis_simulator.json").read_bytes())

@@ -204,8 +204,8 @@ def _without_weights(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (_bert, "is no causal language model: it is BertModel"),
-        (_t5, "is no causal language model: it is T5ForConditionalGeneration"),
+        (_bert, "is not a causal language model: it is BertModel"),
+        (_t5, "is not a causal language model: it is T5ForConditionalGeneration"),
         (_unknown, "cannot be read"),
         (lambda folder: None, "cannot be read"),
         (_without_template, "has no chat template"),

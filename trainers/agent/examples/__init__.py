@@ -1,4 +1,4 @@
-"""Tasks for training an agent: the examples that ship, and a caller's own."""
+"""Tasks for training an agent: the shipped examples, and the caller's own."""
 
 from artis_sdk.trainers.agent.examples.lookup import Register, lookup_tasks, lookup_tools
 from artis_sdk.trainers.agent.examples.registry import Tasks, load_tasks

@@ -23,7 +23,7 @@ CITIES: Final = ("rome", "oslo", "lima", "bern", "cairo", "paris", "delhi", "tok
 KINDS: Final = ("price", "stock", "owner", "city")
 REFERENCE: Final = 12  # pairs of digits
 HELD_OUT: Final = THINGS[12:]
-"""Things that no training task asks about."""
+"""Things in no training task."""
 
 
 class Register:
@@ -83,9 +83,9 @@ def lookup_tasks(number: int, *, seed: int = 0, held_out: bool = False) -> list[
     """Questions, each about a register of its own.
 
     Args:
-        number: of tasks.
-        seed: of registers and questions.
-        held_out: about things that no other task asks about.
+        number: number of tasks.
+        seed: seed of registers and questions.
+        held_out: whether to ask about things that no other task asks about.
     """
     rng = random.Random(f"lookup {seed} {held_out}")
     tasks = []

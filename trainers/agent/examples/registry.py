@@ -1,4 +1,4 @@
-"""Tasks by name: the examples that ship, and a caller's own."""
+"""Tasks by name: the shipped examples, and the caller's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TRAIN, _HELD_OUT = 512, 128  # tasks of an example
 
 
 class Tasks(NamedTuple):
-    """What an agent is trained on, and what it is measured on."""
+    """The tasks of training, and the held-out tasks of the measurement."""
 
     train: Sequence[AgentTask]
     held_out: Sequence[AgentTask]
@@ -43,17 +43,17 @@ def load_tasks(spec: str, seed: int = 0) -> Tasks:
     Args:
         spec: the name in the module is a `Tasks`, a pair of lists of `AgentTask` (to train on, held out),
             or a function of a seed that makes one.
-        seed: of what is made.
+        seed: seed of the tasks.
 
     Raises:
-        ConfigurationError: there is no such thing, or it is something else.
+        ConfigurationError: the name does not exist, or is none of these.
     """
     if spec in EXAMPLES:
         return EXAMPLES[spec](seed)
     module, _, name = spec.partition(":")
     if not name:
         raise ConfigurationError(
-            f"--tasks: {', '.join(EXAMPLES)}, or module:name; there is no example {spec!r}"
+            f"--tasks: unknown example {spec!r}; choose from {', '.join(EXAMPLES)}, or module:name"
         )
     try:
         found = getattr(importlib.import_module(module), name)
@@ -61,11 +61,9 @@ def load_tasks(spec: str, seed: int = 0) -> Tasks:
         raise ConfigurationError(f"--tasks {spec}: {error}") from error
     made = found(seed) if callable(found) else found
     if not isinstance(made, tuple) or len(made) != 2:
-        raise ConfigurationError(
-            f"--tasks {spec}: gives no pair of lists of AgentTask (to train on, held out)"
-        )
+        raise ConfigurationError(f"--tasks {spec}: not a pair of lists of AgentTask (training, held out)")
     tasks = Tasks(tuple(made[0]), tuple(made[1]))
     wrong = [task for part in tasks for task in part if not isinstance(task, AgentTask)]
     if wrong:
-        raise ConfigurationError(f"--tasks {spec}: {wrong[0]!r:.80} is no AgentTask")
+        raise ConfigurationError(f"--tasks {spec}: {wrong[0]!r:.80} is not an AgentTask")
     return tasks

@@ -107,8 +107,8 @@ def shop_tasks(number: int, *, seed: int = 0) -> list[AgentTask]:
     """Questions about prices, judged by their answer, and orders, judged by the shop's final state.
 
     Args:
-        number: of tasks.
-        seed: tasks of two seeds are drawn apart.
+        number: number of tasks.
+        seed: seed of the tasks; two seeds share no draws.
     """
     rng = random.Random(f"shop {seed}")
     return [_task(f"shop-{seed}-{n}", rng) for n in range(number)]

@@ -13,9 +13,9 @@ def python_tasks(number: int, *, seed: int = 0, sandbox: PythonSandbox | None = 
     """Tasks that need exact arithmetic, each with its exact answer.
 
     Args:
-        number: of tasks.
-        seed: tasks of two seeds are drawn apart.
-        sandbox: where the code runs.
+        number: number of tasks.
+        seed: seed of the tasks; two seeds share no draws.
+        sandbox: interpreter that runs the code.
     """
     rng = random.Random(f"python {seed}")
     tools = python_tools(sandbox)
