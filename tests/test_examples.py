@@ -51,6 +51,7 @@ async def test_the_guide_runs(tmp_path: Path) -> None:
     await run(code, tmp_path)
 
 
+@pytest.mark.slow
 async def test_the_sandbox_page_runs(tmp_path: Path) -> None:
     code, database = python_blocks(ROOT / "docs" / "sandbox.md").split("import asyncio\nimport os\n")
     assert code.count("asyncio.run") == 2

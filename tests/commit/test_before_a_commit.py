@@ -296,6 +296,7 @@ async def test_a_session_notes_what_is_unknown_in_plan_and_result(journal: Commi
     assert ["pay (dead:0)" in note for note in (*plan.notes, *result.notes)] == [True, True]
 
 
+@pytest.mark.slow
 async def test_a_script_that_was_killed_in_a_payment_does_not_pay_again_when_it_is_started_again(
     tmp_path: Path,
 ) -> None:

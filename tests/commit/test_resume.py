@@ -318,7 +318,7 @@ async def test_calls_within_a_call_that_is_made_again_are_not_repeated(journal: 
     bank = Bank()
     bank.break_in_bundle = True
 
-    @guarded_tool(reconcile=lambda call, key: NotExecuted(), timeout=0.1)
+    @guarded_tool(reconcile=lambda call, key: NotExecuted(), timeout=1)
     async def bundle(to: str) -> int:
         """Pay within."""
         paid = await bank.pay(to)

@@ -123,6 +123,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_llama_cpp_needs_nothing_unpacked(tmp_path: Path) -> None:
     environment = {**os.environ, "HF_HOME": str(tmp_path)}
     done = subprocess.run(
@@ -138,6 +139,7 @@ def test_llama_cpp_needs_nothing_unpacked(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_a_run_made_is_shipped_as_it_was(tmp_path: Path, cache: Path) -> None:
     """From the folders to GGUF and back: the bytes of both are the shipped ones."""
     pytest.importorskip("gguf")

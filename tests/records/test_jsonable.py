@@ -204,6 +204,7 @@ def test_an_iterator_is_left_to_its_reader(make: Any) -> None:
     assert list(stream) == [1, 2]
 
 
+@pytest.mark.slow
 def test_what_nests_deeper_than_json_goes_on_as_text() -> None:
     made = jsonable(nested(100_000))
     for _ in range(128):
@@ -224,6 +225,7 @@ def test_it_ends_where_references_multiply() -> None:
     assert made[3] == "<str, too large>"
 
 
+@pytest.mark.slow
 def test_large_values_are_kept_whole() -> None:
     text = "ä" * 20_000_000
     assert jsonable(text) == text

@@ -166,12 +166,14 @@ def same(acts: dict[str, Callable[[Any, Any], Any]], real: Any, program: list[tu
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(sorted(DICT_ACTS)), key), max_size=12))
+@pytest.mark.slow
 def test_a_lazy_dictionary_is_a_deep_copy(program: list[tuple[str, Any]]) -> None:
     same(DICT_ACTS, rows_dict(), program)
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(sorted(LIST_ACTS)), index), max_size=12))
+@pytest.mark.slow
 def test_a_lazy_list_is_a_deep_copy(program: list[tuple[str, Any]]) -> None:
     same(LIST_ACTS, rows_list(), program)
 

@@ -7,6 +7,7 @@ import copy
 import pickle
 from typing import Any
 
+import pytest
 from helpers.simulators import call, fork, outcomes, play
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +110,7 @@ async def plain(machine: Machine, name: str, program: Program) -> tuple[str, Any
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(["run", "arun"]), programs), max_size=3))
+@pytest.mark.slow
 def test_the_sandbox_gives_what_the_plain_code_gives(sequence: list[tuple[str, Program]]) -> None:
     async def compare() -> None:
         real = Machine(Leaf())

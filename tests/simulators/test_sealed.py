@@ -220,6 +220,7 @@ async def test_what_leaves_the_process_is_refused(does: Does, name: str) -> None
     st.lists(st.tuples(st.sampled_from(WAYS), st.sampled_from(sorted(ACTS)), st.booleans()), max_size=4),
     st.integers(1, 4),
 )
+@pytest.mark.slow
 def test_no_attempt_gets_out_whatever_others_do(
     does: Does, sequence: list[tuple[str, str, bool]], together: int
 ) -> None:

@@ -275,6 +275,7 @@ async def test_work_of_an_own_worker_that_nothing_marks_is_refused_during_and_fr
 
 
 @pytest.mark.parametrize("kind", ["rehearsal", "commit", None])
+@pytest.mark.slow
 async def test_last_words_of_garbage_are_refused_whenever_it_is_collected(kind: Kind | None) -> None:
     said: list[Any] = []
     innocent: list[Any] = []

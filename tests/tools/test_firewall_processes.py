@@ -212,6 +212,7 @@ server.run("stdio")
 """
 
 
+@pytest.mark.slow
 async def test_mcp_server_over_stdio_is_refused() -> None:
     """Its client starts it with a whitelist of variables."""
     mcp = pytest.importorskip("mcp")

@@ -46,6 +46,7 @@ def test_the_canary_a_call_on_the_object_itself_is_noticed(tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"real", "here"}
 
 
+@pytest.mark.slow
 async def test_nothing_real_ever_runs_and_no_call_runs_in_this_process(tmp_path: Path) -> None:
     alarm = tmp_path / "alarm"
     alarm.mkdir()
