@@ -2,11 +2,13 @@
 #   make test    lint, types, all unit tests; llama.cpp, training and vLLM for real
 #   make engines every test on a real engine: llama.cpp, vLLM, training
 #   make check   the quick half: lint, types, unit tests
+#   make frameworks   agents of other frameworks, in an environment of their own
 #   make demo    the whole idea in a minute, on the pocket model: no key, no GPU
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+FRAMEWORKS ?= .venv-frameworks
 export HF_HUB_OFFLINE := 1
 export VLLM_NO_USAGE_STATS := 1
 # uv finds wheels where pip was told to look.
@@ -19,14 +21,14 @@ UV := $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python
 AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && ! c++ --version | grep -q clang && echo " -DCMAKE_CXX_FLAGS=-fno-dse")
 LLAMA_CPP := CMAKE_ARGS="-DLLAVA_BUILD=OFF$(AMX)" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
 
-.PHONY: demo check test lint types quick unit llama torch vllm engines clean
+.PHONY: demo check test lint types quick unit frameworks llama torch vllm engines clean
 
 # Side by side: the tests wait more than they compute, and mypy computes on one core.
 check: $(VENV)/.dev
 	+$(MAKE) --no-print-directory --jobs=2 lint types quick
 
 test: export ARTIS_TEST_CRASH_TRIALS := 2000
-test: lint types unit llama torch vllm
+test: lint types unit frameworks llama torch vllm
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -42,6 +44,9 @@ quick: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine" -n 2
+
+frameworks: $(FRAMEWORKS)/.installed
+	$(FRAMEWORKS)/bin/python -m pytest -n 2 tests/frameworks
 
 # One process an engine: each takes both cores.
 llama vllm torch: $(VENV)/.engines
@@ -60,6 +65,14 @@ $(VENV)/.demo: pyproject.toml
 	$(BIN)/python -m pip install --quiet "uv>=0.9"
 	$(LLAMA_CPP)
 	$(UV) --editable ".[llama]"
+	touch $@
+
+# An environment of their own: they and our extras want different versions of the same packages.
+$(FRAMEWORKS)/.installed: pyproject.toml tests/frameworks/requirements.txt
+	test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/python -m pip install --quiet "uv>=0.9"
+	$(FRAMEWORKS)/bin/uv pip install --compile-bytecode --python $(FRAMEWORKS)/bin/python \
+		--requirements tests/frameworks/requirements.txt --editable .
 	touch $@
 
 # The links let mypy and editors see the two packages that setuptools maps into artis_sdk.
@@ -81,4 +94,4 @@ $(VENV)/.engines: $(VENV)/.dev docs/cpu-overrides.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(FRAMEWORKS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

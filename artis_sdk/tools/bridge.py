@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 from greenlet import getcurrent, greenlet
 
 from artis_sdk.tools.guarded import Invocation, Reply
-from artis_sdk.tools.world import WorldBinding, refuse, route
+from artis_sdk.tools.patches import in_place_of
+from artis_sdk.tools.world import WorldBinding, current, refuse, route
 
 T = TypeVar("T")
 
@@ -44,13 +45,6 @@ async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine
         return await coroutine
     result: T = await _Carried(coroutine)
     return result
-
-
-def carried_like_its_starter(coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-    """A new task's coroutine, whose sync guarded calls may wait if those of whoever starts it may."""
-    if _carrier() is None or not asyncio.iscoroutine(coroutine):
-        return coroutine
-    return _Carried(coroutine)
 
 
 async def hand_over(binding: WorldBinding, invocation: Invocation) -> Reply:
@@ -279,3 +273,22 @@ class _Carried(Generator[Any, Any, Any], Coroutine[Any, Any, Any]):
         if isinstance(result, _Finished):
             raise StopIteration(result.value)
         return result
+
+
+# --- in tasks ---------------------------------------------------------------------------------
+
+
+@in_place_of("uvloop", "Loop.create_task", if_imported=True)
+@in_place_of("asyncio", "BaseEventLoop.create_task")
+def _create_task(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Frameworks call sync tools in tasks of their own: what a carrier starts gets one, too."""
+
+    def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
+        context = kwargs.get("context")
+        binding = current.get() if context is None else context.get(current)
+        inside = binding is not None and binding.open and binding.loop is self
+        if inside and _carrier() is not None and asyncio.iscoroutine(coro):
+            coro = _Carried(coro)
+        return original(self, coro, **kwargs)
+
+    return create_task

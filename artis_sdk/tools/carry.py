@@ -173,26 +173,6 @@ def _put(original: Callable[..., Any]) -> Callable[..., Any]:
     return put
 
 
-# --- tasks ------------------------------------------------------------------------------------
-
-
-@in_place_of("uvloop", "Loop.create_task", if_imported=True)
-@in_place_of("asyncio", "BaseEventLoop.create_task")
-def _create_task(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A task has its starter's context anyway; frameworks call sync tools in it, which have to wait there."""
-
-    def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
-        context = kwargs.get("context")
-        binding = current.get() if context is None else context.get(current)
-        if binding is not None and binding.loop is self and binding.open:
-            from artis_sdk.tools.bridge import carried_like_its_starter
-
-            coro = carried_like_its_starter(coro)
-        return original(self, coro, **kwargs)
-
-    return create_task
-
-
 # --- what calls back --------------------------------------------------------------------------
 
 

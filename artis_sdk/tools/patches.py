@@ -36,11 +36,12 @@ class _Patch:
 
 
 _patches: list[_Patch] = []
+_hooked: list[bool] = []
 _checks: dict[str, Check] = {}
 
 
 def in_place_of(module: str, *paths: str, if_imported: bool = False) -> Callable[[Make], Make]:
-    """Register what is put in place of functions or methods.
+    """Register what is put in place of functions or methods: by the first world, at once if there was one.
 
     Args:
         module: where they are.
@@ -50,6 +51,8 @@ def in_place_of(module: str, *paths: str, if_imported: bool = False) -> Callable
 
     def register(make: Make) -> Make:
         _patches.extend(_Patch(module, path, make, if_imported) for path in paths)
+        if _hooked:
+            install()
         return make
 
     return register
@@ -75,9 +78,6 @@ def install() -> None:
     if not _hooked:
         _hooked.append(True)
         sys.addaudithook(_audit)
-
-
-_hooked: list[bool] = []
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:

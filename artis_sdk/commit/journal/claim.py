@@ -13,7 +13,7 @@ from artis_sdk.errors import CommitRefused
 
 _SELECT = """
 WITH RECURSIVE part (id) AS (
-    VALUES (?1) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
+    VALUES (:plan) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
 )
 SELECT plan.owner, plan.ended, plan.ending, plan.resumed,
        (SELECT count(*) FROM call JOIN part ON part.id = call.plan WHERE call.reached_world),
@@ -21,7 +21,7 @@ SELECT plan.owner, plan.ended, plan.ending, plan.resumed,
        (SELECT group_concat(call.tool || ' (' || call.plan || ':' || call.seq || ')', ', ')
         FROM call JOIN part ON part.id = call.plan WHERE call.state IN ('intent', 'unknown')),
        (SELECT coalesce(max(call.seq) + 1, 0) FROM call WHERE call.plan = plan.id)
-FROM plan WHERE plan.id = ?1
+FROM plan WHERE plan.id = :plan
 """
 """The commits of sessions within the plan's commit count as part of it."""
 
@@ -67,7 +67,7 @@ def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Ca
     Raises:
         CommitRefused: the plan is not free; says why, and what to do.
     """
-    row = connection.execute(_SELECT, (new.plan,)).fetchone()
+    row = connection.execute(_SELECT, {"plan": new.plan}).fetchone()
     now = (new.owner, socket.gethostname(), os.getpid(), new.begun, new.parent)
     if row is None:
         if connection.execute("SELECT 1 FROM pruned WHERE plan = ?", (new.plan,)).fetchone():

@@ -16,7 +16,7 @@ SELECT plan.id, plan.parent, max(
 """Each plan, the plan around it, and the time of its last event."""
 _FAMILY = """
 WITH RECURSIVE part (id) AS (
-    VALUES (?1) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
+    VALUES (:plan) UNION SELECT plan.id FROM plan JOIN part ON plan.parent = part.id
 )
 SELECT plan.id, plan.owner, plan.ended IS NULL,
        max(coalesce(plan.ended, plan.begun),
@@ -60,7 +60,7 @@ def remove(
     removed = 0
     connection.execute("PRAGMA defer_foreign_keys = ON")  # a family's plans refer to each other
     for root in roots:
-        family = connection.execute(_FAMILY, (root,)).fetchall()
+        family = connection.execute(_FAMILY, {"plan": root}).fetchall()
         if any(
             last >= before or has_open or (goes_on and alive(owner))
             for _, owner, goes_on, last, has_open in family

@@ -1,0 +1,44 @@
+"""The table of `docs/frameworks.md` is what these tests have seen; it is printed when they have run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from helpers.frameworks import Played
+
+HEAD = (
+    "framework",
+    "version",
+    "how it runs sync tools",
+    "registered as",
+    "real calls in 3 rehearsals",
+    "rehearsed calls",
+    "real calls in the commit",
+    "journaled",
+)
+
+Row = Callable[[str, str, str, Played], None]
+
+
+@pytest.fixture
+def row(record_property: Callable[[str, object], None]) -> Row:
+    """Adds a row: distribution, how it runs tools, what was registered, what was played."""
+
+    def add(distribution: str, runs: str, kind: str, played: Played) -> None:
+        rehearsed = sum(len(attempt.steps) for attempt in played.plan.attempts)
+        numbers = (played.real_in_rehearsals, rehearsed, played.real_in_commit, len(played.journal))
+        record_property("row", (distribution, version(distribution), runs, kind, *map(str, numbers)))
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = terminalreporter.stats.get("passed", ())
+    rows = sorted(value for report in reports for name, value in report.user_properties if name == "row")
+    if rows:
+        terminalreporter.section("docs/frameworks.md")
+        for cells in (HEAD, ["---"] * len(HEAD), *rows):
+            terminalreporter.write_line(f"| {' | '.join(cells)} |")
