@@ -11,7 +11,7 @@ from artis_sdk.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ApiServer:
     """Where requests go, and with which key."""
 
     base_url: str
@@ -37,7 +37,7 @@ class Api:
 
     def server(
         self, name: str, base_url: str | None, api_key: str | None, extra_body: Mapping[str, Any] | None
-    ) -> Server:
+    ) -> ApiServer:
         """The server that a backend's options name.
 
         Args:
@@ -57,4 +57,4 @@ class Api:
         clash = self.ours & set(extra_body or ())
         if clash:
             raise ConfigurationError(f"{name}: extra_body may not set {', '.join(sorted(clash))}")
-        return Server(url, url == self.official, key)
+        return ApiServer(url, url == self.official, key)
