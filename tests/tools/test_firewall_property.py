@@ -12,7 +12,6 @@ from multiprocessing import get_context
 
 import pytest
 from helpers.firewall import (
-    ASYNC_LEAVES,
     CANARIES,
     SYNC_LEAVES,
     WARM,
@@ -21,25 +20,15 @@ from helpers.firewall import (
     pay,
     pay_or_refusal,
 )
+from helpers.firewall_programs import KINDS, LEAVES, programs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.tools import entered, running_code
 from artis_sdk.tools.bridge import with_sync_calls
 
-METHODS = [name for name in dir(Run) if name.startswith(("run_", "sync_"))]
-KINDS = sorted({name.partition("_")[2] for name in METHODS} - {"leaf"})
-LEAVES = [*SYNC_LEAVES, *ASYNC_LEAVES]
-
 PROGRAMS = int(os.environ.get("ARTIS_TEST_PROGRAMS", "200"))
 """How many random programs are run."""
-
-
-def nodes(children: st.SearchStrategy) -> st.SearchStrategy:
-    return st.tuples(st.sampled_from(KINDS), st.lists(children, min_size=1, max_size=3))
-
-
-programs = st.recursive(st.sampled_from(LEAVES), nodes, max_leaves=8)
 
 
 @pytest.fixture(scope="module")
