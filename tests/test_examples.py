@@ -16,7 +16,7 @@ from helpers.fault_server import agent, serving
 from helpers.postgres import postgresql
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 FOLDERS = "artis_sdk|backends|trainers|tests|benchmarks|docs"
 PATH = re.compile(rf"(?:(?<![\w/.])(?:{FOLDERS})/[\w./-]*\w|(?<![\w/])[\w/.-]+\.py\b)")

@@ -11,13 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 from helpers.commit import make_world
-from helpers.firewall import CANARIES, Run, pay_or_refusal
-from helpers.firewall_programs import programs
+from helpers.firewall import CANARIES, Run
+from helpers.firewall_programs import programs, warm_processes
 from hypothesis import HealthCheck, given, settings
 
 from artis_sdk.commit.journal import SQLiteJournal
@@ -37,9 +36,7 @@ PROGRAMS = int(os.environ.get("ARTIS_TEST_PROGRAMS", "100"))
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[ProcessPoolExecutor]:
-    """A pool that was warm before every commit."""
-    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
-        assert pool.submit(pay_or_refusal, 1).result(60) == -1
+    with warm_processes() as pool:
         yield pool
 
 

@@ -313,7 +313,7 @@ async def test_many_plans_are_pruned_in_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", [1, 2])
 async def test_a_file_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path, version: int) -> None:
     path = tmp_path / "journal.db"
-    script = Path(__file__).parent / "data" / f"journal-v{version}.sql"
+    script = Path(__file__).parent / "data" / f"journal-v{version}.dump"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(script.read_text())
     async with aclosing(SQLiteJournal(path)) as journal:

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import pytest
 from helpers.firewall import (
@@ -18,9 +17,8 @@ from helpers.firewall import (
     CountingWorld,
     Run,
     pay,
-    pay_or_refusal,
 )
-from helpers.firewall_programs import KINDS, LEAVES, programs
+from helpers.firewall_programs import KINDS, LEAVES, programs, warm_processes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,9 +31,7 @@ PROGRAMS = int(os.environ.get("ARTIS_TEST_PROGRAMS", "200"))
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[ProcessPoolExecutor]:
-    """A pool that was warm before every rehearsal."""
-    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
-        assert pool.submit(pay_or_refusal, 1).result(60) == -1
+    with warm_processes() as pool:
         yield pool
 
 
