@@ -56,8 +56,10 @@ def committed(program: object, path: Path, plan: str, processes: ProcessPoolExec
         with contextlib.suppress(Exception):  # a call was refused, or was cancelled while it ran
             async with world.open():
                 with running_code("commit", True, refused=world.remember_refusal), entered(world):
-                    await with_sync_calls(lambda: run.run(program))
-                    await run.join()
+                    try:
+                        await with_sync_calls(lambda: run.run(program))
+                    finally:  # what waits in its own queues is seen only while the commit is open
+                        await run.join()
         await journal.aclose()
 
     asyncio.run(main())
