@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -15,7 +14,7 @@ from artis_sdk.commit.journal import OPEN, CallState, CommitJournal, JournaledCa
 from artis_sdk.commit.redaction import Redact
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Outcome, Provenance, ToolCall
-from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.protocols import ReconcilableTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def unknown_calls(journal: CommitJournal) -> list[JournaledCall]:
 
 
 async def recover(
-    journal: CommitJournal, tools: Iterable[GuardedTool[..., Any]], *, redact: Redact
+    journal: CommitJournal, tools: Iterable[ReconcilableTool], *, redact: Redact
 ) -> list[Recovered]:
     """Settle what can be settled of the calls whose outcome is not known.
 
@@ -167,7 +166,7 @@ async def _read(journal: CommitJournal, call_id: str) -> JournaledCall:
     )
 
 
-async def _ask(call: JournaledCall, tool: GuardedTool[..., Any] | None) -> Outcome | NotExecuted | str:
+async def _ask(call: JournaledCall, tool: ReconcilableTool | None) -> Outcome | NotExecuted | str:
     """The hook's answer, or why there is none."""
     if tool is None:
         return f"its tool {call.tool!r} is not among the tools given"

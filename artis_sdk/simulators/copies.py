@@ -10,10 +10,10 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.simulators.connections import reach_of, unseen_database
 from artis_sdk.simulators.forks.making import Making
 from artis_sdk.simulators.shared import Shared
-from artis_sdk.tools import GuardedTool
 from artis_sdk.tools.object_forks import fork_of
+from artis_sdk.tools.protocols import RunnableTool
 
-Guarded = GuardedTool[..., Any]
+Guarded = RunnableTool
 
 
 def copied(tools: Iterable[Guarded], fork: Callable[[Any], Any], making: Making) -> dict[int, Any]:

@@ -22,11 +22,12 @@ from artis_sdk.simulators.past import HistoryCursor
 from artis_sdk.simulators.process_state import OwnDefaults, OwnPrecision, ProcessState
 from artis_sdk.simulators.replies import keep
 from artis_sdk.simulators.seal import Allowed, Predicate, Seal, sealed
-from artis_sdk.tools import GuardedTool, Invocation, Toolset
+from artis_sdk.tools import Invocation, Toolset
 from artis_sdk.tools.execute import INJECTED, execute
+from artis_sdk.tools.protocols import RunnableTool
 from artis_sdk.tools.world import sandboxed
 
-Guarded = GuardedTool[..., Any]
+Guarded = RunnableTool
 
 
 class SandboxSimulator(Simulator):
@@ -95,7 +96,7 @@ class SandboxSimulator(Simulator):
             ConfigurationError: an object cannot be forked, or `pure` names something that is not a
                 function.
         """
-        guarded = [tool for tool in tools if isinstance(tool, GuardedTool)]
+        guarded = [tool for tool in tools if isinstance(tool, RunnableTool)]
         for name in sorted(self._pure - {tool.name for tool in guarded if tool.owner is None}):
             raise ConfigurationError(f"SandboxSimulator(pure=...): no tool is a function named {name!r}")
         making = Making()
@@ -160,7 +161,8 @@ class ForkedSandbox(Simulator):
     @property
     def tools(self) -> Toolset:
         """The tools, bound to the forked objects."""
-        return Toolset(*(tool for tool in self._tools.values() if tool is not None))
+        tools: Iterable[Any] = (tool for tool in self._tools.values() if tool is not None)
+        return Toolset(*tools)
 
     def begin(self, history: History) -> None:
         """See `Simulator.begin`: the fork was made of objects that already show the real calls."""

@@ -31,6 +31,21 @@ class CheckedTool(Tool, Protocol):
         """
 
 
+class ReconcilableTool(Tool, Protocol):
+    """A tool that may know how one of its calls ended: what recovery needs."""
+
+    @property
+    def reconcile(self) -> Callable[..., Any] | None:
+        """How a call ended, `reconcile(call, key)`, sync or async; None where the tool cannot know."""
+
+    @property
+    def owner(self) -> object | None:
+        """The object whose method it is; None for a function without one."""
+
+    def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
+        """A returned value as an outcome, by the tool's `failures=` rules."""
+
+
 @runtime_checkable
 class RunnableTool(CheckedTool, Protocol):
     """A tool whose real code can be run: what the commit and the sandbox need."""
