@@ -1,4 +1,4 @@
-"""The session: owns lifetimes and wires the parts; whatever it decides, another part does."""
+"""The session: owns lifetimes and wires the parts, which do the work."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ M = TypeVar("M", bound=BaseModel)
 class Session:
     """Rehearses tasks in simulation and commits them, each once, for real.
 
-    Whatever is left out comes from `ARTIS_*` variables, then from `artis.toml`. Several turns of one
-    session keep the conversation. Backends, journal and log that the session makes from names are
-    closed with it; those that it is given stay open.
+    Omitted options come from `ARTIS_*` variables, then from `artis.toml`. Several turns of one session
+    keep the conversation. Backends, journal and log that the session makes from names are closed with
+    it; objects passed to it stay open.
 
-    `SessionArgs` says what each option means; they are given by name:
+    `SessionArgs` documents each option; pass them by name:
     `Session(agent="openai:gpt-5-mini", tools=tools, simulator="sandbox")`.
     """
 
@@ -66,7 +66,7 @@ class Session:
 
     @classmethod
     def from_settings(cls, settings: Settings, *, on_event: Emit | None = None) -> Self:
-        """A session that takes everything from these settings."""
+        """A session configured by these settings alone."""
         session = cls(on_event=on_event)
         session._settings = settings
         return session
@@ -90,7 +90,7 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cancel what still runs, wait for its end, and close what the session made."""
+        """Cancel running operations, wait for their end, and close the parts that the session made."""
         assert self._stack is not None
         running = self._running - {asyncio.current_task()}
         for task in running:
@@ -103,7 +103,7 @@ class Session:
 
     @asynccontextmanager
     async def _operation(self) -> AsyncIterator[SessionParts]:
-        """One rehearsal or commit: the session ends it when the session ends."""
+        """Run one rehearsal or commit, which ends at the latest with the session."""
         parts = self._opened()
         task = asyncio.current_task()
         assert task is not None
@@ -124,7 +124,7 @@ class Session:
 
     @property
     def conversation(self) -> tuple[Message, ...]:
-        """What was said in the turns committed so far."""
+        """Messages of the turns committed so far, oldest first."""
         return self._conversation
 
     async def rehearse(self, task: str) -> Plan:
@@ -136,8 +136,8 @@ class Session:
         Raises:
             BackendError: a model cannot be reached.
             FirewallError: the state function made a guarded call.
-            ConfigurationError: the session is not open, or lacks what the strategy needs.
-            RehearsalStopped: with `on_doubt="stop"`, a tool is needed that is not trusted.
+            ConfigurationError: the session is not open, or lacks a part that the strategy needs.
+            RehearsalStopped: with `on_doubt="stop"`, a call needs a tool that is not trusted.
         """
         async with self._operation() as parts:
             given = self._args.state
@@ -185,20 +185,19 @@ class Session:
         real, in that commit's journal, under this plan, which names the other as its parent.
 
         Args:
-            plan: from `rehearse`, of this session or of one before; it is committed once.
-            resume: whether to go on with a commit of this plan that broke off, where the outcome of every
-                call is known. None of them is made again: a model is shown them as done; an agent of your own
-                makes its calls again and is answered from the journal.
-            secrets: those that the plan was saved without (`plan.withheld`), by placeholder; not needed in
+            plan: plan from `rehearse`, of this session or an earlier one; it is committed once.
+            resume: whether to go on with a commit of this plan that broke off, if the outcome of every call
+                is known. No call is made again: a model sees them as done; an agent of your own makes its
+                calls again and gets its answers from the journal.
+            secrets: values that the plan was saved without (`plan.withheld`), by placeholder; not needed in
                 the session that made it, nor with `ARTIS_PLAN_KEY`.
 
         Raises:
-            CommitRefused: the plan was committed before, or belongs to another journal; a call was to be made
-                whose twin in the journal has no known outcome; the commit cannot go on; this session is
-                committing already (a sub-agent needs a session of its own); or secrets of the plan are
-                missing.
+            CommitRefused: the plan was committed before, or belongs to another journal; a call's twin in the
+                journal has no known outcome; the commit cannot go on; this session is committing already
+                (a sub-agent needs a session of its own); or secrets of the plan are missing.
             FirewallError: the attempt that this session is part of is over.
-            UnknownOutcome: a call's outcome is not known; nothing after it was done.
+            UnknownOutcome: a call's outcome is not known; no call was made after it.
             JournalError: the journal cannot be written; the call it names was not made.
             LimitReached: before the first real call only.
         """
@@ -227,7 +226,7 @@ class Session:
         resume: bool,
         secrets: Mapping[str, JsonValue],
     ) -> Result:
-        """Commit in the world that this context is in: the real one, unless an attempt goes on."""
+        """Commit in the present context's world: the real one, unless an attempt goes on."""
         plan = parts.secrets.restored(plan, secrets)
         parts.secrets.learn(plan.task)
         budget = self._budgets.pop(plan.id, None) or parts.budget(self._emit, spent=plan.usage)
@@ -254,15 +253,15 @@ class Session:
     def saved(self, plan: Plan) -> Plan:
         """The plan as it may be saved, without secrets: write `session.saved(plan).model_dump_json()`.
 
-        With `ARTIS_PLAN_KEY` it holds them encrypted, and is committed wherever that key is set. Without, its
-        commit elsewhere needs them again; `withheld` says which.
+        With `ARTIS_PLAN_KEY` it holds them encrypted, and can be committed wherever that key is set. Without,
+        a commit elsewhere needs them again; `withheld` lists them.
         """
         return self._opened().secrets.saved(plan)
 
     def shown(self, record: M) -> M:
         """A plan, a result, an event, or a part of one, as it may be shown: without this session's secrets.
 
-        What the session gives back holds them: a result has the real values.
+        Records that the session returns hold them: a result has the real values.
         """
         return self._opened().secrets.shown(record)
 
@@ -271,9 +270,9 @@ class Session:
         return await self.commit(await self.rehearse(task))
 
     async def recover(self) -> list[Recovered]:
-        """Real calls that were begun and have no outcome, each settled where its tool can tell.
+        """Settle real calls that began and have no outcome, where their tools can tell.
 
-        A tool's `reconcile` hook is asked. Nothing is ever executed again.
+        Calls the tools' `reconcile` hooks. Nothing is ever executed again.
         """
         async with self._operation() as parts:
             return await recover(parts.journal, parts.tools, redact=parts.secrets)
@@ -281,7 +280,7 @@ class Session:
     async def settle(
         self, call_id: str, *, done: bool, by: str, why: str, value: JsonValue | Unset = UNSET
     ) -> JournaledCall:
-        """Settle by hand a call of the journal whose outcome is not known; see `artis_sdk.commit.settle`."""
+        """Settle by hand a journaled call without a known outcome; see `artis_sdk.commit.settle`."""
         async with self._operation() as parts:
             return await settle(
                 parts.journal, call_id, done=done, by=by, why=why, value=value, redact=parts.secrets
@@ -289,7 +288,7 @@ class Session:
 
     @classmethod
     async def recover_from(cls, settings: Settings) -> list[Recovered]:
-        """As `recover`, with the journal and the tools of these settings and nothing else."""
+        """`recover` with only the journal and the tools of these settings."""
         async with AsyncExitStack() as stack:
             tools = Toolset() if settings.tools is None else make_tools(None, settings)
             journal = open_journal(settings, stack)
@@ -308,10 +307,10 @@ class Session:
 
 
 async def _journal_here(parts: SessionParts) -> tuple[str, tuple[str, ...]]:
-    """The name of the journal in which this context's commits are, and what of it a plan's reader must know.
+    """Name of the journal of this context's commits, and its notes for a plan's reader.
 
-    Inside another session's commit it is that one's; inside a rehearsed attempt there is none, and none is
-    looked at: what is planned there is not committed for real.
+    Inside another session's commit it is that session's journal; inside a rehearsed attempt it is
+    `NO_JOURNAL`, and no journal is read: a plan made there is not committed for real.
     """
     outer = current.get()
     journal = parts.journal

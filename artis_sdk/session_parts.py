@@ -1,4 +1,4 @@
-"""A session's options and settings, turned into the parts that do the work."""
+"""Making the parts that do the work from a session's options and settings."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ FROM_LOG: dict[str, Callable[[CallLog], Simulator]] = {
     "replay": ReplaySimulator,
     "retrieval": RetrievalSimulator,
 }
-"""Simulators that know a call log by heart, by the prefix of their name."""
+"""Simulators over a call log, by the prefix of their name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionParts:
-    """What a Session works with."""
+    """The parts of a Session."""
 
     tools: Toolset
     actor: Actor
     committer: Actor
-    """The actor as it commits: with a step-level strategy each of its turns is decided."""
+    """The actor that commits; a step-level strategy selects each of its turns."""
     simulator: Simulator
     strategy: Strategy
     evaluator: Evaluator | None
@@ -81,30 +81,30 @@ class SessionParts:
     limits: Limits
     prices: Mapping[str, Price]
     application_code: bool
-    """Whether any part runs code of the application's, see `artis_sdk.loop.whose_code`."""
+    """Whether any part runs application code, see `artis_sdk.loop.whose_code`."""
 
     def budget(self, emit: Emit, spent: Mapping[Role, Usage] | None = None) -> Budget:
         """The budget of one run.
 
         Args:
-            spent: what its rehearsal has used already, in another session.
+            spent: usage of its rehearsal in another session, by role.
         """
         return Budget(self.limits, prices=self.prices, emit=emit, spent=spent)
 
 
 class NoSimulator(Simulator):
-    """In the simulator's place under a strategy that does not simulate."""
+    """Placeholder for the simulator under a strategy that does not simulate."""
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
-        """Refuse: there is nothing to predict with."""
+        """Refuse: this session cannot predict."""
         raise SimulationError(call.tool, "this session has no simulator")
 
 
 def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> SessionParts:
-    """Make the parts; whatever is opened here is closed by the stack.
+    """Make the parts; the stack closes those opened here.
 
     Raises:
-        ConfigurationError: something is missing or does not fit; says what to pass or to set.
+        ConfigurationError: an option is missing or does not fit; the message says what to pass or set.
     """
     prompts = given.prompts if isinstance(given.prompts, Prompts) else Prompts(given.prompts)
     backends = Backends(stack, settings.backends)
@@ -161,10 +161,10 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
 def make_actor(
     given: SessionArgs, settings: Settings, tools: Toolset, backends: Backends, prompts: Prompts
 ) -> tuple[Actor, Backend | None]:
-    """The agent, and its model where it is one of ours.
+    """The agent, and its model; None for an agent of the application's.
 
     Raises:
-        ConfigurationError: there is none, or it is neither a backend nor an async callable.
+        ConfigurationError: the agent is missing, or neither a backend nor an async callable.
     """
     agent = given.agent or settings.agent
     if agent is None:
@@ -187,7 +187,7 @@ def make_actor(
 
 
 class Backends:
-    """Backends by name for one session: made once, closed with it. A caller's own stay open."""
+    """Backends by name for one session: made once, closed with it. Backends passed in stay open."""
 
     def __init__(self, stack: AsyncExitStack, options: Mapping[str, Mapping[str, Any]]) -> None:
         self._stack = stack
@@ -195,7 +195,7 @@ class Backends:
         self._made: dict[str, Backend] = {}
 
     def get(self, given: str | Backend) -> Backend:
-        """The backend of this name; a backend comes back as it is.
+        """The backend of this name; a backend is returned unchanged.
 
         Raises:
             ConfigurationError: see `resolve`.
@@ -213,7 +213,7 @@ def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Too
     """The session's tools.
 
     Raises:
-        ConfigurationError: there are none, or what the settings name is no tools.
+        ConfigurationError: the tools are missing, or the settings name something else.
     """
     if given is None:
         if settings.tools is None:
@@ -233,7 +233,7 @@ def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Too
 
 
 def make_strategy(settings: Settings) -> Strategy:
-    """The strategy that the settings name, with their number of attempts."""
+    """The strategy named in the settings, with their number of attempts."""
     n = settings.attempts
     match settings.strategy:
         case "sequential":
@@ -241,7 +241,7 @@ def make_strategy(settings: Settings) -> Strategy:
         case "parallel":
             return Parallel(n)
         case "hybrid":
-            # The attempts in two rounds, as even as they go; the larger first.
+            # The attempts in two rounds, as even as possible; the larger first.
             return Hybrid(width=max(1, (n + 1) // 2), rounds=2)
         case "direct":
             return Direct()
@@ -258,7 +258,7 @@ def make_simulator(
     prompts: Prompts,
     stack: AsyncExitStack,
 ) -> Simulator | None:
-    """The session's simulator; None where nothing names one.
+    """The session's simulator; None if neither option nor setting names one.
 
     Args:
         given: a simulator; or a backend or its name, for an `LLMSimulator`; `sandbox`;
@@ -290,7 +290,7 @@ def make_simulator(
 
 
 def _trusted(simulator: Simulator, given: SessionArgs, settings: Settings) -> Simulator:
-    """The simulator behind the gate, where there is a trust file.
+    """The simulator, behind the gate if a trust file is set.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -303,7 +303,7 @@ def _trusted(simulator: Simulator, given: SessionArgs, settings: Settings) -> Si
 
 
 def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Simulator:
-    """The same simulator with its models found, where it names them, and the session's templates."""
+    """The same simulator with its named models resolved, and the session's templates."""
     if isinstance(simulator, Ladder):
         return Ladder([_resolved(rung, backends, prompts) for rung in simulator.rungs])
     if isinstance(simulator, LLMSimulator):
@@ -314,7 +314,7 @@ def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Sim
 
 
 def _backend_for(role: str, given: Any, model: Backend | None, backends: Backends) -> Any:
-    """Who plays a role: what was given, its backend where that is a name, else the agent's model."""
+    """The part in a role: the option, or the backend of that name; by default the agent's model."""
     if given is None:
         return model
     return backends.get(given) if isinstance(given, str) else given
@@ -341,7 +341,7 @@ def _summarizer(advisor: Any, prompts: Prompts) -> Summarizer:
 
 
 def _scorer(strategy: Strategy, judge: Any, prompts: Prompts) -> Scorer | None:
-    """Who scores the candidates of a step-level strategy; None for any other strategy."""
+    """Scorer of the candidates of a step-level strategy; None for any other strategy."""
     if not isinstance(strategy, StepStrategy):
         return None
     if not isinstance(judge, Backend):
@@ -350,10 +350,10 @@ def _scorer(strategy: Strategy, judge: Any, prompts: Prompts) -> Scorer | None:
 
 
 def _journal(given: CommitJournal | str | Path, stack: AsyncExitStack) -> CommitJournal:
-    """The session's journal; one that is opened here is closed by the stack.
+    """The session's journal; the stack closes one opened here.
 
     Raises:
-        ConfigurationError: it is neither a path nor a journal.
+        ConfigurationError: `given` is neither a path nor a journal.
     """
     if isinstance(given, str | Path):
         journal = SQLiteJournal.shared(given)
@@ -370,7 +370,7 @@ def _journal(given: CommitJournal | str | Path, stack: AsyncExitStack) -> Commit
 def _log(
     given: LogStore | str | Path | None, tools: Toolset, redact: Redactor | None, stack: AsyncExitStack
 ) -> LogStore | None:
-    """The call log; one that the session opens also records the calls made outside its commits.
+    """The call log; one opened by the session also records calls made outside its commits.
 
     Sessions of one file without a redactor of their own share the log.
     """
@@ -383,10 +383,10 @@ def _log(
 
 
 def open_journal(settings: Settings, stack: AsyncExitStack) -> CommitJournal:
-    """The journal of these settings, which must be there.
+    """The journal of these settings, which must exist.
 
     Raises:
-        ConfigurationError: there is none, so nothing is known of any call.
+        ConfigurationError: the file does not exist, so no call is known.
     """
     if not settings.journal.exists():
         raise ConfigurationError(

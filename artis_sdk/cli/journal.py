@@ -1,4 +1,4 @@
-"""`artis journal`: look at the commit journal, and remove from it what is long over."""
+"""`artis journal`: show the commit journal, and remove old plans from it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show(
     last: Annotated[int, typer.Option(help="How many of the newest calls.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
-    """The newest real calls, oldest first, with where they stand."""
+    """Show the newest real calls and their states, oldest first."""
     settings = _settings(journal)
     calls = list(deque(asyncio.run(_calls(settings, plan)), maxlen=last))
     if as_json:
@@ -61,8 +61,8 @@ def prune(
 ) -> None:
     """Remove plans that were over before then, with their calls.
 
-    A plan with an open or unknown call stays, and so does one that is being committed. The ids of those that
-    go are kept: none of them is ever committed again.
+    Keeps plans that have an open or unknown call or are being committed. The ids of removed plans stay: no
+    removed plan is ever committed again.
     """
     settings = _settings(journal)
     removed = asyncio.run(_prune(settings, _seconds(before)))

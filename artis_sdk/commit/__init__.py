@@ -1,4 +1,4 @@
-"""The commit: a task carried out once for real, its journal, and what is done after a crash."""
+"""The commit: a task carried out once for real, its journal, and recovery after a crash."""
 
 from artis_sdk.commit.recover import NotExecuted, Recovered, settle
 

@@ -1,4 +1,4 @@
-"""What a commit looks at before it does anything: its journal's name, and calls without a known outcome."""
+"""Checks before a commit does anything: its journal's name, and calls without a known outcome."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from artis_sdk.records import Plan, Provenance, ToolSpec
 from artis_sdk.records.redacted import may_be_same
 
 OnUnknown = Literal["refuse", "note"]
-"""What a commit does about a call whose twin has no known outcome: the same tool with the same arguments.
+"""Treatment of a call whose twin (same tool, same arguments) in another plan has no known outcome.
 
-`refuse`: the call is not made, and the commit ends there. `note`: it is made, and the notes tell of the twin.
+`refuse`: the call is not made, and the commit ends there. `note`: it is made, and a note names the twin.
 """
 NO_JOURNAL = "(none: it was made inside a rehearsal)"
-"""In a plan's place for the name of its journal; no journal has it."""
+"""Journal name of a plan made inside a rehearsal; no journal has it."""
 _NAMED = 5
-"""Calls that a note names; more are counted."""
+"""Number of calls that a note names; the others are counted."""
 
 
 async def look_around(plan: Plan, journal: CommitJournal, on_unknown: OnUnknown) -> UnsettledCalls:
-    """See that a plan may be committed here and now, as far as other plans' calls tell.
+    """Check a plan against its journal before its commit: the journal's name and other plans' calls.
 
     Args:
-        plan: what is to be committed.
-        journal: where; nothing in it is changed.
-        on_unknown: what is done about twins.
+        plan: plan to commit.
+        journal: journal of the commit; nothing in it is changed.
+        on_unknown: treatment of twins.
 
     Raises:
         CommitRefused: the plan belongs to another journal, or it predicts a call that would be refused.
@@ -57,7 +57,7 @@ async def look_around(plan: Plan, journal: CommitJournal, on_unknown: OnUnknown)
 async def read_unsettled(journal: CommitJournal) -> list[JournaledCall]:
     """The calls without a known outcome that no commit waits for, oldest first.
 
-    A call of a commit that is going on, in this process or another, is not among them.
+    Calls of a commit that is going on, in this process or another, are left out.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -67,11 +67,11 @@ async def read_unsettled(journal: CommitJournal) -> list[JournaledCall]:
 
 
 class UnsettledCalls:
-    """Calls of other plans that were begun and whose outcome is not known.
+    """Calls of other plans that began and have no known outcome.
 
     Args:
-        calls: as the journal has them, oldest first.
-        on_unknown: what is done about their twins.
+        calls: the journaled calls, oldest first.
+        on_unknown: treatment of their twins.
     """
 
     def __init__(self, calls: Iterable[JournaledCall] = (), on_unknown: OnUnknown = "refuse") -> None:
@@ -86,16 +86,16 @@ class UnsettledCalls:
     def refuse_twin(
         self, plan: str, tool: str, spec: ToolSpec | None, arguments: Mapping[str, JsonValue]
     ) -> None:
-        """Let a call pass that is none of these.
+        """Refuse a call that may be the same as one of these.
 
         Args:
-            plan: the id of the plan that makes it.
-            tool: its tool's name.
-            spec: the tool's, for arguments that were left out; None where it is not known.
-            arguments: redacted or not; a placeholder in the journal may stand for any value.
+            plan: id of the plan that makes the call.
+            tool: name of its tool.
+            spec: spec of the tool, for the defaults of omitted arguments; None for an unknown tool.
+            arguments: arguments, redacted or not; a placeholder in the journal matches any value.
 
         Raises:
-            CommitRefused: one of these is of the same tool and may have the same arguments.
+            CommitRefused: one of these has the same tool and may have the same arguments.
         """
         for call in self._calls if self._refuses else ():
             if call.tool == tool and may_be_same(
@@ -110,7 +110,7 @@ class UnsettledCalls:
 
 
 def unsettled_notes(calls: Iterable[JournaledCall]) -> tuple[str, ...]:
-    """One note that names calls without a known outcome, for a plan or a result; none without calls."""
+    """One note that names calls without a known outcome, for a plan or a result; empty without calls."""
     calls = tuple(calls)
     if not calls:
         return ()

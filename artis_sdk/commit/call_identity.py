@@ -1,4 +1,4 @@
-"""Which call is which: a real call's prediction, and its idempotency key."""
+"""Identity of a real call: its prediction and its idempotency key."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _Identity = tuple[str, str]
 
 
 class PredictionQueue:
-    """What a rehearsal predicted; each prediction is taken once, by the first call that it fits.
+    """Predictions of a rehearsal; each is taken once, by the first call that it fits.
 
     Args:
-        steps: the rehearsed attempt that the commit is compared with.
+        steps: steps of the rehearsed attempt that the commit is compared with.
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:
@@ -31,7 +31,7 @@ class PredictionQueue:
                 self._waiting.setdefault(_identity(step.call), deque()).append(step.outcome)
 
     def take(self, call: ToolCall) -> Outcome | None:
-        """The prediction for the same tool and arguments, in rehearsed order; None if there is none left."""
+        """The next prediction for this tool and arguments, in rehearsed order; None if all are taken."""
         waiting = self._waiting.get(_identity(call))
         return waiting.popleft() if waiting else None
 
@@ -39,15 +39,15 @@ class PredictionQueue:
 class IdempotencyKeys:
     """The keys of one plan's calls.
 
-    A call that may have had an effect although it failed lends its key to the next call of the same tool
-    with the same arguments: that is a retry. Every other call gets the next new key, and the n-th key of a
-    tool with the same arguments is the same whenever and wherever the plan is committed.
+    A call that failed but may have had an effect passes its key on to the next call of the same tool with
+    the same arguments: that is a retry. Every other call gets the next new key, and the n-th key of a tool
+    with the same arguments is the same whenever and wherever the plan is committed.
     """
 
     def __init__(self, plan: str) -> None:
         self._plan = plan
         self._given: dict[_Identity, int] = {}
-        # As first seen: what a session knows of secrets grows, and a retry has its call's key all the same.
+        # As first seen: a session learns more secrets over time, and a retry must still get its call's key.
         self._seen: dict[_Identity, _Identity] = {}
         self._to_retry: defaultdict[_Identity, deque[str]] = defaultdict(deque)
         self._out: dict[str, _Identity] = {}
@@ -58,8 +58,8 @@ class IdempotencyKeys:
 
         Args:
             call: the call.
-            redacted: its arguments without secrets. Secrets do not enter: the journal holds the key,
-                and a short secret could be found by trying.
+            redacted: its arguments without secrets. Secrets do not enter: the journal holds the key, and a
+                short secret could be found by trying.
         """
         exact = _identity(call)
         if self._to_retry[exact]:
@@ -73,22 +73,22 @@ class IdempotencyKeys:
         return key
 
     def ended(self, key: str, *, settled: bool) -> None:
-        """A call has ended.
+        """Record that a call has ended.
 
         Args:
-            key: as `next` gave it; any other has no effect.
-            settled: whether it is certain what it did: it succeeded, or nothing happened. Its key is then not
-                given again.
+            key: key from `next`; any other has no effect.
+            settled: whether the effect is certain: the call succeeded, or nothing happened. Its key is then
+                not used again.
         """
         identity = self._out.pop(key, None)
         if identity is not None and not settled:
             self._to_retry[identity].append(key)
 
     def restore(self, calls: Iterable[JournaledCall]) -> None:
-        """Go on after the calls that the plan's commit has made until it broke off.
+        """Go on after the calls that the plan's commit made before it broke off.
 
         Args:
-            calls: the plan's, none of them open or unknown.
+            calls: calls of the plan, all with a settled state (neither open nor unknown).
         """
         by_identity: defaultdict[_Identity, dict[str, JournaledCall]] = defaultdict(dict)
         for call in calls:
@@ -108,11 +108,11 @@ class IdempotencyKeys:
 
 
 def with_defaults(spec: ToolSpec | None, arguments: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The arguments with those left out that have a default: `pay("ann")` is `pay("ann", note="")`.
+    """The arguments with the defaults of omitted ones: `pay("ann")` is `pay("ann", note="")`.
 
     Args:
-        spec: the tool's, whose schema has the defaults; None where it is not known.
-        arguments: as a call gives them.
+        spec: spec of the tool, whose schema has the defaults; None for an unknown tool.
+        arguments: arguments of a call, by name.
     """
     properties = {} if spec is None else spec.parameters.get("properties", {})
     defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
@@ -129,7 +129,7 @@ def _identity(call: ToolCall) -> _Identity:
 
 
 def _common(value: JsonValue, redacted: JsonValue) -> JsonValue:
-    """The value with null wherever redaction has changed it."""
+    """The value with null wherever redaction changed it."""
     if isinstance(value, dict) and isinstance(redacted, dict):
         return {key: _common(value[key], redacted[key]) for key in value.keys() & redacted.keys()}
     if isinstance(value, list) and isinstance(redacted, list):

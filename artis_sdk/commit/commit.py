@@ -36,18 +36,18 @@ from artis_sdk.tools.guarded import Invocation, Reply
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One real call on its way."""
+    """One real call that is being carried out."""
 
     invocation: Invocation
     intent: Intent
     history: History
     predicted: Outcome | None
     withdrawn: bool = False
-    """Its caller was cancelled: if the tool has not been started, it is not."""
+    """Whether its caller was cancelled: a tool that has not started then does not start."""
 
 
-# The commit and the `seq` of the call whose tool's body this context is in: guarded calls in there are parts
-# of that call.
+# The commit and the `seq` of the call whose tool's body this context is in: guarded calls there belong to
+# that call.
 _inside: ContextVar[tuple[RealWorld, int] | None] = ContextVar("artis_sdk_inside", default=None)
 
 
@@ -55,7 +55,7 @@ class RealWorld:
     """Runs guarded calls for real, with the journal in front: intent, call, outcome.
 
     A call whose outcome is not known ends the commit: every later call raises the same
-    `UnknownOutcome`, also where the agent let it pass. A call that may change something and runs while
+    `UnknownOutcome`, even if the agent ignored it. A call that may change something and runs while
     its caller is cancelled is awaited to its end and journaled, and then the cancellation goes on; a
     second cancellation interrupts it, and its outcome is unknown. Guarded calls in a real tool's body
     are journaled too, as calls of their own.
@@ -64,16 +64,16 @@ class RealWorld:
     of a plan that predicts one, before it does anything.
 
     Args:
-        journal: where intents and outcomes go.
-        plan: what is committed; its predictions stand beside the real outcomes.
-        redact: takes secrets out of what the journal holds.
+        journal: journal of intents and outcomes.
+        plan: plan to commit; its predictions are kept beside the real outcomes.
+        redact: remover of secrets from intents and outcomes for the journal.
         record: call log that every call is appended to.
-        emit: receives the commit's events.
-        session: the session's id, for the call log.
-        parent: id of the plan whose commit this one is part of, where a session commits inside another's.
-        on_unknown: what to do about a call whose twin has no known outcome.
+        emit: receiver of the commit's events.
+        session: id of the session, for the call log.
+        parent: id of the plan whose commit this one is part of, for a session inside another's commit.
+        on_unknown: treatment of a call whose twin has no known outcome.
         resume: whether the commit goes on where the one before it broke off. An agent that makes its calls
-            again is answered from the journal; a model is shown them as done.
+            again gets its answers from the journal; a model sees them as done.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class RealWorld:
         self.emit = emit
         self.journal = journal
         self.notes: list[str] = []
-        """What a reader of the result must know."""
+        """Notes for the reader of the result."""
         self._on_unknown = on_unknown
         self._resume = resume
         self._unsettled = UnsettledCalls()
@@ -106,14 +106,14 @@ class RealWorld:
         self._running: set[asyncio.Task[Reply]] = set()
         self._open = False
         self._broken: ArtisError | None = None
-        """What ended the commit: every later call raises it."""
+        """Error that ended the commit: every later call raises it."""
         self._refused = False
         self._on_change: Callable[[], None] | None = None
         self._on_call: Callable[[], None] | None = None
 
     @property
     def plan(self) -> str:
-        """The id of the plan that is committed."""
+        """Id of the plan being committed."""
         return self._plan.id
 
     @property
@@ -123,7 +123,7 @@ class RealWorld:
 
     @property
     def calls(self) -> tuple[CommittedCall, ...]:
-        """Every real call whose outcome was seen, in the order they were begun."""
+        """Every real call with an observed outcome, in the order in which they began."""
         return self._made.calls
 
     @asynccontextmanager
@@ -137,10 +137,10 @@ class RealWorld:
         """Claim the plan; inside, calls are carried out. Leaving waits for calls that still run.
 
         Args:
-            on_change: called once, when the first call that may change something is about to be made.
-            on_call: called before each call of the agent's; may raise `LimitReached`.
-            answers: of a commit that goes on, whether the agent's calls are answered from the journal; else
-                the steps are in `history` from the start.
+            on_change: callback before the first call that may change something; called once.
+            on_call: callback before each call of the agent's; may raise `LimitReached`.
+            answers: whether a commit that goes on answers the agent's calls from the journal; else the steps
+                are in `history` from the start.
 
         Raises:
             CommitRefused: the plan has been committed before, belongs to another journal, or predicts a call
@@ -179,8 +179,8 @@ class RealWorld:
             self.notes.append(f"the agent did not ask again for what its commit had done before: {names}")
 
     def remember_refusal(self, error: FirewallError) -> None:
-        """A guarded call that belongs to this commit was refused where it was made. What the agent makes of
-        that cannot be known, so the commit ends with it, and its plan is not committed again."""
+        """End the commit because one of its guarded calls was refused where it was made: the agent may take
+        that call for made. The plan is not committed again."""
         self._refused = True
         self._broken = self._broken or UnknownOutcome(
             error.tool,
@@ -193,7 +193,7 @@ class RealWorld:
         Raises:
             CommitRefused: the commit is over; the call was not made.
             JournalError: the intent could not be written; the call was not made.
-            UnknownOutcome: a call was made, this one or one before, and its outcome is not known.
+            UnknownOutcome: this call or an earlier one was made, and its outcome is not known.
         """
         self._check_open(invocation)
         answer = self._answer(invocation)
@@ -252,7 +252,7 @@ class RealWorld:
         return inside[1] if inside is not None and inside[0] is self else None
 
     def _answer(self, invocation: Invocation) -> Reply | None:
-        """The reply that this very call got before the commit broke off."""
+        """The reply that this same call got before the commit broke off."""
         if self._earlier is None:
             return None
         try:
@@ -294,7 +294,7 @@ class RealWorld:
     def _with_key(
         self, invocation: Invocation, redacted: dict[str, JsonValue]
     ) -> tuple[Invocation, str | None]:
-        """The call with its idempotency key, and the key; the caller's own where it gave one."""
+        """The call with its idempotency key, and the key; the caller's own key if it passed one."""
         name = invocation.tool.idempotency_key
         if name is None:
             return invocation, None
@@ -344,7 +344,7 @@ class RealWorld:
         return reply
 
     def _leave(self, call: _Call, error: BaseException) -> UnknownOutcome | None:
-        """The call ended without an outcome. None where that is nobody's concern but the caller's."""
+        """Journal a call that ended without an outcome. None if the error concerns only the caller."""
         intent = call.intent
         interrupted = isinstance(error, asyncio.CancelledError) and is_cancelled()
         if intent.risk is Risk.READ_ONLY and (interrupted or isinstance(error, Exception)):
@@ -368,7 +368,7 @@ class RealWorld:
             try:
                 redacted = await off_loop(redact, outcome.value, outcome.message)
             except asyncio.CancelledError:
-                self._ended_late(call, reply)  # what is known is not lost; the loop waits this once
+                self._ended_late(call, reply)  # the outcome is not lost; the loop waits this once
                 raise
             await self.journal.finish(intent, redacted)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The real calls of one commit so far: for its result, for the call log, and for whoever listens."""
+"""The real calls of one commit so far: for its result, the call log, and listeners."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class MadeCalls:
     """Keeps the calls of a commit, each beside its prediction.
 
     Args:
-        plan: what is committed.
-        session: the session's id, for the call log.
-        record: the call log.
-        emit: receives `CallCommitted`.
+        plan: plan being committed.
+        session: id of the session, for the call log.
+        record: call log.
+        emit: receiver of `CallCommitted`.
     """
 
     def __init__(self, plan: Plan, *, session: str | None, record: LogStore | None, emit: Emit) -> None:
@@ -32,7 +32,7 @@ class MadeCalls:
         self._predictions = PredictionQueue(plan.predicted)
         self._committed: dict[int, CommittedCall] = {}
         self.history: History = plan.task.history
-        """The agent's calls with their outcomes, behind those that the task came with."""
+        """The task's history, then the agent's calls with their outcomes."""
 
     @property
     def steps(self) -> History:
@@ -41,11 +41,11 @@ class MadeCalls:
 
     @property
     def calls(self) -> tuple[CommittedCall, ...]:
-        """Every call whose outcome was seen, in the order they were begun."""
+        """Every call with an observed outcome, in the order in which they began."""
         return tuple(call for _, call in sorted(self._committed.items()))
 
     def predicted(self, call: ToolCall) -> Outcome | None:
-        """What was predicted for the next call of this tool and arguments; taken once."""
+        """The prediction for the next call of this tool and arguments; taken once."""
         return self._predictions.take(call)
 
     def add(
@@ -57,14 +57,14 @@ class MadeCalls:
         history: History,
         predicted: Outcome | None,
     ) -> None:
-        """Add a call whose outcome was seen.
+        """Add a call with an observed outcome.
 
         Args:
             invocation: the call.
-            intent: as the journal has it.
-            outcome: real, not redacted.
-            history: the calls before it was begun.
-            predicted: its prediction.
+            intent: its journaled intent.
+            outcome: real outcome, not redacted.
+            history: steps before the call began, oldest first.
+            predicted: predicted outcome.
         """
         tool, made = invocation.tool, invocation.call
         nested = intent.within is not None
@@ -100,7 +100,7 @@ class MadeCalls:
         self._emit(CallCommitted(committed=committed))
 
     def take_over(self, made: JournaledCall) -> None:
-        """Add a call that was made, and logged, before the commit broke off."""
+        """Add a call made, and logged, before the commit broke off."""
         step = step_of(made)
         nested = made.within is not None
         self._committed[made.seq] = CommittedCall(

@@ -19,12 +19,12 @@ async def commit(
     """Carry a plan out once (equation 4): the actor, guided by the recommendation, in the real world.
 
     Args:
-        plan: what was rehearsed.
-        actor: who acts.
-        world: made for this plan.
-        budget: the run's, with the rehearsal's usage counted; its limits stop the commit only before
+        plan: rehearsed plan.
+        actor: actor that carries it out.
+        world: real world made for this plan.
+        budget: budget of the run, with the rehearsal's usage counted; its limits stop the commit only before
             the first call that changes something.
-        application_code: whether other parts than the agent run code of the application's, see
+        application_code: whether parts other than the agent run application code, see
             `artis_sdk.loop.whose_code`; guarded calls of unknown origin are then refused meanwhile.
 
     Raises:
@@ -35,7 +35,7 @@ async def commit(
         BackendError: see `artis_sdk.errors`. The calls made until then are journaled.
     """
     meter = budget.for_commit()
-    own_agent: bool = getattr(actor, "runs_code", True)  # its calls are what counts as its steps
+    own_agent: bool = getattr(actor, "runs_code", True)  # its calls count as its steps
     with budget.running():
         async with world.open(
             on_change=meter.begin, on_call=meter.step if own_agent else None, answers=own_agent

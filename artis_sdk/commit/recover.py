@@ -1,4 +1,4 @@
-"""After a crash: real calls that were begun and whose outcome nobody saw. None is made again."""
+"""After a crash: real calls that began and whose outcome nobody saw. No call is made again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from artis_sdk.tools.protocols import ReconcilableTool
 
 @dataclass(frozen=True, slots=True)
 class NotExecuted:
-    """A reconcile hook's answer: the call had no effect, and cannot have one any more."""
+    """Answer of a reconcile hook: the call had no effect, and no longer can."""
 
 
 class Unset(Enum):
-    """Of a value: there is none, which is not the value None."""
+    """A missing value, as distinct from the value None."""
 
     UNSET = "unset"
 
@@ -31,25 +31,25 @@ class Unset(Enum):
 UNSET = Unset.UNSET
 
 Answer = Outcome | NotExecuted | None
-"""What a tool's `reconcile` hook gives back, sync or async.
+"""Return value of a tool's `reconcile` hook, sync or async.
 
-The hook is called with the call, its arguments redacted as the journal holds them, and its idempotency
-key or None; a hook whose first parameter is called `self` gets the tool's object first. It looks and
-changes nothing: it may be asked again, by several processes at once. None is "cannot tell".
+The hook gets the call, with its arguments redacted as in the journal, and its idempotency key or None; a
+hook whose first parameter is named `self` gets the tool's object first. It only reads and changes nothing:
+several processes may call it, more than once and at the same time. None means "cannot tell".
 """
 
 
 class Recovered(JournaledCall):
-    """A call that was unknown, as it stands after a look at it."""
+    """A call that was unknown, as the journal has it after recovery."""
 
     problem: str | None = None
-    """Why it is still unknown."""
+    """Reason why it is still unknown."""
 
 
 def unknown_calls(journal: CommitJournal) -> list[JournaledCall]:
-    """The calls whose outcome is not known, oldest first; nothing is changed, no tool is asked.
+    """The calls without a known outcome, oldest first; changes nothing and calls no tool.
 
-    The calls of a process that is still alive are not among them.
+    Calls of a process that is still alive are left out.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -61,18 +61,18 @@ def unknown_calls(journal: CommitJournal) -> list[JournaledCall]:
 async def recover(
     journal: CommitJournal, tools: Iterable[ReconcilableTool], *, redact: Redact
 ) -> list[Recovered]:
-    """Settle what can be settled of the calls whose outcome is not known.
+    """Settle calls without a known outcome, where their tools' hooks can tell.
 
-    An intent that a dead process left becomes `unknown`. Then each unknown call's tool is asked by its
-    `reconcile` hook, all at once. Doing it again, or in two processes at once, changes nothing more.
+    An intent that a dead process left becomes `unknown`. Then the `reconcile` hooks of all unknown calls'
+    tools run at once. A second recovery, or one in another process at once, changes nothing more.
 
     Args:
         journal: the journal.
-        tools: the tools that may be asked, by name.
-        redact: takes secrets out of the outcomes that the journal gets.
+        tools: tools whose hooks may be called, found by name.
+        redact: remover of secrets from outcomes for the journal.
 
     Returns:
-        The calls that were unknown, with what is known now.
+        The calls that were unknown, in their present state.
 
     Raises:
         JournalError: the journal cannot be read or written.
@@ -111,23 +111,23 @@ async def settle(
     redact: Redact,
     value: JsonValue | Unset = UNSET,
 ) -> JournaledCall:
-    """Settle by hand a call whose outcome is not known, where its tool has no hook or the hook cannot tell.
+    """Settle by hand a call without a known outcome, whose tool has no hook or a hook that cannot tell.
 
     Args:
         journal: the journal.
-        call_id: the call's name in it, `JournaledCall.id`.
-        done: whether the call took effect; False where it did not and no longer can.
-        by: the person who says so; stands in the journal.
-        why: how that person knows; stands in the journal.
-        redact: takes secrets out of the value that the journal gets.
-        value: what the call returned, where that is known; only with `done`. Without it the plan's commit
-            cannot go on, as its agent would be given a value that nobody saw.
+        call_id: name of the call in the journal, `JournaledCall.id`.
+        done: whether the call took effect; False if it did not and no longer can.
+        by: name of the person who says so; the journal keeps it.
+        why: that person's evidence; the journal keeps it.
+        redact: remover of secrets from the value for the journal.
+        value: return value of the call, if known; only with `done`. Without it the plan's commit cannot go
+            on, as its agent would get a value that nobody saw.
 
     Returns:
-        The call as it stands in the journal now.
+        The call as the journal has it now.
 
     Raises:
-        ConfigurationError: there is no such call, it goes on, or it has an outcome; `by` or `why` is empty.
+        ConfigurationError: no such call exists, it goes on, or it is settled; `by` or `why` is empty.
         JournalError: the journal cannot be read or written.
     """
     if not (by.strip() and why.strip()):
@@ -167,7 +167,7 @@ async def _read(journal: CommitJournal, call_id: str) -> JournaledCall:
 
 
 async def _ask(call: JournaledCall, tool: ReconcilableTool | None) -> Outcome | NotExecuted | str:
-    """The hook's answer, or why there is none."""
+    """The hook's answer, or the reason why it is missing."""
     if tool is None:
         return f"its tool {call.tool!r} is not among the tools given"
     if tool.reconcile is None:

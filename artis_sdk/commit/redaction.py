@@ -1,4 +1,4 @@
-"""Taking secrets out of what the journal holds, as the commit asks for it."""
+"""Removing secrets from what the journal holds, for the commit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from artis_sdk.records import Outcome, ToolSpec
 T = TypeVar("T")
 
 LARGE = 65_536
-"""Characters of a value, from which on it is redacted off the event loop: some milliseconds."""
+"""Size in characters from which a value is redacted off the event loop: some milliseconds of work."""
 
 
 def is_large(value: JsonValue) -> bool:
-    """Whether redacting this value would hold the event loop; looks at no more than it must."""
+    """Whether redacting this value would block the event loop; stops counting at `LARGE`."""
     waiting, size = [value], 0
     while waiting and size < LARGE:
         item = waiting.pop()
@@ -33,12 +33,12 @@ def is_large(value: JsonValue) -> bool:
 
 
 async def off_loop(redact: Callable[[], T], *values: JsonValue) -> T:
-    """What `redact` gives, in a thread where these values are large."""
+    """The result of `redact`, called in a thread if these values are large."""
     return await asyncio.to_thread(redact) if is_large(list(values)) else redact()
 
 
 class Redact(Protocol):
-    """Takes secrets out of what the journal holds: `logs.session_secrets.SessionSecrets`, which knows those
+    """Removes secrets from what the journal holds: `logs.session_secrets.SessionSecrets`, which knows those
     of a whole session, or `logs.redact.Redactor`, which looks at one call. May be called in any thread.
 
     `given` and `returned` are the Python values behind the JSON, whose `SecretStr`s are secrets too.

@@ -1,4 +1,4 @@
-"""Going on with a commit that broke off: the calls that it made are answered from the journal."""
+"""Going on with a commit that broke off: the journal answers the calls that it made."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from artis_sdk.tools.guarded import Invocation, Reply
 
 
 class EarlierCalls:
-    """The real calls of a plan's commit until it broke off, with their outcomes.
+    """The real calls of a plan's commit before it broke off, with their outcomes.
 
     Args:
-        plan: the plan's id.
-        calls: the plan's calls in the journal, none of them open or unknown, in the order they were begun.
-        answers: whether the agent makes its calls again and is answered; False where it is shown the steps
-            instead. Calls within a tool's body that is run again are answered in both cases.
+        plan: id of the plan.
+        calls: the plan's journaled calls, all settled, in the order in which they began.
+        answers: whether the agent makes its calls again and gets their replies; False if it sees the steps
+            instead. Calls within a tool's body that runs again get their replies in both cases.
 
     Raises:
-        CommitRefused: a call cannot be shown to an agent, because the journal has it without its secrets, or
-            a person who settled it did not know what it returned.
+        CommitRefused: an agent cannot see a call, because the journal has it without its secrets, or the
+            person who settled it did not know its return value.
     """
 
     def __init__(self, plan: str, calls: Sequence[JournaledCall], *, answers: bool) -> None:
         self._plan = plan
         ended = [call for call in calls if call.outcome is not None]
         done = {call.seq for call in ended if call.risk is not Risk.READ_ONLY}
-        # What was made within a call that is done belongs to its outcome: its body is not run again.
+        # Calls made within a call that is done belong to its outcome: its body is not run again.
         wanted = [call for call in ended if call.within not in done and not _may_be_read_again(call)]
         for call in wanted:
             _check_whole(plan, call)
         self.calls = [call for call in wanted if call.within is None]
-        """The agent's own, in the order they were begun."""
+        """The agent's own calls, in the order in which they began."""
         self.changed = any(call.risk is not Risk.READ_ONLY for call in wanted)
         """Whether one of them may have changed the world."""
         self._waiting = [call for call in wanted if answers or call.within is not None]
@@ -46,20 +46,20 @@ class EarlierCalls:
         return tuple(map(step_of, self.calls))
 
     def take(self, invocation: Invocation, *, nested: bool) -> tuple[JournaledCall, Reply] | None:
-        """The earlier call that an agent makes again, and the reply that it got; each is given once.
+        """The earlier call that an agent makes again, and the reply that it got; each is taken once.
 
         Calls that changed something are found in any order, so that none is ever repeated; a read-only one
-        is found only until a call is made that was not made before: what it read may have changed by then.
+        is found only until a new call is made: the data that it read may have changed by then.
 
         Args:
-            invocation: what is called now.
-            nested: whether it is called in the body of another tool.
+            invocation: the present call.
+            nested: whether it is made in the body of another tool.
 
         Returns:
-            None where this call was not made before: it is for real.
+            None if this call was not made before: it is for real.
 
         Raises:
-            CommitRefused: the outcome is no longer one that the tool can give back.
+            CommitRefused: the tool can no longer return the journaled outcome.
         """
         spec, wanted = invocation.tool.spec, invocation.call
         arguments = canonical(with_defaults(spec, wanted.arguments))
@@ -72,7 +72,7 @@ class EarlierCalls:
         return None
 
     def left(self) -> list[JournaledCall]:
-        """The agent's calls that were made before and were not made again."""
+        """The agent's earlier calls that it has not made again."""
         return [call for call in self._waiting if call.within is None and call.risk is not Risk.READ_ONLY]
 
     def _reply(self, invocation: Invocation, made: JournaledCall) -> Reply:
@@ -87,13 +87,13 @@ class EarlierCalls:
 
 
 def step_of(made: JournaledCall) -> Step:
-    """A call of the journal as a step of the history."""
+    """A journaled call as a step of the history."""
     assert made.outcome is not None
     return Step(call=ToolCall(tool=made.tool, arguments=made.arguments), outcome=made.outcome)
 
 
 def _may_be_read_again(call: JournaledCall) -> bool:
-    """A read-only call that the journal has without its secrets; it changes nothing to read once more."""
+    """Whether a call is read-only and journaled without its secrets; reading again changes nothing."""
     return call.risk is Risk.READ_ONLY and _is_redacted(call)
 
 

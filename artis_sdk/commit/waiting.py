@@ -1,4 +1,4 @@
-"""Waiting for real calls that still run, and telling who cancelled whom."""
+"""Waiting for real calls that still run, and detecting cancellation from outside."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 
 def is_cancelled() -> bool:
-    """Whether somebody cancelled this task, rather than that its own code raised `CancelledError`."""
+    """Whether this task was cancelled from outside, as opposed to its own code raising `CancelledError`."""
     task: asyncio.Task[Any] | None = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 async def drain(tasks: Collection[asyncio.Task[Any]], *, grace: int) -> None:
-    """Wait until the tasks are done, whatever becomes of them.
+    """Wait until the tasks are done; their results and errors stay with them.
 
     Args:
-        tasks: real calls.
-        grace: how many cancellations of the waiter leave them running; the next ones interrupt them.
+        tasks: tasks of real calls.
+        grace: number of the waiter's cancellations that leave them running; later ones interrupt them.
     """
     interrupted: asyncio.CancelledError | None = None
     while pending := {task for task in tasks if not task.done()}:

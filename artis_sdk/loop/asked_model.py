@@ -15,12 +15,12 @@ class AskedModel:
     """A model prompted by templates; in the paper the agent's own model.
 
     Args:
-        backend: the model.
-        prompts: the templates that the role names.
-        temperature: 0.01 in the paper.
+        backend: backend of the model.
+        prompts: templates that the role names.
+        temperature: sampling temperature; 0.01 in the paper.
         max_tokens: maximum tokens of one answer; None for the backend's own limit.
         adapter: name of a LoRA adapter.
-        meter: the way to the model; see `metered`.
+        meter: meter that counts the model's requests; see `metered`.
     """
 
     def __init__(

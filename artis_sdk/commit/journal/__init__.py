@@ -18,5 +18,5 @@ __all__ = [
     "SQLiteJournal",
 ]
 
-if not TYPE_CHECKING:  # a type checker is to see that the names are gone
+if not TYPE_CHECKING:  # a type checker must see that the names are gone
     __getattr__ = renamed(__name__, {"Journal": "SQLiteJournal"})

@@ -1,4 +1,4 @@
-"""A real call for the journal, and a real call as the journal has it."""
+"""The intent of a real call, and a real call as the journal has it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from artis_sdk.records.calls import FROZEN
 
 
 class CallState(StrEnum):
-    """Where a real call stands. Only these steps exist, and every journal enforces them:
+    """State of a real call. Only these steps exist, and every journal enforces them:
 
     `intent` to `done`, `unknown` or `not_executed`; `unknown` to `reconciled` or `not_executed`.
     """
 
     INTENT = "intent"  # written before the tool runs: under way while its owner lives
     DONE = "done"  # the outcome was observed, a success or a failure
-    UNKNOWN = "unknown"  # begun, and nobody saw how it ended
-    RECONCILED = "reconciled"  # was unknown; the tool's reconcile hook or a person told the outcome
-    NOT_EXECUTED = "not_executed"  # the tool did not run, or hook or person told that it had no effect
+    UNKNOWN = "unknown"  # began, and nobody saw how it ended
+    RECONCILED = "reconciled"  # was unknown; the tool's reconcile hook or a person supplied the outcome
+    NOT_EXECUTED = "not_executed"  # the tool did not run, or hook or person said that it had no effect
 
 
 OPEN = (CallState.INTENT, CallState.UNKNOWN)
-"""The states of a call without an outcome."""
+"""States of a call without an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A real call about to be made. Arguments are already redacted: the journal gets them as they are."""
+    """A real call about to be made. Its arguments are already redacted; the journal does not redact them."""
 
     plan: str
     seq: int
@@ -43,16 +43,16 @@ class Intent:
     begun: float
     """Seconds since the epoch."""
     within: int | None = None
-    """The `seq` of the call in whose tool's body it is made; None for a call of the agent's."""
+    """`seq` of the call in whose tool's body it is made; None for a call of the agent's."""
 
     @property
     def id(self) -> str:
-        """The call's name in the journal."""
+        """Name of the call in the journal."""
         return journal_id(self.plan, self.seq)
 
 
 class JournaledCall(BaseModel):
-    """One call as it stands in the journal."""
+    """One call as the journal has it."""
 
     model_config = FROZEN
 
@@ -61,47 +61,47 @@ class JournaledCall(BaseModel):
     """Position among the real calls of the plan's commit, from 0."""
     tool: str
     arguments: dict[str, JsonValue]
-    """Redacted."""
+    """Arguments by name, redacted."""
     risk: Risk
     idempotency_key: str | None
     state: CallState
     outcome: Outcome | None
-    """Redacted."""
+    """Outcome, redacted."""
     begun: float
     """Seconds since the epoch."""
     ended: float | None
     host: str
     process: int
     parent: str | None = None
-    """Id of the plan in whose commit this one's was made: a session inside a session."""
+    """Id of the plan whose commit contains this plan's: a session inside a session."""
     running: bool = False
-    """An intent whose owner is alive: still under way, in a thread left behind perhaps; not to be touched."""
+    """Whether it is an intent with a live owner: still under way, perhaps in a thread; do not settle it."""
     left_behind: bool = False
-    """An intent that no commit waits for: its owner is gone, or its commit is over and a thread goes on."""
+    """Whether it is an intent that no commit waits for: its owner is gone, or its commit is over."""
     within: int | None = None
-    """The `seq` of the call in whose tool's body it was made; None for a call of the agent's."""
+    """`seq` of the call in whose tool's body it was made; None for a call of the agent's."""
     settled_by: str | None = None
-    """The person who settled the unknown call by hand."""
+    """Name of the person who settled the unknown call by hand."""
     settled_why: str | None = None
-    """How that person knows."""
+    """That person's evidence."""
 
     @property
     def id(self) -> str:
-        """What `CommittedCall.journal_id` and `UnknownOutcome.journal_id` name."""
+        """Name of the call, as in `CommittedCall.journal_id` and `UnknownOutcome.journal_id`."""
         return journal_id(self.plan, self.seq)
 
     @property
     def begun_at(self) -> str:
-        """Local time, ISO 8601."""
+        """Local start time, ISO 8601, to the second."""
         return datetime.fromtimestamp(self.begun, UTC).astimezone().isoformat(timespec="seconds")
 
 
 REFUSED = "refused"
-"""The ending of a commit that a refused call ended; its plan is closed for good."""
+"""Ending of a commit that a refused call ended; its plan is closed for good."""
 FINISHED = "finished"
-"""The ending of a commit that went through to its end: there is nothing to go on with."""
+"""Ending of a complete commit: it cannot be resumed."""
 
 
 def journal_id(plan: str, seq: int) -> str:
-    """The name of a call in the journal."""
+    """Name of a call in the journal."""
     return f"{plan}:{seq}"

@@ -1,4 +1,4 @@
-"""Claiming a plan in the journal's file: who may commit it, and who may go on with its commit."""
+"""Claiming a plan in the journal's file, to commit it or to go on with its commit."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SELECT plan.owner, plan.ended, plan.ending, plan.resumed,
        (SELECT coalesce(max(call.seq) + 1, 0) FROM call WHERE call.plan = plan.id)
 FROM plan WHERE plan.id = :plan
 """
-"""The commits of sessions within the plan's commit count as part of it."""
+"""Commits of sessions within the plan's commit count as part of it."""
 
 
 class Claim(NamedTuple):
-    """Who wants to commit a plan."""
+    """A journal's claim to commit a plan."""
 
     plan: str
     parent: str | None
@@ -37,19 +37,19 @@ class Claim(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """A plan that was claimed before."""
+    """A plan with an earlier claim."""
 
     owner: str
     ended: float | None
     ending: str | None
     resumed: int | None
-    """How often its commit went on; None where a version that could not began it."""
+    """Number of times its commit was resumed; None if begun by a version that could not resume."""
     reached: int
-    """Calls that changed the world or may have, those of commits within its commit included."""
+    """Number of calls that changed the world or may have, including those of commits within its commit."""
     own: int
-    """Those of them that are its own."""
+    """Number of these calls that are its own."""
     unsettled: str | None
-    """Names of its calls without an outcome."""
+    """Names of its calls without an outcome, comma-separated; None if all have one."""
     next_seq: int
 
 
@@ -59,13 +59,13 @@ def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Ca
     Args:
         new: the claim.
         resume: whether the commit goes on after the plan's last call.
-        alive: whether an owner is alive.
+        alive: test whether an owner, by id, is alive.
 
     Returns:
-        The sequence number of the first call.
+        Sequence number of the first call.
 
     Raises:
-        CommitRefused: the plan is not free; says why, and what to do.
+        CommitRefused: the plan is not free; the message says why, and what to do.
     """
     row = connection.execute(_SELECT, {"plan": new.plan}).fetchone()
     now = (new.owner, socket.gethostname(), os.getpid(), new.begun, new.parent)
@@ -97,7 +97,7 @@ def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Ca
 
 
 def _against_resuming(held: _Held, goes_on: bool, resume: bool) -> str | None:
-    """Why a plan that made real calls is not committed now; None where its commit may go on."""
+    """Reason why a plan that made real calls is not committed now; None if its commit may go on."""
     if goes_on:
         return ", and is going on"
     if held.unsettled:

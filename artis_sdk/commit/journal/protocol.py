@@ -1,4 +1,4 @@
-"""What commit, recovery and session need of a commit journal, whatever store is behind it."""
+"""The commit journal's interface for commit, recovery and session, for any store."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from artis_sdk.records import Outcome
 
 @runtime_checkable
 class CommitJournal(Protocol):
-    """Stands in front of every real call: its intent is written before the tool runs, its outcome after.
+    """Guards every real call: its intent is written before the tool runs, its outcome after.
 
     At most once: of all journals on a store, in any process, one commits a plan; a plan that changed or
-    may have changed the world is never committed again, and no call is begun twice. The store itself
+    may have changed the world is never committed again, and no call begins twice. The store itself
     enforces this and the steps of `CallState`, so that no order of requests, no crash and no lost
     connection can get around it. Where the store cannot say whether a write arrived, the write counts as
     failed and the call as unknown; nothing is sent to the tool a second time.
 
     Each journal is an *owner* of what it begins. An owner is alive until `aclose` or the end of its
-    process, however that ends, and an intent of an owner that is alive is `running`: nobody else settles
-    it. Requests of one journal take effect in the order in which they were made, but that a read-only call's
-    may come before others that wait.
+    process, however that ends, and an intent of a live owner is `running`: nobody else settles it. Requests
+    of one journal take effect in the order in which they were made, except that a read-only call's may come
+    before others that wait.
 
-    `SQLiteJournal` is the one that ships.
+    `SQLiteJournal` is the implementation that ships.
     """
 
     async def identity(self) -> str:
-        """The name of the store, the same in every process and from every working directory.
+        """Name of the store, the same in every process and from every working directory.
 
         A plan has the name of its session's journal and is committed in no other. A store that was moved or
         copied has another name: two copies could each let one plan be committed.
@@ -42,23 +42,23 @@ class CommitJournal(Protocol):
 
         A commit that ended, or whose owner died, before it had changed anything leaves the plan free to be
         claimed again, unless it ended as `REFUSED`. Calls of the commits made within a plan's commit count
-        as the plan's own. Cancelled while it waits, the claim is given back.
+        as the plan's own. If cancelled while it waits, it releases the claim.
 
         With `resume` a plan that has changed something is claimed again, if its commit broke off: it is not
         going on, did not end as `FINISHED` or `REFUSED`, no call of it is open or unknown, and no commit made
         within it has changed anything.
 
         Args:
-            plan: the plan's id.
-            parent: the id of the plan in whose commit this one is made: a session inside a session.
+            plan: id of the plan.
+            parent: id of the plan whose commit contains this one's: a session inside a session.
             resume: whether the commit goes on after the plan's last call.
 
         Returns:
-            The sequence number of the commit's first call: one above the plan's last, else 0.
+            Sequence number of the commit's first call: one above the plan's last, else 0.
 
         Raises:
             CommitRefused: a call of the plan was made or may have been, its commit is going on, a refused
-                call ended it, or the plan was pruned; with `resume`, what it names stands against going on.
+                call ended it, or the plan was pruned; with `resume`, the message names the obstacle.
             JournalError: the claim could not be written.
         """
 
@@ -69,8 +69,8 @@ class CommitJournal(Protocol):
         that this journal does not commit.
 
         Args:
-            plan: the plan's id.
-            ending: how it ended, in a word; `REFUSED` closes the plan for good.
+            plan: id of the plan.
+            ending: kind of ending, one word; `REFUSED` closes the plan for good.
 
         Raises:
             JournalError: the end could not be written, or a read-only call could not be recorded.
@@ -86,25 +86,25 @@ class CommitJournal(Protocol):
             intent: the call, of a plan that this journal commits.
 
         Returns:
-            The call's name in the journal, `intent.id`.
+            Name of the call in the journal, `intent.id`.
 
         Raises:
             JournalError: the intent was not written, and the tool must not run: the store failed, this
-                call was begun before, or its plan is not being committed by this journal.
+                call began before, or this journal is not committing its plan.
         """
 
     def finish(self, intent: Intent, outcome: Outcome) -> Awaitable[None]:
-        """Write the observed outcome of a call that was begun.
+        """Write the observed outcome of a call that began.
 
-        The outcome is on its way when this returns; it is written though the waiter be cancelled.
+        The write is queued when this returns, and happens even if the waiter is cancelled.
 
         Args:
             intent: the call.
-            outcome: redacted by the caller.
+            outcome: observed outcome, redacted by the caller.
 
         Returns:
-            Done once the outcome survives the end of the process. A read-only call need not be waited for:
-            it is done at once, and is written with the next request at the latest.
+            Awaitable, done once the outcome survives the end of the process. For a read-only call it is done
+            at once, and the outcome is written with the next request at the latest.
 
         Raises:
             JournalError: at once, the outcome cannot be written as JSON; from the awaitable, it was not
@@ -119,11 +119,11 @@ class CommitJournal(Protocol):
 
         Args:
             intent: the call.
-            state: `unknown`, or `not_executed` where the tool was not run.
+            state: `unknown`, or `not_executed` if the tool did not run.
         """
 
     def mark_running(self, intent: Intent) -> None:
-        """Keep a call `running` that goes on in a thread nobody awaits.
+        """Keep a call `running` that goes on in a thread that nobody awaits.
 
         Until `finish_late` or the end of the process its owner stays alive, `aclose` or not: a reconcile
         hook that sees no effect yet would be wrong a second later.
@@ -139,19 +139,19 @@ class CommitJournal(Protocol):
 
         Args:
             intent: the call.
-            outcome: redacted by the caller.
+            outcome: observed outcome, redacted by the caller.
         """
 
     def calls(
         self, *, plan: str | None = None, states: Iterable[CallState] = CallState
     ) -> list[JournaledCall]:
-        """Read calls in the order in which they were begun. Changes nothing, and waits for no writer.
+        """Read calls in the order in which they began. Changes nothing, and waits for no writer.
 
         Blocks while it reads; on an event loop, call it in a thread.
 
         Args:
-            plan: the id of the only plan that is read; None reads all.
-            states: the states that are read.
+            plan: id of the only plan to read; None reads all.
+            states: states to read.
 
         Raises:
             JournalError: the store cannot be read.
@@ -163,10 +163,10 @@ class CommitJournal(Protocol):
         No effect on a call that has ended or that somebody else has settled meanwhile.
 
         Args:
-            call: as read, not `running`.
+            call: call as read, not `running`.
 
         Raises:
-            JournalError: it was not written.
+            JournalError: the state was not written.
         """
 
     async def reconcile(
@@ -177,33 +177,34 @@ class CommitJournal(Protocol):
         The first answer stays: no effect on a call that somebody else has settled meanwhile.
 
         Args:
-            call: as read.
-            outcome: the call's real outcome, redacted; None where it had no effect.
-            by: the person who settles it by hand; None where its tool's hook did.
-            why: how that person knows.
+            call: call as read.
+            outcome: real outcome, redacted; None if the call had no effect.
+            by: name of the person who settles it by hand; None if its tool's hook did.
+            why: that person's evidence.
 
         Raises:
-            JournalError: it was not written.
+            JournalError: the answer was not written.
         """
 
     async def prune(self, before: float) -> int:
-        """Remove plans with their calls, where all of it was over before a time.
+        """Remove plans that were over before a time, with their calls.
 
-        A plan is taken with the plans committed within it, all or none, and never one that is being committed
-        or has an open or unknown call. Its id stays, so that it is not committed again. Durable on return.
+        A plan is removed together with the plans committed within it, never in part, and never while one is
+        being committed or has an open or unknown call. Its id stays, so that it is not committed again.
+        Durable on return.
 
         Args:
-            before: seconds since the epoch; the last event of a plan that is taken was earlier.
+            before: time in seconds since the epoch, after the last event of each plan to remove.
 
         Returns:
-            The number of plans removed.
+            Number of plans removed.
 
         Raises:
-            JournalError: it was not written; nothing was removed by the step that failed.
+            JournalError: the store failed; the step that failed removed nothing.
         """
 
     async def aclose(self) -> None:
-        """Write what is queued, and let go of the store.
+        """Write queued requests, and release the store.
 
-        Calls still open count as unknown from then on, but for those marked running.
+        Calls still open count as unknown from then on, except those marked running.
         """

@@ -1,4 +1,4 @@
-"""Removing what is long over from the journal's file."""
+"""Removing old plans from the journal's file."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SELECT plan.id, plan.owner, plan.ended IS NULL,
        EXISTS (SELECT 1 FROM call WHERE call.plan = plan.id AND call.state IN ('intent', 'unknown'))
 FROM part JOIN plan ON plan.id = part.id
 """
-"""A plan and the plans committed within its commit: id, owner, whether it has no end, last event, and
-whether it has an open call."""
+"""A plan and the plans committed within its commit: id, owner, whether its commit has not ended, time of
+its last event, and whether it has an open call."""
 
 
 def candidates(connection: sqlite3.Connection, before: float) -> list[str]:
-    """Outermost plans of whose families nothing happened since a time; they may still be going on.
+    """Ids of outermost plans whose families had no event since a time; they may still be going on.
 
     Args:
-        before: seconds since the epoch.
+        before: time in seconds since the epoch.
     """
     rows = {plan: (parent, last) for plan, parent, last in connection.execute(_PLANS)}
     newest: defaultdict[str, float] = defaultdict(float)
@@ -50,12 +50,12 @@ def remove(
     """Remove families of plans, each only if it is still over. Inside a transaction.
 
     Args:
-        roots: from `candidates`.
-        before: as there.
-        alive: whether an owner is alive.
+        roots: plan ids from `candidates`.
+        before: time in seconds since the epoch.
+        alive: test whether an owner, by id, is alive.
 
     Returns:
-        The number of plans removed.
+        Number of plans removed.
     """
     removed = 0
     connection.execute("PRAGMA defer_foreign_keys = ON")  # a family's plans refer to each other

@@ -13,11 +13,11 @@ from artis_sdk.errors import JournalError
 from artis_sdk.records import Outcome
 
 Row = tuple[str | int | float | None, ...]
-"""A call for `INSERT_CALL`, all but the owner."""
+"""Parameters of `INSERT_CALL` for one call, without the owner."""
 
 
 def row_of(intent: Intent, outcome: str | None) -> Row:
-    """An intent, or a call with its outcome's JSON.
+    """Row of an intent, or of a call with its outcome's JSON.
 
     Raises:
         JournalError: JSON cannot hold the arguments.
@@ -38,7 +38,7 @@ def row_of(intent: Intent, outcome: str | None) -> Row:
 
 
 def json_text(value: Any) -> str:
-    """Raises `JournalError` for what JSON cannot hold."""
+    """JSON of a value. Raises `JournalError` if JSON cannot hold it."""
     try:
         return to_json(value).decode()
     except PydanticSerializationError as error:
@@ -46,11 +46,11 @@ def json_text(value: Any) -> str:
 
 
 def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
-    """A row of `SELECT_CALLS`.
+    """The call in a row of `SELECT_CALLS`.
 
     Args:
-        row: as selected.
-        alive: the owners that are alive.
+        row: selected row.
+        alive: ids of the live owners.
     """
     return JournaledCall(
         plan=row[0],

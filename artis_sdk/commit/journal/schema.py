@@ -1,4 +1,4 @@
-"""The journal's file: its tables, the laws that the database itself holds, and its statements."""
+"""The journal's file: its tables, the rules that the database itself enforces, and its statements."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _PRUNING = (
     BEGIN SELECT RAISE(ABORT, 'journaled'); END
     """,
 )
-"""The rows of a plan are deleted only once its id is kept as pruned, and that only once it is over."""
+"""A plan's rows are deleted only after its id is kept as pruned, and that only once it is over."""
 _SCHEMA = (
     """
     CREATE TABLE plan (
@@ -144,19 +144,19 @@ _MIGRATIONS = {
         *_PRUNING,
     ),
 }
-"""By version of a file, what brings it to the next one."""
+"""Statements that bring a file to the next version, by its version."""
 
 
 def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
-    """Open the journal's file in autocommit mode; make it where it is not there.
+    """Open the journal's file in autocommit mode; make it if it is missing.
 
     Args:
-        path: the file; its folder is made too. Readable by its owner only.
-        timeout: seconds to wait for another process's lock.
+        path: path of the file, readable by its owner only; its folder is made too.
+        timeout: maximum wait for another process's lock, in seconds.
 
     Raises:
-        JournalError: it is no journal, or its file system cannot hold one.
-        sqlite3.Error: it cannot be read or written.
+        JournalError: the file is not a journal, or its file system cannot hold one.
+        sqlite3.Error: the file cannot be read or written.
         OSError: the file or its folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,14 +183,14 @@ def _is_journal(connection: sqlite3.Connection) -> bool:
 
 
 def _version(connection: sqlite3.Connection) -> int | None:
-    """The version of a journal's tables; None where the file is no journal."""
+    """Version of a journal's tables; None if the file is not a journal."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version) if application == _APPLICATION else None
 
 
 def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """Inside a transaction, so that of several processes one makes them."""
+    """Make or migrate the tables, inside a transaction, so that only one of several processes does."""
     version = _version(connection)
     while version in _MIGRATIONS:
         for statement in _MIGRATIONS[version]:
@@ -219,7 +219,7 @@ INSERT_CALL = """
 INSERT INTO call (plan, seq, tool, arguments, risk, idempotency_key, state, outcome, begun, ended, within)
 SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? AND owner = ?
 """
-"""Inserts nothing where the plan is not the owner's."""
+"""Inserts nothing if the plan is not the owner's."""
 
 MOVE_CALL = """
 UPDATE call SET state = ?, outcome = ?, ended = ?, settled_by = ?, settled_why = ?

@@ -30,14 +30,14 @@ from artis_sdk.lease import ProcessLease, is_alive, sweep
 from artis_sdk.records import Outcome, Risk
 
 _shared: dict[tuple[int, str], SQLiteJournal] = {}
-"""By process and real path: a forked process has none of its parent's."""
+"""Shared journals by process id and real path: a forked process uses none of its parent's."""
 _guard = threading.Lock()
 _PRUNED_AT_ONCE = 200
-"""Plans, with those within them: a transaction keeps other writers waiting."""
+"""Number of outermost plans removed per transaction, which keeps other writers waiting."""
 
 
 def _renew_guard() -> None:
-    """In a forked child: whoever held it is not there."""
+    """In a forked child, the thread that held the lock does not exist."""
     global _guard
     _guard = threading.Lock()
 
@@ -49,22 +49,22 @@ if hasattr(os, "register_at_fork"):
 class SQLiteJournal:
     """A `CommitJournal` in a file that several processes of one machine may share.
 
-    What survives what: an irreversible call's intent, with everything before it, survives a power cut
-    once awaited, and so does the end of a commit that made one; everything else survives the end of the
-    process at once, and a power cut from the next durable write on. An outcome lost to a power cut leaves
+    Durability: an irreversible call's intent, with everything before it, survives a power cut once awaited,
+    and so does the end of a commit that made one; everything else survives the end of the process at once,
+    and a power cut from the next durable write on. An outcome lost to a power cut leaves
     its call `unknown`.
 
-    One journal serves all sessions of a process best, on any event loops: what they write at one time
-    shares an fsync. `SQLiteJournal.shared` gives it.
+    All sessions of a process, on any event loops, do best with one journal: their concurrent writes share
+    an fsync. `SQLiteJournal.shared` returns it.
 
     Args:
-        path: the file; made with the first write.
-        timeout: seconds to wait for another process's lock.
+        path: path of the file; made with the first write.
+        timeout: maximum wait for another process's lock, in seconds.
     """
 
     @classmethod
     def shared(cls, path: str | os.PathLike[str]) -> SQLiteJournal:
-        """This process's journal of a file; everybody who gets it closes it once."""
+        """This process's journal of a file; every caller closes it once."""
         key = os.getpid(), os.path.realpath(path)
         with _guard:
             journal = _shared.get(key)
@@ -83,13 +83,13 @@ class SQLiteJournal:
         self._lingering: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
         self._irreversible: set[str] = set()
-        """Plans being committed that have made an irreversible call."""
+        """Ids of plans being committed that have made an irreversible call."""
         self._users = 1
         self._shared_as: tuple[int, str] | None = None
         self._identity: str | None = None
 
     async def identity(self) -> str:
-        """See `CommitJournal.identity`: the file's real path and the id that stands in it.
+        """See `CommitJournal.identity`: the file's real path and the id stored in it.
 
         The id alone would be the same in a copy, the path alone the same for another file in its place.
         """
@@ -105,7 +105,7 @@ class SQLiteJournal:
         try:
             work = partial(self._claim, plan, parent, begun, resume)
             return int(await self._writer.ask(work, durable=False))
-        except asyncio.CancelledError:  # the claim is or will be written all the same
+        except asyncio.CancelledError:  # the claim is or will be written anyway
             if not self._writer.closed:
                 undo = partial(self._end, plan, "cancelled", begun)
                 self._writer.submit(WriteRequest(undo, durable=False))
@@ -224,7 +224,7 @@ class SQLiteJournal:
     # --- the file -----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Write what is queued, and let go of the file. Closing twice is fine, unless it is shared."""
+        """Write queued requests, and release the file. Closing twice is fine, unless it is shared."""
         with _guard:
             self._users -= 1
             if self._users > 0:
@@ -259,7 +259,7 @@ class SQLiteJournal:
             raise JournalError(f"plan {plan}: a read-only call could not be recorded: {lost}") from lost
 
     def _end(self, plan: str, ending: str, begun: float | None, connection: sqlite3.Connection) -> None:
-        """Only a claim of this journal's own; only the one begun at that time, if that is given."""
+        """End a claim of this journal's own; with `begun` (seconds), only the claim begun at that time."""
         assert self._owner is not None
         connection.execute(
             "UPDATE plan SET ended = ?, ending = ?"
@@ -295,7 +295,7 @@ def _step(
     by: str | None = None,
     why: str | None = None,
 ) -> bool:
-    """Move a call from one state to another; False, and no effect, where it is in a third."""
+    """Move a call from one state to another; False, and no effect, if it is in a third."""
     moved = connection.execute(
         MOVE_CALL,
         (new.value, outcome, time.time(), by, why, call.plan, call.seq, old.value),
@@ -304,7 +304,7 @@ def _step(
 
 
 class _Finished:
-    """A read-only call with its outcome; waits to be written, so it is kept small."""
+    """A read-only call with its outcome, queued to be written; kept small."""
 
     __slots__ = ("_journal", "_row")
     durable: Literal[False] = False
@@ -321,5 +321,5 @@ class _Finished:
         self._journal._lost[str(self._row[-1])] = error
 
 
-if not TYPE_CHECKING:  # a type checker is to see that the name is gone
+if not TYPE_CHECKING:  # a type checker must see that the name is gone
     __getattr__ = renamed(__name__, {"Journal": "SQLiteJournal"})

@@ -1,4 +1,4 @@
-"""Writing to SQLite from an event loop: one thread, and one transaction for all that waits (group commit).
+"""Writing to SQLite from an event loop: one thread, one transaction for all queued requests (group commit).
 
 While the thread waits for the disk, requests queue; the next transaction takes them all, so that many
 concurrent writers pay for one fsync together.
@@ -21,22 +21,22 @@ from typing import Any, Literal, Protocol
 from artis_sdk.errors import ArtisError, JournalError
 
 Work = Callable[[sqlite3.Connection], Any]
-"""Runs in the thread, inside a transaction. Whatever it raises, it has changed nothing."""
+"""Function that runs in the thread, inside a transaction. If it raises, it has changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
-    """Something to write, and who hears of it."""
+    """A write, and the receiver of its result."""
 
     work: Work
     durable: bool
-    """It shall survive a power cut, and not only the end of the process."""
+    """Whether it must survive a power cut, and not only the end of the process."""
     future: asyncio.Future[Any] | None = None
-    """Gets the result, on its own loop; None where nobody waits."""
+    """Future that gets the result, on its own loop; None if nobody waits."""
 
 
 class LaterRequest(Protocol):
-    """Something to write that nobody waits for."""
+    """A write that nobody waits for."""
 
     durable: Literal[False]
     future: None
@@ -45,15 +45,15 @@ class LaterRequest(Protocol):
         """See `Work`."""
 
     def failed(self, error: ArtisError) -> None:
-        """Called in the thread where it was not written."""
+        """Called in the thread if the write failed."""
 
 
 class GroupWriter:
     """Owns a connection and the thread that uses it. Starts with the first request.
 
     Args:
-        path: the database; that the file is still the one that was opened is checked before each write.
-        connect: opens the database, in the thread; called again for the next request if it fails.
+        path: path of the database; each write first checks that it is still the file that was opened.
+        connect: function that opens the database, in the thread; after a failure the next request retries.
     """
 
     def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
@@ -70,10 +70,10 @@ class GroupWriter:
         self.closed = False
 
     async def ask(self, work: Work, *, durable: bool) -> Any:
-        """Write, and wait until it is written; what is asked stays asked when the waiter is cancelled.
+        """Write, and wait until it is written; the write happens even if the waiter is cancelled.
 
         Raises:
-            JournalError: it was not written.
+            JournalError: the write failed.
             ArtisError: from `work`.
         """
         future = asyncio.get_running_loop().create_future()
@@ -81,7 +81,7 @@ class GroupWriter:
         return await future
 
     def submit(self, request: WriteRequest) -> None:
-        """Queue a request and wake the thread for it.
+        """Queue a request and wake the thread.
 
         Raises:
             JournalError: the writer is closed, or belongs to the process that this one was forked from.
@@ -90,7 +90,7 @@ class GroupWriter:
         self._requests.put(request)
 
     def submit_later(self, request: LaterRequest) -> None:
-        """Queue a request that is written before the next that wakes the thread, or on closing.
+        """Queue a request to write before the next one that wakes the thread, or on closing.
 
         Raises:
             JournalError: as `submit`.
@@ -108,12 +108,12 @@ class GroupWriter:
             self._thread.start()
 
     def close(self) -> None:
-        """Write what is queued, and end the thread. Closing twice is fine."""
+        """Write queued requests, and end the thread. Closing twice is fine."""
         if self.closed:
             return
         self.closed = True
         if self._thread is not None and self._process == os.getpid():
-            self._requests.put(None)  # also wakes it for what waits for later
+            self._requests.put(None)  # also wakes it for the later requests
             self._thread.join()
 
     # --- in the thread ------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class GroupWriter:
             self._connection.close()
 
     def _write(self, batch: Sequence[WriteRequest | LaterRequest]) -> list[Any]:
-        """One transaction. Gives each request's result, or the ArtisError that it shall get."""
+        """Write a batch in one transaction. Returns each request's result or its ArtisError."""
         connection = None
         try:
             connection = self._open()
