@@ -1,7 +1,7 @@
 """Prompts: Jinja templates in our words, with the fields of the paper's appendices F and G.
 
-Whatever a template prints is written as JSON data (`data.encode`), unless it is `Data` already or
-one of the `TRUSTED` fields: a template of a user's own is as safe as ours.
+Every value that a template prints is written as JSON data (`data.encode`), unless it is `Data` already
+or one of the `TRUSTED` fields: a user's own template is as safe as ours.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "action_user": frozenset({"query", "attempts", "recommendation"}),
     "action_results": frozenset({"results"}),
     "simulator_system": frozenset({"typed", "thought"}),
-    # looked_up is None unless the form asks for it
+    # looked_up is None unless the form has it
     "simulator_user": frozenset({"tool_documents", "init_config", "history", "action", "looked_up"}),
     "evaluation_system": frozenset(),
     "evaluation_user": _JUDGED,
@@ -66,11 +66,11 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
         {"tool_documents", "state", "source", "tool", "statement", "condition", "attempts"}
     ),
 }
-"""Fields of every template, by its name. An entry of `attempts` has `action`, `evaluation` and
+"""Field names of every template, by template name. An entry of `attempts` has `action`, `evaluation` and
 `suggestion`; the latter two may be None."""
 
 TRUSTED: Final = frozenset({"query"})
-"""Fields that are instructions, printed unchanged."""
+"""Names of fields that are instructions, printed unchanged."""
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -80,7 +80,7 @@ class Prompts:
 
     Args:
         overrides: templates that replace ours: a mapping from template name to its text or to
-            the path of its file, or a folder that holds files named `<template name>.j2`.
+            the path of its file, or a folder of files named `<template name>.j2`.
 
     Raises:
         ConfigurationError: an unknown template name, an unknown field, bad syntax, or a file that
@@ -103,7 +103,7 @@ class Prompts:
         return self._texts.get(name) or _default_text(name)
 
     def shows(self, name: str, field: str) -> bool:
-        """Whether a template prints a field at all.
+        """Whether a template prints a field.
 
         Raises:
             ConfigurationError: an unknown template.
@@ -115,10 +115,10 @@ class Prompts:
 
         Args:
             name: a key of `FIELDS`.
-            fields: its fields; everything but `TRUSTED` ones is printed as JSON data.
+            fields: values of its fields; all but the `TRUSTED` ones are printed as JSON data.
 
         Raises:
-            ConfigurationError: an unknown template, or a field or attribute that is not there.
+            ConfigurationError: an unknown template, or a missing field or attribute.
         """
         from jinja2 import TemplateError
 
@@ -145,7 +145,7 @@ def _fields(text: str) -> frozenset[str]:
 
 
 def _compile(name: str, source: str | Path) -> tuple[str, Template]:
-    """An override's text, compiled; what is wrong with it shows here and not in the middle of a run."""
+    """An override's text and compiled template, so that its errors show before a run."""
     from jinja2 import TemplateError
 
     _check_name(name)

@@ -13,7 +13,7 @@ from artis_sdk.records.marks import SQUARE
 
 
 class Data(str):
-    """Text that is already encoded; templates put it in as it is. Made by the functions below only."""
+    """Encoded text, which templates insert unchanged. Made by the functions below only."""
 
     __slots__ = ()
 
@@ -22,11 +22,11 @@ def encode(value: Any) -> Data:
     """Write a JSON value on one line, with `<`, `>`, `&` and line separators escaped.
 
     The text is still JSON and reads back as the same value, so text inside it can neither close a
-    tag, nor stand on a line of its own as a heading, nor spell a chat template's control token, be it
+    tag, nor make a heading on a line of its own, nor spell a chat template's control token, such as
     `<|im_end|>` or `[INST]`.
 
     Args:
-        value: JSON values, records, or lists and dictionaries of these.
+        value: JSON value, record, or list or dictionary of these.
     """
     if isinstance(value, Data):
         return value
@@ -38,7 +38,7 @@ def encode(value: Any) -> Data:
 
 
 def encode_spaced(value: Any) -> Data:
-    """As `encode`, with a space after each comma and colon, as models write JSON."""
+    """Like `encode`, with a space after each comma and colon, as models write JSON."""
     plain = json.loads(encode(value))
     try:
         text = json.dumps(plain, ensure_ascii=False).encode()
@@ -56,7 +56,7 @@ def _escape(text: bytes) -> Data:
 
 
 def result_message(step: Step) -> Message:
-    """The result of a call as a model with native tool calls is told it."""
+    """The result of a call as a message to a model with native tool calls."""
     return Message(
         role="tool",
         content=encode(step.outcome.content()),
@@ -66,19 +66,19 @@ def result_message(step: Step) -> Message:
 
 
 def encode_lines(values: Iterable[Any]) -> Data:
-    """Encode each value on a line of its own; pieces that are `Data` already are kept."""
+    """Encode each value on a line of its own; `Data` stays unchanged."""
     return Data("\n".join([encode(value) for value in values]))
 
 
 def call_view(call: ToolCall) -> dict[str, Any]:
-    """A call as prompts show it."""
+    """A call in the form of prompts."""
     if call.malformed is not None:
         return {"text": call.raw, "malformed": call.malformed}
     return {"name": call.tool, "arguments": call.arguments}
 
 
 def encode_step(step: Step) -> Data:
-    """One (a_i, o_i) of the history: the call, what it returned, and the failure type if it failed."""
+    """One (a_i, o_i) of the history: the call, its result, and the failure type of a failed call."""
     view = {"action": call_view(step.call), "return": step.outcome.content()}
     if not step.outcome.ok:
         view["failed"] = step.outcome.type
@@ -86,7 +86,7 @@ def encode_step(step: Step) -> Data:
 
 
 def encode_trajectory(steps: Iterable[Step], answer: str | None = None) -> Data:
-    """A whole attempt: its steps a line each, and the final answer."""
+    """A whole attempt: one line per step, and the final answer."""
     pieces: list[Any] = [encode_step(step) for step in steps]
     if answer is not None:
         pieces.append({"answer": answer})
@@ -94,7 +94,7 @@ def encode_trajectory(steps: Iterable[Step], answer: str | None = None) -> Data:
 
 
 def encode_message(message: Message) -> Data:
-    """One message of a conversation: role, text, and the calls that it makes."""
+    """One message of a conversation: its role, text and calls."""
     view: dict[str, Any] = {"role": message.role}
     if message.content:
         view["content"] = message.content

@@ -1,4 +1,4 @@
-"""Prompts of models whose chat template and vocabulary are here: only the template writes control tokens."""
+"""Prompts from a local chat template and vocabulary: only the template writes control tokens."""
 
 from __future__ import annotations
 

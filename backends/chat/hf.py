@@ -1,4 +1,4 @@
-"""The prompts of a tokenizer of transformers'."""
+"""Prompts for a transformers tokenizer."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def tokenizer_vocabulary(tokenizer: Any) -> Vocabulary:
 def tokenizer_prompts(
     name: str, tokenizer: Any, template: str, arguments: Mapping[str, Any] | None = None
 ) -> ChatPrompts:
-    """What a chat template makes of messages, as transformers renders it.
+    """Prompts of a chat template, rendered as in transformers.
 
     Args:
-        name: the backend's or model's, for errors.
-        tokenizer: the model's.
+        name: name of the backend or model, for errors.
+        tokenizer: the model's tokenizer.
         template: Jinja text.
-        arguments: given to the template beside messages and tools.
+        arguments: variables for the template beside messages and tools.
 
     Raises:
-        ConfigurationError: the template is no valid Jinja, or its control tokens cannot be told from data.
+        ConfigurationError: the template is invalid Jinja, or its control tokens cannot be told from data.
     """
     given = {"documents": None, **(arguments or {})}
     rendered = ChatTemplate(name, template, given, tokenizer.special_tokens_map)

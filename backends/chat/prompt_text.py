@@ -1,4 +1,4 @@
-"""Text that knows which of its characters a chat template wrote itself."""
+"""Text with a record of the characters that a chat template wrote itself."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from operator import itemgetter
 from typing import Any, SupportsIndex, overload
 
 Spans = tuple[tuple[int, int], ...]
-"""Begin and end of each stretch, in characters, in order; no two of them touch."""
+"""Start and end of each stretch in characters, in ascending order; no two of them touch."""
 
 
 class PromptText(str):
-    """A string with the stretches that are the template's own.
+    """A string with its own stretches: those that the template wrote.
 
-    It equals and behaves like the plain string, so a template's tests and comparisons give what they
-    always give. Joining, stripping and slicing keep track of what is own; the result of any other
-    operation is a plain `str`, and so counts as data.
+    It equals and behaves like the plain string, so a template's tests and comparisons give their usual
+    results. Joining, stripping and slicing keep the own stretches; the result of any other operation is
+    a plain `str`, and so counts as data.
 
     Args:
         text: the string.
-        own: its own stretches; by default none.
+        own: own stretches of the string; by default empty.
     """
 
     __slots__ = ("own",)
@@ -70,7 +70,7 @@ class PromptText(str):
         return concat(listed)
 
     def owns(self, start: int, stop: int) -> bool:
-        """Whether all of a stretch is the template's own."""
+        """Whether a whole stretch, in characters, is the template's own."""
         place = bisect_right(self.own, start, key=itemgetter(0))
         return place > 0 and stop <= self.own[place - 1][1]
 
@@ -82,12 +82,12 @@ class PromptText(str):
 
 
 def written(text: str) -> PromptText:
-    """A text that is the template's own from begin to end."""
+    """A text that is wholly the template's own."""
     return PromptText(text, ((0, len(text)),) if text else ())
 
 
 def concat(pieces: Iterable[Any]) -> PromptText:
-    """All pieces as one text; what is no string is written as one, and is data."""
+    """All pieces as one text; other values become strings, and are data."""
     at = 0
     texts: list[str] = []
     own: list[tuple[int, int]] = []

@@ -42,15 +42,15 @@ _SAMPLES: Final[tuple[tuple[Sequence[Mapping[str, Any]], Any], ...]] = (
 
 
 class ChatPrompts:
-    """How one model is spoken to.
+    """Prompts of one model.
 
     Args:
-        name: the backend's or model's, for errors.
-        template: its chat template.
-        vocabulary: its control tokens and its tokenizer.
+        name: name of the backend or model, for errors.
+        template: the model's chat template.
+        vocabulary: the model's control tokens and tokenizer.
 
     Raises:
-        ConfigurationError: the template writes control tokens in a way that cannot be followed.
+        ConfigurationError: the template builds control tokens in a way that cannot be told from data.
     """
 
     def __init__(self, name: str, template: ChatTemplate, vocabulary: Vocabulary) -> None:
@@ -82,7 +82,7 @@ class ChatPrompts:
             return self._vocabulary.tokens(text)
 
     def pieces(self, text: PromptText) -> list[str]:
-        """A prompt's pieces, where another program tokenizes them; then its `check` is needed."""
+        """A prompt's pieces, for tokenization by another program; `check` must follow."""
         return self._vocabulary.pieces(text)
 
     def check(self, text: PromptText, ids: Sequence[int]) -> None:
@@ -104,7 +104,7 @@ class ChatPrompts:
             ) from error
 
     def _samples(self) -> Iterator[PromptText]:
-        """Conversations of plain words, as far as the template takes them."""
+        """Prompts of plain-word conversations, without those that the template refuses."""
         for messages, tools in _SAMPLES:
             try:
                 yield self._template.render(messages, tools=tools, add_generation_prompt=True)

@@ -1,4 +1,4 @@
-"""A chat template, rendered so that its own text can be told from the data in it."""
+"""A chat template, rendered with a record of its own text, as distinct from the data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class ChatTemplate:
     """One model's chat template.
 
     Args:
-        name: the backend's or model's, for errors.
+        name: name of the backend or model, for errors.
         template: Jinja text.
-        arguments: given to the template beside messages and tools; data.
-        special: texts of the model's special tokens by the names that templates know, such as
+        arguments: variables for the template beside messages and tools; data.
+        special: texts of the model's special tokens by their names in templates, such as
             `bos_token`; own text like the template's.
 
     Raises:
-        ConfigurationError: the template is no valid Jinja.
+        ConfigurationError: the template is invalid Jinja.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class ChatTemplate:
         """The whole prompt.
 
         Args:
-            messages: as chat templates take them. Their roles are own text, everything else is data.
-            variables: more of the template's, such as `tools`; they win over those of the constructor.
+            messages: messages in the form of chat templates. Roles are own text, everything else is data.
+            variables: further variables, such as `tools`; they override those of the constructor.
 
         Raises:
             RequestRejected: the template refuses the messages.
@@ -60,7 +60,7 @@ class ChatTemplate:
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
-    """Jinja as transformers sets it up for chat templates, with `PromptText` in the place of strings."""
+    """Jinja as transformers sets it up for chat templates, with `PromptText` in place of strings."""
     from jinja2 import nodes, pass_environment
     from jinja2.compiler import CodeGenerator, Frame, optimizeconst
     from jinja2.ext import Extension, loopcontrols

@@ -1,4 +1,4 @@
-"""A model's vocabulary, and prompts as its tokens: control tokens are those that the template wrote."""
+"""A model's vocabulary, and prompts as its tokens: only the template's text becomes control tokens."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from itertools import pairwise
 
 from artis_sdk.backends.chat.prompt_text import PromptText
 
-_OWN = 4096  # stretches of templates whose control tokens are remembered
+_OWN = 4096  # template stretches with cached control tokens
 
 
 class Vocabulary:
-    """The control tokens of one tokenizer, and what it makes of a prompt.
+    """The control tokens of one tokenizer, and the tokenization of prompts.
 
     A tokenizer turns any text that spells a control token into that token. So a prompt is cut inside
     each such text that is not wholly the template's own, and its pieces are tokenized one by one. A
-    prompt whose data spells none is one piece: it has the tokens that it always had.
+    prompt whose data spells no control token is one piece, with its usual tokens.
 
     Args:
         marks: ids of the control tokens by their texts. A text of one character cannot be cut; a prompt
-            whose data holds one is refused.
-        tokenize: token ids of a text, control tokens included, without any added at its begin or end.
-        unknown: id that stands for what the vocabulary lacks; data may have it.
+            whose data contains one is refused.
+        tokenize: token ids of a text, control tokens included, with no token added at its start or end.
+        unknown: id of the token for text that the vocabulary lacks; allowed in data.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Vocabulary:
         self._written = lru_cache(maxsize=_OWN)(self._control)
 
     def foreign(self, text: PromptText) -> Iterator[tuple[int, int]]:
-        """Where a text spells control tokens that are not wholly the template's own; places may overlap."""
+        """Stretches, in characters, that spell a control token and are not wholly own; they may overlap."""
         for head in self._heads & set(text):
             start = text.find(head)
             while start >= 0:
@@ -51,10 +51,10 @@ class Vocabulary:
                 start = text.find(head, start + 1)
 
     def pieces(self, text: PromptText) -> list[str]:
-        """The text, cut wherever data would become a control token."""
+        """The text, cut inside each stretch of data that would become a control token."""
         cuts = {0, len(text)}
         for start, _ in self.foreign(text):
-            # Behind the first character, or where own text ends in which it begins: no own mark is cut.
+            # After the first character, or at the end of the own text around it: no own mark is cut.
             own = next((stop for first, stop in text.own if first <= start < stop), start + 1)
             cuts.add(own)
         places = sorted(cuts)
@@ -64,21 +64,21 @@ class Vocabulary:
         """Token ids of a prompt.
 
         Raises:
-            ForgedControlToken: it would hold other control tokens than the template wrote.
+            ForgedControlToken: the ids would contain other control tokens than the template wrote.
         """
         ids = [id for piece in self.pieces(text) for id in self._tokenize(piece)]
         self.check(text, ids)
         return ids
 
     def check(self, text: PromptText, ids: Sequence[int]) -> None:
-        """Compare the control tokens of a prompt with those that the template wrote.
+        """Check that a prompt has exactly the control tokens that the template wrote.
 
         Args:
             text: the prompt.
-            ids: its token ids, those of all of its pieces.
+            ids: token ids of all its pieces, in order.
 
         Raises:
-            ForgedControlToken: they differ.
+            ForgedControlToken: the control tokens differ.
         """
         found = [id for id in ids if id in self._ids]
         own = [str.__getitem__(text, slice(*span)) for span in text.own]
@@ -93,15 +93,15 @@ class Vocabulary:
 
 
 class ForgedControlToken(ValueError):
-    """Data in a prompt would become a control token, by a rule of the tokenizer's that is not known here."""
+    """Data in a prompt would become a control token, by a rule of the tokenizer unknown to this module."""
 
 
 def is_mark(text: str, *, special: bool) -> bool:
-    """Whether a token of the vocabulary controls the model. Added tokens that stand for ordinary text, such
-    as runs of blanks or words, do not.
+    """Whether a token of the vocabulary controls the model. Added tokens for ordinary text, such as runs of
+    blanks or words, do not.
 
     Args:
-        text: how it is spelt.
-        special: whether the vocabulary calls it a control token; `<tool_call>` often is only an added one.
+        text: text of the token.
+        special: whether the vocabulary marks it as a control token; `<tool_call>` is often only an added one.
     """
     return bool(text.strip()) and (special or (text[0], text[-1]) in (("<", ">"), ("[", "]")))

@@ -1,4 +1,4 @@
-"""llama.cpp in this program, below its high-level API: one thread decodes many sequences in one context."""
+"""llama.cpp in process, through its low-level API: one thread decodes many sequences in one context."""
 
 from artis_sdk.backends.llama_cpp.backend import LlamaCppBackend
 

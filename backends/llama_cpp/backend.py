@@ -1,4 +1,4 @@
-"""llama.cpp in this program: one model, many sequences decoded together, prefixes computed once."""
+"""llama.cpp in process: one model, many sequences decoded in one batch, shared prefixes prefilled once."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from artis_sdk.backends.tool_formats import detect
 from artis_sdk.errors import BackendClosed, BackendError, ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
-_DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for as many
+_DEFAULT_CONTEXT = 8192  # tokens, if the model was trained for as many
 
 
 class LlamaCppBackend:
-    """What `resolve("llama_cpp:MODEL", ...)` makes.
+    """The backend of `resolve("llama_cpp:MODEL", ...)`.
 
-    The model is loaded with the first request (or `start`), off the event loop. All requests run in one
-    context: whatever begins alike is computed once, live requests are decoded together, and finished
-    ones stay in memory for the next request until their place is needed.
+    The first request (or `start`) loads the model, off the event loop. All requests run in one context:
+    a common prefix is prefilled once, running requests are decoded in one batch, and the tokens of
+    finished requests stay in memory as a prefix cache until their slots are needed.
 
-    Memory for keys and values is `n_ctx` times `max_concurrency` tokens.
+    The KV cache has `n_ctx` times `max_concurrency` tokens.
 
     Args:
-        model: path of a GGUF file, or a hub repository as `owner/name/file.gguf` (the file may hold
+        model: path of a GGUF file, or a hub file as `owner/name/file.gguf` (the file name may contain
             wildcards), which the library's own downloader fetches.
-        n_ctx: tokens of one request, prompt and answer together; by default what the model was trained
-            for, at most 8,192.
-        max_concurrency: sequences in memory: requests decoded together, and finished ones that are kept.
-        n_threads: by default half of the machine's cores; more than are idle makes each token slow.
-        n_gpu_layers: layers on a GPU, where the library was built for one; -1 is all.
-        n_batch: tokens of prompts computed at once; as long as that takes nobody else gets a token.
-        adapters: GGUF LoRA adapters by name; a request names one.
-        max_tokens: of one answer, for requests that set none; by default what the context has room for.
+        n_ctx: tokens of one request, prompt and answer together; by default the model's training
+            length, at most 8,192.
+        max_concurrency: number of slots, each for a running request or the cache of a finished one.
+        n_threads: CPU threads; by default half of the machine's cores. More than are idle slow every token.
+        n_gpu_layers: layers on a GPU, if the library was built for one; -1 for all.
+        n_batch: maximum tokens of one prefill batch; no other request gets a token during a batch.
+        adapters: paths of GGUF LoRA adapters by name; a request names one.
+        max_tokens: maximum tokens of an answer whose request sets no limit; by default the context's room.
         chat_template: Jinja text in place of the model's own.
-        chat_template_kwargs: given to the chat template, such as `{"enable_thinking": False}`.
+        chat_template_kwargs: variables for the chat template, such as `{"enable_thinking": False}`.
 
     Raises:
-        ConfigurationError: a file is missing or broken, or a number makes no sense.
-        MissingExtraError: when it is started: llama-cpp-python is not installed.
+        ConfigurationError: a file is missing or broken, or a number is out of range.
+        MissingExtraError: llama-cpp-python is not installed (raised at the start).
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class LlamaCppBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the model can do; before a hub's file is there, `native_tools` is a guess."""
+        """The model's capabilities; `native_tools` is a guess until a hub file is downloaded."""
         header = self._header
         template = self._settings.chat_template or (header.chat_template if header else None)
         return Capabilities(
@@ -105,7 +105,7 @@ class LlamaCppBackend:
         )
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text; estimated from its bytes as long as the model is not loaded."""
+        """Number of tokens of a text; an estimate from its bytes until the model is loaded."""
         if self._running is None or self._closed:
             return -(-len(text.encode("utf-8", "replace")) // 3)
         return len(self._running.model.tokenize(text, special=False))
@@ -122,7 +122,7 @@ class LlamaCppBackend:
         Raises:
             ContextOverflow: the prompt leaves no room for an answer.
             RequestRejected: the chat template refuses the messages, or a schema cannot be compiled.
-            ConfigurationError: there is no adapter of that name.
+            ConfigurationError: no adapter has the requested name.
             EngineDead: the engine's thread has ended.
         """
         running = await self._ready()
@@ -139,7 +139,7 @@ class LlamaCppBackend:
                     shown += len(item)
                     on_token(item)
         finally:
-            running.scheduler.cancel(job)  # nothing, where the job has ended
+            running.scheduler.cancel(job)  # no effect on a job that has ended
         if isinstance(item, BackendError):
             raise item
         completion = running.completion(request, job, item)

@@ -1,4 +1,4 @@
-"""Messages and tools to a prompt, through the model's own chat template, and answers back to records."""
+"""Messages and tools to a prompt, through the model's own chat template."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.backends.tool_formats import TEXT, detect
 from artis_sdk.records import Message, Request
 
-# llama.cpp's own choice for a model without a template, here without tools.
+# llama.cpp's own default for a model without a template, here without tools.
 CHATML = (
     "{%- for message in messages %}"
     "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
@@ -21,16 +21,16 @@ CHATML_END = "<|im_end|>"
 
 
 class ModelChat:
-    """One model's way to be spoken to.
+    """The chat format of one model.
 
     Args:
         name: the backend's name, for errors.
         model: the loaded model.
-        template: Jinja text; None is ChatML.
-        arguments: given to the template beside messages and tools.
+        template: Jinja text; None for ChatML.
+        arguments: variables for the template beside messages and tools.
 
     Raises:
-        ConfigurationError: the template is no valid Jinja, or its control tokens cannot be told from data.
+        ConfigurationError: the template is invalid Jinja, or its control tokens cannot be told from data.
     """
 
     def __init__(self, name: str, model: Model, template: str | None, arguments: Mapping[str, Any]) -> None:
@@ -48,10 +48,10 @@ class ModelChat:
         )
 
     def prompt(self, request: Request) -> list[int]:
-        """The request as token ids, ready to be answered.
+        """The prompt of a request as token ids.
 
-        Control tokens are those that the template writes. Spelt out in anything else, such as a tool's
-        output, arguments or a description, they stay text.
+        Only text that the template writes becomes control tokens. The same text elsewhere, such as in a
+        tool's output, arguments or description, stays text.
 
         Raises:
             RequestRejected: the template refuses the messages.

@@ -1,4 +1,4 @@
-"""A llama.cpp context: the memory of many sequences, and one batch that is decoded at a time."""
+"""A llama.cpp context: the KV cache of many sequences, and one batch that is decoded at a time."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class DecodeFailed(Exception):
-    """The library could not compute a batch; the context cannot be used any more."""
+    """The library failed to compute a batch; the context is no longer usable."""
 
 
 class NoRoom(Exception):
-    """The memory has no free cells for a batch; nothing was changed."""
+    """The KV cache has no free cells for a batch; nothing was changed."""
 
 
 class Aborted(Exception):
-    """The computation was stopped half-way; what it wrote must be removed."""
+    """The computation was stopped half-way; the caller must remove the cells that it wrote."""
 
 
 @dataclass(slots=True)
@@ -35,26 +35,27 @@ class Span:
 
     sequence: int
     position: int
-    """Of the first token in its sequence."""
+    """Position of the first token in its sequence."""
     tokens: NDArray[np.int32]
     logits: bool
-    """Whether the last token's logits are wanted."""
+    """Whether to compute the last token's logits."""
     row: int = -1
-    """Where the last token stands in the batch; set by `decode`."""
+    """Index of the last token in the batch; set by `decode`."""
 
 
 class Context:
-    """The memory has one stream a sequence, each of `n_ctx` tokens.
+    """A KV cache with one stream per sequence, each of `n_ctx` tokens.
 
-    One pool for all (`kv_unified`) would share a prefix without copying it, but every token then also
-    pays for the cells of all other sequences: with 8 or 16 attempts that share nothing it was 3 to 5
-    times slower than one attempt after another, where streams are never slower. A prefix is therefore
-    copied, which costs a hundredth of computing it.
+    One pool for all sequences (`kv_unified`) would share a prefix without a copy, but every token would
+    also attend over the cells of all other sequences: 8 or 16 attempts without a common prefix were 3 to
+    5 times slower than one attempt after another, and streams are never slower. So a prefix is copied, at
+    a hundredth of the cost of its prefill.
 
     Args:
-        n_ctx: tokens a sequence.
-        n_seq: sequences.
-        n_batch: tokens of the largest batch.
+        n_ctx: tokens per sequence.
+        n_seq: number of sequences.
+        n_threads: CPU threads.
+        n_batch: maximum tokens of a batch.
         gpu: whether the model is on a GPU.
     """
 
@@ -83,12 +84,12 @@ class Context:
         self._batch = _Batch(lib, n_batch)
         self._buffer: Any = None
         self._buffered = 0  # bytes
-        self._held: int | None = None  # the sequence that is in the buffer, as it still is in memory
+        self._held: int | None = None  # the sequence in the buffer, unchanged in the KV cache since
         self._abort = ctypes.create_string_buffer(b"0")
         lib.llama_set_abort_callback(self._handle, _abort_when(lib), ctypes.addressof(self._abort))
 
     def use_adapter(self, name: str | None) -> None:
-        """Compute the next batches with this adapter, or with the base alone."""
+        """Compute the next batches with this adapter, or for None with the base model alone."""
         if name == self._adapter:
             return
         pointer = self._lib.llama_adapter_lora_p_ctypes
@@ -102,7 +103,7 @@ class Context:
         """Compute a batch of at most `n_batch` tokens.
 
         Args:
-            spans: by rising sequence; neighbouring sequences are computed together.
+            spans: tokens in ascending order of sequence; adjacent sequences are computed together.
 
         Raises:
             NoRoom, Aborted, DecodeFailed: see there.
@@ -120,12 +121,12 @@ class Context:
             raise DecodeFailed(f"llama_decode gave {code}: {'; '.join(why) or 'no reason'}")
 
     def abort(self) -> None:
-        """Stop the computation under way, if what it wrote can be removed; from any thread."""
+        """Stop the running computation, if the cells that it wrote can be removed; safe from any thread."""
         if self.can_be_cut:
             self._abort[0] = b"1"
 
     def logits(self, row: int) -> NDArray[np.float32]:
-        """Logits of a token of the last batch, (vocabulary); valid until the next batch."""
+        """Logits of a token of the last batch, shape (vocabulary,); valid until the next batch."""
         import numpy as np
 
         pointer = self._lib.llama_get_logits_ith(self._handle, row)
@@ -134,7 +135,7 @@ class Context:
         return found
 
     def truncate(self, sequence: int, length: int) -> None:
-        """Forget a sequence's tokens from position `length` on."""
+        """Remove a sequence's tokens from position `length` on."""
         if sequence == self._held:
             self._held = None
         if not self._lib.llama_memory_seq_rm(self._memory, sequence, length, -1):
@@ -143,8 +144,8 @@ class Context:
     def copy(self, source: int, target: int) -> None:
         """Replace one sequence by another.
 
-        Only cells in use are copied, unlike `llama_memory_seq_cp` between streams, which copies whole
-        streams; and they are read once for several targets.
+        Only used cells are copied, once read for several targets; between streams `llama_memory_seq_cp`
+        would copy whole streams.
         """
         lib, handle = self._lib, self._handle
         if self._held != source:
@@ -157,7 +158,7 @@ class Context:
             raise DecodeFailed("a prefix cannot be copied")
 
     def close(self) -> None:
-        """Free the memory; the thread that decodes must have ended."""
+        """Free the memory; the decoding thread must have ended."""
         if self._handle:
             self._lib.llama_free(self._handle)
             self._handle = None
@@ -176,7 +177,7 @@ class _Batch:
         self._steps = np.arange(size, dtype=np.int32)
         self._ones = np.ones(size, np.int32)
         start = self._sequences.ctypes.data
-        self._rows = np.arange(start, start + 4 * size, 4, dtype=np.uintp)  # one sequence a token
+        self._rows = np.arange(start, start + 4 * size, 4, dtype=np.uintp)  # one sequence per token
         self.struct = lib.llama_batch(
             n_tokens=0,
             token=_pointer(self._tokens, ctypes.c_int32),
@@ -208,7 +209,7 @@ def _pointer(array: Any, kind: Any) -> Any:
 def _abort_when(lib: Any) -> Any:
     """A C function `bool f(void *)` that is true where the byte is "1": `atoi`.
 
-    It is asked hundreds of times a batch; a Python function would wait for the interpreter each time.
+    llama.cpp calls it hundreds of times per batch; a Python function would take the GIL each time.
     """
     c = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
     return ctypes.cast(c.atoi, lib.ggml_abort_callback)

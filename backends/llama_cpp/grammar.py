@@ -1,6 +1,6 @@
-"""Holds a text to a JSON schema or a grammar by llguidance: which tokens may come next.
+"""Constrained decoding by llguidance: the tokens that a JSON schema or a grammar allows next.
 
-llama.cpp's own GBNF grammars cost 60 times more a token at a vocabulary of 65,000 and let through
+llama.cpp's own GBNF grammars cost 60 times more per token at a vocabulary of 65,000 and accept
 control characters in strings and integers out of bounds.
 """
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REMEMBERED = 64  # compiled grammars
-# As models write JSON themselves. Free whitespace would let a model fill its budget with blanks.
+# The usual JSON style of models. With free whitespace a model could fill its budget with blanks.
 JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 class GrammarRefused(ValueError):
-    """The schema cannot be compiled; the text says why."""
+    """The schema cannot be compiled; the message gives the reason."""
 
 
 class Matcher:
@@ -37,7 +37,7 @@ class Matcher:
         self._vocab_size = vocab_size
 
     def allowed(self) -> NDArray[np.intp]:
-        """Ids of the tokens that may come next."""
+        """Ids of the tokens that the grammar allows next, in ascending order."""
         import numpy as np
 
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
@@ -45,7 +45,7 @@ class Matcher:
         return np.flatnonzero(bits)
 
     def accept(self, token: int) -> None:
-        """Take the token that was drawn."""
+        """Advance by the sampled token."""
         self._matcher.consume_token(token)
 
     @property
@@ -54,7 +54,7 @@ class Matcher:
 
 
 class Grammars:
-    """Compiles grammars for one model and keeps them. Safe from several threads."""
+    """Compiler and cache of grammars for one model. Thread-safe."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -63,7 +63,7 @@ class Grammars:
         self._compiled: OrderedDict[str, Any] = OrderedDict()
 
     def schema(self, schema: dict[str, Any]) -> Matcher:
-        """A matcher for JSON that fits a schema. Raises: GrammarRefused."""
+        """A matcher for JSON that satisfies a schema. Raises: GrammarRefused."""
         styled = {**schema, "x-guidance": {**JSON_STYLE, **schema.get("x-guidance", {})}}
         return self._matcher(json.dumps(styled), is_schema=True)
 
@@ -72,7 +72,7 @@ class Grammars:
         return self._matcher(grammar, is_schema=False)
 
     def special(self, text: str) -> int | None:
-        """The id of a text that is one special token, which a grammar must name by its id."""
+        """The id of a text that is one special token, which a grammar must name by its id; else None."""
         ids = self._model.tokenize(text, special=True)
         with self._lock:
             if len(ids) == 1 and self._guidance_tokenizer().is_special_token(ids[0]):

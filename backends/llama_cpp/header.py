@@ -1,4 +1,4 @@
-"""What a GGUF file says about itself, read without loading it."""
+"""The metadata of a GGUF file, read without loading the model."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from artis_sdk.errors import ConfigurationError
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _VERSIONS = (2, 3)
-_ALIGNMENT = 32  # bytes, where the metadata do not say
+_ALIGNMENT = 32  # bytes, GGUF's default
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The metadata that is needed before a model is loaded."""
+    """The metadata needed before a model is loaded."""
 
     architecture: str
     context_length: int | None
-    """Tokens that the model was trained for."""
+    """The model's training length in tokens."""
     chat_template: str | None
     kind: str
     """`model` or `adapter`."""
@@ -34,15 +34,15 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """Where a tensor lies in a file."""
+    """A tensor's place in a file."""
 
     name: str
     shape: tuple[int, ...]
-    """Rows first, as numpy has it."""
+    """Sizes in numpy's order, rows first."""
     type: int
-    """ggml's number: 0 is float32, 1 is float16."""
+    """ggml's type number: 0 for float32, 1 for float16."""
     offset: int
-    """Bytes from the beginning of the file."""
+    """Bytes from the start of the file."""
 
 
 def read_header(path: Path) -> Header:

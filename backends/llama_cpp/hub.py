@@ -1,4 +1,4 @@
-"""A model's name: a file here, or one in a hub's repository."""
+"""A model's name: a local file, or a file in a hub repository."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _HUB_FILE = re.compile(r"([\w-][\w.-]*/[\w.-]+)/(.+\.gguf)")
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """A GGUF file in a repository; its name may hold wildcards."""
+    """A GGUF file in a hub repository; its name may contain wildcards."""
 
     repository: str
     file: str
 
     def download(self, name: str) -> Path:
-        """Fetch it by llama-cpp-python's own downloader, unless it has been fetched before.
+        """Fetch the file by llama-cpp-python's own downloader, which caches it.
 
         Raises:
             ConfigurationError: the hub cannot be reached or has no such file.
@@ -38,7 +38,7 @@ class HubFile:
 
 
 def find_model(name: str) -> Path | HubFile:
-    """A path where there is such a file or folder, else a hub's file `owner/repository/file.gguf`."""
+    """A path if such a file or folder exists, else the hub file of `owner/repository/file.gguf`."""
     path = Path(name).expanduser()
     hub = _HUB_FILE.fullmatch(name)
     if hub is None or path.is_file() or Path(path.parts[0]).is_dir():

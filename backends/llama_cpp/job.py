@@ -1,4 +1,4 @@
-"""One request on its way through the scheduler."""
+"""One request in the scheduler."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a job came to."""
+    """The result of a job."""
 
     text: str
     tokens: tuple[int, ...]
-    """Generated ids, with the one that ended the answer."""
+    """Generated token ids, including the one that ended the answer."""
     logprobs: tuple[float, ...]
-    """Of the same tokens, where they were asked for."""
+    """Natural log of each token's probability, if requested; else empty."""
     cached: int
-    """Tokens of the prompt that need not be computed."""
+    """Number of prompt tokens taken from the prefix cache."""
     finish: Literal["stop", "length"]
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A prompt, how to go on from it, and who waits for the end.
+    """A prompt, its sampling, and the queue of its output.
 
     Args:
         prompt: token ids.
-        limit: new tokens at most.
-        priority: lower is served first; equals in order of arrival.
+        limit: maximum number of generated tokens.
+        priority: lower is served first; equal ones in order of arrival.
     """
 
     prompt: NDArray[np.int32]
@@ -48,19 +48,19 @@ class Job:
     priority: int
     loop: asyncio.AbstractEventLoop
     streamed: bool = False
-    """Whether text is wanted as it comes."""
+    """Whether to deliver text during generation."""
     news: asyncio.Queue[str | Generation | BackendError] = field(default_factory=asyncio.Queue)
-    """Texts, then one end; read on the loop."""
+    """Texts, then one result or error; read on `loop`."""
 
-    # The scheduler's own.
+    # State of the scheduler.
     order: int = 0
     cancelled: bool = False
     slot: Slot | None = None
     waits: tuple[Slot, int, NDArray[np.int32] | None] | None = None
-    """The slot, how many tokens it must hold before this job can begin, and the prompt it computes now."""
+    """A slot, the number of its tokens that this job waits for, and the prompt in prefill there."""
     cached: int = 0
     next_token: int | None = None
-    """Drawn and not yet computed; None while the prompt is computed."""
+    """The sampled token that is not yet decoded; None during prefill."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ class Job:
 
     @property
     def is_held_up(self) -> bool:
-        """Whether it still waits for a prefix that another job computes."""
+        """Whether the job still waits for a prefix that another job prefills."""
         if self.waits is None:
             return False
         slot, length, prompt = self.waits

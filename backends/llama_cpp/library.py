@@ -1,4 +1,4 @@
-"""The library itself: found, told where to log, and asked why it refused something."""
+"""The native library: its import, its log, and its reasons for a refusal."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _log = logging.getLogger("artis_sdk.llama_cpp")
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.WARNING}  # ggml_log_level
 _ERROR = 4
 _refusals = threading.local()
-_kept: list[Any] = []  # callbacks that the library calls, for as long as it is loaded
+_kept: list[Any] = []  # callbacks that must live as long as the library
 
 
 @cache
 def library() -> Any:
-    """The low-level bindings, `llama_cpp.llama_cpp`, with the library's log going to `logging`.
+    """The low-level bindings, `llama_cpp.llama_cpp`, with the library's log sent to `logging`.
 
     Raises:
         MissingExtraError: llama-cpp-python is not installed.
@@ -39,7 +39,7 @@ def library() -> Any:
 
 @contextmanager
 def refusals() -> Iterator[list[str]]:
-    """What the library logs as errors in this thread meanwhile: a null pointer says nothing."""
+    """Lines that the library logs as errors in this thread meanwhile: a null pointer has no reason."""
     lines: list[str] = []
     _refusals.lines = lines
     try:
@@ -53,7 +53,7 @@ def _on_log(level: int, text: bytes, _: object) -> None:
     if not line:
         return
     lines = getattr(_refusals, "lines", None)
-    if level == _ERROR and lines is not None:  # whoever asked will say it
+    if level == _ERROR and lines is not None:  # the caller of `refusals` reports it
         lines.append(line)
         level = 0
     _log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)

@@ -17,12 +17,12 @@ _PIECE_BYTES = 256  # longer pieces are read with a second call
 
 
 class Model:
-    """Weights and vocabulary; may be read from any thread, contexts are made from it.
+    """Weights and vocabulary, readable from any thread; the base of contexts.
 
     Args:
         path: a GGUF file.
-        n_gpu_layers: layers kept on a GPU, where the library was built for one; -1 is all.
-        adapters: GGUF LoRA adapters by name.
+        n_gpu_layers: layers on a GPU, if the library was built for one; -1 for all.
+        adapters: paths of GGUF LoRA adapters by name.
 
     Raises:
         ConfigurationError: a file is broken, or an adapter was trained on another base.
@@ -61,9 +61,9 @@ class Model:
         """Token ids of a text.
 
         Args:
-            text: what to tokenize.
-            special: whether control tokens spelt out in the text become those tokens.
-            bos: whether the model's own begin token is put in front, if it wants one.
+            text: the text to tokenize.
+            special: whether the texts of control tokens become those tokens.
+            bos: whether to prepend the model's begin token, if the model uses one.
         """
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
@@ -75,7 +75,7 @@ class Model:
             room = -count
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token, control tokens spelt out."""
+        """The bytes of a token; for a control token, its text."""
         piece = self._pieces.get(token)
         if piece is None:
             piece = self._pieces[token] = self._read_piece(token)
@@ -95,7 +95,7 @@ class Model:
         return bool(self._lib.llama_vocab_is_eog(self.vocab, token))
 
     def guidance_tokenizer(self) -> Any:
-        """The vocabulary as llguidance takes it. Raises: MissingExtraError: llguidance is missing."""
+        """The vocabulary in llguidance's form. Raises: MissingExtraError: llguidance is not installed."""
         try:
             from llguidance import LLTokenizer
         except ImportError as error:
@@ -105,8 +105,8 @@ class Model:
             piece = self.piece(token)
             mark = kind & lib.LLAMA_TOKEN_ATTR_USER_DEFINED and piece[:1] == b"<" and piece[-1:] == b">"
             special = kind & lib.LLAMA_TOKEN_ATTR_CONTROL or mark
-            tokens.append(b"\xff" + piece if special else piece)  # llguidance's sign for special tokens
-        make: Any = LLTokenizer  # its types leave this out
+            tokens.append(b"\xff" + piece if special else piece)  # llguidance's prefix of special tokens
+        make: Any = LLTokenizer  # its type stubs lack `from_llamacpp`
         return make.from_llamacpp(
             tokens=tokens,
             vocab_ptr=self.vocab,
@@ -116,11 +116,11 @@ class Model:
 
     @cached_property
     def _kinds(self) -> list[int]:
-        """What each token is, as bits of `LLAMA_TOKEN_ATTR_*`."""
+        """The attributes of each token, as bits of `LLAMA_TOKEN_ATTR_*`."""
         return [self._lib.llama_vocab_get_attr(self.vocab, token) for token in range(self.vocab_size)]
 
     def marks(self) -> dict[str, int]:
-        """Ids of the tokens that control the model, by each text that the tokenizer takes for them."""
+        """Ids of the control tokens, by each text that the tokenizer turns into them."""
         lib = self._lib
         special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
         found: dict[str, int] = {}
@@ -133,12 +133,12 @@ class Model:
         return found
 
     def unknown(self) -> int | None:
-        """The token for what the vocabulary lacks."""
+        """Id of the token for text that the vocabulary lacks; None if the model has no such token."""
         flag = self._lib.LLAMA_TOKEN_ATTR_UNKNOWN
         return next((token for token, kind in enumerate(self._kinds) if kind & flag), None)
 
     def special_text(self, which: str) -> str:
-        """The spelling of the `bos` or `eos` token; empty where the model has none."""
+        """The text of the `bos` or `eos` token; empty if the model has no such token."""
         token = getattr(self._lib, f"llama_vocab_{which}")(self.vocab)
         return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
 
@@ -154,7 +154,7 @@ class Model:
         return bool(self._lib.llama_supports_gpu_offload())
 
     def close(self) -> None:
-        """Free the weights; every context must be gone."""
+        """Free the weights; every context must be closed."""
         for handle in self.adapters.values():
             self._lib.llama_adapter_lora_free(handle)
         self.adapters = {}

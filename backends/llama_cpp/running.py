@@ -1,4 +1,4 @@
-"""A loaded model with its context and its thread; our requests in, our completions out."""
+"""A loaded model with its context and its thread: requests to jobs, results to completions."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from artis_sdk.errors import (
 )
 from artis_sdk.records import Completion, FinishReason, Request, TokenLogprob, ToolCall, Usage, new_id
 
-_PROMPT_CHUNK = 128  # tokens of prompts in one batch with others that generate
+_PROMPT_CHUNK = 128  # prefill tokens in a batch that also decodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSettings:
-    """What `LlamaCppBackend` was made with; see there."""
+    """The settings of `LlamaCppBackend`; see there."""
 
     n_ctx: int | None
     n_seq: int
@@ -49,7 +49,7 @@ class ContextSettings:
 
 
 class LoadedModel:
-    """Loads in its constructor, which blocks.
+    """A model, its context and its scheduler. The constructor loads them, and blocks.
 
     Raises:
         ConfigurationError: the model, an adapter or the chat template cannot be used.
@@ -68,7 +68,7 @@ class LoadedModel:
         self._n_ctx = n_ctx
         self._max_tokens = settings.max_tokens
         self._grammars: Grammars
-        self._users = 0  # threads that read the model at this moment
+        self._users = 0  # threads that are reading the model
         self._users_changed = threading.Condition()
         self._closed = False
         self.model = Model(path, n_gpu_layers=settings.n_gpu_layers, adapters=settings.adapters)
@@ -91,12 +91,12 @@ class LoadedModel:
         self.scheduler = Scheduler(name, self.model, context, slots, prompt_chunk=_PROMPT_CHUNK)
 
     def job(self, request: Request, loop: asyncio.AbstractEventLoop, *, streamed: bool) -> Job:
-        """A request as the scheduler takes it; renders, tokenizes and compiles, so not on the event loop.
+        """A request's job. Renders, tokenizes and compiles, so do not call it on the event loop.
 
         Raises:
-            BackendClosed: the model is being freed.
+            BackendClosed: the backend is closed.
             ContextOverflow: the prompt leaves no room for an answer.
-            RequestRejected: the chat template or the grammar compiler refuses it.
+            RequestRejected: the chat template or the grammar compiler refuses the request.
         """
         with self._reading():
             return self._job(request, loop, streamed=streamed)
@@ -130,7 +130,7 @@ class LoadedModel:
         )
 
     def completion(self, request: Request, job: Job, generated: Generation) -> Completion:
-        """What a job came to, as our record."""
+        """The completion of a finished job."""
         text = generated.text
         calls: tuple[ToolCall, ...] = ()
         finish: FinishReason = generated.finish
@@ -165,8 +165,8 @@ class LoadedModel:
     def close(self) -> None:
         """End the thread and free everything; blocks.
 
-        A request that was cancelled while its prompt was made is made to its end by its thread: the
-        model stays that long.
+        A thread finishes the prompt of a request that was cancelled meanwhile: the model is freed after
+        that.
         """
         with self._users_changed:
             self._closed = True

@@ -1,7 +1,7 @@
-"""Draws the tokens of one sequence: grammar, temperature, top-p, seed.
+"""Sampling of one sequence: grammar, temperature, top-p, seed.
 
-In numpy and not with llama.cpp's sampler chains: those look at the whole vocabulary several times even
-where a grammar admits three tokens, and take twice as long at a vocabulary of 65,000.
+In numpy instead of llama.cpp's sampler chains: those pass over the whole vocabulary several times even
+if a grammar allows three tokens, and take twice as long at a vocabulary of 65,000.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _BLOCK = 512
 
 
 class Sampler:
-    """One sequence's choices.
+    """The sampler of one sequence.
 
     Args:
-        temperature: 0 takes the most likely token.
-        top_p: share of the probability that is kept, after temperature; None keeps all.
-        seed: None draws one.
-        matcher: the grammar that the text is held to.
-        logprobs: whether each token's log-probability is wanted.
+        temperature: sampling temperature; 0 for the most likely token.
+        top_p: share of the probability that is kept, after temperature; None for all.
+        seed: random seed; None for a fresh one.
+        matcher: grammar of the text; None for free text.
+        logprobs: whether to compute each token's log-probability.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Sampler:
         self._logprobs = logprobs
 
     def draw(self, logits: NDArray[np.float32]) -> tuple[int, float | None]:
-        """The next token, and its natural-log probability under the model alone where that is wanted.
+        """The next token, and its natural-log probability under the model alone if `logprobs`, else None.
 
         Args:
-            logits: (vocabulary); not changed.
+            logits: the model's logits, shape (vocabulary,); not changed.
 
         Raises:
-            DecodeFailed: the model computed no numbers.
+            DecodeFailed: the highest logit is NaN or infinite.
         """
         if self._matcher is None:
             token = self._choose(logits)
@@ -69,7 +69,7 @@ class Sampler:
 
     @property
     def finished(self) -> bool:
-        """Whether the grammar admits nothing more."""
+        """Whether the grammar allows no further token."""
         return self._matcher is not None and self._matcher.finished
 
     def _choose(self, logits: NDArray[np.float32]) -> int:
@@ -89,7 +89,7 @@ class Sampler:
         return self._pick(weights)
 
     def _pick(self, weights: NDArray[np.float32]) -> int:
-        """An index by weight: first a block, then one inside it, so that no long running sum is needed."""
+        """An index by weight: first a block, then an index inside it, to avoid one long running sum."""
         import numpy as np
 
         blocks = np.add.reduceat(weights, np.arange(0, len(weights), _BLOCK)).cumsum(dtype=np.float64)
@@ -97,16 +97,16 @@ class Sampler:
         block = min(int(blocks.searchsorted(target, side="right")), len(blocks) - 1)
         before = float(blocks[block - 1]) if block else 0.0
         sums = weights[block * _BLOCK : (block + 1) * _BLOCK].cumsum(dtype=np.float64)
-        last = int(sums.searchsorted(sums[-1]))  # the last one of any weight, against rounding
+        last = int(sums.searchsorted(sums[-1]))  # the last nonzero weight, against rounding
         return block * _BLOCK + min(int(sums.searchsorted(target - before, side="right")), last)
 
 
 def _nucleus(weights: NDArray[np.float32], top_p: float) -> NDArray[np.intp]:
-    """Indices of the fewest weights that make up a share of `top_p`, heaviest first, at least one."""
+    """Indices of the fewest weights that sum to a share of `top_p`, heaviest first, at least one."""
     import numpy as np
 
     total = float(weights.sum(dtype=np.float64))
-    # All that lie below make up less than what may be left out: most of a vocabulary is not sorted.
+    # Weights below `light` sum to less than the share left out, so most of a vocabulary is not sorted.
     light = (1 - top_p) * total / len(weights)
     heavy = np.flatnonzero(weights >= light)
     order = heavy[np.argsort(-weights[heavy], kind="stable")]

@@ -1,12 +1,12 @@
-"""The one thread that owns a context: admits jobs at any time and computes all live ones together.
+"""The one thread that owns a context: continuous batching with chunked prefill.
 
-Each step is one batch: the last token of every sequence that is generating, and a piece of the prompts
-that are not computed yet, small enough that the others are not held up for long. A prompt that begins
-like another one waits until that prefix is in memory and takes it over. Jobs with different adapters
-cannot be in one batch, since llama.cpp sets adapters for a context and not for a sequence; they are
-computed by turns in the same context. (A context an adapter would hold every prefix cache and compute
-buffer once more, and would not compute any faster.) After each change llama.cpp plans its graph anew,
-which takes as long as a token of a small model, so that a turn is several batches where they are short.
+Each step is one batch: the last token of every decoding sequence, and a chunk of the prompts in prefill,
+small enough not to delay decoding for long. A prompt with the prefix of another one waits until that
+prefix is in memory and takes it over. Jobs with different adapters cannot be in one batch, since
+llama.cpp sets adapters per context and not per sequence; they take turns in the same context. (A context
+per adapter would duplicate every prefix cache and compute buffer without computing any faster.) After
+each change of the adapter llama.cpp plans its graph again, which takes as long as a token of a small
+model, so a turn is several batches if they are short.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.backends.llama_cpp.slots import Slots, Wait
 from artis_sdk.errors import BackendClosed, BackendError, ContextOverflow, EngineDead
 
-_TURN = 0.05  # seconds of one adapter's batches while others wait for theirs
+_TURN = 0.05  # seconds of one adapter's batches while other adapters wait
 _News = tuple[Job, str | Generation | BackendError]
 
 
 class Scheduler:
-    """Runs jobs on a context of its own.
+    """Scheduler of jobs on its own context.
 
     Args:
         name: the backend's name, for errors.
-        model: what the context was made from.
-        context: used by the scheduler's thread alone from now on; `close` frees it.
-        slots: the bookkeeping of its sequences.
-        prompt_chunk: tokens of prompts in one batch while other sequences generate.
+        model: the context's model.
+        context: a context that only the scheduler's thread uses from now on; `close` frees it.
+        slots: the slots of the context, one per sequence.
+        prompt_chunk: maximum prefill tokens in a batch while other sequences decode.
     """
 
     def __init__(self, name: str, model: Model, context: Context, slots: Slots, *, prompt_chunk: int) -> None:
@@ -60,7 +60,7 @@ class Scheduler:
     # --- from any thread ----------------------------------------------------------------------
 
     def submit(self, job: Job) -> None:
-        """Add a job. Raises: BackendClosed, EngineDead: nothing runs here any more."""
+        """Add a job. Raises: BackendClosed, EngineDead: the scheduler is closed or its thread has ended."""
         with self._wake:
             if self._error is not None or self._closing:
                 raise self._error or BackendClosed(self._name, "the backend is closed")
@@ -70,7 +70,7 @@ class Scheduler:
             self._wake.notify()
 
     def cancel(self, job: Job) -> None:
-        """Drop a job; a long computation that is for it alone is stopped."""
+        """Drop a job; a running batch that is mostly for cancelled jobs is stopped."""
         with self._wake:
             job.cancelled = True
             mine = sum(len(span.tokens) for other, span in self._batch if other.cancelled)
@@ -79,7 +79,7 @@ class Scheduler:
             self._wake.notify()
 
     def close(self) -> None:
-        """End all jobs and the thread, free the context. Blocks for less than one batch."""
+        """End all jobs and the thread, and free the context. Blocks for less than one batch."""
         with self._wake:
             self._closing = True
             self._context.abort()
@@ -89,7 +89,7 @@ class Scheduler:
 
     @property
     def live(self) -> int:
-        """Jobs that hold a sequence or wait for one."""
+        """Number of running and waiting jobs."""
         return len(self._arrived) + len(self._waiting) + len(self._live)
 
     # --- the thread ---------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class Scheduler:
             self._end_all(sys.exception())
 
     def _receive(self) -> bool:
-        """Take in what has arrived; False when it is time to end."""
+        """Move arrived jobs to the waiting ones; blocks while there is no job. False after `close`."""
         with self._wake:
             while not (self._arrived or self._live or self._waiting or self._closing):
                 self._wake.wait()
@@ -140,7 +140,7 @@ class Scheduler:
             self._live.append(job)
 
     def _turn(self, adapter: str | None) -> None:
-        """Compute batches of the jobs with one adapter: at least one, then until something else is to do."""
+        """Compute batches of one adapter's jobs: at least one, then until there is other work."""
         until = time.monotonic() + _TURN
         while any(job.adapter == adapter for job in self._live):
             self._step(adapter)
@@ -150,7 +150,7 @@ class Scheduler:
                 return
 
     def _step(self, adapter: str | None) -> None:
-        """Compute one batch of the jobs with one adapter, and draw their next tokens."""
+        """Compute one batch of one adapter's jobs, and sample their next tokens."""
         jobs = [job for job in self._live if job.adapter == adapter]
         with self._wake:
             self._batch = self._plan(jobs)
@@ -192,7 +192,7 @@ class Scheduler:
         return sorted(spans, key=lambda pair: pair[1].sequence)
 
     def _span_size(self, job: Job, room: int) -> int:
-        """How many tokens of a job go into a batch; a prompt stops where others wait to take it over."""
+        """Number of a job's tokens for a batch; prefill stops at a length that other jobs wait for."""
         slot = job.slot
         assert slot is not None
         if job.next_token is not None:
@@ -233,7 +233,7 @@ class Scheduler:
             self._news.append((job, text))
 
     def _make_room(self, jobs: list[Job]) -> None:
-        """The memory is full although every sequence has room: a model with a memory of its own kind."""
+        """Free cells if the memory is full although every slot has room, as with some architectures."""
         idle = self._slots.forget_idle()
         for slot in idle:
             self._context.truncate(slot.index, 0)
@@ -258,11 +258,11 @@ class Scheduler:
     def _call(loop: asyncio.AbstractEventLoop, news: list[_News]) -> None:
         try:
             loop.call_soon_threadsafe(_deliver, news)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed, so no caller waits
             return
 
     def _end_all(self, error: BaseException | None) -> None:
-        """Nothing runs here any more; tell everybody who waits."""
+        """Deliver the final error to every job."""
         with self._wake:
             if self._error is None and error is not None:
                 self._error = EngineDead(self._name, f"its thread ended with {error!r}; make a new backend")
@@ -275,6 +275,6 @@ class Scheduler:
 
 
 def _deliver(news: list[_News]) -> None:
-    """On the event loop."""
+    """Put news into their jobs' queues; runs on the event loop."""
     for job, item in news:
         job.news.put_nowait(item)

@@ -1,4 +1,4 @@
-"""Which sequence of a context holds which tokens, and whose prefix a new request can take over."""
+"""The slots of a context, their tokens, and the choice of a slot and a prefix for a new request."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WORTH_SHARING = 16  # tokens; a shorter prefix is computed as fast as it is copied
+WORTH_SHARING = 16  # tokens; the prefill of a shorter prefix is as fast as its copy
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One sequence of the context."""
+    """One sequence of the context and its tokens in memory."""
 
     index: int
     tokens: NDArray[np.int32]
-    """Room for the whole context; the first `length` are in memory."""
+    """Token ids, shape (n_ctx,); the first `length` are in memory."""
     length: int = 0
     adapter: str | None = None
-    """The adapter that the tokens in memory were computed with."""
+    """Name of the adapter of the tokens in memory; None for the base model."""
     pending: NDArray[np.int32] | None = None
-    """The whole prompt of a request that is still being computed here."""
+    """The whole prompt of the request in prefill; None outside prefill."""
     busy: bool = False
     used: int = 0
-    """When a request last finished here; larger is later."""
+    """Logical time of the last finished request; larger is later."""
 
     def shared(self, prompt: NDArray[np.int32]) -> int:
-        """How many first tokens of a prompt are in memory here."""
+        """Length of the prefix of a prompt that is in memory, in tokens."""
         return common_prefix(self.tokens[: self.length], prompt)
 
     def promised(self, prompt: NDArray[np.int32]) -> int:
-        """The same, once the request that is being computed here has its prompt in memory."""
+        """`shared` after the present prefill; 0 outside prefill."""
         return 0 if self.pending is None else common_prefix(self.pending, prompt)
 
     def extend(self, tokens: NDArray[np.int32]) -> None:
-        """Note tokens that are in memory now."""
+        """Record tokens that are now in memory."""
         self.tokens[self.length : self.length + len(tokens)] = tokens
         self.length += len(tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class SlotChoice:
-    """Where a request goes."""
+    """The slot of a new request and the origin of its prefix."""
 
     slot: Slot
     shared: int
-    """Tokens that need not be computed."""
+    """Length of the prefix that needs no prefill, in tokens."""
     source: Slot | None
-    """Whence they are copied; None where they are in the slot already."""
+    """The slot from which to copy the prefix; None if it is in `slot` already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Another request is computing the same prefix: wait until `slot` holds `shared` tokens."""
+    """Another request prefills the same prefix: wait until `slot` holds `shared` tokens."""
 
     slot: Slot
     shared: int
 
 
 class Slots:
-    """The sequences of one context.
+    """The slots of one context.
 
     Args:
-        count: sequences.
-        n_ctx: tokens a sequence.
-        share: whether a sequence can be cut back to a prefix, so that another request can go on from it.
+        count: number of slots.
+        n_ctx: tokens per slot.
+        share: whether a sequence can be cut back to a prefix, for another request to continue from.
     """
 
     def __init__(self, count: int, n_ctx: int, *, share: bool = True) -> None:
@@ -79,11 +79,11 @@ class Slots:
         self._clock = 0
 
     def find(self, prompt: NDArray[np.int32], adapter: str | None) -> SlotChoice | Wait | None:
-        """A place for a request: longest common prefix first; None where every slot is busy.
+        """The slot for a request, by longest common prefix; None if every slot is busy.
 
         Args:
-            prompt: its token ids. The last one is always computed, for its logits.
-            adapter: only what was computed with the same adapter can be taken over.
+            prompt: token ids of the request. The last one is always computed, for its logits.
+            adapter: adapter of the request; a prefix is shared only within one adapter.
         """
         head = prompt[: -1 if self._share else 0]
         same = [slot for slot in self.all if slot.adapter == adapter]
@@ -105,9 +105,9 @@ class Slots:
         return SlotChoice(slot, shared, None if slot is source else source)
 
     def _to_lose(self, free: list[Slot], adapter: str | None) -> Slot:
-        """Whose memory a new request gets: of the half that is missed least the nearest to its batch.
+        """The slot to evict: of the least recently used half, the nearest to the slots of its batch.
 
-        llama.cpp computes sequences in one go only where their numbers follow each other.
+        llama.cpp computes sequences together only if their numbers are consecutive.
         """
         order = sorted(free, key=_first_to_lose)
         least = order[: (len(order) + 1) // 2]
@@ -118,19 +118,19 @@ class Slots:
         return max(least, key=lambda slot: _distance(slot, busy)) if busy else order[0]
 
     def take(self, place: SlotChoice, prompt: NDArray[np.int32], adapter: str | None) -> None:
-        """Give a place to a request; the caller cuts and copies the memory."""
+        """Assign a slot to a request; the caller cuts and copies the memory."""
         slot = place.slot
         slot.busy, slot.pending, slot.adapter = True, prompt, adapter
         slot.tokens[: place.shared] = prompt[: place.shared]
         slot.length = place.shared
 
     def release(self, slot: Slot) -> None:
-        """A request has ended; what it left in memory is kept for the next one."""
+        """Free the slot of a finished request; its tokens stay in memory as a prefix cache."""
         self._clock += 1
         slot.busy, slot.pending, slot.used = False, None, self._clock
 
     def forget_idle(self) -> list[Slot]:
-        """Drop what is kept for later; the caller frees the memory of these slots."""
+        """Evict the prefix cache of all idle slots; the caller frees their memory."""
         idle = [slot for slot in self.all if not slot.busy and slot.length]
         for slot in idle:
             slot.length = 0
@@ -148,7 +148,7 @@ def common_prefix(one: NDArray[np.int32], other: NDArray[np.int32]) -> int:
 
 
 def _first_to_lose(slot: Slot) -> tuple[bool, int, int]:
-    """Empty slots, lowest first; then the least recently used."""
+    """Eviction order: empty slots first, then the least recently used."""
     return slot.length > 0, slot.used, slot.index
 
 

@@ -1,4 +1,4 @@
-"""Bytes of tokens to text: stop strings across tokens, no half characters, nothing shown too early."""
+"""Bytes of tokens to text: stop strings across tokens, whole characters, safe streaming."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import codecs
 
 
 class TextStream:
-    """Collects one answer.
+    """The text of one answer, as it is generated.
 
     Args:
-        stop: texts that end the answer; they are not part of it.
-        marks: texts after which nothing is shown before the end, such as the begin of a tool call.
+        stop: strings that end the answer, and are not part of it.
+        marks: strings from which on no text is streamed before the end, such as the start of a tool call.
     """
 
     def __init__(self, stop: tuple[str, ...] = (), marks: tuple[str, ...] = ()) -> None:
@@ -21,18 +21,18 @@ class TextStream:
         self._shown = 0  # characters
         self._muted = False
         self.text = ""
-        """The answer so far; bytes that are no character are U+FFFD."""
+        """The answer so far; invalid UTF-8 is U+FFFD."""
 
     def feed(self, piece: bytes) -> bool:
-        """Take a token's bytes in; True where a stop string has ended the answer."""
+        """Add a token's bytes. True if a stop string has ended the answer."""
         return self._add(self._decoder.decode(piece))
 
     def end(self) -> bool:
-        """No more bytes will come; True as for `feed`."""
+        """Add the decoder's remaining bytes, after the last token. True as for `feed`."""
         return self._add(self._decoder.decode(b"", final=True))
 
     def show(self) -> str:
-        """The text that can be shown since the last time; what may yet be cut off is kept back."""
+        """New text to stream since the last call, without an end that may still be cut off."""
         if self._muted:
             return ""
         start = max(0, self._shown - self._ahead)
@@ -54,7 +54,7 @@ class TextStream:
         return bool(ends)
 
     def _kept_back(self) -> int:
-        """Characters at the end that may be the begin of a stop string or a mark."""
+        """Number of characters at the end that may start a stop string or a mark."""
         for size in range(min(self._ahead, len(self.text)), 0, -1):
             tail = self.text[-size:]
             if any(text.startswith(tail) for text in (*self._stop, *self._marks)):

@@ -1,4 +1,4 @@
-"""vLLM, one name and two ways: an engine inside this program, or any `vllm serve` behind a URL."""
+"""vLLM in two ways: an engine in process, or any `vllm serve` behind a URL."""
 
 from artis_sdk.backends.vllm.backend import VLLMBackend, VLLMServer
 

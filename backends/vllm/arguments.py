@@ -1,4 +1,4 @@
-"""Arguments and environment of a vLLM engine: what attempts need, and what a CPU needs to run at all."""
+"""Arguments and environment of a vLLM engine: for attempts, and for a CPU."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from artis_sdk.errors import ConfigurationError
 GIB = 2**30
 CPU_CACHE_SHARE = 0.25  # of the machine's memory
 CPU_CACHE_MOST = 2 * GIB
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's `max_lora_rank` takes these only
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # the only values of vLLM's `max_lora_rank`
 
 
 def default_arguments(on_cpu: bool) -> dict[str, Any]:
-    """What an engine for attempts needs, and what a CPU needs to run at all."""
+    """Engine arguments for attempts, and those that vLLM needs on a CPU."""
     arguments: dict[str, Any] = {
         "enable_prefix_caching": True,
         "scheduling_policy": "priority",
         "enable_log_requests": False,
-        # For clients that send a plain schema: a model that likes blanks would fill its whole answer with
-        # them. Only here does it count; in a request vLLM ignores it.
+        # For clients that send a plain schema: a weak model could fill its whole answer with blanks. vLLM
+        # reads the option only here and ignores it in a request.
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
     }
     if on_cpu:
@@ -40,7 +40,7 @@ def default_arguments(on_cpu: bool) -> dict[str, Any]:
 
 
 def no_device() -> str | None:
-    """Why vLLM cannot run on this machine, in words; None where it can. It loads vLLM and torch."""
+    """The reason why vLLM cannot run on this machine; None if it can. Loads vLLM and torch."""
     from vllm.platforms import current_platform
 
     if not current_platform.is_unspecified():
@@ -52,13 +52,13 @@ def no_device() -> str | None:
 
 
 def lora_arguments(adapters: Mapping[str, str]) -> dict[str, Any]:
-    """vLLM's switches for these adapters.
+    """Engine arguments for LoRA adapters.
 
     Args:
-        adapters: path or hub id by name.
+        adapters: paths or hub ids by name.
 
     Raises:
-        ConfigurationError: a folder holds no adapter.
+        ConfigurationError: a folder contains no adapter.
     """
     if not adapters:
         return {}
@@ -68,7 +68,7 @@ def lora_arguments(adapters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def adapter_rank(name: str, path: str) -> int:
-    """The rank that an adapter's own file gives; the usual 16 for one that is still on the hub."""
+    """The rank in an adapter's own file; 16, the usual one, for an adapter on the hub."""
     if not Path(path).exists() and path.count("/") == 1 and not path.startswith((".", "/", "~")):
         return 16
     try:
@@ -78,10 +78,10 @@ def adapter_rank(name: str, path: str) -> int:
 
 
 def engine_environment(on_cpu: bool, *, own_group: bool = False) -> dict[str, str]:
-    """What an engine's processes need in their environment beside what they inherit.
+    """Environment variables of an engine's processes beside the inherited ones.
 
     Args:
-        own_group: they are a process group of their own.
+        own_group: whether the processes are a process group of their own.
     """
     added = watched_environment(os.environ, own_group=own_group)
     if "VLLM_WORKER_MULTIPROC_METHOD" not in os.environ:
@@ -95,7 +95,7 @@ def engine_environment(on_cpu: bool, *, own_group: bool = False) -> dict[str, st
 
 @contextmanager
 def environment(added: Mapping[str, str]) -> Iterator[None]:
-    """This program's own environment with something added, for as long as processes are started."""
+    """Add variables to this program's own environment while processes start."""
     before = {key: os.environ.get(key) for key in added}
     os.environ.update(added)
     try:
@@ -109,7 +109,7 @@ def environment(added: Mapping[str, str]) -> Iterator[None]:
 
 
 def flags(arguments: Mapping[str, Any]) -> list[str]:
-    """Engine arguments as `vllm serve` takes them on its command line."""
+    """Engine arguments as command-line flags of `vllm serve`."""
     given: list[str] = []
     for key, value in arguments.items():
         flag = key.replace("_", "-")

@@ -1,7 +1,7 @@
-"""vLLM, one name and two ways: an engine inside this program, or any `vllm serve` behind a URL.
+"""vLLM in two ways: an engine in process, or any `vllm serve` behind a URL.
 
-In process one engine serves everything that is given the same backend: the agent on the base model,
-the trained simulator as a LoRA adapter beside it, rehearsals and, ahead of them, a commit.
+In process one engine serves every user of the backend: the agent on the base model, the trained
+simulator as a LoRA adapter beside it, rehearsals and, at a higher priority, a commit.
 """
 
 from __future__ import annotations
@@ -24,25 +24,23 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request, new_id
 
 _NO_KEY = "none"
-_AT_ONCE = (
-    1024  # requests; what waits here would wait in the order of arrival, and the server knows priorities
-)
-_BYTES_PER_TOKEN = 3  # on the long side, as long as the tokenizer is not there to count
+_AT_ONCE = 1024  # requests; waiting ones belong in the server, which orders them by priority, not by arrival
+_BYTES_PER_TOKEN = 3  # a cautious estimate until the tokenizer is loaded
 
 
 class VLLMBackend:
-    """An engine inside this program; it starts with the first request or `start`.
+    """An engine in process, started by the first request or `start`.
 
     Args:
         model: path or hub id.
         adapters: LoRA adapters by name, each a peft folder or hub id; a request names one.
-        tool_parser: vLLM's name of the model's call format; by default the chat template tells.
-        chat_template_kwargs: given to the chat template, such as `{"enable_thinking": False}`.
+        tool_parser: vLLM's name of the model's call format; by default the format of the chat template.
+        chat_template_kwargs: variables for the chat template, such as `{"enable_thinking": False}`.
         engine_args: further arguments of vLLM's `AsyncEngineArgs`, such as
-            `{"tensor_parallel_size": 2}`; they win over what this backend sets.
+            `{"tensor_parallel_size": 2}`; they override this backend's own.
 
     Raises:
-        ConfigurationError: an adapter's folder is none.
+        ConfigurationError: a folder contains no adapter.
         MissingExtraError: vLLM is not installed.
     """
 
@@ -58,7 +56,7 @@ class VLLMBackend:
         self._engine = Engine(f"vllm:{model}", model, adapters or {}, engine_args or {})
         self._adapters = bool(adapters)
         self._tool_parser = tool_parser
-        template = template_of(model)  # None: on the hub, and not known before the start
+        template = template_of(model)  # None for a model on the hub, unknown before the start
         self._native_tools = bool(tool_parser or template is None or guess_tool_parser(template))
         self._template_arguments = dict(chat_template_kwargs or {})
         self._chat: ChatTranslator | None = None
@@ -66,14 +64,14 @@ class VLLMBackend:
 
     @staticmethod
     def from_spec(model: str, *, base_url: str | None = None, **options: Any) -> Backend:
-        """What `resolve("vllm:MODEL", ...)` calls: with `base_url` a server's client, else an engine.
+        """The backend of `resolve("vllm:MODEL", ...)`: with `base_url` a server's client, else an engine.
 
         Args:
-            base_url: a running server, with the `/v1`; `model` is then the name that it serves.
-            options: of `VLLMServer` or of `VLLMBackend`.
+            base_url: URL of a running server, ending in `/v1`; `model` is then its served model name.
+            options: arguments of `VLLMServer` or of `VLLMBackend`.
 
         Raises:
-            ConfigurationError: an option that the one or the other does not take.
+            ConfigurationError: the class does not accept an option.
         """
         made: Callable[..., Backend] = VLLMBackend
         if base_url is not None:
@@ -94,7 +92,7 @@ class VLLMBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The context window is known once the engine has started."""
+        """The model's capabilities; the context window is unknown until the engine has started."""
         return Capabilities(
             native_tools=self._native_tools,
             seed=True,
@@ -106,12 +104,12 @@ class VLLMBackend:
 
     @property
     def process_ids(self) -> list[int]:
-        """The engine's own processes, its core and its workers; none before it has started."""
+        """Ids of the engine's own processes, its core and its workers; empty before the start."""
         return self._engine.process_ids
 
     @property
     def requests_under_way(self) -> int:
-        """Requests that the engine has not finished and nobody has dropped."""
+        """Number of running and waiting requests in the engine."""
         return self._engine.requests_under_way
 
     async def start(self) -> None:
@@ -119,7 +117,7 @@ class VLLMBackend:
         await self._ready()
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text, without special tokens; before the start an estimate on the long side."""
+        """Number of tokens of a text, without special tokens; before the start a cautious estimate."""
         if self._chat is None:
             return -(-len(text.encode(errors="surrogatepass")) // _BYTES_PER_TOKEN)
         return self._chat.count_tokens(text)
@@ -130,9 +128,9 @@ class VLLMBackend:
         """Answer one request; see `contracts.Backend.complete`.
 
         Raises:
-            ConfigurationError: another event loop uses this engine, the adapter is not there, or vLLM
-                refuses the arguments.
-            EngineDead: the engine's process is gone.
+            ConfigurationError: another event loop uses this engine, no adapter has the requested name, or
+                vLLM refuses the arguments.
+            EngineDead: the engine's process has ended.
             BackendError: every other failure.
         """
         chat = await self._ready()
@@ -159,14 +157,14 @@ class VLLMBackend:
         return answer.completion(with_logprobs=request.logprobs, request_id=request_id)
 
     async def aclose(self) -> None:
-        """End the engine and its processes; requests under way end with `BackendClosed`."""
+        """End the engine and its processes; unfinished requests end with `BackendClosed`."""
         await self._engine.aclose()
 
     async def _ready(self) -> ChatTranslator:
         llm = await self._engine.llm()
         if self._chat is None:
             async with self._making:
-                if self._chat is None:  # what it imports would hold the event loop up
+                if self._chat is None:  # its imports would block the event loop
                     self._chat = await asyncio.to_thread(
                         ChatTranslator, self.name, llm, self._tool_parser, self._template_arguments
                     )
@@ -174,15 +172,15 @@ class VLLMBackend:
 
 
 class VLLMServer(OpenAIBackend):
-    """A `vllm serve` behind a URL: chat completions, and what vLLM adds to them.
+    """A `vllm serve` behind a URL: chat completions with vLLM's additions.
 
     Args:
-        model: the name that the server serves.
-        base_url: with the `/v1`.
-        chat_template_kwargs: given to the chat template, such as `{"enable_thinking": False}`.
-        api_key: where the server wants one; no other provider's key is sent.
-        extra_body: fields added to every request.
-        options: of `OpenAIBackend`.
+        model: the server's served model name.
+        base_url: URL of the server, ending in `/v1`.
+        chat_template_kwargs: variables for the chat template, such as `{"enable_thinking": False}`.
+        api_key: the server's key, if it needs one; no other provider's key is sent.
+        extra_body: additional fields of every request.
+        options: further arguments of `OpenAIBackend`.
     """
 
     prefix = "vllm"
@@ -210,7 +208,7 @@ class VLLMServer(OpenAIBackend):
             **{"strict_tools": True, "max_concurrency": _AT_ONCE, **options},
         )
         if api_key == _NO_KEY:
-            self._secret = None  # or the word would be cut out of what the server says
+            self._secret = None  # or the word would be redacted in the server's messages
         self._capabilities = replace(self._capabilities, adapters=True)
         self._schemas = Remembered(lambda schema: encode(schema_tag(schema)))
 

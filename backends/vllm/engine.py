@@ -1,4 +1,4 @@
-"""One vLLM engine in this program: started off the event loop, used from one loop, gone when closed."""
+"""One vLLM engine in process: started off the event loop, used from one loop, ended by `aclose`."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ALIVE_EVERY = 0.5  # seconds between two looks at an engine that owes an answer
-DEAD_AFTER = 10.0  # seconds in which a killed process is gone, however much memory it held
+ALIVE_EVERY = 0.5  # seconds between two checks of an engine with an open call
+DEAD_AFTER = 10.0  # seconds for a killed process to end and free its memory
 
 SOCKETS = (
     "input_socket",
@@ -56,16 +56,16 @@ _one_start = threading.Lock()
 
 
 class Engine:
-    """An `AsyncLLM` and what this SDK must know about it.
+    """An `AsyncLLM` with its adapters, processes and errors.
 
     Args:
         name: the backend's name, for errors.
         model: path or hub id.
-        adapters: LoRA adapters, path or hub id by name.
-        engine_args: vLLM's `AsyncEngineArgs`; they win over the defaults made here.
+        adapters: paths or hub ids of LoRA adapters by name.
+        engine_args: arguments of vLLM's `AsyncEngineArgs`; they override the defaults.
 
     Raises:
-        ConfigurationError: an adapter's folder is none.
+        ConfigurationError: a folder contains no adapter.
         MissingExtraError: vLLM is not installed.
     """
 
@@ -90,26 +90,26 @@ class Engine:
 
     @property
     def context_window(self) -> int | None:
-        """Tokens; known once the engine has started."""
+        """Context window in tokens; None until the engine has started."""
         return None if self._llm is None else int(self._llm.model_config.max_model_len)
 
     @property
     def process_ids(self) -> list[int]:
-        """The engine core and its workers; none before the start."""
+        """Ids of the engine core and its workers; empty before the start."""
         return [process.pid for process in self._processes]
 
     @property
     def requests_under_way(self) -> int:
-        """Requests that vLLM holds."""
+        """Number of running and waiting requests in vLLM."""
         return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
 
     async def llm(self) -> AsyncLLM:
-        """The running engine; the first call starts it, which takes its time.
+        """The running engine; the first call starts it and waits until it is ready.
 
         Raises:
-            BackendClosed: it is closed.
-            ConfigurationError: another event loop is using it, or vLLM refuses the arguments.
-            EngineDead: it could not start.
+            BackendClosed: the backend is closed.
+            ConfigurationError: another event loop uses the engine, or vLLM refuses the arguments.
+            EngineDead: the engine could not start.
         """
         if self._closed:
             raise BackendClosed(self.name, "the backend is closed")
@@ -123,7 +123,7 @@ class Engine:
             self._loop = loop
             self._starting = loop.create_task(self._start(), name="start vLLM")
         assert self._starting is not None
-        if not self._starting.done():  # whoever stops waiting does not stop the start
+        if not self._starting.done():  # cancelling one caller must not cancel the start
             await asyncio.shield(self._starting)
         self._starting.result()
         if self._llm is None:
@@ -131,12 +131,12 @@ class Engine:
         return self._llm
 
     async def adapter(self, name: str | None) -> LoRARequest | None:
-        """The adapter that a request names, loaded when it is first asked for.
+        """The adapter that a request names, loaded on first use.
 
-        A path that vLLM cannot load must fail here: met in the middle of a batch it kills the engine.
+        A path that vLLM cannot load must fail here: in the middle of a batch it kills the engine.
 
         Raises:
-            ConfigurationError: there is no such adapter, or it does not load.
+            ConfigurationError: no adapter has this name, or it does not load.
         """
         if name is None or name in self._loaded:
             return None if name is None else self._loaded[name]
@@ -170,10 +170,10 @@ class Engine:
         priority: int,
         **more: Any,
     ) -> AsyncGenerator[RequestOutput, None]:
-        """One request's outputs; leaving the iteration early frees what the request holds.
+        """The outputs of one request; leaving the iteration early aborts it and frees its memory.
 
         Args:
-            prompt: what vLLM's renderer made.
+            prompt: prompt of vLLM's renderer.
             more: further arguments of `AsyncLLM.generate`.
         """
         llm = await self.llm()
@@ -193,7 +193,7 @@ class Engine:
 
     @contextmanager
     def typed_errors(self) -> Iterator[None]:
-        """vLLM's exceptions as ours."""
+        """Turn vLLM's exceptions into this SDK's."""
         from vllm.exceptions import VLLMClientError, VLLMError, VLLMValidationError
         from vllm.v1.engine.exceptions import EngineDeadError
 
@@ -211,7 +211,7 @@ class Engine:
             raise RequestRejected(self.name, str(error)) from error
 
     async def aclose(self) -> None:
-        """End the engine and its processes; requests under way end with `BackendClosed`."""
+        """End the engine and its processes; unfinished requests end with `BackendClosed`."""
         self._closed = True
         if self._starting is not None:
             await self._stop_starting(self._starting)
@@ -223,7 +223,7 @@ class Engine:
         if not llm.errored and asyncio.get_running_loop() is self._loop:
             with suppress(EngineDeadError):
                 await llm.abort(list(self._under_way))
-            await asyncio.sleep(0)  # the waiting requests see that they were aborted
+            await asyncio.sleep(0)  # lets the aborted requests end
         await asyncio.to_thread(self._end, llm)
         await asyncio.sleep(0)  # vLLM closes its sockets on the loop
         _end_context(llm.engine_core.resources)
@@ -234,7 +234,7 @@ class Engine:
         return EngineDead(self.name, f"{message}. Make a new backend")
 
     async def _ended(self, answer: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """The ended task of a call that vLLM would wait for in vain once the engine is dead."""
+        """The finished task of a call to vLLM, which would never finish after the engine's death."""
         task = asyncio.create_task(answer)
         try:
             while not task.done():
@@ -248,12 +248,12 @@ class Engine:
     async def _start(self) -> None:
         await asyncio.to_thread(self._create)
         if self._llm is not None and not self._closed:
-            # From here on vLLM listens for the engine's death, on this loop.
+            # From here on vLLM watches for the engine's death, on this loop.
             with self.typed_errors():
                 (await self._ended(self._llm.get_supported_tasks())).result()
 
     def _create(self) -> None:
-        # vLLM logs on standard output unless told otherwise, where programs print their results.
+        # By default vLLM logs to standard output, where programs print their results.
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
         try:
             from vllm import AsyncEngineArgs
@@ -286,20 +286,20 @@ class Engine:
     async def _stop_starting(self, starting: asyncio.Task[None]) -> None:
         while not starting.done():
             if self._others is not None:
-                # Starts come one at a time, so an engine core that is new belongs to this one.
+                # Engines start one at a time, so a new engine core belongs to this one.
                 for child in set(multiprocessing.active_children()) - self._others:
                     if child.name.startswith("EngineCore"):
                         child.kill()
             await asyncio.wait({starting}, timeout=ALIVE_EVERY)
         if not starting.cancelled():
-            starting.exception()  # whoever waited for it has been told
+            starting.exception()  # retrieved; its waiting callers have raised it
 
     def _end(self, llm: AsyncLLM) -> None:
         import psutil
 
-        # Without a grace period: there is nothing to save, and a worker takes seconds to end by itself.
+        # No grace period: nothing has to be saved, and a worker takes seconds to end by itself.
         llm.shutdown(timeout=0.0)
-        llm.shutdown = _nothing  # the destructor calls it again, perhaps when the interpreter is half gone
+        llm.shutdown = _nothing  # the destructor calls it again, perhaps during interpreter shutdown
         for process in self._processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -310,13 +310,13 @@ def _nothing() -> None: ...
 
 
 def _end_context(resources: Any) -> None:
-    """End what vLLM leaves to the garbage collector, with a ResourceWarning there: its sockets' context."""
+    """End vLLM's ZeroMQ context, which the garbage collector would end with a ResourceWarning."""
     if all(getattr(resources, name) is None or getattr(resources, name).closed for name in SOCKETS):
         resources.ctx.term()
 
 
 def _end_failed_start(traceback: TracebackType | None) -> None:
-    """The same for an engine's client whose constructor raised: nobody but its frame has it."""
+    """`_end_context` for an engine client whose constructor raised: only its frame refers to it."""
     from vllm.v1.engine.core_client import MPClient
 
     for frame, _ in walk_tb(traceback):
@@ -327,7 +327,7 @@ def _end_failed_start(traceback: TracebackType | None) -> None:
 
 
 def _process_tree(llm: AsyncLLM) -> list[psutil.Process]:
-    """The engine's processes on this machine. Ray's actors are not among them: they end with their owner."""
+    """The engine's processes on this machine, without Ray's actors, which end with their owner."""
     import psutil
 
     resources = llm.engine_core.resources

@@ -1,4 +1,4 @@
-"""Messages as an engine's prompt, in which only the chat template's own text becomes control tokens."""
+"""Messages to an engine's prompt, in which only the chat template's own text becomes control tokens."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class EnginePrompts:
     """The prompts of one engine.
 
     vLLM parses the messages and renders the chat template; the template is rendered here as well, because
-    vLLM's text does not show what in it is data. The tokenizers of Mistral's own library never take data for
-    control tokens. For the few models whose prompt vLLM writes in Python instead of by a chat template, the
-    marks of the known families are broken up.
+    vLLM's text does not separate data from the template. The tokenizers of Mistral's own library never turn
+    data into control tokens. For the few models whose prompt vLLM writes in Python instead of by a chat
+    template, the marks of the known families are broken up.
 
     Args:
         name: the backend's name, for errors.
         llm: the running engine.
-        arguments: what every prompt's chat template is given beside messages and tools.
+        arguments: variables for the chat template beside messages and tools.
     """
 
     def __init__(self, name: str, llm: AsyncLLM, arguments: Mapping[str, Any]) -> None:
@@ -43,11 +43,11 @@ class EnginePrompts:
         self._known: dict[bool, ChatPrompts] = {}
 
     async def prompt(self, messages: list[Any], tools: list[dict[str, Any]] | None) -> Any:
-        """What `AsyncLLM.generate` takes.
+        """The prompt for `AsyncLLM.generate`.
 
         Args:
-            messages: as the chat completions API has them.
-            tools: in the same way; None where none are offered.
+            messages: messages of the chat completions API.
+            tools: tools of the same API; None to offer no tools.
 
         Raises:
             RequestRejected: the template refuses the messages, or data would forge control tokens.
@@ -85,7 +85,7 @@ class EnginePrompts:
         return prompt
 
     def _prompts(self, tools: list[dict[str, Any]] | None) -> ChatPrompts:
-        """The chat template, which some models have twice: with tools and without."""
+        """The chat template; some models have one with tools and one without."""
         from vllm.renderers.hf import resolve_chat_template
 
         known = self._known.get(bool(tools))

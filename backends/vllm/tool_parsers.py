@@ -1,7 +1,7 @@
-"""What vLLM is told of a model's JSON and calls: which parser reads them, which grammar holds them.
+"""vLLM's settings for a model's JSON and tool calls: the parser that reads them, and their grammar.
 
-Grammars allow one blank between two parts of JSON. With none a model is held to `{"a":1}` though it may
-have learned `{"a": 1}`; with any number a weak model fills its whole answer with them.
+Grammars allow at most one blank between two parts of JSON. Without it a model must write `{"a":1}` though
+it may have learned `{"a": 1}`; with any number a weak model fills its whole answer with blanks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from artis_sdk.backends.tool_formats import FORMATS
 
-# A template that shows one of these marks makes its model write that format; the first that fits counts.
+# Marks in a chat template and the call format that they imply; the first match counts.
 _MARKS = (
     ("<arg_key>", "glm45"),
     ("<minimax:tool_call>", "minimax_m2"),
@@ -26,20 +26,20 @@ _MARKS = (
 )
 
 READ_HERE = {parser: format for format in FORMATS for parser in format.vllm_parsers}
-"""The formats that `tool_formats` reads as well, by the name of vLLM's parser."""
+"""Formats of `tool_formats` by the name of vLLM's parser."""
 
 
 def schema_tag(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema as a structural tag of xgrammar's, for a whole answer."""
+    """A JSON schema as an xgrammar structural tag for a whole answer."""
     answer = {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": 1}
     return {"type": "structural_tag", "format": answer}
 
 
 def with_few_blanks(tag: str) -> str:
-    """A structural tag with the same bound on the blanks of all its JSON.
+    """A structural tag with at most one blank between two parts of its JSON.
 
     Args:
-        tag: its JSON text.
+        tag: JSON text of a structural tag.
     """
     value = json.loads(tag)
     waiting = [value]
@@ -49,17 +49,17 @@ def with_few_blanks(tag: str) -> str:
             waiting += part
         elif isinstance(part, dict):
             if part.get("type") == "json_schema" and "json_schema" in part:
-                part["max_whitespace_cnt"] = 1  # what is below is the schema itself
+                part["max_whitespace_cnt"] = 1  # everything below is the schema itself
             else:
                 waiting += part.values()
     return json.dumps(value)
 
 
 def guess_tool_parser(template: Any) -> str | None:
-    """vLLM's name of the parser that fits a chat template.
+    """vLLM's name of the parser for a chat template; None if no parser is known.
 
     Args:
-        template: the Jinja text, or several by name; anything else has no marks.
+        template: Jinja text, or several by name; anything else has no marks.
     """
     if isinstance(template, dict):
         template = template.get("tool_use") or template.get("default")
@@ -69,7 +69,7 @@ def guess_tool_parser(template: Any) -> str | None:
 
 
 def template_of(model: str) -> Any:
-    """The chat template in a model's folder; None for a hub id or a folder without one."""
+    """The chat template in a model's folder; None for a hub id or a folder without a template."""
     folder = Path(model).expanduser()
     try:
         return (folder / "chat_template.jinja").read_text()

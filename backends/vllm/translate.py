@@ -1,9 +1,9 @@
-"""Our requests as vLLM's prompts and sampling parameters, and its output as our completions.
+"""Requests to vLLM's prompts and sampling parameters, and its output to completions.
 
-The chat template, the grammars that hold calls to their schemas, and the parsers of thoughts and calls
-are vLLM's own, those of its server, for every format that it knows. Only where `tool_formats` knows
-the format too does that read the calls: at one broken call vLLM gives all of them up and passes the text
-off as an answer, where the agent must be told what was wrong.
+The chat template, the grammars of tool calls, and the parsers of thoughts and calls are those of vLLM's
+own server, for every format that it knows. Only if `tool_formats` knows the format too does it read the
+calls instead: at one broken call vLLM gives up all of them and returns the text as an answer, but the
+agent needs the error.
 """
 
 from __future__ import annotations
@@ -40,30 +40,30 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 _WIRE = "vllm"
-_REMEMBERED = 64  # tool lists in use at once
+_REMEMBERED = 64  # tool lists with their tool choices
 _FINISHED: dict[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "length"}
 
 
 @dataclass(slots=True)
 class _Offer:
-    """One list of tools with one tool choice, as vLLM takes it."""
+    """One list of tools with one tool choice, in vLLM's form."""
 
-    tools: tuple[ToolSpec, ...]  # held, so that its id stays its own
+    tools: tuple[ToolSpec, ...]  # kept alive, so that no other list gets its id
     template_tools: list[dict[str, Any]]
     request: ChatCompletionRequest
 
 
 class ChatTranslator:
-    """What one engine's model reads and writes.
+    """Translator of one engine's prompts and outputs.
 
     Args:
         name: the backend's name, for errors.
         llm: the running engine.
-        tool_parser: vLLM's name of the model's call format; None guesses by the chat template.
-        template_arguments: what every prompt's chat template is given beside messages and tools.
+        tool_parser: vLLM's name of the model's call format; None for the format of the chat template.
+        template_arguments: variables for the chat template beside messages and tools.
 
     Raises:
-        ConfigurationError: vLLM has no such parser, or it does not fit the tokenizer.
+        ConfigurationError: vLLM has no parser of this name, or the parser does not fit the tokenizer.
     """
 
     def __init__(
@@ -97,20 +97,20 @@ class ChatTranslator:
 
     @property
     def window(self) -> int:
-        """The context's length in tokens."""
+        """The context window in tokens."""
         return int(self._config.max_model_len)
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text, without special tokens."""
+        """Number of tokens of a text, without special tokens."""
         return len(self._renderer.tokenizer.encode(text, add_special_tokens=False))
 
     async def prompt(self, request: Request) -> Any:
-        """The request as tokens, through the chat template.
+        """The prompt of a request as tokens, through the chat template.
 
         Raises:
-            ContextOverflow: no token of an answer would fit behind it.
-            RequestRejected: the chat template refuses the messages, or tools are offered to a model whose
-                calls nobody can read.
+            ContextOverflow: the prompt leaves no room for an answer.
+            RequestRejected: the chat template refuses the messages, or the request offers tools to a model
+                whose call format is unknown.
             ConfigurationError: the chat template's control tokens cannot be told from data.
         """
         tools = self._offer(request).template_tools if request.tools else None
@@ -124,10 +124,10 @@ class ChatTranslator:
         return prompt
 
     def parameters(self, request: Request, prompt_tokens: int, *, stream: bool) -> SamplingParams:
-        """How to sample; what the request leaves open is the model's own generation config.
+        """Sampling parameters of a request; unset ones come from the model's own generation config.
 
         Raises:
-            RequestRejected: the schema's rules are more than the grammar engine can enforce.
+            RequestRejected: the grammar engine cannot enforce the schema's rules.
         """
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
@@ -157,11 +157,11 @@ class ChatTranslator:
         )
 
     def answer(self, request: Request, prompt: Any, *, stream: bool) -> EngineAnswer:
-        """Where the output of one request comes together.
+        """A collector of one request's output.
 
         Args:
-            prompt: what `prompt` made of it.
-            stream: whether its text is wanted piece by piece.
+            prompt: result of `prompt` for the request.
+            stream: whether to stream its text.
         """
         tools_on = bool(request.tools) and request.tool_choice != "none"
         if self._parser_type is None or not (tools_on or self._reasoning):
@@ -172,7 +172,7 @@ class ChatTranslator:
             answer.format = READ_HERE.get(self._tool_parser or "")
         if stream:
             answer.streaming_parser = self._parser(wire)
-        if self._reasoning:  # a grammar begins where the thinking ends
+        if self._reasoning:  # a grammar starts at the end of the thoughts
             ended = wire.resolve_reasoning_ended(answer.parser, prompt["prompt_token_ids"])
             arguments = {"chat_template_kwargs": self._template_arguments}
             answer.engine_arguments = {"reasoning_ended": ended, "reasoning_parser_kwargs": arguments}
@@ -222,11 +222,11 @@ class ChatTranslator:
 
 @dataclass(slots=True)
 class EngineAnswer:
-    """The output of one request, as it comes."""
+    """The output of one request, as it is generated."""
 
     backend: str
     model: str
-    request: Any = None  # vLLM's ChatCompletionRequest, where there is a parser
+    request: Any = None  # vLLM's ChatCompletionRequest; None without a parser
     parser: Parser | None = None
     streaming_parser: Parser | None = None
     format: ToolCallFormat | None = None
@@ -239,7 +239,7 @@ class EngineAnswer:
     output: RequestOutput | None = None
 
     def feed(self, output: RequestOutput) -> str:
-        """Take one output in; returns the text that it adds to the answer."""
+        """Add one output, and return the text that it adds to the answer."""
         self.output = output
         piece = output.outputs[0]
         text: str = piece.text
@@ -262,7 +262,7 @@ class EngineAnswer:
         whole, self.calls = self._read()
         if self.streaming_parser is None:
             self.text = whole
-        elif whole.startswith(self.text):  # what was held back, because it might have become a call
+        elif whole.startswith(self.text):  # text held back as a possible call
             text += whole[len(self.text) :]
             self.text = whole
         return text
@@ -271,7 +271,7 @@ class EngineAnswer:
         """The whole answer.
 
         Raises:
-            BackendError: the engine ended the request by itself.
+            BackendError: the engine ended the request with no regular finish reason.
         """
         assert self.output is not None
         reason = self.output.outputs[0].finish_reason or "nothing"
@@ -312,7 +312,7 @@ class EngineAnswer:
 
 
 def _template_message(message: Message) -> Any:
-    """A message as chat templates take it, translated on first sight."""
+    """A message in the form of chat templates, translated once."""
     wire = message._wire.get(_WIRE)
     if wire is None:
         wire = message._wire[_WIRE] = from_json(encode(message_object(message, broken=False)))
