@@ -1,4 +1,4 @@
-"""What runs a tool's calls: today a Python function; a JSON-schema callable or an MCP session fit as well."""
+"""The code behind a tool: today a Python function; a JSON-schema callable or an MCP session fits as well."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from artis_sdk.tools.schema import Shape, return_adapter, return_annotation
 
 
 class BoundArguments(NamedTuple):
-    """The arguments of one Python call, in the two forms that a call is known by."""
+    """The arguments of one Python call, by name for models and as Python values."""
 
     shown: dict[str, Any]
-    """By parameter name, without the hidden parameters."""
+    """Arguments by parameter name, without the hidden ones."""
     args: tuple[Any, ...]
-    """As the function takes them by position."""
+    """Positional arguments of the function."""
     kwargs: dict[str, Any]
-    """As the function takes them by name, the hidden ones included."""
+    """Keyword arguments of the function, including the hidden ones."""
 
 
 class Binding(Protocol):
     """The half of a tool that runs; `ToolSpec` is the half that models, plans and logs see.
 
-    Everything but `function` is asked without running the tool's code.
+    Only calling `function` runs the tool's code.
     """
 
     @property
     def description(self) -> str:
-        """What the tool does, for models."""
+        """The tool's purpose, for models."""
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the arguments that a model gives, an object schema without hidden parameters.
+        """JSON schema, of type object, of the arguments that a model passes; no hidden parameters.
 
         Raises:
             ToolDefinitionError: at first use, where a parameter has no JSON form.
@@ -53,11 +53,11 @@ class Binding(Protocol):
 
     @property
     def returns_awaitable(self) -> bool:
-        """Whether `function` is known to return something to be awaited, without being async."""
+        """Whether `function`, which is not async, is known to return an awaitable."""
 
     @property
     def original(self) -> object | None:
-        """What others may hold the code by, such as a Python function; None where there is no such thing."""
+        """The object through which others may hold the code, such as a Python function; else None."""
 
     @property
     def bound_to(self) -> object | None:
@@ -65,7 +65,7 @@ class Binding(Protocol):
 
     @property
     def owner(self) -> object | None:
-        """The object that the code works on, which a sandbox forks; None where there is no such object."""
+        """The object that the code works on, which a sandbox forks; None without one."""
 
     @property
     def needs_owner(self) -> bool:
@@ -77,17 +77,17 @@ class Binding(Protocol):
 
     @property
     def source_hash(self) -> str | None:
-        """SHA-256 of the code's source text, hexadecimal; None where there is no source."""
+        """SHA-256 of the code's source text, hexadecimal; None without source."""
 
     @property
     def scope(self) -> Mapping[str, Any]:
-        """The names that the code sees, in which the exception classes that it raises are found."""
+        """The code's global names, to look up the exception classes that it raises."""
 
     def on(self, owner: object) -> Binding:
-        """The same code on another object, such as a forked one; itself where it has no object."""
+        """The same code on another object, such as a fork; this binding where it has no object."""
 
     def renamed(self, name: str) -> Binding:
-        """The same code for a tool of another name."""
+        """The same code for a tool with another name."""
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments by name, validated and converted as the code expects them.
@@ -97,23 +97,23 @@ class Binding(Protocol):
         """
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundArguments:
-        """A Python call, checked; the very objects are kept.
+        """The checked arguments of a Python call, as the objects that the caller passed.
 
         Raises:
             InvalidArguments: the arguments fit neither the signature nor the schema.
         """
 
     def place(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Checked arguments by name as `function` takes them: by position, and by name."""
+        """Positional and keyword arguments of `function`, from checked arguments by name."""
 
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a Python call by parameter name, unchecked, as the very objects."""
+        """The unchecked arguments of a Python call by parameter name, as the caller's objects."""
 
     def returned(self, value: JsonValue) -> Any:
-        """A JSON value as the caller of `function` would get it.
+        """A JSON value, converted to the return type of `function`.
 
         Raises:
-            pydantic.ValidationError: it does not fit what the code promises to return.
+            pydantic.ValidationError: the value does not fit the code's return annotation.
         """
 
 
@@ -126,7 +126,7 @@ class FunctionCode:
     """The tool's name, for messages."""
     takes_self: bool
     hidden: frozenset[str] = frozenset()
-    """Names of the parameters that no model sees or gives."""
+    """Names of the parameters that no model sees or passes."""
     check_types: bool = True
 
     @cached_property
@@ -167,7 +167,7 @@ class FunctionBinding:
     Args:
         code: the function.
         bound_to: the object, or the class of a class method; None for a function, a static method, and a
-            method that has no object yet.
+            method without an object yet.
     """
 
     def __init__(self, code: FunctionCode, bound_to: object | None = None) -> None:

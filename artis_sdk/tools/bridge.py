@@ -1,8 +1,8 @@
-"""How a guarded call inside a world reaches it, from wherever the call was made.
+"""Guarded calls inside a world reach it from any thread or task.
 
-The world is async. A sync call from another thread blocks that thread; a sync call deep inside a
-caller's own agent, on the event loop, is carried by a greenlet: what it waits for is handed to the
-task that runs the agent, or to the one that the agent's code has started and that makes the call.
+The world is async. A sync call from another thread blocks that thread. A sync call inside a caller's
+own agent, on the event loop, runs in a greenlet, which passes its awaitables to the task that makes
+the call: the task that runs the agent, or one that the agent's code has started.
 SQLAlchemy's asyncio layer does the same.
 """
 
@@ -34,11 +34,11 @@ _SILENCE = 30.0  # seconds after which an event loop that has not even begun a c
 async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine whose sync guarded calls may wait for a world, also in tasks that it starts.
 
-    Elsewhere on the event loop, in a callback or in a task that something else has started, a sync guarded
+    Elsewhere on the event loop, in a callback or in a task that other code has started, a sync guarded
     call is refused with the advice to use `asyncio.to_thread`.
 
     Args:
-        agent: the coroutine, or what makes it.
+        agent: the coroutine, or a function that makes it.
     """
     coroutine = agent() if callable(agent) else agent
     if _carrier() is not None:
@@ -48,7 +48,7 @@ async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine
 
 
 async def hand_over(binding: WorldBinding, invocation: Invocation) -> Reply:
-    """Have the world handle a call, on the loop that the world lives on."""
+    """Have the world handle a call, on the world's event loop."""
     assert binding.world is not None
     assert binding.loop is not None
     if asyncio.get_running_loop() is binding.loop:
@@ -65,7 +65,7 @@ def wait(binding: WorldBinding, invocation: Invocation) -> Reply:
     """Have the world handle a call and block until it has.
 
     Raises:
-        FirewallError: nothing can wait where the call was made, or the world's event loop is gone.
+        FirewallError: no sync call can wait here, or the world's event loop is gone.
         CancelledError: the world ended meanwhile.
     """
     assert binding.world is not None
@@ -91,8 +91,8 @@ def wait(binding: WorldBinding, invocation: Invocation) -> Reply:
 class WaitingThread:
     """A thread that waits for a world and meanwhile runs the sync body of the call it waits for.
 
-    So the body of a call within a tool's body runs where plain code would run it: the locks that the
-    outer body holds, and its thread-bound connections, are its own.
+    So the body of a nested call runs in the thread of the outer body, as in plain code, and can use
+    the outer body's locks and thread-bound connections.
     """
 
     def __init__(self) -> None:
@@ -102,14 +102,14 @@ class WaitingThread:
         self._closed = False
 
     def take(self, body: Callable[[], None], ended: concurrent.futures.Future[Any]) -> bool:
-        """Have the thread run a body; False when it waits no longer."""
+        """Have the thread run a body; False if it no longer waits."""
         with self._lock:
             if not self._closed:
                 self._bodies.put((body, ended))
             return not self._closed
 
     def run_next(self, seconds: float) -> bool:
-        """Called by the thread: run a body that comes within so many seconds; whether one came."""
+        """In the thread: run a body that arrives within `seconds`; whether one arrived."""
         with suppress(Empty):
             if (work := self._bodies.get(timeout=seconds)) is not None:
                 work[0]()
@@ -117,11 +117,11 @@ class WaitingThread:
         return False
 
     def wake(self, _: object = None) -> None:
-        """The answer is there."""
+        """End the thread's wait: the answer has arrived."""
         self._bodies.put(None)
 
     def close(self) -> None:
-        """The thread waits no longer; a body that it has not begun is not begun."""
+        """End the wait; a body that the thread has not begun does not run."""
         with self._lock:
             self._closed = True
         with suppress(Empty):
@@ -131,7 +131,7 @@ class WaitingThread:
 
 
 waiting_thread: ContextVar[WaitingThread | None] = ContextVar("artis_sdk_waiting_thread", default=None)
-"""The thread that waits for what this context does; None where none does."""
+"""The thread that waits for this context's work; None without one."""
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -144,12 +144,12 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 def _submit(
     binding: WorldBinding, loop: asyncio.AbstractEventLoop, invocation: Invocation, fate: dict[str, bool]
 ) -> concurrent.futures.Future[Reply]:
-    """Have the world's loop handle a call, unless it comes to be given up before it is begun."""
+    """Have the world's loop handle a call, unless the call is cancelled before it begins."""
     if not loop.is_running():
         refuse(invocation.tool.name, "the event loop of the world that it belongs to has ended", binding)
 
     async def handle() -> Reply:
-        """In a task that ends no later than the world."""
+        """Handle the call in a task that ends no later than the world."""
         if not fate.setdefault("begun", True):
             raise asyncio.CancelledError
         route(invocation.tool.name)
@@ -197,7 +197,7 @@ def _wait_in_thread(binding: WorldBinding, loop: asyncio.AbstractEventLoop, invo
 
 @dataclass(frozen=True, slots=True)
 class _Raise:
-    """What the event loop throws into the task: a cancellation, for one."""
+    """An exception that the event loop throws into the task, such as a cancellation."""
 
     error: BaseException
 
@@ -208,7 +208,7 @@ class _Finished:
 
 
 class _Carrier(greenlet):
-    """Drives a coroutine. What it or a sync call inside it awaits goes to the task outside."""
+    """Drives a coroutine and passes what it, or a sync call inside it, awaits to the task outside."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
         super().__init__(self._drive)
@@ -216,15 +216,15 @@ class _Carrier(greenlet):
         self.task = asyncio.current_task()
         self.outside = getcurrent()
         self.inside: greenlet | None = None
-        """Where to go on, where that is not the carrier but a greenlet that the agent's own libraries
-        started in it."""
+        """The greenlet to resume, where the agent's own libraries started one in the carrier; else
+        None."""
         self._coroutine = coroutine
 
     def _drive(self, sent: Any) -> _Finished:
         return _Finished(self.pump(self._coroutine, sent))
 
     def pump(self, steps: Any, sent: Any = None) -> Any:
-        """Called inside: run an awaitable's steps to their end, blocking here and not the loop."""
+        """Inside: run an awaitable's steps to their end, blocking this code but not the loop."""
         while True:
             try:
                 wanted = steps.throw(sent.error) if isinstance(sent, _Raise) else steps.send(sent)
@@ -236,7 +236,7 @@ class _Carrier(greenlet):
 
 
 def _carrier() -> _Carrier | None:
-    """The carrier that this code runs in, if its task is the one that is running."""
+    """The carrier that this code runs in; None if its task is not the current one."""
     found: greenlet | None = getcurrent()
     while found is not None and not isinstance(found, _Carrier):
         found = found.parent
@@ -244,7 +244,7 @@ def _carrier() -> _Carrier | None:
 
 
 class _Carried(Generator[Any, Any, Any], Coroutine[Any, Any, Any]):
-    """The carrier as the task sees it: an awaitable that yields what the inside waits for."""
+    """The task's view of the carrier: an awaitable that yields what the inside waits for."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine
@@ -254,7 +254,7 @@ class _Carried(Generator[Any, Any, Any], Coroutine[Any, Any, Any]):
         return self
 
     def __getattr__(self, name: str) -> Any:
-        """As the coroutine, for whoever looks at a task's: its name, its frame, whether it has begun."""
+        """Attributes of the coroutine, for code that inspects a task's: name, frame, whether it has begun."""
         return getattr(self._coroutine, name)
 
     def send(self, value: Any) -> Any:
@@ -281,7 +281,7 @@ class _Carried(Generator[Any, Any, Any], Coroutine[Any, Any, Any]):
 @in_place_of("uvloop", "Loop.create_task", if_imported=True)
 @in_place_of("asyncio", "BaseEventLoop.create_task")
 def _create_task(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Frameworks call sync tools in tasks of their own: what a carrier starts gets one, too."""
+    """Frameworks call sync tools in tasks of their own: a task that a carrier starts gets a carrier."""
 
     def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
         context = kwargs.get("context")

@@ -1,17 +1,17 @@
-"""What a context starts goes on belonging to its world: threads, timers, what pools are given.
+"""Threads, timers and pool jobs that a context starts stay in its world.
 
-The context belongs to the call that a pool is given, never to the pool's thread or process, which serves
-others later. A call that comes late, in whatever thread, finds its world closed and is refused.
+The context belongs to a pool's job, never to the pool's thread or process, which serves others later.
+A late call, in any thread, finds its world closed and is refused.
 
-Of the caller's context only the variables of this package go along, not the whole: an application's
-threads have contexts of their own outside sessions, too, and some things would be shared in a copy, such
-as `decimal`'s precision. OpenTelemetry's instrumentation of threads does the same for its own variable.
+Of the caller's context only this package's variables are carried, not the whole: an application's
+threads have contexts of their own outside sessions, too, and a copy would share some state, such as
+`decimal`'s precision. OpenTelemetry's instrumentation of threads does the same for its own variable.
 
-A queue that an application feeds its own worker by carries functions, alone or in a tuple. Not carried
-is what else waits in one (an amount that the worker is to pay), all that waits in a `SimpleQueue` or a
+A queue between an application and its own worker carries functions, alone or in a tuple. Not carried
+are other items of such a queue (an amount that the worker is to pay), all items of a `SimpleQueue` or a
 `deque`, a coroutine that is awaited elsewhere, callbacks from C, signal handlers, `__del__` and weak
-references' callbacks, and what is run in an empty `contextvars.Context()` on purpose. Their guarded calls
-are of unknown origin: refused while code of the application's is rehearsed or committed, plain afterwards.
+references' callbacks, and code run in an empty `contextvars.Context()` on purpose. Their guarded calls
+are of unknown origin: refused while the application's code is rehearsed or committed, plain afterwards.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.patches import in_place_of
 from artis_sdk.tools.processes import INSIDE, Marked
 
-_OURS = "artis_sdk_"  # what the names of this package's context variables begin with
+_OURS = "artis_sdk_"  # prefix of the names of this package's context variables
 
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial, GuardedTool)
 
@@ -35,18 +35,18 @@ Values = tuple[tuple[ContextVar[Any], Any], ...]
 
 
 def carried() -> Values | None:
-    """What goes along from this context; None where it belongs to nothing."""
+    """This context's values to carry; None where it has no binding."""
     if current.get() is None:
         return None
     return tuple((var, value) for var, value in copy_context().items() if var.name.startswith(_OURS))
 
 
 class Carried:
-    """A function that runs with the context variables of whoever gave it away, as does a coroutine of it.
+    """A function that runs, as does a coroutine of it, with the context variables of its sender.
 
     Args:
-        function: what was handed over.
-        values: as `carried` gives them.
+        function: the function to run.
+        values: the result of `carried`.
     """
 
     __slots__ = ("__weakref__", "__wrapped__", "values")
@@ -61,18 +61,18 @@ class Carried:
         return _awaited(result, self.values) if isinstance(result, CoroutineType) else result
 
     def __getattr__(self, name: str) -> Any:
-        """As the function, for whoever looks at what it is given."""
+        """Attributes of the function, for code that inspects it."""
         return getattr(self.__wrapped__, name)
 
     def __deepcopy__(self, memo: object) -> Carried:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process it is refused."""
+        """For another process: `Marked`, so it refuses guarded calls."""
         return Marked, (self.__wrapped__, INSIDE)
 
     def __eq__(self, other: object) -> bool:
-        """As the function, so that `atexit.unregister` finds it."""
+        """Equal to the function, so that `atexit.unregister` finds it."""
         return self.__wrapped__ == (other.__wrapped__ if isinstance(other, Carried) else other)
 
     def __hash__(self) -> int:
@@ -80,13 +80,13 @@ class Carried:
 
 
 def carry(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function with what goes along from this context; itself where nothing does."""
+    """A function with this context's carried values; itself without any."""
     values = carried()
     return function if values is None else Carried(function, values)
 
 
 def bare(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call something with a context that belongs to nothing: what it starts serves others, too."""
+    """Call a function in a context without a binding: what it starts serves others, too."""
     token = current.set(None)
     try:
         return function(*args, **kwargs)
@@ -95,7 +95,7 @@ def bare(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
 
 
 class _Set:
-    """Sets context variables for the time of a block."""
+    """Sets context variables during a block."""
 
     __slots__ = ("tokens", "values")
 
@@ -159,7 +159,7 @@ def _start_raw(original: Callable[..., Any]) -> Callable[..., Any]:
 @in_place_of("queue", "Queue.put")
 @in_place_of("asyncio", "Queue.put_nowait")
 def _put(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that a queue is given, alone or in a tuple, as an application's own worker takes it."""
+    """Carries a function that is put into a queue, alone or in a tuple, for an application's worker."""
 
     def put(self: Any, item: Any, *args: Any, **kwargs: Any) -> Any:
         values = carried()
@@ -173,7 +173,7 @@ def _put(original: Callable[..., Any]) -> Callable[..., Any]:
     return put
 
 
-# --- what calls back --------------------------------------------------------------------------
+# --- callbacks --------------------------------------------------------------------------------
 
 
 @in_place_of("concurrent.futures", "Future.add_done_callback")
@@ -187,7 +187,7 @@ def _on_done(original: Callable[..., Any]) -> Callable[..., Any]:
 @in_place_of("weakref", "finalize.__init__")
 def _on_death(original: Callable[..., Any]) -> Callable[..., Any]:
     def __init__(self: Any, obj: Any, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        # Bare, because the first of all finalizers registers what runs them all at the interpreter's end.
+        # Bare, because the first finalizer registers the exit handler that runs all of them.
         bare(original, self, obj, carry(func), *args, **kwargs)
 
     return __init__

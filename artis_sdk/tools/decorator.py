@@ -1,4 +1,4 @@
-"""`@guarded_tool`: an existing function, guarded, that stays the function it was."""
+"""`@guarded_tool`: guards an existing function, which keeps its identity and signature."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from artis_sdk.tools.late_guard import warn_if_held
 from artis_sdk.tools.lazy import lazy_function
 from artis_sdk.tools.routing import entry
 
-# References to a function that is being decorated, as what `guard` calls sees them: the decorator's stack,
+# References to a function under decoration, counted in a callee of `guard`: the decorator's stack,
 # two names of `guard`, the tool's code. Used bare, `guarded_tool`'s own parameter is one more.
 _HELD = 4
 
@@ -57,38 +57,38 @@ def guarded_tool(
     hide: Iterable[str] = (),
     inject: Mapping[str, Any] | None = None,
 ) -> F | Callable[[F], F]:
-    """Guard a sync or async function or method: in a session its calls go where the session says.
+    """Guard a sync or async function or method: in a session its calls go to the session's world.
 
     Outside every session it behaves as the plain function. Inside, arguments are checked against the
     schema first (`InvalidArguments`), so a rehearsal fails where a commit would. The schema is made from
     annotations and docstring at first use.
 
-    Put it on top of other decorators, above all of those that cache: what it guards is what stands
-    below. What a decorator below has registered elsewhere, as agent frameworks do, is not guarded: that is
-    told by a `LateGuardWarning`. A method's first parameter must be called `self` or `cls`.
+    Put it on top of all other decorators, most of all those that cache: it guards only what is below it.
+    A function that a decorator below has registered elsewhere, as agent frameworks do, is not guarded:
+    a `LateGuardWarning` says so. A method's first parameter must be called `self` or `cls`.
 
     Args:
         function: the function, when used bare.
-        name: how models call it; the function's own name by default.
-        risk: what it may do to the world; an undeclared tool counts as irreversible.
-        timeout: seconds that a real call may take.
-        idempotency_key: the parameter that the commit fills with a key which is the same on every
-            retry of one call; it is hidden from models. A call that failed is retried by the next call of
+        name: the tool's name for models; the function's own name by default.
+        risk: the tool's possible effect on the world; an undeclared tool counts as irreversible.
+        timeout: limit of a real call, in seconds; None for no limit.
+        idempotency_key: name of the parameter that the commit fills with a key, the same on every
+            retry of one call; hidden from models. A call that failed is retried by the next call with
             the same arguments in the same plan.
-        failures: exception types that callers see (also in simulation), and classifiers, which are
-            given a returned value or an exception and name the failure type, or return None.
-        not_executed: the failures of which it is certain that nothing happened, as exception types or
-            functions that are given the exception or the returned value: a call after one is no retry and
-            gets a new key.
-        reconcile: asked after a crash how a call ended.
-        hide: parameters that no model sees or gives and no log holds, such as a framework's context. Callers
-            in Python give them; in a session they may leave them out.
-        inject: hidden parameters by name, each with its value, or with a function (or class) without
-            arguments that makes one for each real call whose caller gave none.
+        failures: exception types that callers see (also in simulation), and classifiers: functions of a
+            returned value or an exception that return the failure type, or None.
+        not_executed: the failures that certainly had no effect, as exception types or functions of the
+            exception or the returned value that return a bool: a call after one is not a retry and gets
+            a new key.
+        reconcile: function that finds out after a crash how a call ended.
+        hide: names of parameters that no model sees or passes and no log holds, such as a framework's
+            context. Python callers pass them; in a session they may leave them out.
+        inject: by hidden parameter, its value, or a function (or class) without arguments that makes
+            one for each real call whose caller passed none.
 
     Raises:
-        ToolDefinitionError: a generator, a class or something that is no function; a hidden parameter that
-            a model's call could not do without.
+        ToolDefinitionError: a generator, a class or anything else but a function; a hidden parameter
+            that a model's call requires.
     """
 
     def guard(function: F) -> F:
@@ -121,7 +121,7 @@ def tool_of(function: Callable[..., Any]) -> GuardedTool[..., Any]:
     """The tool behind a decorated function; a method's has no object yet.
 
     Raises:
-        ToolDefinitionError: it is not decorated, or another decorator stands on top of the guard.
+        ToolDefinitionError: the function is not decorated, or another decorator is on top of the guard.
     """
     tool: GuardedTool[..., Any] | None = getattr(function, "__guarded_tool__", None)
     if tool is None:
@@ -146,7 +146,7 @@ def define(
     inject: Mapping[str, Any] | None = None,
     check_types: bool = True,
 ) -> GuardedTool[..., Any]:
-    """A function as a tool, bound to no object; raises `ToolDefinitionError` for what cannot be one."""
+    """A function as a tool without an object; raises `ToolDefinitionError` if it cannot be a tool."""
     called = name or getattr(function, "__name__", "") or repr(function)
     if isinstance(function, type):
         raise ToolDefinitionError(
@@ -204,7 +204,7 @@ def define(
 
 
 def _takes_self(function: Callable[..., Any]) -> bool:
-    """Defined in a class body, with a first parameter called `self` or `cls`."""
+    """Whether the function is from a class body and its first parameter is `self` or `cls`."""
     container = getattr(function, "__qualname__", "").rpartition(".")[0]
     if not container or container.endswith("<locals>"):
         return False
@@ -212,7 +212,7 @@ def _takes_self(function: Callable[..., Any]) -> bool:
 
 
 def _check_hidden(tool: str, function: Callable[..., Any], option: str, name: str) -> None:
-    """Raise `ToolDefinitionError` where this is no parameter that goes by name."""
+    """Raise `ToolDefinitionError` where `name` is not a parameter that can go by name."""
     parameters = inspect.signature(function).parameters
     kinds = {parameter.kind for parameter in parameters.values()}
     if name not in parameters:

@@ -1,4 +1,4 @@
-"""Tool documents from docstrings in Google, NumPy and Sphinx style."""
+"""Tool documentation from docstrings in Google, NumPy and Sphinx style."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Documentation:
-    """What a docstring says of a function."""
+    """A function's documentation from its docstring."""
 
     description: str = ""
-    """Summary, body, what is returned and what is raised."""
+    """Summary, body, return value and exceptions."""
     parameters: dict[str, str] = field(default_factory=dict)
 
 
 def documentation(docstring: str | None) -> Documentation:
-    """Read a docstring; one that follows no style is all description."""
+    """Parse a docstring; without a known style, the whole text is the description."""
     if not docstring or not docstring.strip():
         return Documentation()
     from docstring_parser import ParseError, parse

@@ -29,7 +29,7 @@ INJECTED = (
     "it is given objects by inject=, and those are the real ones: no sandbox can run it. Simulate it by a "
     "model or a log, or hold them in an object (Toolset.from_object), which the sandbox forks"
 )
-_MOST_ITEMS = 1_000_000  # read of an iterator, which may have no end
+_MOST_ITEMS = 1_000_000  # limit for reading an iterator, which may be endless
 
 
 async def execute(
@@ -43,26 +43,26 @@ async def execute(
 ) -> Reply:
     """Run a tool's own code once.
 
-    A result that can be awaited is awaited here, as a part of the call. A sync function runs in a thread
+    An awaitable result is awaited here, as a part of the call. A sync function runs in a thread
     with this context; within another tool's body, in that body's thread. Neither a timeout nor a
-    cancellation can stop it there: it runs on, and `late` hears of its end. An async function is cancelled
-    in both cases, at whatever it awaits, so what it has done by then is not known either, also where it
+    cancellation can stop it there: it runs on, and `late` gets its reply. An async function is cancelled
+    in both cases, at its current await, so its effects until then are unknown too, also where it
     turns its cancellation into another exception.
 
     `SystemExit` and `GeneratorExit` of the tool's own code are failures of the tool; so is
     `KeyboardInterrupt` in a thread other than the main one, where no user's can arrive.
 
     Args:
-        tool: whose code it is; its timeout and failure rules hold.
+        tool: the tool, whose timeout and failure rules hold.
         function: `tool.function`, or that of `tool.on(a fork)`.
-        args, kwargs: as the function takes them, without `self`.
+        args, kwargs: positional and keyword arguments of the function, without `self`.
         provenance: `REAL` or `SANDBOXED`.
-        late: called on the event loop with the reply of a sync call that ended after its timeout or
-            after this coroutine was cancelled.
+        late: function of the reply of a sync call that ended after its timeout or after this coroutine
+            was cancelled; it runs on the event loop.
 
     Raises:
         UnknownOutcome: a real call that changes something did not end in time.
-        SimulationError: what is injected into the tool is real, and this is no real call.
+        SimulationError: the tool has injected values, which are real, and this call is not.
         ArtisError: a guarded call inside was refused or stopped the run.
     """
     if provenance is not Provenance.REAL and tool.idempotency_key is not None:
@@ -98,7 +98,7 @@ async def _awaited(
             raise  # this coroutine is being closed; the tool did not raise it
         if _stops_the_run(error):
             raise
-        if limit.expired():  # whatever the tool made of its cancellation, how far it had come is not known
+        if limit.expired():  # how far the tool got is unknown, however it handled its cancellation
             return _timed_out(tool, provenance, start, error)
         if task.cancelling() > cancelled_before:
             raise asyncio.CancelledError from error
@@ -108,7 +108,7 @@ async def _awaited(
 
 @dataclass(frozen=True, slots=True)
 class _Unfinished:
-    """What a sync function returned, and what is still to be awaited."""
+    """A sync function's return value that is still to be awaited."""
 
     value: Awaitable[Any]
 
@@ -156,21 +156,21 @@ async def _in_thread(
 
 
 def _begun(run: Callable[[], Reply | _Unfinished], name: str, *, daemon: bool) -> Future[Reply | _Unfinished]:
-    """Run with this context: in the thread that waits for this very call, else in one of its own.
+    """Run with this context: in the thread that waits for this call, else in a thread of its own.
 
-    A pool would do harm: calls that wait for nested calls fill it, and then nothing ends. A real call
-    is no daemon, so the interpreter does not end in the middle of it.
+    A pool would deadlock: calls that wait for nested calls fill it. The thread of a real call
+    is not a daemon, so the interpreter does not exit in the middle of it.
     """
     ended: Future[Reply | _Unfinished] = Future()
     context = copy_context()
-    context.run(waiting_thread.set, None)  # whoever waits is busy with this body
+    context.run(waiting_thread.set, None)  # the waiting thread is busy with this body
 
     def body() -> None:
         if not ended.set_running_or_notify_cancel():
             return
         try:
             ended.set_result(context.run(run))
-        except BaseException as error:  # noqa: BLE001  goes to whoever waits
+        except BaseException as error:  # noqa: BLE001  goes to the waiting caller
             ended.set_exception(error)
 
     caller = waiting_thread.get()
@@ -183,7 +183,7 @@ def _ended_late(running: asyncio.Future[Reply | _Unfinished], late: Callable[[Re
     if running.cancelled() or running.exception() is not None:
         return
     ended = running.result()
-    if isinstance(ended, _Unfinished):  # nobody waits any more, so what it would do is not done
+    if isinstance(ended, _Unfinished):  # nobody waits any more, so the awaitable does not run
         ended.drop()
     elif late is not None:
         late(ended)
@@ -191,17 +191,17 @@ def _ended_late(running: asyncio.Future[Reply | _Unfinished], late: Callable[[Re
 
 @dataclass(frozen=True, slots=True)
 class _Returned:
-    """What a tool returned."""
+    """A tool's return value."""
 
     shown: Any
-    """For the outcome: of an iterator, its items."""
+    """The value for the outcome; for an iterator, its items."""
     given: Any
-    """For the caller."""
+    """The value for the caller."""
 
     @classmethod
     def of(cls, value: Any) -> _Returned:
-        """An iterator is read here, as a part of the call: its code may do the work. One without an end
-        is read so far, and the caller reads on."""
+        """Read an iterator here, as a part of the call: its code may do the work. Of an endless one the
+        first items are read, and the caller reads on."""
         if not is_iterator(value):
             return cls(value, value)
         items = list(islice(value, _MOST_ITEMS))
@@ -240,12 +240,12 @@ def _raised(tool: RunnableTool, error: BaseException, provenance: Provenance, st
     if issubclass(type(error), Exception):
         return Reply(outcome, error=error)
     failure = ToolFailure(tool.name, outcome.type, outcome.message or "")
-    failure.__cause__ = error  # of `SystemExit` and its like the tool's caller hears, and nobody beyond
+    failure.__cause__ = error  # `SystemExit` and its like reach the tool's caller, and nobody beyond
     return Reply(outcome, error=failure)
 
 
 def _stops_the_run(error: BaseException) -> bool:
-    """Whether it is ours, and no failure of the tool: a guarded call inside was refused or is unknown."""
+    """Whether it is this package's, not the tool's: a nested guarded call was refused or is unknown."""
     return issubclass(type(error), ArtisError) and not issubclass(type(error), ToolFailure)
 
 

@@ -1,4 +1,4 @@
-"""What counts as a failure of a tool, and what its callers see of one."""
+"""The rules for a tool's failures, and the exceptions that its callers see."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from artis_sdk.records.jsonable import jsonable
 from artis_sdk.records.plain_forms import type_name
 
 Classifier = Callable[[Any], "str | None"]
-"""Given a returned value or an exception: the failure type, or None where it is not for it to say."""
+"""Function of a returned value or an exception: the failure type, or None where it does not apply."""
 
 UNCLASSIFIED = "unclassified"
-"""The failure type of a value that a tool's own classifier raised on: no success may be assumed."""
+"""The failure type of a value on which a tool's classifier raised: success may not be assumed."""
 
 Failures = type[Exception] | Classifier | Iterable["type[Exception] | Classifier"]
 
@@ -24,13 +24,13 @@ Failures = type[Exception] | Classifier | Iterable["type[Exception] | Classifier
 NotExecutedWhen = (
     type[Exception] | Callable[[Any], bool] | Iterable["type[Exception] | Callable[[Any], bool]"]
 )
-"""Which of a tool's failures are certain to have had no effect: exception types, and functions that are
-given a failed call's exception or returned value and say whether nothing happened."""
+"""A tool's failures that certainly had no effect: exception types, and functions of a failed call's
+exception or returned value that return True if nothing happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureRules:
-    """A tool's `failures=`: the exceptions it declares, and classifiers, asked in order."""
+    """A tool's `failures=`: the exceptions it declares, and classifiers, tried in order."""
 
     exceptions: tuple[type[Exception], ...] = ()
     classifiers: tuple[Classifier, ...] = ()
@@ -43,13 +43,13 @@ class FailureRules:
     def classify(self, result: Any) -> str | None:
         """The failure type of a returned value or an exception; None for a success.
 
-        An exception that no classifier names is typed by its class. Raises whatever a classifier raises.
+        An exception that no classifier names is typed by its class. A classifier's exceptions pass.
         """
         for classifier in self.classifiers:
             name = _word(classifier(result))
             if name is not None:
                 return name
-        kind = type(result)  # `isinstance` would ask the value itself
+        kind = type(result)  # `isinstance` would run the value's own code
         if issubclass(kind, ToolFailure):
             return _word(result.failure_type)
         return type_name(result) if issubclass(kind, BaseException) else None
@@ -60,12 +60,12 @@ class FailureRules:
         Args:
             tool: the tool's name.
             failure_type: the name of an exception class, or a classifier's word.
-            message: what the exception says.
-            scope: the names that the tool's code sees, in which the classes that it raises are found.
+            message: the exception's text.
+            scope: the code's global names, to look up the classes that it raises.
 
         Returns:
-            An instance of the class of that name that the tool declares, knows or Python has, if one
-            can be made from a message alone; else a `ToolFailure`.
+            An instance of the class of that name among the tool's declared exceptions, its global names
+            and Python's own, if a message alone makes one; else a `ToolFailure`.
         """
         known = _by_name(self.exceptions, failure_type)
         for candidate in (known, scope.get(failure_type), getattr(builtins, failure_type, None)):
@@ -75,12 +75,12 @@ class FailureRules:
                 try:
                     return candidate(message)
                 except (TypeError, ValueError, LookupError, AttributeError):
-                    break  # it wants more than a message
+                    break  # it needs more than a message
         return ToolFailure(tool, failure_type, message)
 
 
 def _word(name: Any) -> str | None:
-    """What a classifier gave as a failure type: no exception may come of it, as the call has been made."""
+    """A classifier's failure type as text: must not raise, because the call has been made."""
     plain = jsonable(name)
     if plain is None or plain is False:
         return None
@@ -92,7 +92,7 @@ NO_RULES = FailureRules()
 
 @dataclass(frozen=True, slots=True)
 class NoEffectRules:
-    """A tool's `not_executed=`: of which failures it is certain that nothing happened."""
+    """A tool's `not_executed=`: the failures that certainly had no effect."""
 
     exceptions: tuple[type[Exception], ...] = ()
     classifiers: tuple[Callable[[Any], bool], ...] = ()
@@ -113,7 +113,7 @@ NO_EFFECT_RULES = NoEffectRules()
 def _sorted(
     tool: str, option: str, given: Any
 ) -> tuple[tuple[type[Exception], ...], tuple[Callable[[Any], Any], ...]]:
-    """Exception types and callables, apart; raises `ToolDefinitionError` for anything else."""
+    """Exception types, and callables; raises `ToolDefinitionError` for anything else."""
     exceptions: list[type[Exception]] = []
     classifiers: list[Callable[[Any], Any]] = []
     for rule in () if given is None else given if isinstance(given, Iterable) else (given,):

@@ -1,4 +1,4 @@
-"""What the firewall knows of a context and of the process: whose guarded calls are to be refused."""
+"""The firewall's state of a context and of the process: which guarded calls are refused."""
 
 from __future__ import annotations
 
@@ -20,57 +20,57 @@ if TYPE_CHECKING:
 
 
 class World(Protocol):
-    """Where guarded calls go while it is entered.
+    """The destination of guarded calls while it is entered.
 
     A world may have a method `remember_refusal(error: FirewallError) -> None`. It is called, in any
-    thread, with each refusal that is or may be of the world's own doing, before the caller of the guarded
-    function sees the exception.
+    thread, with each refusal that the world's own code caused or may have caused, before the caller of
+    the guarded function sees the exception.
     """
 
     async def handle(self, invocation: Invocation) -> Reply:
         """Carry out one call: predict it, or run it for real."""
 
     async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
-        """Carry out the calls of one turn, in order, one reply a call."""
+        """Carry out the calls of one turn, in order, with one reply per call."""
 
 
 Refused = Callable[[FirewallError], None]
-"""Called, in any thread, with a refusal, before the caller of the guarded function sees it."""
+"""Function of a refusal; runs, in any thread, before the caller of the guarded function sees it."""
 
 Kind = Literal["rehearsal", "commit"]
 
 
 @dataclass(eq=False, slots=True)
 class RunningCode:
-    """A rehearsal or commit of this process that runs code of the application's."""
+    """A rehearsal or commit of this process that runs the application's code."""
 
     kind: Kind
     refused: list[Refused] = field(default_factory=list)
-    """Its own, and those of the worlds that are entered in it: an unknown origin may be any of them."""
+    """Listeners of its own and of the worlds entered in it: a call of unknown origin may be any's."""
 
 
 @dataclass(eq=False, slots=True)
 class WorldBinding:
-    """What a context belongs to: a world as long as it is entered, and the event loop it lives on."""
+    """A context's world, as long as it is entered, and the world's event loop."""
 
     world: World | None
     loop: AbstractEventLoop | None = None
     process: int = 0
-    """The only process in which calls are let through."""
+    """Id of the only process whose calls pass."""
     open: bool = True
     beside: bool = False
-    """Code of the application's that belongs to a rehearsal or commit, but has no world to call into."""
+    """Whether this is application code of a rehearsal or commit, without a world to call into."""
     code: RunningCode | None = None
     refused: Refused | None = None
-    """Called with each refusal in this context."""
+    """Function of each refusal in this context."""
     calls: set[Task[Reply]] = field(default_factory=set)
-    """Calls that came from other threads and are being handled."""
+    """Calls from other threads, in progress."""
     inline: Callable[[Invocation], Callable[[], Any]] | None = None
-    """In the body of a sandboxed tool: what a nested call runs, at once and where it was made."""
+    """In a sandboxed tool's body: function of a nested call that returns what to run at once, in place."""
 
 
 OUTSIDE = WorldBinding(None)
-"""Positively outside every rehearsal and commit."""
+"""The binding of a context outside every rehearsal and commit."""
 
 lock = RLock()
 """Held while `firewall` changes."""
@@ -83,20 +83,20 @@ class FirewallState:
 
     def __init__(self) -> None:
         self.running: list[RunningCode] = []
-        """Rehearsals and commits that run code of the application's, whose calls may lose their context."""
+        """Rehearsals and commits that run application code, whose calls may lose their context."""
         self.collecting: int | None = None
-        """The thread in which garbage is collected now that some of it may come from."""
+        """Id of the thread that now collects garbage, which may be theirs."""
         self.leftovers: Leftovers | None = None
-        """What such rehearsals and commits have left running in other threads."""
+        """Calls that they have left running in other threads."""
         self.started: str | None = None
-        """The mark that this process was started with, see `processes.mark`."""
+        """The mark of this process from its start, see `processes.mark`."""
         self.lease: ProcessLease | None = None
-        """Shows other processes that something is in `running`; made when one of them is started."""
+        """Lock file that shows child processes that `running` is not empty; made for the first of them."""
         self.observers: tuple[Observer, ...] = ()
         self.active = False
 
     def update(self) -> None:
-        """Say anew, under the lock, whether any reason holds."""
+        """Recompute, under the lock, whether any reason holds."""
         with lock:
             reasons = (self.running, self.leftovers, self.started, self.collecting, self.observers)
             self.active = any(map(bool, reasons))
@@ -107,13 +107,13 @@ firewall = FirewallState()
 
 
 def refuse(call: str, reason: str, binding: WorldBinding | None = None) -> NoReturn:
-    """Tell whoever a refusal may belong to, then raise it.
+    """Report a refusal to the listeners of its world or possible origins, then raise it.
 
     Args:
-        call: the tool, or whatever was called.
-        reason: why it is refused, and what to do.
-        binding: the caller's; None for an unknown origin, which may belong to everything of this process
-            that runs code of the application's.
+        call: name of the tool or of another refused action.
+        reason: the reason for the refusal, and what to do.
+        binding: the caller's binding; None for an unknown origin, which may be any rehearsal or commit
+            of this process that runs application code.
 
     Raises:
         FirewallError: always.

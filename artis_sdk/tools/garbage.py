@@ -1,9 +1,9 @@
-"""The last words of what a rehearsal or commit has left as garbage: a `__del__` in a reference cycle.
+"""Guarded calls of a `__del__` in a reference cycle that a rehearsal or commit has left as garbage.
 
 Python collects such garbage at any later time, in any thread, with any context. Collecting it at the end
 of each rehearsal would take 10 ms for each 40,000 objects that the process has. Instead the collector is
-watched: until it has looked at all objects twice (last words may make garbage with last words), a guarded
-call that is made while it collects, in its thread, is one of those.
+watched: until two full collections are over (a `__del__` may make more such garbage), a guarded
+call in the collector's thread during a collection counts as one of those.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from threading import get_ident
 
 from artis_sdk.tools.firewall import firewall
 
-_OLDEST = 2  # the generation whose collection looks at all objects
+_OLDEST = 2  # the generation whose collection covers all objects
 
-_left = 0  # full collections until everything that was garbage at the last end is gone
+_left = 0  # full collections until the garbage of the last end is gone
 
 
 def expect() -> None:
-    """A rehearsal or commit has ended; it may have left garbage."""
+    """Watch the collector after a rehearsal or commit, which may have left garbage."""
     global _left
     _left = 2
     if _watch not in gc.callbacks:

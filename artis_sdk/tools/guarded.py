@@ -1,4 +1,4 @@
-"""A guarded tool: a function, what it may do to the world, and how its calls and outcomes look."""
+"""A guarded tool: a function with its risk, its calls and its outcomes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Reconcile = Callable[..., Any]
-"""Asked after a crash how a call ended: `reconcile(call: ToolCall, key: str | None)`, sync or async."""
+"""Finds out after a crash how a call ended: `reconcile(call: ToolCall, key: str | None)`, sync or async."""
 
 
 # Since Python 3.12: makes `inspect.iscoroutinefunction` true for the tool of an async function.
@@ -32,7 +32,7 @@ _mark: Callable[..., Any] | None = getattr(inspect, "markcoroutinefunction", Non
 class Invocation:
     """One validated call of a guarded tool: the JSON view, and the Python arguments beside it.
 
-    Hidden parameters, such as the idempotency key, are never part of `call`; if given, they are in `kwargs`.
+    Hidden parameters, such as the idempotency key, are never part of `call`; if passed, they are in `kwargs`.
     """
 
     tool: GuardedTool[..., Any]
@@ -50,17 +50,17 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a world gives back: the outcome, and the Python value or exception behind it."""
+    """A world's reply to a call: the outcome, and the Python value or exception behind it."""
 
     outcome: Outcome
     value: Any = None
     error: BaseException | None = None
-    """Raised to a caller's own agent, as the real tool would have raised it."""
+    """The exception for a caller's own agent, as from the real tool."""
     awaitable: bool = False
-    """The real function returns something to be awaited, which the world has awaited for `value`."""
+    """Whether the real function returns an awaitable, which the world has awaited for `value`."""
 
     def result(self) -> Any:
-        """The value, or the exception raised: what the caller of the real tool would see."""
+        """Return the value or raise the exception, as the real tool would."""
         if self.error is not None:
             raise self.error
         return Settled(self.value) if self.awaitable else self.value
@@ -68,12 +68,12 @@ class Reply:
 
 @dataclass(eq=False)
 class Definition:
-    """What the developer said of a tool, whatever object it is bound to."""
+    """The developer's declaration of a tool, the same for all objects that it is bound to."""
 
     name: str
     risk: Risk = Risk.IRREVERSIBLE
     timeout: float | None = None
-    """Seconds that a real call may take."""
+    """Limit of a real call, in seconds."""
     idempotency_key: str | None = None
     failures: FailureRules = NO_RULES
     not_executed: NoEffectRules = NO_EFFECT_RULES
@@ -81,35 +81,35 @@ class Definition:
     check_types: bool = True
     hide: frozenset[str] = frozenset()
     inject: Mapping[str, Any] = field(default_factory=dict)
-    """By hidden parameter: its value, or a function without arguments that makes it for each real call."""
+    """By hidden parameter, its value, or a function without arguments that makes it for each real call."""
     returns_awaitable: bool = False
-    """The function is not async, and what it returns has turned out to be awaitable."""
+    """Whether the function, which is not async, has returned an awaitable."""
     wrapper: Callable[..., Any] | None = None
-    """What `@guarded_tool` returned for it."""
+    """The result of `@guarded_tool`."""
     spec: ToolSpec | None = field(default=None, init=False)
-    """Made at first use, one for all objects that the tool is bound to."""
+    """The spec, made at first use, one for all objects that the tool is bound to."""
 
     @property
     def hidden(self) -> frozenset[str]:
-        """Names of the parameters that no model sees or gives."""
+        """Names of the parameters that no model sees or passes."""
         key = () if self.idempotency_key is None else (self.idempotency_key,)
         return self.hide.union(self.inject, key)
 
 
 Entry = Callable[["GuardedTool[..., Any]", Callable[..., Any]], Callable[..., Any]]
-"""Makes of a tool and its real function what callers get: `artis_sdk.tools.routing.entry`."""
+"""Makes a tool's callable from the tool and its real function: `artis_sdk.tools.routing.entry`."""
 
 
 class GuardedTool(Generic[P, R]):
-    """A guarded function; calling it is calling the function, in whatever world the context names.
+    """A guarded function; calling it calls the function, in the context's world.
 
-    A tool has two halves. Its `spec` is what models, simulators, plans and logs see; its binding is what
-    really runs. `artis_sdk.tools.decorator.define` puts them together.
+    A tool has two halves. Models, simulators, plans and logs see its `spec`; its binding runs its calls.
+    `artis_sdk.tools.decorator.define` puts them together.
 
     Args:
-        definition: what the developer said of it.
-        binding: what runs its calls.
-        entry: makes what its callers get.
+        definition: the developer's declaration.
+        binding: the code behind its calls.
+        entry: the function that makes its callable.
     """
 
     def __init__(self, definition: Definition, binding: Binding, entry: Entry) -> None:
@@ -124,7 +124,7 @@ class GuardedTool(Generic[P, R]):
         return result
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy is bound to a copy of the object, and so needs its own entry."""
+        """A copy is bound to a copy of the object, so it needs its own entry."""
         return {name: value for name, value in vars(self).items() if name != "_entry"}
 
     def __repr__(self) -> str:
@@ -136,7 +136,7 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
-        """Where `inspect.signature` and `typing.get_type_hints` look."""
+        """The function for `inspect.signature` and `typing.get_type_hints`."""
         return self.function
 
     @property
@@ -145,7 +145,7 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def _is_coroutine(self) -> object:
-        """What `asyncio.iscoroutinefunction` looks at until Python 3.13."""
+        """The mark that `asyncio.iscoroutinefunction` reads until Python 3.13."""
         from asyncio import coroutines
 
         return getattr(coroutines, "_is_coroutine", None) if self.is_async else None
@@ -158,16 +158,16 @@ class GuardedTool(Generic[P, R]):
     def __doc__(self) -> str | None:  # type: ignore[override]
         return self._binding.function.__doc__
 
-    # --- what it is ---------------------------------------------------------------------------
+    # --- identity -----------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
-        """How a model calls it."""
+        """The tool's name for models."""
         return self._definition.name
 
     @property
     def risk(self) -> Risk:
-        """What it may do to the world."""
+        """The tool's possible effect on the world."""
         return self._definition.risk
 
     @property
@@ -177,17 +177,17 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def timeout(self) -> float | None:
-        """Seconds that a real call may take; None is no limit."""
+        """Limit of a real call, in seconds; None for no limit."""
         return self._definition.timeout
 
     @property
     def idempotency_key(self) -> str | None:
-        """The parameter for a key that is the same on every retry of a call; hidden from models."""
+        """Name of the parameter for a key, the same on every retry of a call; hidden from models."""
         return self._definition.idempotency_key
 
     @property
     def hidden(self) -> frozenset[str]:
-        """Names of the parameters that no model sees or gives; the idempotency key is one."""
+        """Names of the parameters that no model sees or passes, including the idempotency key."""
         return self._definition.hidden
 
     @property
@@ -196,7 +196,7 @@ class GuardedTool(Generic[P, R]):
         return bool(self._definition.inject)
 
     def with_injected(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a real call by name, with the injected ones that the caller did not give."""
+        """The keyword arguments of a real call, with the injected ones that the caller left out."""
         filled = dict(kwargs)
         for name, value in self._definition.inject.items():
             if name not in filled:
@@ -207,7 +207,7 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def reconcile(self) -> Reconcile | None:
-        """Asked after a crash how a call ended."""
+        """Function that finds out after a crash how a call ended."""
         return self._definition.reconcile
 
     @property
@@ -217,32 +217,32 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def returns_awaitable(self) -> bool:
-        """Whether the function, which is not async, is known to return something to be awaited: by its
-        annotation, or by a call that was made."""
+        """Whether the function, which is not async, is known to return an awaitable: by its annotation,
+        or by an earlier call."""
         return self._definition.returns_awaitable or self._binding.returns_awaitable
 
     def found_awaitable(self) -> None:
-        """A call has returned something to be awaited; later predictions are given in that form."""
+        """Record that a call has returned an awaitable; later predictions take that form."""
         self._definition.returns_awaitable = True
 
     @property
     def owner(self) -> object | None:
-        """The object whose method it is; None for functions, class methods and static methods."""
+        """The object of a method; None for functions, class methods and static methods."""
         return self._binding.owner
 
     @property
     def bound_to(self) -> object | None:
-        """The object or class whose method it is; None for functions and static methods."""
+        """The object or class of a method; None for functions and static methods."""
         return self._binding.bound_to
 
     @property
     def original(self) -> object | None:
-        """What others may hold of the real code under its own name, such as the Python function."""
+        """The object through which others may hold the real code, such as the Python function."""
         return self._binding.original
 
     @property
     def is_decorated(self) -> bool:
-        """Whether `@guarded_tool` stands in the function's place, so that its name leads here."""
+        """Whether `@guarded_tool` has replaced the function, so that its name leads here."""
         return self._definition.wrapper is not None
 
     @property
@@ -251,16 +251,16 @@ class GuardedTool(Generic[P, R]):
         return self._binding.function
 
     def adopt(self, wrapper: Callable[..., Any]) -> None:
-        """Take what `@guarded_tool` returns in the function's place as this tool's own wrapper."""
+        """Take the function that `@guarded_tool` returns as this tool's own wrapper."""
         self._definition.wrapper = wrapper
 
     def stands_for(self, function: Callable[..., Any]) -> bool:
-        """Whether this is what `@guarded_tool` gave back, with no other decorator on top."""
+        """Whether this is the result of `@guarded_tool`, with no other decorator on top."""
         return function is self._definition.wrapper
 
     @property
     def needs_owner(self) -> bool:
-        """It is a method that no object has been given to yet."""
+        """Whether it is a method that has no object yet."""
         return self._binding.needs_owner
 
     def on(self, owner: object) -> GuardedTool[..., R]:
@@ -294,13 +294,13 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def source_hash(self) -> str | None:
-        """SHA-256 of the function's source text, hexadecimal; None where there is no source."""
+        """SHA-256 of the function's source text, hexadecimal; None without source."""
         return self._binding.source_hash
 
     # --- calls in -----------------------------------------------------------------------------
 
     def bind(self, /, *args: Any, **kwargs: Any) -> Invocation:
-        """A Python call as an invocation: checked, but run with the very objects that were given.
+        """A Python call as an invocation: checked, but run with the objects that the caller passed.
 
         Raises:
             InvalidArguments: the arguments fit neither the signature nor the schema.
@@ -319,7 +319,7 @@ class GuardedTool(Generic[P, R]):
         return Invocation(self, call, args, kwargs)
 
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a Python call by parameter name, unchecked, as the very objects."""
+        """The unchecked arguments of a Python call by parameter name, as the caller's objects."""
         return self._binding.named(args, kwargs)
 
     # --- outcomes out -------------------------------------------------------------------------
@@ -336,7 +336,7 @@ class GuardedTool(Generic[P, R]):
             raise ToolDefinitionError(f"{self.name}: a function in not_executed= raised {error!r}") from error
 
     def failure_type(self, result: Any) -> str | None:
-        """Of a returned value or an exception, by the tool's `failures=` rules; None for a success."""
+        """Failure type of a returned value or an exception by the `failures=` rules; None for a success."""
         return self._definition.failures.classify(result)
 
     def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
@@ -365,7 +365,7 @@ class GuardedTool(Generic[P, R]):
         """A predicted outcome as the caller of the real tool would see it.
 
         Raises:
-            SimulationError: a predicted value is not what the function's annotation promises.
+            SimulationError: a predicted value does not fit the function's return annotation.
         """
         if not outcome.ok and (outcome.raised or outcome.value is None):
             error = self._definition.failures.exception(
@@ -376,7 +376,7 @@ class GuardedTool(Generic[P, R]):
         try:
             return Reply(outcome, self._binding.returned(outcome.value), awaitable=awaitable)
         except ValidationError as error:
-            if not outcome.ok:  # functions return failures that their annotation does not promise
+            if not outcome.ok:  # functions return failures that their annotation leaves out
                 return Reply(outcome, outcome.value, awaitable=awaitable)
             raise SimulationError(
                 self.name, f"the predicted value does not fit the return annotation: {error}"

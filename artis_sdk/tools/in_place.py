@@ -1,8 +1,8 @@
 """Tools guarded under their own names too, for as long as a session has them.
 
 A caller's own agent may hold the plain function: in another framework's tool, in a list, by its name in a
-module, as a method of an object. All of these are one function object, so its code is exchanged: whoever
-calls it comes to the tool, and the real code goes on in a twin that only the tool's binding knows.
+module, as a method of an object. All of these are one function object, so its code is exchanged: each call
+goes to the tool, and the real code is kept in a twin that only the tool's binding knows.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _guarded: dict[FunctionType, _InPlace] = {}
 def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
     """Guard the functions behind the tools wherever else they are held, until the end of the block.
 
-    Outside of every world they are the plain functions. In the body of a real tool they are, too: what a body
-    does is part of its call.
+    Outside every world, and in the body of a real tool, they are the plain functions: a body's calls are
+    part of the tool's call.
 
     Raises:
         ConfigurationError: a function can be reached by its name and cannot be guarded there, such as one
@@ -48,7 +48,7 @@ def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
         for tool in tools:
             function = tool.original
             filled = partial_of(function)
-            if filled is not None:  # called by its name, a partial method calls the function that it fills in
+            if filled is not None:  # called by its name, a partial method calls the function inside it
                 if filled not in originals:
                     raise ConfigurationError(
                         f"{tool.name} is a partial method of {filled.__qualname__}, which the session's own "
@@ -90,12 +90,12 @@ class _InPlace:
 
     def __init__(self, function: FunctionType) -> None:
         self.tools: list[Tool] = []
-        """One for each session and object that has it; the newest that fits a call takes it."""
+        """One tool for each session and object; the newest that fits a call takes it."""
         self._function = function
         self._code = function.__code__
         self.twin = twins[function] = _twin(function)
         self._had_signature = "__signature__" in vars(function)
-        if not self._had_signature:  # frameworks that look at it meanwhile see the parameters as they are
+        if not self._had_signature:  # frameworks that inspect it meanwhile see the real parameters
             function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         is_async = inspect.iscoroutinefunction(function)
         function.__code__ = _detour(self._code, self._call_async if is_async else self._call)
@@ -121,8 +121,8 @@ class _InPlace:
         return await routed_async(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
 
     def _tool(self, args: tuple[Any, ...]) -> Tool | None:
-        """The tool that a call belongs to; None for a call on another object of the class, and in the body
-        of a real tool."""
+        """The tool of a call; None for a call on another object of the class, and in the body of a
+        real tool."""
         binding, body = current.get(), running_body.get()
         if binding is not None and body is not None and body.is_real and body.binding is binding:
             return None
@@ -143,7 +143,7 @@ class _InPlace:
 
 
 def _twin(function: FunctionType) -> FunctionType:
-    """A function of the same code, globals, defaults and closure."""
+    """A function with the same code, globals, defaults and closure."""
     twin = FunctionType(
         function.__code__,
         function.__globals__,
@@ -168,7 +168,7 @@ _SOURCE = """
 
 @functools.cache
 def _template(is_async: bool) -> CodeType:
-    """The code of a detour, with a text among its constants where the target is to stand."""
+    """The code of a detour, with a text among its constants as a placeholder for the target."""
     source = _SOURCE.format(
         sync="async " if is_async else "", wait="await " if is_async else "", target=_TARGET
     )
@@ -181,7 +181,7 @@ def _template(is_async: bool) -> CodeType:
 
 
 def _detour(code: CodeType, target: Callable[..., Any]) -> CodeType:
-    """Code that fits into the function of `code` and hands its calls to `target`."""
+    """Code that fits into the function of `code` and passes its calls to `target`."""
     template = _template(bool(code.co_flags & inspect.CO_COROUTINE))
     constants: tuple[Any, ...] = tuple(target if c == _TARGET else c for c in template.co_consts)
     return template.replace(

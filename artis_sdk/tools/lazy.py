@@ -1,4 +1,4 @@
-"""Results that do their work later: awaited inside the call where they can be, refused where they cannot."""
+"""Results that do their work later: awaited inside the call where possible, else refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MADE_MANAGERS = (contextlib._GeneratorContextManager, contextlib._AsyncGenerato
 
 
 class Settled:
-    """An awaitable that is done: in place of the one that a real function returned and a world awaited."""
+    """A finished awaitable, in place of the one that a real function returned and a world awaited."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -32,19 +32,19 @@ class Settled:
 
 
 def awaited_annotation(annotation: Any) -> Any:
-    """What awaiting a result of this annotation gives; any other annotation as it is."""
+    """The annotation of the awaited result; an annotation that is not awaitable stays as it is."""
     if get_origin(annotation) in _AWAITABLE:
         return (get_args(annotation) or (Any,))[-1]
     return Any if annotation in _AWAITABLE else annotation
 
 
 def is_awaitable_annotation(annotation: Any) -> bool:
-    """Whether a function of this return annotation returns something to be awaited."""
+    """Whether a function with this return annotation returns an awaitable."""
     return get_origin(annotation) in _AWAITABLE or annotation in _AWAITABLE
 
 
 def lazy_function(function: Callable[..., Any]) -> str | None:
-    """What a function returns that no world can carry out inside the call; None where nothing can be seen.
+    """The kind of lazy result that no world can finish inside the call; None where none is known.
 
     Args:
         function: the function, perhaps behind decorators.
@@ -66,18 +66,18 @@ def lazy_function(function: Callable[..., Any]) -> str | None:
 
 
 def _evaluated(function: Callable[..., Any]) -> Any:
-    """The return annotation; one that is a text is evaluated only where it could be of a lazy kind."""
+    """The return annotation; a text is evaluated only where it could name a lazy kind."""
     annotation = getattr(function, "__annotations__", {}).get("return")
     if not isinstance(annotation, str) or not any(word in annotation for word in ("Async", "ContextManager")):
         return annotation
     try:
         return get_type_hints(function).get("return")
-    except NameError:  # said with the line that mends it when the schema is made
+    except NameError:  # reported, with the fix, when the schema is made
         return None
 
 
 def is_awaitable(value: Any) -> bool:
-    """As `inspect.isawaitable`, without asking the value itself, which may be hostile."""
+    """As `inspect.isawaitable`, without running the value's own code, which may be hostile."""
     kind = type(value)
     if issubclass(kind, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
@@ -85,14 +85,14 @@ def is_awaitable(value: Any) -> bool:
 
 
 def is_iterator(value: Any) -> bool:
-    """As `isinstance(value, Iterator)`, without asking the value itself."""
+    """As `isinstance(value, Iterator)`, without running the value's own code."""
     kind = type(value)
     return all(class_attribute(kind, name) is not None for name in ("__iter__", "__next__"))
 
 
 def lazy_value(value: Any) -> str | None:
-    """What a returned value is that would do its work after the call, and cannot be awaited; else None."""
-    kind = type(value)  # `isinstance` asks the value itself, which may be hostile
+    """The kind of a returned value that works after the call and cannot be awaited; else None."""
+    kind = type(value)  # `isinstance` runs the value's own code, which may be hostile
     if issubclass(kind, AsyncGeneratorType):
         return "an async generator"
     return "a context manager" if inherits(kind, *_MADE_MANAGERS) else None

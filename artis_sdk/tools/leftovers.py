@@ -1,8 +1,8 @@
-"""What a rehearsal or commit leaves running where no context variable reaches.
+"""Calls that a rehearsal or commit leaves running where no context variable reaches.
 
 A callback from C, or a worker that the application feeds by a queue of its own, may be in the middle of
-its work when the rehearsal ends; what it calls then was called by something of the rehearsal's. What still
-waits in such a queue is not seen: nothing tells whose it is.
+its work when the rehearsal ends; its later calls come from the rehearsal. Items that still wait in such
+a queue are not covered: nothing shows their origin.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import time
 from types import FrameType
 
 _LIBRARY = os.path.dirname(os.__file__)
-# Where threads wait for work that need not be the rehearsal's.
+# Code in which threads wait for work that may not be the rehearsal's.
 _WAITING = frozenset(
     os.path.join(_LIBRARY, *path.split("/"))
     for path in ("threading.py", "queue.py", "selectors.py", "socket.py", "concurrent/futures/thread.py")
 )
-# And where such work is taken up, in a call that began while they waited.
+# Code that takes up such work, in a call that began while they waited.
 _TAKING_UP = frozenset(
     (os.path.join(_LIBRARY, *path.split("/")), name)
     for path, name in (("asyncio/base_events.py", "_run_once"), ("http/server.py", "handle_one_request"))
@@ -28,7 +28,7 @@ _PRUNE_EVERY = 1.0  # seconds
 
 
 class Snapshot:
-    """What runs in other threads now, before a rehearsal or commit."""
+    """The code that runs in other threads before a rehearsal or commit."""
 
     def __init__(self) -> None:
         self.threads = frozenset(threading.enumerate())
@@ -38,9 +38,9 @@ class Snapshot:
 class Leftovers:
     """Calls in other threads that began during a rehearsal or commit and have not ended with it.
 
-    Their threads know nothing of it, so a guarded call in one of them is of unknown origin until what
-    runs there has returned. Not counted are the threads that were started meanwhile: they have the context
-    of whoever started them, and those without one belong to somebody else.
+    Their threads have no context of it, so a guarded call in one of them is of unknown origin until the
+    code there has returned. Threads started meanwhile are not counted: they have the context of their
+    starter, and those without one belong to other code.
     """
 
     def __init__(self) -> None:
@@ -51,17 +51,17 @@ class Leftovers:
         return bool(self._frames)
 
     def add(self, before: Snapshot) -> None:
-        """A rehearsal or commit has ended: what runs now and did not run `before` it is left behind."""
+        """Add the calls that run now, after a rehearsal or commit, and did not run `before` it."""
         started = {
             thread.ident
             for thread in frozenset(threading.enumerate()) - before.threads
-            if not isinstance(thread, threading._DummyThread)  # which Python code did not start
+            if not isinstance(thread, threading._DummyThread)  # not started by Python code
         }
         here = _stack(sys._getframe())
         self._frames = (self._frames & working().union(here)) | (working(started) - before.frames)
 
     def running_here(self) -> bool:
-        """Whether the calling code was called by something left behind."""
+        """Whether the calling code runs inside a call left behind."""
         if any(frame in self._frames for frame in _stack(sys._getframe())):
             return True
         if time.monotonic() - self._pruned > _PRUNE_EVERY:
@@ -74,7 +74,7 @@ def working(besides: frozenset[int | None] | set[int | None] = frozenset()) -> f
     """The frames now running in other threads, without those in which they wait for work.
 
     Args:
-        besides: identifiers of threads that are left out, too.
+        besides: identifiers of further threads to leave out.
     """
     found: set[FrameType] = set()
     for ident, frame in sys._current_frames().items():

@@ -1,4 +1,4 @@
-"""The forks that were given for objects: how a sandbox makes an independent copy of each."""
+"""The registered forks of objects: functions that make independent copies for a sandbox."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 from weakref import ref
 
 Fork = Callable[[Any], Any]
-"""Given an object: an independent copy of it, or a context manager that gives one and takes it away."""
+"""Function of an object: an independent copy, or a context manager that makes and removes one."""
 
 _given: dict[int, tuple[Fork, object]] = {}
-"""By the id of the object, which is kept beside it where nothing tells of its end."""
+"""By the object's id; the object is kept beside it where it allows no weak reference."""
 
 
 def give_fork(obj: object, fork: Fork) -> None:
-    """Say how an object is forked, in every toolset that has it."""
+    """Register an object's fork, for every toolset that has the object."""
     key = id(obj)
     kept: object = obj
-    with suppress(TypeError):  # it has no place for a weak reference
+    with suppress(TypeError):  # it allows no weak reference
         kept = ref(obj, lambda _: _given.pop(key, None))
     _given[key] = fork, kept
 
 
 def fork_of(obj: object) -> Fork | None:
-    """The fork that was given for an object, else its class's `__fork__`; None where there is neither."""
+    """The registered fork of an object, else its class's `__fork__`; None without either."""
     if id(obj) in _given:
         return _given[id(obj)][0]
     method = getattr(type(obj), "__fork__", None)

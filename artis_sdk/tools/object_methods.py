@@ -15,7 +15,7 @@ from artis_sdk.tools.originals import real_function
 def public_methods(obj: object) -> dict[str, Any]:
     """Public methods of the object's class as its `__dict__` has them, bases first.
 
-    Properties, `functools.cached_property` and other descriptors that compute a value are none.
+    Without properties, `functools.cached_property` and other descriptors that compute a value.
     """
     found: dict[str, Any] = {}
     for cls in reversed(type(obj).__mro__[:-1]):
@@ -32,11 +32,11 @@ def plain_method(obj: object, name: str, value: Any) -> tuple[Callable[..., Any]
 
     Args:
         obj: the object.
-        name: the method's.
-        value: as `public_methods` gives it.
+        name: the method's name.
+        value: its entry in `public_methods`.
 
     Raises:
-        ToolDefinitionError: a `partialmethod` of something that is no plain function.
+        ToolDefinitionError: a `partialmethod` of something other than a plain function.
     """
     if isinstance(value, partialmethod):
         return _whole(name, value), obj
@@ -49,7 +49,7 @@ def plain_method(obj: object, name: str, value: Any) -> tuple[Callable[..., Any]
 
 
 def partial_of(function: object) -> FunctionType | None:
-    """The function that a `partialmethod` fills in, of the function that stands for it here; else None."""
+    """The function inside the `partialmethod` that this function replaces; None for any other."""
     return getattr(function, "_artis_partial_of", None)
 
 
@@ -59,11 +59,11 @@ def _is_method(value: Any) -> bool:
         return True
     return inspect.isroutine(plain) and callable(
         plain
-    )  # what computes a value is a routine to `inspect`, too
+    )  # to `inspect`, descriptors that compute a value are routines, too
 
 
 def _whole(name: str, partial: partialmethod[Any]) -> FunctionType:
-    """A function that does what the partial method does, and has its signature, annotations and docstring."""
+    """A function with the partial method's behaviour, signature, annotations and docstring."""
     filled = partial.func
     if not isinstance(filled, FunctionType):
         raise ToolDefinitionError(
@@ -85,7 +85,7 @@ def _whole(name: str, partial: partialmethod[Any]) -> FunctionType:
     method.__module__ = filled.__module__
     method.__doc__ = filled.__doc__
     method.__annotations__ = filled.__annotations__
-    method.__wrapped__ = filled  # where annotations are resolved
+    method.__wrapped__ = filled  # annotations are resolved there
     method.__signature__ = inspect.signature(partial.__get__(None, object))
     method._artis_partial_of = filled
     assert isinstance(method, FunctionType)

@@ -1,4 +1,4 @@
-"""Observers of real calls outside sessions; a log that captures calls is one."""
+"""Observers of real calls outside sessions, such as a log that captures calls."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def add_observer(observer: Observer) -> None:
-    """Tell `observer` of every real call outside sessions, from now on."""
+    """Report every later real call outside sessions to `observer`."""
     with lock:
         firewall.observers = (*firewall.observers, observer)
         firewall.update()
 
 
 def remove_observer(observer: Observer) -> None:
-    """Stop telling `observer`; nothing happens if it was never added."""
+    """Stop reporting to `observer`; no effect if it was never added."""
     with lock:
         firewall.observers = tuple(other for other in firewall.observers if other is not observer)
         firewall.update()
@@ -32,9 +32,9 @@ def remove_observer(observer: Observer) -> None:
 def observed(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Call a sync function and tell the observers; its value or exception passes unchanged.
+    """Call a sync function and report to the observers; its value or exception passes unchanged.
 
-    A value that can be awaited is told when it has been.
+    An awaitable value is reported after it was awaited.
     """
     at, start = time.time(), time.perf_counter()
     try:
@@ -51,7 +51,7 @@ def observed(
 async def observed_async(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Await an async function and tell the observers; its value or exception passes unchanged."""
+    """Await an async function and report to the observers; its value or exception passes unchanged."""
     at, start = time.time(), time.perf_counter()
     try:
         value = await function(*args, **kwargs)
@@ -66,7 +66,7 @@ def _tell(call: ObservedCall) -> None:
     for observer in firewall.observers:
         try:
             observer.called(call)
-        except Exception:  # the call has been made; a log that fails must not make it look otherwise
+        except Exception:  # the call has been made; a failing log must not hide that
             import logging
 
             logger = logging.getLogger("artis_sdk")

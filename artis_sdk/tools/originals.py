@@ -9,25 +9,25 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 twins: dict[FunctionType, FunctionType] = {}
-"""By function that is guarded in place at the moment, the function that has its real code."""
+"""By function now guarded in place, the function with its real code."""
 
 
 class Body(NamedTuple):
-    """A tool's own code that was started on purpose: by a commit, or in a sandbox."""
+    """A tool's own code, started on purpose by a commit or in a sandbox."""
 
     binding: object
-    """The world binding in which it was started. A world that is entered inside is no part of it."""
+    """The world binding in which it was started. A world entered inside is not part of it."""
     is_real: bool
-    """Whether a commit started it, so that the functions it calls are the plain ones."""
+    """Whether a commit started it, so that its nested calls run the plain functions."""
 
 
 running_body: ContextVar[Body | None] = ContextVar("artis_sdk_running_body", default=None)
-"""The innermost body that this context is in; None outside of one."""
+"""This context's innermost body; None outside every body."""
 
 
 @contextmanager
 def in_body(binding: object, *, is_real: bool) -> Iterator[None]:
-    """What runs in this context meanwhile is a tool's body. Arguments as in `Body`."""
+    """Mark this context as a tool's body during the block. Arguments as in `Body`."""
     outside = running_body.set(Body(binding, is_real))
     try:
         yield
@@ -36,10 +36,10 @@ def in_body(binding: object, *, is_real: bool) -> Iterator[None]:
 
 
 def real_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The real code of a function, also while the function itself is guarded in place."""
+    """The real code of a function, also while the function is guarded in place."""
     return twins.get(function, function) if isinstance(function, FunctionType) else function
 
 
 def is_guarded_in_place(function: object) -> bool:
-    """Whether calling this function object leads to a tool at the moment."""
+    """Whether calling this function object now leads to a tool."""
     return isinstance(function, FunctionType) and function in twins

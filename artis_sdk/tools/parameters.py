@@ -1,4 +1,4 @@
-"""How arguments go by name and by position: a signature without `self`, unchecked by any schema."""
+"""Arguments by name and by position: a signature without `self`, unchecked by any schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from artis_sdk.records.plain_forms import type_name
 from artis_sdk.tools.lazy import is_iterator
 
 _EXCESS = "*"
-"""Under this key `named` keeps positional arguments that no parameter takes."""
+"""Key under which `named` keeps positional arguments that no parameter takes."""
 
 
 class Parameters:
@@ -20,7 +20,7 @@ class Parameters:
 
     Args:
         function: any function with a signature.
-        skip_first: its first parameter is `self` or `cls` and is bound away.
+        skip_first: whether to leave out its first parameter, `self` or `cls`.
     """
 
     def __init__(self, function: Callable[..., Any], *, skip_first: bool) -> None:
@@ -34,14 +34,14 @@ class Parameters:
         self.var_keyword = _first(parameters, Parameter.VAR_KEYWORD)
 
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a Python call by parameter name, as they are, also where they do not fit."""
+        """The unchanged arguments of a Python call by parameter name, also where they do not fit."""
         arguments = dict(zip(self.positional, args, strict=False))
         if len(args) > len(self.positional):
             arguments[self.var_positional or _EXCESS] = list(args[len(self.positional) :])
         return arguments | kwargs
 
     def fit(self, tool: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Raise `InvalidArguments` for what a schema cannot see in a Python call."""
+        """Raise `InvalidArguments` for mistakes in a Python call that a schema cannot see."""
         if len(args) > len(self.positional) and self.var_positional is None:
             takes = f"takes {len(self.positional)} positional arguments, got {len(args)}"
             raise InvalidArguments(tool, takes)
@@ -58,11 +58,11 @@ class Parameters:
                 raise InvalidArguments(tool, f"a {type_name(value)} can be read only once; give a list")
 
     def place(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arguments by name as the function takes them: what has to go by position, and the rest."""
+        """Positional and keyword arguments of the function, from arguments by name."""
         spread = arguments.get(self.var_positional, ()) if self.var_positional is not None else ()
         by_position = self.positional if spread else self.positional_only
         while not spread and by_position and by_position[-1] not in arguments:
-            by_position = by_position[:-1]  # its default, and those after it, are left to the function
+            by_position = by_position[:-1]  # the function fills in its default, and those after it
         args = [arguments.get(name, self.by_name[name].default) for name in by_position]
         elsewhere = {*by_position, self.var_positional}
         return (*args, *spread), {name: v for name, v in arguments.items() if name not in elsewhere}
@@ -70,7 +70,7 @@ class Parameters:
     def without(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """A Python call with this parameter, and those after it, given by name."""
+        """A Python call with this parameter, and those after it, passed by name."""
         position = self.positional.index(name) if name in self.positional else len(args)
         return args[:position], dict(zip(self.positional[position:], args[position:], strict=False)) | kwargs
 

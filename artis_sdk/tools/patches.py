@@ -1,8 +1,8 @@
-"""Functions of the standard library that stand in for others once a world has been entered.
+"""Patches of standard library functions, installed when a world is first entered.
 
-They are put in place by the first world of the process and stay: work that was put off may start further
-work long after its world is over, and that must be refused too. Where a context belongs to no world each
-of them looks at one context variable and calls the original, which is lost in what a thread costs.
+They stay until the process ends: work that was put off may start further work long after its world is
+over, and that must be refused too. In a context without a world each of them reads one context variable
+and calls the original, a negligible part of a thread's cost.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from artis_sdk.tools.firewall import lock
 
 Make = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Makes of an original what stands in its place."""
+"""Function of an original that returns its replacement."""
 
 Check = Callable[[str, tuple[Any, ...]], None]
-"""Looks at an audit event and its arguments; raises where the act is refused."""
+"""Function of an audit event's name and arguments; raises where the act is refused."""
 
 
 @dataclass(eq=False, slots=True)
@@ -32,7 +32,7 @@ class _Patch:
     owner: Any = None
     name: str = ""
     ours: Callable[..., Any] | None = None
-    """What we have put in place; None before."""
+    """The installed replacement; None before."""
 
 
 _patches: list[_Patch] = []
@@ -41,12 +41,12 @@ _checks: dict[str, Check] = {}
 
 
 def in_place_of(module: str, *paths: str, if_imported: bool = False) -> Callable[[Make], Make]:
-    """Register what is put in place of functions or methods: by the first world, at once if there was one.
+    """Register a patch of functions or methods, installed by the first world, or now if there was one.
 
     Args:
-        module: where they are.
-        paths: their names in it, such as `Thread.start`; one that this Python lacks is passed over.
-        if_imported: whether the module is left alone as long as nobody has imported it.
+        module: name of their module.
+        paths: their names in it, such as `Thread.start`; names that this Python lacks are skipped.
+        if_imported: whether to leave the module alone until other code has imported it.
     """
 
     def register(make: Make) -> Make:
@@ -59,7 +59,7 @@ def in_place_of(module: str, *paths: str, if_imported: bool = False) -> Callable
 
 
 def on_audit(*events: str) -> Callable[[Check], Check]:
-    """Register what looks at audit events; a hook cannot be taken out again."""
+    """Register a check of audit events; an audit hook cannot be removed."""
 
     def register(check: Check) -> Check:
         _checks.update(dict.fromkeys(events, check))
@@ -69,7 +69,7 @@ def on_audit(*events: str) -> Callable[[Check], Check]:
 
 
 def install() -> None:
-    """Put everything in place that is not, also where somebody else has taken it out since."""
+    """Install every patch that is missing, also where other code has removed it since."""
     for patch in _patches:
         if patch.ours is not None and getattr(patch.owner, patch.name, None) is patch.ours:
             continue
@@ -100,7 +100,7 @@ def _put(patch: _Patch) -> None:
 
 
 def _is_under(ours: Callable[..., Any], found: Any) -> bool:
-    """Whether another library has put its own on top of ours, which it calls."""
+    """Whether another library has wrapped our patch, which it calls."""
     while found is not None:
         if found is ours:
             return True

@@ -1,7 +1,7 @@
-"""What pools are given belongs to the world of whoever gives it; their threads and processes belong to none.
+"""Pool jobs belong to the world of their submitter; the pool's threads and processes belong to no world.
 
-So a pool may be older than the world, and serve others after it. A pool's thread runs a call with its
-giver's context; a pool's process refuses the guarded calls of a call that a world has given it.
+So a pool may be older than the world, and serve others after it. A pool's thread runs a job in its
+submitter's context; a pool's process refuses the guarded calls of a job that a world has submitted.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from artis_sdk.tools.firewall import current
 from artis_sdk.tools.patches import Make, in_place_of
 from artis_sdk.tools.processes import Marked, mark
 
-# Pools whose workers are threads of this process, by the name of the class or of a class above it.
+# Names of the classes, or base classes, of pools whose workers are threads of this process.
 _THREADS = frozenset(("ThreadPoolExecutor", "ThreadPool"))
-# One of them has an interpreter of its own for each thread, which shares no context.
+# A thread pool with an interpreter for each thread, which shares no context.
 _INTERPRETERS = "InterpreterPoolExecutor"
 
 Place = tuple[int, str]
-"""Position, behind the pool itself, and name of an argument."""
+"""Position, not counting the pool itself, and name of an argument."""
 
 
 def _in_threads(pool: object) -> bool:
@@ -34,11 +34,11 @@ def _mark(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _given_to_pool(*functions: Place, callbacks: tuple[Place, ...] = ()) -> Make:
-    """Stands in place of a pool's method.
+    """The patch of a pool's method.
 
     Args:
-        functions: what the workers run.
-        callbacks: what the pool's own threads run in this process.
+        functions: places of the functions that the workers run.
+        callbacks: places of the functions that the pool's own threads run in this process.
     """
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
