@@ -93,7 +93,7 @@ class Binding(Protocol):
         """Arguments by name, validated and converted as the code expects them.
 
         Raises:
-            InvalidArguments: with what a model needs to fix the call.
+            InvalidArguments: the arguments do not fit; the message says how to fix them.
         """
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundArguments:
@@ -119,7 +119,7 @@ class Binding(Protocol):
 
 @dataclass(eq=False)
 class FunctionCode:
-    """A Python function as a tool's code, whatever object it is bound to; costly parts wait for first use."""
+    """A Python function as a tool's code, the same for every object; costly parts wait for first use."""
 
     function: Callable[..., Any]
     tool: str

@@ -1,7 +1,7 @@
 """Processes that are started inside a world carry a mark, so that guarded calls are refused there.
 
-What no mark reaches: a library that starts processes in C without Python's audit events (`uvloop` is
-seen to here), and a pool of its own (`loky`) whose processes were there before.
+No mark reaches a library that starts processes in C without Python's audit events (except `uvloop`,
+patched here), nor a library's own pool (`loky`) whose processes are older than the world.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MARK = "ARTIS_WORLD"
 """The environment variable that marks a process."""
 
 INSIDE = "inside"
-"""The mark of what a world has started: its guarded calls are refused for ever. Any other mark is the path
-of a lock file: the origin is not known, and calls are refused as long as that is held."""
+"""The mark of a process that a world has started: its guarded calls are always refused. Any other mark is
+the path of a lock file: the origin is unknown, and calls are refused as long as that lock is held."""
 
 _PREFIX = f"export {MARK}="
 
 
 def mark() -> str | None:
-    """What a process that this context starts must be marked with; None for nothing."""
+    """The mark for a process that this context starts; None for no mark."""
     binding = current.get()
     if binding is OUTSIDE:
         return None
@@ -37,7 +37,7 @@ def mark() -> str | None:
 
 
 def arrived(given: str) -> None:
-    """This process was started with a mark."""
+    """Record the mark that this process was started with."""
     with lock:
         if firewall.started != INSIDE:
             firewall.started = given
@@ -51,14 +51,14 @@ def still_holds(given: str) -> bool:
 
 
 def _lease() -> str | None:
-    """The file whose lock is held as long as something is in `firewall.running`; None if nothing is."""
+    """Path of the file that is locked while `firewall.running` is not empty; None if it is empty."""
     if not firewall.running:
         return None
     with lock:
         if not firewall.running:  # it has ended meanwhile
             return None
         if firewall.lease is None:
-            if os.name != "posix":  # has no such locks
+            if os.name != "posix":  # no such locks here
                 return INSIDE
             beside = Path(tempfile.gettempdir(), f"artis-world-{os.getuid()}")
             sweep(beside)
@@ -67,11 +67,11 @@ def _lease() -> str | None:
 
 
 class Marked:
-    """A function as a pool's process gets it: its guarded calls are refused there, also late ones.
+    """A function for a pool's process: its guarded calls are refused there, also late ones.
 
     Args:
-        function: what was submitted.
-        given: the mark of who submitted it.
+        function: the submitted function.
+        given: the submitter's mark.
     """
 
     def __init__(self, function: Callable[..., Any], given: str) -> None:
@@ -89,7 +89,7 @@ class Marked:
             current.reset(token)
 
 
-# --- what starts processes --------------------------------------------------------------------
+# --- starts of processes ----------------------------------------------------------------------
 
 
 class _Arrival:
@@ -104,7 +104,7 @@ class _Arrival:
 
 @in_place_of("multiprocessing.spawn", "get_preparation_data")
 def _multiprocessing(original: Callable[..., Any]) -> Callable[..., Any]:
-    """What a child reads before anything else, also one that a fork server makes."""
+    """Patches the data that a child reads first, also a child of a fork server."""
 
     def get_preparation_data(*args: Any, **kwargs: Any) -> Any:
         data = original(*args, **kwargs)
@@ -131,7 +131,7 @@ def _popen(original: Callable[..., Any]) -> Callable[..., Any]:
 
 @in_place_of("uvloop", "Loop.subprocess_exec", "Loop.subprocess_shell", if_imported=True)
 def _uvloop(original: Callable[..., Any]) -> Callable[..., Any]:
-    """It has its own way of starting processes, in C."""
+    """`uvloop` starts processes in its own C code."""
 
     def start(*args: Any, **kwargs: Any) -> Any:
         if (given := mark()) is not None:
@@ -179,13 +179,13 @@ def _marked(env: Mapping[Any, Any] | None, given: str) -> dict[Any, Any]:
 
 # --- the second wall --------------------------------------------------------------------------
 
-# Of each audit event, which of its arguments is the environment.
+# By audit event, the index of its environment argument.
 _ENVIRONMENT = {"os.exec": 2, "os.posix_spawn": 2, "os.spawn": 3, "subprocess.Popen": 3}
 
 
 @on_audit(*_ENVIRONMENT, "os.system", "os.startfile", "os.startfile/2")
 def _check(event: str, args: tuple[Any, ...]) -> None:
-    """Sees every start, also by a name that was imported before the stand-in was put in its place."""
+    """Sees every start, also through a name that was imported before the patch was installed."""
     given = mark()
     if given is None:
         return
@@ -220,7 +220,7 @@ def _before_fork() -> None:
 
 
 def _in_child() -> None:
-    """The child of a world stays refused; one that innocent code forked, as long as the lease is held."""
+    """A world's child is refused for good; a child of other code, as long as the lease is held."""
     firewall.started = mark()
     firewall.running.clear()
     firewall.lease = None

@@ -1,4 +1,4 @@
-"""What the parts above need of a tool. `GuardedTool` is all of it; whatever else fits may stand there too."""
+"""The tool protocols of the parts above. `GuardedTool` fits all of them; other classes may fit too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from artis_sdk.tools.guarded import Invocation, Reply
 
 @runtime_checkable
 class CheckedTool(Tool, Protocol):
-    """A tool whose calls can be checked, and whose results can be told apart: what a simulator needs."""
+    """A tool for a simulator: its calls can be checked, and its failures told from its successes."""
 
     def parse(self, call: ToolCall) -> Invocation:
         """A model's call, checked against the tool's own schema.
@@ -25,22 +25,22 @@ class CheckedTool(Tool, Protocol):
         """A returned value as an outcome, by the tool's `failures=` rules.
 
         Args:
-            value: what the tool returned.
-            provenance: where the value came from.
-            duration: seconds.
+            value: the tool's return value.
+            provenance: origin of the value.
+            duration: seconds that the call took.
         """
 
 
 class ReconcilableTool(Tool, Protocol):
-    """A tool that may know how one of its calls ended: what recovery needs."""
+    """A tool that may know how one of its calls ended, for recovery."""
 
     @property
     def reconcile(self) -> Callable[..., Any] | None:
-        """How a call ended, `reconcile(call, key)`, sync or async; None where the tool cannot know."""
+        """Finds out how a call ended: `reconcile(call, key)`, sync or async; None without one."""
 
     @property
     def owner(self) -> object | None:
-        """The object whose method it is; None for a function without one."""
+        """The object of a method; None for a function without one."""
 
     def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
         """A returned value as an outcome, by the tool's `failures=` rules."""
@@ -48,33 +48,33 @@ class ReconcilableTool(Tool, Protocol):
 
 @runtime_checkable
 class RunnableTool(CheckedTool, Protocol):
-    """A tool whose real code can be run: what the commit and the sandbox need."""
+    """A tool for the commit and the sandbox: its real code can be run."""
 
     @property
     def is_async(self) -> bool:
         """Whether calling `function` gives an awaitable."""
 
     def found_awaitable(self) -> None:
-        """A call of a function that is not async has returned something to be awaited."""
+        """Record that a call of a function that is not async has returned an awaitable."""
 
     @property
     def timeout(self) -> float | None:
-        """Seconds that a real call may take; None for no limit."""
+        """Limit of a real call, in seconds; None for no limit."""
 
     @property
     def idempotency_key(self) -> str | None:
-        """Name of the parameter for a key that is the same on every retry of a call."""
+        """Name of the parameter for a key, the same on every retry of a call."""
 
     @property
     def injects(self) -> bool:
         """Whether hidden parameters are filled in when the real function runs."""
 
     def with_injected(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a real call by name, with the injected ones that the caller did not give."""
+        """The keyword arguments of a real call, with the injected ones that the caller left out."""
 
     @property
     def owner(self) -> object | None:
-        """The object whose method it is; None for a function without one."""
+        """The object of a method; None for a function without one."""
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -92,5 +92,5 @@ class RunnableTool(CheckedTool, Protocol):
         """An outcome as the caller of the real code would see it.
 
         Raises:
-            SimulationError: a predicted value is not what the code promises to return.
+            SimulationError: a predicted value does not fit the code's return annotation.
         """

@@ -1,4 +1,4 @@
-"""What stands in a guarded function's place: the fast path outside sessions, the way into a world."""
+"""The callable of a guarded tool: the fast path outside sessions, the way into a world."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from artis_sdk.tools.world import current, firewall, route
 
 
 def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as its callers get it.
+    """The function for the tool's callers.
 
     Args:
-        tool: what is called.
-        function: its real function; one that still takes `self` when the tool has no object yet.
+        tool: the tool to call.
+        function: its real function, which still takes `self` when the tool has no object yet.
     """
     if _is_plain(function) and _hidden_may_stay_out(tool, function):
         return _same_parameters(tool, function)
@@ -48,12 +48,12 @@ def entry(tool: GuardedTool[..., Any], function: Callable[..., Any]) -> Callable
 def routed(
     tool: GuardedTool[..., Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """A call of a guarded function in whatever world its context names.
+    """Call a guarded function in the context's world.
 
     Args:
-        tool: what is called.
+        tool: the tool to call.
         function: its real function, which runs where the call belongs to no world.
-        args, kwargs: as `function` takes them.
+        args, kwargs: positional and keyword arguments of `function`.
 
     Raises:
         FirewallError: the call was refused.
@@ -104,7 +104,7 @@ def _on_object(
     return bound, bound.function, args[1:]
 
 
-# --- the same, at a third of the cost -------------------------------------------------------------
+# --- the same, at a third of the cost ---------------------------------------------------------
 # `*args, **kwargs` alone cost 0.1 us a call; a wrapper with the function's own parameters does not.
 
 
@@ -140,7 +140,7 @@ def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Cal
     made: Any = make(function, current.get, firewall, handle_async if tool.is_async else handle)
     wrapper = FunctionType(
         made.__code__.replace(co_varnames=names),
-        function.__globals__,  # where frameworks look annotations up that are texts
+        function.__globals__,  # frameworks look up annotations that are texts there
         function.__name__,
         function.__defaults__,
         made.__closure__,
@@ -151,7 +151,7 @@ def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Cal
 
 
 class _Form(NamedTuple):
-    """What kinds of parameters a function has, in the order in which its code names them."""
+    """The kinds of a function's parameters, with counts in the order of its code's names."""
 
     positional_only: int
     positional: int
@@ -167,9 +167,9 @@ class _Form(NamedTuple):
 def _given(
     form: _Form, names: tuple[str, ...], function: FunctionType
 ) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Takes the defaults out again of a call that has them filled in."""
+    """A function that removes filled-in defaults from a call."""
     defaults, by_name = function.__defaults__ or (), function.__kwdefaults__ or {}
-    # By position goes what must, or what `*args` follow.
+    # Positional are the arguments that must be, and those before `*args`.
     required = max(form.positional - len(defaults), form.positional_only)
     defaults = defaults[len(defaults) - (form.positional - required) :]
 

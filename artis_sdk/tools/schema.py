@@ -23,22 +23,22 @@ from artis_sdk.tools.lazy import awaited_annotation
 from artis_sdk.tools.parameters import Parameters
 
 _REST = "**"
-"""Under this key the parameters that only `**kwargs` takes are validated."""
-_LONGEST_ECHO = 80  # characters of a wrong value in a message
+"""Key under which the arguments for `**kwargs` are validated."""
+_LONGEST_ECHO = 80  # most characters of a wrong value in a message
 
 
 class Shape:
     """A tool's parameters as JSON, and calls checked against them.
 
     Checking is pydantic's lax mode in every world alike: `"12"` or `12.0` is taken for an int, a list
-    for a tuple, an ISO text for a date; a number is not taken for a text. What no parameter takes is
-    refused.
+    for a tuple, an ISO text for a date; a number is not taken for a text. Arguments that no parameter
+    takes are refused.
 
     Args:
         tool: the tool's name, for messages.
-        function: the function whose annotations and docstring count.
+        function: the function with the annotations and the docstring.
         parameters: its parameters.
-        hidden: names of parameters that a model neither sees nor gives, such as the idempotency key.
+        hidden: names of parameters that a model neither sees nor passes, such as the idempotency key.
         check_types: whether values must fit the annotations, or the names alone are checked.
 
     Raises:
@@ -67,10 +67,10 @@ class Shape:
         self.validator = typed if check_types else self._validator({})
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Validate arguments by name; the values come back as the annotations say.
+        """Arguments by name, validated and converted to the annotated types.
 
         Raises:
-            InvalidArguments: with what a model needs to fix the call.
+            InvalidArguments: the arguments do not fit; the message says how to fix them.
         """
         given: dict[str, Any] = dict(arguments)
         if self.var_keyword is not None:
@@ -113,7 +113,7 @@ class Shape:
         text = _annotated_text(annotation) or self.documentation.parameters.get(parameter.name)
         text = _described(annotation) or text
         if parameter.default is None and annotation is not Any:
-            annotation = Optional[annotation]  # noqa: UP045  what a function defaults to, it takes
+            annotation = Optional[annotation]  # noqa: UP045  a function takes its own default
         if text and not _described(annotation):
             annotation = Annotated[annotation, Field(description=text)]
         optional = (
@@ -167,18 +167,18 @@ class Shape:
 
 
 class _Untitled(GenerateJsonSchema):
-    """Titles repeat the names and cost tokens."""
+    """JSON schemas without titles, which repeat the names and cost tokens."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 def return_adapter(tool: str, function: Callable[..., Any]) -> TypeAdapter[Any]:
-    """Validates into the function's return annotation; without one everything passes."""
+    """Validator of the function's return annotation; without one every value passes."""
     annotation = awaited_annotation(return_annotation(tool, function))
     try:
         return TypeAdapter(annotation)
-    except PydanticSchemaGenerationError:  # a class that pydantic does not know: an instance is asked for
+    except PydanticSchemaGenerationError:  # a class unknown to pydantic: check for an instance
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
 
 

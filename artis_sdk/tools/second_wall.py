@@ -1,4 +1,4 @@
-"""The second wall: real code that is started past the guard in place is an error at once.
+"""The second wall: real code that starts past the guard in place is an error at once.
 
 `in_place` exchanges the code of a function object. The real code can still be started in other ways: a
 coroutine that was made before the session, a copy of the function object, a tool's `.function`. From Python
@@ -20,33 +20,33 @@ from artis_sdk.tools.originals import running_body
 from artis_sdk.tools.world import route
 
 ToolName = Callable[[Any], str | None]
-"""By the first argument of a call, the name of the tool whose call it is; None where it is no tool's."""
+"""Function of a call's first argument: the name of the called tool; None if no tool is called."""
 
 _monitoring: Any = getattr(sys, "monitoring", None)
 _IDS = (3, 4, 5)
-"""Ids of `sys.monitoring` that may be taken; 0 to 2 are those of debuggers, coverage and profilers."""
+"""Ids of `sys.monitoring` that we may use; 0 to 2 belong to debuggers, coverage and profilers."""
 
 
 @dataclass(eq=False, slots=True)
 class _Watched:
-    """A code object that is watched, and the functions of tools that have it: closures share their code."""
+    """A watched code object, and the tools' functions that have it: closures share their code."""
 
     code: CodeType
     functions: list[tuple[FunctionType, ToolName]] = field(default_factory=list)
 
 
 _watched: dict[int, _Watched] = {}
-"""By id of the code object, because equal code may stand in different places."""
+"""By id of the code object, because different functions may have equal code."""
 _taken: list[int] = []
-"""The id that is ours while something is watched; empty where none was free."""
+"""Our id of `sys.monitoring` while any code is watched; empty where none was free."""
 
 
 def watch(function: FunctionType, tool: ToolName) -> None:
-    """Refuse starts of the function's code, until `unwatch`, that the firewall has not let through.
+    """Refuse, until `unwatch`, starts of the function's code that the firewall has not let through.
 
     Args:
-        function: one that has the real code.
-        tool: tells the calls of a tool from those on other objects.
+        function: a function with the real code.
+        tool: function that distinguishes a tool's calls from those on other objects.
     """
     if _monitoring is None:
         return
@@ -61,7 +61,7 @@ def watch(function: FunctionType, tool: ToolName) -> None:
 
 
 def unwatch(function: FunctionType) -> None:
-    """End what `watch` began for this function."""
+    """End the watch of this function."""
     if _monitoring is None:
         return
     with lock:
@@ -100,12 +100,12 @@ def _give_id_back() -> None:
 
 
 def _started(code: CodeType, _: int) -> None:
-    """Called by the interpreter before the first line of watched code; what it raises is raised there."""
+    """Called by the interpreter before the first line of watched code; its exception is raised there."""
     binding = current.get()
     if binding is None and not firewall.active:
         return
     body = running_body.get()
-    if body is not None and body.binding is binding:  # the call itself, or a part of one
+    if body is not None and body.binding is binding:  # the call itself, or a part of it
         return
     name = _tool_of(code, sys._getframe(1))
     if name is not None and route(name) is not None:
@@ -113,7 +113,7 @@ def _started(code: CodeType, _: int) -> None:
 
 
 def _tool_of(code: CodeType, frame: FrameType) -> str | None:
-    """The name of the tool whose code a frame has begun; None for another closure or object."""
+    """The name of the tool whose code a frame runs; None for another closure or object."""
     watched = _watched.get(id(code))
     if watched is None:  # meanwhile its session has ended
         return None
@@ -135,7 +135,7 @@ def _first_argument(code: CodeType, values: dict[str, Any]) -> Any:
 
 
 def _same_closure(function: FunctionType, values: dict[str, Any]) -> bool:
-    """Whether a frame sees what the function closes over; a variable without a value is in no frame."""
+    """Whether a frame has the function's closure values; a variable without a value is in no frame."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     unset = object()
     for name, cell in cells:

@@ -22,7 +22,7 @@ Tool = GuardedTool[..., Any]
 
 
 class MethodOptions(TypedDict, total=False):
-    """What `Toolset.from_object` is told of one method; `guarded_tool` says what each means."""
+    """Options of `Toolset.from_object` for one method, as in `guarded_tool`."""
 
     risk: Risk
     timeout: float | None
@@ -33,7 +33,7 @@ class MethodOptions(TypedDict, total=False):
 
 
 class Toolset:
-    """Tools under unique names. Iterating gives tools that are called like the functions they guard.
+    """Tools under unique names. Iteration yields tools, each callable like its guarded function.
 
     Args:
         tools: guarded tools, guarded functions, bound guarded methods, or plain functions, which are
@@ -75,7 +75,7 @@ class Toolset:
 
     @classmethod
     def from_module(cls, module: ModuleType) -> Toolset:
-        """The decorated functions that a module has under public names."""
+        """The decorated functions under a module's public names."""
         tools = [
             tool_of(value)
             for name, value in vars(module).items()
@@ -104,28 +104,28 @@ class Toolset:
     ) -> Toolset:
         """Guard the public methods of an object without editing its class.
 
-        The object's own methods stay as they are: only calls through the tools are guarded. Methods
-        that are decorated keep what their decorator says, but for a risk that is given here.
+        The object's own methods stay as they are: only calls through the tools are guarded. Decorated
+        methods keep their decorator's options, except for a risk set here.
 
         Args:
             obj: any object.
             include: names of the methods to guard; all public ones by default.
             exclude: names to leave out.
-            prefix: put before every tool's name, to tell two objects of one class apart.
-            tools: by method name, what `guarded_tool` is told of a function:
+            prefix: start of every tool's name, to distinguish two objects of one class.
+            tools: options of `guarded_tool` by method name:
                 `tools={"charge": dict(idempotency_key="key", reconcile=look_it_up)}`.
-            risks: by method name, for those of which nothing else is to be said.
-            default_risk: for the methods whose risk is not given.
-            failures: for every method of which `tools` says nothing else, as in `guarded_tool`.
-            check_types: False for a class whose callers do not keep to its annotations: models are
-                shown them, and of a call only the parameters' names are checked.
-            hide, inject: as in `guarded_tool`, of every method that has such a parameter and is not
+            risks: risks by method name, for methods that need no other options.
+            default_risk: risk of all other methods.
+            failures: `failures` of `guarded_tool`, for every method without its own in `tools`.
+            check_types: False for a class whose callers do not keep to its annotations: models
+                see them, but only the parameters' names of a call are checked.
+            hide, inject: as in `guarded_tool`, for every method that has such a parameter and is not
                 decorated.
-            fork: how a sandbox copies the object, see `artis_sdk.simulators.forks`; else its `__fork__`
-                method, else a deep copy.
+            fork: function that copies the object for a sandbox, see `artis_sdk.simulators.forks`; by
+                default its `__fork__` method, else a deep copy.
 
         Raises:
-            ToolDefinitionError: a name is no method, an option is unknown, or a method cannot be a tool.
+            ToolDefinitionError: a name without a method, an unknown option, a method that cannot be a tool.
         """
         methods = public_methods(obj)
         wanted = _known(dict.fromkeys(include), methods) if include is not None else methods
@@ -188,7 +188,7 @@ class Toolset:
     def state(self) -> State:
         """A JSON snapshot of the public attributes of the objects behind the tools.
 
-        By class name, with a number from the second object of a class on; None without objects.
+        Keys are class names, numbered from the second object of a class on; None without objects.
         """
         found: dict[str, Any] = {}
         for owner in self.owners:
@@ -218,7 +218,7 @@ def _tool(given: Tool | Callable[..., Any]) -> Tool:
 def _options(
     tools: Mapping[str, MethodOptions] | None, risks: Mapping[str, Risk] | None, methods: Iterable[str]
 ) -> dict[str, MethodOptions]:
-    """What is said of each method, from both arguments; raises `ToolDefinitionError` for a wrong name."""
+    """Each method's options, from both arguments; raises `ToolDefinitionError` for a wrong name."""
     found: dict[str, MethodOptions] = {}
     for name, options in _known(tools, methods).items():
         for option in options:
@@ -276,7 +276,7 @@ def _method(
 def _hidden(
     obj: object, methods: Iterable[str], hide: Iterable[str], inject: Mapping[str, Any]
 ) -> frozenset[str]:
-    """The parameters that are hidden; raises `ToolDefinitionError` for one that no method has."""
+    """The hidden parameters; raises `ToolDefinitionError` for one that no method has."""
     if isinstance(hide, str):
         raise ToolDefinitionError(f"hide takes several names, such as hide=({hide!r},)")
     hidden = frozenset(hide) | inject.keys()

@@ -1,8 +1,8 @@
-"""Where a guarded call goes: a context variable, and the firewall around it.
+"""The destination of a guarded call: a context variable, and the firewall around it.
 
 Outside every session the variable is empty and a guarded function is the plain function. In a rehearsal
-or a commit the context goes along into what it starts: threads and pools (`carry`), processes
-(`processes`). While one runs code of the application's, a call whose context says nothing is of unknown
+or a commit the context is carried into the threads and pools (`carry`) and processes (`processes`) that
+it starts. While one runs the application's code, a call with an empty variable is of unknown
 origin (a C callback, a `__del__`, a worker that the application feeds by a queue of its own) and is
 refused.
 """
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
-# These two register what `install` puts in place.
+# These two register the patches that `install` installs.
 import artis_sdk.tools.carry
 import artis_sdk.tools.pools  # noqa: F401
 from artis_sdk.errors import FirewallError
@@ -63,9 +63,9 @@ def current_world() -> World | None:
 
 @contextmanager
 def entered(world: World) -> Iterator[None]:
-    """Send this context's guarded calls, and those of whatever it starts, to `world`.
+    """Send guarded calls of this context, and of all code that it starts, to `world`.
 
-    Calls that come after the end, from tasks, threads or timers left behind, are refused.
+    Later calls, from tasks, threads or timers left behind, are refused.
     """
     from asyncio import get_running_loop
 
@@ -90,11 +90,11 @@ def entered(world: World) -> Iterator[None]:
 def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None]:
     """Run the body of a sandboxed tool: the guarded calls inside it go to the same sandbox.
 
-    They are made at once, in the thread that makes them, as the plain code would: no world waits for
+    They run at once, in the calling thread, as in plain code: no world waits for
     them, and the body's locks, objects and thread-bound connections stay its own.
 
     Args:
-        admit: gives what a nested call runs, or raises; called in any thread.
+        admit: function of a nested call that returns the code to run, or raises; called in any thread.
     """
     from asyncio import get_running_loop
 
@@ -113,18 +113,18 @@ def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None
 
 @contextmanager
 def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = None) -> Iterator[None]:
-    """A rehearsal or commit that runs code of the application's is going on in this process.
+    """Declare a rehearsal or commit in this process that runs the application's code.
 
-    Meanwhile guarded calls of unknown origin are refused, here and in processes started meanwhile. A
-    guarded call of this context itself, beside the worlds that are entered in it, is refused too: it is
-    made by an evaluator, a listener or their like, which have no world to call into.
+    Guarded calls of unknown origin are refused, here and in processes started during the block. A
+    guarded call of this context itself, outside the worlds entered in it, is refused too: it comes
+    from an evaluator, a listener or similar code, which has no world to call into.
 
     Args:
-        kind: which of the two it is, for messages.
-        runs: whether it does run code of the application's (a caller's own agent, a sandbox); nothing
+        kind: rehearsal or commit, for messages.
+        runs: whether it does run the application's code (a caller's own agent, a sandbox); nothing
             is refused if not.
-        refused: called, in any thread, with each refusal that is or may be of its doing, before the
-            caller of the guarded function sees the exception.
+        refused: function of each refusal that its code caused or may have caused; runs, in any thread,
+            before the caller of the guarded function sees the exception.
     """
     if not runs:
         yield
@@ -163,7 +163,7 @@ def outside() -> Iterator[None]:
     For the parts of an application that go on working, in their own threads, while it rehearses.
 
     Raises:
-        FirewallError: this context belongs to a world, so it is not outside.
+        FirewallError: this context belongs to a world.
     """
     binding = current.get()
     if binding is not None and binding is not OUTSIDE:
@@ -176,11 +176,11 @@ def outside() -> Iterator[None]:
 
 
 def route(tool: str) -> WorldBinding | None:
-    """Where a guarded call made in this context goes; None is the plain function.
+    """The binding for a guarded call of this context; None for the plain function.
 
     Raises:
-        FirewallError: the call is of unknown origin while code of the application's is rehearsed or
-            committed, or its world is over, or in another process.
+        FirewallError: the call is of unknown origin while the application's code is rehearsed or
+            committed, or its world has ended, or is in another process.
     """
     binding = current.get()
     if firewall.collecting == get_ident():
@@ -217,7 +217,7 @@ def _check_unbound(tool: str) -> None:
 
 @contextmanager
 def _told(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
-    """Have refusals of unknown origin reported to `refused` meanwhile."""
+    """Report refusals of unknown origin to `refused` during the block."""
     if code is None or refused is None:
         yield
         return
