@@ -18,7 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
-from artis_sdk.errors import FirewallError
+from artis_sdk.errors import CommitRefused, FirewallError, UnknownOutcome
 from artis_sdk.records import Outcome, Provenance, Risk
 from artis_sdk.tools import Invocation, Reply, Toolset, guarded_tool
 from artis_sdk.tools.execute import execute
@@ -26,6 +26,9 @@ from artis_sdk.tools.world import current, firewall
 
 CANARIES: list[str] = []
 """Every real body that ran."""
+
+REFUSALS = (FirewallError, UnknownOutcome, CommitRefused)
+"""How a call may be refused: by the firewall, and by a commit that an earlier refusal has ended."""
 
 PREDICTED = 1000
 """What a world predicts; real bodies return something else."""
@@ -233,7 +236,7 @@ class Run:
     def sync_leaf(self, name: str) -> None:
         try:
             self._result(SYNC_LEAVES[name](7))
-        except FirewallError:
+        except REFUSALS:
             self.count["refused"] += 1
         except LookupError:
             self.count["failed"] += 1
@@ -241,7 +244,7 @@ class Run:
     async def async_leaf(self, name: str) -> None:
         try:
             self._result(await ASYNC_LEAVES[name](7))
-        except FirewallError:
+        except REFUSALS:
             self.count["refused"] += 1
         except LookupError:
             self.count["failed"] += 1
@@ -400,7 +403,7 @@ class Run:
     def sync_outer(self, children: list[Any]) -> None:
         try:
             outer(self.name, ("seq", children))
-        except FirewallError:
+        except REFUSALS:
             self.count["outer refused"] += 1
 
     def _start(self, target: Any, *args: Any) -> threading.Thread:
@@ -522,7 +525,7 @@ class Run:
     async def run_outer(self, children: list[Any]) -> None:
         try:
             await outer_async(self.name, ("seq", children))
-        except FirewallError:
+        except REFUSALS:
             self.count["outer refused"] += 1
 
     async def join(self) -> None:
