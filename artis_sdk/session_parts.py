@@ -26,16 +26,7 @@ from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.loop.rehearsal import committing_actor
 from artis_sdk.loop.scoring import ModelScorer, Scorer
-from artis_sdk.loop.strategies import (
-    Direct,
-    Hybrid,
-    Parallel,
-    Sequential,
-    SequentialRevision,
-    StepStrategy,
-    Strategy,
-    WeightedBestOfN,
-)
+from artis_sdk.loop.strategies import NAMED, Direct, StepStrategy, Strategy
 from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.whose_code import runs_application_code
 from artis_sdk.prompts import Prompts
@@ -234,21 +225,7 @@ def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Too
 
 def make_strategy(settings: Settings) -> Strategy:
     """The strategy named in the settings, with their number of attempts."""
-    n = settings.attempts
-    match settings.strategy:
-        case "sequential":
-            return Sequential(n)
-        case "parallel":
-            return Parallel(n)
-        case "hybrid":
-            # The attempts in two rounds, as even as possible; the larger first.
-            return Hybrid(width=max(1, (n + 1) // 2), rounds=2)
-        case "direct":
-            return Direct()
-        case "best_of_n":
-            return WeightedBestOfN(n)
-        case "revision":
-            return SequentialRevision(n)
+    return NAMED[settings.strategy](settings.attempts)
 
 
 def make_simulator(

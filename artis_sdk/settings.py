@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.limits import Limits, Price
+from artis_sdk.loop.strategies import NAMED
 
 FILE = "artis.toml"
 PREFIX = "ARTIS_"
@@ -38,6 +39,12 @@ def default_journal() -> Path:
     """
     data = os.environ.get("XDG_DATA_HOME", "")
     return (Path(data) if os.path.isabs(data) else Path.home() / ".local/share") / "artis" / "journal.db"
+
+
+def _known_strategy(name: str) -> str:
+    if name not in NAMED:
+        raise ValueError(f"must be one of {', '.join(NAMED)}")
+    return name
 
 
 class Settings(BaseSettings):
@@ -65,7 +72,7 @@ class Settings(BaseSettings):
     """Backend of the summarizer; by default the agent's."""
     tools: str | None = None
     """The tools: `module:name` of a Toolset or a guarded function, or `module`."""
-    strategy: Literal["sequential", "parallel", "hybrid", "direct", "best_of_n", "revision"] = "sequential"
+    strategy: Annotated[str, AfterValidator(_known_strategy)] = "sequential"
     attempts: int = Field(default=5, ge=0)
     """Number of attempts, the paper's N."""
     limits: Limits = Limits()
