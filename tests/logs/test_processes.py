@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     """A fresh Python that runs `code`, with the helpers of these tests importable."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-c", f"import sys\n{code}", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

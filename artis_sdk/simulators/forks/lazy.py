@@ -224,7 +224,7 @@ class LazyList(list[Any]):
             yield self._at(index)
 
     def pop(self, index: SupportsIndex = -1) -> Any:
-        if len(self):
+        if -len(self) <= index.__index__() < len(self):
             self._at(index)
         return super().pop(index)
 

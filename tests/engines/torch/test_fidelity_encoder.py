@@ -58,7 +58,7 @@ def test_a_missing_library_or_model_names_the_extra(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(similarity_module, "_installed", lambda _: False)
     with pytest.raises(MissingExtraError, match=r"artis-sdk\[eval\]"):
         MiniLM(tmp_path)
-    with pytest.raises(ConfigurationError, match="give a folder"):
+    with pytest.raises(ConfigurationError, match="pass a folder"):
         MiniLM(tmp_path / "nowhere")
 
 
