@@ -173,7 +173,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, base: Path) -> None:
     with pytest.raises(ConfigurationError, match="insist with --irreversible"):
         AgentTrainer(base, tmp_path / "d", risky, world="real")
     without = AgentTrainer(base, tmp_path / "e", tasks, settings=AgentSettings(), cpu=True)
-    with pytest.raises(ConfigurationError, match="has no chat template: give a prompt with"):
+    with pytest.raises(ConfigurationError, match="has no chat template: pass a prompt with"):
         without.train()
     assert not (tmp_path / "d").exists()
 
