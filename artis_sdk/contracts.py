@@ -92,6 +92,10 @@ class ObservedTool(Tool, Protocol):
     def failure_type(self, result: Any) -> str | None:
         """Failure type of a value or exception, by the tool's `failures=` rules; None for a success."""
 
+    @property
+    def declares_failures(self) -> bool:
+        """Whether `failures=` has a function, which classifies every returned value."""
+
     def failure_of_error(self, error: BaseException) -> tuple[str, str]:
         """Failure type and message of a raised exception, by the tool's `failures=` rules."""
 
@@ -162,6 +166,11 @@ class Simulator(Protocol):
         their effects; calls of an enclosing attempt follow, whose effects the objects do not show."""
         return
 
+    def state(self) -> State:
+        """The present state of this attempt's world, for people: what the attempt changed. None if it keeps
+        none, or it is not known."""
+        return None
+
     async def aclose(self) -> None:
         """The attempt is over: remove everything that its fork made. Closing twice is fine.
 
@@ -181,6 +190,14 @@ class Agent(Protocol):
     """The caller's own agent. Its guarded calls go to the simulated or the real world."""
 
     async def __call__(self, task: str, *, tools: Any, guidance: str | None) -> str: ...
+
+
+@runtime_checkable
+class BringsTools(Protocol):
+    """An agent that has tools of its own, like one of another framework; a session adds them to its tools."""
+
+    async def session_tools(self) -> Iterable[Tool]:
+        """The agent's tools, asked for when a session opens."""
 
 
 class Evaluator(Protocol):

@@ -78,11 +78,17 @@ class FirewallError(ArtisError):
 
 
 class SimulationError(ArtisError):
-    """A simulator could not predict an outcome; no outcome was made up in its place."""
+    """A simulator could not predict an outcome; no outcome was made up in its place.
+
+    Attributes:
+        tool: name of the tool.
+        answer: the model's text that could not be read, if there is one. It may hold secrets.
+    """
 
     def __init__(self, tool: str, message: str) -> None:
         super().__init__(f"{tool}: {message}")
         self.tool = tool
+        self.answer: str | None = None
 
 
 class ReplayMiss(SimulationError):
@@ -102,7 +108,8 @@ class RehearsalStopped(ArtisError):
 
 
 class EvaluationError(ArtisError):
-    """A judging model twice wrote no readable verdict; no verdict was made up in its place."""
+    """A judging model twice wrote no readable verdict, or a measured simulator answered no call; no verdict
+    was made up in its place."""
 
 
 class SummaryError(ArtisError):
@@ -136,6 +143,30 @@ class CommitRefused(ArtisError):
     def __init__(self, plan: str, message: str) -> None:
         super().__init__(f"plan {plan}: {message}")
         self.plan = plan
+
+
+class PlanChanged(CommitRefused):
+    """A plan's content, a tool of it, or its approval has changed since it was made. Nothing happened."""
+
+
+class PlanExpired(CommitRefused):
+    """A plan, or a person's approval of it, held until a moment that has passed. Nothing happened."""
+
+
+class NotApproved(CommitRefused):
+    """The approver rejected a plan, or did not answer. Nothing happened."""
+
+
+class CommitStopped(ArtisError):
+    """A commit met a call or an outcome that its plan does not foresee, and nobody allowed it.
+
+    The commit ends with a `Result` that says where; only the code of a caller's own agent sees this error.
+    """
+
+    def __init__(self, tool: str, message: str) -> None:
+        super().__init__(f"{tool}: {message}")
+        self.tool = tool
+        self.message = message
 
 
 class UnknownOutcome(ArtisError):
@@ -227,7 +258,9 @@ class ContextOverflow(BackendError):
 
 
 class MalformedResponse(BackendError):
-    """The server's answer is not a completion."""
+    """The server's answer is not a completion. It ends one attempt; the others go on."""
+
+    retryable = True
 
 
 class EngineDead(BackendError):

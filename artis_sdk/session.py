@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import ContextVar
+from datetime import datetime
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from artis_sdk.commit.before import NO_JOURNAL, read_unsettled, unsettled_notes
+from artis_sdk.commit.approval import check_plan
+from artis_sdk.commit.approver import Approver, EditPlan
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import JournaledCall
-from artis_sdk.commit.plan import commit
+from artis_sdk.commit.plan import commit, inside_attempt, journal_here
 from artis_sdk.commit.recover import UNSET, Recovered, Unset, recover, settle
+from artis_sdk.commit.replay import replaying
 from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.keyword_options import takes
 from artis_sdk.logs import Redactor
 from artis_sdk.logs.capture import recording
 from artis_sdk.loop.budget import Budget, Emit, ignore
-from artis_sdk.loop.callable_actor import RemembersCalls
+from artis_sdk.loop.lasting import Lasting
 from artis_sdk.loop.nested import OuterWorld, commit_inside
 from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.whose_code import is_ours
-from artis_sdk.records import History, Message, Plan, Result, State, Step, Task, new_id
+from artis_sdk.records import CommitMode, History, Message, Plan, Result, Step, Task, new_id
 from artis_sdk.session_args import SessionArgs
-from artis_sdk.session_parts import SessionParts, assemble, make_tools, open_journal
+from artis_sdk.session_events import EventReader, SessionEvents
+from artis_sdk.session_log import SESSION
+from artis_sdk.session_operations import Operations
+from artis_sdk.session_parts import SessionParts, assemble
+from artis_sdk.session_state import snapshot
+from artis_sdk.session_stores import open_journal
+from artis_sdk.session_sync import in_sync
+from artis_sdk.session_tools import make_tools, with_agents_tools
 from artis_sdk.settings import Settings, load_settings
-from artis_sdk.tools import Toolset, current_world, running_code
-from artis_sdk.tools.world import OUTSIDE, WorldBinding, current, route
+from artis_sdk.tools import Toolset, running_code
+from artis_sdk.tools.world import OUTSIDE, WorldBinding, check_allowed, current, route
+from artis_sdk.traces.operations import operation
+from artis_sdk.traces.spans import SessionSpan
 
 _committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
 """Ids of the sessions in whose commits this context is."""
@@ -54,20 +65,23 @@ class Session:
     def __init__(self, args: SessionArgs) -> None:
         self._args = args
         self.id = new_id()
-        self._emit: Emit = ignore
+        self._events = SessionEvents(args.on_event)
         self._settings: Settings | None = None
         self._stack: AsyncExitStack | None = None
         self._parts: SessionParts | None = None
         self._conversation: tuple[Message, ...] = ()
-        self._committed: History = ()
+        self._committed: dict[str, History] = {"": args.history}
+        """Real calls by plan."""
         self._budgets: dict[str, Budget] = {}
-        self._running: set[asyncio.Task[Any]] = set()
+        self._operations = Operations()
         self._commits = asyncio.Lock()
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, on_event: Emit | None = None) -> Self:
-        """A session configured by these settings alone."""
-        session = cls(on_event=on_event)
+    def from_settings(
+        cls, settings: Settings, *, on_event: Emit | None = None, approve: Approver | None = None
+    ) -> Self:
+        """A session configured by these settings alone, with listener and approver as in `SessionArgs`."""
+        session = cls(on_event=on_event, approve=approve)
         session._settings = settings
         return session
 
@@ -76,15 +90,22 @@ class Session:
     async def __aenter__(self) -> Self:
         if self._stack is not None:
             raise ConfigurationError("a session is entered once; make a new one")
+        if asyncio._get_running_loop() is None:
+            raise ConfigurationError(
+                "a session runs on asyncio, and this event loop is another one, such as trio's: run it in "
+                "asyncio.run, in a thread of its own if need be"
+            )
         settings = self._settings if self._settings is not None else load_settings()
         self._stack = AsyncExitStack()
         try:
-            self._parts = assemble(self._args, settings, self._stack)
-            if self._args.on_event is not None:
-                self._emit = _redacting(self._args.on_event, self._parts)
+            self._args = await with_agents_tools(self._args, settings)
+            self._parts = assemble(self._args, settings, self._stack, self.id)
+            self._events.open(self._parts.secrets.shown)
         except BaseException:
+            self._events.close()
             await self._stack.aclose()
             raise
+        SESSION.info("session %s is open", self.id)
         return self
 
     async def __aexit__(
@@ -92,28 +113,17 @@ class Session:
     ) -> None:
         """Cancel running operations, wait for their end, and close the parts that the session made."""
         assert self._stack is not None
-        running = self._running - {asyncio.current_task()}
-        for task in running:
-            task.cancel()
         try:
-            await asyncio.gather(*running, return_exceptions=True)
+            await self._operations.end()
         finally:
             self._parts = None
             await self._stack.aclose()
+            self._events.close()
+            SESSION.info("session %s is closed", self.id)
 
-    @asynccontextmanager
-    async def _operation(self) -> AsyncIterator[SessionParts]:
+    def _operation(self, name: str) -> AbstractAsyncContextManager[tuple[SessionParts, SessionSpan]]:
         """Run one rehearsal or commit, which ends at the latest with the session."""
-        parts = self._opened()
-        task = asyncio.current_task()
-        assert task is not None
-        first = task not in self._running
-        self._running.add(task)
-        try:
-            yield parts
-        finally:
-            if first:
-                self._running.discard(task)
+        return self._operations.begun(name, self._opened())
 
     def _opened(self) -> SessionParts:
         if self._parts is None:
@@ -127,22 +137,30 @@ class Session:
         """Messages of the turns committed so far, oldest first."""
         return self._conversation
 
-    async def rehearse(self, task: str) -> Plan:
+    async def rehearse(
+        self, task: str, *, expires: float | datetime | None = None, keep_changes: bool | None = None
+    ) -> Plan:
         """Attempt a task several times in simulation. Nothing real happens.
 
         Args:
             task: the user's request, this turn's query.
+            expires: how long the plan holds, in seconds from when it is made, or until when, with a time
+                zone; no commit begins later. None, the default, for no end.
+            keep_changes: whether the plan says what each attempt changed in its world, for who looks at it:
+                two more snapshots of the world's state an attempt. By default where there is an approver.
 
         Raises:
             BackendError: a model cannot be reached.
             FirewallError: the state function made a guarded call.
-            ConfigurationError: the session is not open, or lacks a part that the strategy needs.
+            ConfigurationError: the session is not open, or lacks a part that the strategy needs; or `expires`
+                has passed already, or has no time zone.
             RehearsalStopped: with `on_doubt="stop"`, a call needs a tool that is not trusted.
         """
-        async with self._operation() as parts:
+        lasts = Lasting.of(expires)
+        async with self._operation("rehearse") as (parts, span):
             given = self._args.state
             with running_code("rehearsal", callable(given) and not is_ours(given)):
-                state, history = await self._snapshot(parts)
+                state, history = await snapshot(given, parts, self._committed.values())
             value = Task(
                 query=task,
                 conversation=self._conversation,
@@ -150,9 +168,10 @@ class Session:
                 state=state,
                 history=history,
             )
+            parts.secrets.see(parts.tools.owners)
             parts.secrets.learn(value)
-            budget = parts.budget(self._emit)
-            journal, notes = await _journal_here(parts)
+            budget = parts.budget(self._events.emit)
+            journal, notes = await journal_here(parts.journal)
             plan = await rehearse(
                 value,
                 actor=parts.actor,
@@ -163,22 +182,27 @@ class Session:
                 evaluator=parts.evaluator,
                 summarizer=parts.summarizer,
                 prompts=parts.prompts,
-                emit=self._emit,
+                emit=self._events.emit,
+                see=parts.secrets.see,
                 application_code=parts.application_code or not is_ours(self._args.on_event or ignore),
                 journal=journal,
                 notes=notes,
+                expires=lasts,
+                keep_changes=self._args.approve is not None if keep_changes is None else keep_changes,
             )
             self._budgets[plan.id] = budget
+            span.result(plan)
             return plan
 
     async def commit(
         self,
         plan: Plan,
         *,
+        mode: CommitMode | None = None,
         resume: bool = False,
         secrets: Mapping[str, JsonValue] = MappingProxyType({}),
     ) -> Result:
-        """Carry a plan's task out once, for real, guided by its recommendation.
+        """Carry a plan's task out once, for real: guided by its recommendation, or held to its calls.
 
         Inside another session's rehearsed attempt, or in the body of a sandboxed tool, the calls go to
         that attempt: nothing is real, and nothing is journaled. Inside another session's commit they are
@@ -186,17 +210,24 @@ class Session:
 
         Args:
             plan: plan from `rehearse`, of this session or an earlier one; it is committed once.
-            resume: whether to go on with a commit of this plan that broke off, if the outcome of every call
+            mode: how it is committed; by default the session's. A `Result` that ended as `stopped` met a call
+                or an outcome that the plan does not foresee; `resume=True` goes on from there, in any mode.
+            resume: whether to resume an interrupted commit of this plan, if the outcome of every call
                 is known. No call is made again: a model sees them as done; an agent of your own makes its
                 calls again and gets its answers from the journal.
             secrets: values that the plan was saved without (`plan.withheld`), by placeholder; not needed in
                 the session that made it, nor with `ARTIS_PLAN_KEY`.
 
         Raises:
+            PlanChanged: the plan, a tool or an approval has changed since the plan was made.
+            PlanExpired: the plan held until a moment that has passed.
+            NotApproved: the approver rejected the plan, or did not answer; or it was edited, and nobody
+                approved it since.
             CommitRefused: the plan was committed before, or belongs to another journal; a call's twin in the
-                journal has no known outcome; the commit cannot go on; this session is committing already
+                journal has no known outcome; the commit cannot be resumed; this session is committing already
                 (a sub-agent needs a session of its own); or secrets of the plan are missing.
-            FirewallError: the attempt that this session is part of is over.
+            FirewallError: the attempt that this session is part of is over; or real calls are forbidden here
+                (`no_real_calls`).
             UnknownOutcome: a call's outcome is not known; no call was made after it.
             JournalError: the journal cannot be written; the call it names was not made.
             LimitReached: before the first real call only.
@@ -206,16 +237,20 @@ class Session:
                 plan.id,
                 "this session is committing already and would wait for itself; use another session",
             )
-        async with self._operation() as parts, self._commits:
+        async with self._operation("commit") as (parts, span), self._commits:
             token = _committing.set(_committing.get() | {self.id})
             try:
-                result = await self._commit(plan, parts, current.get(), resume, secrets)
+                result = await self._commit(plan, parts, current.get(), mode, resume, secrets)
             finally:
                 _committing.reset(token)
-            answer = () if result.messages else (Message(role="assistant", content=result.answer or ""),)
+            span.result(result)
+            self._committed[plan.id] = tuple(Step(call=c.call, outcome=c.outcome) for c in result.calls)
+            if result.ended == "stopped":  # the turn is not over
+                return result
+            said = None if result.messages else result.answer  # an own agent tells no messages
+            answer = () if said is None else (Message(role="assistant", content=said),)
             query = Message(role="user", content=plan.task.query)
             self._conversation = (*plan.task.conversation, query, *result.messages, *answer)
-            self._committed += tuple(Step(call=made.call, outcome=made.outcome) for made in result.calls)
             return result
 
     async def _commit(
@@ -223,32 +258,75 @@ class Session:
         plan: Plan,
         parts: SessionParts,
         outer: WorldBinding | None,
+        mode: CommitMode | None,
         resume: bool,
         secrets: Mapping[str, JsonValue],
     ) -> Result:
-        """Commit in the present context's world: the real one, unless an attempt goes on."""
-        plan = parts.secrets.restored(plan, secrets)
+        """Commit in the present context's world: the real one, unless an attempt is running."""
+        given, plan = plan, parts.secrets.restored(plan, secrets)
         parts.secrets.learn(plan.task)
-        budget = self._budgets.pop(plan.id, None) or parts.budget(self._emit, spent=plan.usage)
         parent: RealWorld | None = None
         if outer is not None and outer is not OUTSIDE:
             route("Session.commit")
             if outer.inline is not None or not isinstance(outer.world, RealWorld):
+                budget = self._budget(plan, parts)
                 return await commit_inside(plan, parts.committer, OuterWorld(outer), budget)
             parent = outer.world
+        check_allowed("Session.commit")
+        check_plan(given, parts.tools, parts.commits.approval_key)
+        journal = parts.journal if parent is None else parent.journal
+        terms, plan = await parts.commits.terms(given, plan, mode, parts.agreement(journal))
         world = RealWorld(
-            parts.journal if parent is None else parent.journal,
+            journal,
             plan,
             redact=parts.secrets if parent is None else parent.redact,
             record=recording(parts.log),
-            emit=self._emit,
+            emit=self._events.emit,
             session=self.id,
-            parent=None if parent is None else parent.plan,
-            on_unknown=parts.on_unknown,
+            parent=parent,
+            terms=terms,
+            on_unknown=parts.commits.on_unknown,
             resume=resume,
         )
+        actor = replaying(plan, parts.tools) if terms.mode == "replay" else parts.committer
         beside = parts.application_code or not is_ours(self._args.on_event or ignore)
-        return await commit(plan, parts.committer, world, budget, application_code=beside)
+        return await commit(plan, actor, world, self._budget(plan, parts), application_code=beside)
+
+    def _budget(self, plan: Plan, parts: SessionParts) -> Budget:
+        return self._budgets.pop(plan.id, None) or parts.budget(self._events.emit, spent=plan.usage)
+
+    async def edit(
+        self, plan: Plan, edit: EditPlan, *, secrets: Mapping[str, JsonValue] = MappingProxyType({})
+    ) -> Plan:
+        """The plan with some of its calls removed or with other arguments, to be approved and committed.
+
+        The edit is journaled under the name that it has. It holds: whoever commits the plan as it was before
+        commits the edited one, and no call that was edited out is made. The edited plan needs an approval of
+        its own. A plan whose commit has begun is not edited.
+
+        Args:
+            plan: plan from `rehearse` or `saved`.
+            edit: the edit, with the name of who makes it.
+            secrets: as in `commit`.
+
+        Returns:
+            The edited plan; of a plan from `saved` again one without secrets.
+
+        Raises:
+            ConfigurationError: the edit names nobody, changes nothing, leaves no call, gives arguments that
+                do not fit the tool's schema, or takes away a call that gives another one its identifier.
+            PlanChanged, PlanExpired: as in `commit`.
+            CommitRefused: the plan's commit has begun, or secrets of the plan are missing.
+            JournalError: the journal cannot be read or written.
+        """
+        if not edit.by.strip():
+            raise ConfigurationError("an edit takes the name of who makes it (by)")
+        async with self._operation("edit") as (parts, _):
+            whole = parts.secrets.restored(plan, secrets)
+            parts.secrets.learn(whole.task)
+            check_plan(plan, parts.tools, parts.commits.approval_key)
+            edited = await parts.agreement(parts.journal).edit(plan, whole, edit)
+            return edited if plan.withheld is None else self.saved(edited)
 
     def saved(self, plan: Plan) -> Plan:
         """The plan as it may be saved, without secrets: write `session.saved(plan).model_dump_json()`.
@@ -266,22 +344,44 @@ class Session:
         return self._opened().secrets.shown(record)
 
     async def run(self, task: str) -> Result:
-        """`rehearse`, then `commit`."""
-        return await self.commit(await self.rehearse(task))
+        """`rehearse`, then `commit`, which first asks the approver, if there is one."""
+        with operation(self._opened().tracing, "run", inside_attempt):
+            return await self.commit(await self.rehearse(task))
+
+    def run_sync(self, task: str) -> Result:
+        """`run` from code that is not async, in a session that opens and closes for it.
+
+        Raises:
+            ConfigurationError: an event loop is running in this thread, or the session was entered before.
+        """
+        return in_sync(self, lambda session: session.run(task), "run")
+
+    def rehearse_sync(self, task: str) -> Plan:
+        """`rehearse`, as `run_sync`; the plan is for `commit_sync` of another session."""
+        return in_sync(self, lambda session: session.rehearse(task), "rehearse")
+
+    def commit_sync(self, plan: Plan, *, mode: CommitMode | None = None) -> Result:
+        """`commit`, as `run_sync`."""
+        return in_sync(self, lambda session: session.commit(plan, mode=mode), "commit")
+
+    def events(self) -> EventReader:
+        """The events from now until the session is closed, without secrets, for `async for` in a task beside
+        the run; each reader gets every event. The session may still be unopened."""
+        return self._events.reader()
 
     async def recover(self) -> list[Recovered]:
         """Settle real calls that began and have no outcome, where their tools can tell.
 
         Calls the tools' `reconcile` hooks. Nothing is ever executed again.
         """
-        async with self._operation() as parts:
+        async with self._operation("recover") as (parts, _):
             return await recover(parts.journal, parts.tools, redact=parts.secrets)
 
     async def settle(
         self, call_id: str, *, done: bool, by: str, why: str, value: JsonValue | Unset = UNSET
     ) -> JournaledCall:
         """Settle by hand a journaled call without a known outcome; see `artis_sdk.commit.settle`."""
-        async with self._operation() as parts:
+        async with self._operation("settle") as (parts, _):
             return await settle(
                 parts.journal, call_id, done=done, by=by, why=why, value=value, redact=parts.secrets
             )
@@ -293,43 +393,3 @@ class Session:
             tools = Toolset() if settings.tools is None else make_tools(None, settings)
             journal = open_journal(settings, stack)
             return await recover(journal, tools, redact=Redactor())
-
-    async def _snapshot(self, parts: SessionParts) -> tuple[State, History]:
-        """The state before this task, and the real calls made since it was taken."""
-        given = self._args.state
-        made = self._committed + _earlier_in_attempt(parts.tools)
-        if callable(given):
-            state = given()
-            return (await state if inspect.isawaitable(state) else state), _earlier_in_attempt(parts.tools)
-        if given is None:
-            return parts.tools.state(), _earlier_in_attempt(parts.tools) if parts.tools.owners else made
-        return given, made
-
-
-async def _journal_here(parts: SessionParts) -> tuple[str, tuple[str, ...]]:
-    """Name of the journal of this context's commits, and its notes for a plan's reader.
-
-    Inside another session's commit it is that session's journal; inside a rehearsed attempt it is
-    `NO_JOURNAL`, and no journal is read: a plan made there is not committed for real.
-    """
-    outer = current.get()
-    journal = parts.journal
-    if outer is not None and outer is not OUTSIDE:
-        if outer.inline is not None or not isinstance(outer.world, RealWorld):
-            return NO_JOURNAL, ()
-        journal = outer.world.journal
-    return await journal.identity(), unsettled_notes(await read_unsettled(journal))
-
-
-def _earlier_in_attempt(tools: Toolset) -> History:
-    """The calls of these tools in the simulated attempt that this context is part of, for a simulator: the
-    real objects do not show them."""
-    world = current_world()
-    if world is None or isinstance(world, RealWorld) or not isinstance(world, RemembersCalls):
-        return ()
-    return tuple(step for step in world.history if step.call.tool in tools)
-
-
-def _redacting(emit: Emit, parts: SessionParts) -> Emit:
-    """Events are shown, so they come without secrets."""
-    return lambda event: emit(parts.secrets.shown(event))

@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 from artis_sdk.backends import resolve
-from artis_sdk.commit.before import OnUnknown
-from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
+from artis_sdk.commit.agreement import Agreement
+from artis_sdk.commit.journal import CommitJournal
+from artis_sdk.commit.options import CommitOptions
+from artis_sdk.commit.replay import NoAgent
 from artis_sdk.contracts import Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.logs import CallLog, Redactor
-from artis_sdk.logs.capture import capture
 from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.loop.actor import Actor
 from artis_sdk.loop.budget import Budget, Emit
 from artis_sdk.loop.callable_actor import CallableActor
+from artis_sdk.loop.committing import committing_actor
 from artis_sdk.loop.evaluate import ModelEvaluator
 from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.model_actor import ModelActor
-from artis_sdk.loop.rehearsal import committing_actor
+from artis_sdk.loop.sampling import RoleSampling
 from artis_sdk.loop.scoring import ModelScorer, Scorer
-from artis_sdk.loop.strategies import NAMED, Direct, StepStrategy, Strategy
+from artis_sdk.loop.strategies import Direct, StepStrategy, Strategy, named
 from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.whose_code import runs_application_code
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, State, ToolCall, Usage
 from artis_sdk.session_args import SessionArgs
+from artis_sdk.session_stores import make_journal, make_log
+from artis_sdk.session_tools import make_tools
 from artis_sdk.settings import Settings, load_object
-from artis_sdk.simulators import (
-    Ladder,
-    LLMSimulator,
-    ReplaySimulator,
-    RetrievalSimulator,
-    SandboxSimulator,
-)
+from artis_sdk.simulators import FROM_LOG, Checked, Ladder, LLMSimulator, PromptForm, SandboxSimulator
+from artis_sdk.simulators.composite import Composite
+from artis_sdk.simulators.form import named_form
+from artis_sdk.simulators.named import is_registered, registered_simulator
 from artis_sdk.simulators.trust import Trust, gated
 from artis_sdk.simulators.veil import veiled
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.in_place import guarded_in_place
-
-FROM_LOG: dict[str, Callable[[CallLog], Simulator]] = {
-    "replay": ReplaySimulator,
-    "retrieval": RetrievalSimulator,
-}
-"""Simulators over a call log, by the prefix of their name."""
+from artis_sdk.traces.spans import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +61,24 @@ class SessionParts:
     summarizer: Summarizer | None
     prompts: Prompts
     journal: CommitJournal
-    on_unknown: OnUnknown
+    commits: CommitOptions
     log: LogStore | None
     secrets: SessionSecrets
     limits: Limits
     prices: Mapping[str, Price]
+    tracing: Tracing | None
     application_code: bool
     """Whether any part runs application code, see `artis_sdk.loop.whose_code`."""
+
+    def agreement(self, journal: CommitJournal) -> Agreement:
+        """Settles who approved a plan before its commit in this journal."""
+        return Agreement(
+            journal=journal,
+            asking=self.commits.asking,
+            tools=self.tools,
+            prompts=self.prompts,
+            secrets=self.secrets,
+        )
 
     def budget(self, emit: Emit, spent: Mapping[Role, Usage] | None = None) -> Budget:
         """The budget of one run.
@@ -91,20 +97,22 @@ class NoSimulator(Simulator):
         raise SimulationError(call.tool, "this session has no simulator")
 
 
-def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> SessionParts:
-    """Make the parts; the stack closes those opened here.
+def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, session: str) -> SessionParts:
+    """Make the parts of the session with this id; the stack closes those opened here.
 
     Raises:
         ConfigurationError: an option is missing or does not fit; the message says what to pass or set.
     """
-    prompts = given.prompts if isinstance(given.prompts, Prompts) else Prompts(given.prompts)
+    prompts = _prompts(given, settings)
     backends = Backends(stack, settings.backends)
     tools = make_tools(given.tools, settings)
     secrets = SessionSecrets(given.redact or Redactor(), key=settings.plan_key)
     secrets.redactor.know(*tools.specs)
-    strategy = given.strategy or make_strategy(settings)
-    agent, model = make_actor(given, settings, tools, backends, prompts)
-    simulator = make_simulator(given.simulator, settings, backends, prompts, stack)
+    secrets.see([tool.injected for tool in tools])
+    sampling = RoleSampling(given.sampling, settings.sampling)
+    agent, model = make_actor(given, settings, tools, backends, prompts, sampling)
+    strategy = Direct() if isinstance(agent, NoAgent) else given.strategy or make_strategy(settings)
+    simulator = make_simulator(given.simulator, settings, backends, prompts, stack, sampling)
     simulates = not isinstance(strategy, Direct | StepStrategy)
     if simulates and simulator is None:
         raise ConfigurationError(
@@ -112,31 +120,33 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
             "LLMSimulator(backend), ReplaySimulator(log) or a backend's name, or set ARTIS_SIMULATOR; "
             "or rehearse nothing with strategy=Direct()"
         )
-    judge = _backend_for("evaluator", given.evaluator or settings.evaluator, model, backends)
-    advisor = _backend_for("summarizer", given.summarizer or settings.summarizer, model, backends)
-    judges = given.evaluate and simulates
+    judge = _backend_for(given.evaluator or settings.evaluator, model, backends)
+    advisor = _backend_for(given.summarizer or settings.summarizer, model, backends)
+    judges = given.evaluate and (simulates or (isinstance(strategy, Direct) and strategy.retries > 0))
     advises = given.summarize and simulates
-    scorer = _scorer(strategy, judge, prompts)
+    scorer = _scorer(strategy, judge, prompts, sampling)
+    evaluator = _evaluator(judge, prompts, sampling) if judges else None
     budget_prices = {**settings.prices, **(given.prices or {})}
     limits = given.limits or settings.limits
     own_stores = [store for store in (given.log, given.journal) if not isinstance(store, str | Path)]
     parts = SessionParts(
         tools=tools,
         actor=agent,
-        committer=committing_actor(strategy, agent, scorer) if scorer is not None else agent,
+        committer=committing_actor(strategy, agent, scorer, evaluator),
         simulator=NoSimulator()
         if simulator is None or not simulates
         else _trusted(veiled(simulator, secrets), given, settings),
         strategy=strategy,
-        evaluator=_evaluator(judge, prompts) if judges else None,
-        summarizer=_summarizer(advisor, prompts) if advises else None,
+        evaluator=evaluator,
+        summarizer=_summarizer(advisor, prompts, sampling) if advises else None,
         prompts=prompts,
-        journal=_journal(settings.journal if given.journal is None else given.journal, stack),
-        on_unknown=given.on_unknown or settings.on_unknown,
-        log=_log(settings.log if given.log is None else given.log, tools, given.redact, stack),
+        journal=make_journal(settings.journal if given.journal is None else given.journal, stack),
+        commits=_commit_options(given, settings),
+        log=make_log(settings.log if given.log is None else given.log, tools, given.redact, stack),
         secrets=secrets,
         limits=limits,
         prices=budget_prices,
+        tracing=None if given.traces is None else Tracing(given.traces, session=session, secrets=secrets),
         application_code=runs_application_code(
             simulator or NoSimulator(),
             (model or given.agent, judge, advisor, strategy, prompts, given.redact, *own_stores),
@@ -144,13 +154,22 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack) -> S
     )
     if parts.application_code:
         stack.enter_context(guarded_in_place(tools))
-    used = (model, judge, advisor, getattr(simulator, "backend", None))
-    Budget(limits, prices=budget_prices).require_prices(*{b for b in used if isinstance(b, Backend)})
+    # Each once: by default the parts share the agent's model, and a protocol's `isinstance` is costly.
+    others = {id(part): part for part in (judge, advisor, getattr(simulator, "backend", None))}
+    for known in (model, None):
+        others.pop(id(known), None)
+    priced = [part for part in others.values() if isinstance(part, Backend)]
+    Budget(limits, prices=budget_prices).require_prices(*priced, *(() if model is None else (model,)))
     return parts
 
 
 def make_actor(
-    given: SessionArgs, settings: Settings, tools: Toolset, backends: Backends, prompts: Prompts
+    given: SessionArgs,
+    settings: Settings,
+    tools: Toolset,
+    backends: Backends,
+    prompts: Prompts,
+    sampling: RoleSampling,
 ) -> tuple[Actor, Backend | None]:
     """The agent, and its model; None for an agent of the application's.
 
@@ -158,12 +177,15 @@ def make_actor(
         ConfigurationError: the agent is missing, or neither a backend nor an async callable.
     """
     agent = given.agent or settings.agent
+    if agent is None and (given.mode or settings.mode) == "replay":
+        return NoAgent(), None
     if agent is None:
         raise ConfigurationError(
             'the session has no agent: pass agent="openai:MODEL", a Backend or an async function of your '
-            "own, or set ARTIS_AGENT"
+            'own, or set ARTIS_AGENT; mode="replay" commits plans without one'
         )
     if not isinstance(agent, str | Backend):
+        sampling.refuse("agent", "the agent is your own and calls its model itself")
         return CallableActor(agent, tools, prompts=prompts), None
     model = backends.get(agent)
     actor = ModelActor(
@@ -173,6 +195,7 @@ def make_actor(
         tool_format=given.tool_format or settings.tool_format,
         max_steps=given.max_steps or settings.max_steps,
         seed=given.seed,
+        **sampling.of("agent"),
     )
     return actor, model
 
@@ -200,32 +223,32 @@ class Backends:
         return self._made[given]
 
 
-def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Toolset:
-    """The session's tools.
+def _prompts(given: SessionArgs, settings: Settings) -> Prompts:
+    if not isinstance(given.prompts, Prompts):
+        return Prompts(given.prompts, style=given.style or settings.style)
+    if given.style not in (None, given.prompts.style):
+        raise ConfigurationError(
+            f"style={given.style!r} contradicts prompts= of the style {given.prompts.style!r}: leave one out"
+        )
+    return given.prompts
 
-    Raises:
-        ConfigurationError: the tools are missing, or the settings name something else.
-    """
-    if given is None:
-        if settings.tools is None:
-            raise ConfigurationError(
-                "the session has no tools: pass tools=Toolset(...), or set ARTIS_TOOLS=module:name"
-            )
-        given = load_object(settings.tools)
-    if isinstance(given, Toolset):
-        return given
-    if isinstance(given, ModuleType):
-        return Toolset.from_module(given)
-    if callable(given):
-        return Toolset(given)
-    if isinstance(given, Iterable):
-        return Toolset(*given)
-    raise ConfigurationError(f"tools must be a Toolset, functions, or a module, not {type(given).__name__}")
+
+def _commit_options(given: SessionArgs, settings: Settings) -> CommitOptions:
+    timeout = settings.approve_timeout if given.approve_timeout is None else given.approve_timeout
+    return CommitOptions(
+        mode=given.mode or settings.mode,
+        on_unknown=given.on_unknown or settings.on_unknown,
+        on_unforeseen=given.on_unforeseen or settings.on_unforeseen,
+        on_divergence=given.on_divergence or settings.on_divergence,
+        approve=given.approve,
+        approve_timeout=timeout,
+        approval_key=settings.approval_key,
+    )
 
 
 def make_strategy(settings: Settings) -> Strategy:
     """The strategy named in the settings, with their number of attempts."""
-    return NAMED[settings.strategy](settings.attempts)
+    return named(settings.strategy)(settings.attempts)
 
 
 def make_simulator(
@@ -234,19 +257,31 @@ def make_simulator(
     backends: Backends,
     prompts: Prompts,
     stack: AsyncExitStack,
+    sampling: RoleSampling,
 ) -> Simulator | None:
     """The session's simulator; None if neither option nor setting names one.
 
     Args:
         given: a simulator; or a backend or its name, for an `LLMSimulator`; `sandbox`;
-            `replay:FILE` or `retrieval:FILE` for a call log.
+            `replay:FILE`, or another key of `FROM_LOG`, for a call log; `checked`, alone or in front of
+            another name; or the name of a registered one.
     """
     given = given if given is not None else settings.simulator
+    if not _is_model(given):
+        sampling.refuse("simulator", "the simulator is an object of yours, or no model")
     if given is None:
         return None
     if isinstance(given, str):
         if given == "sandbox":
             return SandboxSimulator()
+        first, _, below = given.partition(",")
+        kind, _, rest = first.partition(":")
+        if kind == "checked":
+            rung = Checked(restore=load_object(rest) if rest else None)
+            if not below:
+                return rung
+            lower = make_simulator(below.strip(), settings, backends, prompts, stack, sampling)
+            return Ladder([rung, *([] if lower is None else [lower])])
         kind, _, rest = given.partition(":")
         if kind in FROM_LOG:
             path = Path(rest)
@@ -255,15 +290,34 @@ def make_simulator(
             log = CallLog(path)
             stack.callback(log.close)
             return FROM_LOG[kind](log)
-        return LLMSimulator(backends.get(given), prompts=prompts)
+        if is_registered(given):
+            return _resolved(registered_simulator(given), backends, prompts)
+        return LLMSimulator(
+            backends.get(given), prompts=prompts, form=_form(settings), **sampling.of("simulator")
+        )
     if isinstance(given, Backend) and not isinstance(given, Simulator):
-        return LLMSimulator(given, prompts=prompts)
+        return LLMSimulator(given, prompts=prompts, form=_form(settings), **sampling.of("simulator"))
     if isinstance(given, Simulator):
         return _resolved(given, backends, prompts)
     raise ConfigurationError(
         f"simulator must be a Simulator, a backend or a name, not {type(given).__name__}; "
         "it needs `async def predict(call, state, history) -> Outcome`"
     )
+
+
+def _is_model(simulator: Simulator | Backend | str | None) -> bool:
+    """Whether the option is a backend or its name, for an `LLMSimulator`."""
+    if simulator is None:
+        return False
+    if isinstance(simulator, str):
+        name = simulator.rpartition(",")[2].strip()
+        ours = name == "sandbox" or name.partition(":")[0] in (*FROM_LOG, "checked")
+        return not ours and not is_registered(name)
+    return isinstance(simulator, Backend) and not isinstance(simulator, Simulator)
+
+
+def _form(settings: Settings) -> PromptForm | None:
+    return None if settings.simulator_form is None else named_form(settings.simulator_form)
 
 
 def _trusted(simulator: Simulator, given: SessionArgs, settings: Settings) -> Simulator:
@@ -281,8 +335,8 @@ def _trusted(simulator: Simulator, given: SessionArgs, settings: Settings) -> Si
 
 def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Simulator:
     """The same simulator with its named models resolved, and the session's templates."""
-    if isinstance(simulator, Ladder):
-        return Ladder([_resolved(rung, backends, prompts) for rung in simulator.rungs])
+    if isinstance(simulator, Composite):
+        return simulator.with_parts(lambda part: _resolved(part, backends, prompts))
     if isinstance(simulator, LLMSimulator):
         simulator = copy(simulator)
         simulator.backend = backends.get(simulator.backend)
@@ -290,84 +344,41 @@ def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Sim
     return simulator
 
 
-def _backend_for(role: str, given: Any, model: Backend | None, backends: Backends) -> Any:
+def _backend_for(given: Any, model: Backend | None, backends: Backends) -> Any:
     """The part in a role: the option, or the backend of that name; by default the agent's model."""
     if given is None:
         return model
     return backends.get(given) if isinstance(given, str) else given
 
 
-def _evaluator(judge: Any, prompts: Prompts) -> Evaluator:
+def _evaluator(judge: Any, prompts: Prompts, sampling: RoleSampling) -> Evaluator:
     if judge is None:
         raise ConfigurationError(
             "an agent of your own cannot judge itself: pass evaluator= (a backend or an Evaluator), or "
             "evaluate=False"
         )
-    return ModelEvaluator(judge, prompts=prompts) if isinstance(judge, Backend) else cast(Evaluator, judge)
+    if isinstance(judge, Backend):
+        return ModelEvaluator(judge, prompts=prompts, **sampling.of("judge"))
+    sampling.refuse("judge", "the evaluator is an object of yours")
+    return cast(Evaluator, judge)
 
 
-def _summarizer(advisor: Any, prompts: Prompts) -> Summarizer:
+def _summarizer(advisor: Any, prompts: Prompts, sampling: RoleSampling) -> Summarizer:
     if advisor is None:
         raise ConfigurationError(
             "an agent of your own cannot summarize: pass summarizer= (a backend or a Summarizer), or "
             "summarize=False"
         )
     if isinstance(advisor, Backend):
-        return ModelSummarizer(advisor, prompts=prompts)
+        return ModelSummarizer(advisor, prompts=prompts, **sampling.of("summarizer"))
+    sampling.refuse("summarizer", "the summarizer is an object of yours")
     return cast(Summarizer, advisor)
 
 
-def _scorer(strategy: Strategy, judge: Any, prompts: Prompts) -> Scorer | None:
+def _scorer(strategy: Strategy, judge: Any, prompts: Prompts, sampling: RoleSampling) -> Scorer | None:
     """Scorer of the candidates of a step-level strategy; None for any other strategy."""
     if not isinstance(strategy, StepStrategy):
         return None
     if not isinstance(judge, Backend):
         raise ConfigurationError(f"strategy {strategy.name!r} scores by a model: pass evaluator=BACKEND")
-    return ModelScorer(judge, prompts=prompts)
-
-
-def _journal(given: CommitJournal | str | Path, stack: AsyncExitStack) -> CommitJournal:
-    """The session's journal; the stack closes one opened here.
-
-    Raises:
-        ConfigurationError: `given` is neither a path nor a journal.
-    """
-    if isinstance(given, str | Path):
-        journal = SQLiteJournal.shared(given)
-        stack.push_async_callback(journal.aclose)
-        return journal
-    if not isinstance(given, CommitJournal):
-        raise ConfigurationError(
-            f"journal must be a path or a CommitJournal, not {type(given).__name__}; "
-            "artis_sdk.commit.journal.CommitJournal lists the methods"
-        )
-    return given
-
-
-def _log(
-    given: LogStore | str | Path | None, tools: Toolset, redact: Redactor | None, stack: AsyncExitStack
-) -> LogStore | None:
-    """The call log; one opened by the session also records calls made outside its commits.
-
-    Sessions of one file without a redactor of their own share the log.
-    """
-    if not isinstance(given, str | Path):
-        return given
-    captured = capture(given, redact=redact)
-    stack.push_async_callback(captured.aclose)
-    captured.log.redactor.know(*tools.specs)
-    return captured.log
-
-
-def open_journal(settings: Settings, stack: AsyncExitStack) -> CommitJournal:
-    """The journal of these settings, which must exist.
-
-    Raises:
-        ConfigurationError: the file does not exist, so no call is known.
-    """
-    if not settings.journal.exists():
-        raise ConfigurationError(
-            f"there is no journal {settings.journal.absolute()}: name the one that the commit wrote, by "
-            "--journal, ARTIS_JOURNAL or artis.toml"
-        )
-    return _journal(settings.journal, stack)
+    return ModelScorer(judge, prompts=prompts, **sampling.of("judge"))

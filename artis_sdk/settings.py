@@ -24,7 +24,13 @@ from pydantic_settings import (
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.limits import Limits, Price
-from artis_sdk.loop.strategies import NAMED
+from artis_sdk.loop.strategies import is_known, known_names
+from artis_sdk.prompts import Style
+from artis_sdk.records import CommitMode, Risk, SampledRole, Sampling, Treatment
+from artis_sdk.records.doubtful_rules import settle
+from artis_sdk.simulators.form import named_form
+
+FailureRule = Literal["text", "exit_code", "code", "status", "other_error"]
 
 FILE = "artis.toml"
 PREFIX = "ARTIS_"
@@ -41,10 +47,20 @@ def default_journal() -> Path:
     return (Path(data) if os.path.isabs(data) else Path.home() / ".local/share") / "artis" / "journal.db"
 
 
+def _known_form(names: str | None) -> str | None:
+    if names is not None:
+        named_form(names)
+    return names
+
+
 def _known_strategy(name: str) -> str:
-    if name not in NAMED:
-        raise ValueError(f"must be one of {', '.join(NAMED)}")
+    if not is_known(name):
+        raise ValueError(f"must be one of {', '.join(known_names())}")
     return name
+
+
+def _path_or_url(given: str | Path) -> str | Path:
+    return given if "://" in str(given) else Path(given)
 
 
 class Settings(BaseSettings):
@@ -59,9 +75,15 @@ class Settings(BaseSettings):
     )
 
     agent: str | None = None
-    """Backend of the action agent, such as `openai:gpt-5-mini`."""
+    """Backend of the action agent, such as `openai:gpt-5-mini`; or `module:name` of an agent of your own, or
+    `INTEGRATION:module:name` of another framework's, such as `pydantic_ai:shop:agent`."""
     simulator: str | None = None
-    """`sandbox`, `replay:calls.db`, `retrieval:calls.db`, or the backend of an LLM simulator."""
+    """`sandbox`, `replay:calls.db` (or `retrieval:`, `majority:`), the backend of an LLM simulator, or a
+    registered simulator (entry points of `artis_sdk.simulators`);
+    `checked`, which computes from the tools' source (`checked:module:name` with a `restore=` hook), also in
+    front of one of these: `checked,openai:gpt-5-mini`."""
+    simulator_form: Annotated[str | None, AfterValidator(_known_form)] = None
+    """What an LLM simulator's prompt shows beyond the default: `modes,source` and the like."""
     trust: Path | None = None
     """Trust file of the simulator, or the adapter folder with that file."""
     on_doubt: Literal["skip", "stop"] = "skip"
@@ -80,16 +102,35 @@ class Settings(BaseSettings):
     """Price of each backend, by its name; a cost limit needs them."""
     log: Path | None = None
     """Call log, for every real call."""
-    journal: Path = Field(default_factory=default_journal)
-    """Commit journal; after a crash it holds the calls whose outcome is unknown."""
+    journal: Annotated[str | Path, AfterValidator(_path_or_url)] = Field(default_factory=default_journal)
+    """Commit journal, a file or `postgresql://user@host:port/database`; after a crash it holds the calls
+    whose outcome is unknown."""
     plan_key: SecretStr | None = None
     """Fernet key that encrypts the secrets of saved plans; set it in the environment of the process that
     saves a plan and of the one that commits it."""
-    on_unknown: Literal["refuse", "note"] = "refuse"
+    approval_key: SecretStr | None = None
+    """Key that signs approvals of plans, at least 16 random bytes as text; set it in the environment of the
+    process that approves and of the one that commits, which then takes signed approvals only."""
+    mode: CommitMode | None = None
+    """How plans are committed; by default `bound` if somebody approved the plan, else `guided`."""
+    on_unforeseen: Treatment | dict[Risk, Treatment] = "ask"
+    """Treatment of a call that may change something and that a bound plan does not foresee; or by risk."""
+    on_divergence: Treatment | dict[Risk, Treatment] = "ask"
+    """Treatment of a call whose outcome is not the predicted one; or by risk."""
+    approve_timeout: float | None = Field(default=None, gt=0)
+    """Limit of an approver's answer, in seconds."""
+    on_unknown: Literal["refuse", "ask", "note"] = "refuse"
     """Treatment of a call whose twin in the journal has no known outcome."""
+    style: Style = "ours"
+    """How attempts are judged and shown, and what the advice is made of; see `artis_sdk.prompts.Style`."""
     tool_format: Literal["auto", "native", "text"] = "auto"
     max_steps: int = Field(default=20, ge=1)
     """Maximum agent steps of one attempt or commit."""
+    sampling: dict[SampledRole, Sampling] = {}
+    """Temperature, top-p and maximum tokens of an answer, by role."""
+    failure_rules: dict[str, dict[FailureRule, bool]] = {}
+    """Whether a value on which a doubtful rule holds is a failure, by tool, or `*` for all, and rule; the
+    rules are those of `artis_sdk.records.doubtful_rules.RULES`."""
     backends: dict[str, dict[str, Any]] = {}
     """Options of `resolve` for each backend, by its name."""
 
@@ -118,11 +159,12 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
         ConfigurationError: a name is unknown or a value does not fit; says which and where.
     """
     global _cache
-    environment = {key: value for key, value in os.environ.items() if key.startswith(PREFIX)}
+    environment = {key: os.environ[key] for key in os.environ if key.startswith(PREFIX)}
     key = (
         os.getcwd(),
         _modified(Path(FILE)),
-        default_journal(),
+        os.environ.get("XDG_DATA_HOME"),  # of the default journal, as is HOME
+        os.environ.get("HOME"),
         tuple(sorted(environment.items())),
         tuple(given.items()),
     )
@@ -134,6 +176,7 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
             raise ConfigurationError(_explain(error)) from None
         except ValueError as error:  # not TOML, or a nested variable that is not JSON
             raise ConfigurationError(f"settings ({FILE} or {PREFIX}*): {error}") from error
+    settle(_cache[1].failure_rules)
     return _cache[1]
 
 
@@ -165,8 +208,12 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
-def load_object(where: str) -> Any:
+def load_object(where: str, what: str = "tools") -> Any:
     """The object at `module:name` or `module`; the working directory is searched too.
+
+    Args:
+        where: its place.
+        what: name of the setting, for errors.
 
     Raises:
         ConfigurationError: the module or the name does not exist.
@@ -180,8 +227,8 @@ def load_object(where: str) -> Any:
             found = getattr(found, part)
     except ModuleNotFoundError as error:
         if error.name is not None and module_name.startswith(error.name):
-            raise ConfigurationError(f"tools {where!r}: no module named {error.name!r}") from error
+            raise ConfigurationError(f"{what} {where!r}: no module named {error.name!r}") from error
         raise
     except AttributeError as error:
-        raise ConfigurationError(f"tools {where!r}: {error}") from error
+        raise ConfigurationError(f"{what} {where!r}: {error}") from error
     return found

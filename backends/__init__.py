@@ -1,4 +1,4 @@
-"""Model backends, one file an engine. Importing this loads no engine's SDK."""
+"""Model backends, one folder an engine. Importing this loads no engine's SDK."""
 
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.registry import resolve

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any
 
 from artis_sdk.contracts import Backend
+from artis_sdk.entry_points import find, registered
 from artis_sdk.errors import ConfigurationError
-
-GROUP = "artis_sdk.backends"
-"""The entry point group. A third party's entry point names a callable `(model, **options) -> Backend`."""
 
 
 def resolve(spec: str | Backend, **options: Any) -> Backend:
     """Find a backend by name and make it. Nothing is sent anywhere yet.
+
+    A third party's entry point in `artis_sdk.backends` names a callable `(model, **options) -> Backend`.
 
     Args:
         spec: `PREFIX:MODEL`, such as `openai:gpt-5-mini` or `llama_cpp:model.gguf`; or a backend,
@@ -43,33 +41,14 @@ def resolve(spec: str | Backend, **options: Any) -> Backend:
 
 def known_prefixes() -> tuple[str, ...]:
     """Every prefix that `resolve` can find here, installed SDK or not."""
-    return tuple(sorted({*_own_entry_points(), *(point.name for point in entry_points(group=GROUP))}))
+    return registered("backend")
 
 
-@cache
-def _own_entry_points() -> dict[str, EntryPoint]:
-    # One distribution's metadata is read in a millisecond; a scan of all of them is not.
-    try:
-        points = distribution("artis-sdk").entry_points
-    except PackageNotFoundError:
-        return {}
-    return {point.name: point for point in points.select(group=GROUP)}
-
-
-@cache
 def _factory(prefix: str) -> Any:
-    found = _own_entry_points().get(prefix)
+    found = find("backend", prefix)
     if found is None:
-        matches = tuple(entry_points(group=GROUP, name=prefix))
-        if not matches:
-            raise ConfigurationError(f"no backend is called {prefix!r}; {_known()}")
-        found = matches[0]
-    try:
-        return found.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(
-            f"backend {prefix!r} cannot be loaded from {found.value}: {error}"
-        ) from error
+        raise ConfigurationError(f"no backend is called {prefix!r}; {_known()}")
+    return found
 
 
 def _check_options(spec: str, factory: Any, model: str, options: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A backend that says what its script says: for tests, without a network, a key or a cost."""
+"""A backend with scripted answers: for tests, without a network, a key or a cost."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ScriptedBackend:
     ) -> None:
         self.requests: list[Request] = []
         self.name = name
-        self.capabilities = capabilities or Capabilities(seed=True, streaming=True)
+        self.capabilities = capabilities or Capabilities(seed=True, streaming=True, local=True)
         self._delay = delay
         self._closed = False
         self._function = replies if callable(replies) else None

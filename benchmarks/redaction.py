@@ -16,7 +16,6 @@ import json
 import random
 import string
 import tempfile
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from artis_sdk.logs import Redactor
+from artis_sdk.logs.leaves import all_texts, map_leaves
 from artis_sdk.logs.provider_keys import ProviderKeys
-from artis_sdk.logs.secrets import all_texts, map_leaves
 from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.records import Outcome, Provenance, ToolSpec
 
@@ -194,6 +193,26 @@ class Maker:
         )
         return Case([("note", {"text": text}, "noted")], [s])
 
+    def files_and_lists(self) -> Case:
+        s = self.token()
+        html = f'<form><input type="password" name="pw" value="{s}"></form>'
+        values: list[JsonValue] = [
+            f'[db]\npassword = """{s}"""\n',
+            f"db:\n  password: |\n    {s}\n  user: ann\n",
+            f"PASSWORD=\\\n{s} make deploy",
+            html,
+            {"html": json.dumps({"page": html})},
+            f"{{&quot;password&quot;:&quot;{s}&quot;}}",
+            f'<appSettings><add key="SmtpPassword" value="{s}"/></appSettings>',
+            [["user", "ann"], ["password", s]],
+            ["curl", "-u", f"admin:{s}", "https://example.org"],
+            {f"password={s}": 1},
+            {"fields": [{"label": "Password", "value": s}]},
+            f"data=%7B%22api_key%22%3A%22{s}%22%7D",
+        ]
+        value = self.random.choice(values)
+        return Case([("write", {"what": value}, {"written": value})], [s])
+
 
 KINDS: dict[str, Callable[[Maker], Case]] = {
     "headers": Maker.headers,
@@ -205,7 +224,7 @@ KINDS: dict[str, Callable[[Maker], Case]] = {
     "a known secret, passed on": Maker.passed_on,
     "a known secret, split over calls": Maker.split,
     "prose and markup": Maker.prose,
-    "command lines, again": Maker.command_lines,
+    "files, forms and lists": Maker.files_and_lists,
 }
 
 
@@ -285,14 +304,6 @@ def left(calls: list[Call], gone: Iterable[str]) -> bool:
     return any(piece in text for piece in gone)
 
 
-def seconds_of_a_megabyte(text: str) -> float:
-    """CPU seconds of redacting an outcome of this text."""
-    outcome = Outcome.success(text, Provenance.REAL)
-    start = time.process_time()
-    Redactor().redact_outcome("read", outcome, {"password": "hunter2-x9"})
-    return time.process_time() - start
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
@@ -328,10 +339,6 @@ def main() -> None:
     )
     if options.show:
         print(*wrong["artis_sdk"], sep="\n")
-    words = " ".join(maker.random.choices(["order", "paid", "the", "token", "invoice", "address"], k=200_000))
-    for name, text in {"escaped quotes": 'password="' + '\\"' * 500_000, "words": words[:1_000_000]}.items():
-        best = min(seconds_of_a_megabyte(text) for _ in range(5))
-        print(f"1 MB of {name}: {best * 1000:.0f} ms of CPU")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +32,7 @@ from artis_sdk import Direct, Risk, Session, Toolset, guarded_tool, resolve
 from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.contracts import Backend
 
+_OURS = re.compile(r"(?<=/)(?:artis_sdk(?:/[a-z_]+(?=/))?|backends(?=/.*[.]py))(?=/)")
 TESTS = Path(__file__).parent.parent / "tests"
 QUERY = "Look at everything there is, then say that you are done."
 
@@ -186,13 +190,20 @@ async def concurrency(calls: int = 6) -> float:
 
 async def function_calls(calls: int) -> float:
     """Python function calls for each LLM step of a Session; does not depend on the machine."""
+    return sum((await calls_by_part(calls)).values())
+
+
+async def calls_by_part(calls: int) -> dict[str, float]:
+    """The same by folder of this package and by library, most first."""
     shelf = Shelf()
     tools = Toolset.from_object(shelf)
-    count = 0
+    count: Counter[str] = Counter()
 
-    def profile(frame: object, event: str, argument: object) -> None:
-        nonlocal count
-        count += event == "call"
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            file = frame.f_code.co_filename
+            folder = _OURS.search(file)
+            count[folder[0] if folder else "libraries"] += 1
 
     with Server(calls, 0.0) as server, tempfile.TemporaryDirectory() as folder:
         backend = resolve("openai:scripted", base_url=server.base_url, api_key="none")
@@ -205,7 +216,7 @@ async def function_calls(calls: int) -> float:
             sys.setprofile(None)
         await backend.aclose()
         journal.close()
-    return count / (calls + 1)
+    return {part: number / (calls + 1) for part, number in count.most_common()}
 
 
 async def run(quick: bool) -> dict[str, Any]:
@@ -224,6 +235,7 @@ async def run(quick: bool) -> dict[str, Any]:
 
     return {
         "rows": rows,
+        "function_calls_by_part": {"6 calls": await calls_by_part(6), "41 calls": await calls_by_part(41)},
         "function_calls_per_step": {"6 calls": await function_calls(6), "41 calls": await function_calls(41)},
         "history_ratio_41_to_6": session_cpu(1, 41, 0.0) / session_cpu(1, 6, 0.0),
         **({} if quick else {"ratio_1000_to_100": await concurrency()}),
@@ -252,7 +264,12 @@ def main() -> None:
         )  # fmt: skip
     console = Console()
     console.print(table)
-    for name in ("function_calls_per_step", "history_ratio_41_to_6", "ratio_1000_to_100"):
+    for name in (
+        "function_calls_by_part",
+        "function_calls_per_step",
+        "history_ratio_41_to_6",
+        "ratio_1000_to_100",
+    ):
         if name in found:
             console.print(f"{name}: {found[name]}")
 

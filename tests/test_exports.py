@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 
 import artis_sdk
+from artis_sdk import errors
 from artis_sdk._former_names import MODULES
 
 PUBLIC = {
     "guarded_tool",
     "Risk",
+    "Sampling",
+    "Tool",
     "Toolset",
     "Trust",
     "Session",
@@ -36,6 +40,41 @@ PUBLIC = {
     "Ladder",
     "Backend",
     "resolve",
+    # what hooks are given and return
+    "Agent",
+    "Approve",
+    "Approver",
+    "Attempt",
+    "CallRequest",
+    "Edit",
+    "EditPlan",
+    "Evaluation",
+    "Evaluator",
+    "Event",
+    "History",
+    "LogStore",
+    "NotExecuted",
+    "OutcomeRequest",
+    "PlanRequest",
+    "Price",
+    "Provenance",
+    "Recommendation",
+    "Recovered",
+    "Reject",
+    "Settle",
+    "Simulator",
+    "State",
+    "Step",
+    "Summarizer",
+    "Task",
+    "ToolCall",
+    "Traces",
+    "UnknownRequest",
+}
+ERRORS = {
+    kind.__name__
+    for kind in vars(errors).values()
+    if getattr(kind, "__module__", "") == errors.__name__ and isinstance(kind, type)
 }
 HEAVY = [
     "openai",
@@ -51,16 +90,22 @@ HEAVY = [
     "typer",
     "rich",
     "greenlet",
+    "opentelemetry",
 ]
 
 
 def test_public_names_are_exactly_these() -> None:
-    assert set(artis_sdk.__all__) == PUBLIC
+    assert set(artis_sdk.__all__) == PUBLIC | ERRORS
+    assert list(artis_sdk.__all__) == sorted(artis_sdk._WHERE)
 
 
 def test_every_public_name_loads() -> None:
-    for name in sorted(PUBLIC):
+    for name in sorted(PUBLIC | ERRORS):
         assert getattr(artis_sdk, name) is not None, name
+
+
+def test_the_version_is_the_one_of_the_package() -> None:
+    assert artis_sdk.__version__ == version("artis-sdk")
 
 
 def in_fresh_python(code: str) -> str:

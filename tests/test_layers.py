@@ -14,11 +14,12 @@ ROOT = Path(__file__).parent.parent
 # Ground floor first. A part may import itself and what its row names.
 BASE = {"errors", "records", "contracts"}
 LOWER = BASE | {"tools", "prompts"}
-LOOP = LOWER | {"simulators", "loop"}
+LOOP = LOWER | {"simulators", "traces", "loop"}
 SESSION = LOOP | {"commit", "logs", "settings", "backends"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "keyword_options": set(),
+    "entry_points": {"errors"},
     "sqlite": set(),
     "lease": {"errors", "records"},
     "records": {"errors"},
@@ -26,15 +27,29 @@ ALLOWED: dict[str, set[str]] = {
     "view": {"errors", "records"},
     "tools": BASE | {"lease"},
     "prompts": BASE,
-    "simulators": LOWER,
-    "loop": LOWER | {"simulators"},
+    "simulators": LOWER | {"entry_points"},
+    "traces": LOWER | {"simulators"},
+    "loop": LOWER | {"simulators", "traces", "entry_points"},
     "commit": LOOP | {"sqlite", "lease"},
     "logs": BASE | {"sqlite", "tools"},
-    "backends": BASE,
+    "backends": BASE | {"entry_points"},
     "settings": LOOP,
     "session_args": SESSION - {"settings", "backends"},
-    "session_parts": SESSION | {"session_args"},
-    "session": SESSION | {"keyword_options", "session_args", "session_parts"},
+    "session_stores": SESSION,
+    "session_tools": BASE | {"tools", "settings", "session_args", "backends", "entry_points"},
+    "session_log": {"records"},
+    "session_events": {"records", "loop", "session_log"},
+    "session_sync": {"errors"},
+    "session_parts": SESSION | {"session_args", "session_stores", "session_tools"},
+    "session_state": SESSION | {"session_args", "session_parts"},
+    "session_operations": SESSION | {"session_parts"},
+    "session": SESSION
+    | {"keyword_options", "session_args", "session_parts", "session_stores", "session_tools"}
+    | {"session_events", "session_log", "session_operations", "session_state", "session_sync"},
+    "integrations": SESSION,
+    "testing": SESSION | {"session"},
+    "pytest_plugin": {"tools", "testing"},
+    "gateway": SESSION | {"session", "session_parts", "session_stores", "integrations", "view"},
     "pocket": SESSION | {"session"},
     "evals": SESSION | {"session", "pocket", "view"},
     "trainers": SESSION | {"session", "pocket", "evals", "view"},

@@ -17,7 +17,7 @@ import artis_sdk, pathlib, sys
 assert pathlib.Path(artis_sdk.__file__).is_relative_to(sys.argv[1]), artis_sdk.__file__
 from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.prompts import FIELDS, Prompts
-Prompts().render("evaluation_system")
+Prompts().render("evaluation_system", typed=True)
 for name in artis_sdk.__all__:
     getattr(artis_sdk, name)
 import artis_sdk.cli.app, artis_sdk.trainers

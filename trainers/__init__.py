@@ -1,0 +1,1 @@
+"""Training: failure modes, generated calls, data sets, simulators, and the agent itself."""

@@ -25,7 +25,8 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
 
     Args:
         folder: folder of the adapter.
-        card: `base`, `data`, `training`, `held_out` and `created`; files and versions are added here.
+        card: `base`, `data`, `training`, `held_out`, `exam` and `created`; files and versions are added
+            here.
     """
     weights = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
     files = {path.name: sha256([path]) for path in weights if path.name != CARD}
@@ -89,7 +90,7 @@ def markdown(card: dict[str, Any]) -> str:
         "On test sessions that training and early stopping have not seen, answers generated greedily and "
         "without a schema to hold them. Half of the rows are failures where there are enough, so these are "
         "no averages over the log: `artis eval simulator` reports those, with confidence intervals and a "
-        "verdict a tool.",
+        "verdict a tool. They are drawn by tool and type of outcome, listed below.",
         "",
     ]
     before, after = held_out["before"], held_out["after"]
@@ -98,7 +99,7 @@ def markdown(card: dict[str, Any]) -> str:
         for name in _MEASURES
         if name in after
     ]
-    lines += [table(("", "before", "after"), measures), "", "## Data", ""]
+    lines += [table(("", "before", "after"), measures), "", *_exam(card["exam"]), "", "## Data", ""]
     splits = [
         (split, *(f"{sizes[name]:,}" for name in ("rows", "sessions", "chosen", "failures")))
         for split, sizes in data["splits"].items()
@@ -111,6 +112,23 @@ def markdown(card: dict[str, Any]) -> str:
     lines += [f"- {name}: sha256 `{digest}`" for name, digest in card["files"].items()]
     lines += ["", "Made with " + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + "."]
     return "\n".join(lines) + "\n"
+
+
+def _exam(exam: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """The rows asked of each tool and type of outcome, by split."""
+    parts = {split: {(e["tool"], e["type"]): e for e in entries} for split, entries in exam.items()}
+    names = sorted({name for part in parts.values() for name in part})
+    shown = [
+        (
+            *name,
+            *(
+                f"{part[name]['asked']:,} of {part[name]['rows']:,}" if name in part else "–"
+                for part in parts.values()
+            ),
+        )
+        for name in names
+    ]
+    return [table(("tool", "outcome", *(f"asked in {split}" for split in parts)), shown)]
 
 
 def explained(data: dict[str, Any]) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final
 
-import torch
-
+from artis_sdk.trainers.precision import choose_precision
+from artis_sdk.trainers.run_settings import RunSettings
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
 
 RESUME: Final = "run the same command with --resume"
@@ -31,23 +31,6 @@ class WholeCheckpoints:
         """Nothing: the card is our own, and is written at the end."""
 
 
-class RunSettings(Protocol):
-    """The common settings of all our runs."""
-
-    @property
-    def micro_batch(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def gradient_checkpointing(self) -> bool: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def precision(self) -> Literal["auto", "bf16", "fp32"]: ...
-    def accumulation(self, processes: int) -> int:
-        """Micro-batches of one step on each process."""
-
-
 def shared_arguments(folder: Path, settings: RunSettings, *, processes: int, cpu: bool) -> dict[str, Any]:
     """Arguments of transformers that are the same for all our runs.
 
@@ -56,21 +39,21 @@ def shared_arguments(folder: Path, settings: RunSettings, *, processes: int, cpu
         settings: settings of the run.
         processes: number of training processes.
         cpu: whether to train on the CPU.
+
+    Raises:
+        TrainingError: the device does not have the precision.
     """
-    bf16 = settings.precision == "bf16" or (
-        settings.precision == "auto"
-        and not cpu
-        and torch.cuda.is_available()
-        and torch.cuda.is_bf16_supported()
-    )
+    precision = choose_precision(settings.precision, cpu=cpu)
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": settings.micro_batch,
         "gradient_accumulation_steps": settings.accumulation(processes),
         "learning_rate": settings.learning_rate,
         "weight_decay": 0.0,
-        "bf16": bf16,
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
         "use_cpu": cpu,
+        "ddp_find_unused_parameters": False,  # all are used: no search for others after every pass
         "ddp_backend": "gloo" if cpu and processes > 1 else None,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "seed": settings.seed,

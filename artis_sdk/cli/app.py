@@ -1,47 +1,94 @@
-"""The commands, put together."""
+"""The `artis` command with all its subcommands."""
 
 from __future__ import annotations
 
+import logging
 import sys
+import traceback
+from typing import Annotated, Any, cast
 
 import typer
-from rich.markup import escape
+from typer.rich_utils import rich_format_error
 
-from artis_sdk.cli import bench, demo, doctor, eval, journal, logs, recover, run, serve, train
-from artis_sdk.cli.generate import generate
-from artis_sdk.cli.output import errors, next_step, print_json
+from artis_sdk import __version__
+from artis_sdk.cli.commands import Commands
+from artis_sdk.cli.output import console, errors, next_step, note, print_json
 from artis_sdk.errors import ArtisError, UnknownOutcome
+from artis_sdk.records.visible import visible
+from artis_sdk.view.text import plain
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+_CommandLineError = cast(type[Exception], typer.BadParameter.__mro__[2])
+"""Base of what typer raises about a command line; it exports only some of the classes."""
 
 app = typer.Typer(
     name="artis",
-    help="Rehearse an agent's tool calls in simulation, then carry them out once for real.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run)
-app.command("rehearse")(run.rehearse)
-app.add_typer(logs.app, name="logs")
-app.command("recover")(recover.recover)
-app.add_typer(journal.app, name="journal")
-app.command("doctor")(doctor.doctor)
-app.add_typer(eval.app, name="eval")
-app.command("serve")(serve.serve)
-app.add_typer(train.app, name="train")
-app.command("generate")(generate)
-app.command("demo")(demo.demo)
-app.add_typer(bench.app, name="bench")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(plain(f"artis_sdk {__version__}"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Rehearse an agent's tool calls in simulation, then carry them out once for real."""
+
+
+class _LogOnScreen(logging.Handler):
+    """Warnings of libraries and of ours, for which a program of its own would have set up `logging`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(f"{record.levelname.lower()}:", record.getMessage())
 
 
 def run_app() -> None:
-    """Run the command line. Exit codes: 0 done, 1 done with a finding, 2 an error that it names."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 done with a finding, 2 an error that it names, 130 interrupted by Ctrl-C.
+    """
+    logging.lastResort = _LogOnScreen(logging.WARNING)
     try:
-        app()
+        code = app(standalone_mode=False)
     except ArtisError as error:
-        if "--json" in sys.argv:
-            more = {"next": "artis recover"} if isinstance(error, UnknownOutcome) else {}
-            print_json({"error": type(error).__name__, "message": str(error), **more})
-        else:
-            errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
-            if isinstance(error, UnknownOutcome):
-                next_step("artis recover")
-        raise SystemExit(2) from None
+        _print_error(error)
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except _CommandLineError as error:
+        code = _print_usage_error(error)
+    except Exception as error:  # noqa: BLE001  a defect, which ends the program; its text may be data
+        errors.print(plain("".join(traceback.format_exception(error)), lines=True))
+        code = 1
+    if code == INTERRUPTED:
+        errors.print("interrupted")
+    raise SystemExit(code or 0)
+
+
+def _print_usage_error(error: Any) -> int:
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            setattr(error, name, visible(value, lines=True))
+    rich_format_error(error)
+    return int(error.exit_code)
+
+
+def _print_error(error: ArtisError) -> None:
+    unknown = isinstance(error, UnknownOutcome)
+    if "--json" in sys.argv:
+        more = {"next": "artis recover"} if unknown else {}
+        print_json({"error": type(error).__name__, "message": str(error), **more})
+        return
+    errors.print(plain(("error: ", "red"), str(error).replace("\n", "\n       "), lines=True))
+    if unknown:
+        next_step("artis recover")

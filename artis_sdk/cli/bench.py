@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
+from artis_sdk.cli.bench_links import bench_links
 from artis_sdk.cli.demo import EngineName
-from artis_sdk.cli.output import console, errors, print_json
+from artis_sdk.cli.output import Json, console, errors, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
 from artis_sdk.evals.bench.pocket import PocketWorld
-from artis_sdk.evals.bench.report import costs, families, lines, plot, table
+from artis_sdk.evals.bench.report import commits, costs, families, kinds, lines, plot, table
 from artis_sdk.evals.bench.rows import TaskRow, read, write_settings
 from artis_sdk.evals.bench.runner import asked, measure
+from artis_sdk.pocket.oracle import Kind
 from artis_sdk.pocket.play import SIMULATORS, SimulatorName, engine, simulator
+from artis_sdk.prompts import Style
+from artis_sdk.records import CommitMode
+from artis_sdk.view.screen import label
+from artis_sdk.view.text import plain
 
 app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)
 
@@ -27,6 +35,9 @@ app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=
 @app.callback()
 def _group() -> None:
     """Measure methods of test-time scaling."""
+
+
+app.command("links")(bench_links)
 
 
 @app.command("pocket")
@@ -39,14 +50,27 @@ def pocket(
         str,
         typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both."),
     ] = "",
+    modes: Annotated[
+        str, typer.Option(help="Ways to commit of the methods that simulate: guided, bound, replay.")
+    ] = "",
+    retries: Annotated[
+        str, typer.Option(help="Further real tries of direct execution, comma-separated; 0 is the paper's.")
+    ] = "0,3",
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each setting.", min=1)] = 300,
+    of_kinds: Annotated[
+        str,
+        typer.Option("--kinds", help=f"Only tasks of these kinds, of {', '.join(get_args(Kind))}."),
+    ] = "",
     engine_name: Annotated[
         EngineName, typer.Option("--engine", help="Engine that runs the model.")
     ] = EngineName.llama,
     threads: Annotated[int | None, typer.Option(help="CPU threads of llama.cpp.", min=1)] = None,
     concurrency: Annotated[int, typer.Option(help="Tasks played at the same time.", min=1)] = 16,
     seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    style: Annotated[
+        Style, typer.Option(help="Prompts and advice: the paper's, which the model was trained on, or ours.")
+    ] = "paper",
+    as_json: Json = False,
 ) -> None:
     """Play held-out tasks with every method, simulator and number of attempts, and check the final states.
 
@@ -57,19 +81,27 @@ def pocket(
         _known(simulators, SIMULATORS, "simulator"),
         [_number(one) for one in numbers.split(",")],
         [cast(Stage, one) for one in _known(without, STAGES, "stage")],
+        [cast(CommitMode, one) for one in _known(modes, get_args(CommitMode), "mode")] or [None],
+        [_number(one, "--retries") for one in retries.split(",")],
     )
-    write_settings(out, {"seed": seed, "engine": engine_name.value})
+    settings = {"seed": seed, "engine": engine_name.value}
+    write_settings(out, settings if style == "paper" else {**settings, "style": style})
     path = out / "rows.jsonl"
-    asyncio.run(_measure(wanted, path, engine_name, threads, count, seed, concurrency, shown=not as_json))
-    ids = {task.id for task in asked(PocketWorld(), count, seed)}
+    world = PocketWorld(style)
+    only = _known(of_kinds, get_args(Kind), "kind")
+    ids = {task.id for task in asked(world, count, seed, only)}
+    played = partial(measure, world, wanted=wanted, path=path, count=count, seed=seed, kinds=only)
+    asyncio.run(_measure(played, wanted, engine_name, threads, len(ids), concurrency, shown=not as_json))
     # The folder may hold rows of other cells, or of more tasks.
     found = lines(row for row in read(path) if row.cell in wanted and row.task in ids)
-    (out / "tables.md").write_text(f"{table(found)}\n{families(found)}\n{costs(found)}", encoding="utf-8")
+    tables = "\n".join([table(found), kinds(found), commits(found), families(found), costs(found)])
+    (out / "tables.md").write_text(tables, encoding="utf-8")
     (out / "accuracy.svg").write_text(plot(found), encoding="utf-8")
     if as_json:
         print_json([line._asdict() for line in found])
         return
-    shown = Table("method", "N", "tasks", "accuracy", "hidden obstacle", "tokens a task")
+    columns = ("accuracy", "hidden obstacle", "refused", "half done", "tokens a task")
+    shown = Table("method", "N", "tasks", *columns)
     for line in found:
         shown.add_row(
             line.cell.curve,
@@ -77,19 +109,20 @@ def pocket(
             str(line.rows),
             str(line.accuracy),
             str(line.hidden),
+            str(line.refused),
+            str(line.damaged),
             f"{line.tokens:,.0f}",
         )
     console.print(shown)
-    console.print(f"tables: {out / 'tables.md'}   plot: {out / 'accuracy.svg'}", highlight=False)
+    console.print(plain(f"tables: {out / 'tables.md'}   plot: {out / 'accuracy.svg'}"))
 
 
 async def _measure(
+    played: Callable[..., Awaitable[None]],
     wanted: list[BenchCell],
-    path: Path,
     engine_name: EngineName,
     threads: int | None,
     count: int,
-    seed: int,
     concurrency: int,
     *,
     shown: bool,
@@ -97,11 +130,11 @@ async def _measure(
     sequences = max(8, concurrency + concurrency // 2)  # waiting sequences keep their prefix in memory
     backend = engine(engine_name.value, threads=threads, sequences=sequences)
     bar = Progress(
-        TextColumn("{task.description}"),
+        label("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[right]}"),
+        label("{task.fields[right]}"),
         console=errors,
         disable=not shown,
     )
@@ -119,14 +152,9 @@ async def _measure(
             bar.update(ids[row.cell], advance=1, right=f"{right[row.cell] / total[row.cell]:.0%}")
 
         try:
-            await measure(
-                PocketWorld(),
-                backend,
-                wanted,
-                path,
+            await played(
+                backend=backend,
                 simulators=lambda name: simulator(cast(SimulatorName, name), backend),
-                count=count,
-                seed=seed,
                 concurrency=concurrency,
                 on_row=on_row,
             )
@@ -146,7 +174,7 @@ def _known(given: str, known: tuple[str, ...], what: str) -> list[str]:
     return names
 
 
-def _number(text: str) -> int:
+def _number(text: str, option: str = "--n") -> int:
     if not text.strip().isdigit():
-        raise ConfigurationError(f"--n takes comma-separated whole numbers, not {text!r}")
+        raise ConfigurationError(f"{option} takes comma-separated whole numbers, not {text!r}")
     return int(text)

@@ -17,17 +17,17 @@ import typer
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
-from rich.text import Text
 
-from artis_sdk.cli.output import console, next_step, print_json
+from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.evals.bench.pocket import PocketInstance, PocketWorld
 from artis_sdk.evals.bench.runner import PlayedTask, play
 from artis_sdk.evals.bench.world import BenchmarkTask
 from artis_sdk.loop.strategies import Direct, Hybrid
 from artis_sdk.pocket.oracle import state_of
 from artis_sdk.pocket.play import engine, simulator
+from artis_sdk.records.brief import call_text
 from artis_sdk.view.live import LiveView, outcome_text
-from artis_sdk.view.text import call_text
+from artis_sdk.view.text import plain
 
 SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
 """Families of tasks with a hidden obstacle, in the order in which they are shown."""
@@ -62,9 +62,9 @@ def demo(
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks to play.", min=1)] = 4,
     attempts: Annotated[int, typer.Option(help="Attempts in each of the two rounds.", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Rehearse a few tasks of a small bank, then carry each out once; without rehearsal for comparison.
+    """Rehearse a few tasks of a small bank, then carry each out once; then without, to compare.
 
     The tasks are held out: the model has seen neither their names nor their amounts nor their wording.
     They are the first of each family whose obvious plan the bank refuses; none is picked by its result.
@@ -92,8 +92,8 @@ async def _played(
             strategy = Hybrid(width=attempts, rounds=2)
             for number, task in enumerate(islice(chosen(world, seed), count), 1):
                 if not quiet:
-                    console.print(Rule(f"task {number} of {count}"))
-                    console.print(Text(task.queries[0], style="bold"))
+                    console.print(Rule(plain(f"task {number} of {count}")))
+                    console.print(plain(task.queries[0], style="bold", lines=True))
                 direct = await play(world, task, backend, None, Direct(), journal=journal, seed=seed)
                 if not quiet:
                     console.print(_direct(direct))
@@ -130,15 +130,15 @@ def chosen(world: PocketWorld, seed: int) -> Iterator[BenchmarkTask[PocketInstan
 
 def _direct(finished: Played) -> Panel:
     """The calls and the answer of the task carried out without rehearsal."""
-    lines = Text()
+    lines = plain()
     for result in finished.results:
         for made in result.calls:
-            lines.append_text(Text(call_text(made.call))).append("\n")
+            lines.append_text(plain(call_text(made.call))).append("\n")
             lines.append_text(outcome_text(made.outcome)).append("\n")
-        lines.append(result.answer or "", style="italic")
+        lines.append_text(plain(result.answer or "", style="italic", lines=True))
     verdict = "as asked" if finished.fulfilled else "the books are not as asked"
     style = "green" if finished.fulfilled else "red"
-    return Panel(lines, title="without rehearsal, for real", subtitle=verdict, border_style=style)
+    return Panel(lines, title="without rehearsal, for real", subtitle=plain(verdict), border_style=style)
 
 
 def _books(finished: Played) -> Panel:
@@ -154,7 +154,7 @@ def _books(finished: Played) -> Panel:
         table.add_row("nothing has changed", "", "")
     verdict = "as asked" if finished.fulfilled else "not as asked"
     style = "green" if finished.fulfilled else "red"
-    return Panel(table, title="final state of the books", subtitle=verdict, border_style=style)
+    return Panel(table, title="final state of the books", subtitle=plain(verdict), border_style=style)
 
 
 def _told(row: dict[str, str] | None) -> str:
@@ -168,7 +168,7 @@ def _print(played: list[tuple[Played, Played]], seconds: float) -> None:
             direct.task.queries[0], *("as asked" if done.fulfilled else "✗" for done in (direct, rehearsed))
         )
     console.print(table)
-    console.print(f"{seconds:.0f} seconds", highlight=False)
+    console.print(plain(f"{seconds:.0f} seconds"))
     next_step("artis bench pocket measures this over many tasks")
 
 

@@ -12,11 +12,13 @@ from rich.table import Table
 
 from artis_sdk.backends import resolve
 from artis_sdk.backends.registry import known_prefixes
-from artis_sdk.cli.output import console, next_step, print_json
+from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
-from artis_sdk.session_parts import FROM_LOG
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.simulators import FROM_LOG
+from artis_sdk.simulators.named import is_registered
+from artis_sdk.view.text import plain
 
 # By extra: the distributions it installs, and its purpose.
 EXTRAS = {
@@ -32,11 +34,11 @@ def doctor(
     backend: Annotated[
         list[str] | None, typer.Option(help="Backend to ask for one token; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what is installed, whether the settings hold, and which backends answer.
 
-    Backends named in the settings and with --backend are asked for one token each.
+    Backends named in the settings and with --backend generate one token each.
     """
     extras = [_extra(name, *about) for name, about in EXTRAS.items()]
     settings, problem = _read_settings()
@@ -88,7 +90,9 @@ def _configured(settings: Settings | None) -> list[str]:
     if settings is None:
         return []
     simulator = settings.simulator
-    if simulator is not None and (simulator == "sandbox" or simulator.partition(":")[0] in FROM_LOG):
+    if simulator is not None and (
+        simulator == "sandbox" or simulator.partition(":")[0] in FROM_LOG or is_registered(simulator)
+    ):
         simulator = None
     names = (settings.agent, simulator, settings.evaluator, settings.summarizer)
     return [name for name in names if name is not None]
@@ -114,20 +118,20 @@ async def _ask(name: str, settings: Settings | None) -> dict[str, Any]:
 
 
 def _print(extras: list[dict[str, Any]], problem: str | None, answers: list[dict[str, Any]]) -> None:
-    table = Table("extra", "installed", "for", title=f"artis_sdk {version('artis-sdk')}")
+    table = Table("extra", "installed", "for", title=plain(f"artis_sdk {version('artis-sdk')}"))
     for extra in extras:
         versions = ", ".join(f"{name} {number}" for name, number in extra["versions"].items())
-        table.add_row(extra["extra"], versions if extra["installed"] else "[dim]no[/dim]", extra["purpose"])
+        table.add_row(
+            extra["extra"], plain(versions if extra["installed"] else ("no", "dim")), extra["purpose"]
+        )
     console.print(table)
     for answer in answers:
         if answer["ok"]:
-            console.print(
-                f"[green]answers[/green] {answer['backend']} in {answer['seconds']} s", highlight=False
-            )
+            console.print(plain(("answers ", "green"), f"{answer['backend']} in {answer['seconds']} s"))
         else:
-            console.print(f"[red]fails[/red]   {answer['error']}", highlight=False)
+            console.print(plain(("fails   ", "red"), answer["error"], lines=True))
     if problem is not None:
-        console.print(f"[red]settings:[/red] {problem}", highlight=False)
+        console.print(plain(("settings: ", "red"), problem, lines=True))
     missing = [extra for extra in extras if not extra["installed"]]
     if problem is not None:
         next_step("correct the setting named above, then run artis doctor again")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.table import Table
 
 from artis_sdk.backends import resolve
 from artis_sdk.cli.eval_data import HeldOut, Part, held_out, records_of
-from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.cli.output import Json, console, errors, next_step, print_json
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.fidelity.measurement import Stage, measure
@@ -23,18 +23,16 @@ from artis_sdk.evals.fidelity.report import Report, between, percent
 from artis_sdk.evals.fidelity.trust import TrustRules, judge
 from artis_sdk.pocket import play
 from artis_sdk.pocket.weights import ADAPTERS
-from artis_sdk.records import CallRecord
 from artis_sdk.settings import load_object, load_settings
-from artis_sdk.simulators import LLMSimulator, MajoritySimulator, ReplaySimulator, RetrievalSimulator
+from artis_sdk.simulators import FROM_LOG, Checked, Ladder, LLMSimulator, PromptForm
+from artis_sdk.simulators.form import FORM_PARTS, named_form
+from artis_sdk.simulators.named import is_registered, registered_simulator
+from artis_sdk.view.screen import label
+from artis_sdk.view.text import plain
 
 app = typer.Typer(help="Measure simulators.", no_args_is_help=True)
 
 _RULES = TrustRules()
-_BY_HEART: dict[str, Callable[[Iterator[CallRecord]], Simulator]] = {
-    "majority": MajoritySimulator,
-    "retrieval": RetrievalSimulator,
-    "replay": ReplaySimulator,
-}
 _SHOWN = 12  # tools in the table
 
 
@@ -46,14 +44,23 @@ def simulator(
     simulator: Annotated[
         str,
         typer.Option(
-            help="A backend such as openai:MODEL; majority, retrieval or replay, which look calls up in the "
-            "training split (retrieval:FILE: in another log); python:MODULE:NAME, your own Simulator; or "
+            help=f"A backend such as openai:MODEL; {', '.join(FROM_LOG)}, which look calls up in the "
+            "training split (retrieval:FILE: in another log); checked, which computes from the source of "
+            "--tools (checked:MODULE:NAME: with a restore hook), also before another: checked,openai:MODEL; "
+            "python:MODULE:NAME, your own Simulator; or "
             "pocket:failure_driven, from the model that ships with the package."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for report, predictions and trust file.")],
     trained: Annotated[Path | None, typer.Option(help="Adapter folder, whose prompt form is used.")] = None,
     adapter: Annotated[str | None, typer.Option(help="Adapter's name at the backend.")] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What an untrained model's prompt shows: {', '.join(FORM_PARTS)}, joined by commas. "
+            "modes and source need --tools."
+        ),
+    ] = None,
     split: Annotated[Part, typer.Option(help="Split to measure on.")] = "test",
     limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1)] = 20_000,
     tools: Annotated[
@@ -79,7 +86,7 @@ def simulator(
         float, typer.Option(help="Lower bound of a trusted tool's HF ratio.")
     ] = _RULES.fidelity,
     seed: Annotated[int, typer.Option(help="Seed of the split, the intervals and the samples.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Predict held-out calls, compare with their real outcomes, and judge each tool.
 
@@ -88,10 +95,17 @@ def simulator(
     rules = TrustRules(min_rows=min_rows, failure_recall=failure_recall, fidelity=fidelity)
     rows = held_out(data, split, limit=limit, seed=seed)
     name = simulator if trained is None else f"{simulator} + {trained}"
+    if form is not None:
+        if trained is not None:
+            raise ConfigurationError("--form is for untrained models: a trained one keeps its own form")
+        name = f"{name} ({form})"
+    if tools is None and simulator.split(",")[0].split(":")[0] == "checked":
+        raise ConfigurationError("checked computes from the tools' source: pass --tools MODULE:NAME")
+    shown = None if form is None else named_form(form)
 
     async def run() -> Fidelity:
         async with AsyncExitStack() as stack:
-            measured = _simulator(simulator, trained, adapter, rows, stack)
+            measured = _simulator(simulator, trained, adapter, shown, rows, stack)
             with _watching(len(rows.records), shown=not as_json) as progress:
                 return await measure(
                     measured,
@@ -108,6 +122,7 @@ def simulator(
                 )
 
     found = asyncio.run(run())
+    found.require_answers()
     report = Report(fidelity=found, trust=judge(found, rules))
     page = report.write(out)
     beside = None if trained is None else report.trust.write(trained)
@@ -123,9 +138,9 @@ def simulator(
         )
         return
     _print(report, rows)
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    console.print(plain(f"report: {page}"), soft_wrap=True)
     if beside is not None:
-        console.print(f"trust:  {beside}", highlight=False, soft_wrap=True)
+        console.print(plain(f"trust:  {beside}"), soft_wrap=True)
     if report.verdicts["trusted"]:
         next_step(f'Session(simulator=..., trust="{trained or out}") rehearses with the trusted tools only')
     else:
@@ -133,16 +148,28 @@ def simulator(
 
 
 def _simulator(
-    name: str, trained: Path | None, adapter: str | None, rows: HeldOut, stack: AsyncExitStack
+    name: str,
+    trained: Path | None,
+    adapter: str | None,
+    form: PromptForm | None,
+    rows: HeldOut,
+    stack: AsyncExitStack,
 ) -> Simulator:
     """The simulator to measure.
 
     Raises:
         ConfigurationError: no simulator has this name.
     """
+    first, _, below = name.partition(",")
+    kind, _, rest = first.partition(":")
+    if kind == "checked":
+        rung = Checked(restore=load_object(rest) if rest else None)
+        return Ladder([rung, _simulator(below, trained, adapter, form, rows, stack)]) if below else rung
     kind, _, rest = name.partition(":")
-    if kind in _BY_HEART:
-        return _BY_HEART[kind](records_of(Path(rest)) if rest else rows.training())
+    if kind in FROM_LOG:
+        return FROM_LOG[kind](records_of(Path(rest)) if rest else rows.training())
+    if is_registered(name):
+        return registered_simulator(name)
     if kind == "python":
         return _own(rest)
     if kind == "pocket":
@@ -154,7 +181,7 @@ def _simulator(
     stack.push_async_callback(backend.aclose)
     if trained is not None:
         return LLMSimulator.trained(trained, backend, adapter=adapter)
-    return LLMSimulator(backend, adapter=adapter)
+    return LLMSimulator(backend, adapter=adapter, form=form)
 
 
 def _pocket(name: str, stack: AsyncExitStack) -> Simulator:
@@ -184,7 +211,7 @@ def _print(report: Report, rows: HeldOut) -> None:
     fidelity = report.fidelity
     overall = fidelity.overall
     title = f"{fidelity.simulator}: {overall.rows:,} held-out calls"
-    table = Table("", "percent", "95% interval", title=title)
+    table = Table("", "percent", "95% interval", title=plain(title))
     for name, found in (
         ("failure recall", overall.failure_recall),
         ("failure precision", overall.failure_precision),
@@ -201,29 +228,33 @@ def _print(report: Report, rows: HeldOut) -> None:
     console.print(table)
     _print_tools(report)
     if rows.duplicates:
-        console.print(f"{rows.duplicates:,} held-out calls that are also in the training split were left out")
+        console.print(
+            plain(f"{rows.duplicates:,} held-out calls that are also in the training split were left out")
+        )
     if fidelity.encoder_missing is not None:
-        console.print(f"[yellow]no similarity:[/yellow] {fidelity.encoder_missing}", highlight=False)
+        console.print(plain(("no similarity: ", "yellow"), fidelity.encoder_missing))
 
 
 def _print_tools(report: Report) -> None:
     """Print the table of tools; those with failures in the log come first."""
     styles = {"trusted": "green", "doubtful": "red", "unknown": "yellow"}
-    counts = ", ".join(f"[{styles[name]}]{n} {name}[/]" for name, n in report.verdicts.items())
-    table = Table("tool", "verdict", "calls", "failures", "failure recall", "why", title=f"tools: {counts}")
+    counts = [(f" {n} {name}", styles[name]) for name, n in report.verdicts.items()]
+    table = Table(
+        "tool", "verdict", "calls", "failures", "failure recall", "why", title=plain("tools:", *counts)
+    )
     for tool in report.tools[:_SHOWN]:
         verdict = report.trust.of(tool.tool)
         table.add_row(
             tool.tool,
-            f"[{styles[verdict.verdict]}]{verdict.verdict}[/]",
+            plain(verdict.verdict, style=styles[verdict.verdict]),
             f"{tool.scores.rows:,}",
             f"{tool.scores.failures:,}",
             percent(tool.scores.failure_recall),
-            "\n".join(verdict.reasons),
+            plain("\n".join(verdict.reasons), lines=True),
         )
     console.print(table)
     if len(report.tools) > _SHOWN:
-        console.print(f"[dim]and {len(report.tools) - _SHOWN} more in the report[/dim]")
+        console.print(plain(f"and {len(report.tools) - _SHOWN} more in the report", style="dim"))
 
 
 @contextmanager
@@ -231,7 +262,12 @@ def _watching(rows: int, *, shown: bool) -> Iterator[Stage | None]:
     if not shown:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        label("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=errors, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
-from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.cli.failure_rules import answers, write_answers
+from artis_sdk.cli.output import Json, console, errors, next_step, note, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog
 from artis_sdk.records import CallRecord
-from artis_sdk.session_parts import make_tools
+from artis_sdk.session_tools import make_tools
 from artis_sdk.settings import load_object, load_settings
 from artis_sdk.tools import Toolset
+from artis_sdk.view.screen import label
+from artis_sdk.view.text import plain
 
 if TYPE_CHECKING:
     from artis_sdk.trainers.failure_modes.seen import SeenTool
@@ -31,15 +33,26 @@ def failures(
     tools: Tools = None,
     tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
     unseen: Annotated[bool, typer.Option("--unseen", help="Only failure modes never seen.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    failure: Annotated[
+        list[str] | None,
+        typer.Option(help="TOOL:RULE: a value on which this doubtful rule holds is a failure."),
+    ] = None,
+    success: Annotated[
+        list[str] | None, typer.Option(help="TOOL:RULE: such a value is a success. TOOL may be *.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Per tool: the failure modes in its source, how often each was seen, and those never seen.
 
-    Without a log, or with an empty one, every mode counts as never seen.
+    Without a log, or with an empty one, every mode counts as never seen. Doubtful rules, by which a value may
+    be taken for the wrong one, are shown; --failure and --success settle them, in artis.toml.
     """
     from artis_sdk.trainers.failure_modes.seen import seen_failures
     from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 
+    settled = answers(failure or (), success or ())
+    if settled:
+        note("settled in", str(write_answers(settled)))
     every = {one.name: one for world in load_worlds(tools) for one in world.tools}
     if tool is not None and tool not in every:
         raise ConfigurationError(f"no tool is named {tool!r}; the tools are {', '.join(every)}")
@@ -53,8 +66,9 @@ def failures(
         return
     for one in found:
         _print(one, unseen)
+        _print_doubts(one)
     calls = sum(one.calls for one in found)
-    console.print(f"{hit} of {known} failure modes seen in {calls:,} calls", highlight=False)
+    console.print(plain(f"{hit} of {known} failure modes seen in {calls:,} calls"))
     where = tools or load_settings().tools
     if known > hit:
         logged = f" --log {path}" if path is not None else ""
@@ -80,7 +94,7 @@ def load_worlds(where: str | None) -> list[StartState]:
 
 def _counted(records: Iterator[CallRecord], *, shown: bool) -> Iterator[CallRecord]:
     """Show the number of calls read so far."""
-    columns = (TextColumn("{task.completed:,.0f} calls read"), TimeElapsedColumn())
+    columns = (label("{task.completed:,.0f} calls read"), TimeElapsedColumn())
     with Progress(*columns, console=errors, disable=not shown) as bar:
         task = bar.add_task("", total=None)
         for record in records:
@@ -98,15 +112,25 @@ def _print(found: SeenTool, unseen: bool) -> None:
     modes = [mode for mode in found.modes if not unseen or mode.seen == 0]
     title = f"{found.tool}: {found.calls:,} calls, {found.successes:,} successes"
     if modes or found.unlisted:
-        table = Table("seen", "failure", "where", "when", title=title, title_justify="left")
+        table = Table("seen", "failure", "where", "when", title=plain(title), title_justify="left")
         for mode in modes:
             site = mode.mode.site
-            seen = "[red]never[/red]" if mode.seen == 0 else f"{'≤' if mode.shared else ''}{mode.seen:,}"
-            table.add_row(seen, escape(mode.mode.label), mode.mode.where, escape(site.condition))
-        for type_, count in sorted(found.unlisted.items()) if not unseen else ():
-            table.add_row(f"{count:,}", escape(type_), "[dim]not in the source[/dim]", "")
+            count = f"{'≤' if mode.shared else ''}{mode.seen:,}"
+            seen = plain(count if mode.seen else ("never", "red"))
+            table.add_row(seen, plain(mode.mode.label), plain(mode.mode.where), plain(site.condition))
+        for type_, times in sorted(found.unlisted.items()) if not unseen else ():
+            table.add_row(plain(f"{times:,}"), plain(type_), plain("not in the source", style="dim"), "")
         console.print(table)
     elif not unseen:
-        console.print(f"{title}; no failure in its source", highlight=False)
-    for note in found.notes:
-        errors.print(f"[yellow]{found.tool}:[/yellow] {note}", highlight=False)
+        console.print(plain(f"{title}; no failure in its source"))
+    for remark in found.notes:
+        note(f"{found.tool}:", remark)
+
+
+def _print_doubts(found: SeenTool) -> None:
+    for doubt in found.doubts.values():
+        counts, option = ("failures", "success") if doubt.failure else ("successes", "failure")
+        note(
+            f"{found.tool}: {doubt.seen:,} count as {counts} and may not be:",
+            f"{doubt.why}, such as {doubt.sample}; if so, --{option} {found.tool}:{doubt.rule}",
+        )

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 from artis_sdk.backends import resolve
 from artis_sdk.cli.failures import load_worlds
-from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.cli.output import Json, console, errors, next_step, note, print_json
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallLog
 from artis_sdk.settings import load_settings
+from artis_sdk.view.screen import label
+from artis_sdk.view.text import plain
 
 if TYPE_CHECKING:
     from artis_sdk.trainers.generate import (
@@ -62,9 +63,7 @@ def generate(
         typer.Option(help="Tool that is a plain function and changes nothing; may be repeated."),
     ] = None,
     vary_state: Annotated[bool, typer.Option(help="Change plain values of the start states too.")] = True,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document and nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Make calls that fail in as many ways as the tools can, and log them as sandboxed rows.
 
@@ -114,10 +113,10 @@ async def _generate(
 
     async with AsyncExitStack() as stack:
         bar = Progress(
-            TextColumn("{task.description}"),
+            label("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("modes {task.fields[reached]}/{task.fields[modes]}"),
+            label("modes {task.fields[reached]}/{task.fields[modes]}"),
             TimeElapsedColumn(),
             console=errors,
             disable=quiet,
@@ -154,15 +153,13 @@ def _print(made: Generated) -> None:
     console.print(_by_source(made.coverage))
     console.print(_by_tool(made.coverage))
     reached, known = made.coverage.reached, len(made.coverage.modes)
-    console.print(
-        f"{reached} of {known} failure modes reached, {made.rows:,} rows in {made.log.path}", highlight=False
-    )
+    console.print(plain(f"{reached} of {known} failure modes reached, {made.rows:,} rows in {made.log.path}"))
     for tool, count in sorted(made.hung.items()):
-        errors.print(f"[yellow]{tool}:[/yellow] {count} calls hung and were left out", highlight=False)
+        note(f"{tool}:", f"{count} calls hung and were left out")
     for reason, count in sorted(made.refused.items()):
-        errors.print(f"[yellow]not run:[/yellow] {count} calls: {escape(reason)}", highlight=False)
-    for note in made.notes:
-        errors.print(f"[yellow]note:[/yellow] {escape(note)}", highlight=False)
+        note("not run:", f"{count} calls: {reason}")
+    for remark in made.notes:
+        note("note:", remark)
 
 
 def _by_source(coverage: Coverage) -> Table:

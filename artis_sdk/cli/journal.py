@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from artis_sdk.cli.output import console, print_json
-from artis_sdk.commit.journal import JournaledCall
-from artis_sdk.errors import ConfigurationError
-from artis_sdk.session_parts import open_journal
+from artis_sdk.cli.moments import moment
+from artis_sdk.cli.output import Json, console, print_json
+from artis_sdk.commit.journal import Decision, JournaledCall
+from artis_sdk.commit.journal.address import shown_address
+from artis_sdk.logs import Redactor
+from artis_sdk.logs.session_secrets import SessionSecrets
+from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.view.text import plain
 
 app = typer.Typer(help="Look at the commit journal, and prune it.", no_args_is_help=True)
 
-Journal = Annotated[Path | None, typer.Option(help="The journal; ARTIS_JOURNAL when left out.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-_AGE = re.compile(r"(\d+)\s*([hdw])")
-_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
+Journal = Annotated[
+    str | None, typer.Option(help="The journal, a file or a postgresql:// URL; ARTIS_JOURNAL when left out.")
+]
 
 
 @app.command("show")
@@ -35,18 +36,47 @@ def show(
     last: Annotated[int, typer.Option(help="How many of the newest calls.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show the newest real calls and their states, oldest first."""
+    """Show the newest real calls and their states, oldest first.
+
+    What one of them names as secret is hidden in all of them; a value that no call here names is shown as the
+    journal has it.
+    """
     settings = _settings(journal)
-    calls = list(deque(asyncio.run(_calls(settings, plan)), maxlen=last))
+    calls = _shown(deque(asyncio.run(_calls(settings, plan)), maxlen=last))
     if as_json:
         print_json(calls)
         return
-    table = Table("call", "id", "begun", "state", "outcome", title=str(settings.journal))
+    table = Table("call", "id", "begun", "state", "outcome", title=plain(shown_address(settings.journal)))
     for call in calls:
         by = f" by {call.settled_by}: {call.settled_why}" if call.settled_by else ""
         outcome = "" if call.outcome is None else call.outcome.text()
         state = "running" if call.running else call.state.value
-        table.add_row(f"{call.tool} {call.arguments}", call.id, call.begun_at, f"{state}{by}", outcome)
+        table.add_row(
+            *map(plain, (f"{call.tool} {call.arguments}", call.id, call.begun_at, f"{state}{by}", outcome))
+        )
+    console.print(table)
+
+
+@app.command("decisions")
+def decisions(
+    journal: Journal = None,
+    plan: Annotated[str | None, typer.Option(help="Only the decisions about this plan.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show who approved, rejected or stopped what, oldest first."""
+    settings = _settings(journal)
+    found = asyncio.run(_decisions(settings, plan))
+    if as_json:
+        print_json(found)
+        return
+    table = Table(
+        "when", "plan", "about", "decision", "by", "reason", title=plain(shown_address(settings.journal))
+    )
+    for one in found:
+        about = one.about if one.tool is None else f"{one.about}: {one.tool} {one.arguments or one.call}"
+        when = datetime.fromtimestamp(one.at).isoformat(" ", "seconds")
+        texts = (when, one.plan, about, one.verdict.value, one.by, one.reason or "")
+        table.add_row(*map(plain, texts))
     console.print(table)
 
 
@@ -65,33 +95,32 @@ def prune(
     removed plan is ever committed again.
     """
     settings = _settings(journal)
-    removed = asyncio.run(_prune(settings, _seconds(before)))
+    removed = asyncio.run(_prune(settings, moment(before, "--before")))
     if as_json:
         print_json({"removed": removed})
     else:
-        console.print(f"{removed:,} plans removed from {settings.journal}")
+        console.print(plain(f"{removed:,} plans removed from {shown_address(settings.journal)}"))
 
 
-def _seconds(before: str) -> float:
-    """A date or an age, in seconds since the epoch."""
-    age = _AGE.fullmatch(before.strip())
-    if age is not None:
-        return time.time() - int(age[1]) * _HOURS[age[2]] * 3600
-    try:
-        return datetime.fromisoformat(before).timestamp()
-    except ValueError:
-        raise ConfigurationError(
-            f"--before {before!r} is no date such as 2026-01-31 and no age such as 12h, 90d or 8w"
-        ) from None
+def _shown(calls: Iterable[JournaledCall]) -> list[JournaledCall]:
+    """The calls without secrets, also those that only a later one of them names."""
+    secrets = SessionSecrets(Redactor())
+    learned = [secrets.shown(call) for call in calls]
+    return [secrets.shown(call) for call in learned]
 
 
-def _settings(journal: Path | None) -> Settings:
+def _settings(journal: str | None) -> Settings:
     return load_settings({} if journal is None else {"journal": journal})
 
 
 async def _calls(settings: Settings, plan: str | None) -> list[JournaledCall]:
     async with AsyncExitStack() as stack:
         return await asyncio.to_thread(open_journal(settings, stack).calls, plan=plan)
+
+
+async def _decisions(settings: Settings, plan: str | None) -> list[Decision]:
+    async with AsyncExitStack() as stack:
+        return await asyncio.to_thread(open_journal(settings, stack).decisions, plan=plan)
 
 
 async def _prune(settings: Settings, before: float) -> int:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from artis_sdk.cli.failures import failures
-from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.cli.output import Json, console, next_step, note, print_json
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs import CallLog
+from artis_sdk.logs import CallLog, FileReport, Imported
+from artis_sdk.logs.importers import FORMATS, import_file
 from artis_sdk.logs.jsonl import export_jsonl, import_jsonl
+from artis_sdk.records.brief import call_text
 from artis_sdk.settings import load_settings
 from artis_sdk.view.live import outcome_text
-from artis_sdk.view.text import call_text
+from artis_sdk.view.text import plain
 
 app = typer.Typer(help="Look at a call log, export it, import into it.", no_args_is_help=True)
 app.command("failures")(failures)
 
 Log = Annotated[Path | None, typer.Option("--log", help="The call log; by default ARTIS_LOG.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command("show")
@@ -34,17 +34,16 @@ def show(
 ) -> None:
     """The newest calls, oldest first."""
     with CallLog(_path(log), create=False) as store:
-        records = deque(store.records(tool=tool), maxlen=last)
+        records = store.last(last, tool=tool)
     if as_json:
-        print_json(list(records))
+        print_json(records)
         return
     for record in records:
-        console.print(call_text(record.call), highlight=False)
+        console.print(plain(call_text(record.call)))
         console.print(outcome_text(record.outcome))
         if record.predicted is not None and record.predicted.content() != record.outcome.content():
-            console.print(
-                f"  ≠ predicted {record.predicted.type}: {record.predicted.text()}", style="magenta"
-            )
+            predicted = f"  ≠ predicted {record.predicted.type}: {record.predicted.text()}"
+            console.print(plain(predicted, style="magenta"))
     next_step("artis logs counts")
 
 
@@ -59,7 +58,8 @@ def counts(log: Log = None, as_json: Json = False) -> None:
     table = Table("tool", "outcome", "provenance", "records")
     for count in found:
         style = "green" if count.type == "success" else "red"
-        table.add_row(count.tool, f"[{style}]{count.type}[/]", count.provenance.value, f"{count.records:,}")
+        type_ = plain(count.type, style=style)
+        table.add_row(plain(count.tool), type_, count.provenance.value, plain(f"{count.records:,}"))
     console.print(table)
     next_step("artis logs export calls.jsonl")
 
@@ -85,19 +85,34 @@ def export(
     if as_json:
         print_json({"written": written, "file": str(target)})
     else:
-        console.print(f"{written:,} records in {target}")
+        console.print(plain(f"{written:,} records in {target}"))
+
+
+_FORMATS = {"jsonl": "our schema", **{name: found.description for name, found in FORMATS.items()}}
+
+
+def _format(name: str) -> str:
+    if name not in _FORMATS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(_FORMATS)}.")
+    return name
 
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="File in that format: JSON lines, or one JSON text.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="File in that format, or a folder of them: JSON lines, a JSON text, Parquet, or gzip."
+        ),
+    ],
     log: Log = None,
     format_: Annotated[
-        Literal["jsonl", "messages", "otel", "tau2"],
+        str,
         typer.Option(
             "--format",
-            help="jsonl: our schema; messages: OpenAI or Anthropic transcripts; otel: OpenTelemetry GenAI "
-            "spans; tau2: results of tau2-bench.",
+            parser=_format,
+            metavar=f"[{'|'.join(_FORMATS)}]",
+            help="; ".join(f"{name}: {description}" for name, description in _FORMATS.items()) + ".",
         ),
     ] = "jsonl",
     skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt lines out and count them.")] = False,
@@ -108,22 +123,41 @@ def import_(
         if format_ == "jsonl":
             done = import_jsonl(source, store, skip_corrupt=skip_corrupt)
         else:
-            from artis_sdk.logs.importers import import_file
-
             done = import_file(source, store, format_, skip_corrupt=skip_corrupt)
     if as_json:
-        skipped = [str(line) for line in done.skipped]
-        print_json({"records": done.records, "skipped": skipped, "left_out": done.left_out})
+        print_json(_as_json(done))
         return
-    console.print(f"{done.records:,} records from {source}")
+    told = f", {done.repeated:,} of them there already" if done.repeated else ""
+    console.print(plain(f"{done.records:,} records from {source}{told}"))
+    for file in done.files:
+        parts = f"{file.found:,} calls found, {file.imported:,} imported, {len(file.left_out):,} left out"
+        console.print(plain(f"  {file.file}: {parts}"))
+        for reason, places in _by_reason(file).items():
+            note(f"  left out, {len(places):,}:", f"{reason}, such as {places[0]}")
     for line in done.skipped:
-        errors.print(f"[yellow]left out:[/yellow] {line}", highlight=False)
-    if done.left_out:
-        errors.print(
-            f"[yellow]{len(done.left_out):,} calls left out,[/yellow] such as {done.left_out[0]}",
-            highlight=False,
-        )
+        note("not read:", str(line))
     next_step("artis logs counts")
+
+
+def _by_reason(file: FileReport) -> dict[str, list[str]]:
+    """Places of the calls left out, by tool and reason."""
+    found: dict[str, list[str]] = {}
+    for item in file.left_out:
+        found.setdefault(f"{item.tool or 'a tool'}: {item.reason}", []).append(item.place)
+    return found
+
+
+def _as_json(done: Imported) -> dict[str, object]:
+    return {
+        "records": done.records,
+        "repeated": done.repeated,
+        "skipped": [str(line) for line in done.skipped],
+        "left_out": [item._asdict() for item in done.left_out],
+        "files": [
+            {"file": f.file, "found": f.found, "imported": f.imported, "left_out": len(f.left_out)}
+            for f in done.files
+        ],
+    }
 
 
 def _path(given: Path | None) -> Path:

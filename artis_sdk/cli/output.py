@@ -1,25 +1,33 @@
-"""Output of commands: for a person through rich, for a program as one JSON document."""
+"""Output of commands: for a person through the screen, for a program as one JSON document."""
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic_core import to_jsonable_python
-from rich.console import Console
-from rich.markup import escape
+import typer
 
-console = Console()
-errors = Console(stderr=True)
+from artis_sdk.view.screen import Screen
+from artis_sdk.view.text import json_text, plain
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+"""The option of commands whose result `print_json` can print."""
+
+console = Screen()
+errors = Screen(stderr=True)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(f"{json_text(value)}\n")
     sys.stdout.flush()
 
 
 def next_step(text: str) -> None:
     """The one obvious next command, last and on standard error, so that piped output stays clean."""
-    errors.print(f"[dim]next:[/dim] {escape(text)}", highlight=False)
+    errors.print(plain(("next: ", "dim"), text))
+
+
+def note(label: str, text: str, style: str = "yellow") -> None:
+    """A remark on standard error, its label in colour."""
+    errors.print(plain((f"{label} ", style), text))

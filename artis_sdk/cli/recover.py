@@ -6,26 +6,29 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 from pydantic import JsonValue
 from rich.table import Table
 
-from artis_sdk.cli.output import console, next_step, print_json
+from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.commit import Recovered
 from artis_sdk.commit.journal import CallState, JournaledCall
+from artis_sdk.commit.journal.address import shown_address
 from artis_sdk.commit.recover import UNSET, Unset, settle
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import Redactor
 from artis_sdk.session import Session
-from artis_sdk.session_parts import open_journal
+from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.view.text import plain
 
 How = Literal["done", "not-executed"]
 
-Journal = Annotated[Path | None, typer.Option(help="The journal; ARTIS_JOURNAL when left out.")]
+Journal = Annotated[
+    str | None, typer.Option(help="The journal, a file or a postgresql:// URL; ARTIS_JOURNAL when left out.")
+]
 
 
 def recover(
@@ -49,7 +52,7 @@ def recover(
             help="With done: what the call returned, as JSON. Without it its plan cannot be resumed."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List calls whose outcome is unknown after a crash, and reconcile those whose tool can.
 
@@ -69,13 +72,13 @@ def _show(settings: Settings, found: list[Recovered], as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif not found:
-        console.print(f"{settings.journal}: every call that was begun has an outcome")
+        console.print(plain(f"{shown_address(settings.journal)}: every call that was begun has an outcome"))
     else:
-        table = Table("call", "id", "begun", "state", title=str(settings.journal))
+        table = Table("call", "id", "begun", "state", title=plain(shown_address(settings.journal)))
         for call in found:
             begun = datetime.fromtimestamp(call.begun).isoformat(" ", "seconds")
             state = f"{call.state.value}: {call.problem}" if call.problem else call.state.value
-            table.add_row(f"{call.tool} {call.arguments}", call.id, begun, state)
+            table.add_row(*map(plain, (f"{call.tool} {call.arguments}", call.id, begun, state)))
         console.print(table)
     if unknown:
         if not as_json:
@@ -102,9 +105,11 @@ def _settle(
     if as_json:
         print_json(call)
     elif call.settled_by == by and call.settled_why == why:
-        console.print(f"{call.tool} ({call.id}) is {call.state.value}", highlight=False)
+        console.print(plain(f"{call.tool} ({call.id}) is {call.state.value}"))
     else:
-        console.print(f"{call.tool} ({call.id}) was settled meanwhile as {call.state.value}", highlight=False)
+        console.print(
+            plain(f"{call.tool} ({call.id}) has been settled by someone else as {call.state.value}")
+        )
 
 
 async def _settle_in(

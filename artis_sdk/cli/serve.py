@@ -10,8 +10,9 @@ import typer
 
 from artis_sdk.backends.vllm.serve import serve as serve_until_asked
 from artis_sdk.backends.vllm.serve import server
-from artis_sdk.cli.output import errors, print_json
+from artis_sdk.cli.output import console, errors, print_json
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.view.text import plain
 
 
 def serve(
@@ -54,9 +55,9 @@ def serve(
         if as_json:
             print_json({"base_url": started.base_url, "model": started.name, "adapters": started.adapters})
         else:
-            typer.echo(how)
+            console.print(plain(how, lines=True), soft_wrap=True)
 
-    errors.print("[dim]starting vLLM; its log follows. Ctrl-C ends it.[/dim]")
+    errors.print(plain("starting vLLM; its log follows. Ctrl-C ends it.", style="dim"))
     code = asyncio.run(serve_until_asked(started, announce=announce))
     if code != 0:
         raise SystemExit(code)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.cli import training
+from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.cli.train_agent import agent
-from artis_sdk.errors import ConfigurationError
 from artis_sdk.prompts import Prompts
 from artis_sdk.settings import load_object
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared
@@ -24,6 +20,7 @@ from artis_sdk.trainers.dataset.rebalance_view import table
 from artis_sdk.trainers.export.adapter import Form
 from artis_sdk.trainers.export.gguf import WeightType
 from artis_sdk.trainers.simulator.settings import SFTSettings
+from artis_sdk.view.text import plain
 
 app = typer.Typer(help="Train models from your own logs.", no_args_is_help=True)
 app.command("agent")(agent)
@@ -74,6 +71,8 @@ def simulator(
         int, typer.Option(help="Evaluations without a better failure recall before training stops.")
     ] = _SETTINGS.patience,
     judged: Annotated[int, typer.Option(help="Held-out rows whose outcome is generated.")] = _SETTINGS.judged,
+    precision: training.NumberType = _SETTINGS.precision,
+    attn_implementation: training.Attention = None,
     gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
     prompts: Annotated[
         Path | None, typer.Option(help="Folder with your own simulator_system.j2 and simulator_user.j2.")
@@ -86,11 +85,9 @@ def simulator(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, draws, order and weights.")] = 0,
-    resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
-    cpu: Annotated[
-        bool | None, typer.Option(help="Train on the processor, or not; by default where it must.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    resume: training.Resume = False,
+    cpu: training.OnProcessor = None,
+    as_json: Json = False,
 ) -> None:
     """Train a LoRA adapter that predicts what your tools return, failures included.
 
@@ -98,7 +95,7 @@ def simulator(
     """
     from artis_sdk.trainers.simulator.train import train_simulator
 
-    with _settings():
+    with training.named_option():
         rebalance = Rebalance(exponent=exponent, cap=cap, target=target)
         data = DataSettings(
             rebalance=rebalance if failure_driven else NORMAL.model_copy(update={"target": target}),
@@ -121,11 +118,12 @@ def simulator(
             max_characters=max_characters,
             patience=patience,
             judged=judged,
+            precision=precision,
+            attn_implementation=attn_implementation,
             gradient_checkpointing=gradient_checkpointing,
             seed=seed,
         )
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
-    with _watching(shown=first and not as_json) as watch:
+    with training.training_bar(shown=training.first_process() and not as_json) as bar:
         done = train_simulator(
             log,
             base,
@@ -136,41 +134,30 @@ def simulator(
             thoughts=None if thoughts is None else load_object(thoughts),
             resume=resume,
             cpu=cpu,
-            on_stage=watch.stage,
-            on_progress=watch.progress,
+            on_stage=bar.stage,
+            on_progress=partial(_show_step, bar),
         )
-    if not first:
+    if not training.first_process():
         return
     if as_json:
         print_json({"adapter": str(done.adapter), **done.card})
         return
     console.print(table(Prepared(out / "data").distribution))
     for sentence in done.card["data"]["rebalance"]["explained"]:
-        console.print(sentence, highlight=False)
+        console.print(plain(sentence))
     console.print(_held_out(done.card["held_out"]))
-    console.print(f"adapter: {done.adapter} (its card: README.md)", highlight=False)
-    console.print(f"plot:    {out / 'data' / 'distribution.svg'}", highlight=False)
+    console.print(plain(f"adapter: {done.adapter} (its card: README.md)"))
+    console.print(plain(f"plot:    {out / 'data' / 'distribution.svg'}"))
     next_step(
         f"artis eval simulator {out} --simulator vllm:{base} --trained {done.adapter} --adapter sim "
         f"--out {out / 'fidelity'}"
     )
 
 
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Name the option whose value is out of range."""
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]).replace("_", "-")
-        raise ConfigurationError(f"--{name}: {first['msg'].lower()}") from error
-
-
 def _held_out(measures: dict[str, Any]) -> Table:
     """Scores of the base and of the adapter on test rows."""
     before, after = measures["before"], measures["after"]
-    made = Table("held out", "base", "adapter", title=f"{after['rows']} test rows")
+    made = Table("held out", "base", "adapter", title=plain(f"{after['rows']} test rows"))
     for name, value in after.items():
         if name != "rows":
             was = f"{before[name]:.1%}" if name in before else ""
@@ -178,45 +165,16 @@ def _held_out(measures: dict[str, Any]) -> Table:
     return made
 
 
-class _Watch:
-    """Shows stages and steps on the terminal, or nowhere."""
-
-    def __init__(self, bar: Progress | None) -> None:
-        self._bar = bar
-        self._task: TaskID | None = None
-
-    def stage(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.console.print(f"[dim]{text}[/dim]", highlight=False)
-
-    def progress(self, at: Any) -> None:
-        """See `sft_trainer.Progress`."""
-        if self._bar is None:
-            return
-        if self._task is None:
-            self._task = self._bar.add_task("", total=at.steps, loss="")
-        self._bar.update(self._task, completed=at.step)
-        if at.loss is not None:
-            self._bar.update(self._task, loss=f"loss {at.loss:.4f}")
-        if at.metrics is not None:
-            shown = ", ".join(
-                f"{name.replace('_', ' ')} {at.metrics[name]:.1%}"
-                for name in ("failure_recall", "failure_precision", "exact_match")
-                if name in at.metrics
-            )
-            self._bar.console.print(
-                f"step {at.step}: validation loss {at.metrics['loss']:.4f}, {shown}", highlight=False
-            )
-
-
-@contextmanager
-def _watching(*, shown: bool) -> Iterator[_Watch]:
-    if not shown:
-        yield _Watch(None)
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
-    with Progress(*columns, console=errors) as bar:
-        yield _Watch(bar)
+def _show_step(bar: training.TrainingBar, at: Any) -> None:
+    """Show a `trainers.simulator.trainer.TrainingProgress`."""
+    bar.step(at.step, at.steps, None if at.loss is None else f"loss {at.loss:.4f}")
+    if at.metrics is not None:
+        shown = ", ".join(
+            f"{name.replace('_', ' ')} {at.metrics[name]:.1%}"
+            for name in ("failure_recall", "failure_precision", "exact_match")
+            if name in at.metrics
+        )
+        bar.line(f"step {at.step}: validation loss {at.metrics['loss']:.4f}, {shown}")
 
 
 @app.command("export")
@@ -230,7 +188,7 @@ def export(
     ],
     weights: Annotated[WeightType, typer.Option(help="Number type of a GGUF file's matrices.")] = "f16",
     base: Annotated[str | None, typer.Option(help="Path of the base model, if it has moved.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write a trained adapter in another form. The adapter folder itself is what vLLM loads."""
     from artis_sdk.trainers.export.adapter import export as write
@@ -239,5 +197,5 @@ def export(
     if as_json:
         print_json({"file": str(written), "form": to})
         return
-    console.print(f"{to}: {written}", highlight=False)
+    console.print(plain(f"{to}: {written}"))
     next_step("LLMSimulator.trained(ADAPTER_FOLDER, backend) prompts it as in its training")

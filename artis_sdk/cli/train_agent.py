@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from artis_sdk.backends import resolve
-from artis_sdk.cli.output import console, errors, next_step, print_json
+from artis_sdk.cli import training
+from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.simulators.llm import LLMSimulator
 from artis_sdk.trainers.agent.examples.registry import load_tasks
@@ -24,6 +22,7 @@ from artis_sdk.trainers.agent.run import AgentTrainer
 from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.step_measures import StepMeasures
 from artis_sdk.trainers.agent.worlds import WorldName
+from artis_sdk.view.text import plain
 
 _SETTINGS = AgentSettings()
 _LIMITS = RolloutLimits()
@@ -86,17 +85,19 @@ def agent(
         int, typer.Option(help="Steps between measurements; 0: only before and after.")
     ] = 0,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _SETTINGS.save_every,
+    precision: training.NumberType = _SETTINGS.precision,
+    attn_implementation: training.Attention = None,
     vllm: Annotated[bool, typer.Option(help="Generate rollouts with vLLM.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of tasks, order and rollouts.")] = 0,
-    resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
-    cpu: Annotated[bool | None, typer.Option(help="Train on the processor, or not.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    resume: training.Resume = False,
+    cpu: training.OnProcessor = None,
+    as_json: Json = False,
 ) -> None:
     """Train the agent itself by reinforcement learning, with tools in its rollouts."""
     small = base == _SMALL
     text = prompt.read_text(encoding="utf-8") if prompt is not None else None
     rewards = Rewards({**PAPER, **dict(map(_weight, weight or []))})
-    try:
+    with training.named_option():
         settings = AgentSettings(
             format=format,
             prompt=_small_prompt() if small and text is None else text,
@@ -115,18 +116,15 @@ def agent(
             measured=measured,
             measure_every=measure_every,
             save_every=save_every,
+            precision=precision,
+            attn_implementation=attn_implementation,
             generator="vllm" if vllm else "transformers",
             seed=seed,
         )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigurationError(
-            f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg'].lower()}"
-        ) from error
     chosen = load_tasks(tasks, seed)
-    with _watching(steps, shown=not as_json) as watch:
+    with training.training_bar(shown=training.first_process() and not as_json) as bar:
         trainer = AgentTrainer(
-            _made(out, seed, watch) if small else base,
+            _made(out, seed, bar) if small else base,
             out,
             chosen.train,
             held_out=chosen.held_out,
@@ -138,16 +136,18 @@ def agent(
             irreversible=irreversible,
             resume=resume,
             cpu=cpu,
-            on_stage=watch.stage,
-            on_step=watch.step,
+            on_stage=bar.stage,
+            on_step=partial(_show_step, bar, steps),
         )
         done = trainer.train()
+    if not training.first_process():
+        return
     if as_json:
         print_json({"agent": str(done.folder), **done.card})
         return
     console.print(_table(done.card["held_out"]))
-    console.print(f"agent: {done.folder} (its card: README.md)", highlight=False)
-    console.print(f"curve: {out / 'curve.svg'}; every rollout: {out / 'rollouts.jsonl'}", highlight=False)
+    console.print(plain(f"agent: {done.folder} (its card: README.md)"))
+    console.print(plain(f"curve: {out / 'curve.svg'}; every rollout: {out / 'rollouts.jsonl'}"))
     next_step(
         f'Session(agent=AgentBackend("{done.folder}"), tools=...); it is in artis_sdk.trainers.agent.backend'
     )
@@ -159,13 +159,13 @@ def _small_prompt() -> str:
     return PROMPT
 
 
-def _made(out: Path, seed: int, watch: _Watch) -> Path:
+def _made(out: Path, seed: int, bar: training.TrainingBar) -> Path:
     """The small model beside the run's folder; made if it does not exist."""
     from artis_sdk.trainers.agent.small import make_small
 
     folder = out.with_name(f"{out.name}-base")
     if not folder.exists():
-        watch.stage("making a small model that knows how to call tools, but not which to call")
+        bar.stage("making a small model that knows how to call tools, but not which to call")
         make_small(folder, seed=seed)
     return folder
 
@@ -180,47 +180,23 @@ def _weight(text: str) -> tuple[str, float]:
 
 def _table(held_out: dict[str, Any]) -> Table:
     before, after = held_out["before"], held_out["after"]
-    made = Table("held out", "before", "after", title=f"{held_out['tasks']} tasks, world {held_out['world']}")
+    made = Table(
+        "held out", "before", "after", title=plain(f"{held_out['tasks']} tasks, world {held_out['world']}")
+    )
     for name, value in after.items():
         was = f"{before[name]:.3g}" if name in before else ""
         made.add_row(name.replace("_", " "), was, f"{value:.3g}")
     if held_out["gap"] is not None:
-        made.add_row(f"success in {held_out['training_world']}, less", "", f"{held_out['gap']:+.3g}")
+        made.add_row(
+            plain(f"success in {held_out['training_world']}, less"), "", plain(f"{held_out['gap']:+.3g}")
+        )
     return made
 
 
-class _Watch:
-    """Shows stages and steps on the terminal, or nowhere."""
-
-    def __init__(self, bar: Progress | None, steps: int) -> None:
-        self._bar = bar
-        self._steps = steps
-        self._task: TaskID | None = None
-
-    def stage(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.console.print(f"[dim]{text}[/dim]", highlight=False)
-
-    def step(self, at: StepMeasures) -> None:
-        if self._bar is None:
-            return
-        if self._task is None:
-            self._task = self._bar.add_task("", total=self._steps, reward="")
-        if "held_out_success" in at.measures:
-            success = at.measures["held_out_success"]
-            self._bar.console.print(
-                f"step {at.step}: success on held-out tasks {success:.1%}", highlight=False
-            )
-            return
-        reward = f"reward {at.measures['reward']:.3f}" if "reward" in at.measures else ""
-        self._bar.update(self._task, completed=at.step, reward=reward)
-
-
-@contextmanager
-def _watching(steps: int, *, shown: bool) -> Iterator[_Watch]:
-    if not shown:
-        yield _Watch(None, steps)
+def _show_step(bar: training.TrainingBar, steps: int, at: StepMeasures) -> None:
+    if "held_out_success" in at.measures:
+        bar.step(at.step, steps)
+        success = at.measures["held_out_success"]
+        bar.line(f"step {at.step}: success on held-out tasks {success:.1%}")
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[reward]}"), TimeRemainingColumn())
-    with Progress(*columns, console=errors) as bar:
-        yield _Watch(bar, steps)
+    bar.step(at.step, steps, f"reward {at.measures['reward']:.3f}" if "reward" in at.measures else "")

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Literal, cast
 
 from pydantic import JsonValue
 
-from artis_sdk.commit.call_identity import with_defaults
+from artis_sdk.commit.approver import Asking, Settle, Unanswered, UnknownRequest
+from artis_sdk.commit.foreseen import ForeseenCalls
 from artis_sdk.commit.journal import OPEN, CallState, CommitJournal, JournaledCall
+from artis_sdk.commit.journal.queries import read
+from artis_sdk.commit.recover import UNSET, settle
+from artis_sdk.commit.redaction import Redact
 from artis_sdk.errors import CommitRefused
-from artis_sdk.records import Plan, Provenance, ToolSpec
+from artis_sdk.records import Plan, ToolSpec
 from artis_sdk.records.redacted import may_be_same
+from artis_sdk.records.same_call import with_defaults
 
-OnUnknown = Literal["refuse", "note"]
+OnUnknown = Literal["refuse", "ask", "note"]
 """Treatment of a call whose twin (same tool, same arguments) in another plan has no known outcome.
 
-`refuse`: the call is not made, and the commit ends there. `note`: it is made, and a note names the twin.
+`refuse`: the call is not made, and the commit ends there. `ask`: the approver settles the twin; the call is
+made only if the twin was not done. `note`: it is made, and a note names the twin.
 """
 NO_JOURNAL = "(none: it was made inside a rehearsal)"
 """Journal name of a plan made inside a rehearsal; no journal has it."""
@@ -25,13 +31,17 @@ _NAMED = 5
 """Number of calls that a note names; the others are counted."""
 
 
-async def look_around(plan: Plan, journal: CommitJournal, on_unknown: OnUnknown) -> UnsettledCalls:
+async def look_around(
+    plan: Plan, journal: CommitJournal, on_unknown: OnUnknown, asking: Asking, redact: Redact
+) -> UnsettledCalls:
     """Check a plan against its journal before its commit: the journal's name and other plans' calls.
 
     Args:
         plan: plan to commit.
-        journal: journal of the commit; nothing in it is changed.
+        journal: journal of the commit; nothing in it is changed but what the approver settles.
         on_unknown: treatment of twins.
+        asking: the approver.
+        redact: remover of secrets from what the approver says.
 
     Raises:
         CommitRefused: the plan belongs to another journal, or it predicts a call that would be refused.
@@ -41,28 +51,39 @@ async def look_around(plan: Plan, journal: CommitJournal, on_unknown: OnUnknown)
     if plan.journal not in (None, here):
         raise CommitRefused(
             plan.id,
-            f"it belongs to the journal {plan.journal}, and this session has {here}: it could be committed "
-            "once in each. Give the session that journal, or rehearse again",
+            f"it was rehearsed for the journal {plan.journal}, and this session uses {here}; it could be "
+            "committed once in each. Open the session with the plan's journal, or rehearse again",
         )
     found = await read_unsettled(journal)
-    unsettled = UnsettledCalls((call for call in found if call.plan != plan.id), on_unknown)
+    others = [call for call in found if call.plan != plan.id]
+
+    async def ask(twin: JournaledCall) -> Settle | Unanswered:
+        answer = await asking.ask(UnknownRequest(plan=plan, twin=twin), Settle)
+        if isinstance(answer, Settle):
+            value = answer.value if answer.done and "value" in answer.model_fields_set else UNSET
+            await settle(
+                journal, twin.id, done=answer.done, by=answer.by, why=answer.why, value=value, redact=redact
+            )
+        return cast(Settle | Unanswered, answer)
+
+    unsettled = UnsettledCalls(plan.id, others, on_unknown, ask)
     specs = {spec.name: spec for spec in plan.task.tools}
-    for step in plan.predicted:
-        if step.outcome.provenance is not Provenance.FORCED:  # a forced one never reached a world
-            tool = step.call.tool
-            unsettled.refuse_twin(plan.id, tool, specs.get(tool), step.call.arguments)
+    for foreseen in ForeseenCalls(plan).calls:
+        if not foreseen.nested:
+            call = foreseen.call
+            await unsettled.check_twin(call.tool, specs.get(call.tool), call.arguments)
     return unsettled
 
 
 async def read_unsettled(journal: CommitJournal) -> list[JournaledCall]:
     """The calls without a known outcome that no commit waits for, oldest first.
 
-    Calls of a commit that is going on, in this process or another, are left out.
+    Calls of a commit that is still running, in this process or another, are left out.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    found = await asyncio.to_thread(journal.calls, states=OPEN)
+    found = await read(journal, partial(journal.calls, states=OPEN))
     return [call for call in found if call.state is CallState.UNKNOWN or call.left_behind]
 
 
@@ -70,43 +91,66 @@ class UnsettledCalls:
     """Calls of other plans that began and have no known outcome.
 
     Args:
+        plan: id of the plan being committed.
         calls: the journaled calls, oldest first.
         on_unknown: treatment of their twins.
+        ask: asks the approver about a call, and settles it by the answer.
     """
 
-    def __init__(self, calls: Iterable[JournaledCall] = (), on_unknown: OnUnknown = "refuse") -> None:
-        self._calls = tuple(calls)
-        self._refuses = on_unknown == "refuse"
+    def __init__(
+        self,
+        plan: str,
+        calls: Iterable[JournaledCall],
+        on_unknown: OnUnknown,
+        ask: Callable[[JournaledCall], Awaitable[Settle | Unanswered]],
+    ) -> None:
+        self._plan = plan
+        self._calls = list(calls)
+        self._on_unknown = on_unknown
+        self._ask = ask
 
     @property
     def notes(self) -> tuple[str, ...]:
         """See `unsettled_notes`."""
         return unsettled_notes(self._calls)
 
-    def refuse_twin(
-        self, plan: str, tool: str, spec: ToolSpec | None, arguments: Mapping[str, JsonValue]
-    ) -> None:
-        """Refuse a call that may be the same as one of these.
+    async def check_twin(self, tool: str, spec: ToolSpec | None, arguments: Mapping[str, JsonValue]) -> None:
+        """Refuse a call that may be the same as one of these, or ask about it.
 
         Args:
-            plan: id of the plan that makes the call.
             tool: name of its tool.
             spec: spec of the tool, for the defaults of omitted arguments; None for an unknown tool.
             arguments: arguments, redacted or not; a placeholder in the journal matches any value.
 
         Raises:
             CommitRefused: one of these has the same tool and may have the same arguments.
+            JournalError: the approver's answer could not be written.
         """
-        for call in self._calls if self._refuses else ():
-            if call.tool == tool and may_be_same(
-                with_defaults(spec, call.arguments), with_defaults(spec, arguments)
-            ):
-                raise CommitRefused(
-                    plan,
-                    f"{tool} was not called: whether {call.id} in the journal, the same call, begun "
-                    f"{call.begun_at}, took effect is not known. Run `artis recover`, or session.recover(); "
-                    'on_unknown="note" makes the call all the same',
-                )
+        if self._on_unknown == "note" or not self._calls:
+            return
+        wanted = with_defaults(spec, arguments)
+        for call in list(self._calls):
+            if call.tool != tool or not may_be_same(with_defaults(spec, call.arguments), wanted):
+                continue
+            why = 'with on_unknown="note" the call is made anyway'
+            if self._on_unknown == "ask":
+                answer = await self._ask(call)
+                if isinstance(answer, Settle):
+                    self._calls.remove(call)
+                    if not answer.done:
+                        continue
+                    raise CommitRefused(
+                        self._plan,
+                        f"{tool} was not called: {answer.by} says that {call.id} in the journal, the same "
+                        "call, was done. Rehearse what is left",
+                    )
+                why = answer.reason
+            raise CommitRefused(
+                self._plan,
+                f"{tool} was not called: the journal has the same call ({call.id}, begun "
+                f"{call.begun_at}), and it is not known whether that one took effect. Run "
+                f"`artis recover` or session.recover(); {why}",
+            )
 
 
 def unsettled_notes(calls: Iterable[JournaledCall]) -> tuple[str, ...]:

@@ -1,39 +1,22 @@
-"""Identity of a real call: its prediction and its idempotency key."""
+"""Identity of a real call: its idempotency key."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import JsonValue
 
 from artis_sdk.commit.journal import JournaledCall
-from artis_sdk.records import Outcome, Provenance, Step, ToolCall, ToolSpec
+from artis_sdk.records import ToolCall
 from artis_sdk.records.redacted import without_redacted
+from artis_sdk.records.same_call import canonical
+from artis_sdk.tools.guarded import Invocation
 
 _Identity = tuple[str, str]
 """A tool, and its arguments as canonical JSON without secrets."""
-
-
-class PredictionQueue:
-    """Predictions of a rehearsal; each is taken once, by the first call that it fits.
-
-    Args:
-        steps: steps of the rehearsed attempt that the commit is compared with.
-    """
-
-    def __init__(self, steps: Iterable[Step]) -> None:
-        self._waiting: dict[_Identity, deque[Outcome]] = {}
-        for step in steps:
-            if step.outcome.provenance is not Provenance.FORCED:  # never reached a world
-                self._waiting.setdefault(_identity(step.call), deque()).append(step.outcome)
-
-    def take(self, call: ToolCall) -> Outcome | None:
-        """The next prediction for this tool and arguments, in rehearsed order; None if all are taken."""
-        waiting = self._waiting.get(_identity(call))
-        return waiting.popleft() if waiting else None
 
 
 class IdempotencyKeys:
@@ -47,7 +30,8 @@ class IdempotencyKeys:
     def __init__(self, plan: str) -> None:
         self._plan = plan
         self._given: dict[_Identity, int] = {}
-        # As first seen: a session learns more secrets over time, and a retry must still get its call's key.
+        # The identity as first redacted: a session learns more secrets over time, and a retry must still find
+        # the key of its call.
         self._seen: dict[_Identity, _Identity] = {}
         self._to_retry: defaultdict[_Identity, deque[str]] = defaultdict(deque)
         self._out: dict[str, _Identity] = {}
@@ -72,6 +56,23 @@ class IdempotencyKeys:
         self._out[key] = exact
         return key
 
+    def filled_in(self, invocation: Invocation, redacted: JsonValue) -> tuple[Invocation, str | None]:
+        """A call with its idempotency key, and the key; the caller's own key if it passed one, and None if
+        the tool takes none.
+
+        Args:
+            invocation: the call.
+            redacted: its arguments without secrets, see `next`.
+        """
+        name = invocation.tool.idempotency_key
+        if name is None:
+            return invocation, None
+        key = invocation.kwargs.get(name)
+        if key is None:
+            key = self.next(invocation.call, redacted)
+            invocation = replace(invocation, kwargs={**invocation.kwargs, name: key})
+        return invocation, str(key)
+
     def ended(self, key: str, *, settled: bool) -> None:
         """Record that a call has ended.
 
@@ -85,7 +86,7 @@ class IdempotencyKeys:
             self._to_retry[identity].append(key)
 
     def restore(self, calls: Iterable[JournaledCall]) -> None:
-        """Go on after the calls that the plan's commit made before it broke off.
+        """Continue after the calls that the plan's commit made before it was interrupted.
 
         Args:
             calls: calls of the plan, all with a settled state (neither open nor unknown).
@@ -105,23 +106,6 @@ class IdempotencyKeys:
 
     def _key(self, identity: _Identity, count: int) -> str:
         return str(uuid5(NAMESPACE_OID, "\n".join((self._plan, *identity, str(count)))))
-
-
-def with_defaults(spec: ToolSpec | None, arguments: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The arguments with the defaults of omitted ones: `pay("ann")` is `pay("ann", note="")`.
-
-    Args:
-        spec: spec of the tool, whose schema has the defaults; None for an unknown tool.
-        arguments: arguments of a call, by name.
-    """
-    properties = {} if spec is None else spec.parameters.get("properties", {})
-    defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
-    return {**defaults, **arguments}
-
-
-def canonical(value: JsonValue) -> str:
-    """JSON text that does not depend on the order of keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _identity(call: ToolCall) -> _Identity:

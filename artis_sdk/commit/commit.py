@@ -3,51 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from pydantic import JsonValue
 
 from artis_sdk.commit.before import OnUnknown, UnsettledCalls, look_around
 from artis_sdk.commit.call_identity import IdempotencyKeys
-from artis_sdk.commit.journal import FINISHED, REFUSED, CallState, CommitJournal, Intent
-from artis_sdk.commit.made import MadeCalls
-from artis_sdk.commit.redaction import Redact, off_loop
+from artis_sdk.commit.ended_by import EndedBy
+from artis_sdk.commit.guard import Admitted, Guard, Terms
+from artis_sdk.commit.journal import FINISHED, REFUSED, CallState, CommitJournal
+from artis_sdk.commit.made import CallUnderWay, MadeCalls
+from artis_sdk.commit.redaction import Redact, redacted_arguments, redacted_at_once, redacted_outcome
 from artis_sdk.commit.resume import EarlierCalls
 from artis_sdk.commit.waiting import drain, is_cancelled
 from artis_sdk.contracts import LogStore
-from artis_sdk.errors import ArtisError, CommitRefused, FirewallError, JournalError, UnknownOutcome
-from artis_sdk.loop.budget import Emit, ignore
-from artis_sdk.records import (
-    CommittedCall,
-    History,
-    Outcome,
-    Plan,
-    Provenance,
-    Risk,
+from artis_sdk.errors import (
+    ArtisError,
+    CommitRefused,
+    CommitStopped,
+    FirewallError,
+    JournalError,
+    UnknownOutcome,
 )
+from artis_sdk.loop.budget import Emit, ignore
+from artis_sdk.records import CommittedCall, History, Plan, Provenance, Risk
 from artis_sdk.tools.execute import execute
 from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.traces.operations import executing
 
-
-@dataclass(eq=False, slots=True)
-class _Call:
-    """One real call that is being carried out."""
-
-    invocation: Invocation
-    intent: Intent
-    history: History
-    predicted: Outcome | None
-    withdrawn: bool = False
-    """Whether its caller was cancelled: a tool that has not started then does not start."""
-
-
-# The commit and the `seq` of the call whose tool's body this context is in: guarded calls there belong to
-# that call.
+# The commit and the `seq` of the call whose tool's body this context is in: guarded calls there are its.
 _inside: ContextVar[tuple[RealWorld, int] | None] = ContextVar("artis_sdk_inside", default=None)
 
 
@@ -56,7 +44,7 @@ class RealWorld:
 
     A call whose outcome is not known ends the commit: every later call raises the same
     `UnknownOutcome`, even if the agent ignored it. A call that may change something and runs while
-    its caller is cancelled is awaited to its end and journaled, and then the cancellation goes on; a
+    its caller is cancelled is awaited to its end and journaled, and then the cancellation continues; a
     second cancellation interrupts it, and its outcome is unknown. Guarded calls in a real tool's body
     are journaled too, as calls of their own.
 
@@ -70,10 +58,12 @@ class RealWorld:
         record: call log that every call is appended to.
         emit: receiver of the commit's events.
         session: id of the session, for the call log.
-        parent: id of the plan whose commit this one is part of, for a session inside another's commit.
+        parent: world of the commit that this one is part of, for a session inside another's commit; its plan
+            is held to, too.
+        terms: how the calls are held to the plan; by default they are not.
         on_unknown: treatment of a call whose twin has no known outcome.
-        resume: whether the commit goes on where the one before it broke off. An agent that makes its calls
-            again gets its answers from the journal; a model sees them as done.
+        resume: whether to resume the plan's interrupted commit. An agent that makes its calls again gets its
+            answers from the journal; a model sees them as done.
     """
 
     def __init__(
@@ -85,7 +75,8 @@ class RealWorld:
         record: LogStore | None = None,
         emit: Emit = ignore,
         session: str | None = None,
-        parent: str | None = None,
+        parent: RealWorld | None = None,
+        terms: Terms = Terms(),  # noqa: B008  a value
         on_unknown: OnUnknown = "refuse",
         resume: bool = False,
     ) -> None:
@@ -95,10 +86,12 @@ class RealWorld:
         """Notes for the reader of the result."""
         self._on_unknown = on_unknown
         self._resume = resume
-        self._unsettled = UnsettledCalls()
+        self._unsettled: UnsettledCalls | None = None
         self._earlier: EarlierCalls | None = None
         self._parent = parent
         self._plan = plan
+        self.guard = Guard(plan, terms, journal)
+        """Holds the calls to the plan."""
         self.redact = redact
         self._made = MadeCalls(plan, session=session, record=record, emit=emit)
         self._keys = IdempotencyKeys(plan.id)
@@ -108,6 +101,7 @@ class RealWorld:
         self._broken: ArtisError | None = None
         """Error that ended the commit: every later call raises it."""
         self._refused = False
+        self.ending = FINISHED  # as the journal has it; "stopped" for a commit that can be resumed
         self._on_change: Callable[[], None] | None = None
         self._on_call: Callable[[], None] | None = None
 
@@ -139,7 +133,7 @@ class RealWorld:
         Args:
             on_change: callback before the first call that may change something; called once.
             on_call: callback before each call of the agent's; may raise `LimitReached`.
-            answers: whether a commit that goes on answers the agent's calls from the journal; else the steps
+            answers: whether a resumed commit answers the agent's calls from the journal; else the steps
                 are in `history` from the start.
 
         Raises:
@@ -148,14 +142,17 @@ class RealWorld:
             UnknownOutcome: on leaving, a call's outcome is not known.
             JournalError: the journal cannot be written.
         """
-        self._unsettled = await look_around(self._plan, self.journal, self._on_unknown)
+        self._unsettled = await look_around(
+            self._plan, self.journal, self._on_unknown, self.guard.terms.asking, self.redact
+        )
         self.notes += self._unsettled.notes
-        self._seq = await self.journal.begin_plan(self._plan.id, parent=self._parent, resume=self._resume)
+        parent = None if self._parent is None else self._parent.plan
+        self._seq = await self.journal.begin_plan(self._plan.id, parent=parent, resume=self._resume)
         self._on_change, self._on_call = on_change, on_call
         self._open = True
         try:
             if self._resume:
-                await self._go_on(answers=answers)
+                await self._restore(answers=answers)
             yield
             await self._drain(grace=1)
             if self._broken is not None:
@@ -173,10 +170,12 @@ class RealWorld:
             if self._broken is not None and isinstance(error, Exception) and error is not self._broken:
                 raise self._broken from error
             raise
-        await self.journal.end_plan(self._plan.id, FINISHED)
+        await self.journal.end_plan(self._plan.id, self.ending)
         if self._earlier is not None and (left := self._earlier.left()):
             names = ", ".join(f"{call.tool} ({call.id})" for call in left)
-            self.notes.append(f"the agent did not ask again for what its commit had done before: {names}")
+            self.notes.append(
+                f"the resumed agent did not repeat calls that its commit had already made: {names}"
+            )
 
     def remember_refusal(self, error: FirewallError) -> None:
         """End the commit because one of its guarded calls was refused where it was made: the agent may take
@@ -184,7 +183,7 @@ class RealWorld:
         self._refused = True
         self._broken = self._broken or UnknownOutcome(
             error.tool,
-            f"a call was refused and not made ({error}), and the agent may take it for made",
+            f"a call was refused and not made ({error}); the agent may have continued as if it had been made",
         )
 
     async def handle(self, invocation: Invocation) -> Reply:
@@ -194,14 +193,35 @@ class RealWorld:
             CommitRefused: the commit is over; the call was not made.
             JournalError: the intent could not be written; the call was not made.
             UnknownOutcome: this call or an earlier one was made, and its outcome is not known.
+            CommitStopped: the plan does not foresee this call, which was not made, or its outcome.
         """
         self._check_open(invocation)
-        answer = self._answer(invocation)
-        if answer is not None:
-            return answer
-        redacted = await self._redacted_arguments(invocation)
+        invocation = self.guard.in_place(invocation, nested=self._within() is not None)
+        taken = self._answer(invocation)
+        if taken is not None:
+            made, reply = taken
+            await self._look_at(made)
+            return reply
+        redacted = await redacted_arguments(self.redact, invocation)
         self._check_open(invocation)
-        call = self._admit(invocation, redacted)
+        within = self._within()
+        if self._on_call is not None and within is None:
+            self._on_call()
+        admitted = await self._admitted(invocation, redacted)
+        if isinstance(admitted, Reply):
+            return admitted
+        if admitted.invocation is not invocation:  # edited
+            redacted = await redacted_arguments(self.redact, admitted.invocation)
+        assert self._unsettled is not None
+        with EndedBy(CommitRefused, self._end):
+            await self._unsettled.check_twin(admitted.invocation.tool.name, invocation.tool.spec, redacted)
+        self._check_open(invocation)
+        call = self._begun(admitted, redacted, within)
+        reply = await executing(admitted.invocation.call, call.intent, self._carried_out(call))
+        await self._look_at(self._made.call(call.intent.seq), admitted)
+        return reply
+
+    async def _carried_out(self, call: CallUnderWay) -> Reply:
         if call.intent.risk is Risk.READ_ONLY:  # may be interrupted anywhere
             return await self._carry_out(call)
         running = asyncio.create_task(self._carry_out(call))
@@ -220,91 +240,77 @@ class RealWorld:
 
     # --- before the first call ----------------------------------------------------------------
 
-    async def _go_on(self, *, answers: bool) -> None:
-        """Take over the calls that were made before the commit broke off."""
+    async def _restore(self, *, answers: bool) -> None:
+        """Take over the calls that were made before the commit was interrupted."""
         calls = await asyncio.to_thread(self.journal.calls, plan=self._plan.id)
         self._earlier = EarlierCalls(self._plan.id, calls, answers=answers)
         self._keys.restore(calls)
-        if not answers:
-            for made in self._earlier.calls:
-                self._made.take_over(made)
+        await self.guard.restore(calls, answers=answers)
         if self._earlier.changed:
             self._change()
+        if not answers:
+            for earlier in self._earlier.calls:
+                await self._look_at(self._made.take_over(earlier, *self.guard.matched(earlier)))
 
     # --- before the call ----------------------------------------------------------------------
-
-    async def _redacted_arguments(self, invocation: Invocation) -> dict[str, JsonValue]:
-        tool, arguments = invocation.tool, invocation.call.arguments
-        shown = [value for name, value in invocation.kwargs.items() if name not in tool.hidden]
-        redact = partial(self.redact.redact_arguments, tool.spec, arguments)
-        return await off_loop(partial(redact, given=(invocation.args, shown)), arguments)
 
     def _check_open(self, invocation: Invocation) -> None:
         if self._broken is not None:
             raise self._broken
         if not self._open:
             name = invocation.tool.name
-            raise CommitRefused(self._plan.id, f"the commit is over; {name} came late and was not called")
+            raise CommitRefused(
+                self._plan.id, f"its commit has ended; {name} was called too late and did not run"
+            )
+
+    def _end(self, error: ArtisError) -> None:
+        """Have an error end the commit: every later call raises it."""
+        self._broken = self._broken or error
 
     def _within(self) -> int | None:
         """The `seq` of the call in whose tool's body this context is."""
         inside = _inside.get()
         return inside[1] if inside is not None and inside[0] is self else None
 
-    def _answer(self, invocation: Invocation) -> Reply | None:
-        """The reply that this same call got before the commit broke off."""
+    def _answer(self, invocation: Invocation) -> tuple[CommittedCall, Reply] | None:
+        """This same call, and the reply that it got, before the commit was interrupted."""
         if self._earlier is None:
             return None
-        try:
+        with EndedBy(CommitRefused, self._end):
             found = self._earlier.take(invocation, nested=self._within() is not None)
-        except CommitRefused as error:
-            self._broken = error
-            raise
         if found is None:
             return None
-        made, reply = found
-        self._made.take_over(made)
-        return reply
+        earlier, reply = found
+        return self._made.take_over(earlier, *self.guard.matched(earlier)), reply
 
-    def _admit(self, invocation: Invocation, redacted: dict[str, JsonValue]) -> _Call:
-        tool, call = invocation.tool, invocation.call
-        within = self._within()
-        if self._on_call is not None and within is None:
-            self._on_call()
-        try:
-            self._unsettled.refuse_twin(self._plan.id, tool.name, tool.spec, redacted)
-        except CommitRefused as error:
-            self._broken = error
-            raise
-        invocation, key = self._with_key(invocation, redacted)
-        predicted = self._made.predicted(call) if within is None else None
-        intent = Intent(
-            plan=self._plan.id,
-            seq=self._seq,
-            tool=tool.name,
-            arguments=redacted,
-            risk=tool.risk,
-            idempotency_key=key,
-            begun=time.time(),
-            within=within,
-        )
+    async def _admitted(self, invocation: Invocation, redacted: Mapping[str, JsonValue]) -> Admitted | Reply:
+        """The call as the plans around and this one let it be made, or the answer to one that is rejected."""
+        around: Admitted | None = None
+        if self._parent is not None:
+            there = await self._parent._admitted(invocation, redacted)
+            if isinstance(there, Reply):
+                return there
+            around, invocation = there, there.invocation
+        with EndedBy(CommitStopped, self._end):
+            admitted = await self.guard.admit(invocation, redacted, nested=self._within() is not None)
+        return replace(admitted, around=around) if around and isinstance(admitted, Admitted) else admitted
+
+    async def _look_at(self, made: CommittedCall, admitted: Admitted | None = None) -> None:
+        """Look at the outcome of a call, for this plan and those around."""
+        with EndedBy(CommitStopped, self._end):
+            await self.guard.look_at(made)
+        if self._parent is not None and admitted is not None and admitted.around is not None:
+            there = self._parent.guard.beside(made, admitted.around.match)
+            await self._parent._look_at(there, admitted.around)
+
+    def _begun(self, admitted: Admitted, redacted: dict[str, JsonValue], within: int | None) -> CallUnderWay:
+        invocation, key = self._keys.filled_in(admitted.invocation, redacted)
+        admitted = admitted if invocation is admitted.invocation else replace(admitted, invocation=invocation)
+        call = self._made.begun(admitted, redacted, key=key, seq=self._seq, within=within)
         self._seq += 1
-        return _Call(invocation, intent, self._made.history, predicted)
+        return call
 
-    def _with_key(
-        self, invocation: Invocation, redacted: dict[str, JsonValue]
-    ) -> tuple[Invocation, str | None]:
-        """The call with its idempotency key, and the key; the caller's own key if it passed one."""
-        name = invocation.tool.idempotency_key
-        if name is None:
-            return invocation, None
-        key = invocation.kwargs.get(name)
-        if key is None:
-            key = self._keys.next(invocation.call, redacted)
-            invocation = replace(invocation, kwargs={**invocation.kwargs, name: key})
-        return invocation, str(key)
-
-    async def _begin(self, call: _Call) -> None:
+    async def _begin(self, call: CallUnderWay) -> None:
         try:
             await self.journal.begin(call.intent)
         except asyncio.CancelledError:
@@ -323,15 +329,16 @@ class RealWorld:
 
     # --- the call -----------------------------------------------------------------------------
 
-    async def _carry_out(self, call: _Call) -> Reply:
+    async def _carry_out(self, call: CallUnderWay) -> Reply:
         await self._begin(call)
-        tool, args, kwargs = call.invocation.tool, call.invocation.args, call.invocation.kwargs
+        invocation = call.admitted.invocation
+        tool, args, kwargs = invocation.tool, invocation.args, invocation.kwargs
         late = partial(self._ended_late, call)
         outside = _inside.set((self, call.intent.seq))
         try:
             reply = await execute(tool, tool.function, args, kwargs, Provenance.REAL, late=late)
         except BaseException as error:
-            unknown = self._leave(call, error)
+            unknown = self._journal_unobserved(call, error)
             if unknown is None or not isinstance(error, Exception | asyncio.CancelledError):
                 raise
             raise unknown from error
@@ -343,49 +350,46 @@ class RealWorld:
             self._keys.ended(call.intent.idempotency_key, settled=settled)
         return reply
 
-    def _leave(self, call: _Call, error: BaseException) -> UnknownOutcome | None:
+    def _journal_unobserved(self, call: CallUnderWay, error: BaseException) -> UnknownOutcome | None:
         """Journal a call that ended without an outcome. None if the error concerns only the caller."""
         intent = call.intent
         interrupted = isinstance(error, asyncio.CancelledError) and is_cancelled()
         if intent.risk is Risk.READ_ONLY and (interrupted or isinstance(error, Exception)):
             return None
         timed_out = isinstance(error, UnknownOutcome) and error.journal_id is None
-        if (interrupted or timed_out) and not call.invocation.tool.is_async:
+        if (interrupted or timed_out) and not call.admitted.invocation.tool.is_async:
             self.journal.mark_running(intent)
         else:
             self.journal.close_unobserved(intent, CallState.UNKNOWN)
         message = str(error).removeprefix(f"{intent.tool}: ") if timed_out else f"ended by {error!r}"
         unknown = UnknownOutcome(intent.tool, message, journal_id=intent.id)
-        self._broken = self._broken or unknown
+        if self._broken is None or isinstance(self._broken, CommitStopped):
+            self._broken = unknown
         return None if interrupted else unknown
 
     # --- after the call -----------------------------------------------------------------------
 
-    async def _finish(self, call: _Call, reply: Reply) -> None:
+    async def _finish(self, call: CallUnderWay, reply: Reply) -> None:
         intent, outcome = call.intent, reply.outcome
         try:
-            redact = partial(self._redacted, call, reply)
             try:
-                redacted = await off_loop(redact, outcome.value, outcome.message)
+                redacted = await redacted_outcome(self.redact, call.admitted.invocation, reply)
             except asyncio.CancelledError:
-                self._ended_late(call, reply)  # the outcome is not lost; the loop waits this once
+                self._ended_late(call, reply)  # keeps the outcome, at the price of blocking the loop once
                 raise
             await self.journal.finish(intent, redacted)
         except Exception as error:
             if intent.risk is Risk.READ_ONLY:
                 raise
-            message = f"the call was made and gave {outcome.type}, but that could not be journaled: {error}"
+            message = f"the call was made ({outcome.type}), but its outcome could not be journaled: {error}"
             self._broken = UnknownOutcome(intent.tool, message, journal_id=intent.id)
             raise self._broken from error
         finally:
-            self._made.add(call.invocation, intent, outcome, history=call.history, predicted=call.predicted)
+            expected = self.guard.expected(call.admitted.match, outcome)
+            self._made.add(call, outcome, expected)
 
-    def _ended_late(self, call: _Call, reply: Reply) -> None:
-        self.journal.finish_late(call.intent, self._redacted(call, reply))
-
-    def _redacted(self, call: _Call, reply: Reply) -> Outcome:
-        tool, arguments = call.invocation.tool, call.invocation.call.arguments
-        return self.redact.redact_outcome(tool.spec, reply.outcome, arguments, returned=reply.value)
+    def _ended_late(self, call: CallUnderWay, reply: Reply) -> None:
+        self.journal.finish_late(call.intent, redacted_at_once(self.redact, call.admitted.invocation, reply))
 
     async def _drain(self, *, grace: int) -> None:
         self._open = False

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import dataclass
 
-from artis_sdk.commit.call_identity import PredictionQueue
+from pydantic import JsonValue
+
+from artis_sdk.commit.foreseen import Match
+from artis_sdk.commit.guard import Admitted, beside
 from artis_sdk.commit.journal import Intent, JournaledCall
 from artis_sdk.commit.resume import step_of
 from artis_sdk.contracts import LogStore
 from artis_sdk.loop.budget import Emit
-from artis_sdk.records import CallRecord, CommittedCall, History, Outcome, Plan, Step, ToolCall
+from artis_sdk.records import CallRecord, CommittedCall, History, Outcome, Plan, Step
 from artis_sdk.records.events import CallCommitted
-from artis_sdk.tools.guarded import Invocation
+
+
+@dataclass(eq=False, slots=True)
+class CallUnderWay:
+    """One real call that is being carried out."""
+
+    admitted: Admitted
+    intent: Intent
+    history: History
+    """Steps before the call began, oldest first."""
+    withdrawn: bool = False
+    """Whether its caller was cancelled: a tool that has not started then does not start."""
 
 
 class MadeCalls:
@@ -29,7 +45,6 @@ class MadeCalls:
         self._session = session
         self._record = record
         self._emit = emit
-        self._predictions = PredictionQueue(plan.predicted)
         self._committed: dict[int, CommittedCall] = {}
         self.history: History = plan.task.history
         """The task's history, then the agent's calls with their outcomes."""
@@ -44,38 +59,61 @@ class MadeCalls:
         """Every call with an observed outcome, in the order in which they began."""
         return tuple(call for _, call in sorted(self._committed.items()))
 
-    def predicted(self, call: ToolCall) -> Outcome | None:
-        """The prediction for the next call of this tool and arguments; taken once."""
-        return self._predictions.take(call)
+    def call(self, seq: int) -> CommittedCall:
+        """The call with this sequence number."""
+        return self._committed[seq]
 
-    def add(
+    def begun(
         self,
-        invocation: Invocation,
-        intent: Intent,
-        outcome: Outcome,
+        admitted: Admitted,
+        redacted: dict[str, JsonValue],
         *,
-        history: History,
-        predicted: Outcome | None,
-    ) -> None:
+        key: str | None,
+        seq: int,
+        within: int | None,
+    ) -> CallUnderWay:
+        """A call that is about to be made.
+
+        Args:
+            admitted: the call.
+            redacted: its arguments without secrets, for the journal.
+            key: its idempotency key.
+            seq: its position among the real calls of the commit, from 0.
+            within: `seq` of the call in whose tool's body it is made; None for a call of the agent's.
+        """
+        tool = admitted.invocation.tool
+        intent = Intent(
+            plan=self._plan.id,
+            seq=seq,
+            tool=tool.name,
+            arguments=redacted,
+            risk=tool.risk,
+            idempotency_key=key,
+            begun=time.time(),
+            within=within,
+        )
+        return CallUnderWay(admitted, intent, self.history)
+
+    def add(self, call: CallUnderWay, outcome: Outcome, expected: Outcome | None) -> None:
         """Add a call with an observed outcome.
 
         Args:
-            invocation: the call.
-            intent: its journaled intent.
+            call: the call.
             outcome: real outcome, not redacted.
-            history: steps before the call began, oldest first.
-            predicted: predicted outcome.
+            expected: predicted outcome, with real identifiers; None if the call is not foreseen.
         """
-        tool, made = invocation.tool, invocation.call
+        admitted, intent = call.admitted, call.intent
+        tool, made = admitted.invocation.tool, admitted.invocation.call
         nested = intent.within is not None
         committed = CommittedCall(
             call=made,
             outcome=outcome,
             risk=tool.risk,
-            predicted=predicted,
+            **{**beside(admitted.match, expected), "approved_by": admitted.approved_by},
             journal_id=intent.id,
             nested=nested,
         )
+        predicted = committed.predicted
         self._committed[intent.seq] = committed
         if not nested:
             self.history = (*self.history, Step(call=made, outcome=outcome))
@@ -90,7 +128,7 @@ class MadeCalls:
                     source_hash=tool.source_hash,
                     call=made,
                     state=self._plan.task.state,
-                    history=history,
+                    history=call.history,
                     outcome=outcome,
                     predicted=predicted,
                     risk=tool.risk,
@@ -99,17 +137,18 @@ class MadeCalls:
             )
         self._emit(CallCommitted(committed=committed))
 
-    def take_over(self, made: JournaledCall) -> None:
-        """Add a call made, and logged, before the commit broke off."""
+    def take_over(self, made: JournaledCall, match: Match, expected: Outcome | None) -> CommittedCall:
+        """Add a call made, and logged, before the commit was interrupted; arguments as in `add`."""
         step = step_of(made)
         nested = made.within is not None
-        self._committed[made.seq] = CommittedCall(
+        committed = self._committed[made.seq] = CommittedCall(
             call=step.call,
             outcome=step.outcome,
             risk=made.risk,
-            predicted=None if nested else self._predictions.take(step.call),
+            **beside(match, expected),
             journal_id=made.id,
             nested=nested,
         )
         if not nested:
             self.history = (*self.history, step)
+        return committed

@@ -127,20 +127,21 @@ async def settle(
         The call as the journal has it now.
 
     Raises:
-        ConfigurationError: no such call exists, it goes on, or it is settled; `by` or `why` is empty.
+        ConfigurationError: no such call exists, it is running, or it is settled; `by` or `why` is empty.
         JournalError: the journal cannot be read or written.
     """
     if not (by.strip() and why.strip()):
-        raise ConfigurationError("settling a call by hand takes who says so (by) and how they know (why)")
+        raise ConfigurationError("settling a call by hand needs by= (who says so) and why= (how they know)")
     if not done and value is not UNSET:
-        raise ConfigurationError("a call that did not take effect has no value")
+        raise ConfigurationError("a call that did not take effect has no value; leave value= out")
     call = await _read(journal, call_id)
     if call.running:
         raise ConfigurationError(
-            f"{call.tool} ({call_id}) goes on in process {call.process} on {call.host}; wait for its end"
+            f"{call.tool} ({call_id}) is still running in process {call.process} on {call.host}; wait until "
+            "it ends"
         )
     if call.state not in OPEN:
-        raise ConfigurationError(f"{call.tool} ({call_id}) is settled already: {call.state}")
+        raise ConfigurationError(f"{call.tool} ({call_id}) is already settled: {call.state}")
     if call.state is CallState.INTENT:
         await journal.abandon(call)
     outcome = None
@@ -161,15 +162,13 @@ async def _read(journal: CommitJournal, call_id: str) -> JournaledCall:
     for call in await asyncio.to_thread(journal.calls, plan=plan):
         if call.id == call_id:
             return call
-    raise ConfigurationError(
-        f"the journal has no call {call_id!r}; `artis recover` lists those that are unknown"
-    )
+    raise ConfigurationError(f"the journal has no call {call_id!r}; `artis recover` lists the unknown ones")
 
 
 async def _ask(call: JournaledCall, tool: ReconcilableTool | None) -> Outcome | NotExecuted | str:
     """The hook's answer, or the reason why it is missing."""
     if tool is None:
-        return f"its tool {call.tool!r} is not among the tools given"
+        return f"its tool {call.tool!r} is not among the given tools"
     if tool.reconcile is None:
         return "its tool has no reconcile hook"
     hook = tool.reconcile
@@ -183,14 +182,14 @@ async def _ask(call: JournaledCall, tool: ReconcilableTool | None) -> Outcome | 
     else:
         answer = await asyncio.to_thread(hook, *given)
     if answer is None:
-        return "its reconcile hook cannot tell"
+        return "its reconcile hook does not know the outcome"
     if isinstance(answer, Outcome) and answer.provenance is not Provenance.REAL:
         raise ConfigurationError(
-            f"a reconcile hook tells what happened: provenance real, not {answer.provenance}"
+            f"the outcome of a reconcile hook must have provenance real, not {answer.provenance}"
         )
     if not isinstance(answer, Outcome | NotExecuted):
         raise ConfigurationError(
-            f"a reconcile hook returns an Outcome, NotExecuted() or None, not {answer!r}"
+            f"a reconcile hook must return an Outcome, NotExecuted() or None, not {answer!r}"
         )
     return answer
 

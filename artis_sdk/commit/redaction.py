@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from pydantic import JsonValue
 
 from artis_sdk.records import Outcome, ToolSpec
-
-T = TypeVar("T")
+from artis_sdk.tools.guarded import Invocation, Reply
 
 LARGE = 65_536
 """Size in characters from which a value is redacted off the event loop: some milliseconds of work."""
@@ -21,7 +20,7 @@ def is_large(value: JsonValue) -> bool:
     waiting, size = [value], 0
     while waiting and size < LARGE:
         item = waiting.pop()
-        if isinstance(item, str):
+        if type(item) is str or isinstance(item, str):  # the first is quicker
             size += len(item)
         elif isinstance(item, dict):
             size += sum(map(len, item))
@@ -30,11 +29,6 @@ def is_large(value: JsonValue) -> bool:
             waiting += item
         size += 8
     return size >= LARGE
-
-
-async def off_loop(redact: Callable[[], T], *values: JsonValue) -> T:
-    """The result of `redact`, called in a thread if these values are large."""
-    return await asyncio.to_thread(redact) if is_large(list(values)) else redact()
 
 
 class Redact(Protocol):
@@ -56,3 +50,26 @@ class Redact(Protocol):
         *,
         returned: Any = None,
     ) -> Outcome: ...
+
+
+async def redacted_arguments(redact: Redact, invocation: Invocation) -> dict[str, JsonValue]:
+    """The arguments of a call without secrets, those of the caller's Python objects included."""
+    tool, arguments = invocation.tool, invocation.call.arguments
+    hidden, kwargs = tool.hidden, invocation.kwargs
+    given = [*invocation.args, *(value for name, value in kwargs.items() if name not in hidden)]
+    if not is_large(arguments):
+        return redact.redact_arguments(tool.spec, arguments, given=given)
+    return await asyncio.to_thread(redact.redact_arguments, tool.spec, arguments, given=given)
+
+
+async def redacted_outcome(redact: Redact, invocation: Invocation, reply: Reply) -> Outcome:
+    """The outcome of a call without secrets."""
+    if is_large(reply.outcome.value) or is_large(reply.outcome.message):
+        return await asyncio.to_thread(redacted_at_once, redact, invocation, reply)
+    return redacted_at_once(redact, invocation, reply)
+
+
+def redacted_at_once(redact: Redact, invocation: Invocation, reply: Reply) -> Outcome:
+    """As `redacted_outcome`; a large value blocks the event loop."""
+    spec, arguments = invocation.tool.spec, invocation.call.arguments
+    return redact.redact_outcome(spec, reply.outcome, arguments, returned=reply.value)

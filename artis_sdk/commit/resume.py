@@ -1,19 +1,19 @@
-"""Going on with a commit that broke off: the journal answers the calls that it made."""
+"""Resuming an interrupted commit: the journal answers the calls that it made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from artis_sdk.commit.call_identity import canonical, with_defaults
 from artis_sdk.commit.journal import JournaledCall
 from artis_sdk.errors import CommitRefused, SimulationError
 from artis_sdk.records import Outcome, Risk, Step, ToolCall
 from artis_sdk.records.redacted import is_redacted
+from artis_sdk.records.same_call import canonical, with_defaults
 from artis_sdk.tools.guarded import Invocation, Reply
 
 
 class EarlierCalls:
-    """The real calls of a plan's commit before it broke off, with their outcomes.
+    """The real calls of a plan's commit before it was interrupted, with their outcomes.
 
     Args:
         plan: id of the plan.
@@ -82,7 +82,7 @@ class EarlierCalls:
         except SimulationError as error:
             raise CommitRefused(
                 self._plan,
-                f"its commit cannot go on: the journal's outcome of {made.id} is unusable: {error}",
+                f"its commit cannot be resumed: the journaled outcome of {made.id} cannot be used: {error}",
             ) from error
 
 
@@ -101,14 +101,14 @@ def _check_whole(plan: str, call: JournaledCall) -> None:
     if _is_redacted(call):
         raise CommitRefused(
             plan,
-            f"its commit cannot go on: the journal has {call.tool} ({call.id}) without its secrets, and an "
-            "agent is not given a placeholder for a value; rehearse what is left as a plan of its own",
+            f"its commit cannot be resumed: the journal keeps {call.tool} ({call.id}) without its secrets, "
+            "and an agent must not get placeholders for them; rehearse the remaining work as a new plan",
         )
     if call.settled_by is not None and call.outcome is not None and call.outcome.message is not None:
         raise CommitRefused(
             plan,
-            f"its commit cannot go on: {call.settled_by} settled {call.tool} ({call.id}) as done without "
-            "what it returned; rehearse what is left as a plan of its own",
+            f"its commit cannot be resumed: {call.settled_by} settled {call.tool} ({call.id}) as done "
+            "without its return value; rehearse the remaining work as a new plan",
         )
 
 

@@ -1,6 +1,7 @@
 """Call logs: the store, redaction before anything is written, import and export."""
 
-from artis_sdk.logs.jsonl import Imported, export_jsonl, import_jsonl, read_jsonl, row_schema
+from artis_sdk.logs.imported import FileReport, Imported, LeftOut
+from artis_sdk.logs.jsonl import export_jsonl, import_jsonl, read_jsonl, row_schema
 from artis_sdk.logs.parquet import export_parquet, read_parquet
 from artis_sdk.logs.redact import Redactor, Rule
 from artis_sdk.logs.secret_names import SECRET_NAMES
@@ -10,7 +11,9 @@ __all__ = [
     "SECRET_NAMES",
     "CallLog",
     "Count",
+    "FileReport",
     "Imported",
+    "LeftOut",
     "Redactor",
     "Rule",
     "export_jsonl",

@@ -107,7 +107,7 @@ class Capture:
         """Stop recording and write waiting records; raises as `flush`. Closing twice is fine."""
         if self._open:
             self._open = False
-            _leave(self._recorder)
+            _release(self._recorder)
 
     async def aclose(self) -> None:
         """As `close`, off the event loop."""
@@ -309,7 +309,7 @@ def _join(target: str | os.PathLike[str] | CallLog, redact: Redactor | None) -> 
         return recorder
 
 
-def _leave(recorder: _Recorder) -> None:
+def _release(recorder: _Recorder) -> None:
     with _lock:
         recorder.users -= 1
         last = recorder.users == 0

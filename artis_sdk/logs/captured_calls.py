@@ -68,6 +68,7 @@ def late_record(
         message=message,
         raised=raised,
         provenance=Provenance.REAL,
+        declared=tool.declares_failures and not raised,
         raw=None,
         duration=duration,
     )

@@ -54,8 +54,12 @@ def outcome_fields(outcome: Outcome) -> Fields:
     fields: Fields = {"ok": outcome.ok, "provenance": outcome.provenance.value}
     if outcome.raised:
         fields["raised"] = True
+    if outcome.declared:
+        fields["declared"] = True
     if outcome.duration is not None:
         fields["duration"] = outcome.duration
+    if outcome.fault is not None:
+        fields["fault"] = outcome.fault
     for name in OUTCOME_TEXTS:
         value = getattr(outcome, name)
         if value is not None:

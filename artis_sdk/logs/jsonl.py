@@ -6,32 +6,25 @@ left out. NaN and infinities are the words `NaN` and `Infinity`, as Python's `js
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, cast
 
 from pydantic import ValidationError
 
 from artis_sdk.errors import LogError
 from artis_sdk.logs.codec import call_fields, dumps, loads, outcome_fields
+from artis_sdk.logs.imported import Imported
 from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord, Outcome, Step, ToolCall, ToolSpec, new_id
 
 _AT_ONCE = 4_000_000  # characters between flushes of an import
+_GZIP = b"\x1f\x8b"
 _REMEMBERED = 64_000_000  # characters of texts whose values are shared between lines
-
-
-class Imported(NamedTuple):
-    """The result of an import."""
-
-    records: int
-    """Number of records read; those whose id was in the log already changed nothing."""
-    skipped: tuple[LogError, ...]
-    """An error for each corrupt line, with its number."""
-    left_out: tuple[str, ...] = ()
-    """Calls of another format that cannot become records, such as one without a result."""
 
 
 def row_schema() -> dict[str, Any]:
@@ -64,12 +57,19 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[CallRecord | LogError]:
         LogError: the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield _parse(path, number, line)
-    except OSError as error:
-        raise LogError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def open_plain(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file open for reading, decompressed if it is compressed with gzip."""
+    with open(path, "rb") as file:
+        compressed = file.read(2) == _GZIP
+    return cast(BinaryIO, gzip.open(path)) if compressed else open(path, "rb")
 
 
 def import_jsonl(path: str | os.PathLike[str], log: CallLog, *, skip_corrupt: bool = False) -> Imported:
@@ -92,18 +92,46 @@ def import_jsonl(path: str | os.PathLike[str], log: CallLog, *, skip_corrupt: bo
             if not skip_corrupt:
                 raise item
             skipped.append(item)
-    shared, count, waiting = _Shared(), 0, 0
+    shared, adding = _Shared(), Adding(log)
     for item in read_jsonl(path):
         if isinstance(item, CallRecord):
-            made, size = shared.record(item)
-            log.append(made)
-            count += 1
-            waiting += size
-            if waiting > _AT_ONCE:
-                log.flush()
-                waiting = 0
-    log.flush()
-    return Imported(count, tuple(skipped))
+            adding.add(*shared.record(item))
+    adding.flush()
+    return Imported(adding.records, tuple(skipped), repeated=adding.repeated)
+
+
+class Adding:
+    """Appends records to a log in batches, and counts those whose id was there already.
+
+    Args:
+        log: the call log.
+    """
+
+    def __init__(self, log: CallLog) -> None:
+        self._log = log
+        self._batch: list[CallRecord] = []
+        self._size = 0
+        self.records = 0
+        """Number of records appended."""
+        self.repeated = 0
+        """Number of those that changed nothing."""
+
+    def add(self, record: CallRecord, size: int = 1_000) -> None:
+        """Append a record, of about `size` characters."""
+        self._batch.append(record)
+        self._size += size
+        if self._size > _AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Have all added records on the disk; raises LogError if that fails."""
+        ids = {record.id for record in self._batch}
+        self.records += len(self._batch)
+        self.repeated += len(self._batch) - len(ids) + self._log.holding(ids)
+        for record in self._batch:
+            self._log.append(record)
+        self._log.flush()
+        self._batch, self._size = [], 0
 
 
 def record_fields(record: CallRecord) -> dict[str, Any]:

@@ -72,6 +72,22 @@ def read_parquet(path: str | os.PathLike[str]) -> Iterator[CallRecord]:
         raise LogError(f"{os.fspath(path)} cannot be read: {error}") from error
 
 
+def parquet_rows(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
+    """The rows of any Parquet file, a batch in memory.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        LogError: the file cannot be read.
+    """
+    arrow, parquet = _pyarrow()
+    try:
+        with parquet.ParquetFile(os.fspath(path)) as file:
+            for batch in file.iter_batches(_READ_ROWS):
+                yield from batch.to_pylist()
+    except (OSError, arrow.ArrowException) as error:
+        raise LogError(f"{os.fspath(path)} cannot be read: {error}") from error
+
+
 def _pyarrow() -> tuple[ModuleType, ModuleType]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")

@@ -15,7 +15,10 @@ from artis_sdk.records import CallRecord, History, Provenance, Risk, State, Step
 # One read ends at whichever comes first: it is held in memory, and a writer in this process waits for it.
 _PAGE_ROWS = 500
 _PAGE_CHARACTERS = 4_000_000
-_REMEMBERED = 64_000_000  # characters of calls and states kept between rows
+_REMEMBERED = 64_000_000  # bytes of calls and states kept between rows, about
+# Bytes of Python objects, measured: of a call and its outcome without their texts, of a step in a history,
+# and of a character of JSON that was read into objects.
+_OBJECTS, _POINTER, _READ = 2_000, 8, 4
 
 _COLUMNS = (
     "c.id, c.previous, c.task, c.described, c.record, c.at, c.risk, c.process, c.tool, c.call, c.outcome,"
@@ -55,7 +58,7 @@ class Filter:
 
 
 class _Kept:
-    """Values by row, up to a number of characters; the longest unused are dropped first."""
+    """Values by row, up to a size; the longest unused are dropped first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -83,7 +86,7 @@ class Reader:
 
     Args:
         name: name of the log, for errors.
-        remembered: characters of calls, and of states, kept between rows; by default 64 million.
+        remembered: bytes of calls, of states and of tools kept between rows; by default 64 million each.
     """
 
     def __init__(self, name: str, remembered: int | None = None) -> None:
@@ -149,7 +152,8 @@ class Reader:
             step = Step(call=read_call(tool, call), outcome=read_outcome(outcome))
             session, name, state = self._task(connection, task)
             spec, source_hash = self._tool(connection, described)
-            self._histories.put(number, (*history, step), len(call) + len(outcome))
+            size = _OBJECTS + _READ * (len(call) + len(outcome)) + _POINTER * len(history)
+            self._histories.put(number, (*history, step), size)
             return CallRecord.model_construct(
                 id=record,
                 at=at,
@@ -190,7 +194,7 @@ class Reader:
                 "SELECT session, task, state FROM tasks WHERE id = ?", (row,)
             ).fetchone()
             kept = (session, task, loads(state))
-            self._tasks.put(row, kept, len(state))
+            self._tasks.put(row, kept, _OBJECTS + _READ * len(state))
         found: tuple[str | None, str | None, State] = kept
         return found
 
@@ -201,6 +205,6 @@ class Reader:
                 "SELECT spec, source_hash FROM tools WHERE id = ?", (row,)
             ).fetchone()
             kept = (ToolSpec.model_validate(loads(spec)), source_hash)
-            self._tools.put(row, kept, len(spec))
+            self._tools.put(row, kept, _OBJECTS + _READ * len(spec))
         found: tuple[ToolSpec, str | None] = kept
         return found

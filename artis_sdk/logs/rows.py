@@ -123,7 +123,7 @@ class Rows:
         self._tools: dict[tuple[int, str | None], tuple[ToolSpec, int]] = {}
         self._size = 0
         self.scrubbed = False
-        """Rows were redacted in hindsight: until a checkpoint the write-ahead log holds the old ones."""
+        """Written rows were redacted: until a checkpoint the write-ahead log holds the old ones."""
 
     def forget(self) -> None:
         """After a rollback: forget rows, which may be missing. Secrets stay known."""

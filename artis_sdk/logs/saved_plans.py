@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue, SecretStr
 
 from artis_sdk.errors import CommitRefused, ConfigurationError, MissingExtraError
-from artis_sdk.logs.secrets import PLACEHOLDERS, map_leaves
+from artis_sdk.logs.leaves import map_leaves
+from artis_sdk.logs.secrets import PLACEHOLDERS
 from artis_sdk.logs.shown import map_record
 from artis_sdk.records import Plan, ToolCall, Withheld
 
@@ -118,13 +119,14 @@ def _unsealed(plan: Plan, sealed: str, key: SecretStr) -> Plan:
     digest = _digest(plan)
     if not opened.startswith(digest):
         raise CommitRefused(plan.id, "it was changed after it was saved; rehearse again")
-    return Plan.model_validate_json(opened[len(digest) :])
+    whole = Plan.model_validate_json(opened[len(digest) :])
+    return whole.model_copy(update={"approvals": plan.approvals})
 
 
 def _digest(shown: Plan) -> bytes:
     """SHA-256 of the readable part of a saved plan."""
     assert shown.withheld is not None
-    bare = shown.model_copy(update={"withheld": Withheld(places=shown.withheld.places)})
+    bare = shown.model_copy(update={"withheld": Withheld(places=shown.withheld.places), "approvals": ()})
     return hashlib.sha256(bare.model_dump_json().encode("utf-8", "surrogatepass")).digest()
 
 

@@ -107,7 +107,7 @@ def _check(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
     connection.execute("PRAGMA synchronous = NORMAL")
-    # Data redacted in hindsight is overwritten, not only unlinked.
+    # Data that is redacted later is overwritten, not only unlinked.
     connection.execute("PRAGMA secure_delete = ON")
 
 

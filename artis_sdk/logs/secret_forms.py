@@ -21,7 +21,8 @@ PIECE = 8
 _SCHEME = re.compile(r"(?:bearer|basic|digest|token)\s+(\S+)", re.IGNORECASE)
 _ENCODED = 6  # bytes from which on base64 and hex are specific enough
 _PIECES = re.compile(r"[\w.~+/=-]{16,256}", re.ASCII)
-_MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])")
+_PLAIN = re.compile(r"[\w.~-]++", re.ASCII)
+_MIXED = re.compile(rf"(?=(?=.{{0,{PIECE - 1}}}\d)(?=.{{0,{PIECE - 1}}}[A-Za-z])(.{{{PIECE}}}))")
 
 
 def is_telling(secret: str) -> bool:
@@ -34,6 +35,10 @@ def forms(secret: str) -> set[str]:
     found: set[str] = set()
     scheme = _SCHEME.fullmatch(secret.strip()) if len(secret) <= LONGEST else None
     for text in {secret, secret.strip(), *(scheme.groups() if scheme else ())}:
+        if _PLAIN.fullmatch(text) and len(text) <= LONGEST:
+            # The same in JSON, in Python and in a URL.
+            found |= {text, *_encoded(text.encode())}
+            continue
         ascii_json, json_text = json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
         found |= {text, ascii_json, json_text}
         if len(text) > LONGEST:
@@ -43,17 +48,21 @@ def forms(secret: str) -> set[str]:
         found |= {json.dumps(ascii_json)[1:-1], json.dumps(json_text, ensure_ascii=False)[1:-1]}
         encoded = text.encode("utf-8", "surrogatepass")
         found |= {quote(encoded), quote(encoded, safe=""), quote_plus(encoded)}
-        if len(encoded) >= _ENCODED:
-            found |= {encoded.hex(), encoded.hex().upper(), *_base64(encoded)}
+        found |= _encoded(encoded)
     return {form for form in found if len(form) >= SHORTEST}
+
+
+def _encoded(secret: bytes) -> set[str]:
+    if len(secret) < _ENCODED:
+        return set()
+    return {secret.hex(), secret.hex().upper(), *_base64(secret)}
 
 
 def pieces(secret: str) -> set[str]:
     """Every piece of `PIECE` characters that has a letter and a digit, of a secret that reads like a key."""
     if not _PIECES.fullmatch(secret):
         return set()
-    every = (secret[n : n + PIECE] for n in range(len(secret) - PIECE + 1))
-    return {piece for piece in every if _MIXED.match(piece)}
+    return {found[1] for found in _MIXED.finditer(secret)}
 
 
 def _base64(secret: bytes) -> Iterator[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from artis_sdk.logs.text_search import TextSearch
+from artis_sdk.logs.text_search import TextSearch, texts_at
 
 SECRET_NAMES = frozenset(
     {
@@ -14,7 +14,7 @@ SECRET_NAMES = frozenset(
         *("pass", "pw", "psw"),
         *("secret", "credential", "mnemonic", "seed_phrase", "connection_string"),
         *("api_key", "access_key", "secret_key", "private_key", "signing_key", "encryption_key"),
-        *("master_key", "session_key", "shared_key", "ssh_key"),
+        *("master_key", "session_key", "shared_key", "ssh_key", "account_key"),
         *("token", "access_tokens", "refresh_tokens", "auth_tokens", "api_tokens", "bearer_tokens"),
         *("authorization", "auth", "bearer", "jwt", "cookie"),
         *("pin", "cvv", "cvc", "otp", "totp", "security_code", "verification_code", "auth_code"),
@@ -40,6 +40,7 @@ _ACCOUNTS = frozenset(
     {
         *("db", "database", "sql", "mysql", "mariadb", "postgres", "pg", "redis", "mongo", "rabbitmq", "mq"),
         *("user", "admin", "root", "login", "account", "client", "service", "smtp", "imap", "mail", "email"),
+        *("become", "vault", "keystore", "truststore", "oracle", "mssql", "zip", "key", "cert"),
         *("ftp", "sftp", "ssh", "ldap", "proxy", "http", "wifi", "api", "auth", "sudo", "master", "my"),
     }
 )
@@ -80,9 +81,10 @@ class SecretNames:
         """Names of several words as a sentence has them: `api key`."""
         self._search = TextSearch(self.starts, ignore_case=True)
 
-    def may_be_in(self, text: str) -> bool:
-        """Whether the text could contain the name of a secret; False is certain, and found quickly."""
-        return bool(self._search.find(text))
+    def suspects(self, names: Sequence[str]) -> set[str]:
+        """Those of many names that could be the name of a secret."""
+        starts = (start for _, start, _ in self._search.find("\n".join(names)))
+        return {name for name, _ in texts_at(names, starts)}
 
     def _is_secret(self, name: str) -> bool:
         words = split_words(name)

@@ -1,30 +1,36 @@
 """Secrets in a text: under their name (`password=x`, `"pin": "1"`, `--password x`), after
 `Bearer`, in a URL, in `curl -u`, or as a key with a provider's prefix.
 
-One pass finds the words at which a secret may follow, and each place is read once. So the time grows with
-the text's length alone, for every text.
+Each place at which a secret may stand is read once. So the time grows with the text's length alone, for every
+text.
 """
 
 from __future__ import annotations
 
 import binascii
+import html
 import json
 import re
 from base64 import b64decode
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, groupby
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from artis_sdk.logs.secret_names import SecretNames
-from artis_sdk.logs.secret_tokens import BLOCK, PREFIXES, begins_word, block_at, looks_random, token_at
-from artis_sdk.logs.secrets import PLACEHOLDER
-from artis_sdk.logs.text_search import TextSearch
+from artis_sdk.logs.secret_places import AFTER_NAME, AUTHORITY, LONGEST_NAME, USER, Place, SecretPlaces
+from artis_sdk.logs.secret_tokens import block_after, looks_random
+from artis_sdk.records.redacted import PLACEHOLDER
 
-_LONGEST_NAME = 64
-_AFTER_NAME = re.compile(r"\\*+[\"']?\s*+(?:=>|:=|[:=])\s*+")
-_ASSIGNED = re.compile(rf"[\w-]*+(?:{_AFTER_NAME.pattern}|\s++is\s)")
-_AFTER_FLAG = re.compile(r"[ \t]++")
-_NAME_END = re.compile(r"[\w-]*+")
+_AFTER_FLAG = re.compile(r"[ \t]++(?:\\++\r?+\n[ \t]*+)*+")
+_IN_NAME = re.compile(r"(?<![\w-])[\w-]++\Z")
 _VALUE = re.compile(
     rf"(?P<done>{PLACEHOLDER})"
+    # As in TOML and Python, also inside a JSON string; in HTML; in a URL.
+    r"|(?P<triple>\"{3}|'{3}|(?:\\++\"){3})"
+    r"|(?P<entity>&(?:amp;)*+(?:quot|apos|#0*+3[49]|#x0*+2[27]);)"
+    r"|(?P<percent>%2[27])"
     # Quoted, perhaps cut off; then quoted inside a JSON string.
     r"|\"(?P<double>(?:[^\"\\]++|\\.)*+)(?:\"|\\?\Z)"
     r"|'(?P<single>(?:[^'\\]++|\\.)*+)(?:'|\\?\Z)"
@@ -38,44 +44,38 @@ _VALUE = re.compile(
 _WORD = re.compile(r"(?:\\?[\"'])?(?P<value>[^\s\"'\\<>]++)")
 _ARGUMENT = re.compile(r"[ \t]*+" + _WORD.pattern)
 _BEARER = re.compile(r"\s++(?P<value>[\w.~+/=-]++)", re.ASCII)
-_AUTHORITY = re.compile(rf"(?P<user>(?:{PLACEHOLDER}|[^/\s:@\[?#\"'<>\\])*+)(?::(?P<value>[^/\s@]++))?@")
-_USER = re.compile(r"[ =]?[ \t]*+\\?[\"']?(?P<user>[^\s:\"'\\/]{1,128}+):(?P<value>[^\s\"'\\]++)")
 _IN_QUERY = re.compile(r"(?P<value>[^&\s#\"'\\<>]++)")
-_IS = re.compile(r"\s++is:?+\s++[\"'`]?+(?P<value>[^\s\"'`,;]++)")
-_IN_TAG = re.compile(r">(?P<value>[^<>]++)</")
+_PIPED = re.compile(r"\\?+[\"']?+(?P<value>[^\s\"'\\|]++)")
+_AFTER_PERCENT = re.compile(r"%2[267c]|%0[ad]|%7d", re.IGNORECASE)  # ends a value in a URL's value
+_ATTRIBUTE = re.compile(r"[\s\"'](?:value|content)\s*+=\s*+(?:(?P<mark>\\*+[\"'])|(?=[^\s>]))", re.IGNORECASE)
+_TAG = 500  # characters of a tag before and after the name in it
+_READERS = {
+    "bearer": _BEARER,
+    "basic": _WORD,
+    "word": _ARGUMENT,
+    "user": USER,
+    "query": _IN_QUERY,
+    "piped": _PIPED,
+}
+_SAID = re.compile(r"\s++(?:(?P<verb>is|was):?+\s++)?+[\"'`]?+(?P<value>[^\s\"'`,;]++)", re.IGNORECASE)
+_SPOKEN = ("password", "passwd", "passphrase")  # `login ann password x`, without a mark between
+_WORD_AND_NUMBER = re.compile(r"[A-Za-z]++[0-9]*+")
+_IN_TAG = re.compile(r"(?:\s[^<>]{0,200}+)?+>(?:<!\[CDATA\[)?+(?P<value>[^<>]++)>?+</")
 _NOTHING = frozenset({"none", "null", "true", "false"})
 # Words that a sentence says about a password or a token, and words for no value.
-_SAID = frozenset(
+_REMARKS = frozenset(
     {
-        *(
-            "expired",
-            "invalid",
-            "incorrect",
-            "wrong",
-            "missing",
-            "unknown",
-            "required",
-            "optional",
-            "rejected",
-        ),
-        *(
-            "accepted",
-            "revoked",
-            "valid",
-            "ok",
-            "yes",
-            "no",
-            "not",
-            "must",
-            "should",
-            "the",
-            "a",
-            "undefined",
-        ),
+        *("expired", "invalid", "incorrect", "wrong", "missing", "unknown", "required", "optional"),
+        *("rejected", "accepted", "revoked", "valid", "ok", "yes", "no", "not", "must", "should", "the", "a"),
+        "undefined",
     }
 )
-_QUERY = ("sig=", "signature=", "x-amz-signature=", "key=", "code=")
+_LONG = 16_384  # characters of a text that is searched on its own
 _DEEPEST = 8  # how often quoted JSON is unescaped
+
+
+# Groups of `_VALUE` that are the mark before a value, and again after it.
+_MARKS = frozenset({"open", "triple", "entity", "percent"})
 
 
 class Found(NamedTuple):
@@ -98,112 +98,112 @@ class SecretTexts:
 
     def __init__(self, names: SecretNames) -> None:
         self._names = names
-        kinds = dict.fromkeys(names.starts, "name")
-        if names.any:
-            kinds |= {
-                **dict.fromkeys(PREFIXES, "token"),
-                BLOCK: "block",
-                "bearer": "bearer",
-                "basic ": "basic",
-            }
-            kinds |= {**dict.fromkeys(names.spaced, "spaced"), "sshpass -p": "word"}
-            kinds |= {"://": "url", "-u": "user", "--user": "user", **dict.fromkeys(_QUERY, "query")}
-        # A word may begin several things: `auth` a name, `sk-` a name and a key.
-        self._kinds = list(kinds.items())
-        self._search = TextSearch(kinds, ignore_case=True)
+        self._places = SecretPlaces(names)
 
     def may_hold(self, text: str) -> bool:
         """Whether the text could hold a secret; False is certain, and found quickly."""
-        return bool(self._search.find(text))
+        return self._places.may_hold(text)
 
-    def suspects(self, texts: list[str]) -> set[str]:
-        """Those of many texts that could hold a secret."""
-        return self._search.suspects(texts)
+    def suspects(self, texts: Sequence[str]) -> Iterator[tuple[str, Iterable[Place]]]:
+        """Those of many texts that could hold a secret, each with the places in it, in order."""
+        short = [text for text in texts if len(text) < _LONG]
+        yield from ((text, self._places.find(text)) for text in texts if len(text) >= _LONG)
+        places = self._places.find("\n".join(short))
+        if (place := next(places, None)) is None:
+            return
+        places = chain((place,), places)
+        ends = list(accumulate(len(text) + 1 for text in short))
+        done = -1
+        for number, group in groupby(places, lambda place: bisect_right(ends, place[0])):
+            first = ends[number] - len(short[number]) - 1
+            found = [(start - first, end - first, kind, word) for start, end, kind, word in group]
+            last = bisect_right(ends, first + max(place[1] for place in found) - 1)
+            if number > done and last == number:
+                yield short[number], found
+                continue
+            # A place that reaches into the next text may hide one there.
+            for other in range(max(number, done + 1), last + 1):
+                yield short[other], self._places.find(short[other])
+            done = max(done, last)
 
-    def find(self, text: str) -> list[Found]:
-        """The secrets in a text, in order, without overlaps."""
-        found: list[Found] = []
+    def find(self, text: str, places: Iterable[Place] | None = None) -> Iterator[Found]:
+        """The secrets in a text, in order, without overlaps; reading goes on with each step of the iterator.
+
+        Args:
+            text: any text.
+            places: those that `suspects` found in it; None to find them.
+        """
         last = name_end = 0
-        hits = sorted((start, end, number) for number, start, end in self._search.find(text))
-        for start, end, number in hits:
-            word, kind = self._kinds[number]
+        for place in self._places.find(text) if places is None else places:
+            start = place[0]
             if start < last:
                 continue
-            if kind == "name":
-                if start < name_end or not _may_name(text, start):
+            if place[2] == "name":
+                if start < name_end:
                     continue
-                first, name_end = _name_around(text, start, max(last, name_end))
+                first, name_end = _name_start(text, start, max(last, name_end)), place[1]
                 secret = self._named(text, first, name_end)
+            elif place[2] == "attribute":
+                name = text[_name_start(text, start, last) : place[1]]
+                secret = _in_attributes(text, start, place[1]) if self._names.is_secret(name) else None
             else:
-                secret = _read(text, word, kind, start, end)
+                secret = _read(text, place)
             if secret is not None and secret.end > secret.start >= last:
-                found.append(secret)
+                yield secret
                 last = secret.end
-        return found
 
     def _named(self, text: str, start: int, end: int) -> Found | None:
-        start = max(start, end - 2 * _LONGEST_NAME)
+        start = max(start, end - 2 * LONGEST_NAME)
         name = text[start:end]
         if name[:1] in "nrt" and text[start - 1 : start] == "\\" and start > 0:
             name = name[1:] if self._names.is_secret(name[1:]) else name
         if not self._names.is_secret(name):
             return None
-        after = _AFTER_NAME.match(text, end)
+        after = AFTER_NAME.match(text, end)
         if after is not None:
             return _value(text, after.end())
-        if (said := _IS.match(text, end)) is not None:
+        if (said := _SAID.match(text, end)) is not None and "[redacted:" not in said["value"]:
             value = said["value"].rstrip(".:!?")
             begin = said.start("value")
-            return Found(begin, begin + len(value), value, False) if looks_random(value, 6) else None
+            spoken = name.lower().endswith(_SPOKEN) and not _WORD_AND_NUMBER.fullmatch(value)
+            if looks_random(value, 6) and (said["verb"] or spoken):
+                return Found(begin, begin + len(value), value, False)
+            if said["verb"]:
+                return None
         if text[max(start - 1, 0) : start] == "-" and (after := _AFTER_FLAG.match(text, end)) is not None:
             value = _value(text, after.end())
             return None if value is None or value.value.startswith("-") else value._replace(prose=False)
         if text[max(start - 1, 0) : start] == "<" and (tag := _IN_TAG.match(text, end)) is not None:
-            return Found(*tag.span("value"), tag["value"], False)
+            value = tag["value"].removesuffix("]]")
+            return Found(tag.start("value"), tag.start("value") + len(value), html.unescape(value), False)
         return None
 
 
-def _may_name(text: str, start: int) -> bool:
-    """Whether a value can belong to the name that this word is in, at a glance; False is certain."""
-    if _ASSIGNED.match(text, start):
-        return True
-    before = text[start - 1 : start]
-    return before.isalnum() or before in ("-", "_", "<")
+def _name_start(text: str, place: int, first: int) -> int:
+    """Start of the name that this place is in, without the dashes before it."""
+    if place == first or not (text[place - 1].isalnum() or text[place - 1] in "_-"):
+        return place
+    before = text[max(first, place - LONGEST_NAME) : place]
+    inside = _IN_NAME.search(before)
+    return place if inside is None else place - len(inside[0].lstrip("-"))
 
 
-def _name_around(text: str, place: int, first: int) -> tuple[int, int]:
-    """Start and end of the name that this place is in, without the dashes before it."""
-    start = place
-    while start > max(first, place - _LONGEST_NAME) and (
-        text[start - 1].isalnum() or text[start - 1] in "_-"
-    ):
-        start -= 1
-    while text[start] == "-" and start < place:
-        start += 1
-    match = _NAME_END.match(text, place)
-    return start, match.end() if match is not None else place
-
-
-def _read(text: str, word: str, kind: str, start: int, end: int) -> Found | None:
+def _read(text: str, place: Place) -> Found | None:
     """The secret at a word that is not a name."""
+    start, end, kind, word = place
     if kind == "token":
-        span = token_at(text, word, start)
-        return None if span is None else Found(*span, text[slice(*span)], False)
+        key = text[start:end]
+        return Found(start, end, key, False) if looks_random(key[len(word) :]) else None
     if kind == "block":
-        span = block_at(text, start)
-        return None if span is None else Found(*span, text[slice(*span)], False)
+        span = block_after(text, end)
+        return Found(*span, text[slice(*span)], False)
     if kind == "spaced":
-        after = _AFTER_NAME.match(text, end)
+        after = AFTER_NAME.match(text, end)
         value = None if after is None else _value(text, after.end())
         return value if value is not None and any(map(str.isdigit, value.value)) else None
     if kind == "url":
         return _in_authority(text, start, end)
-    if not begins_word(text, start):
-        # `&X-Amz-Signature=` begins with a word of its own, and is found by it.
-        return None
-    match = {"bearer": _BEARER, "basic": _WORD, "word": _ARGUMENT, "user": _USER, "query": _IN_QUERY}[
-        kind
-    ].match(text, end)
+    match = _READERS[kind].match(text, end if kind == "word" else start + len(word))
     if match is None:
         return None
     secret = match["value"]
@@ -215,14 +215,19 @@ def _read(text: str, word: str, kind: str, start: int, end: int) -> Found | None
         return None
     if kind == "user" and not _is_password(text, start, secret):
         return None
-    if kind == "query" and not _is_signature(text, start, word, secret):
+    if kind == "word" and not (
+        looks_random(secret, 6) or word in ("sshpass -p", "redis-cli") or " -u" in text[start:end]
+    ):
+        return None
+    if kind == "query" and word in ("key=", "code=") and not looks_random(secret, 16):
+        # Common words: theirs must look random.
         return None
     return Found(*match.span("value"), secret, False)
 
 
 def _in_authority(text: str, start: int, end: int) -> Found | None:
     """The password of a URL; or its user, if that alone is a key."""
-    match = _AUTHORITY.match(text, end)
+    match = AUTHORITY.match(text, end)
     if match is None:
         return None
     if match["value"] is not None:
@@ -235,16 +240,30 @@ def _in_authority(text: str, start: int, end: int) -> Found | None:
     return None
 
 
+def _in_attributes(text: str, start: int, end: int) -> Found | None:
+    """The value beside a name in a tag: `<input type="password" value="x">`."""
+    first = text.rfind("<", max(start - _TAG, 0), start)
+    if first < 0 or text.find(">", first, start) >= 0:
+        return None
+    last = text.find(">", end, end + _TAG)
+    match = _ATTRIBUTE.search(text, first, last if last >= 0 else end + _TAG)
+    if match is None:
+        return None
+    begin, mark = match.end(), match["mark"]
+    if mark is not None:
+        close = _closing(text, begin, mark)
+    else:
+        bare = _WORD.match(text, begin)
+        close = begin if bare is None else bare.end()
+    value = html.unescape(text[begin:close])
+    if not value or "[redacted:" in value or begin <= start < close:  # the value is the name
+        return None
+    return Found(begin, close, value, False)
+
+
 def _is_password(text: str, start: int, value: str) -> bool:
     """Whether `-u name:value` is a user and a password, rather than a user and a group, or a branch."""
     return looks_random(value, 6) or (not value.isdigit() and "curl" in text[max(start - 200, 0) : start])
-
-
-def _is_signature(text: str, start: int, word: str, value: str) -> bool:
-    """Whether a URL's parameter signs it; `key` and `code` are common words, so theirs must look random."""
-    if text[start - 1 : start] not in ("?", "&", ";"):
-        return False
-    return looks_random(value, 16) if word in ("key=", "code=") else len(value) >= 6
 
 
 def _is_basic(value: str) -> bool:
@@ -264,16 +283,22 @@ def _value(text: str, start: int) -> Found | None:
     assert group is not None
     begin, end = match.span(group)
     depth = 1 if group == "double" else 0
-    if group == "open":
-        begin, end, depth = end, _closing(text, end, match["open"]), 1 + len(match["open"]) // 2
+    if group in _MARKS:
+        mark = match[group]
+        begin, end, depth = end, _closing(text, end, mark), 1 + mark.count("\\") // 2
     value = text[begin:end]
     if group == "bare":
-        value = value.rstrip(".:!?")
+        in_url = text[start - 3 : start].lower() in ("%3d", "%3a") and _AFTER_PERCENT.search(value)
+        value = (value[: in_url.start()] if in_url else value).rstrip(".:!?")
         end = begin + len(value)
-    said = group == "bare" and value.lower() in _SAID
+    said = group == "bare" and value.lower() in _REMARKS
     if group == "done" or not value or value.lower() in _NOTHING or said:
         return None
     prose = group == "bare" and not looks_random(value, 6)
+    if group == "entity":
+        value = html.unescape(html.unescape(value))
+    elif group == "percent":
+        value = unquote(value)
     return Found(begin, end, _unescape(value, min(depth, _DEEPEST)), prose)
 
 

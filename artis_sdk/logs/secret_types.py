@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, NoneType
 from typing import Any
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -13,6 +13,13 @@ from artis_sdk.records.plain_forms import stored_attributes
 _MOST = 10_000
 _NO_SECRETS = (str, bytes, int, float, type, ModuleType, FunctionType)  # texts in clear, and code
 
+_LEAVES = frozenset((NoneType, bool, int, float, str, bytes))  # hold no secrets, either
+
+
+def _is_leaf(kind: type) -> bool:
+    # Hashing a class may run its metaclass; `id` raises an audit event, for which our hook is called.
+    return type(kind) is type and kind in _LEAVES
+
 
 def secret_values(value: Any) -> list[str]:
     """The secrets in a value as texts, in its containers and attributes; nothing of the value's own runs."""
@@ -22,16 +29,29 @@ def secret_values(value: Any) -> list[str]:
     while waiting and len(seen) < _MOST:
         item = waiting.pop()
         kind = type(item)  # `isinstance` would run the value's own code
-        if issubclass(kind, _NO_SECRETS) or item is None or id(item) in seen:
+        if _is_leaf(kind) or (number := id(item)) in seen:
             continue
-        seen.add(id(item))
+        if kind is dict or kind is list or kind is tuple:  # the same as below, for most values and sooner
+            seen.add(number)
+            items = [*item.values()] if kind is dict else [*item]  # at once: others may change it
+            waiting += [part for part in items if not (type(kind := type(part)) is type and kind in _LEAVES)]
+            continue
+        if issubclass(kind, _NO_SECRETS):
+            continue
+        seen.add(number)
         if issubclass(kind, SecretStr | SecretBytes | Secret):
             secret = item.get_secret_value()
             found.append(secret.decode(errors="replace") if isinstance(secret, bytes) else str(secret))
         elif issubclass(kind, dict):
             waiting.extend(dict.values(item))
-        elif base := next((base for base in (list, tuple, set, frozenset) if issubclass(kind, base)), None):
-            waiting.extend(base.__iter__(item))
+        elif issubclass(kind, list):
+            waiting.extend(list.__iter__(item))
+        elif issubclass(kind, tuple):
+            waiting.extend(tuple.__iter__(item))
+        elif issubclass(kind, set):
+            waiting.extend(set.__iter__(item))
+        elif issubclass(kind, frozenset):
+            waiting.extend(frozenset.__iter__(item))
         else:
             waiting.extend(stored_attributes(item).values())
     return found

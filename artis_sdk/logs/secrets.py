@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from threading import RLock
 
 from pydantic import JsonValue
 
+from artis_sdk.logs.leaves import Leaves, exchanged, leaves, map_leaves
 from artis_sdk.logs.secret_forms import ANYWHERE, forms, is_telling, pieces
-from artis_sdk.logs.text_search import TextSearch, apart
+from artis_sdk.logs.text_search import TextSearch, apart, texts_at
 from artis_sdk.records.redacted import PLACEHOLDER as PLACEHOLDER
 
 PLACEHOLDERS = re.compile(PLACEHOLDER)
 _DONE = re.compile(rf"{PLACEHOLDER}|\*+")
-_NEEDLE = 256  # characters of a longer form that are searched for; the rest is compared
-_MOST = 50_000  # secrets remembered; beyond it the older half is forgotten
+_NEEDLE = 12  # characters of a longer form that are searched for; the rest is compared
+_MOST = 20_000  # secrets remembered; beyond it the newer half is kept
+_WORD = re.compile(r"[\w.~+/-]*[\w~+/-]", re.ASCII)
+_TO_WORDS = "".join(chr(code) if _WORD.match(chr(code)) or chr(code) == "." else " " for code in range(128))
+_NUMBER = re.compile(r"^-?+[0-9]++(?:\.[0-9]++)?+(?:e[+-]?+[0-9]++)?+$", re.MULTILINE)
 
 
 class _Generation:
@@ -25,24 +30,56 @@ class _Generation:
     def __init__(self, shown: dict[str, str], parts: frozenset[str]) -> None:
         self.shown = shown
         self.parts = parts
-        by_needle: dict[str, list[tuple[str, str | None]]] = {piece: [(piece, None)] for piece in parts}
+        self._by_needle: dict[str, list[tuple[str, str]]] = {}
         for form, stand_in in shown.items():
-            by_needle.setdefault(form[:_NEEDLE], []).append((form, stand_in))
-        self._found = list(by_needle.values())
-        self.search = TextSearch(by_needle)
+            self._by_needle.setdefault(form[:_NEEDLE], []).append((form, stand_in))
+        # In order, because neighbours in the automaton are then neighbours in memory: half the time.
+        self._search = TextSearch(sorted(self._by_needle.keys() | parts))
+        self.numbers = frozenset(map(_number, _NUMBER.findall("\n".join((*shown, *parts)))))
+        """Those that a number may be."""
 
     def __len__(self) -> int:
         return len(self.shown) + len(self.parts)
 
+    def suspects(self, texts: Sequence[str], joined: str) -> set[str]:
+        """Those of these texts that may hold a secret; joined by line breaks they are `joined`."""
+        starts = (start for _, start, _ in self._search.find(joined))
+        return {text for text, _ in texts_at(texts, starts)}
+
     def spans(self, text: str) -> Iterator[tuple[int, int, str | None]]:
         """Places of secrets in the text, with their placeholders; None for a piece."""
-        for number, start, _ in self.search.find(text):
-            for form, stand_in in self._found[number]:
+        needles = self._search.needles
+        for number, start, end in self._search.find(text):
+            needle = needles[number]
+            if needle in self.parts:
+                yield start, end, None
+            for form, stand_in in self._by_needle.get(needle, ()):
                 end = start + len(form)
                 if len(form) > _NEEDLE and not text.startswith(form, start):
                     continue
                 if len(form) >= ANYWHERE or not _touched(text, start, end):
                     yield start, end, stand_in
+
+
+class _Words:
+    """Secrets that are looked for as whole words."""
+
+    numbers: frozenset[float] = frozenset()
+
+    def __init__(self) -> None:
+        self.shown: dict[str, str] = {}
+
+    def suspects(self, texts: Sequence[str], joined: str) -> set[str]:
+        """As that of a generation."""
+        if self.shown.keys().isdisjoint(_words(joined)):
+            return set()
+        return {text for text in texts if not self.shown.keys().isdisjoint(_words(text))}
+
+    def spans(self, text: str) -> Iterator[tuple[int, int, str | None]]:
+        """Places of secrets in the text, with their placeholders."""
+        for word in _WORD.finditer(text):
+            if (stand_in := self.shown.get(word[0])) is not None:
+                yield *word.span(), stand_in
 
 
 class Secrets:
@@ -58,6 +95,9 @@ class Secrets:
         self._values: dict[str, str] = {}
         self._new: list[str] = []
         self._generations: tuple[_Generation, ...] = ()
+        self._words = _Words()
+        self.stand_in = lru_cache(maxsize=4096)(self._stand_in)
+        """Placeholder of a secret, without remembering it."""
         self.size = 0
         """Number that grows with every new secret that is hidden elsewhere."""
 
@@ -73,8 +113,28 @@ class Secrets:
                     self.size += len(text)
         return stand_in
 
-    def stand_in(self, secret: str) -> str:
-        """Its placeholder, without remembering it."""
+    def add_word(self, secret: str) -> str:
+        """As `add`, for one of very many secrets: from now on hidden as a whole word, not in its other
+        forms."""
+        stand_in = self.stand_in(secret)
+        if stand_in != secret:
+            with self._lock:
+                self._values[stand_in] = secret
+                if len(secret) >= ANYWHERE and _WORD.fullmatch(secret):
+                    self._words.shown[secret] = stand_in
+                    self.size += len(secret)
+        return stand_in
+
+    def knows(self, stand_in: str) -> bool:
+        """Whether the secret of this placeholder is remembered."""
+        return stand_in in self._values
+
+    @property
+    def one_of_many(self) -> str:
+        """A placeholder for secrets that are not distinguished."""
+        return self.stand_in("one of more secrets than are told apart")
+
+    def _stand_in(self, secret: str) -> str:
         if _DONE.fullmatch(secret):
             return secret
         text = secret.encode("utf-8", "surrogatepass")
@@ -95,51 +155,68 @@ class Secrets:
         cut = [(start, end, self.stand_in(text[start:end])) for start, end, _ in torn]
         return replaced(text, sorted(whole + cut))
 
-    def hide(self, value: JsonValue) -> JsonValue:
-        """The value without the secrets, in keys, strings and numbers; the same object if it has none."""
+    def has_none(self, parts: Leaves) -> bool:
+        """Whether `hide` finds no secret in a value of these parts. True is certain."""
         generations = self._searched()
         if not generations:
-            return value
+            return True
+        texts = _texts_of(parts, generations)
+        joined = "\n".join(texts)
+        return not any(part.suspects(texts, joined) for part in generations)
+
+    def hide(self, value: JsonValue) -> JsonValue:
+        """The value without the secrets, in keys, strings and numbers; the same object if it has none.
+
+        A number is one value: hidden as a whole or not at all.
+        """
         if isinstance(value, str):
             return self.hide_text(value)
-        texts = all_texts(value)
-        suspects = set[str]().union(*(part.search.suspects(texts) for part in generations))
-        if not suspects:
+        if not self._searched():
             return value
-        hidden = {text: self.hide_text(text) for text in suspects}
+        hidden = self.hidden_texts(leaves(value))
+        return exchanged(value, hidden) if hidden else value
 
-        def leaf(item: str | int | float) -> JsonValue:
-            text = str(item)
-            clean = hidden.get(text, text)
-            # A number is one value: hidden as a whole or not at all.
-            return (
-                item if clean == text or (item is not text and not PLACEHOLDERS.fullmatch(clean)) else clean
-            )
+    def hidden_texts(self, parts: Leaves) -> dict[str, str]:
+        """What takes the place of keys, texts and numbers' texts among these parts that hold secrets."""
+        generations = self._searched()
+        if not generations:
+            return {}
+        texts = _texts_of(parts, generations)
+        joined = "\n".join(texts)
+        suspects = set[str]().union(*(part.suspects(texts, joined) for part in generations))
+        hidden: dict[str, str] = {}
+        for text in suspects:
+            clean = self.hide_text(text)
+            if clean == text:
+                continue
+            if text in parts.keys or text in parts.texts or PLACEHOLDERS.fullmatch(clean):
+                hidden[text] = clean
+        return hidden
 
-        return map_leaves(value, leaf, lambda name: hidden.get(name, name))
-
-    def _searched(self) -> tuple[_Generation, ...]:
+    def _searched(self) -> tuple[_Generation | _Words, ...]:
         """Each secret is in one generation, and there are few: a new one swallows those not much larger."""
         if self._new:
             with self._lock:
                 self._forget_oldest()
                 shown: dict[str, str] = {}
-                parts: frozenset[str] = frozenset()
+                parts: set[str] = set()
                 for secret in self._new:
                     shown |= dict.fromkeys(forms(secret), self.stand_in(secret))
                     parts |= pieces(secret)
                 older = list(self._generations)
                 while older and len(older[-1]) <= 2 * (len(shown) + len(parts)):
                     last = older.pop()
-                    shown, parts = last.shown | shown, last.parts | parts
+                    shown, parts = last.shown | shown, parts | last.parts
                 self._new = []
-                self._generations = (*older, _Generation(shown, parts))
-        return self._generations
+                self._generations = (*older, _Generation(shown, frozenset(parts)))
+        return (*self._generations, self._words) if self._words.shown else self._generations
 
     def _forget_oldest(self) -> None:
         if len(self._values) > _MOST:
-            self._values = dict(list(self._values.items())[len(self._values) // 2 :])
-            self._new = [secret for secret in self._values.values() if is_telling(secret)]
+            self._values = dict(list(self._values.items())[-_MOST // 2 :])
+            words = self._words.shown
+            self._new = [it for it in self._values.values() if it not in words and is_telling(it)]
+            self._words.shown = {it: at for it, at in words.items() if at in self._values}
             self._generations = ()
 
     # --- and back -----------------------------------------------------------------------------
@@ -159,6 +236,25 @@ class Secrets:
         return map_leaves(value, leaf, self.reveal_text)
 
 
+def _words(text: str) -> list[str]:
+    """The words of a text, each without the full stop after it."""
+    if text.isascii():  # half the time
+        return f"{text} ".translate(_TO_WORDS).replace(". ", " ").split()
+    return _WORD.findall(text)
+
+
+def _texts_of(parts: Leaves, searched: Iterable[_Generation | _Words]) -> list[str]:
+    """The texts of a value that these secrets may stand in."""
+    texts = [*(parts.keys | parts.texts)]
+    for part in searched:
+        texts += map(str, part.numbers.intersection(parts.numbers)) if part.numbers else ()
+    return texts
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
 def replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
     """The text with other text in these places.
 
@@ -171,39 +267,6 @@ def replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
         parts += (text[last:start], other)
         last = end
     return "".join((*parts, text[last:]))
-
-
-def map_leaves(
-    value: JsonValue,
-    leaf: Callable[[str | int | float], JsonValue],
-    key: Callable[[str], str] = lambda name: name,
-) -> JsonValue:
-    """The value with every string and number mapped; null and booleans stay unchanged."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, dict):
-        return {key(name): map_leaves(item, leaf, key) for name, item in value.items()}
-    if isinstance(value, list):
-        return [map_leaves(item, leaf, key) for item in value]
-    return leaf(value)
-
-
-def all_texts(value: JsonValue) -> list[str]:
-    """Keys, strings and numbers, as texts."""
-    found: list[str] = []
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            found.append(item)
-        elif isinstance(item, dict):
-            found += item
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
-        elif item is not None and not isinstance(item, bool):
-            found.append(str(item))
-    return found
 
 
 def _touched(text: str, start: int, end: int) -> bool:

@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, JsonValue, SecretStr
 
+from artis_sdk.logs.leaves import map_leaves
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.saved_plans import check_key, with_secrets, without_secrets
-from artis_sdk.logs.secrets import Secrets, map_leaves
-from artis_sdk.logs.shown import map_record
+from artis_sdk.logs.secret_types import secret_values
+from artis_sdk.logs.secrets import Secrets
+from artis_sdk.logs.shown import map_record, values_of
 from artis_sdk.records import Outcome, Plan, Task, ToolCall, ToolSpec
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,6 +40,8 @@ class SessionSecrets:
         self.known = redactor.new_secrets()
         self._made_up = redactor.new_secrets()
         self._saved: dict[str, tuple[Plan, Plan]] = {}
+        self._clear: tuple[Outcome, Mapping[str, JsonValue], int] | None = None
+        """Outcome and arguments of the call that was found clear last, and `size` at that time."""
 
     def redact_arguments(
         self, tool: ToolSpec, arguments: Mapping[str, JsonValue], *, given: Any = None
@@ -56,11 +60,22 @@ class SessionSecrets:
     ) -> Outcome:
         """As `Redactor.redact_outcome`, also without known secrets; the outcome's secrets are known from now
         on."""
-        return self.redactor.redact_outcome(tool, outcome, arguments, returned=returned, known=self.known)
+        size = self.size
+        hidden = self.redactor.redact_outcome(tool, outcome, arguments, returned=returned, known=self.known)
+        if hidden is outcome and self.size == size:
+            self._clear = outcome, arguments, size
+        return hidden
+
+    def see(self, value: Any) -> None:
+        """Remember the `SecretStr`s in a Python value: they are secret wherever their texts occur."""
+        for secret in secret_values(value):
+            self.known.add(secret)
 
     def learn(self, task: Task) -> None:
         """Remember the secrets in a task's query, conversation, state and real history."""
-        self._cover(task, self.known)
+        values, tools = values_of(task)
+        if not self.redactor.is_clear(values, tools):
+            self._cover(task, self.known)
 
     def shown(self, record: M) -> M:
         """A plan, a result, an event, or a part of one, without secrets.
@@ -68,11 +83,26 @@ class SessionSecrets:
         Secrets made up in a rehearsal are hidden in all shown data, but not in the journal.
         """
 
+        values, tools = values_of(record, self._known_clear())
+        if not values:
+            return record
+        if self.redactor.is_clear(values, tools, self.known, self._made_up):
+            return record
+
         def hide(value: JsonValue) -> JsonValue:
             return self._made_up.hide(self.known.hide(value))
 
         covered = self._cover(record, self._made_up)
+        if not self.size:
+            return covered
         return map_record(covered, lambda value, _: hide(value), lambda call: hide(call.arguments))
+
+    def _known_clear(self) -> tuple[object, object]:
+        """An outcome and arguments that need no second look: the event of a call follows its
+        journaling at once. Our own copies, which no tool holds."""
+        if self._clear is None or self._made_up.size or self._clear[2] != self.size:
+            return None, None
+        return self._clear[:2]
 
     @property
     def size(self) -> int:
@@ -100,8 +130,8 @@ class SessionSecrets:
             CommitRefused: secrets are missing; the message lists them with their paths.
         """
         saved, whole = self._saved.get(plan.id, (None, plan))
-        if plan == saved:
-            return whole
+        if saved is not None and plan.model_copy(update={"approvals": saved.approvals}) == saved:
+            return whole.model_copy(update={"approvals": plan.approvals})
         plan = with_secrets(plan, self._key, given)
         for value in given.values():
             map_leaves(value, self.known.add)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from artis_sdk.errors import LogError
+from artis_sdk.logs.codec import dumps
 from artis_sdk.logs.reader import Filter, Reader
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.schema import open_log
@@ -133,6 +134,25 @@ class CallLog:
                 page, after = reader.page(connection, wanted, after, top)
             yield from page
 
+    def last(self, count: int, *, tool: str | None = None) -> list[CallRecord]:
+        """The newest records, oldest first; found from the end of the file, whatever its size.
+
+        Args:
+            count: maximum number of records.
+            tool: name of a tool; None for all.
+
+        Raises:
+            LogError: the file cannot be read, or a row is damaged.
+        """
+        where, values = Filter(tool=tool).where()
+        self._writer.drain()
+        with self._reading() as connection:
+            newest = connection.execute(
+                f"SELECT c.id FROM calls c WHERE {where} ORDER BY c.id DESC LIMIT ?", (*values, count)
+            ).fetchall()
+            rows = (number for (number,) in reversed(newest))
+            return list(Reader(str(self.path)).rows(connection, rows))
+
     def counts(self) -> list[Count]:
         """Number of records by tool, outcome type and provenance."""
         self._writer.drain()
@@ -142,6 +162,18 @@ class CallLog:
                 " GROUP BY tool, type, provenance ORDER BY tool, count(*) DESC, type"
             ).fetchall()
         return [Count(tool, type_, Provenance(provenance), n) for tool, type_, provenance, n in rows]
+
+    def holding(self, ids: Iterable[str]) -> int:
+        """Number of these records that are in the log.
+
+        Args:
+            ids: different ids of records.
+        """
+        self._writer.drain()
+        with self._reading() as connection:
+            query = "SELECT count(*) FROM calls WHERE record IN (SELECT value FROM json_each(?))"
+            (found,) = connection.execute(query, (dumps(list(ids)),)).fetchone()
+        return int(found)
 
     @contextmanager
     def _reading(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 _HALF_PAIRS = re.compile("[\ud800-\udfff]")
+_BLOCK = 65_536  # characters searched at a time for what a text holds
+_FIRST_BLOCK = 2_048
+_SMALL = 2_000  # characters of all needles up to which the quickest automaton takes under 1 ms to build
+
+
+def folded(text: str) -> str:
+    """The text in lower case, with as many characters, and without half surrogate pairs, which the automaton
+    refuses."""
+    if text.isascii():
+        return text.lower()
+    # The only letter whose lower case is longer than itself.
+    return without_half_pairs(text.replace("\u0130", "i").lower())
+
+
+def without_half_pairs(text: str) -> str:
+    """As many characters, which the automaton takes."""
+    return text if text.isascii() else _HALF_PAIRS.sub("\ufffd", text)
 
 
 class TextSearch:
@@ -22,28 +40,75 @@ class TextSearch:
 
     def __init__(self, needles: Iterable[str], *, ignore_case: bool = False) -> None:
         self.needles = [needle for needle in needles if needle]
-        self._fold = ignore_case
+        self._exact = not ignore_case
+        self._plain = folded if ignore_case else without_half_pairs
+        small = sum(map(len, self.needles)) <= _SMALL
         self._automaton = AhoCorasick(
-            [self._plain(needle) for needle in self.needles], matchkind=MatchKind.Standard
+            [self._plain(needle) for needle in self.needles],
+            matchkind=MatchKind.Standard,
+            implementation=Implementation.DFA if small else None,
         )
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Number of the needle, start and end of each occurrence, by end."""
-        return self._automaton.find_matches_as_indexes(self._plain(text), overlapping=True)
+        plain = text if self._exact and text.isascii() else self._plain(text)
+        return self._automaton.find_matches_as_indexes(plain, overlapping=True)
 
-    def suspects(self, texts: Sequence[str]) -> set[str]:
-        """The short texts that hold a needle, and perhaps some others; found in one pass."""
-        ends = list(accumulate(len(text) + 1 for text in texts))
-        return {texts[bisect_right(ends, start)] for _, start, _ in self.find("\n".join(texts))}
 
-    def _plain(self, text: str) -> str:
-        """As many characters, without half surrogate pairs, which the automaton refuses."""
-        if self._fold:
-            # The one letter that grows in lower case.
-            text = text.replace("\u0130", "i").lower()
-        if text.isascii():
-            return text
-        return _HALF_PAIRS.sub("\ufffd", text)
+class Occurring:
+    """Which of many fixed strings occur in a text.
+
+    A string that was found is not searched for in the rest of the text, so a text full of them takes no
+    longer than any other.
+
+    Args:
+        needles: the strings, none empty.
+    """
+
+    def __init__(self, needles: Iterable[str]) -> None:
+        self._needles = list(needles)
+        self._longest = max(map(len, self._needles), default=0)
+        self._search = lru_cache(maxsize=256)(self._search_without)
+
+    def find(self, text: str) -> frozenset[str]:
+        """The strings that occur in this text, which has no half surrogate pairs."""
+        found: frozenset[str] = frozenset()
+        start, size = 0, _FIRST_BLOCK
+        while start < len(text):
+            search = self._search(found)
+            block = text[max(start - self._longest, 0) : start + size]
+            found |= {search.needles[number] for number, _, _ in search.find(block)}
+            start, size = start + size, min(4 * size, _BLOCK)
+        return found
+
+    def any_in(self, text: str) -> bool:
+        """Whether one of them occurs in this text, which has no half surrogate pairs."""
+        search = self._search(frozenset())
+        start, size = 0, _FIRST_BLOCK
+        while start < len(text):
+            if search.find(text[max(start - self._longest, 0) : start + size]):
+                return True
+            start, size = start + size, min(4 * size, _BLOCK)
+        return False
+
+    def _search_without(self, found: frozenset[str]) -> TextSearch:
+        return TextSearch(needle for needle in self._needles if needle not in found)
+
+
+def texts_at(texts: Sequence[str], places: Iterable[int]) -> Iterator[tuple[str, int]]:
+    """Of each place the text in which it lies, and where that text begins.
+
+    Args:
+        places: places in the texts joined by one character, in any order.
+    """
+    ends = list(accumulate(len(text) + 1 for text in texts))
+    text, first, last = "", 0, 0
+    for place in places:
+        if not first <= place < last:
+            number = bisect_right(ends, place)
+            text, last = texts[number], ends[number]
+            first = last - len(text) - 1
+        yield text, first
 
 
 def apart(

@@ -92,10 +92,11 @@ class Writer:
         if self._closed:
             raise LogError(f"{self._path}: the log is closed")
         if self._failure is not None:
-            raise LogError(f"{self._failure}; this record was not taken") from self._failure
+            raise LogError(f"{self._failure}; this record was not logged") from self._failure
         if len(self._queue) >= self._max_pending:
             raise LogError(
-                f"{self._path}: {self._max_pending} records wait to be written; this one was not taken"
+                f"{self._path}: {self._max_pending} records are waiting to be written; this one was not "
+                "logged"
             )
         self._queue.append(entry)
         if self._thread is None:
@@ -123,14 +124,16 @@ class Writer:
         self._wake.set()
         while not mark.done.wait(1.0):
             if not thread.is_alive():
-                raise LogError(f"{self._path}: the writer's thread is gone")
+                raise LogError(f"{self._path}: the writer's thread has ended")
         if last:
             thread.join()
             self._thread = None
         if mark.error is not None:
             raise mark.error
         if last and self._queue:
-            raise LogError(f"{self._path}: {len(self._queue)} records came while the log was closed")
+            raise LogError(
+                f"{self._path}: {len(self._queue)} records were added while the log was being closed"
+            )
 
     def flush(self, *, last: bool = False) -> None:
         """As `drain` to the disk; also raises if records have been refused since the last flush."""
@@ -261,7 +264,8 @@ class Writer:
             self._inode = _inode(self._path)
         elif self._inode != _inode(self._path):
             raise LogError(
-                f"{self._path} was moved or deleted while it was open; {len(self._held)} records wait"
+                f"{self._path} was moved or deleted while it was open; {len(self._held)} records are not "
+                "written"
             )
         return self._connection
 

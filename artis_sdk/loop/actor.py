@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from artis_sdk.contracts import Meter
+from artis_sdk.errors import BackendError
 from artis_sdk.records import (
     Attempt,
     CommittedCall,
@@ -33,6 +34,12 @@ class Trajectory:
     answer: str | None
     ended: Ending = "answer"
     condensed_attempts: int = 0
+    error: str | None = None
+    """Reason why the model gave no answer; None if it gave one, or had no steps left."""
+    failure: BackendError | None = None
+    """The model's backend failed so, after the first call."""
+    notes: tuple[str, ...] = ()
+    """Remarks for a reader beside the messages, such as a second request of one turn."""
 
     def result(
         self, plan: Plan, calls: tuple[CommittedCall, ...], usage: Mapping[Role, Usage], notes: Iterable[str]
@@ -45,22 +52,32 @@ class Trajectory:
             messages=self.messages,
             usage=dict(usage),
             ended=self.ended,
+            error=self.error,
             notes=tuple(notes),
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """What an actor is shown beside the task."""
+
+    guidance: str | None = None
+    """The recommendation S (equation 4), for a commit."""
+    prior: Sequence[Attempt] = ()
+    """Earlier attempts (equation 2), for a sequential rehearsal."""
+    done: Sequence[Step] = ()
+    """The real calls that a commit made before it was interrupted. A caller's own agent, which makes its
+    calls again, is answered by the world instead and gets none."""
+
+
+NO_BRIEFING: Final = Briefing()
+
+
 class Actor(Protocol):
-    """Carries out a task in a world: equations 2 to 4, depending on guidance and earlier attempts."""
+    """Carries out a task in a world: equations 2 to 4, depending on its briefing."""
 
     async def act(
-        self,
-        task: Task,
-        world: World,
-        meter: Meter,
-        *,
-        guidance: str | None = None,
-        prior: Sequence[Attempt] = (),
-        done: Sequence[Step] = (),
+        self, task: Task, world: World, meter: Meter, briefing: Briefing = NO_BRIEFING
     ) -> Trajectory:
         """Act until a final answer or the step limit.
 
@@ -68,12 +85,10 @@ class Actor(Protocol):
             task: query, conversation, tools and state.
             world: where the calls go; the actor enters it.
             meter: the only way to a model.
-            guidance: the recommendation S (equation 4), for a commit.
-            prior: earlier attempts (equation 2), for a sequential rehearsal.
-            done: the real calls that a commit made before it broke off. A caller's own agent, which makes its
-                calls again, is answered by the world instead and gets none.
+            briefing: guidance, earlier attempts and calls that are done.
 
         Raises:
             LimitReached: from the meter, between steps.
             SimulationError: from a simulated world.
+            BackendError: the model failed before its first call; later it is the trajectory's `failure`.
         """

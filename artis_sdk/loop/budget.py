@@ -15,6 +15,7 @@ from artis_sdk.loop.tokens import PromptSize
 from artis_sdk.records import Completion, Request, Role, Usage
 from artis_sdk.records.events import Event, LimitHit, ModelAnswered
 from artis_sdk.simulators.seal import unsealed
+from artis_sdk.traces.operations import model_call
 
 Emit = Callable[[Event], None]
 
@@ -288,7 +289,7 @@ class BudgetMeter:
         hold = await budget.admit(backend, role, request, self._size, self._share)
         try:
             with unsealed():
-                completion = await backend.complete(request)
+                completion = await model_call(backend, role, request)
         finally:
             budget.settle(hold)
         budget.charge(backend, role, completion.usage, self.attempt)
@@ -324,7 +325,7 @@ class CommitMeter(BudgetMeter):
         if not self._begun:
             return await self._metered(backend, role, request)
         with unsealed():
-            completion = await backend.complete(request)
+            completion = await model_call(backend, role, request)
         self._budget.steps += role is Role.ACTION
         self._budget.charge(backend, role, completion.usage, None)
         self._budget.overrun()

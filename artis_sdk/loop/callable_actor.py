@@ -9,10 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from artis_sdk.contracts import Agent, Meter
 from artis_sdk.errors import AgentError, ArtisError, ConfigurationError, ToolFailure
-from artis_sdk.loop.actor import Trajectory
+from artis_sdk.loop.actor import NO_BRIEFING, Briefing, Trajectory
 from artis_sdk.loop.views import attempt_views
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import Attempt, History, Step, Task
+from artis_sdk.records import Attempt, History, Task
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.world import World, entered
 
@@ -51,14 +51,7 @@ class CallableActor:
         self._prompts = prompts or Prompts()
 
     async def act(
-        self,
-        task: Task,
-        world: World,
-        meter: Meter,
-        *,
-        guidance: str | None = None,
-        prior: Sequence[Attempt] = (),
-        done: Sequence[Step] = (),
+        self, task: Task, world: World, meter: Meter, briefing: Briefing = NO_BRIEFING
     ) -> Trajectory:
         """See `Actor.act`.
 
@@ -66,7 +59,7 @@ class CallableActor:
             AgentError: the agent raised; its exception is the cause. Errors of the rehearsal that pass
                 through the agent, such as `LimitReached`, are raised unchanged.
         """
-        advice = "\n\n".join(filter(None, (guidance, attempts_text(self._prompts, prior))))
+        advice = "\n\n".join(filter(None, (briefing.guidance, attempts_text(self._prompts, briefing.prior))))
         with entered(world):
             answer = await self._run(task, advice or None)
         steps = world.history if isinstance(world, RemembersCalls) else ()

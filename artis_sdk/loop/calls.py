@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from artis_sdk.errors import InvalidArguments
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall, ToolSpec
@@ -11,6 +11,7 @@ from artis_sdk.simulators.checks import parsed
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.world import World
+from artis_sdk.traces.operations import not_made
 
 
 class Table:
@@ -21,17 +22,17 @@ class Table:
         offered: the tools that the task offers.
     """
 
-    __slots__ = ("_names", "_tools")
+    __slots__ = ("_tools", "names")
 
     def __init__(self, tools: Toolset, offered: Sequence[ToolSpec]) -> None:
         self._tools = tools
-        self._names = {spec.name for spec in offered}
+        self.names = {spec.name for spec in offered}
 
     def read(self, call: ToolCall) -> Invocation | Outcome:
         """A call as an invocation, or the forced failure that answers it."""
         if call.malformed is not None:
             return _forced("malformed_call", f"this call could not be read: {call.malformed}")
-        tool = self._tools.get(call.tool) if call.tool in self._names else None
+        tool = self._tools.get(call.tool) if call.tool in self.names else None
         if tool is None:
             return _forced("unknown_tool", self._unknown(call.tool))
         try:
@@ -40,7 +41,7 @@ class Table:
             return _forced(error.failure_type, error.message)
 
     def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name[:200], sorted(self._names), cutoff=0.5)
+        close = difflib.get_close_matches(name[:200], sorted(self.names), cutoff=0.5)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         return f"there is no tool named {name[:200]!r}{hint}"
 
@@ -53,11 +54,22 @@ async def carry_out(calls: Sequence[ToolCall], table: Table, world: World) -> li
     """
     read = [table.read(call) for call in calls]
     invocations = [entry for entry in read if isinstance(entry, Invocation)]
+    if len(invocations) < len(read):
+        not_made(entry for entry in read if isinstance(entry, Outcome))
     replies = iter(await world.handle_turn(invocations) if invocations else ())
     return [
         Step(call=call, outcome=entry if isinstance(entry, Outcome) else next(replies).outcome)
         for call, entry in zip(calls, read, strict=True)
     ]
+
+
+def unread_note(steps: Iterable[Step]) -> str | None:
+    """How many of the calls in these steps could not be read; None if all could."""
+    unread = sum(step.call.malformed is not None for step in steps)
+    if not unread:
+        return None
+    calls = "1 call was" if unread == 1 else f"{unread} calls were"
+    return f"{calls} not made, because what was written is not certain"
 
 
 def _forced(failure_type: str, message: str) -> Outcome:

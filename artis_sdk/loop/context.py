@@ -13,7 +13,10 @@ _TAGS = 24  # tokens of the tags and line breaks around one attempt
 
 
 def fit_attempts(
-    attempts: Sequence[Attempt], room: int | None, count: Callable[[str], int]
+    attempts: Sequence[Attempt],
+    room: int | None,
+    count: Callable[[str], int],
+    view: Callable[[Attempt], Data] = trajectory,
 ) -> tuple[list[dict[str, Any]], int]:
     """Condense the oldest attempts until all fit.
 
@@ -25,11 +28,12 @@ def fit_attempts(
         attempts: the attempts, oldest first.
         room: maximum tokens of all attempts; None for no limit.
         count: function that counts the tokens of a text.
+        view: function that writes an attempt in full.
 
     Returns:
         The entries of a template's `attempts`, and the number of condensed ones.
     """
-    views = [attempt_view(attempt, trajectory(attempt)) for attempt in attempts]
+    views = [attempt_view(attempt, view(attempt)) for attempt in attempts]
     if room is None:
         return views, 0
     sizes = [_size(view, count) for view in views]

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol
 
 from artis_sdk.contracts import Backend, Meter
-from artis_sdk.loop.actor import Trajectory
+from artis_sdk.errors import BackendError, ContextOverflow
+from artis_sdk.loop.actor import NO_BRIEFING, Briefing, Trajectory
 from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.loop.context import fit_attempts
+from artis_sdk.loop.odd_answers import OddAnswer, odd_answer
 from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
-from artis_sdk.loop.views import tool_documents
+from artis_sdk.loop.views import calls_with_outcomes, tool_documents, trajectory
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, result_message
-from artis_sdk.records import Attempt, Completion, Message, Request, Role, Step, Task, ToolCall, ToolSpec
+from artis_sdk.records import (
+    Completion,
+    Ending,
+    Message,
+    Request,
+    Role,
+    Step,
+    Task,
+    ToolCall,
+    ToolSpec,
+)
 from artis_sdk.records.action_text import format_actions, parse_actions
-from artis_sdk.records.thinking import strip_thinking
+from artis_sdk.records.thinking import outside_thoughts
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.world import World, entered
 
 ToolFormat = Literal["auto", "native", "text"]
 
+_NEXT_DRAW = 500_009  # from a seed to that of the second draw of a turn
 _OWN_SHARE = 4  # a quarter of the context window stays free for the attempt's own steps
 
 
@@ -65,6 +77,40 @@ class ModelTurn:
         )
 
 
+@dataclass(slots=True)
+class _Course:
+    """One trajectory under way."""
+
+    messages: list[Message]
+    opening: int
+    """Number of messages before the agent's first turn."""
+    steps: list[Step]
+    answer: str | None = None
+    ended: Ending = "steps"
+    error: str | None = None
+    failure: BackendError | None = None
+    odd: OddAnswer | None = None
+    """The defect of the turn, which the model gets once more."""
+    notes: list[str] = field(default_factory=list)
+
+    def trajectory(self, condensed: int) -> Trajectory:
+        """The trajectory, which is over.
+
+        Args:
+            condensed: number of earlier attempts that were shown condensed.
+        """
+        return Trajectory(
+            steps=tuple(self.steps),
+            messages=tuple(self.messages[self.opening :]),
+            answer=self.answer,
+            ended=self.ended,
+            condensed_attempts=condensed,
+            error=self.error,
+            failure=self.failure,
+            notes=tuple(self.notes),
+        )
+
+
 class Decide(Protocol):
     """Chooses the agent's next turn; without a decider the model writes one turn."""
 
@@ -78,7 +124,9 @@ class ModelActor:
         backend: the model.
         tools: tools that it may call if the task offers them.
         prompts: templates `action_system`, `action_user`, `action_results`.
-        temperature: 1.0 in the paper, so that attempts differ.
+        temperature: sampling temperature; None for that of the model card, else 1.0 as in the paper, so that
+            attempts differ.
+        top_p: share of the probability that is kept; None for that of the model card, else all.
         tool_format: `native` tool calling, the paper's `text` format, or by what the backend can do.
         max_steps: maximum model calls of one trajectory.
         max_tokens: maximum tokens of one answer; None for the backend's own limit.
@@ -94,7 +142,8 @@ class ModelActor:
         tools: Toolset,
         *,
         prompts: Prompts | None = None,
-        temperature: float = 1.0,
+        temperature: float | None = None,
+        top_p: float | None = None,
         tool_format: ToolFormat = "auto",
         max_steps: int = 20,
         max_tokens: int | None = None,
@@ -103,12 +152,18 @@ class ModelActor:
     ) -> None:
         native = backend.capabilities.native_tools if tool_format == "auto" else tool_format == "native"
         self._backend = backend
+        self._origin = backend.name
         self._tools = tools
         self._prompts = prompts or Prompts()
         self._native = native
         self._max_steps = max_steps
         self._settings = Request(
-            messages=(), temperature=temperature, max_tokens=max_tokens, seed=seed, adapter=adapter
+            messages=(),
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            seed=seed,
+            adapter=adapter,
         )
         self._decide: Decide | None = None
         self._system: tuple[tuple[ToolSpec, ...], Message] | None = None
@@ -120,46 +175,44 @@ class ModelActor:
         return other
 
     async def act(
-        self,
-        task: Task,
-        world: World,
-        meter: Meter,
-        *,
-        guidance: str | None = None,
-        prior: Sequence[Attempt] = (),
-        done: Sequence[Step] = (),
+        self, task: Task, world: World, meter: Meter, briefing: Briefing = NO_BRIEFING
     ) -> Trajectory:
-        """See `Actor.act`. A turn without calls is the final answer, without the thoughts before it.
+        """See `Actor.act`. A turn without calls is the final answer, without the thoughts before it, unless
+        it is odd: see `artis_sdk.loop.odd_answers`. An empty answer, and a call that could not be read, is
+        asked for once more.
 
         What is done stands there as the agent's own first turn, with its results.
         """
-        views, condensed = fit_attempts(prior, self._room(task), partial(count_tokens, self._backend))
-        messages = [self.system(task), *task.conversation, self.query(task, views, guidance)]
+        view = trajectory if self._prompts.style == "paper" else calls_with_outcomes
+        views, condensed = fit_attempts(
+            briefing.prior, self._room(task), partial(count_tokens, self._backend), view
+        )
+        messages = [self.system(task), *task.conversation, self.query(task, views, briefing.guidance)]
         opening = len(messages)
-        steps = list(done)
-        messages += self._shown_as_done(steps)
-        answer: str | None = None
+        course = _Course(messages, opening, list(briefing.done))
+        messages += self._shown_as_done(course.steps)
         table = Table(self._tools, task.tools)
         settings = replace(self._settings, tools=task.tools if self._native else ())
         with entered(world):
             for _ in range(self._max_steps):
-                request = replace(settings, messages=tuple(messages))
-                completion = await self._next(task, request, opening, meter)
+                completion = await self._turn(task, settings, course, meter)
+                if completion is None:
+                    break
                 calls = self.calls(completion)
+                odd = odd_answer(completion, calls, table.names)
+                if odd is not None:
+                    if not self._ask_again(odd, completion, course):
+                        break
+                    continue
+                course.odd = None
                 messages.append(self._said(completion, calls))
                 if not calls:
-                    answer = strip_thinking(completion.text)
+                    course.answer, course.ended = outside_thoughts(completion.text), "answer"
                     break
                 done = await carry_out(calls, table, world)
-                steps += done
-                messages += self._results(done)
-        return Trajectory(
-            steps=tuple(steps),
-            messages=tuple(messages[opening:]),
-            answer=answer,
-            ended="steps" if answer is None else "answer",
-            condensed_attempts=condensed,
-        )
+                course.steps += done
+                messages += self._results(done, self._origin)
+        return course.trajectory(condensed)
 
     def system(self, task: Task) -> Message:
         """The system prompt: one message, shared by all attempts with the same tools."""
@@ -180,10 +233,39 @@ class ModelActor:
         """The calls in an answer, in the format that the model writes."""
         return completion.tool_calls if self._native else tuple(parse_actions(completion.text) or ())
 
-    async def _next(self, task: Task, request: Request, opening: int, meter: Meter) -> Completion:
-        if self._decide is None:
-            return await meter.complete(self._backend, Role.ACTION, request)
-        return await self._decide(ModelTurn(task, request, opening, self._backend, meter, self))
+    async def _turn(self, task: Task, settings: Request, course: _Course, meter: Meter) -> Completion | None:
+        """The model's next turn; None if its backend failed after the first call.
+
+        Raises:
+            BackendError: there is no call that the error would take along.
+        """
+        request = replace(settings, messages=tuple(course.messages))
+        if course.odd is not None and request.seed is not None:  # the same seed would draw the same again
+            request = replace(request, seed=(request.seed + _NEXT_DRAW) % 2**31)
+        try:
+            if self._decide is None:
+                return await meter.complete(self._backend, Role.ACTION, request)
+            return await self._decide(ModelTurn(task, request, course.opening, self._backend, meter, self))
+        except BackendError as error:
+            if not course.steps:
+                raise
+            course.failure, course.error = error, str(error)
+            course.ended = "context" if isinstance(error, ContextOverflow) else "model_error"
+            return None
+
+    def _ask_again(self, odd: OddAnswer, completion: Completion, course: _Course) -> bool:
+        """Whether the model gets the turn once more. Its text stands in the messages."""
+        first = course.odd is None
+        course.odd = odd
+        if completion.text.strip():
+            course.messages.append(self._said(completion, ()))
+        if not odd.asked_again or not first:
+            course.ended, course.error = odd.ended, odd.reason
+            return False
+        course.notes.append(f"{odd.reason}; it was asked once more")
+        if odd.correction is not None and course.messages[-1].role == "assistant":
+            course.messages.append(Message(role="user", content=odd.correction))
+        return True
 
     def _shown_as_done(self, steps: list[Step]) -> list[Message]:
         if not steps:
@@ -191,7 +273,7 @@ class ModelActor:
         calls = tuple(step.call for step in steps)
         text = "" if self._native else format_actions(calls)
         said = Message(role="assistant", content=text, tool_calls=calls if self._native else ())
-        return [said, *self._results(steps)]
+        return [said, *self._results(steps, None)]  # another backend may have made them
 
     def _said(self, completion: Completion, calls: tuple[ToolCall, ...]) -> Message:
         return Message(
@@ -199,11 +281,12 @@ class ModelActor:
             content=completion.text,
             tool_calls=calls if self._native else (),
             raw=completion.raw,
+            origin=self._origin,
         )
 
-    def _results(self, steps: list[Step]) -> list[Message]:
+    def _results(self, steps: list[Step], origin: str | None) -> list[Message]:
         if self._native:
-            return list(map(result_message, steps))
+            return list(map(partial(result_message, origin=origin), steps))
         text = self._prompts.render("action_results", results=encode_lines(map(_result, steps)))
         return [Message(role="user", content=text)]
 
@@ -213,7 +296,8 @@ class ModelActor:
         if window is None:
             return None
         taken = sum(map(message_tokens, (self.system(task), *task.conversation)))
-        taken += count_tokens(self._backend, task.query) + (self._settings.max_tokens or 0)
+        frame = self.query(task, [{"action": "", "evaluation": None, "suggestion": None}], None)
+        taken += count_tokens(self._backend, frame.content) + (self._settings.max_tokens or 0)
         return window - window // _OWN_SHARE - taken - (tools_tokens(task.tools) if self._native else 0)
 
 

@@ -72,8 +72,7 @@ async def commit_inside(plan: Plan, actor: Actor, world: OuterWorld, budget: Bud
     """
     meter = budget.for_commit()
     with budget.running():
-        guidance, prior = shown_at_commit(plan)
-        trajectory = await actor.act(plan.task, world, meter, guidance=guidance, prior=prior)
+        trajectory = await actor.act(plan.task, world, meter, shown_at_commit(plan))
     return trajectory.result(plan, world.calls, budget.usage, (NOTE,))
 
 

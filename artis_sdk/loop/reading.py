@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
 from artis_sdk.contracts import Backend, Meter
-from artis_sdk.records import Message, Request, Role
+from artis_sdk.prompts.again import asked_again
+from artis_sdk.records import Request, Role
 from artis_sdk.records.thinking import strip_thinking
 
 T = TypeVar("T")
-
-_RETRY = "Your answer could not be read: {}. Answer once more, exactly in the form asked for."
 
 
 class Unreadable(Exception):
@@ -40,10 +38,8 @@ async def ask(
     try:
         return read(completion.text), completion.raw or completion.text
     except Unreadable as error:
-        answer = Message(role="assistant", content=completion.text, raw=completion.raw)
-        correction = Message(role="user", content=_RETRY.format(error))
-    request = replace(request, messages=(*request.messages, answer, correction))
-    completion = await meter.complete(backend, role, request)
+        again = asked_again(request, completion, str(error), origin=backend.name)
+    completion = await meter.complete(backend, role, again)
     return read(completion.text), completion.raw or completion.text
 
 

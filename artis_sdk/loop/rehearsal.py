@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Final
 
-from artis_sdk.contracts import Evaluator, Meter, Simulator, Summarizer
+from artis_sdk.contracts import Evaluator, Simulator, Summarizer
 from artis_sdk.errors import (
     AgentError,
-    ConfigurationError,
     ContextOverflow,
     EvaluationError,
     FirewallError,
     LimitReached,
+    MalformedResponse,
     SimulationError,
     SummaryError,
 )
-from artis_sdk.loop.actor import Actor, Trajectory
+from artis_sdk.loop.actor import Actor, Briefing, Trajectory
+from artis_sdk.loop.asked_model import metered
 from artis_sdk.loop.budget import Budget, BudgetMeter, Emit, ignore
 from artis_sdk.loop.callable_actor import attempts_text
-from artis_sdk.loop.model_actor import ModelActor
-from artis_sdk.loop.scoring import Scorer
-from artis_sdk.loop.strategies.base import StepStrategy, Strategy
-from artis_sdk.loop.summarize import ModelSummarizer
-from artis_sdk.loop.worlds import SimulatedWorld
+from artis_sdk.loop.calls import unread_note
+from artis_sdk.loop.evaluate import suggestion
+from artis_sdk.loop.foresee import bound
+from artis_sdk.loop.lasting import Lasting
+from artis_sdk.loop.strategies.base import Strategy
+from artis_sdk.loop.summarize import ModelSummarizer, NoRightAttempt
+from artis_sdk.loop.worlds import See, SimulatedWorld, unseen
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import Attempt, Ending, Plan, Recommendation, Task
+from artis_sdk.records import Attempt, Ending, Evaluation, Plan, Recommendation, Task
 from artis_sdk.records.events import (
     AttemptEvaluated,
     AttemptFinished,
@@ -37,22 +41,17 @@ from artis_sdk.records.events import (
 )
 from artis_sdk.simulators.trust import TrustGate
 from artis_sdk.tools import Toolset, running_code
+from artis_sdk.traces.operations import attempt as traced_attempt
+from artis_sdk.traces.operations import judging, summarizing
 
-T_co = TypeVar("T_co", covariant=True)
+NOT_JUDGED: Final = ("limit", "simulation_error", "refused", "model_error")
+"""Endings of attempts that say nothing of the agent."""
 
 NO_CALLS = (
     "made no guarded call: either the task needs none, or the agent holds functions that are not the "
     "session's tools, and what they do is real"
 )
 """Note on an attempt or a commit of the caller's own agent."""
-
-
-@runtime_checkable
-class Meterable(Protocol[T_co]):
-    """A judge that reaches a model through a meter; a judge without a model lacks this."""
-
-    def metered(self, meter: Meter) -> T_co:
-        """The same judge on this meter."""
 
 
 async def rehearse(
@@ -67,18 +66,22 @@ async def rehearse(
     summarizer: Summarizer | None,
     prompts: Prompts | None = None,
     emit: Emit = ignore,
+    see: See = unseen,
     application_code: bool = False,
     journal: str | None = None,
     notes: Sequence[str] = (),
+    expires: Lasting = Lasting(),  # noqa: B008  a value
+    keep_changes: bool = False,
 ) -> Plan:
     """Attempt a task in simulation by a strategy, and condense the attempts.
 
     A limit ends it early with the attempts so far; the plan names the limit. An attempt ends with an error,
     while the others continue, if its simulator cannot predict a call, if it outgrows the agent's context,
-    if the caller's agent fails, or if the firewall refuses a call. An attempt whose verdict is unreadable
-    has none. A simulator that is trusted for none of the tools is not called, and the plan has no attempts.
-    Without a recommendation (summaries are off, or the plan's notes say why), the guidance is the attempts
-    themselves.
+    if the caller's agent fails, if a server's response is no answer, or if the firewall refuses a call. One
+    whose model gives no answer ends so, too (`artis_sdk.loop.odd_answers`). An attempt whose verdict is
+    unreadable has no verdict. A simulator that is trusted for none of the tools is not called, and the plan
+    has no attempts. Without a recommendation (summaries are off, or the plan's notes say why), the guidance
+    is the attempts themselves; without an attempt that was judged correct there is no guidance.
 
     Args:
         task: query, conversation, tools and state.
@@ -91,10 +94,14 @@ async def rehearse(
         summarizer: writer of the recommendation; None leaves summarization out (figure 4, "w/o Sum").
         prompts: templates, of which `action_user` writes attempts as guidance.
         emit: callback for the events of the rehearsal.
+        see: callback for the Python values that an agent of the application's passes to tools, and that real
+            code returns.
         application_code: whether parts other than agent and simulator run application code, see
             `artis_sdk.loop.whose_code`.
         journal: name of the journal that the plan is to be committed in.
         notes: what a reader of the plan must know beside what the rehearsal finds.
+        expires: until when the plan holds.
+        keep_changes: whether each attempt keeps what it changed in its world's state.
 
     Raises:
         BackendError: a model cannot be reached; the attempts under way are cancelled.
@@ -102,7 +109,15 @@ async def rehearse(
         RehearsalStopped: an attempt calls an untrusted tool, and the gate's `on_doubt` is `stop`.
     """
     rehearsal = Rehearsal(
-        task, actor=actor, simulator=simulator, tools=tools, budget=budget, evaluator=evaluator, emit=emit
+        task,
+        actor=actor,
+        simulator=simulator,
+        tools=tools,
+        budget=budget,
+        evaluator=evaluator,
+        emit=emit,
+        see=see,
+        keep_changes=keep_changes,
     )
     rehearsal.notes += notes
     with running_code("rehearsal", application_code or simulator.runs_code or rehearsal.own_agent):
@@ -111,6 +126,7 @@ async def rehearse(
             await _attempts(rehearsal, strategy, simulator, tools)
             recommendation = await _summarize(rehearsal, summarizer)
         plan = _plan(rehearsal, strategy, recommendation, prompts or Prompts(), journal)
+        plan = bound(plan.model_copy(update={"expires": expires.end()}), tools)
         emit(RehearsalFinished(plan=plan))
     return plan
 
@@ -137,7 +153,7 @@ def _plan(
         rehearsal.emit(Recommended(recommendation=recommendation))
         guidance: str | None = recommendation.recommendation
     else:
-        guidance = attempts_text(prompts, rehearsal.usable) or None
+        guidance = None if rehearsal.no_advice else attempts_text(prompts, rehearsal.usable) or None
     return Plan(
         task=rehearsal.task,
         strategy=strategy.name,
@@ -151,31 +167,15 @@ def _plan(
     )
 
 
-def shown_at_commit(plan: Plan) -> tuple[str | None, tuple[Attempt, ...]]:
-    """Arguments `guidance` and `prior` of the committing actor's `Actor.act` (equation 4).
+def shown_at_commit(plan: Plan) -> Briefing:
+    """What the committing actor is shown of the rehearsal (equation 4).
 
-    The recommendation; without one, as with summaries off, the attempts themselves, which an actor
-    shows like earlier attempts.
+    The recommendation; with summaries off the attempts themselves, which an actor shows like earlier
+    attempts; nothing where no attempt was judged correct.
     """
-    if plan.recommendation is not None:
-        return plan.guidance, ()
-    return None, _usable(plan.attempts)
-
-
-def committing_actor(strategy: Strategy, actor: Actor, scorer: Scorer) -> Actor:
-    """The actor that commits; a step-level strategy (appendix G) decides its turns.
-
-    Raises:
-        ConfigurationError: a step-level strategy with the caller's own agent, whose steps it cannot decide.
-    """
-    if not isinstance(strategy, StepStrategy):
-        return actor
-    if not isinstance(actor, ModelActor):
-        raise ConfigurationError(
-            f"strategy {strategy.name!r} chooses each step of the agent, which needs a model as agent; "
-            "an agent of your own can be rehearsed by Sequential, Parallel or Hybrid"
-        )
-    return actor.deciding(strategy.decider(scorer))
+    if plan.recommendation is not None or plan.guidance is None:
+        return Briefing(guidance=plan.guidance)
+    return Briefing(prior=_usable(plan.attempts))
 
 
 class Rehearsal:
@@ -191,12 +191,17 @@ class Rehearsal:
         budget: Budget,
         evaluator: Evaluator | None,
         emit: Emit = ignore,
+        see: See = unseen,
+        keep_changes: bool = False,
     ) -> None:
         self.task = task
         self.budget = budget
         self.emit = emit
+        self._see = see
+        self._keep_changes = keep_changes
         self.notes: list[str] = []
         self.stopped: LimitReached | None = None
+        self.no_advice = False
         # An actor of unknown kind counts as application code: the firewall is then at its strictest.
         self.own_agent: bool = getattr(actor, "runs_code", True)
         self._actor = actor
@@ -205,6 +210,8 @@ class Rehearsal:
         self._evaluator = evaluator
         self._next = 0
         self._attempts: dict[int, Attempt] = {}
+        self._suggesting = asyncio.Lock()
+        self._suggested: set[int] = set()
 
     @property
     def evaluates(self) -> bool:
@@ -225,14 +232,42 @@ class Rehearsal:
         """See `AttemptRunner.attempt`. A prior attempt without a call or an answer is left out."""
         if self.stopped is not None:
             raise self.stopped
+        prior = await self._with_suggestions(prior)
         index, self._next = self._next, self._next + 1
         self.emit(AttemptStarted(attempt=index))
         meter = self.budget.for_attempt(index)
-        attempt = await self._simulate(index, meter, _usable(prior))
-        self.emit(AttemptFinished(attempt=attempt))
-        attempt = await self._judge(attempt, meter)
+        with traced_attempt(index) as span:
+            attempt = await self._simulate(index, meter, _usable(prior))
+            self.emit(AttemptFinished(attempt=attempt))
+            attempt = await self._judge(attempt, meter)
+            span.result(attempt)
         self._attempts[index] = attempt
         return attempt
+
+    async def _with_suggestions(self, prior: Sequence[Attempt]) -> tuple[Attempt, ...]:
+        """Earlier attempts with a suggestion where one was judged wrong without; it is requested once."""
+        async with self._suggesting:
+            for attempt in prior:
+                known = self._attempts.get(attempt.index, attempt)
+                if known.evaluation is not None and attempt.index not in self._suggested:
+                    self._suggested.add(attempt.index)
+                    self._attempts[attempt.index] = await self._suggest(known, known.evaluation)
+        return tuple(self._attempts.get(attempt.index, attempt) for attempt in prior)
+
+    async def _suggest(self, attempt: Attempt, evaluation: Evaluation) -> Attempt:
+        assert self._evaluator is not None
+        meter = self.budget.for_attempt(attempt.index)
+        try:
+            async with meter.deadline():
+                told = await suggestion(metered(self._evaluator, meter), self.task, attempt, evaluation)
+        except (EvaluationError, ContextOverflow, MalformedResponse) as error:
+            self.notes.append(f"attempt {attempt.index} has no suggestion: {error}")
+            return attempt
+        except LimitReached as error:
+            self.stop(error)
+            raise
+        evaluation = evaluation.model_copy(update={"suggestion": told})
+        return attempt.model_copy(update={"evaluation": evaluation})
 
     def stop(self, limit: LimitReached) -> None:
         """A limit was reached: no further attempt begins."""
@@ -252,7 +287,9 @@ class Rehearsal:
                     earlier=self.task.history,
                     attempt=index,
                     emit=self.emit,
+                    see=self._see,
                     count=meter.step if self.own_agent else None,
+                    keep_change=self._keep_changes,
                 )
                 trajectory = await self._act(world, meter, prior)
         except LimitReached as error:
@@ -266,46 +303,60 @@ class Rehearsal:
             ended, reason = "context", str(error)
         except AgentError as error:
             ended, reason = "error", str(error)
+        except MalformedResponse as error:
+            ended, reason = "model_error", str(error)
         else:
             if trajectory.condensed_attempts:
                 self.notes.append(
                     f"attempt {index} saw {trajectory.condensed_attempts} of {len(prior)} earlier attempts "
                     "condensed, to fit the context"
                 )
+            if unread := unread_note(trajectory.steps):
+                self.notes.append(f"attempt {index}: {unread}")
             if self.own_agent and not trajectory.steps:
                 self.notes.append(f"attempt {index} {NO_CALLS}")
+            self.notes += (f"attempt {index}: {note}" for note in trajectory.notes)
+            if trajectory.error is not None:
+                self.notes.append(f"attempt {index} ended early: {trajectory.error}")
             return Attempt(
                 index=index,
                 steps=trajectory.steps,
+                nested=world.nested,
                 messages=trajectory.messages,
                 answer=trajectory.answer,
                 ended=trajectory.ended,
+                error=trajectory.error,
                 condensed_attempts=trajectory.condensed_attempts,
+                change=world.change,
             )
         self.notes.append(f"attempt {index} ended early: {reason}")
-        return Attempt(index=index, steps=world.history if world else (), ended=ended, error=reason)
+        steps, nested, change = (world.history, world.nested, world.change) if world else ((), (), None)
+        return Attempt(index=index, steps=steps, nested=nested, ended=ended, error=reason, change=change)
 
     async def _act(self, world: SimulatedWorld, meter: BudgetMeter, prior: tuple[Attempt, ...]) -> Trajectory:
         try:
-            trajectory = await self._actor.act(self.task, world, meter, prior=prior)
+            trajectory = await self._actor.act(self.task, world, meter, Briefing(prior=prior))
         except AgentError:
             world.check()  # the cause that broke the world counts, not the agent's report of it
             raise
         finally:
             await world.aclose()
         world.check()
+        # One odd answer ends its attempt; a model that cannot be reached would end every one.
+        if not isinstance(trajectory.failure, MalformedResponse | ContextOverflow | None):
+            raise trajectory.failure
         return trajectory
 
     async def _judge(self, attempt: Attempt, meter: BudgetMeter) -> Attempt:
-        if self._evaluator is None or attempt.ended in ("limit", "simulation_error", "refused"):
+        if self._evaluator is None or attempt.ended in NOT_JUDGED:
             return attempt
-        evaluator = self._evaluator
-        if isinstance(evaluator, Meterable):
-            evaluator = evaluator.metered(meter)
+        evaluator = metered(self._evaluator, meter)
         try:
-            async with meter.deadline():
-                evaluation = await evaluator.evaluate(self.task, attempt)
-        except (EvaluationError, ContextOverflow) as error:
+            with judging("evaluate", attempt.index) as span:
+                async with meter.deadline():
+                    evaluation = await evaluator.evaluate(self.task, attempt)
+                span.result(evaluation)
+        except (EvaluationError, ContextOverflow, MalformedResponse) as error:
             self.notes.append(f"attempt {attempt.index} is not evaluated: {error}")
             return attempt
         except LimitReached as error:
@@ -320,12 +371,16 @@ async def _summarize(rehearsal: Rehearsal, summarizer: Summarizer | None) -> Rec
     if summarizer is None or not rehearsal.usable:
         return None
     meter = rehearsal.budget.for_summary()
-    if isinstance(summarizer, Meterable):
-        summarizer = summarizer.metered(meter)
+    summarizer = metered(summarizer, meter)
     try:
-        async with meter.deadline():
-            recommendation = await summarizer.summarize(rehearsal.task, rehearsal.usable)
-    except (SummaryError, ContextOverflow) as error:
+        with summarizing() as span:
+            async with meter.deadline():
+                recommendation = await summarizer.summarize(rehearsal.task, rehearsal.usable)
+            span.result(recommendation)
+    except NoRightAttempt as error:
+        rehearsal.notes.append(f"there is no advice: {error}")
+        rehearsal.no_advice = True
+    except (SummaryError, ContextOverflow, MalformedResponse) as error:
         rehearsal.notes.append(f"no recommendation was written: {error}")
     except LimitReached as error:
         rehearsal.notes.append(f"no recommendation was written: {error}")

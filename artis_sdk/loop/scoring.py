@@ -88,9 +88,10 @@ def read_score(text: str) -> Score:
 
 
 def _schema(suggest: bool) -> dict[str, Any]:
-    properties: dict[str, Any] = {"evaluation": {"type": "string"}}
+    text = {"type": "string", "maxLength": 600}  # characters
+    properties: dict[str, Any] = {"evaluation": text}
     if suggest:
-        properties["suggestion"] = {"type": "string"}
+        properties["suggestion"] = text
     properties["score"] = {"type": "integer", "enum": list(range(1, 11))}
     return {
         "type": "object",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_trajectory
+from artis_sdk.loop.odd_answers import ODD_ANSWERS
+from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_step, encode_trajectory
 from artis_sdk.records import Attempt, Message, Task, ToolSpec
 
 _REMEMBERED = "loop.views"  # key of a message's line, beside the backends' translations
@@ -38,12 +39,26 @@ def trajectory(attempt: Attempt) -> Data:
     return encode_lines([*([text] if text else []), {"ended": attempt.error or ENDINGS[attempt.ended]}])
 
 
+def calls_with_outcomes(attempt: Attempt) -> Data:
+    """The steps of an attempt without its answer, which a small agent repeats instead of making calls."""
+    return encode_trajectory(attempt.steps)
+
+
+def failed_calls(attempt: Attempt) -> Data | None:
+    """The calls of an attempt that failed, each with its failure; None if none failed."""
+    failed = [encode_step(step) for step in attempt.steps if not step.outcome.ok]
+    return encode_lines(failed) if failed else None
+
+
 ENDINGS = {
     "steps": "the agent had no answer when its steps were used up",
     "limit": "a limit ended it early",
     "context": "it outgrew the model's context",
     "simulation_error": "the simulator could not go on",
     "error": "the agent failed",
+    "refused": "a call was refused",
+    **{ending: odd.reason for ending, odd in ODD_ANSWERS.items()},
+    "model_error": "the model could not be reached, or gave no answer",
 }
 
 

@@ -9,13 +9,16 @@ from artis_sdk.contracts import Simulator
 
 
 def is_ours(part: object) -> bool:
-    """Whether all code of a session's part belongs to this package; a subclass from elsewhere does not.
+    """Whether all code of a session's part belongs to this package; a subclass from elsewhere does not, nor
+    does an integration, which runs another framework's agent.
 
     Args:
         part: an object; a function counts by its module, a bound method by its object.
     """
     part = getattr(part, "__self__", part)
     where = part.__module__ if hasattr(part, "__qualname__") else type(part).__module__
+    if where.startswith("artis_sdk.integrations."):
+        return False
     return where == "artis_sdk" or where.startswith("artis_sdk.")
 
 

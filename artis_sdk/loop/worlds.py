@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ArtisError, FirewallError, SimulationError
 from artis_sdk.loop.budget import Emit, ignore
-from artis_sdk.records import History, Outcome, State, Step
+from artis_sdk.records import History, Outcome, State, StateChange, Step
 from artis_sdk.records.events import CallSimulated
-from artis_sdk.simulators.replies import collected
+from artis_sdk.records.state_change import state_change
+from artis_sdk.simulators.replies import collected, collected_within
 from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.traces.operations import simulated, simulating
 
 
 class _Prediction:
@@ -23,6 +26,14 @@ class _Prediction:
     def __init__(self, world: SimulatedWorld) -> None:
         self.world = world
         self.running = True
+
+
+See = Callable[[Any], None]
+"""Told the Python values behind calls and outcomes, for the secrets in them."""
+
+
+def unseen(value: Any) -> None:
+    """A callback that drops values."""
 
 
 # Set while a simulator predicts, to recognize the guarded calls of a sandboxed body.
@@ -44,8 +55,11 @@ class SimulatedWorld:
         earlier: real calls made since the state was taken.
         attempt: index of the attempt, for events.
         emit: callback for `CallSimulated`.
+        see: callback for the Python values that an agent of the application's passes, and that real code
+            returns, before anything is shown of them.
         count: callback before each call of an agent whose steps are its calls; may raise
             `LimitReached`.
+        keep_change: whether to keep what the attempt changes in its state, until it is over.
     """
 
     def __init__(
@@ -56,24 +70,36 @@ class SimulatedWorld:
         earlier: History = (),
         attempt: int = 0,
         emit: Emit = ignore,
+        see: See = unseen,
         count: Callable[[], None] | None = None,
+        keep_change: bool = False,
     ) -> None:
         self._simulator = simulator
         self._state = state
         self._attempt = attempt
         self._emit = emit
+        self._see = see
         self._count = count
         self._earlier = len(earlier)
         self._history = earlier
+        self._nested: History = ()
         self._lock = asyncio.Lock()
         self._closed = False
         self._broken: ArtisError | None = None
         simulator.begin(earlier)
+        self.change: StateChange | None = None
+        """What the attempt changed in its state, once it is over; None if it is not kept."""
+        self._before = simulator.state() if keep_change else None
 
     @property
     def history(self) -> History:
         """The agent's calls so far with their outcomes, oldest first."""
         return self._history[self._earlier :]
+
+    @property
+    def nested(self) -> History:
+        """The calls that sandboxed bodies made so far, oldest first."""
+        return self._nested
 
     def check(self) -> None:
         """Raise the error that broke a prediction, if any, even if the agent swallowed it."""
@@ -92,6 +118,9 @@ class SimulatedWorld:
     async def aclose(self) -> None:
         """`close`, and close the simulator's fork; `check` then raises its errors."""
         self.close()
+        if self._before is not None and self.change is None:
+            after = self._simulator.state()
+            self.change = None if after is None else state_change(self._before, after)
         try:
             await self._simulator.aclose()
         except SimulationError as error:
@@ -104,19 +133,20 @@ class SimulatedWorld:
             FirewallError: the attempt is over.
             SimulationError, LimitReached, BackendError: the prediction failed.
         """
-        with collected() as replies:
-            (outcome,) = await self._turn([invocation])
+        hidden = invocation.tool.hidden
+        self._see((invocation.args, [v for name, v in invocation.kwargs.items() if name not in hidden]))
+        ((outcome, reply),) = await self._turn([invocation])
         try:
-            return replies.of(outcome) or invocation.tool.reply(outcome)
+            return reply or invocation.tool.reply(outcome)
         except ArtisError as error:
             self._broken = error
             raise
 
     async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
         """Predict the calls of one turn, in order. The replies carry outcomes, no Python values."""
-        return [Reply(outcome) for outcome in await self._turn(invocations)]
+        return [Reply(outcome) for outcome, _ in await self._turn(invocations)]
 
-    async def _turn(self, invocations: Sequence[Invocation]) -> Sequence[Outcome]:
+    async def _turn(self, invocations: Sequence[Invocation]) -> list[tuple[Outcome, Reply | None]]:
         outer = _predicting.get()
         if outer is not None and outer.running and outer.world is self:
             return await self._predict(invocations, nested=True)
@@ -124,34 +154,49 @@ class SimulatedWorld:
             prediction = _Prediction(self)
             token = _predicting.set(prediction)
             try:
-                return await self._predict(invocations, nested=False)
+                with collected_within() as within:
+                    outcomes = await self._predict(invocations, nested=False)
+                self._nested = (*self._nested, *within)
+                return outcomes
             finally:
                 prediction.running = False
                 _predicting.reset(token)
 
-    async def _predict(self, invocations: Sequence[Invocation], *, nested: bool) -> Sequence[Outcome]:
+    async def _predict(
+        self, invocations: Sequence[Invocation], *, nested: bool
+    ) -> list[tuple[Outcome, Reply | None]]:
+        """The outcomes, each with the reply of real code behind it, if there is one."""
         self._admit(invocations)
         calls = [invocation.call for invocation in invocations]
         outcomes: Sequence[Outcome]
         try:
             if self._count is not None and not nested:
                 self._count()
-            if len(calls) == 1:
-                outcomes = (await self._simulator.predict(calls[0], self._state, self._history),)
-            else:
-                outcomes = await self._simulator.predict_turn(calls, self._state, self._history)
+            with collected() as replies, simulating(calls) as span:
+                if len(calls) == 1:
+                    outcomes = (await self._simulator.predict(calls[0], self._state, self._history),)
+                else:
+                    outcomes = await self._simulator.predict_turn(calls, self._state, self._history)
+                simulated(span, calls, outcomes)
         except ArtisError as error:
             self._broken = error
             raise
         self._admit(invocations)
+        made = [(outcome, replies.of(outcome)) for outcome in outcomes]
+        for _, reply in made:
+            if reply is not None:
+                self._see((reply.value, reply.error))
         for call, outcome in zip(calls, outcomes, strict=True):
-            if not nested:
-                self._history = (*self._history, Step(call=call, outcome=outcome))
+            step = Step(call=call, outcome=outcome)
+            if nested:
+                self._nested = (*self._nested, step)
+            else:
+                self._history = (*self._history, step)
             self._emit(CallSimulated(attempt=self._attempt, call=call, outcome=outcome))
-        return outcomes
+        return made
 
     def _admit(self, invocations: Sequence[Invocation]) -> None:
         if self._closed:
             tool = invocations[0].tool.name
-            raise FirewallError(tool, "called by something left behind: the attempt it belonged to is over")
+            raise FirewallError(tool, "refused: the attempt that this call belongs to is over")
         self.check()

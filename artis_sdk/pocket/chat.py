@@ -1,4 +1,4 @@
-"""How the pocket model is spoken to: its chat template, and its own short templates of the roles' prompts."""
+"""The pocket model's chat format: its chat template, and its own short templates of the roles' prompts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from pydantic_core import to_json
 
 from artis_sdk.backends.tool_formats.hermes import CLOSE, OPEN
-from artis_sdk.prompts import Prompts
+from artis_sdk.prompts import Prompts, Style
 from artis_sdk.records import Message
 from artis_sdk.simulators.form import PromptForm
 
@@ -79,9 +79,13 @@ AT_ONCE: Final = FORM.model_copy(update={"thought": False})
 """How the base simulates without an adapter: thinking first is what a simulator's training teaches."""
 
 
-def pocket_prompts() -> Prompts:
-    """The pocket model's prompts, for a Session and for training."""
-    return Prompts(TEMPLATES)
+def pocket_prompts(style: Style = "paper") -> Prompts:
+    """The pocket model's prompts, for a Session and for training.
+
+    Args:
+        style: the paper's, which the model was trained on; in ours the advice is the calls of an attempt.
+    """
+    return Prompts(TEMPLATES, style=style)
 
 
 class Segment(NamedTuple):

@@ -5,15 +5,27 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import combinations
+from typing import Any, Final, Literal, get_args
 
 from pydantic import JsonValue
 
-from artis_sdk.pocket.bank import Bank, BankError
-from artis_sdk.pocket.desk import pocket_tools
+from artis_sdk.pocket.bank import Account, Bank, BankError, Hold, Schedule, Transfer
+from artis_sdk.pocket.desk import Desk, pocket_tools
 from artis_sdk.pocket.task import PlannedCall, PocketTask, TaskTurn, Way
 from artis_sdk.records import History, Outcome, Provenance, State, Step, ToolCall
 from artis_sdk.tools import Toolset, outside
+
+Kind = Literal["obvious", "repairable", "impossible", "trap"]
+"""How hard a turn is, found by playing its plans.
+
+- `obvious`: the plan that comes to mind works.
+- `repairable`: it is refused, another plan works, and the refused one leaves nothing in its way.
+- `impossible`: no plan exists or works, so that the books must stay as they are.
+- `trap`: the obvious plan is refused when a part of it is done, and no calls of any plan lead from there to a
+  right state.
+"""
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 Books = tuple[Any, ...]
 """The relevant part of a bank's state; equal for equal books."""
@@ -88,6 +100,54 @@ class Oracle:
             ]
         return {books(bank) for bank in banks}
 
+    def kind(self, task: PocketTask) -> Kind:
+        """How hard a task is: the hardest of its turns, see `Kind`."""
+        bank = task.bank
+        kinds: list[Kind] = []
+        for turn in task.turns:
+            if turn.ways:  # one without is asked back about, and a later turn tells what was missing
+                kind, bank = self._kind(bank, turn)
+                kinds.append(kind)
+        return max(kinds, key=KINDS.index, default="impossible")
+
+    def _kind(self, bank: Bank, turn: TaskTurn) -> tuple[Kind, Bank]:
+        """Kind of a turn, and the books after it went well."""
+        good = self.good_ways(bank, turn)
+        obvious = max(turn.ways, key=lambda way: way.weight)
+        if any(way is obvious for way, _ in good):
+            return "obvious", good[0][1].bank
+        after = good[0][1].bank if good else bank
+        accepted = {books(played.bank) for _, played in good} or {books(bank)}
+        begun = self.play(bank, obvious.calls).bank
+        if books(begun) != books(bank) and not self._can_go_on(begun, turn, accepted):
+            return "trap", after
+        return ("repairable" if good else "impossible"), after
+
+    def _can_go_on(self, bank: Bank, turn: TaskTurn, accepted: set[Books]) -> bool:
+        """Whether some calls of a plan, in its order, lead to an accepted state."""
+        return any(
+            books(played.bank) in accepted
+            for way in turn.ways
+            for count in range(len(way.calls) + 1)
+            for calls in combinations(way.calls, count)
+            if (played := self.play(bank, calls)).good
+        )
+
+    def damaged(self, task: PocketTask, bank: Bank) -> bool:
+        """Whether a task was left half done beyond repair: the books are in no state between two turns, and
+        no calls of a turn's plans lead to one."""
+        banks, reached = [task.bank], {books(task.bank)}
+        for turn in task.turns:
+            banks = [
+                after
+                for before in banks
+                for after in ([played.bank for _, played in self.good_ways(before, turn)] or [before])
+            ]
+            reached |= {books(after) for after in banks}
+        return books(bank) not in reached and not any(
+            self._can_go_on(bank, turn, reached) for turn in task.turns
+        )
+
     def hidden(self, task: PocketTask) -> bool:
         """Whether some turn can be fulfilled, but not by the plan that comes to mind first."""
         bank = task.bank
@@ -131,3 +191,35 @@ def state_of(bank: Bank) -> State:
     for s in bank.schedules.values():
         rows[s.id] = {"of": s.source, "to": s.target, "is": f"{s.amount} day {s.day}"}
     return {"day": bank.day, "operator": bank.operator, "next": bank.next_number + 1, "rows": rows}
+
+
+def bank_of(state: State) -> Bank:
+    """The books that `state_of` has written, as far as it tells: transfers of a day have no order."""
+    told_of: Any = state
+    bank = Bank(day=told_of["day"], operator=told_of["operator"], next_number=told_of["next"] - 1)
+    for name, row in told_of["rows"].items():
+        told = row["is"].split()
+        match name[0]:
+            case "A":
+                currency, status, free, limit, left = told
+                bank.accounts[name] = Account(
+                    name, row["of"], currency, int(free), int(limit), int(limit) - int(left), status
+                )
+            case "T":
+                refunded = told[-1] == "refunded"
+                bank.transfers[name] = Transfer(
+                    name, row["of"], row["to"], int(told[0]), int(told[2]), refunded
+                )
+            case "H":
+                bank.holds[name] = Hold(name, row["of"], int(told[0]))
+            case "S":
+                bank.schedules[name] = Schedule(name, row["of"], row["to"], int(told[0]), int(told[2]))
+    for hold in bank.holds.values():
+        if hold.account in bank.accounts:
+            bank.accounts[hold.account].balance += hold.amount
+    return bank
+
+
+def desk_of(state: State) -> list[Desk]:
+    """The payments desk over these books, as the `restore=` of `artis_sdk.simulators.Checked` gives it."""
+    return [Desk(bank_of(state))]

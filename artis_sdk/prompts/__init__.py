@@ -1,5 +1,7 @@
 """Prompts: Jinja templates in our words, with the fields of the paper's appendices F and G.
 
+Two styles: `ours`, and `paper`, whose judge writes reasons and tags and whose summary is prose (appendix F).
+
 Every value that a template prints is written as JSON data (`data.encode`), unless it is `Data` already
 or one of the `TRUSTED` fields: a user's own template is as safe as ours.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.prompts.data import (
@@ -32,6 +34,7 @@ __all__ = [
     "TRUSTED",
     "Data",
     "Prompts",
+    "Style",
     "call_view",
     "encode",
     "encode_lines",
@@ -48,13 +51,18 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "action_system": frozenset({"functions"}),  # None for native tool calling
     "action_user": frozenset({"query", "attempts", "recommendation"}),
     "action_results": frozenset({"results"}),
-    "simulator_system": frozenset({"typed", "thought"}),
-    # looked_up is None unless the form has it
-    "simulator_user": frozenset({"tool_documents", "init_config", "history", "action", "looked_up"}),
-    "evaluation_system": frozenset(),
-    "evaluation_user": _JUDGED,
-    "summary_system": frozenset(),
+    "simulator_system": frozenset({"typed", "thought", "with_checks", "with_source"}),
+    # looked_up, checks and source are None unless the form has them
+    "simulator_user": frozenset(
+        {"tool_documents", "checks", "source", "init_config", "history", "action", "looked_up"}
+    ),
+    "evaluation_system": frozenset({"typed"}),
+    "evaluation_user": _JUDGED | {"calls", "failed"},
+    "suggestion_system": frozenset({"typed"}),
+    "suggestion_user": _JUDGED | {"calls", "failed"},
+    "summary_system": frozenset({"offered"}),  # number of attempts to choose from
     "summary_user": frozenset({"tool_documents", "history", "attempts"}),
+    "advice": frozenset({"steps", "note"}),
     "scoring_system": frozenset(),
     "scoring_user": _JUDGED,
     "revision_system": frozenset(),
@@ -67,7 +75,12 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 """Field names of every template, by template name. An entry of `attempts` has `action`, `evaluation` and
-`suggestion`; the latter two may be None."""
+`suggestion`, of which the latter two may be None; in `summary_user` also `number`. An entry of the `steps` of
+`advice` has `action` and `references`, the arguments whose real values differ (`artis_sdk.loop.advice`)."""
+
+Style = Literal["ours", "paper"]
+"""Form of judging, of the advice and of earlier attempts. `ours`: a bare verdict, suggestions only where one
+is used, and as advice the calls of a right attempt, verbatim. `paper`: appendix F."""
 
 TRUSTED: Final = frozenset({"query"})
 """Names of fields that are instructions, printed unchanged."""
@@ -81,13 +94,19 @@ class Prompts:
     Args:
         overrides: templates that replace ours: a mapping from template name to its text or to
             the path of its file, or a folder of files named `<template name>.j2`.
+        style: style of the templates that are not replaced, and of how answers are read.
 
     Raises:
         ConfigurationError: an unknown template name, an unknown field, bad syntax, or a file that
             cannot be read.
     """
 
-    def __init__(self, overrides: Mapping[str, str | Path] | Path | str | None = None) -> None:
+    def __init__(
+        self, overrides: Mapping[str, str | Path] | Path | str | None = None, *, style: Style = "ours"
+    ) -> None:
+        if style not in get_args(Style):
+            raise ConfigurationError(f"style must be ours or paper, not {style!r}")
+        self.style: Style = style
         if isinstance(overrides, str | Path):
             overrides = _in_folder(Path(overrides))
         compiled = {name: _compile(name, source) for name, source in (overrides or {}).items()}
@@ -100,7 +119,7 @@ class Prompts:
         Raises:
             ConfigurationError: an unknown template.
         """
-        return self._texts.get(name) or _default_text(name)
+        return self._texts.get(name) or _default_text(name, self.style)
 
     def shows(self, name: str, field: str) -> bool:
         """Whether a template prints a field.
@@ -122,7 +141,7 @@ class Prompts:
         """
         from jinja2 import TemplateError
 
-        template = self._own.get(name) or _default(name)
+        template = self._own.get(name) or _default(name, self.style)
         for field in TRUSTED & fields.keys():
             fields[field] = Data(fields[field])
         try:
@@ -164,14 +183,15 @@ def _compile(name: str, source: str | Path) -> tuple[str, Template]:
 
 
 @cache
-def _default(name: str) -> Template:
-    return _environment().from_string(_default_text(name))
+def _default(name: str, style: Style) -> Template:
+    return _environment().from_string(_default_text(name, style))
 
 
 @cache
-def _default_text(name: str) -> str:
+def _default_text(name: str, style: Style) -> str:
     _check_name(name)
-    return (_FOLDER / f"{name}.j2").read_text(encoding="utf-8")
+    own = _FOLDER / style / f"{name}.j2"  # only templates that differ have a file of the style
+    return (own if own.exists() else _FOLDER / f"{name}.j2").read_text(encoding="utf-8")
 
 
 def _check_name(name: str) -> None:

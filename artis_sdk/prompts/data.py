@@ -55,13 +55,19 @@ def _escape(text: bytes) -> Data:
     return Data(SQUARE.sub(lambda bracket: f"\\u{ord(bracket[0]):04x}", text.decode()))
 
 
-def result_message(step: Step) -> Message:
-    """The result of a call as a message to a model with native tool calls."""
+def result_message(step: Step, origin: str | None = None) -> Message:
+    """The result of a call as a message to a model with native tool calls.
+
+    Args:
+        step: call and outcome.
+        origin: name of the backend whose model made the call.
+    """
     return Message(
         role="tool",
         content=encode(step.outcome.content()),
         tool_call_id=step.call.id,
         failed=not step.outcome.ok,
+        origin=origin,
     )
 
 

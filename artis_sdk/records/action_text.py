@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from artis_sdk.records import ToolCall
+from artis_sdk.records.calls import ToolCall
 from artis_sdk.records.thinking import leading_thought_end
 
 MAX_DEPTH: Final = 64
@@ -83,6 +83,19 @@ def parse_actions(text: str) -> list[ToolCall] | None:
         why = "write either the list of calls and nothing else, or an answer without a list of calls"
         return [_unusable(body, start[1], why)]
     return None
+
+
+def parse_call_lines(text: str) -> list[ToolCall]:
+    """Read calls that stand one behind the other, with blanks or line breaks between them.
+
+    Returns:
+        The calls in order; one malformed call if the text breaks off or holds anything else.
+    """
+    try:
+        return _Reader(text).calls_in_turn()
+    except _Unreadable as error:
+        name = _NAME.match(text)
+        return [_unusable(text, name[0] if name else "", str(error))]
 
 
 def parse_literal(text: str) -> JsonValue:
@@ -192,6 +205,15 @@ class _Reader:
             raise self.unreadable("text after the list of calls")
         return calls
 
+    def calls_in_turn(self) -> list[ToolCall]:
+        calls: list[ToolCall] = []
+        while self.peek():
+            if len(calls) == MAX_CALLS:
+                raise self.unreadable(f"more than {MAX_CALLS} calls")
+            calls.append(self._top_call())
+            self._accept(",")
+        return calls
+
     def _top_call(self) -> ToolCall:
         self.peek()
         start = self.at
@@ -213,7 +235,7 @@ class _Reader:
             position += 1
             for name, value in self._argument(function, position, depth):
                 if name in arguments:
-                    self._note(f"argument {name!r} is given twice")
+                    self._record(f"argument {name!r} is given twice")
                 arguments[name] = value
             if not self._accept(","):
                 self._expect(")")
@@ -229,10 +251,10 @@ class _Reader:
             more = self.value(depth)
             if isinstance(more, dict):
                 return list(more.items())
-            self._note("** needs a dictionary")
+            self._record("** needs a dictionary")
             return []
         self.value(depth)
-        self._note(f"argument {position} has no name; write {function}(parameter=value)")
+        self._record(f"argument {position} has no name; write {function}(parameter=value)")
         return []
 
     def value(self, depth: int) -> JsonValue:
@@ -273,9 +295,11 @@ class _Reader:
             self._expect(":")
             value = self.value(depth + 1)
             if isinstance(key, str):
+                if key in items:
+                    self._record(f"the key {key!r:.40} is given twice")
                 items[key] = value
             else:
-                self._note(f"dictionary key {key!r:.40} is not a string")
+                self._record(f"dictionary key {key!r:.40} is not a string")
             if not self._accept(","):
                 self._expect("}")
                 break
@@ -289,7 +313,7 @@ class _Reader:
             try:  # joins surrogate pairs, as JSON writes them; a lone one has no meaning
                 content = content.encode("utf-16", "surrogatepass").decode("utf-16")
             except UnicodeDecodeError:
-                self._note("a string holds half of a surrogate pair")
+                self._record("a string holds half of a surrogate pair")
         return content
 
     def _escape(self, match: re.Match[str]) -> str:
@@ -299,7 +323,7 @@ class _Reader:
         if code[0] in "01234567":
             return chr(int(code, 8))
         if code in ("x", "u", "U", "N") or (code[0] == "U" and int(code[1:], 16) > 0x10FFFF):
-            self._note(f"\\{code} is not a character escape")
+            self._record(f"\\{code} is not a character escape")
             return ""
         return chr(int(code[1:], 16)) if code[0] in "xuU" else match[0]
 
@@ -307,7 +331,7 @@ class _Reader:
         text = match[0]
         digits = text.lstrip("+-")
         if len(digits) > _MAX_DIGITS:
-            self._note(f"a number has more than {_MAX_DIGITS} digits")
+            self._record(f"a number has more than {_MAX_DIGITS} digits")
             return None
         try:
             if digits[:2] in ("0x", "0X"):
@@ -315,26 +339,26 @@ class _Reader:
             if match[1] is not None or match[2] is not None or match[3] is not None:
                 number = float(text)
                 if number in (float("inf"), float("-inf")):
-                    self._note(f"{text:.40} is too large a number")
+                    self._record(f"{text:.40} is too large a number")
                 return number
             if digits[0] == "0" and digits.strip("0_"):
-                self._note(f"{text:.40} begins with a zero; quote it if it is an identifier")
+                self._record(f"{text:.40} begins with a zero; quote it if it is an identifier")
             return int(text)
         except ValueError:
-            self._note(f"{text:.40} is not a number that can be used")
+            self._record(f"{text:.40} is not a number that can be used")
             return None
 
     def _word(self, word: str, depth: int) -> JsonValue:
         if self.peek() == "(":
-            self._note(f"{word}(...) is a call inside a call; call it first and use its result")
+            self._record(f"{word}(...) is a call inside a call; call it first and use its result")
             self._arguments(word, depth + 1)
             return None
         if word not in _CONSTANTS:
-            self._note(f"{word:.40} is not a value; put quotes around text")
+            self._record(f"{word:.40} is not a value; put quotes around text")
             return None
         return _CONSTANTS[word]
 
-    def _note(self, problem: str) -> None:
+    def _record(self, problem: str) -> None:
         self.problem = self.problem or problem
 
     def peek(self) -> str:

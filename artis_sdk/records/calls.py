@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -35,7 +35,15 @@ class Provenance(StrEnum):
     SIMULATED = "simulated"
     SANDBOXED = "sandboxed"
     REPLAYED = "replayed"
-    FORCED = "forced"  # made by the SDK itself: malformed call, unknown tool, invalid arguments
+    CHECKED = "checked"  # computed from the tool's source, which did not run
+    FORCED = "forced"  # made by the SDK itself: malformed call, unknown tool, wrong arguments, injected fault
+
+
+FaultKind = Literal["refused", "rate_limited", "timeout", "lost", "slow", "partial"]
+"""Injected faults; see `artis_sdk.simulators.faults.Fault`."""
+
+CARRIED_OUT: Final = frozenset({"timeout", "lost", "slow", "partial"})
+"""Kinds of injected faults that strike after the call was made."""
 
 
 class ToolSpec(BaseModel):
@@ -83,10 +91,14 @@ class Outcome(BaseModel):
     raised: bool = False
     """Whether the failure is an exception in the real tool, rather than a returned value."""
     provenance: Provenance
+    declared: bool = False
+    """Whether a function in the tool's `failures=` said what the value is, a success too."""
     raw: Text | None = None
     """The simulator model's exact text."""
     duration: float | None = None
     """Duration of the call, in seconds."""
+    fault: FaultKind | None = None
+    """The injected fault that made this outcome, which then has the provenance `FORCED`."""
 
     @classmethod
     def success(cls, value: JsonValue, provenance: Provenance, **more: Any) -> Outcome:
@@ -100,6 +112,11 @@ class Outcome(BaseModel):
     def type(self) -> str:
         """The paper's type(o): `success`, or the failure type."""
         return "success" if self.ok else (self.failure_type or "failure")
+
+    @property
+    def reached_world(self) -> bool:
+        """Whether the call was carried out in some world, whatever its outcome says."""
+        return self.provenance is not Provenance.FORCED or self.fault in CARRIED_OUT
 
     def content(self) -> JsonValue:
         """The caller's view of the outcome, as JSON. The same in every world.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr
 
 from artis_sdk.records.calls import FROZEN, ToolCall, ToolSpec
 
@@ -19,6 +19,27 @@ class Role(StrEnum):
     SIMULATION = "simulation"
     EVALUATION = "evaluation"
     SUMMARY = "summary"
+
+
+SampledRole = Literal["agent", "simulator", "judge", "summarizer"]
+"""A part of a session that is a model, by its name in `Session(sampling=...)`."""
+
+
+class Sampling(BaseModel):
+    """The sampling of one role's answers. A field of None keeps the role's default.
+
+    Args:
+        temperature: sampling temperature. By default 0.01, as in the paper; for the agent that of the model
+            card (`generation_config.json`, or a GGUF file's metadata), else 1.0, as in the paper.
+        top_p: share of the probability that is kept; by default that of the model card, else all.
+        max_tokens: maximum tokens of one answer; by default the backend's own limit.
+    """
+
+    model_config = FROZEN
+
+    temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, gt=0)
 
 
 class Message(BaseModel):
@@ -35,6 +56,9 @@ class Message(BaseModel):
     """Whether a tool message reports a failure."""
     raw: str | None = None
     """Exact text of the model, for an assistant message."""
+    origin: str | None = None
+    """Name of the backend whose model wrote the message, or the call that it answers. What that backend sent
+    beside the text (ids, thoughts, signatures) goes back to it as it came, and to no other."""
 
     _wire: dict[str, Any] = PrivateAttr(default_factory=dict)
     """Translations of this message by backend name, kept so that a step costs the same however long the
@@ -83,9 +107,12 @@ class Request:
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
-    temperature: float = 1.0
+    temperature: float | None = 1.0
+    """Sampling temperature; None for that of the model card, else 1.0."""
     top_p: float | None = None
+    """Share of the probability that is kept; None for that of the model card, else all."""
     max_tokens: int | None = None
+    """Maximum tokens of the answer; None for the backend's own limit."""
     stop: tuple[str, ...] = ()
     seed: int | None = None
     schema: dict[str, Any] | None = None
@@ -98,6 +125,20 @@ class Request:
     """Priority; lower runs first: a commit overtakes rehearsals on a shared local engine."""
 
 
+ANSWER_TOKENS: Final = 4096
+
+
+def answer_limit(context_window: int | None) -> int:
+    """Maximum tokens of an answer for which neither request nor backend sets a limit: a quarter of the
+    context window, at most 4,096. An answer that repeats itself is then cut, and leaves room for the next
+    prompt.
+
+    Args:
+        context_window: size of the context window in tokens; None if it is not known.
+    """
+    return ANSWER_TOKENS if context_window is None else max(1, min(ANSWER_TOKENS, context_window // 4))
+
+
 class TokenLogprob(BaseModel):
     """One generated token and its natural-log probability."""
 
@@ -108,7 +149,8 @@ class TokenLogprob(BaseModel):
     logprob: float
 
 
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal"]
+"""`tool_calls` without calls: the server says that the model called, and none of it could be read."""
 
 
 class Completion(BaseModel):
@@ -132,11 +174,17 @@ class Capabilities:
     """Abilities of a backend; the loop reads these, never the provider's name."""
 
     native_tools: bool = True
+    """Whether requests may offer tools. A local engine writes them into the system message of a model whose
+    chat template knows none."""
+    held_calls: bool = False
+    """Whether every call of an offered tool has arguments that fit the tool's schema."""
     structured_output: bool = True
     seed: bool = False
     logprobs: bool = False
     adapters: bool = False
     streaming: bool = False
+    local: bool = False
+    """Whether the model runs on this machine, so that prompts do not leave it."""
     temperature: bool = True
     """Whether temperature and top-p are honoured; if not, the model uses its own."""
     context_window: int | None = None

@@ -8,7 +8,8 @@ from math import isfinite
 from types import NoneType
 from typing import Any
 
-from artis_sdk.records.plain_forms import Pairs, plain_text, public_attributes, simpler, stand_in
+from artis_sdk.records.plain_forms import Pairs, module_of, plain_text, public_attributes, simpler, stand_in
+from artis_sdk.records.services import is_service
 
 _DEEPEST = 128  # containers inside one another; JSON parsers stop at 200, and records put some around
 _LARGEST = 100_000_000  # characters, about: one can take 6 bytes in JSON, and SQLite's texts have 10^9
@@ -54,33 +55,59 @@ def jsonable(value: Any) -> Any:
 
 
 def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
-    """A copy of a small flat object, like most arguments and outcomes; else None.
+    """A copy of a small object of leaves and lists of leaves, like most arguments and outcomes; else None.
 
     `_Conversion` returns the same, at several times the cost.
     """
     if len(value) > _FEW:
         return None
-    for key, item in (pairs := list(value.items())):
-        kind = type(item)
+    out: dict[str, Any] = {}
+    leaves: list[Any] = []
+    for key, item in list(value.items()):
         if type(key) is not str or not key.isascii():
             return None
+        if type(item) is list:
+            if len(item) > _FEW:
+                return None
+            item = list(item)
+            leaves += item
+        else:
+            leaves.append(item)
+        out[key] = item
+    for leaf in leaves:
+        kind = type(leaf)
         if kind is str:
-            if len(item) > _SHORT or not item.isascii():
+            if len(leaf) > _SHORT or not leaf.isascii():
                 return None
         elif kind is float:
-            if not isfinite(item):
+            if not isfinite(leaf):
                 return None
         elif kind is int:
-            if not -_WORD < item < _WORD:
+            if not -_WORD < leaf < _WORD:
                 return None
-        elif kind is not bool and item is not None:
+        elif kind is not bool and leaf is not None:
             return None
-    return dict(pairs)
+    return out
+
+
+def _of_type(kind: type, items: list[Any], found: set[int]) -> list[Any]:
+    """The items of a type.
+
+    Args:
+        kind: a type whose instances cannot change.
+        items: any items.
+        found: ids of the items' types.
+    """
+    return items if len(found) == 1 else [item for item in items if type(item) is kind]
 
 
 def snapshot(value: object) -> Any:
-    """An object's public attributes as JSON, for any kind of object; see `jsonable`."""
-    return _Conversion().of(public_attributes(value), value)
+    """An object's public attributes as JSON, for any kind of object; see `jsonable`.
+
+    A library's service inside it, such as an engine or a logger, is `<its type>`.
+    """
+    home = module_of(type(value)).partition(".")[0]
+    return _Conversion(home=home).of(public_attributes(value), value)
 
 
 class _Container:
@@ -105,11 +132,13 @@ class _Conversion:
     Args:
         left: maximum characters of the result.
         key_levels: maximum nesting of keys in keys, as in a dataclass key with a mapping.
+        home: package of the object whose state it is, in which services are left out.
     """
 
-    def __init__(self, left: int = _LARGEST, key_levels: int = _KEY_LEVELS) -> None:
+    def __init__(self, left: int = _LARGEST, key_levels: int = _KEY_LEVELS, home: str | None = None) -> None:
         self.left = left
         self.key_levels = key_levels
+        self.home = home
 
     def of(self, value: Any, source: object = None) -> Any:
         """The value as JSON.
@@ -174,7 +203,10 @@ class _Conversion:
                 return plain
             if id(kind) in _CONTAINERS:
                 return self._opened(plain, kind)
-            plain = simpler(plain, kind)
+            nearer = simpler(plain, kind)
+            if self.home is not None and type(nearer) is dict and is_service(plain, kind, self.home):
+                return stand_in(item)
+            plain = nearer
         return stand_in(item)
 
     def _integer(self, number: int) -> Any:
@@ -210,12 +242,14 @@ class _Conversion:
         found = set(map(id, map(type, items)))
         if not found <= kinds:
             return False
-        if id(int) in found and not all(-_WORD < n < _WORD for n in items if type(n) is int):
-            return False
-        if id(float) in found and not all(isfinite(n) for n in items if type(n) is float):
+        if id(int) in found:
+            integers = _of_type(int, items, found)
+            if min(integers) <= -_WORD or max(integers) >= _WORD:
+                return False
+        if id(float) in found and not all(map(isfinite, _of_type(float, items, found))):
             return False
         if id(str) in found:
-            texts = [item for item in items if type(item) is str]
+            texts = _of_type(str, items, found)
             size = sum(map(len, texts))
             if size > self.left or not all(map(str.isascii, texts)):
                 return False

@@ -53,6 +53,10 @@ _MARK = _with_breaks(f"{_ANGLE}|{_THOUGHT}", 0)
 _MARK_BUT_THOUGHTS = _with_breaks(_ANGLE, 0)
 _BROKEN = _with_breaks(f"{_ANGLE}|{_THOUGHT}", 1)
 
+_HEAD = re.compile(rf"[<\[\]](?={BREAK}|\Z)")
+_ENDED = re.compile(r"\s")
+"""No mark holds white space."""
+
 
 def break_up(text: str, *, thoughts: bool = True) -> str:
     """A text in which no mark stands: each has a character without width behind its first one.
@@ -66,8 +70,41 @@ def break_up(text: str, *, thoughts: bool = True) -> str:
 
 
 def put_together(text: str) -> str:
-    """What `break_up` was given."""
+    """The text before `break_up`."""
     return _BROKEN.sub(lambda found: found[0][0], text)
+
+
+class PutTogether:
+    """`put_together` of a text that comes in pieces.
+
+    What may be the beginning of a broken mark is held back until it is one, or cannot be.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """The text that has become certain with this piece."""
+        text, self._held = self._held + piece, ""
+        sure: list[str] = []
+        last = 0
+        for head in _HEAD.finditer(text):
+            start = head.start()
+            if start < last:
+                continue
+            if _BROKEN.match(text, start):
+                sure.append(text[last : start + 1])
+                last = start + 1 + len(BREAK)
+            elif not _ENDED.search(text, start):
+                sure.append(text[last:start])
+                self._held = text[start:]
+                return "".join(sure)
+        return "".join((*sure, text[last:]))
+
+    def end(self) -> str:
+        """The rest, at the end of the text."""
+        rest, self._held = put_together(self._held), ""
+        return rest
 
 
 def in_all_texts(value: Any, change: Callable[[str], str]) -> Any:

@@ -1,48 +1,81 @@
-"""The paper's type(o): `success`, or the kind of failure of an outcome.
+"""The paper's type(o): `success`, or the kind of failure of an outcome. One set of rules, in this order:
 
-A tool that declares its `failures=` decides this when the call is recorded. Third-party code declares
-nothing and returns its failures as values, so the contents of a value count as well.
+1. What the tool's own `failures=` says, of a success too; it is recorded with the outcome.
+2. A mark of the protocol: a raised exception, an error mark beside an imported or an MCP result.
+3. The conventional envelopes of a returned value, also where the value is their JSON text: an error code,
+   an error field, a flag, a status; lists of failures.
+4. A text that begins like an error, `Error: ...` or `KeyError: ...`.
+5. What a person settled for a tool: `failure_rules` in the settings, see `doubtful_rule`.
+
+A value of which none of these holds is a success. The same rules read what was called and what was imported.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from artis_sdk.records.calls import Outcome, ToolCall
+from artis_sdk.records.doubtful_rules import doubtful, settled
+from artis_sdk.records.masking import HOLE, mask
+
+__all__ = [
+    "HOLE",
+    "SUCCESS",
+    "doubtful_rule",
+    "failed_type",
+    "failure_text",
+    "mask",
+    "outcome_type",
+    "returned_type",
+]
 
 SUCCESS = "success"
-HOLE = "<*>"
-"""Replacement for a literal in a masked message."""
 
-_LONGEST = 120  # characters of a type
 _UNTYPED = frozenset({None, "", "failure", "error"})
 _WORDS = r"error|errors|exception|failure|err"
 _FAILURE_KEY = re.compile(rf"(?:^|_)(?:{_WORDS})(?:_?(?:message|msg|code|type|reason|details?|text))?$")
 _BARE_KEY = re.compile(rf"(?:{_WORDS})(?:_?code)?$")
+# Error fields that are of no failure of this call: of one before, of a measurement, of an option.
+_OTHER_ERRORS = re.compile(
+    r"^(?:last|latest|previous|prev|first|recent|past|on|if|ignore|handle|retry|standard|std|mean|max|min|rms"
+    r"|squared|absolute|relative|rounding|sampling|measurement|allowed|expected|known|training|test|validation_loss"
+    r"|margin_of)_"
+)
+_NUMBER_KEY = re.compile(r"(?:err|error)_?(?:code|no|num|number)$")
 _CODE_KEYS = ("code", "error_code", "error_type", "type", "reason_code")
 _REASON_KEYS = ("message", "msg", "reason", "detail", "details", "description", "content", "text", "title")
 _FLAGS = frozenset({"success", "ok", "succeeded", "successful", "is_success"})
 _ERROR_FLAGS = frozenset({"is_error", "failed", "is_failure", "has_error"})
 _STATUS_KEYS = ("status_code", "http_status", "status", "code")
 _BAD_STATUS = re.compile(r"(?:error|err|fail(?:ed|ure)?|denied|rejected|refused|unauthorized|forbidden)$")
-_CODE = re.compile(r"[A-Za-z][\w.-]{1,63}$|\d{3,6}$")
+_NOTHING = frozenset(
+    {"", "0", "none", "null", "nil", "no", "n/a", "na", "-", "false", "ok", "okay", "success", "succeeded"}
+    | {"no error", "no errors", "noerror", "no_error", "successful", "undefined"}
+)
+"""Words of an error field that mean no error."""
+_CODE = re.compile(r"[A-Za-z][\w.-]{1,63}$|-?\d{3,6}$")
 _CLASS = re.compile(r"\s*(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Warning|Failure))\b\s*(?:[:(]|$)")
 _STARTS_AS_ERROR = re.compile(r"\s*(?:error|exception|failure|failed|fatal(?: error)?)\s*:\s*", re.IGNORECASE)
 _DEEPEST = 4
+_LONGEST_JSON = 1_000_000  # characters of a text that is read as JSON
 
 
 def outcome_type(outcome: Outcome, call: ToolCall | None = None) -> str:
     """The type of an outcome (section 4.3.1), the same word wherever issue types are compared.
 
-    In this order: the type by the tool's own `failures=` (an exception's class, a classifier's word);
-    the exception class, code or field, or status that a returned value names; else its message with the
-    literals masked. A value that names no failure is a success.
+    In the order of this module: the type by the tool's own `failures=` (an exception's class, a classifier's
+    word, success); the exception class, code or field, or status that a returned value names; else its
+    message with the literals masked. A value that names no failure is a success.
 
     Args:
         outcome: an outcome of any provenance.
         call: its call, whose arguments are masked too if the message repeats them unquoted.
     """
+    if outcome.declared:
+        return outcome.type
     if outcome.failure_type not in _UNTYPED and not outcome.ok:
         return str(outcome.failure_type)
     found = returned_type(outcome.value, call)
@@ -53,22 +86,66 @@ def outcome_type(outcome: Outcome, call: ToolCall | None = None) -> str:
 
 def returned_type(value: Any, call: ToolCall | None = None) -> str | None:
     """The failure type that a returned value names; None if it names no failure."""
-    return _of_value(value, call, 0)
+    found = _of_value(value, call, 0)
+    if not settled():
+        return found
+    tool = "" if call is None else call.tool
+    rule = doubtful(value, counted=found is not None)
+    if rule is None or (says := settled().says(tool, rule.name)) is None:
+        return found
+    return (found or failed_type(rule.said, call)) if says else None
+
+
+class Doubt(NamedTuple):
+    """A rule that may take a success for a failure, or a failure for a success, of one tool."""
+
+    rule: str
+    """Name of the rule, as in the settings."""
+    why: str
+    """What the rule goes by."""
+    failure: bool
+    """Whether the value counts as a failure now."""
+
+
+def doubtful_rule(value: Any, call: ToolCall | None = None) -> Doubt | None:
+    """The doubtful rule by which a returned value counts as it does, unless a person settled it."""
+    failure = returned_type(value, call) is not None
+    rule = doubtful(value, counted=_of_value(value, call, 0) is not None)
+    if rule is None or settled().says("" if call is None else call.tool, rule.name) is not None:
+        return None
+    return Doubt(rule.name, rule.why, failure)
+
+
+def failed_type(value: Any, call: ToolCall | None = None) -> str:
+    """The failure type of a value that is known to be a failure, as by an error mark beside it."""
+    return _of_value(value, call, 0) or _of_error(_read(value), call, 0) or "failure"
 
 
 def failure_text(value: Any) -> str | None:
     """The message of a returned failure; None without one, and for a success."""
     if returned_type(value) is None:
         return None
-    return value if isinstance(value, str) else _reason(value, 0)
+    read = _read(value)
+    return read if isinstance(read, str) else _reason(read, 0)
 
 
 # --- values ---------------------------------------------------------------------------------------
 
 
+def _read(value: Any) -> Any:
+    """The value, or what its JSON text shows: a tool may return either."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") and len(value) <= _LONGEST_JSON:
+        try:
+            return from_json(value)
+        except ValueError:
+            return value
+    return value
+
+
 def _of_value(value: Any, call: ToolCall | None, depth: int) -> str | None:
     if depth > _DEEPEST:
         return None
+    value = _read(value) if depth == 0 else value
     if isinstance(value, str):
         starts = _STARTS_AS_ERROR.match(value) or (_CLASS.match(value) if "\n" not in value[:80] else None)
         return _of_text(value, call) if starts else None
@@ -80,6 +157,8 @@ def _of_value(value: Any, call: ToolCall | None, depth: int) -> str | None:
 
 def _of_fields(value: dict[str, Any], call: ToolCall | None, depth: int) -> str | None:
     keys = {_snake(key): key for key in value}
+    if any(_NUMBER_KEY.search(name) and _is_zero(value[key]) for name, key in keys.items()):
+        return None
     for name, key in keys.items():
         if _FAILURE_KEY.search(name) and _says_failure(name, value[key]):
             return _code(value, keys) or _of_error(value[key], call, depth) or name
@@ -95,18 +174,29 @@ def _of_fields(value: dict[str, Any], call: ToolCall | None, depth: int) -> str 
     return None if status is None else _code(value, keys) or status
 
 
+def _is_zero(said: Any) -> bool:
+    """Whether an error number says success."""
+    if isinstance(said, str):
+        return said.strip().lower() in _NOTHING - {""} or said.strip("0") == "" != said
+    return said == 0 and not isinstance(said, bool)
+
+
 def _says_failure(name: str, said: Any) -> bool:
     """`{"error": null}` is a success, and `{"standard_error": 0.1}` is a number."""
+    if _OTHER_ERRORS.match(name):
+        return False
     if isinstance(said, bool) or said is None:
         return said is True and _BARE_KEY.match(name) is not None
     if isinstance(said, int | float):
         return said != 0 and _BARE_KEY.match(name) is not None
+    if isinstance(said, str):
+        return said.strip().lower().rstrip(".!") not in _NOTHING
     return bool(said)
 
 
 def _of_error(said: Any, call: ToolCall | None, depth: int) -> str | None:
     if isinstance(said, str):
-        return _of_text(said, call)
+        return _of_text(said, call) if said.strip() else None
     if isinstance(said, int | float) and not isinstance(said, bool):
         return str(said)
     if isinstance(said, list):
@@ -120,7 +210,7 @@ def _of_error(said: Any, call: ToolCall | None, depth: int) -> str | None:
 def _code(value: dict[str, Any], keys: dict[str, str]) -> str | None:
     """The value's own name for its failure, if that is a word or a number, not a sentence."""
     failing = ("error", "errors", "exception", "failure")
-    for name in _CODE_KEYS:
+    for name in (*_CODE_KEYS, *(key for key in keys if _NUMBER_KEY.search(key))):
         said = value.get(keys.get(name, ""))
         if isinstance(said, int) and not isinstance(said, bool):
             said = str(said)
@@ -141,7 +231,7 @@ def _reason(value: Any, depth: int) -> str | None:
     if not isinstance(value, dict):
         return None
     keys = {_snake(key): key for key in value}
-    named = [key for name, key in keys.items() if _FAILURE_KEY.search(name)]
+    named = [key for name, key in keys.items() if _FAILURE_KEY.search(name) and not _OTHER_ERRORS.match(name)]
     for key in (*named, *(keys[name] for name in _REASON_KEYS if name in keys)):
         found = _reason(value[key], depth + 1)
         if found is not None:
@@ -164,56 +254,9 @@ def _snake(key: Any) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(key)).replace("-", "_").lower()
 
 
-# --- messages -------------------------------------------------------------------------------------
-
-
 def _of_text(text: str, call: ToolCall | None) -> str:
     named = _CLASS.match(text)
     if named:
         return named[1]
     body = _STARTS_AS_ERROR.sub("", text, count=1)
     return body.strip() if _CODE.match(body.strip()) else mask(body, call)
-
-
-_QUOTED = re.compile(r"(?<!\w)(?:'(?:[^'\n]|(?<=\w)'(?=\w))*'|\"[^\"\n]*\"|`[^`\n]*`)(?!\w)")
-_ADDRESSES = re.compile(r"\b\w+://\S+|[\w.+-]+@[\w-]+\.[\w.-]+|(?<![\w>])/[\w.-]+(?:/[\w.-]+)*")
-_DIGITS = re.compile(r"[$€£]?[+-]?\w*\d\w*(?:[.,:/-]\w*\d\w*)*%?")
-_BRACKETS = re.compile(r"\[[^][]*]|\{[^{}]*}|\((?:<\*>[,\s]*)+\)")
-_LIST_AT_END = re.compile(r"^((?:\S+\s+){3,}\S*\w:\s*)[\w.-]+(?:,\s*[\w.-]+)*\.?$")
-_RUN = re.compile(r"<\*>(?:[\s,;|+&]*(?:and |or )?<\*>)+")
-
-
-def mask(message: str, call: ToolCall | None = None) -> str:
-    """A message with its literals replaced by `HOLE`, so that messages of one kind become equal.
-
-    Masked are what is quoted, bracketed, an address or a path, or has a digit in it; the call's own
-    arguments; and a list of words after a colon at the end.
-
-    Args:
-        message: the message, of which the first line counts, up to 120 characters of the result.
-        call: the call that it answers.
-    """
-    text = message.strip().partition("\n")[0]
-    for value in _arguments(call):
-        text = re.sub(rf"(?<![\w<]){re.escape(value)}(?![\w>])", HOLE, text, count=1)
-    for pattern in (_QUOTED, _ADDRESSES, _DIGITS):
-        text = pattern.sub(HOLE, text)
-    while _BRACKETS.search(text):
-        text = _BRACKETS.sub(HOLE, text)
-    text = _LIST_AT_END.sub(rf"\1{HOLE}", _RUN.sub(HOLE, text))
-    return " ".join(text.split())[:_LONGEST] or "failure"
-
-
-def _arguments(call: ToolCall | None) -> list[str]:
-    """Texts of a call's arguments as a message may repeat them, longest first."""
-    found: set[str] = set()
-    left: list[Any] = [] if call is None else list(call.arguments.values())
-    while left and len(found) < 64:
-        value = left.pop()
-        if isinstance(value, dict):
-            left += value.values()
-        elif isinstance(value, list):
-            left += value
-        elif isinstance(value, str) and 1 < len(value.strip()) <= 400:
-            found.add(value.strip())
-    return sorted(found, key=lambda text: (-len(text), text))

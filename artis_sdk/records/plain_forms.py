@@ -114,6 +114,11 @@ def stored_attributes(value: Any) -> dict[str, Any]:
     return found
 
 
+def module_of(kind: type) -> str:
+    """The name of a class's module; nothing of a metaclass runs."""
+    return str(_module_of(kind))
+
+
 def type_name(value: object) -> str:
     """The name of its class; nothing of a metaclass runs."""
     return plain_text(_name_of(type(value)))
@@ -141,7 +146,7 @@ def simpler(value: Any, kind: type) -> Any:
     builtin = _of_builtin(value, kind)
     if builtin is not value:
         return builtin
-    parts = {str(_module_of(base)).partition(".")[0] for base in _bases_of(kind)}
+    parts = {module_of(base).partition(".")[0] for base in _bases_of(kind)}
     for library, form in (("numpy", array_form), ("pandas", table_form), ("torch", tensor_form)):
         if library in parts and (found := form(value, kind)) is not value:
             return found

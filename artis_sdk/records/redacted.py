@@ -33,7 +33,7 @@ def may_be_same(one: JsonValue, other: JsonValue) -> bool:
     """Whether two values can have been equal before redaction: a placeholder stands for any value.
 
     Placeholders differ from process to process, so that two of them say nothing about their secrets. Numbers
-    and booleans are told apart by type; 1 and 1.0 are one number.
+    and booleans are distinguished by type; 1 and 1.0 are one number.
     """
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(may_be_same(one[key], other[key]) for key in one)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from artis_sdk.records.brief import call_line, count, quoted, step_line
 from artis_sdk.records.calls import FROZEN, History, Outcome, Risk, State, Step, ToolCall, ToolSpec, new_id
 from artis_sdk.records.chat import Message, Role, Usage
+from artis_sdk.records.foreseen import Approval, BoundTool, CallKind, CommitMode, ForeseenCall, PlanEdit
+from artis_sdk.records.same_call import same_outcome
+from artis_sdk.records.state_change import StateChange
+from artis_sdk.records.visible import visible
+
+_VIEW = "artis_sdk.view.plan_page"
+"""Looked up by name when a page is drawn: records import nothing that shows them."""
 
 
 class Task(BaseModel):
@@ -38,9 +47,29 @@ class Evaluation(BaseModel):
     raw: str = ""
 
 
-Ending = Literal["answer", "steps", "limit", "context", "simulation_error", "error", "refused"]
+Ending = Literal[
+    "answer",
+    "steps",
+    "limit",
+    "context",
+    "simulation_error",
+    "error",
+    "refused",
+    "stopped",
+    "empty",
+    "cut",
+    "filtered",
+    "declined",
+    "unread_call",
+    "model_error",
+]
 """`context`: the agent's prompt outgrew the model's context; `error`: the caller's own agent failed;
-`refused`: the firewall refused a guarded call of the attempt."""
+`refused`: the firewall refused a guarded call of the attempt; `stopped`: the commit met a call or an outcome
+that its plan does not foresee, and nobody allowed it.
+
+The last six are of a model that gave no answer. `empty`: nothing but thoughts, twice; `cut`: its last words
+were cut at the limit of tokens; `filtered`: the server's filter took them; `declined`: the model declined;
+`unread_call`: twice, what it wrote was a call that could not be read; `model_error`: its backend failed."""
 
 
 class Attempt(BaseModel):
@@ -50,16 +79,35 @@ class Attempt(BaseModel):
 
     index: int
     steps: tuple[Step, ...] = ()
+    nested: tuple[Step, ...] = ()
+    """Guarded calls that the bodies of sandboxed tools made, oldest first; `steps` has the agent's own."""
     messages: tuple[Message, ...] = ()
     """The agent's messages and the outcomes that it saw, after the query."""
     answer: str | None = None
     ended: Ending = "answer"
     error: str | None = None
-    """Reason why the attempt ended early. An attempt ended by a limit, the simulator or the firewall is
-    not evaluated."""
+    """Reason why the attempt ended early. An attempt ended by a limit, the simulator, the firewall or a
+    failed backend is not evaluated."""
     evaluation: Evaluation | None = None
     condensed_attempts: int = 0
     """Number of earlier attempts condensed to fit this attempt's context."""
+    change: StateChange | None = None
+    """What it changed in its world; None where the simulator keeps no state, or nobody asked for it."""
+
+    def __repr__(self) -> str:
+        return f"<Attempt {self.index + 1}: {count(len(self.steps), 'call')}, {self.verdict}>"
+
+    def __str__(self) -> str:
+        made = [f"  {step_line(step.call, step.outcome)}" for step in self.steps]
+        answer = [] if self.answer is None else [f"  {visible(self.answer, lines=True)}"]
+        return "\n".join([f"attempt {self.index + 1}, {self.verdict}", *made, *answer])
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words, or the way in which the attempt ended without one."""
+        if self.evaluation is not None:
+            return "judged correct" if self.evaluation.correct else "judged wrong"
+        return "not judged" if self.ended == "answer" else f"ended by {self.ended.replace('_', ' ')}"
 
 
 class Recommendation(BaseModel):
@@ -69,7 +117,16 @@ class Recommendation(BaseModel):
 
     recommendation: str
     rationale: str = ""
+    attempt: int | None = None
+    """Index of the attempt whose calls it repeats; None for prose."""
     raw: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Recommendation {quoted(self.recommendation)}>"
+
+    def __str__(self) -> str:
+        """The text, for people; `recommendation` is the exact one."""
+        return visible(self.recommendation, lines=True)
 
 
 class Withheld(BaseModel):
@@ -104,14 +161,64 @@ class Plan(BaseModel):
     """Notes on the rehearsal, such as attempts condensed for context."""
     withheld: Withheld | None = None
     """Secrets missing from a plan of `Session.saved`, which its commit needs."""
+    follows: int | None = None
+    """Index of the attempt that the plan follows; None if it follows none."""
+    foreseen: tuple[ForeseenCall, ...] = ()
+    """The calls of that attempt that reached its world, in their order, then those within tools' bodies."""
+    tools: tuple[BoundTool, ...] = ()
+    """The tools that the plan was made with; a commit with others is refused."""
+    digest: str | None = None
+    """SHA-256 over all that the plan binds (`plan_digest`); None for a plan that binds nothing."""
+    approvals: tuple[Approval, ...] = ()
+    """Approvals of this plan; not part of the digest."""
+    edits: tuple[PlanEdit, ...] = ()
+    """What people changed in the foreseen calls, oldest first."""
+    expires: float | None = None
+    """Seconds since the epoch, by the clock of the machine that commits, from which on no commit begins or
+    goes on; None without an end."""
+
+    def __repr__(self) -> str:
+        attempts, calls = count(len(self.attempts), "attempt"), count(len(self.foreseen), "foreseen call")
+        by = ", ".join(visible(approval.by) for approval in self.approvals)
+        approved = f"approved by {by}" if by else "not approved"
+        return f"<Plan {self.id[:8]} {quoted(self.task.query)}: {attempts}, {calls}, {approved}>"
+
+    def __str__(self) -> str:
+        lines = [repr(self)[1:-1], *map(repr, self.attempts)]
+        if self.recommendation is not None:
+            lines += ["recommendation:", str(self.recommendation)]
+        lines += [
+            f"{n}. {step_line(one.call, one.prediction)}  ({one.risk})"
+            for n, one in enumerate(self.foreseen, 1)
+        ]
+        return "\n".join(lines)
+
+    def to_html(self) -> str:
+        """The plan as a page of one file, without scripts and without links to elsewhere.
+
+        It shows the values that the plan has; `session.shown(plan).to_html()` leaves secrets out.
+        """
+        return _page(self)
+
+    def _repr_html_(self) -> str:
+        return _in_notebook(self)
+
+    @property
+    def followed(self) -> Attempt | None:
+        """The attempt to compare the commit with: the one whose calls the recommendation repeats, else the
+        last one judged correct, else the last one without an error that nobody judged."""
+        if self.recommendation is not None and self.recommendation.attempt is not None:
+            chosen = [a for a in self.attempts if a.index == self.recommendation.attempt]
+        else:
+            correct = [a for a in self.attempts if a.evaluation is not None and a.evaluation.correct]
+            chosen = correct or [a for a in self.attempts if a.error is None and a.evaluation is None]
+        return chosen[-1] if chosen else None
 
     @property
     def predicted(self) -> tuple[Step, ...]:
-        """The steps of the attempt to compare the commit with: the last one judged correct, else the last
-        one."""
-        correct = [a for a in self.attempts if a.evaluation is not None and a.evaluation.correct]
-        chosen = (correct or [a for a in self.attempts if a.error is None])[-1:]
-        return chosen[0].steps if chosen else ()
+        """The steps of the followed attempt."""
+        followed = self.followed
+        return () if followed is None else followed.steps
 
 
 class CommittedCall(BaseModel):
@@ -122,17 +229,53 @@ class CommittedCall(BaseModel):
     call: ToolCall
     outcome: Outcome
     risk: Risk
+    kind: CallKind = "unforeseen"
     predicted: Outcome | None = None
+    """Predicted outcome; None unless the call is foreseen. Nothing was predicted for an edited call: it has
+    that of the call before if one is a success and the other a failure."""
+    expected: Outcome | None = None
+    """Predicted outcome with the real identifiers in the places of those that the simulator made up; None if
+    it made up none."""
+    approved_by: str | None = None
+    """Who approved this call by itself, during the commit."""
+    edited_from: ToolCall | None = None
+    """The call in whose place an approver put this one."""
     journal_id: str | None = None
     nested: bool = False
     """Whether the body of another real tool made the call, not the agent."""
 
     @property
-    def diverged(self) -> bool:
-        """Whether the real outcome differs from the rehearsal's prediction."""
-        return self.predicted is not None and (
-            self.predicted.type != self.outcome.type or self.predicted.content() != self.outcome.content()
-        )
+    def diverged(self) -> bool | None:
+        """Whether the real outcome differs from the predicted one, but for made-up identifiers. None where
+        nothing was predicted: the outcome is neither as predicted nor otherwise."""
+        expected = self.expected or self.predicted
+        return None if expected is None else not same_outcome(expected, self.outcome)
+
+    @property
+    def verdict(self) -> str:
+        """The call beside the plan, in words."""
+        told = {None: "", True: ", diverged", False: ", as predicted"}[self.diverged]
+        return f"{self.kind if self.edited_from is None else 'edited'}{told}"
+
+    def __repr__(self) -> str:
+        return f"<CommittedCall {self}>"
+
+    def __str__(self) -> str:
+        return f"{step_line(self.call, self.outcome)}  ({self.risk}, {self.verdict})"
+
+
+class NotMade(BaseModel):
+    """A call that was requested in a commit and not made."""
+
+    model_config = FROZEN
+
+    call: ToolCall
+    risk: Risk
+    kind: CallKind
+    reason: str
+    """Reason, and who decided."""
+    nested: bool = False
+    """Whether the body of another real tool requested it, not the agent."""
 
 
 class Result(BaseModel):
@@ -147,9 +290,54 @@ class Result(BaseModel):
     usage: dict[Role, Usage] = Field(default_factory=dict)
     """Usage by role, rehearsal and commit together."""
     ended: Ending = "answer"
+    error: str | None = None
+    """Reason why the model gave no answer."""
     notes: tuple[str, ...] = ()
     """Notes on the commit, such as a limit that it exceeded."""
+    mode: CommitMode = "guided"
+    not_made: tuple[NotMade, ...] = ()
+    """Requested calls that were not made: stopped, rejected, or replaced by an edited call."""
+    missed: tuple[ForeseenCall, ...] = ()
+    """Foreseen calls that may change something and were not made."""
+
+    def __repr__(self) -> str:
+        counts = [count(len(self.calls), "call")]
+        counts += [f"{len(self.unforeseen)} unforeseen"] if self.unforeseen else []
+        counts += [f"{len(self.divergences)} diverged"] if self.divergences else []
+        counts += [f"{len(self.missed)} missed"] if self.missed else []
+        answer = "no answer" if self.answer is None else quoted(self.answer)
+        return f"<Result of plan {self.plan.id[:8]}: {', '.join(counts)}; {answer}>"
+
+    def __str__(self) -> str:
+        lines = [repr(self)[1:-1], *(f"{n}. {call}" for n, call in enumerate(self.calls, 1))]
+        lines += [f"not made: {call_line(one.call)}: {visible(one.reason)}" for one in self.not_made]
+        lines += [f"missed: {call_line(one.call)}" for one in self.missed]
+        return "\n".join([*lines, *(f"note: {visible(note)}" for note in self.notes)])
+
+    def to_html(self) -> str:
+        """The result as a page of one file, predicted beside real; see `Plan.to_html`."""
+        return _page(self)
+
+    def _repr_html_(self) -> str:
+        return _in_notebook(self)
 
     @property
     def divergences(self) -> tuple[CommittedCall, ...]:
+        """Calls whose real outcome differs from the predicted one."""
         return tuple(call for call in self.calls if call.diverged)
+
+    @property
+    def unforeseen(self) -> tuple[CommittedCall, ...]:
+        """Calls that may have changed something and that the plan does not foresee, or not with these
+        arguments."""
+        return tuple(c for c in self.calls if c.kind != "foreseen" and c.risk is not Risk.READ_ONLY)
+
+
+def _page(shown: Plan | Result) -> str:
+    page: str = import_module(_VIEW).page(shown)
+    return page
+
+
+def _in_notebook(shown: Plan | Result) -> str:
+    cell: str = import_module(_VIEW).notebook_cell(shown)
+    return cell

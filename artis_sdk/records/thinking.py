@@ -5,20 +5,52 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_OPEN: Final = "<think>"
-_CLOSE: Final = "</think>"
-_LEADING = re.compile(rf"\s*{_OPEN}.*?{_CLOSE}\s*", re.DOTALL)
-_REST = re.compile(rf".*?{_CLOSE}\s*", re.DOTALL)
+THOUGHTS: Final = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("[THINK]", "[/THINK]"),  # Mistral
+    ("<seed:think>", "</seed:think>"),
+    ("<mm:think>", "</mm:think>"),  # MiniMax M3
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
+    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A
+    ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),  # Kimi K3
+    ("◁think▷", "◁/think▷"),  # Kimi-VL
+)
+"""Pairs of marks around a thought."""
+_OPENS: Final = tuple(opening for opening, _ in THOUGHTS)
+_CLOSES: Final = tuple(close for _, close in THOUGHTS)
+
+OPENED: Final = "|".join(map(re.escape, _OPENS))
+"""Pattern for the mark that opens a thought."""
+CLOSED: Final = "|".join(map(re.escape, _CLOSES))
+"""Pattern for the mark that closes a thought."""
+
+_LEADING = re.compile(
+    r"\s*(?:" + "|".join(f"{re.escape(a)}.*?{re.escape(b)}" for a, b in THOUGHTS) + r")\s*", re.DOTALL
+)
+_REST = re.compile(rf".*?(?:{CLOSED})\s*", re.DOTALL)
 
 
 def strip_thinking(text: str) -> str:
     """The text after a model's last closed thought, without surrounding blanks."""
-    return text.rpartition(_CLOSE)[2].strip()
+    return text[_last_end(text, _CLOSES) :].strip()
+
+
+def outside_thoughts(text: str) -> str:
+    """The text of an answer without thoughts: behind the last closed one, and before one that stays open."""
+    said = strip_thinking(text)
+    opened = min((place for mark in _OPENS if (place := said.find(mark)) >= 0), default=len(said))
+    return said[:opened].strip()
 
 
 def is_thinking(text: str) -> bool:
-    """Whether a text opens a thought and does not close it."""
-    return _OPEN in text and _CLOSE not in text
+    """Whether a text opens a thought and closes none."""
+    return any(mark in text for mark in _OPENS) and not any(mark in text for mark in _CLOSES)
+
+
+def ends_in_thought(text: str) -> bool:
+    """Whether the last mark of a thought in a text opens one."""
+    return _last_end(text, _OPENS) > _last_end(text, _CLOSES)
 
 
 def leading_thought_end(text: str) -> int:
@@ -50,3 +82,8 @@ def opened_thought_end(text: str, prompt_end: str) -> int:
         return 0
     rest = _REST.match(text)
     return rest.end() if rest else len(text)
+
+
+def _last_end(text: str, marks: tuple[str, ...]) -> int:
+    """The end of the last of these marks in a text; 0 without any."""
+    return max((place + len(mark) for mark in marks if (place := text.rfind(mark)) >= 0), default=0)

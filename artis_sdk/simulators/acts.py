@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -62,7 +63,7 @@ def _check_path(seal: Judge, event: str, path: str) -> None:
     if not seal.writable(path) and not seal.allowed(event, path):
         advice = (
             f"Give its object a fork of the folder: {_from_object(seal, path, 'forks.folder')}; or, if the "
-            f"file is meant to be written, SandboxSimulator(allow=[{path!r}])"
+            f"file is intended to be written, SandboxSimulator(allow=[{path!r}])"
         )
         raise seal.refuse(event, repr(path), advice)
 
@@ -113,7 +114,7 @@ def refused_database(seal: Judge, event: str, database: str) -> SimulationError 
         return None
     advice = (
         "It is the real database. Give its object a fork that copies the file: "
-        f"{_from_object(seal, path, 'forks.sqlite')}; or, if it is meant, "
+        f"{_from_object(seal, path, 'forks.sqlite')}; or, if it is intended, "
         f"SandboxSimulator(allow=[{path!r}])"
     )
     return seal.refuse(event, repr(path), advice)
@@ -138,22 +139,9 @@ def _database_path(database: str) -> str | None:
 # --- the network, processes, and what holds for the whole process -----------------------------------
 
 
-def _network(target: Callable[[tuple[Any, ...]], str]) -> Act:
-    def act(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
-        where = target(args)
-        if not seal.allowed(event, where):
-            raise seal.refuse(
-                event,
-                where,
-                f"Give {_owner(seal)} a __fork__ method, or Toolset.from_object(..., fork=...), that puts a "
-                "client in its place which answers from memory (for an SQLAlchemy engine, forks.engine); "
-                f"or, if it is meant, SandboxSimulator(allow=[{event!r}])",
-            )
+def _outside(stand_in: str, target: Callable[[tuple[Any, ...]], str]) -> Act:
+    """An act beyond the objects that a sandbox forks; refused with the advice to put `stand_in` there."""
 
-    return act
-
-
-def _process(target: Callable[[tuple[Any, ...]], str]) -> Act:
     def act(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
         what = target(args)
         if not seal.allowed(event, what):
@@ -161,11 +149,17 @@ def _process(target: Callable[[tuple[Any, ...]], str]) -> Act:
                 event,
                 what,
                 f"Give {_owner(seal)} a __fork__ method, or Toolset.from_object(..., fork=...), that puts "
-                "something in its place which does this in memory; or, if it is meant, "
-                f"SandboxSimulator(allow=[{event!r}])",
+                f"{stand_in}; or, if it is intended, SandboxSimulator(allow=[{event!r}])",
             )
 
     return act
+
+
+_network = partial(
+    _outside,
+    "a client in its place which answers from memory (for an SQLAlchemy engine, forks.engine)",
+)
+_process = partial(_outside, "something in its place which does this in memory")
 
 
 def _dlsym(seal: Judge, event: str, args: tuple[Any, ...]) -> None:

@@ -98,5 +98,5 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
         raise ConfigurationError(
             f"SandboxSimulator: the fork and the original share {common}, so a rehearsal would change "
             "the real one. Give the object a fork that copies it (Toolset.from_object(..., fork=...), or "
-            f"a __fork__ method), or, if that is meant, SandboxSimulator(share=[{common!r}])"
+            f"a __fork__ method), or, if that is intended, SandboxSimulator(share=[{common!r}])"
         )

@@ -35,7 +35,15 @@ class Cut(NamedTuple):
     """Number of entries and steps left out for lack of room although the action names them."""
 
 
-def cut(calls: Sequence[ToolCall], state: State, history: History, *, room: int | None, focus: bool) -> Cut:
+def cut(
+    calls: Sequence[ToolCall],
+    state: State,
+    history: History,
+    *,
+    room: int | None,
+    focus: bool,
+    reads: frozenset[str] = frozenset(),
+) -> Cut:
     """Fit a state and a history into a number of characters, as prompts encode them.
 
     First come entries that the action names (by a key above them, by their own value, or by a value
@@ -44,11 +52,14 @@ def cut(calls: Sequence[ToolCall], state: State, history: History, *, room: int 
     that name the same things as the action come first, then the latest. Neither gets more than half of
     the room unless the other leaves it.
 
+    What the tool's own checks read of an object with many fields counts as pointed to.
+
     Args:
         calls: the action.
         state, history: the state and the history that a simulator receives.
         room: maximum characters of both together; None for no limit.
         focus: whether to leave out all of the state that the action does not refer to, even if it fits.
+        reads: names of the fields that the called tools' checks read.
     """
     lengths = [len(encode_step(step)) + 1 for step in history]
     whole = len(encode(state))
@@ -62,7 +73,7 @@ def cut(calls: Sequence[ToolCall], state: State, history: History, *, room: int 
         if near
         for pair in step.call.arguments.items()
     )
-    focused = _cut_state(state, named, links, None, focus) if focus else (state, 0, 0)
+    focused = _cut_state(state, named, links, None, focus, reads) if focus else (state, 0, 0)
     if room is None:
         return Cut(focused[0], history, focused[1], 0, focused[2])
     shown = len(encode(focused[0]))
@@ -71,7 +82,7 @@ def cut(calls: Sequence[ToolCall], state: State, history: History, *, room: int 
     kept, used, steps_lost = _cut_history(history, lengths, related, half)
     left = room - used
     kept_state, entries, entries_lost = (
-        focused if shown <= left else _cut_state(state, named, links, left, focus)
+        focused if shown <= left else _cut_state(state, named, links, left, focus, reads)
     )
     return Cut(kept_state, kept, entries, len(history) - len(kept), steps_lost + entries_lost)
 
@@ -99,13 +110,18 @@ def _cut_history(
 
 
 def _cut_state(
-    state: State, named: frozenset[str], links: frozenset[str], room: int | None, focus: bool
+    state: State,
+    named: frozenset[str],
+    links: frozenset[str],
+    room: int | None,
+    focus: bool,
+    reads: frozenset[str],
 ) -> tuple[State, int, int]:
     """The state that stays, the number of entries left out, and how many of these the action names."""
     if not isinstance(state, dict | list):
         return state, 0, 0
     entries = Entries(state)
-    tiers = entries.tiers(named, links)
+    tiers = entries.tiers(named, links, reads)
     order = sorted(range(len(tiers)), key=lambda n: (tiers[n], len(entries.paths[n]), n))
     kept: set[Path] = set()
     left = room

@@ -103,12 +103,16 @@ class Entries:
                     self._names.add(str(inner).casefold())
             self._add((*path, key), inner, in_row=in_row)
 
-    def tiers(self, named: frozenset[str], links: frozenset[str]) -> list[int]:
+    def tiers(
+        self, named: frozenset[str], links: frozenset[str], reads: frozenset[str] = frozenset()
+    ) -> list[int]:
         """`NAMED`, `LINKED`, `GLOBAL` or `REST` for each entry.
 
         Args:
             named: words of the action, by `words`.
             links: other words of earlier steps that share one of these.
+            reads: names of fields that count as linked in an object of many scalars, such as a car's; the
+                rows of a table all have them, so there they do not count.
         """
         near, pointing = self._near(named)
         pointed = {
@@ -117,10 +121,23 @@ class Entries:
             if isinstance(self.values[n], str | int) and not isinstance(self.values[n], bool)
         }
         linked, _ = self._near(frozenset(pointed & self._names) | links)
+        linked = [near_it or self._read(n, reads) for n, near_it in enumerate(linked)]
         return [
-            NAMED if near[n] else LINKED if linked[n] else REST if self._in_row[n] else GLOBAL
+            NAMED
+            if near[n]
+            else LINKED
+            if linked[n] or self._read(n, reads)
+            else REST
+            if self._in_row[n]
+            else GLOBAL
             for n in range(len(self.paths))
         ]
+
+    def _read(self, n: int, reads: frozenset[str]) -> bool:
+        path = self.paths[n]
+        return bool(reads) and any(
+            path[depth] in reads for depth in range(len(path)) if path[:depth] in self._loose
+        )
 
     def _near(self, named: frozenset[str]) -> tuple[list[bool], list[int]]:
         """Entries near a named word, and entries of an object that is named by its identifier."""
@@ -160,10 +177,6 @@ class Entries:
         while path and isinstance(path[-1], int):
             path = path[:-1]
         return path[:-1] if path and path[:-1] not in self._loose else None
-
-
-def _folded(key: str | int) -> str:
-    return key.casefold() if isinstance(key, str) else ""
 
 
 def identifies(field: str) -> bool:

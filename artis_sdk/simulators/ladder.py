@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, State, Step, ToolCall
 from artis_sdk.simulators.checks import checked
+from artis_sdk.simulators.composite import Composite
 from artis_sdk.tools.protocols import CheckedTool
 
 
-class Ladder(Simulator):
+class Ladder(Composite):
     """Checks a call's arguments, then asks one rung after another, such as replay and then a model.
 
-    The next rung is asked only when one raises `SimulationError`, of which `ReplayMiss` is one kind:
+    The next rung is tried only when one raises `SimulationError`, of which `ReplayMiss` is one kind:
     it cannot predict the call. Every other error stops the attempt, as it would without a ladder: a
     limit reached, a backend that failed, a refusal by the firewall, a configuration error. Each outcome
     keeps the provenance of the rung that predicted it.
@@ -25,7 +26,7 @@ class Ladder(Simulator):
     drift goes unseen.
 
     Args:
-        rungs: simulators, in the order in which they are asked.
+        rungs: simulators, the first to try first.
 
     Attributes:
         rungs: the same.
@@ -43,6 +44,10 @@ class Ladder(Simulator):
     @property
     def runs_code(self) -> bool:
         return any(rung.runs_code for rung in self.rungs)
+
+    def with_parts(self, change: Callable[[Simulator], Simulator]) -> Simulator:
+        """See `Composite.with_parts`."""
+        return Ladder(change(rung) for rung in self.rungs)
 
     def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
         """See `Simulator.fork`: every rung is forked."""

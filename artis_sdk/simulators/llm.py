@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Final, Self
+from typing import Self
 
 from artis_sdk.contracts import Backend, Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import Completion, History, Message, Outcome, Request, Role, State, ToolCall
+from artis_sdk.prompts.again import asked_again
+from artis_sdk.records import Completion, History, Outcome, Request, Role, State, ToolCall
 from artis_sdk.simulators.answers import (
     UnreadableAnswer,
     answer_schema,
@@ -20,10 +21,8 @@ from artis_sdk.simulators.answers import (
     typed_outcome,
 )
 from artis_sdk.simulators.form import Prompter, PromptForm
-from artis_sdk.simulators.trained import Trained
+from artis_sdk.simulators.trained import Trained, adapter_digest
 from artis_sdk.tools.protocols import CheckedTool
-
-_RETRY: Final = "Your answer could not be used: {}. Answer once more, exactly in the form asked for."
 
 
 class LLMSimulator(Simulator):
@@ -40,6 +39,7 @@ class LLMSimulator(Simulator):
     Args:
         backend: the model, or its name, which the Session resolves.
         temperature: 0.01 in the paper.
+        top_p: share of the probability that is kept; None for that of the model card, else all.
         prompts: templates `simulator_system` and `simulator_user`; ours by default.
         seed: passed on with every request.
         adapter: name of the LoRA adapter that was trained to simulate these tools.
@@ -49,6 +49,8 @@ class LLMSimulator(Simulator):
 
     Attributes:
         backend: the backend, or its name until it is resolved.
+        adapter: what tells the adapter from others: `sha256:` of its weights where they are known, else
+            its name at the backend; None without one.
         wrap: wrapper of each attempt's simulator, by which a Session hides its secrets.
     """
 
@@ -57,6 +59,7 @@ class LLMSimulator(Simulator):
         backend: Backend | str,
         *,
         temperature: float = 0.01,
+        top_p: float | None = None,
         prompts: Prompts | None = None,
         seed: int | None = None,
         adapter: str | None = None,
@@ -67,8 +70,14 @@ class LLMSimulator(Simulator):
         self.backend = backend
         self.prompts = prompts
         self._settings = Request(
-            messages=(), temperature=temperature, seed=seed, adapter=adapter, max_tokens=max_tokens
+            messages=(),
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            adapter=adapter,
+            max_tokens=max_tokens,
         )
+        self.adapter = adapter
         self._structured = structured
         self.wrap: Callable[[Simulator], Simulator] = lambda attempt: attempt
         self.form = form or PromptForm()
@@ -95,7 +104,7 @@ class LLMSimulator(Simulator):
             ConfigurationError: the folder holds no trained simulator.
         """
         found = Trained.read(folder)
-        return cls(
+        made = cls(
             backend,
             prompts=found.prompts,
             form=found.form,
@@ -103,6 +112,8 @@ class LLMSimulator(Simulator):
             seed=seed,
             max_tokens=max_tokens,
         )
+        made.adapter = adapter_digest(folder) or adapter
+        return made
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         """See `Simulator.predict`. Unforked, it knows no tool documents and reports to no meter."""
@@ -116,12 +127,18 @@ class LLMSimulator(Simulator):
         """See `Simulator.fork`.
 
         Raises:
-            ConfigurationError: the backend is still a name.
+            ConfigurationError: the backend is still a name; or the form shows source, which the tools lack
+                or which would leave this machine.
         """
         if isinstance(self.backend, str):
             raise ConfigurationError(
                 f"LLMSimulator({self.backend!r}) has no backend yet: pass it to a Session, which resolves "
                 f"the name, or write LLMSimulator(artis_sdk.resolve({self.backend!r}))"
+            )
+        if self.form.source is True and not self.backend.capabilities.local:
+            raise ConfigurationError(
+                f"PromptForm(source=True) would send the source of your tools to {self.backend.name}: write "
+                'source="hosted" to allow that'
             )
         typed = self.form.typed
         if typed is None:
@@ -159,7 +176,8 @@ class _Attempt(Simulator):
         self._form = form
         self._typed = bool(form.typed)
         self._held = self._typed and backend.capabilities.structured_output
-        self._prompter = Prompter(prompts, {tool.name: tool.spec for tool in tools}, form, typed=self._typed)
+        specs = {tool.name: tool.spec for tool in tools}
+        self._prompter = Prompter(prompts, specs, form, typed=self._typed, tools=tools)
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         return (await self.predict_turn([call], state, history))[0]
@@ -175,16 +193,16 @@ class _Attempt(Simulator):
         try:
             return self._outcomes(completion, calls)
         except UnreadableAnswer as error:
-            answer = Message(role="assistant", content=completion.text, raw=completion.raw)
-            correction = Message(role="user", content=_RETRY.format(error))
-        request = replace(request, messages=(*request.messages, answer, correction))
-        completion = await self._meter.complete(self._backend, Role.SIMULATION, request)
+            again = asked_again(request, completion, str(error), origin=self._backend.name)
+        completion = await self._meter.complete(self._backend, Role.SIMULATION, again)
         try:
             return self._outcomes(completion, calls)
         except UnreadableAnswer as error:
-            raise SimulationError(
+            failure = SimulationError(
                 calls[0].tool, f"{self._backend.name} gave no usable prediction, twice: {error}"
-            ) from error
+            )
+            failure.answer = completion.raw or completion.text
+            raise failure from error
 
     def _check(self, calls: Sequence[ToolCall]) -> None:
         for call in calls:

@@ -20,6 +20,8 @@ from threading import Lock
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from artis_sdk.tools import Toolset
+
 _NODES = 10_000  # objects that a digest looks at; of the others it only counts the items
 _DEPTH = 40
 _CONTAINERS = (list, dict, set, bytearray, deque)
@@ -240,6 +242,8 @@ def _digest(value: Any, budget: list[int], depth: int = 0) -> int:
         return hash((id(value), *(sorted(parts) if isinstance(value, set | frozenset) else parts)))
     if isinstance(value, bytearray):
         return hash(bytes(value))
+    if kind is Toolset:  # itself it does not change, and its schemas are long
+        return hash((id(value), *(_digest(owner, budget, depth + 1) for owner in value.owners)))
     attributes = getattr(value, "__dict__", None)
     if isinstance(attributes, dict) and budget[0] >= 0 and depth <= _DEPTH:
         return hash((id(value), _digest(attributes, budget, depth + 1)))

@@ -111,7 +111,7 @@ class _Nearest:
         for place in near:
             type_ = self._outcomes[place][0]
             votes[type_] = votes.get(type_, 0.0) + likeness[place]
-        best = max(votes, key=votes.__getitem__)  # of equal votes the nearer one's
+        best = max(votes, key=votes.__getitem__)  # on a tie the nearest neighbour's
         return next(outcome for type_, outcome in map(self._outcomes.__getitem__, near) if type_ == best)
 
     def _vector(self, tokens: Counter[Token]) -> dict[Token, float]:

@@ -20,7 +20,7 @@ from artis_sdk.simulators.copies import check_independent, copied
 from artis_sdk.simulators.forks.making import Making, forking
 from artis_sdk.simulators.past import HistoryCursor
 from artis_sdk.simulators.process_state import OwnDefaults, OwnPrecision, ProcessState
-from artis_sdk.simulators.replies import keep
+from artis_sdk.simulators.replies import keep, kept_within
 from artis_sdk.simulators.seal import Allowed, Predicate, Seal, sealed
 from artis_sdk.tools import Invocation, Toolset
 from artis_sdk.tools.execute import INJECTED, execute
@@ -74,7 +74,7 @@ class SandboxSimulator(Simulator):
         self._fork = fork
         self._pure = frozenset(pure)
         self._allow = tuple([allow] if isinstance(allow, str) else allow)
-        Allowed(self._allow)  # checks it now
+        Allowed(self._allow)  # raises now if an entry is wrong
         self._share = tuple(share)
 
     @property
@@ -179,8 +179,10 @@ class ForkedSandbox(Simulator):
             raise self._refused[0]
 
     def state(self) -> State:
-        """The present state of the forked objects, in the form of `Toolset.state`."""
-        return self.tools.state()
+        """The present state of the forked objects, in the form of `Toolset.state`; None if it is not known,
+        because a call did not run to its end."""
+        late = self._late is not None and not self._late[1].is_set()
+        return None if late or self._lost is not None else self.tools.state()
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         invocation = checked(self._tool(call), call)
@@ -221,7 +223,9 @@ class ForkedSandbox(Simulator):
         """Bring the fork to the end of the history."""
         new = self._past.advance(history)
         if new is None:
-            raise SimulationError(call.tool, "the history is not the one that the sandbox has run")
+            raise SimulationError(
+                call.tool, "the given history differs from the calls that this sandbox has run"
+            )
         for step in new:
             if self._own and self._own[0].call == step.call:
                 ran = self._own.popleft().outcome
@@ -231,9 +235,11 @@ class ForkedSandbox(Simulator):
                 ran = await self._catch_up(step)
             if ran.type != step.outcome.type or ran.content() != step.outcome.content():
                 name = step.call.tool
-                raise SimulationError(name, "the real code has another outcome than the history")
+                raise SimulationError(name, "the real code returned an outcome that differs from the history")
         if self._own:
-            raise SimulationError(self._own[0].call.tool, "ran in the sandbox and is not in the history")
+            raise SimulationError(
+                self._own[0].call.tool, "it ran in the sandbox, but it is missing in the history"
+            )
 
     async def _catch_up(self, step: Step) -> Outcome:
         """Run a step that another simulator answered."""
@@ -280,7 +286,8 @@ class ForkedSandbox(Simulator):
             raise self._refused[-1]
         if tool.idempotency_key is not None:
             invocation = invocation.with_key(new_id())
-        return partial(tool.function, *invocation.args, **invocation.kwargs)
+        run = partial(tool.function, *invocation.args, **invocation.kwargs)
+        return kept_within(tool, invocation.call, run)
 
     def _inside(self, tool: Guarded) -> Guarded | None:
         """The tool, bound to an object of this fork; None if the fork has none."""
@@ -313,10 +320,10 @@ def _undecorated(tool: Guarded) -> Any:
 
 
 _CHANGED = (
-    "the sandboxed code changed something of the whole process: {}. The fork does not hold it, so other "
-    "attempts and the real calls see it, too (a mutable default and an environment variable have been put "
-    "back). Keep it in the object, or, if it is meant, name it in SandboxSimulator(share=[...]), an "
-    "environment variable's os.putenv in allow=[...]"
+    "the sandboxed code changed state of the whole process: {}. It is not part of the fork, so other "
+    "attempts and real calls see the change, too (mutable defaults and environment variables have been "
+    "restored). Keep it in the object; or, if the change is intended, name it in "
+    "SandboxSimulator(share=[...]), and os.putenv in allow=[...] for an environment variable"
 )
 _UNKNOWN = "the state of its fork is not known"
 _NO_OBJECT = (
@@ -324,6 +331,7 @@ _NO_OBJECT = (
     "if it changes nothing, name it in SandboxSimulator(pure=...)"
 )
 _OUTSIDE = (
-    "called inside a sandboxed tool, and not part of the sandbox: its object was not forked with the others. "
-    "Put it into the Toolset, or, if it is a function that changes nothing, into SandboxSimulator(pure=...)"
+    "it was called inside a sandboxed tool, but it is not part of the sandbox, because its object was not "
+    "forked with the others. Add it to the Toolset, or, if it is a function that changes nothing, name it in "
+    "SandboxSimulator(pure=...)"
 )

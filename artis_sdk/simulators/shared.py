@@ -183,7 +183,7 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def _is_frozen(kind: type) -> bool:
-    """Whether it is a frozen dataclass or pydantic model; its contents are looked at all the same."""
+    """Whether it is a frozen dataclass or pydantic model; its contents are looked at, too."""
     parameters = getattr(kind, "__dataclass_params__", None)
     config = getattr(kind, "model_config", None)
     return bool(getattr(parameters, "frozen", False)) or (

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from artis_sdk.errors import ConfigurationError
 from artis_sdk.prompts import Prompts
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.form import PromptForm
+from artis_sdk.simulators.saved import read_saved
 
 FILE: Final = "artis_simulator.json"
+_WEIGHTS: Final = ("adapter_model.safetensors", "adapter.gguf", "model.safetensors")
+_PIECE: Final = 1 << 20  # bytes of a file in memory
 
 
 class Trained(BaseModel):
@@ -43,11 +46,18 @@ class Trained(BaseModel):
             ConfigurationError: the file is missing or cannot be read.
         """
         path = Path(folder) / FILE
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise ConfigurationError(
-                f"{path} cannot be read ({error.strerror}): pass a folder that artis train simulator wrote"
-            ) from error
-        except ValidationError as error:
-            raise ConfigurationError(f"{path} is damaged: {error.errors()[0]['msg']}") from error
+        advice = "pass a folder that `artis train simulator` wrote"
+        return read_saved(cls, path, what="a prompt form", advice=advice)
+
+
+def adapter_digest(folder: str | os.PathLike[str]) -> str | None:
+    """`sha256:` of the weights in an adapter's folder; None for a folder without weights of a known name."""
+    for name in _WEIGHTS:
+        path = Path(folder) / name
+        if path.is_file():
+            found = sha256()
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    found.update(piece)
+            return f"sha256:{found.hexdigest()}"
+    return None

@@ -7,14 +7,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from artis_sdk.contracts import Meter, ObservedTool, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, RehearsalStopped, UntrustedTool
 from artis_sdk.records import History, Outcome, State, ToolCall
 from artis_sdk.records.calls import FROZEN
+from artis_sdk.simulators.checked import Checked
+from artis_sdk.simulators.composite import Composite, Wrapper
+from artis_sdk.simulators.identity import SimulatorIdentity, identities
 from artis_sdk.simulators.ladder import Ladder
 from artis_sdk.simulators.replay import ReplaySimulator
+from artis_sdk.simulators.saved import read_saved
 
 FILE: Final = "artis_trust.json"
 
@@ -44,6 +48,9 @@ class Trust(BaseModel):
     simulator: str
     """Name of the measured simulator."""
     tools: dict[str, ToolTrust]
+    measured: tuple[SimulatorIdentity, ...] = ()
+    """What was measured: kind, model, adapter and form; another simulator is refused. Empty for verdicts of
+    your own, which hold for any."""
     made: float = 0.0
     """Time of the measurement, in seconds since the epoch."""
     rules: dict[str, float] = {}
@@ -86,17 +93,10 @@ class Trust(BaseModel):
             ConfigurationError: the file is missing or cannot be read.
         """
         path = _file(where)
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise ConfigurationError(
-                f"{path} cannot be read ({error.strerror}): `artis eval simulator` writes it"
-            ) from error
-        except ValidationError as error:
-            raise ConfigurationError(f"{path} is not a trust file: {error.errors()[0]['msg']}") from error
+        return read_saved(cls, path, what="a trust file", advice="`artis eval simulator` writes it")
 
 
-class TrustGate(Simulator):
+class TrustGate(Wrapper):
     """A simulator that predicts trusted tools only.
 
     For a call of any other tool the gate raises, and the simulator is not called.
@@ -110,14 +110,10 @@ class TrustGate(Simulator):
     """
 
     def __init__(self, simulator: Simulator, trust: Trust, *, on_doubt: OnDoubt = "skip") -> None:
-        self.simulator = simulator
+        super().__init__(simulator)
         self.trust = trust
         self.on_doubt = on_doubt
         self._hashes: dict[str, str | None] = {}
-
-    @property
-    def runs_code(self) -> bool:
-        return self.simulator.runs_code
 
     def fork(self, tools: Iterable[Tool], meter: Meter) -> Simulator:
         """See `Simulator.fork`."""
@@ -125,14 +121,6 @@ class TrustGate(Simulator):
         forked = TrustGate(self.simulator.fork(tools, meter), self.trust, on_doubt=self.on_doubt)
         forked._hashes = {tool.name: _source_hash(tool) for tool in tools}
         return forked
-
-    def begin(self, history: History) -> None:
-        """See `Simulator.begin`."""
-        self.simulator.begin(history)
-
-    async def aclose(self) -> None:
-        """See `Simulator.aclose`."""
-        await self.simulator.aclose()
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         """See `Simulator.predict`.
@@ -177,13 +165,30 @@ class TrustGate(Simulator):
 def gated(simulator: Simulator, trust: Trust, on_doubt: OnDoubt) -> Simulator:
     """The simulator with the gate in front of its parts that guess.
 
-    A sandbox runs the real code and a replay returns a real outcome: they need no gate. In a ladder each
+    A sandbox runs the real code, a replay returns a real outcome, and `Checked` says only what the present
+    source determines: they need no gate. In a ladder each
     rung has its own gate; only the last one can stop the rehearsal.
+
+    Raises:
+        ConfigurationError: the trust file was measured for another simulator, model, adapter or form.
     """
+    for one in identities(simulator) if trust.measured else ():
+        if one not in trust.measured:
+            nearest = max(trust.measured, key=lambda known: known.kind == one.kind)
+            raise ConfigurationError(
+                f"the trust file was measured for another simulator ({trust.simulator}): this one has"
+                f" {nearest.differs(one)}; run `artis eval simulator` on this one"
+            )
+    return _gated(simulator, trust, on_doubt)
+
+
+def _gated(simulator: Simulator, trust: Trust, on_doubt: OnDoubt) -> Simulator:
     if isinstance(simulator, Ladder):
         *upper, last = simulator.rungs
-        return Ladder([*(gated(rung, trust, "skip") for rung in upper), gated(last, trust, on_doubt)])
-    if isinstance(simulator, ReplaySimulator | TrustGate) or simulator.runs_code:
+        return Ladder([*(_gated(rung, trust, "skip") for rung in upper), _gated(last, trust, on_doubt)])
+    if isinstance(simulator, Composite):
+        return simulator.with_parts(lambda part: _gated(part, trust, on_doubt))
+    if isinstance(simulator, Checked | ReplaySimulator | TrustGate) or simulator.runs_code:
         return simulator
     return TrustGate(simulator, trust, on_doubt=on_doubt)
 

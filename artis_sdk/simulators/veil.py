@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 
 from artis_sdk.contracts import Simulator
 from artis_sdk.records import History, Outcome, State, Step, ToolCall
-from artis_sdk.simulators.ladder import Ladder
+from artis_sdk.simulators.composite import Composite
 from artis_sdk.simulators.llm import LLMSimulator
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,8 +38,8 @@ class Veil(Protocol):
 
 def veiled(simulator: Simulator, veil: Veil) -> Simulator:
     """The same simulator, whose models see no secrets; one without a model stays unchanged."""
-    if isinstance(simulator, Ladder):
-        return Ladder([veiled(rung, veil) for rung in simulator.rungs])
+    if isinstance(simulator, Composite):
+        return simulator.with_parts(lambda part: veiled(part, veil))
     if isinstance(simulator, LLMSimulator):
         simulator = copy(simulator)
         simulator.wrap = lambda attempt: VeiledAttempt(attempt, veil)

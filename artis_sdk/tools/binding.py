@@ -1,4 +1,4 @@
-"""The code behind a tool: today a Python function; a JSON-schema callable or an MCP session fits as well."""
+"""The code behind a tool: a Python function; `SchemaBinding` has what comes with a JSON schema of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from tokenize import TokenError
 from types import MethodType
 from typing import Any, NamedTuple, Protocol
 
@@ -58,6 +59,11 @@ class Binding(Protocol):
     @property
     def original(self) -> object | None:
         """The object through which others may hold the code, such as a Python function; else None."""
+
+    @property
+    def original_is_function(self) -> bool:
+        """Whether a call of `original` is a call of the tool. If not, only the framework whose tool this is
+        can make the call, and one of `original` that it did not make is refused in every world."""
 
     @property
     def bound_to(self) -> object | None:
@@ -116,6 +122,9 @@ class Binding(Protocol):
             pydantic.ValidationError: the value does not fit the code's return annotation.
         """
 
+    def shown(self, value: Any) -> Any:
+        """A value that `function` returned, as its outcome has it."""
+
 
 @dataclass(eq=False)
 class FunctionCode:
@@ -156,7 +165,12 @@ class FunctionCode:
     def source_hash(self) -> str | None:
         try:
             source = inspect.getsource(self.function)
-        except (OSError, TypeError):
+        except (
+            OSError,
+            TypeError,
+            SyntaxError,
+            TokenError,
+        ):  # the last two: of a file that is another by now
             return None
         return hashlib.sha256(source.encode()).hexdigest()
 
@@ -193,6 +207,10 @@ class FunctionBinding:
     @property
     def original(self) -> object | None:
         return self.code.function
+
+    @property
+    def original_is_function(self) -> bool:
+        return True
 
     @property
     def owner(self) -> object | None:
@@ -243,3 +261,6 @@ class FunctionBinding:
 
     def returned(self, value: JsonValue) -> Any:
         return self.code.returns.validate_python(value)
+
+    def shown(self, value: Any) -> Any:
+        return value

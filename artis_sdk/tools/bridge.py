@@ -15,20 +15,23 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, TypeVar
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.leftovers import waits
 from artis_sdk.tools.patches import in_place_of
 from artis_sdk.tools.world import WorldBinding, current, refuse, route
 
 T = TypeVar("T")
 
 _POLL = 0.5  # seconds between looks at whether the world's event loop still lives
-_SILENCE = 30.0  # seconds after which an event loop that has not even begun a call counts as blocked
+_ASYNC = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
+_SILENCE = 30.0  # seconds after which an event loop that does not run counts as blocked
 
 
 async def with_sync_calls(agent: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -51,7 +54,16 @@ async def hand_over(binding: WorldBinding, invocation: Invocation) -> Reply:
     """Have the world handle a call, on the world's event loop."""
     assert binding.world is not None
     assert binding.loop is not None
-    if asyncio.get_running_loop() is binding.loop:
+    running = _running_loop()
+    if running is None:
+        name = invocation.tool.name
+        refuse(
+            name,
+            "an async tool was awaited on an event loop that is not asyncio's, such as trio's, where it "
+            f"cannot wait for its outcome; make {name} a sync function, which can be called there",
+            binding,
+        )
+    if running is binding.loop:
         return await binding.world.handle(invocation)
     token = waiting_thread.set(None)
     try:
@@ -81,8 +93,7 @@ def wait(binding: WorldBinding, invocation: Invocation) -> Reply:
             f"outcome; use `await asyncio.to_thread({name}, ...)`",
             binding,
         )
-    reply: Reply = carrier.pump(binding.world.handle(invocation).__await__())
-    return reply
+    return carrier.wait(binding.world.handle(invocation))
 
 
 # --- from another thread ----------------------------------------------------------------------
@@ -134,6 +145,26 @@ waiting_thread: ContextVar[WaitingThread | None] = ContextVar("artis_sdk_waiting
 """The thread that waits for this context's work; None without one."""
 
 
+class _Pulse:
+    """Asks an event loop, from another thread, whether it runs."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asked: float | None = None
+
+    def silence(self) -> float:
+        """Seconds without an answer since the loop got a request."""
+        asked = self._asked
+        if asked is None:
+            self._asked = asked = time.monotonic()
+            with suppress(RuntimeError):  # closed meanwhile
+                self._loop.call_soon_threadsafe(self._answer)
+        return time.monotonic() - asked
+
+    def _answer(self) -> None:
+        self._asked = None
+
+
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
@@ -146,7 +177,7 @@ def _submit(
 ) -> concurrent.futures.Future[Reply]:
     """Have the world's loop handle a call, unless the call is cancelled before it begins."""
     if not loop.is_running():
-        refuse(invocation.tool.name, "the event loop of the world that it belongs to has ended", binding)
+        refuse(invocation.tool.name, "the event loop of its rehearsal or commit has ended", binding)
 
     async def handle() -> Reply:
         """Handle the call in a task that ends no later than the world."""
@@ -173,6 +204,7 @@ def _wait_in_thread(binding: WorldBinding, loop: asyncio.AbstractEventLoop, invo
     finally:
         waiting_thread.reset(token)
     answer.add_done_callback(thread.wake)
+    pulse = _Pulse(loop)
     patience = time.monotonic() + _SILENCE
     try:
         while not answer.done():
@@ -182,13 +214,19 @@ def _wait_in_thread(binding: WorldBinding, loop: asyncio.AbstractEventLoop, invo
             if blocked or loop.is_closed():
                 refuse(
                     invocation.tool.name,
-                    "the event loop that must answer is closed, or blocked (is it waiting for this thread?)",
+                    "its event loop is closed, or blocked: code on the loop may be waiting for this thread",
                     binding,
+                )
+            if pulse.silence() > _SILENCE and waits(binding.thread):
+                answer.cancel()  # once the loop runs again, the call ends as by any cancellation
+                raise asyncio.CancelledError(
+                    f"{invocation.tool.name}: code on the event loop waits for this thread, such as by "
+                    "leaving a `with ThreadPoolExecutor()`, and the call cannot end until the loop runs"
                 )
     finally:
         thread.close()
     if answer.cancelled():
-        raise asyncio.CancelledError(f"{invocation.tool.name}: the world that it belongs to has ended")
+        raise asyncio.CancelledError(f"{invocation.tool.name}: its rehearsal or commit has ended")
     return answer.result()
 
 
@@ -197,7 +235,8 @@ def _wait_in_thread(binding: WorldBinding, loop: asyncio.AbstractEventLoop, invo
 
 @dataclass(frozen=True, slots=True)
 class _Raise:
-    """An exception that the event loop throws into the task, such as a cancellation."""
+    """An exception that the event loop throws into the task, such as a cancellation, or that ended the
+    coroutine."""
 
     error: BaseException
 
@@ -219,20 +258,54 @@ class _Carrier(greenlet):
         """The greenlet to resume, where the agent's own libraries started one in the carrier; else
         None."""
         self._coroutine = coroutine
+        self._cancelled: asyncio.CancelledError | None = None
+        """The cancellation that the last sync call raised; None once async code has seen it."""
 
-    def _drive(self, sent: Any) -> _Finished:
-        return _Finished(self.pump(self._coroutine, sent))
+    def _drive(self, sent: Any) -> _Finished | _Raise:
+        try:
+            return _Finished(self._pump(self._coroutine, sent, self._cancel_again))
+        except GreenletExit as error:  # a greenlet would give it back as a value
+            return _Raise(error)
 
-    def pump(self, steps: Any, sent: Any = None) -> Any:
-        """Inside: run an awaitable's steps to their end, blocking this code but not the loop."""
+    def wait(self, awaitable: Coroutine[Any, Any, Reply]) -> Reply:
+        """Inside: wait in sync code, which blocks that code but not the loop."""
+        try:
+            reply: Reply = self._pump(awaitable)
+        except asyncio.CancelledError as error:
+            self._cancelled = error
+            raise
+        return reply
+
+    def _pump(self, steps: Any, sent: Any = None, before_waiting: Callable[[], None] | None = None) -> Any:
+        """Inside: run a coroutine's steps to their end."""
         while True:
             try:
                 wanted = steps.throw(sent.error) if isinstance(sent, _Raise) else steps.send(sent)
             except StopIteration as stop:
                 return stop.value
+            if before_waiting is not None:
+                before_waiting()
             here = getcurrent()
             self.inside = None if here is self else here
             sent = self.outside.switch(wanted)
+
+    def _cancel_again(self) -> None:
+        """Cancel the task at the async code's next await if sync code has swallowed its cancellation.
+
+        A sync call without this package is no place where a cancellation arrives, so sync code does not
+        expect one: `except:`, a `__del__`, a weak reference's callback would end it, and the task ran on.
+        """
+        error, self._cancelled = self._cancelled, None
+        if error is None or self.task is None or not self.task.cancelling() or _reached_async_code(error):
+            return
+        self.task.cancel()
+        self.task.uncancel()  # the same request for cancellation as before, not one more
+
+
+def _reached_async_code(error: BaseException) -> bool:
+    """Whether a coroutine's frame is the outermost that an exception has come to."""
+    traceback = error.__traceback__
+    return traceback is not None and bool(traceback.tb_frame.f_code.co_flags & _ASYNC)
 
 
 def _carrier() -> _Carrier | None:
@@ -272,6 +345,8 @@ class _Carried(Generator[Any, Any, Any], Coroutine[Any, Any, Any]):
         result = (self._carrier.inside or self._carrier).switch(sent)
         if isinstance(result, _Finished):
             raise StopIteration(result.value)
+        if isinstance(result, _Raise):
+            raise result.error
         return result
 
 

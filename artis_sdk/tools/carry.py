@@ -7,7 +7,8 @@ Of the caller's context only this package's variables are carried, not the whole
 threads have contexts of their own outside sessions, too, and a copy would share some state, such as
 `decimal`'s precision. OpenTelemetry's instrumentation of threads does the same for its own variable.
 
-A queue between an application and its own worker carries functions, alone or in a tuple. Not carried
+A queue between an application and its own worker carries functions, alone or in a tuple; one to a process
+of its own marks them. Not carried
 are other items of such a queue (an amount that the worker is to pay), all items of a `SimpleQueue` or a
 `deque`, a coroutine that is awaited elsewhere, callbacks from C, signal handlers, `__del__` and weak
 references' callbacks, and code run in an empty `contextvars.Context()` on purpose. Their guarded calls
@@ -25,7 +26,7 @@ from typing import Any
 from artis_sdk.tools.firewall import current
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.patches import in_place_of
-from artis_sdk.tools.processes import INSIDE, Marked
+from artis_sdk.tools.processes import INSIDE, Marked, mark
 
 _OURS = "artis_sdk_"  # prefix of the names of this package's context variables
 
@@ -56,7 +57,7 @@ class Carried:
         self.values = values
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        with _Set(self.values):
+        with Set(self.values):
             result = self.__wrapped__(*args, **kwargs)
         return _awaited(result, self.values) if isinstance(result, CoroutineType) else result
 
@@ -80,9 +81,9 @@ class Carried:
 
 
 def carry(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function with this context's carried values; itself without any."""
+    """A function with this context's carried values; itself without any, or where it carries some."""
     values = carried()
-    return function if values is None else Carried(function, values)
+    return function if values is None or isinstance(function, Carried) else Carried(function, values)
 
 
 def bare(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -94,7 +95,7 @@ def bare(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         current.reset(token)
 
 
-class _Set:
+class Set:
     """Sets context variables during a block."""
 
     __slots__ = ("tokens", "values")
@@ -111,7 +112,7 @@ class _Set:
 
 
 async def _awaited(coroutine: CoroutineType[Any, Any, Any], values: Values) -> Any:
-    with _Set(values):
+    with Set(values):
         return await coroutine
 
 
@@ -159,18 +160,51 @@ def _start_raw(original: Callable[..., Any]) -> Callable[..., Any]:
 @in_place_of("queue", "Queue.put")
 @in_place_of("asyncio", "Queue.put_nowait")
 def _put(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Carries a function that is put into a queue, alone or in a tuple, for an application's worker."""
+    """Carries a function that is put into a queue for an application's worker."""
 
     def put(self: Any, item: Any, *args: Any, **kwargs: Any) -> Any:
         values = carried()
         if values is not None:
-            if isinstance(item, _FUNCTIONS):
-                item = Carried(item, values)
-            elif type(item) is tuple and any(isinstance(x, _FUNCTIONS) for x in item):
-                item = tuple(Carried(x, values) if isinstance(x, _FUNCTIONS) else x for x in item)
+            item = _wrapped(item, lambda function: Carried(function, values))
         return original(self, item, *args, **kwargs)
 
     return put
+
+
+@in_place_of("multiprocessing.queues", "Queue.put", "JoinableQueue.put", "SimpleQueue.put")
+@in_place_of("multiprocessing.connection", "_ConnectionBase.send")
+def _send(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a function that is sent to a process of the application's, which may be older than the world."""
+
+    def send(self: Any, item: Any, *args: Any, **kwargs: Any) -> Any:
+        if mark() == INSIDE:
+            item = _wrapped(item, lambda function: Marked(function, INSIDE))
+        return original(self, item, *args, **kwargs)
+
+    return send
+
+
+def _wrapped(item: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
+    """A queue's item with its function wrapped, which stands alone or in a tuple."""
+    if isinstance(item, _FUNCTIONS):
+        return wrap(item)
+    if type(item) is tuple and any(isinstance(part, _FUNCTIONS) for part in item):
+        return tuple(wrap(part) if isinstance(part, _FUNCTIONS) else part for part in item)
+    return item
+
+
+# --- executors of the application's -----------------------------------------------------------
+
+
+@in_place_of("uvloop", "Loop.run_in_executor", if_imported=True)
+@in_place_of("asyncio", "BaseEventLoop.run_in_executor")
+def _in_executor(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The standard library's executors carry what is submitted to them; another class of them does not."""
+
+    def run_in_executor(self: Any, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        return original(self, executor, carry(func), *args)
+
+    return run_in_executor
 
 
 # --- callbacks --------------------------------------------------------------------------------

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast, overload
+from collections.abc import Callable
+from typing import Any, TypeVar, Unpack, cast, overload
 
 from artis_sdk.errors import ToolDefinitionError
-from artis_sdk.records import Risk
 from artis_sdk.tools.binding import FunctionBinding, FunctionCode
-from artis_sdk.tools.failures import FailureRules, Failures, NoEffectRules, NotExecutedWhen
-from artis_sdk.tools.guarded import Definition, GuardedTool, Reconcile
+from artis_sdk.tools.definition import Definition, ToolOptions, declared
+from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.late_guard import warn_if_held
-from artis_sdk.tools.lazy import lazy_function
 from artis_sdk.tools.routing import entry
 
-# References to a function under decoration, counted in a callee of `guard`: the decorator's stack,
-# two names of `guard`, the tool's code. Used bare, `guarded_tool`'s own parameter is one more.
+# Reference count of a function that is being decorated, as a callee of `guard` reads it: the decorator's
+# stack, two names in `guard`, the tool's code. Used bare, `guarded_tool`'s own parameter is one more.
 _HELD = 4
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,33 +27,11 @@ def guarded_tool(function: F, /) -> F: ...
 
 
 @overload
-def guarded_tool(
-    *,
-    name: str | None = None,
-    risk: Risk = Risk.IRREVERSIBLE,
-    timeout: float | None = None,
-    idempotency_key: str | None = None,
-    failures: Failures | None = None,
-    not_executed: NotExecutedWhen | None = None,
-    reconcile: Reconcile | None = None,
-    hide: Iterable[str] = (),
-    inject: Mapping[str, Any] | None = None,
-) -> Callable[[F], F]: ...
+def guarded_tool(*, name: str | None = None, **options: Unpack[ToolOptions]) -> Callable[[F], F]: ...
 
 
 def guarded_tool(
-    function: F | None = None,
-    /,
-    *,
-    name: str | None = None,
-    risk: Risk = Risk.IRREVERSIBLE,
-    timeout: float | None = None,
-    idempotency_key: str | None = None,
-    failures: Failures | None = None,
-    not_executed: NotExecutedWhen | None = None,
-    reconcile: Reconcile | None = None,
-    hide: Iterable[str] = (),
-    inject: Mapping[str, Any] | None = None,
+    function: F | None = None, /, *, name: str | None = None, **options: Unpack[ToolOptions]
 ) -> F | Callable[[F], F]:
     """Guard a sync or async function or method: in a session its calls go to the session's world.
 
@@ -94,19 +70,7 @@ def guarded_tool(
     def guard(function: F) -> F:
         kind = type(function) if isinstance(function, staticmethod | classmethod) else None
         plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
-        tool = define(
-            plain,
-            name=name,
-            risk=risk,
-            timeout=timeout,
-            idempotency_key=idempotency_key,
-            failures=failures,
-            not_executed=not_executed,
-            reconcile=reconcile,
-            hide=hide,
-            inject=inject,
-            takes_self=kind is not staticmethod and _takes_self(plain),
-        )
+        tool = define(plain, name=name, takes_self=kind is not staticmethod and _takes_self(plain), **options)
         warn_if_held(plain, tool.name, expected=_HELD + (bare and kind is None))
         wrapper = entry(tool, plain)
         tool.adopt(wrapper)
@@ -133,70 +97,27 @@ def tool_of(function: Callable[..., Any]) -> GuardedTool[..., Any]:
 
 def define(
     function: Callable[..., Any],
+    check_types: bool = True,
+    /,
     *,
     takes_self: bool,
     name: str | None = None,
-    risk: Risk = Risk.IRREVERSIBLE,
-    timeout: float | None = None,
-    idempotency_key: str | None = None,
-    failures: Failures | None = None,
-    not_executed: NotExecutedWhen | None = None,
-    reconcile: Reconcile | None = None,
-    hide: Iterable[str] = (),
-    inject: Mapping[str, Any] | None = None,
-    check_types: bool = True,
+    **options: Unpack[ToolOptions],
 ) -> GuardedTool[..., Any]:
     """A function as a tool without an object; raises `ToolDefinitionError` if it cannot be a tool."""
     called = name or getattr(function, "__name__", "") or repr(function)
     if isinstance(function, type):
         raise ToolDefinitionError(
-            f"{called} is a class; guard its methods, or an object by Toolset.from_object"
+            f"{called} is a class; decorate its methods, or pass an object to Toolset.from_object"
         )
     if not inspect.isroutine(function):
-        raise ToolDefinitionError(f"{called} is no function; wrap the call in a `def` and guard that")
+        raise ToolDefinitionError(f"{called} is not a function; wrap the call in a `def` and decorate that")
     if hasattr(function, "__guarded_tool__"):
         raise ToolDefinitionError(
-            f"{called} is guarded already; @guarded_tool goes on top of other decorators"
+            f"{called} is already guarded; use @guarded_tool once, on top of other decorators"
         )
-    lazy = lazy_function(function)
-    if lazy is not None:
-        raise ToolDefinitionError(
-            f"{called} returns {lazy}, which does its work after the call; a guarded tool gives back one "
-            "outcome, so return a list, or whatever comes out of it"
-        )
-    if timeout is not None and not timeout > 0:
-        raise ToolDefinitionError(f"{called}: timeout is in seconds and above zero, not {timeout!r}")
-    if isinstance(hide, str):
-        raise ToolDefinitionError(f"{called}: hide takes several names, such as hide=({hide!r},)")
-    inject = dict(inject or {})
-    hide = frozenset(hide)
-    if idempotency_key is not None:
-        if idempotency_key in hide or idempotency_key in inject:
-            raise ToolDefinitionError(
-                f"{called}: {idempotency_key!r} is filled by the commit; hide or inject another"
-            )
-        _check_hidden(called, function, "idempotency_key", idempotency_key)
-    for name in inject:
-        _check_hidden(called, function, "inject", name)
-    for name in hide - inject.keys():
-        _check_hidden(called, function, "hide", name)
-        if inspect.signature(function).parameters[name].default is inspect.Parameter.empty:
-            raise ToolDefinitionError(
-                f"{called}: {name!r} is hidden and has no default, so a model's call could not be made; "
-                f"give it by inject={{{name!r}: VALUE}}"
-            )
-    definition = Definition(
-        name=called,
-        risk=Risk(risk),
-        timeout=timeout,
-        idempotency_key=idempotency_key,
-        failures=FailureRules.of(called, failures),
-        not_executed=NoEffectRules.of(called, not_executed),
-        reconcile=reconcile,
-        check_types=check_types,
-        hide=hide,
-        inject=inject,
-    )
+    definition = declared(called, function, check_types=check_types, **options)
+    _check_hidden(definition, function)
     code = FunctionCode(
         function, tool=called, takes_self=takes_self, hidden=definition.hidden, check_types=check_types
     )
@@ -211,15 +132,36 @@ def _takes_self(function: Callable[..., Any]) -> bool:
     return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
 
 
-def _check_hidden(tool: str, function: Callable[..., Any], option: str, name: str) -> None:
+def _check_hidden(definition: Definition, function: Callable[..., Any]) -> None:
+    """Raise `ToolDefinitionError` where a parameter cannot be hidden."""
+    tool, key, inject = definition.name, definition.idempotency_key, definition.inject
+    if key is not None:
+        if key in definition.hide or key in inject:
+            raise ToolDefinitionError(
+                f"{tool}: {key!r} is the idempotency key, filled in by the commit; remove it from hide and "
+                "inject"
+            )
+        _check_by_name(tool, function, "idempotency_key", key)
+    for name in inject:
+        _check_by_name(tool, function, "inject", name)
+    for name in definition.hide - inject.keys():
+        _check_by_name(tool, function, "hide", name)
+        if inspect.signature(function).parameters[name].default is inspect.Parameter.empty:
+            raise ToolDefinitionError(
+                f"{tool}: {name!r} is hidden and has no default, so calls by a model would lack it; "
+                f"set it with inject={{{name!r}: VALUE}}"
+            )
+
+
+def _check_by_name(tool: str, function: Callable[..., Any], option: str, name: str) -> None:
     """Raise `ToolDefinitionError` where `name` is not a parameter that can go by name."""
     parameters = inspect.signature(function).parameters
     kinds = {parameter.kind for parameter in parameters.values()}
     if name not in parameters:
-        raise ToolDefinitionError(f"{tool}: {option} names {name!r}, which is no parameter")
+        raise ToolDefinitionError(f"{tool}: {option} names {name!r}, which is not a parameter")
     kind = parameters[name].kind
     by_name = kind is inspect.Parameter.KEYWORD_ONLY or (
         kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and inspect.Parameter.VAR_POSITIONAL not in kinds
     )
     if not by_name:
-        raise ToolDefinitionError(f"{tool}: {option} names {name!r}, which must be a parameter given by name")
+        raise ToolDefinitionError(f"{tool}: {option} names {name!r}, which cannot be passed by name")

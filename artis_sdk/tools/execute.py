@@ -18,16 +18,17 @@ from artis_sdk.errors import ArtisError, SimulationError, ToolFailure, UnknownOu
 from artis_sdk.records import Outcome, Provenance, Risk, new_id
 from artis_sdk.records.plain_forms import message_of, stand_in, type_name
 from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
+from artis_sdk.tools.control_signals import is_control_signal, is_from_task_group
 from artis_sdk.tools.failures import UNCLASSIFIED
 from artis_sdk.tools.guarded import Reply
 from artis_sdk.tools.lazy import is_awaitable, is_iterator, lazy_value
 from artis_sdk.tools.originals import in_body
 from artis_sdk.tools.protocols import RunnableTool
-from artis_sdk.tools.world import current
+from artis_sdk.tools.world import check_allowed, current, firewall
 
 INJECTED = (
-    "it is given objects by inject=, and those are the real ones: no sandbox can run it. Simulate it by a "
-    "model or a log, or hold them in an object (Toolset.from_object), which the sandbox forks"
+    "a sandbox cannot run it, because the objects in inject= are the real ones. Simulate it with a model or "
+    "a log, or make it a method of an object that holds them (Toolset.from_object), which the sandbox forks"
 )
 _MOST_ITEMS = 1_000_000  # limit for reading an iterator, which may be endless
 
@@ -49,8 +50,8 @@ async def execute(
     in both cases, at its current await, so its effects until then are unknown too, also where it
     turns its cancellation into another exception.
 
-    `SystemExit` and `GeneratorExit` of the tool's own code are failures of the tool; so is
-    `KeyboardInterrupt` in a thread other than the main one, where no user's can arrive.
+    Whatever the tool's own code raises is its failure, `SystemExit` and own subclasses of `BaseException`
+    included; `is_control_signal` says what passes instead.
 
     Args:
         tool: the tool, whose timeout and failure rules hold.
@@ -69,6 +70,8 @@ async def execute(
         kwargs = {tool.idempotency_key: new_id(), **kwargs}
     if provenance is not Provenance.REAL and tool.injects:
         raise SimulationError(tool.name, INJECTED)
+    if firewall.forbidden and provenance is Provenance.REAL:
+        check_allowed(tool.name)
     start = time.perf_counter()
 
     def call() -> Any:
@@ -86,24 +89,34 @@ async def _awaited(
     task = asyncio.current_task()
     assert task is not None
     cancelled_before = task.cancelling()
+    limit = None if tool.timeout is None else asyncio.timeout(tool.timeout)
     try:
-        async with asyncio.timeout(tool.timeout) as limit:
-            value = await with_sync_calls(call)
-            awaitable = is_awaitable(value)
-            while is_awaitable(value):
-                value = await value
-            returned = _Returned.of(value)
-    except (Exception, SystemExit, GeneratorExit) as error:
+        if limit is None:
+            returned, awaitable = await _finished(call)
+        else:
+            async with limit:
+                returned, awaitable = await _finished(call)
+    except BaseException as error:
         if issubclass(type(error), GeneratorExit) and _running_task() is not task:
             raise  # this coroutine is being closed; the tool did not raise it
-        if _stops_the_run(error):
+        if _stops_the_run(error) or is_control_signal(error):
             raise
-        if limit.expired():  # how far the tool got is unknown, however it handled its cancellation
+        # How far the tool got is unknown, however it handled its cancellation.
+        if limit is not None and limit.expired():
             return _timed_out(tool, provenance, start, error)
-        if task.cancelling() > cancelled_before:
+        if task.cancelling() > cancelled_before and not is_from_task_group(error):
             raise asyncio.CancelledError from error
         return _raised(tool, error, provenance, start)
     return _returned(tool, returned, provenance, start, awaitable=awaitable)
+
+
+async def _finished(call: Callable[[], Any]) -> tuple[_Returned, bool]:
+    """The value of a call, and whether it had to be awaited."""
+    value = await with_sync_calls(call)
+    awaitable = False
+    while is_awaitable(value):
+        value, awaitable = await value, True
+    return _Returned.of(value), awaitable
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +146,9 @@ async def _in_thread(
             if is_awaitable(value):
                 return _Unfinished(value)
             returned = _Returned.of(value)
-        except (Exception, SystemExit, GeneratorExit, KeyboardInterrupt) as error:
-            interrupt = issubclass(type(error), KeyboardInterrupt)
-            if interrupt and threading.current_thread() is threading.main_thread():
-                raise  # the user's: in any other thread, the tool itself raised it
+        except BaseException as error:
+            if is_control_signal(error):
+                raise
             return _raised(tool, error, provenance, start)
         return _returned(tool, returned, provenance, start)
 
@@ -216,7 +228,9 @@ def _returned(
     duration = time.perf_counter() - start
     lazy = lazy_value(value.given)
     if lazy is not None:
-        message = f"returned {lazy}, which does its work after the call; return what comes out of it"
+        message = (
+            f"returned {lazy}, which does its work after the call has returned; return the finished result"
+        )
         outcome = Outcome.failure("LazyResult", message, provenance, raised=True, duration=duration)
         return Reply(outcome, error=ToolFailure(tool.name, "LazyResult", message))
     try:

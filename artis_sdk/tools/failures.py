@@ -119,12 +119,16 @@ def _sorted(
     for rule in () if given is None else given if isinstance(given, Iterable) else (given,):
         if isinstance(rule, type):
             if not issubclass(rule, Exception):
-                raise ToolDefinitionError(f"{tool}: {option}={rule.__name__} is no Exception")
+                raise ToolDefinitionError(
+                    f"{tool}: {option}={rule.__name__} is not an exception class that derives from Exception"
+                )
             exceptions.append(rule)
         elif callable(rule):
             classifiers.append(rule)
         else:
-            raise ToolDefinitionError(f"{tool}: {option}={rule!r} is no exception type or callable")
+            raise ToolDefinitionError(
+                f"{tool}: {option}={rule!r} is neither an exception class nor a callable"
+            )
     return tuple(exceptions), tuple(classifiers)
 
 

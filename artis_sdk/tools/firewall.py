@@ -49,12 +49,14 @@ class RunningCode:
     """Listeners of its own and of the worlds entered in it: a call of unknown origin may be any's."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class WorldBinding:
     """A context's world, as long as it is entered, and the world's event loop."""
 
     world: World | None
     loop: AbstractEventLoop | None = None
+    thread: int = 0
+    """Id of the thread that runs the loop."""
     process: int = 0
     """Id of the only process whose calls pass."""
     open: bool = True
@@ -72,6 +74,9 @@ class WorldBinding:
 OUTSIDE = WorldBinding(None)
 """The binding of a context outside every rehearsal and commit."""
 
+LAST_WORDS = WorldBinding(None, open=False)
+"""The binding of what a `__del__` starts while garbage is collected, see `garbage`."""
+
 lock = RLock()
 """Held while `firewall` changes."""
 
@@ -79,7 +84,7 @@ lock = RLock()
 class FirewallState:
     """Why a call without a world may not take the fast path. One per process."""
 
-    __slots__ = ("active", "collecting", "lease", "leftovers", "observers", "running", "started")
+    __slots__ = ("active", "collecting", "forbidden", "lease", "leftovers", "observers", "running", "started")
 
     def __init__(self) -> None:
         self.running: list[RunningCode] = []
@@ -92,6 +97,8 @@ class FirewallState:
         """The mark of this process from its start, see `processes.mark`."""
         self.lease: ProcessLease | None = None
         """Lock file that shows child processes that `running` is not empty; made for the first of them."""
+        self.forbidden = 0
+        """Number of blocks of `no_real_calls` that are open."""
         self.observers: tuple[Observer, ...] = ()
         self.active = False
 
@@ -99,7 +106,7 @@ class FirewallState:
         """Recompute, under the lock, whether any reason holds."""
         with lock:
             reasons = (self.running, self.leftovers, self.started, self.collecting, self.observers)
-            self.active = any(map(bool, reasons))
+            self.active = self.forbidden > 0 or any(map(bool, reasons))
 
 
 current: ContextVar[WorldBinding | None] = ContextVar("artis_sdk_binding", default=None)
@@ -112,14 +119,14 @@ def refuse(call: str, reason: str, binding: WorldBinding | None = None) -> NoRet
     Args:
         call: name of the tool or of another refused action.
         reason: the reason for the refusal, and what to do.
-        binding: the caller's binding; None for an unknown origin, which may be any rehearsal or commit
-            of this process that runs application code.
+        binding: the caller's binding; None and `LAST_WORDS` for an unknown origin, which may be any
+            rehearsal or commit of this process that runs application code.
 
     Raises:
         FirewallError: always.
     """
     error = FirewallError(call, reason)
-    if binding is None:
+    if binding is None or binding is LAST_WORDS:
         with lock:
             told = [refused for code in firewall.running for refused in code.refused]
     else:

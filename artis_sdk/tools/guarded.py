@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Generic, ParamSpec, TypeVar
+from importlib import import_module
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
 from pydantic import ValidationError
 
@@ -14,15 +15,11 @@ from artis_sdk.errors import SimulationError, ToolDefinitionError
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
 from artis_sdk.records.plain_forms import message_of, type_name
 from artis_sdk.tools.binding import Binding
-from artis_sdk.tools.failures import NO_EFFECT_RULES, NO_RULES, FailureRules, NoEffectRules
+from artis_sdk.tools.definition import Definition, Reconcile, ToolOptions
 from artis_sdk.tools.lazy import Settled
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Reconcile = Callable[..., Any]
-"""Finds out after a crash how a call ended: `reconcile(call: ToolCall, key: str | None)`, sync or async."""
-
 
 # Since Python 3.12: makes `inspect.iscoroutinefunction` true for the tool of an async function.
 _mark: Callable[..., Any] | None = getattr(inspect, "markcoroutinefunction", None)
@@ -66,36 +63,6 @@ class Reply:
         return Settled(self.value) if self.awaitable else self.value
 
 
-@dataclass(eq=False)
-class Definition:
-    """The developer's declaration of a tool, the same for all objects that it is bound to."""
-
-    name: str
-    risk: Risk = Risk.IRREVERSIBLE
-    timeout: float | None = None
-    """Limit of a real call, in seconds."""
-    idempotency_key: str | None = None
-    failures: FailureRules = NO_RULES
-    not_executed: NoEffectRules = NO_EFFECT_RULES
-    reconcile: Reconcile | None = None
-    check_types: bool = True
-    hide: frozenset[str] = frozenset()
-    inject: Mapping[str, Any] = field(default_factory=dict)
-    """By hidden parameter, its value, or a function without arguments that makes it for each real call."""
-    returns_awaitable: bool = False
-    """Whether the function, which is not async, has returned an awaitable."""
-    wrapper: Callable[..., Any] | None = None
-    """The result of `@guarded_tool`."""
-    spec: ToolSpec | None = field(default=None, init=False)
-    """The spec, made at first use, one for all objects that the tool is bound to."""
-
-    @property
-    def hidden(self) -> frozenset[str]:
-        """Names of the parameters that no model sees or passes."""
-        key = () if self.idempotency_key is None else (self.idempotency_key,)
-        return self.hide.union(self.inject, key)
-
-
 Entry = Callable[["GuardedTool[..., Any]", Callable[..., Any]], Callable[..., Any]]
 """Makes a tool's callable from the tool and its real function: `artis_sdk.tools.routing.entry`."""
 
@@ -116,8 +83,40 @@ class GuardedTool(Generic[P, R]):
         self._definition = definition
         self._binding = binding
         self._make_entry = entry
+        # As a function has them, for frameworks that register a callable. A class cannot define these two.
+        self.__qualname__: str = getattr(binding.original, "__qualname__", definition.name)
+        self.__module__: str = getattr(binding.original, "__module__", None) or __name__
         if binding.is_async and _mark is not None:
             _mark(self)
+
+    @classmethod
+    def from_schema(
+        cls,
+        name: str,
+        description: str,
+        parameters: Mapping[str, Any],
+        call: Callable[..., Any],
+        **options: Unpack[ToolOptions],
+    ) -> GuardedTool[..., Any]:
+        """A tool from a JSON schema and a callable, where no signature says what it takes.
+
+        Args:
+            name: its name for models.
+            description: its purpose, for models.
+            parameters: JSON schema of its arguments, of type object. Each call is checked against it, in
+                every world; `additionalProperties` decides about arguments that it does not name.
+            call: function, sync or async, that takes the arguments by name and returns the result.
+            options: `risk`, `timeout`, `idempotency_key`, `failures`, `not_executed`, `reconcile`, `hide` and
+                `inject`, as in `guarded_tool`. Hidden and injected parameters are left out of the schema.
+
+        Raises:
+            ToolDefinitionError: the schema is not an object's or not valid, or an option does not fit.
+        """
+        # By name: what makes it stands above, because it knows how tools are routed.
+        made: GuardedTool[..., Any] = import_module("artis_sdk.tools.schema_tool").from_schema(
+            name, description, parameters, call, **options
+        )
+        return made
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self._entry(*args, **kwargs)
@@ -195,6 +194,11 @@ class GuardedTool(Generic[P, R]):
         """Whether hidden parameters are filled in when the real function runs."""
         return bool(self._definition.inject)
 
+    @property
+    def injected(self) -> Mapping[str, Any]:
+        """What its hidden parameters get, as declared: values, or functions that make them."""
+        return self._definition.inject
+
     def with_injected(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments of a real call, with the injected ones that the caller left out."""
         filled = dict(kwargs)
@@ -239,6 +243,11 @@ class GuardedTool(Generic[P, R]):
     def original(self) -> object | None:
         """The object through which others may hold the real code, such as the Python function."""
         return self._binding.original
+
+    @property
+    def original_is_function(self) -> bool:
+        """Whether a call of `original` is a call of this tool, see `Binding`."""
+        return self._binding.original_is_function
 
     @property
     def is_decorated(self) -> bool:
@@ -339,16 +348,22 @@ class GuardedTool(Generic[P, R]):
         """Failure type of a returned value or an exception by the `failures=` rules; None for a success."""
         return self._definition.failures.classify(result)
 
+    @property
+    def declares_failures(self) -> bool:
+        """Whether `failures=` has a function, which classifies every returned value."""
+        return bool(self._definition.failures.classifiers)
+
+    @property
+    def declared_failures(self) -> tuple[type[Exception], ...]:
+        """The exception classes in `failures=`."""
+        return self._definition.failures.exceptions
+
     def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
         """A returned value as an outcome, by the tool's `failures=` rules."""
-        failure_type = self._definition.failures.classify(value)
-        return Outcome(
-            ok=failure_type is None,
-            value=value,
-            failure_type=failure_type,
-            provenance=provenance,
-            duration=duration,
-        )
+        found = self._definition.failures.classify(value)
+        more: dict[str, Any] = {"declared": self.declares_failures, "duration": duration}
+        shown = self._binding.shown(value)
+        return Outcome(ok=found is None, value=shown, failure_type=found, provenance=provenance, **more)
 
     def outcome_of_error(
         self, error: BaseException, provenance: Provenance, duration: float | None = None

@@ -22,7 +22,7 @@ from artis_sdk.tools.object_methods import partial_of
 from artis_sdk.tools.originals import running_body, twins
 from artis_sdk.tools.routing import routed, routed_async
 from artis_sdk.tools.second_wall import unwatch, watch
-from artis_sdk.tools.world import current
+from artis_sdk.tools.world import current, refuse, route
 
 Tool = GuardedTool[..., Any]
 
@@ -59,14 +59,14 @@ def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
                 entered.append((function, tool))
             elif function is not None and not tool.is_decorated:
                 raise ConfigurationError(
-                    f"{tool.name}: the session's own agent could call {function!r} by its name, past the "
-                    f"firewall, and it cannot be guarded there; put it behind a Python function, "
-                    f"`def {tool.name}(...): return ...`, and give that as the tool"
+                    f"{tool.name}: the session's own agent could call {function!r} directly, past the "
+                    "firewall, and only Python functions can be guarded in place; wrap it, "
+                    f"`def {tool.name}(...): return ...`, and pass the wrapper as the tool"
                 )
         yield
     finally:
         for function, tool in reversed(entered):
-            _leave(function, tool)
+            _unguard(function, tool)
 
 
 def _enter(function: FunctionType, tool: Tool) -> None:
@@ -76,7 +76,7 @@ def _enter(function: FunctionType, tool: Tool) -> None:
         _guarded[function].tools.append(tool)
 
 
-def _leave(function: FunctionType, tool: Tool) -> None:
+def _unguard(function: FunctionType, tool: Tool) -> None:
     with _lock:
         found = _guarded[function]
         found.tools.remove(tool)
@@ -110,15 +110,25 @@ class _InPlace:
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         tool = self._tool(args)
-        if tool is None:
+        if tool is None or self._is_outside(tool):
             return self.twin(*args, **kwargs)
         return routed(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
 
     async def _call_async(self, *args: Any, **kwargs: Any) -> Any:
         tool = self._tool(args)
-        if tool is None:
+        if tool is None or self._is_outside(tool):
             return await self.twin(*args, **kwargs)
         return await routed_async(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
+
+    @staticmethod
+    def _is_outside(tool: Tool) -> bool:
+        """Whether a call of a function that only its framework may call belongs to no world; in one it is
+        refused."""
+        if tool.original_is_function:
+            return False
+        if route(tool.name) is not None:
+            refuse(tool.name, _PAST_ITS_FRAMEWORK, current.get())
+        return True
 
     def _tool(self, args: tuple[Any, ...]) -> Tool | None:
         """The tool of a call; None for a call on another object of the class, and in the body of a
@@ -159,6 +169,11 @@ def _twin(function: FunctionType) -> FunctionType:
     return twin
 
 
+_PAST_ITS_FRAMEWORK = (
+    "refused: the function behind this tool was called past its framework's own way to call tools, by other "
+    "code or by an agent that is not rehearsed. Name that agent in rehearsed(..., agents=...), or have the "
+    "framework call the tool"
+)
 _TARGET = "artis_sdk: what the call is handed to"
 _SOURCE = """
 {sync}def detour(*args, **kwargs):

@@ -32,8 +32,8 @@ def warn_if_held(function: Callable[..., Any], name: str, *, expected: int) -> N
     if holders:
         kinds = ", ".join(sorted({f"a {holder.__qualname__}" for holder in holders}))
         warnings.warn(
-            f"{name}: {kinds} already holds this function as it was before @guarded_tool, and what is called "
-            "through that is guarded only while a session whose agent is your own has the tool. Put "
+            f"{name}: {kinds} already holds the function without its guard; calls through it are guarded "
+            "only during a session that has this tool and an agent of your own. Put "
             "@guarded_tool below the decorator that registers the function, next to its `def`",
             LateGuardWarning,
             stacklevel=4,

@@ -7,7 +7,7 @@ import collections.abc
 import contextlib
 import inspect
 from collections.abc import Callable, Generator
-from types import AsyncGeneratorType, GeneratorType
+from types import AsyncGeneratorType, GeneratorType, NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from artis_sdk.records.plain_forms import class_attribute, inherits
@@ -18,6 +18,10 @@ _ASYNC_ITERATOR = (
 )  # fmt: skip
 _MANAGER = (contextlib.AbstractContextManager, contextlib.AbstractAsyncContextManager)
 _MADE_MANAGERS = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
+
+
+_PLAIN = frozenset((NoneType, bool, int, float, str, bytes, dict, list, tuple, set, frozenset))
+"""Types without later work."""
 
 
 class Settled:
@@ -36,6 +40,11 @@ def awaited_annotation(annotation: Any) -> Any:
     if get_origin(annotation) in _AWAITABLE:
         return (get_args(annotation) or (Any,))[-1]
     return Any if annotation in _AWAITABLE else annotation
+
+
+def _is_plain(kind: type) -> bool:
+    # Hashing a class may run its metaclass; `id` raises an audit event, for which our hook is called.
+    return type(kind) is type and kind in _PLAIN
 
 
 def is_awaitable_annotation(annotation: Any) -> bool:
@@ -79,6 +88,8 @@ def _evaluated(function: Callable[..., Any]) -> Any:
 def is_awaitable(value: Any) -> bool:
     """As `inspect.isawaitable`, without running the value's own code, which may be hostile."""
     kind = type(value)
+    if _is_plain(kind):
+        return False
     if issubclass(kind, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
     return class_attribute(kind, "__await__") is not None
@@ -87,12 +98,16 @@ def is_awaitable(value: Any) -> bool:
 def is_iterator(value: Any) -> bool:
     """As `isinstance(value, Iterator)`, without running the value's own code."""
     kind = type(value)
-    return all(class_attribute(kind, name) is not None for name in ("__iter__", "__next__"))
+    return not _is_plain(kind) and all(
+        class_attribute(kind, name) is not None for name in ("__iter__", "__next__")
+    )
 
 
 def lazy_value(value: Any) -> str | None:
     """The kind of a returned value that works after the call and cannot be awaited; else None."""
     kind = type(value)  # `isinstance` runs the value's own code, which may be hostile
+    if _is_plain(kind):
+        return None
     if issubclass(kind, AsyncGeneratorType):
         return "an async generator"
     return "a context manager" if inherits(kind, *_MADE_MANAGERS) else None

@@ -8,6 +8,7 @@ a queue are not covered: nothing shows their origin.
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import threading
 import time
@@ -57,17 +58,22 @@ class Leftovers:
             for thread in frozenset(threading.enumerate()) - before.threads
             if not isinstance(thread, threading._DummyThread)  # not started by Python code
         }
-        here = _stack(sys._getframe())
-        self._frames = (self._frames & working().union(here)) | (working(started) - before.frames)
+        if self._frames:
+            self.prune()
+        self._frames |= working(started) - before.frames
 
     def running_here(self) -> bool:
         """Whether the calling code runs inside a call left behind."""
-        if any(frame in self._frames for frame in _stack(sys._getframe())):
+        if not self._frames.isdisjoint(_callers()):
             return True
         if time.monotonic() - self._pruned > _PRUNE_EVERY:
-            self._pruned = time.monotonic()
-            self._frames &= working()
+            self.prune()
         return False
+
+    def prune(self) -> None:
+        """Forget calls that have ended, whose frames keep their variables alive."""
+        self._pruned = time.monotonic()
+        self._frames &= working().union(_callers())
 
 
 def working(besides: frozenset[int | None] | set[int | None] = frozenset()) -> frozenset[FrameType]:
@@ -76,11 +82,27 @@ def working(besides: frozenset[int | None] | set[int | None] = frozenset()) -> f
     Args:
         besides: identifiers of further threads to leave out.
     """
-    found: set[FrameType] = set()
-    for ident, frame in sys._current_frames().items():
-        if ident != threading.get_ident() and ident not in besides:
-            found.update(frame for frame in _stack(frame) if not _idle(frame))
+    frames = sys._current_frames()
+    frames.pop(threading.get_ident(), None)  # a variable with this very frame would be a reference cycle
+    found: list[FrameType] = []
+    for ident, frame in frames.items():
+        at: FrameType | None = None if ident in besides else frame
+        while at is not None:
+            if at.f_code.co_filename not in _WAITING and not _idle(at):
+                found.append(at)
+            at = at.f_back
     return frozenset(found)
+
+
+def _callers() -> list[FrameType]:
+    """The frames of this thread, from the caller's caller on: without one that could hold the list."""
+    return _stack(sys._getframe(2))
+
+
+def waits(ident: int) -> bool:
+    """Whether a thread now waits for another one: for its end, its lock, its result."""
+    frame = sys._current_frames().get(ident)
+    return frame is not None and frame.f_code.co_filename in (threading.__file__, queue.__file__)
 
 
 def _stack(frame: FrameType | None) -> list[FrameType]:
@@ -92,6 +114,7 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
 
 
 def _idle(frame: FrameType) -> bool:
+    """Whether a frame outside of `_WAITING` only waits for work."""
     code = frame.f_code
     file = code.co_filename
-    return file in _WAITING or "/anyio/" in file or (file, code.co_name) in _TAKING_UP
+    return "/anyio/" in file or (file, code.co_name) in _TAKING_UP

@@ -38,8 +38,3 @@ def in_body(binding: object, *, is_real: bool) -> Iterator[None]:
 def real_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """The real code of a function, also while the function is guarded in place."""
     return twins.get(function, function) if isinstance(function, FunctionType) else function
-
-
-def is_guarded_in_place(function: object) -> bool:
-    """Whether calling this function object now leads to a tool."""
-    return isinstance(function, FunctionType) and function in twins

@@ -47,15 +47,17 @@ class Parameters:
             raise InvalidArguments(tool, takes)
         for name in self.positional[: len(args)]:
             if name in kwargs:
-                raise InvalidArguments(tool, f"{name}: given twice, by position and by name")
+                raise InvalidArguments(tool, f"{name}: given both by position and by name")
         for name in self.positional_only:
             if name in kwargs:
-                raise InvalidArguments(tool, f"{name}: given by name, but it goes by position")
+                raise InvalidArguments(tool, f"{name}: given by name, but it is positional-only")
         if self.var_positional is not None and self.var_positional in kwargs:
-            raise InvalidArguments(tool, f"{self.var_positional}: given by name, but it goes by position")
+            raise InvalidArguments(
+                tool, f"{self.var_positional}: given by name, but *{self.var_positional} is positional"
+            )
         for value in (*args, *kwargs.values()):
             if is_iterator(value):
-                raise InvalidArguments(tool, f"a {type_name(value)} can be read only once; give a list")
+                raise InvalidArguments(tool, f"a {type_name(value)} can be read only once; pass a list")
 
     def place(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of the function, from arguments by name."""

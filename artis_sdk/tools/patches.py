@@ -8,10 +8,13 @@ and calls the original, a negligible part of a thread's cost.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 from artis_sdk.tools.firewall import lock
@@ -46,7 +49,7 @@ def in_place_of(module: str, *paths: str, if_imported: bool = False) -> Callable
     Args:
         module: name of their module.
         paths: their names in it, such as `Thread.start`; names that this Python lacks are skipped.
-        if_imported: whether to leave the module alone until other code has imported it.
+        if_imported: whether to leave the module alone until other code imports it.
     """
 
     def register(make: Make) -> Make:
@@ -68,15 +71,51 @@ def on_audit(*events: str) -> Callable[[Check], Check]:
     return register
 
 
+class _AfterImport(MetaPathFinder):
+    """Installs the patches of a module that is imported after the first world was entered, or inside one."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not any(patch.module == fullname for patch in _patches):
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+class _Loader(Loader):
+    """Another loader, and the patches once its module is there."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        install()
+
+
 def install() -> None:
     """Install every patch that is missing, also where other code has removed it since."""
-    for patch in _patches:
-        if patch.ours is not None and getattr(patch.owner, patch.name, None) is patch.ours:
-            continue
+    missing = [
+        patch
+        for patch in _patches
+        if patch.ours is None or getattr(patch.owner, patch.name, None) is not patch.ours
+    ]
+    for patch in missing:
         if not patch.if_imported or patch.module in sys.modules:
             _put(patch)
     if not _hooked:
         _hooked.append(True)
+        sys.meta_path.insert(0, _AfterImport())
         sys.addaudithook(_audit)
 
 

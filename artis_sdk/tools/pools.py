@@ -19,7 +19,7 @@ _THREADS = frozenset(("ThreadPoolExecutor", "ThreadPool"))
 # A thread pool with an interpreter for each thread, which shares no context.
 _INTERPRETERS = "InterpreterPoolExecutor"
 
-Place = tuple[int, str]
+ArgumentPlace = tuple[int, str]
 """Position, not counting the pool itself, and name of an argument."""
 
 
@@ -33,7 +33,7 @@ def _mark(function: Callable[..., Any]) -> Callable[..., Any]:
     return function if given is None else Marked(function, given)
 
 
-def _given_to_pool(*functions: Place, callbacks: tuple[Place, ...] = ()) -> Make:
+def _given_to_pool(*functions: ArgumentPlace, callbacks: tuple[ArgumentPlace, ...] = ()) -> Make:
     """The patch of a pool's method.
 
     Args:
@@ -59,7 +59,7 @@ def _given_to_pool(*functions: Place, callbacks: tuple[Place, ...] = ()) -> Make
 
 
 def _replace(
-    args: list[Any], kwargs: dict[str, Any], place: Place, wrap: Callable[[Callable[..., Any]], Any]
+    args: list[Any], kwargs: dict[str, Any], place: ArgumentPlace, wrap: Callable[[Callable[..., Any]], Any]
 ) -> None:
     position, name = place
     if position < len(args):
@@ -76,6 +76,12 @@ in_place_of("concurrent.futures.thread", "ThreadPoolExecutor.__init__")(_given_t
 in_place_of("concurrent.futures.thread", "ThreadPoolExecutor.submit")(_given_to_pool((0, "fn")))
 in_place_of("concurrent.futures.process", "ProcessPoolExecutor.__init__")(_given_to_pool((2, _INITIALIZER)))
 in_place_of("concurrent.futures.process", "ProcessPoolExecutor.submit")(_given_to_pool((0, "fn")))
+# joblib's pool, which it hands from one caller to the next; joblib has a copy of the library.
+for _loky in ("loky", "joblib.externals.loky"):
+    in_place_of(f"{_loky}.process_executor", "ProcessPoolExecutor.submit", if_imported=True)(
+        _given_to_pool((0, "fn"))
+    )
+in_place_of("gevent.threadpool", "ThreadPool.spawn", if_imported=True)(_given_to_pool((0, "func")))
 in_place_of("multiprocessing.pool", "Pool.__init__")(_given_to_pool((1, _INITIALIZER)))
 in_place_of("multiprocessing.pool", "Pool.imap", "Pool.imap_unordered")(_given_to_pool((0, "func")))
 in_place_of("multiprocessing.pool", "Pool.apply_async")(

@@ -1,7 +1,7 @@
 """Processes that are started inside a world carry a mark, so that guarded calls are refused there.
 
 No mark reaches a library that starts processes in C without Python's audit events (except `uvloop`,
-patched here), nor a library's own pool (`loky`) whose processes are older than the world.
+patched here), nor a library's own pool whose processes are older than the world.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def _check(event: str, args: tuple[Any, ...]) -> None:
     if event == "os.system" and os.fsdecode(args[0]).startswith(_PREFIX):
         return
     reason = (
-        "not started inside a rehearsal or commit, because the new process cannot be told of it and its "
+        "refused inside a rehearsal or commit: a process started this way does not know of it, so its "
         "guarded calls would be real; use subprocess.run"
     )
     binding = current.get()

@@ -126,6 +126,7 @@ def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Cal
         code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount],
         bool(code.co_flags & CO_VARARGS),
         bool(code.co_flags & CO_VARKEYWORDS),
+        len(function.__kwdefaults__ or ()) == code.co_kwonlyargcount,
     )
     names = code.co_varnames[: form.names]
     given = _given(form, names, function)
@@ -137,7 +138,8 @@ def _same_parameters(tool: GuardedTool[..., Any], function: FunctionType) -> Cal
         return await routed_async(tool, function, *given(*parts))
 
     make = _template(form, tool.is_async)
-    made: Any = make(function, current.get, firewall, handle_async if tool.is_async else handle)
+    routed_call = handle_async if tool.is_async else handle
+    made: Any = make(function, current.get, firewall, routed_call, function.__kwdefaults__)
     wrapper = FunctionType(
         made.__code__.replace(co_varnames=names),
         function.__globals__,  # frameworks look up annotations that are texts there
@@ -158,6 +160,7 @@ class _Form(NamedTuple):
     keyword_only: tuple[str, ...]
     has_args: bool
     has_kwargs: bool
+    keywords_have_defaults: bool
 
     @property
     def names(self) -> int:
@@ -169,7 +172,7 @@ def _given(
 ) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
     """A function that removes filled-in defaults from a call."""
     defaults, by_name = function.__defaults__ or (), function.__kwdefaults__ or {}
-    # Positional are the arguments that must be, and those before `*args`.
+    # By position go positional-only parameters, and all that stand before `*args`.
     required = max(form.positional - len(defaults), form.positional_only)
     defaults = defaults[len(defaults) - (form.positional - required) :]
 
@@ -208,10 +211,20 @@ def _template(form: _Form, is_async: bool) -> Callable[..., Any]:
         f" {'more' if args else '()'}, {'named' if kwargs else '{}'}"
     )
     a_sync, a_wait = ("async ", "await ") if is_async else ("", "")
+    shorter = ""
+    if by_name and form.keywords_have_defaults and (args or kwargs):
+        # Keywords beside `*` or `**` cost a dictionary; those with their defaults are left out.
+        are_defaults = " and ".join(
+            f"{value} is artis_defaults[{name!r}]"
+            for name, value in zip(form.keyword_only, keywords, strict=True)
+        )
+        shorter = f"""
+            if {are_defaults}:
+                return {a_wait}artis_function({", ".join([*positional, *args, *kwargs])})"""
     source = f"""
-def make(artis_function, artis_binding, artis_firewall, artis_routed):
+def make(artis_function, artis_binding, artis_firewall, artis_routed, artis_defaults):
     {a_sync}def call({", ".join(parameters)}):
-        if artis_binding() is None and not artis_firewall.active:
+        if artis_binding() is None and not artis_firewall.active:{shorter}
             return {a_wait}artis_function({", ".join([*positional, *args, *by_name, *kwargs])})
         return {a_wait}artis_routed({parts})
     return call

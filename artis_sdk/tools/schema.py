@@ -127,7 +127,7 @@ class Shape:
         except PydanticInvalidForJsonSchema as error:
             raise ToolDefinitionError(
                 f"{self.tool}: a parameter has no JSON form, so no model can give it ({error.message}); "
-                "bind it beforehand or leave it out of the guarded function"
+                "set it with inject=, or remove it from the guarded function"
             ) from error
         schema.pop("title", None)
         schema.pop("description", None)
@@ -140,7 +140,7 @@ class Shape:
         for parameter in self.shown:
             if parameter.name not in properties:
                 raise ToolDefinitionError(
-                    f"{self.tool}: {parameter.name} has an alias; name it as models should"
+                    f"{self.tool}: {parameter.name} has an alias; remove the alias and rename the parameter"
                 )
             if parameter.default is not parameter.empty:
                 properties[parameter.name].setdefault("default", jsonable(parameter.default))

@@ -86,8 +86,8 @@ def _take_id() -> None:
     import logging
 
     logging.getLogger("artis_sdk").warning(
-        "sys.monitoring has no free tool id (%s are taken by other tools): real code that is started past a "
-        "guarded function, such as by a copy of it, is not noticed in this session",
+        "sys.monitoring has no free tool id (%s are taken by other tools): this session does not notice "
+        "a guarded function's code that is run without the guard, such as through a copy of the function",
         ", ".join(map(str, _IDS)),
     )
 
@@ -149,7 +149,7 @@ def _same_closure(function: FunctionType, values: dict[str, Any]) -> bool:
 
 
 _PAST = (
-    "its real code was started in a rehearsal or commit, past the tool: by a coroutine that was made before, "
-    "a copy of the function, or the tool's `.function`. Refused before its first line; call the tool, or the "
+    "refused before its first line: in a rehearsal or commit its real code was started past the tool (by a "
+    "coroutine made earlier, a copy of the function, or the tool's `.function`). Call the tool, or the "
     "function by its name"
 )

@@ -7,37 +7,28 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MethodType, ModuleType
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk, State, ToolSpec
 from artis_sdk.records.jsonable import snapshot
 from artis_sdk.tools.decorator import define, tool_of
-from artis_sdk.tools.failures import Failures, NotExecutedWhen
-from artis_sdk.tools.guarded import GuardedTool, Reconcile
+from artis_sdk.tools.definition import MethodOptions
+from artis_sdk.tools.failures import Failures
+from artis_sdk.tools.framework_objects import framework_tool
+from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.object_forks import Fork, give_fork
 from artis_sdk.tools.object_methods import plain_method, public_methods
 
 Tool = GuardedTool[..., Any]
 
 
-class MethodOptions(TypedDict, total=False):
-    """Options of `Toolset.from_object` for one method, as in `guarded_tool`."""
-
-    risk: Risk
-    timeout: float | None
-    idempotency_key: str | None
-    failures: Failures | None
-    not_executed: NotExecutedWhen | None
-    reconcile: Reconcile | None
-
-
 class Toolset:
     """Tools under unique names. Iteration yields tools, each callable like its guarded function.
 
     Args:
-        tools: guarded tools, guarded functions, bound guarded methods, or plain functions, which are
-            guarded here as irreversible.
+        tools: guarded tools, guarded functions, bound guarded methods; or plain functions, and tool objects
+            of the frameworks in `artis_sdk.integrations`, which are guarded here as irreversible.
 
     Raises:
         ToolDefinitionError: two tools have one name, or something cannot be a tool.
@@ -48,7 +39,7 @@ class Toolset:
         for given in tools:
             tool = _tool(given)
             if tool.name in self._tools:
-                raise ToolDefinitionError(f"two tools are called {tool.name!r}; rename one, or give a prefix")
+                raise ToolDefinitionError(f"two tools are named {tool.name!r}; rename one, or pass prefix=")
             self._tools[tool.name] = tool
 
     @classmethod
@@ -188,7 +179,8 @@ class Toolset:
     def state(self) -> State:
         """A JSON snapshot of the public attributes of the objects behind the tools.
 
-        Keys are class names, numbered from the second object of a class on; None without objects.
+        Keys are class names, numbered from the second object of a class on; None without objects. A
+        library's service inside an object, such as an engine, a client or a logger, is `<its type>`.
         """
         found: dict[str, Any] = {}
         for owner in self.owners:
@@ -209,9 +201,11 @@ def _tool(given: Tool | Callable[..., Any]) -> Tool:
         if isinstance(given, MethodType):
             tool = tool.on(given.__self__)
     else:
-        tool = define(given, takes_self=False)
+        tool = framework_tool(given) or define(given, takes_self=False)
     if tool.needs_owner:
-        raise ToolDefinitionError(f"{tool.name} is a method; give an instance's: Toolset(obj.{tool.name})")
+        raise ToolDefinitionError(
+            f"{tool.name} is a method; take it from an object: Toolset(obj.{tool.name})"
+        )
     return tool
 
 
@@ -227,13 +221,13 @@ def _options(
                 known = (
                     f"did you mean {close[0]!r}?"
                     if close
-                    else f"known are {', '.join(MethodOptions.__annotations__)}"
+                    else f"the options are {', '.join(MethodOptions.__annotations__)}"
                 )
                 raise ToolDefinitionError(f"{name}: tools= has no option {option!r}; {known}")
         found[name] = cast(MethodOptions, dict(options))
     for name, risk in _known(risks, methods).items():
         if "risk" in found.setdefault(name, {}):
-            raise ToolDefinitionError(f"{name}: its risk is given twice, in tools= and in risks=")
+            raise ToolDefinitionError(f"{name}: its risk is set twice, in tools= and in risks=")
         found[name]["risk"] = risk
     return found
 
@@ -254,7 +248,7 @@ def _method(
         others = sorted(options.keys() - {"risk"})
         if others:
             raise ToolDefinitionError(
-                f"{name} is decorated with @guarded_tool; say {', '.join(others)} there, not in tools="
+                f"{name} is decorated with @guarded_tool; set {', '.join(others)} there, not in tools="
             )
         return tool.as_(prefix + tool.name, options.get("risk", tool.risk))
     function, owner = plain_method(obj, name, value)
@@ -263,9 +257,9 @@ def _method(
     said.update(options)
     tool = define(
         function,
+        check_types,
         takes_self=owner is not None,
         name=prefix + name,
-        check_types=check_types,
         hide=mine - inject.keys(),
         inject={parameter: inject[parameter] for parameter in inject if parameter in mine},
         **said,
@@ -278,7 +272,7 @@ def _hidden(
 ) -> frozenset[str]:
     """The hidden parameters; raises `ToolDefinitionError` for one that no method has."""
     if isinstance(hide, str):
-        raise ToolDefinitionError(f"hide takes several names, such as hide=({hide!r},)")
+        raise ToolDefinitionError(f"hide must be a collection of names, such as hide=({hide!r},)")
     hidden = frozenset(hide) | inject.keys()
     if not hidden:
         return hidden
@@ -291,7 +285,9 @@ def _hidden(
     }
     unknown = sorted(hidden - known)
     if unknown:
-        raise ToolDefinitionError(f"no method has a parameter {', '.join(unknown)} to hide")
+        raise ToolDefinitionError(
+            f"hide or inject names {', '.join(unknown)}, which is not a parameter of any method"
+        )
     return hidden
 
 

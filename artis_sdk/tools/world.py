@@ -20,6 +20,7 @@ import artis_sdk.tools.carry
 import artis_sdk.tools.pools  # noqa: F401
 from artis_sdk.errors import FirewallError
 from artis_sdk.tools.firewall import (
+    LAST_WORDS,
     OUTSIDE,
     Kind,
     Refused,
@@ -31,7 +32,8 @@ from artis_sdk.tools.firewall import (
     lock,
     refuse,
 )
-from artis_sdk.tools.garbage import expect
+from artis_sdk.tools.garbage import expect, watch
+from artis_sdk.tools.generators import watch_running_loop
 from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.leftovers import Leftovers, Snapshot
 from artis_sdk.tools.patches import install
@@ -43,10 +45,12 @@ __all__ = [
     "Refused",
     "World",
     "WorldBinding",
+    "check_allowed",
     "current",
     "current_world",
     "entered",
     "firewall",
+    "no_real_calls",
     "outside",
     "refuse",
     "route",
@@ -70,11 +74,12 @@ def entered(world: World) -> Iterator[None]:
     from asyncio import get_running_loop
 
     install()
+    watch_running_loop()
     outer = current.get()
-    binding = WorldBinding(world, get_running_loop(), os.getpid())
+    binding = WorldBinding(world, get_running_loop(), get_ident(), os.getpid())
     binding.code = None if outer is None else outer.code
     binding.refused = getattr(world, "remember_refusal", None)
-    with _told(binding.code, binding.refused):
+    with _reporting(binding.code, binding.refused):
         token = current.set(binding)
         try:
             yield
@@ -100,7 +105,7 @@ def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None
 
     install()
     outer = current.get()
-    binding = WorldBinding(current_world(), get_running_loop(), os.getpid(), inline=admit)
+    binding = WorldBinding(current_world(), get_running_loop(), get_ident(), os.getpid(), inline=admit)
     if outer is not None:
         binding.code, binding.refused = outer.code, outer.refused
     token = current.set(binding)
@@ -130,8 +135,9 @@ def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = Non
         yield
         return
     install()
+    watch()
     code, outer = RunningCode(kind), current.get()
-    binding = WorldBinding(current_world(), None, os.getpid(), beside=True, code=code, refused=refused)
+    binding = WorldBinding(current_world(), process=os.getpid(), beside=True, code=code, refused=refused)
     if refused is None and outer is not None:
         binding.refused = outer.refused
     before = Snapshot()
@@ -140,7 +146,7 @@ def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = Non
         firewall.update()
     token = current.set(binding)
     try:
-        with _told(code, refused):
+        with _reporting(code, refused):
             yield
     finally:
         expect()
@@ -167,7 +173,10 @@ def outside() -> Iterator[None]:
     """
     binding = current.get()
     if binding is not None and binding is not OUTSIDE:
-        raise FirewallError("outside()", "this context belongs to a world; it cannot be declared outside")
+        raise FirewallError(
+            "outside()",
+            "refused: this context belongs to a rehearsal or commit, so it cannot be declared outside of one",
+        )
     token = current.set(OUTSIDE)
     try:
         yield
@@ -183,20 +192,48 @@ def route(tool: str) -> WorldBinding | None:
             committed, or its world has ended, or is in another process.
     """
     binding = current.get()
-    if firewall.collecting == get_ident():
+    if binding is LAST_WORDS or firewall.collecting == get_ident():
         refuse(tool, _LAST_WORDS, binding)
     if binding is None:
         _check_unbound(tool)
+    if binding is None or binding is OUTSIDE:
+        check_allowed(tool)
         return None
-    if binding is OUTSIDE:
-        return None
-    if binding.process != os.getpid():
-        refuse(tool, _OTHER_PROCESS, binding)
     if not binding.open:
         refuse(tool, _OVER, binding)
+    if binding.process != os.getpid():
+        refuse(tool, _OTHER_PROCESS, binding)
     if binding.beside:
         refuse(tool, _BESIDE, binding)
     return binding
+
+
+@contextmanager
+def no_real_calls() -> Iterator[None]:
+    """Refuse every real guarded call of this process during the block, for tests: those outside sessions,
+    and commits. Rehearsals go on, with sandboxes. Processes that it starts are not covered."""
+    with lock:
+        firewall.forbidden += 1
+        firewall.update()
+    try:
+        yield
+    finally:
+        with lock:
+            firewall.forbidden -= 1
+            firewall.update()
+
+
+def check_allowed(call: str) -> None:
+    """Refuse a real call in a block of `no_real_calls`.
+
+    Args:
+        call: name of the tool or of another refused action.
+
+    Raises:
+        FirewallError: real calls are forbidden.
+    """
+    if firewall.forbidden:
+        raise FirewallError(call, _FORBIDDEN)
 
 
 def _check_unbound(tool: str) -> None:
@@ -216,7 +253,7 @@ def _check_unbound(tool: str) -> None:
 
 
 @contextmanager
-def _told(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
+def _reporting(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
     """Report refusals of unknown origin to `refused` during the block."""
     if code is None or refused is None:
         yield
@@ -230,28 +267,31 @@ def _told(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
             code.refused.remove(refused)
 
 
+_FORBIDDEN = (
+    "refused: real calls are forbidden here, by no_real_calls() or a test's fixture `artis`; rehearse "
+    "instead, or commit in a test without it"
+)
 _OVER = (
-    "called by something left behind: the world that it belongs to is over. A worker thread of your own "
-    "that serves others too is started before the session, or by contextvars.Context().run(thread.start)"
+    "refused: the rehearsal or commit that this call belongs to is over. If a worker thread made the call "
+    "for other code, start the thread before the session, or with contextvars.Context().run(thread.start)"
 )
 _LAST_WORDS = (
-    "called by a `__del__` or a weak reference's callback while garbage is collected that a rehearsal or "
-    "commit may have left behind; refused"
+    "refused: a `__del__` or a weak reference's callback made this call during garbage collection, and a "
+    "rehearsal or commit may have left that garbage. Make the call in a method that you call, such as close()"
 )
 _OTHER_PROCESS = (
-    "refused, because this process, or this call in it, was started inside a rehearsal or commit, which "
-    "lives in another process and cannot see it; make the call in the session's own process"
+    "refused: this process or call was started inside a rehearsal or commit of another process, which cannot "
+    "see the call; make it in the session's own process"
 )
 _BESIDE = (
-    "refused: code of the application's that belongs to a rehearsal or commit made a guarded call beside "
-    "the agent's own (an evaluator, a listener, a simulator); it has no world to call into"
+    "refused: application code other than the agent (an evaluator, a listener, a simulator) made a guarded "
+    "call inside a rehearsal or commit; only the agent may call guarded tools there"
 )
 _UNKNOWN_ORIGIN = (
-    "refused, because a rehearsal or commit is going on and this call's context does not say whether it "
+    "refused: a rehearsal or commit is running, and this call's context does not show whether the call "
     "belongs to it. Threads, timers and the standard library's pools keep the context; a C callback, a "
-    "`__del__` and a worker fed by a queue of your own lose it: run the call through "
-    "contextvars.copy_context().run. Code that belongs to no rehearsal or commit says so with "
-    "artis_sdk.tools.outside()."
+    "`__del__` and a worker fed by your own queue lose it. If the call belongs to the agent, run it through "
+    "contextvars.copy_context().run; if not, make it inside `with artis_sdk.tools.outside():`."
 )
 
 

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from rich.columns import Columns
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from artis_sdk.records import CommittedCall, Outcome
-from artis_sdk.records.events import (
-    AttemptEvaluated,
-    AttemptFinished,
-    AttemptStarted,
-    CallCommitted,
-    CallSimulated,
-    CommitStarted,
-    Event,
-    LimitHit,
-    Recommended,
-    RehearsalStarted,
-)
-from artis_sdk.view.text import call_text
+from artis_sdk.records import CommittedCall, Outcome, events
+from artis_sdk.records.brief import call_text
+from artis_sdk.view.screen import Screen
+from artis_sdk.view.text import plain
 
 _WIDTH = 36  # columns of one attempt
 _SHOWN = 8  # calls of one attempt that stay on the screen
 
 
 def outcome_text(outcome: Outcome) -> Text:
-    """The outcome in one line, green or red."""
+    """The outcome, green or red; within a frame in one line, printed alone whole."""
     if outcome.ok:
-        return Text(f"  → {outcome.text()}", style="green", overflow="ellipsis", no_wrap=True)
+        return plain(f"  → {outcome.text()}", style="green", cut=True)
     reason = outcome.message or outcome.text()
-    return Text(f"  ✗ {outcome.type}: {reason}", style="red")
+    return plain(f"  ✗ {outcome.type}: {reason}", style="red")
 
 
 @dataclass
@@ -54,7 +46,7 @@ class LiveView:
     On a console that is not a terminal it prints one line per event instead of redrawing.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Screen) -> None:
         self.console = console
         self._title = ""
         self._attempts: dict[int, _AttemptView] = {}
@@ -72,7 +64,19 @@ class LiveView:
         if self.console.is_terminal:
             self._live.stop()
 
-    def on_event(self, event: Event) -> None:
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop drawing inside the block, so that a question can stand on the screen."""
+        if not self._live.is_started:
+            yield
+            return
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+    def on_event(self, event: events.Event) -> None:
         """Receive one event; pass this as `Session(on_event=...)`."""
         before = len(self._after)
         line = self._take(event)
@@ -82,36 +86,40 @@ class LiveView:
             for item in self._after[before:]:
                 self.console.print(item)
 
-    def _take(self, event: Event) -> Text | None:
+    def _take(self, event: events.Event) -> Text | None:
         match event:
-            case RehearsalStarted():
+            case events.RehearsalStarted():
                 self._title = f"{event.task.query}  [{event.strategy}]"
-                return Text(f"task: {self._title}", style="bold")
-            case AttemptStarted():
+                return plain(f"task: {self._title}", style="bold")
+            case events.AttemptStarted():
                 self._attempts[event.attempt] = _AttemptView()
-            case CallSimulated():
+            case events.CallSimulated():
                 view = self._attempts.setdefault(event.attempt, _AttemptView())
                 view.calls += 1
-                view.lines += [Text(call_text(event.call)), outcome_text(event.outcome)]
-                return Text.assemble(f"attempt {event.attempt + 1}: ", view.lines[-2], view.lines[-1])
-            case AttemptFinished():
+                view.lines += [plain(call_text(event.call)), outcome_text(event.outcome)]
+                return plain(f"attempt {event.attempt + 1}: ", *view.lines[-2:])
+            case events.AttemptFinished():
                 view = self._attempts.setdefault(event.attempt.index, _AttemptView())
                 view.answer, view.ended = event.attempt.answer, event.attempt.ended
                 if event.attempt.error:
-                    view.lines.append(Text(event.attempt.error, style="yellow"))
-            case AttemptEvaluated():
+                    view.lines.append(plain(event.attempt.error, style="yellow"))
+            case events.AttemptEvaluated():
                 self._attempts[event.attempt].verdict = event.evaluation.correct
                 word = "correct" if event.evaluation.correct else "wrong"
-                return Text(f"attempt {event.attempt + 1}: judged {word}: {event.evaluation.explanation}")
-            case Recommended():
+                return plain(f"attempt {event.attempt + 1}: judged {word}: {event.evaluation.explanation}")
+            case events.Recommended():
                 text = event.recommendation.recommendation
-                self._after.append(Panel(text, title="recommendation", border_style="cyan"))
-            case LimitHit():
+                self._after.append(
+                    Panel(plain(text, lines=True), title="recommendation", border_style="cyan")
+                )
+            case events.RehearsalFinished():
+                self._after.append(plain(repr(event.plan)[1:-1], style="dim"))
+            case events.LimitHit():
                 text = f"{event.limit} limit reached ({event.used:g} of {event.allowed:g})"
-                self._after.append(Text(text, style="yellow"))
-            case CommitStarted():
-                self._after.append(Text("for real, once:", style="bold"))
-            case CallCommitted():
+                self._after.append(plain(text, style="yellow"))
+            case events.CommitStarted():
+                self._after.append(plain("for real, once:", style="bold"))
+            case events.CallCommitted():
                 self._after.append(_committed(event.committed))
             case _:
                 pass
@@ -119,7 +127,7 @@ class LiveView:
 
     def render(self) -> RenderableType:
         panels = [self._panel(index, view) for index, view in sorted(self._attempts.items())]
-        parts: list[RenderableType] = [Text(self._title, style="bold")]
+        parts: list[RenderableType] = [plain(self._title, style="bold")]
         if panels:
             parts.append(Columns(panels, padding=(0, 1)))
         return Group(*parts, *self._after)
@@ -127,21 +135,28 @@ class LiveView:
     def _panel(self, index: int, view: _AttemptView) -> Panel:
         shown = view.lines[-2 * _SHOWN :]
         hidden = view.calls - len(shown) // 2
-        lines: list[RenderableType] = [Text(f"… {hidden} calls before", style="dim")] if hidden > 0 else []
+        lines: list[RenderableType] = [plain(f"… {hidden} calls before", style="dim")] if hidden > 0 else []
         lines += shown
         if view.answer:
-            lines.append(Text(view.answer, style="italic", overflow="ellipsis"))
+            lines.append(plain(view.answer, style="italic", lines=True))
         style, word = {None: ("white", view.ended), True: ("green", "correct"), False: ("red", "wrong")}[
             view.verdict
         ]
         return Panel(
-            Group(*lines), title=f"attempt {index + 1}", subtitle=word, border_style=style, width=_WIDTH
+            Group(*lines),
+            title=plain(f"attempt {index + 1}"),
+            subtitle=plain(word),
+            border_style=style,
+            width=_WIDTH,
         )
 
 
 def _committed(committed: CommittedCall) -> Group:
-    lines = [Text(f"{call_text(committed.call)}   ({committed.risk.value})"), outcome_text(committed.outcome)]
+    lines = [
+        plain(f"{call_text(committed.call)}   ({committed.risk.value})"),
+        outcome_text(committed.outcome),
+    ]
     if committed.diverged and committed.predicted is not None:
         predicted = committed.predicted
-        lines.append(Text(f"  ≠ predicted {predicted.type}: {predicted.text()}", style="magenta"))
+        lines.append(plain(f"  ≠ predicted {predicted.type}: {predicted.text()}", style="magenta"))
     return Group(*lines)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from artis_sdk.records.visible import visible
+
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """A table, without a line break at its end. A cell's text stays in its cell.
@@ -20,4 +22,4 @@ def _row(cells: Sequence[object]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.splitlines()).replace("|", r"\|")
+    return visible(" ".join(text.splitlines())).replace("|", r"\|")

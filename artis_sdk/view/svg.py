@@ -1,10 +1,12 @@
-"""Plots as SVG, made of elements. Texts and attributes are escaped here and nowhere else."""
+"""Plots as SVG, made of elements. Texts and attributes are made visible and escaped here and nowhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from markupsafe import Markup
+
+from artis_sdk.records.visible import visible
 
 Point = tuple[float, float]
 """Across and down from the left upper corner, in SVG units."""
@@ -27,7 +29,8 @@ def element(tag: str, *inside: str, **attributes: Attribute) -> Markup:
     )
     if not inside:
         return Markup("<{}{}/>").format(tag, named)
-    return Markup("<{0}{1}>{2}</{0}>").format(tag, named, Markup("").join(inside))
+    shown = (text if isinstance(text, Markup) else visible(text) for text in inside)
+    return Markup("<{0}{1}>{2}</{0}>").format(tag, named, Markup("").join(shown))
 
 
 def text(x: float, y: float, *inside: str, **attributes: Attribute) -> Markup:
@@ -95,4 +98,4 @@ def document(width: float, height: float, *inside: str, font_size: int = 12) -> 
 
 
 def _value(value: str | float) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{value:.1f}" if isinstance(value, float) else visible(str(value))

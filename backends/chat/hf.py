@@ -36,7 +36,8 @@ def tokenizer_prompts(
         arguments: variables for the template beside messages and tools.
 
     Raises:
-        ConfigurationError: the template is invalid Jinja, or its control tokens cannot be told from data.
+        ConfigurationError: the template is invalid Jinja, or its control tokens cannot be distinguished from
+            data.
     """
     given = {"documents": None, **(arguments or {})}
     rendered = ChatTemplate(name, template, given, tokenizer.special_tokens_map)

@@ -74,6 +74,12 @@ class PromptText(str):
         place = bisect_right(self.own, start, key=itemgetter(0))
         return place > 0 and stop <= self.own[place - 1][1]
 
+    def own_end(self) -> str:
+        """The own stretch that the text ends with; empty if it ends with data."""
+        if not self.own or self.own[-1][1] != len(self):
+            return ""
+        return str.__getitem__(self, slice(*self.own[-1]))
+
     def _cut(self, start: int, stop: int) -> PromptText:
         inside = ((max(first, start) - start, min(last, stop) - start) for first, last in self.own)
         return PromptText(

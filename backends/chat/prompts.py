@@ -6,38 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from artis_sdk.backends.chat.limits import TOOL, USER, Messages, TemplateLimits, call_turn, find_limits
 from artis_sdk.backends.chat.prompt_text import PromptText
 from artis_sdk.backends.chat.template import ChatTemplate
 from artis_sdk.backends.chat.vocabulary import ForgedControlToken, Vocabulary
 from artis_sdk.errors import ConfigurationError, RequestRejected
 
-_TOOL: Final = {
-    "type": "function",
-    "function": {
-        "name": "sample",
-        "description": "sample tool",
-        "parameters": {"type": "object", "properties": {"a": {"type": "string", "description": "sample"}}},
-    },
-}
-_CALL: Final = {
-    "id": "sample123",
-    "type": "function",
-    "function": {"name": "sample", "arguments": {"a": "b"}},
-}
-_USER: Final = {"role": "user", "content": "sample question"}
 _ANSWER: Final = {"role": "assistant", "content": "sample answer"}
-_SAMPLES: Final[tuple[tuple[Sequence[Mapping[str, Any]], Any], ...]] = (
-    ([_USER], None),
-    ([{"role": "system", "content": "sample rule"}, _USER, _ANSWER, _USER], None),
-    ([_USER], [_TOOL]),
-    (
-        [
-            _USER,
-            {"role": "assistant", "content": "", "tool_calls": [_CALL]},
-            {"role": "tool", "name": "sample", "tool_call_id": "sample123", "content": "sample result"},
-        ],
-        [_TOOL],
-    ),
+_SAMPLES: Final[tuple[tuple[Messages, Any], ...]] = (
+    ([USER], None),
+    ([{"role": "system", "content": "sample rule"}, USER, _ANSWER, USER], None),
+    ([USER], [TOOL]),
+    ([USER, *call_turn("b")], [TOOL]),
 )
 
 
@@ -50,27 +30,30 @@ class ChatPrompts:
         vocabulary: the model's control tokens and tokenizer.
 
     Raises:
-        ConfigurationError: the template builds control tokens in a way that cannot be told from data.
+        ConfigurationError: the template builds control tokens in a way that cannot be distinguished from
+            data.
     """
 
     def __init__(self, name: str, template: ChatTemplate, vocabulary: Vocabulary) -> None:
         self._name = name
         self._template = template
         self._vocabulary = vocabulary
+        self.limits: TemplateLimits = find_limits(template)
         for text in self._samples():
             for start, stop in vocabulary.foreign(text):
                 raise ConfigurationError(
-                    f"{name}: the chat template puts {text[start:stop]!r} together in a way that cannot be"
-                    " told from data (by `format`, `replace` or the like); write it as one literal"
+                    f"{name}: the chat template builds {text[start:stop]!r} in a way that cannot be "
+                    "distinguished from data (with `format`, `replace` or the like); write it as one literal"
                 )
 
     def text(self, messages: Sequence[Mapping[str, Any]], **variables: Any) -> PromptText:
-        """The prompt as text; see `ChatTemplate.render`.
+        """The prompt as text; see `ChatTemplate.render`. Messages are fitted to what the template takes.
 
         Raises:
             RequestRejected: the template refuses the messages.
         """
-        return self._template.render(messages, **variables)
+        tools = variables.pop("tools", None) or self.limits.no_tools
+        return self._template.render(self.limits.fitted(messages), tools=tools, **variables)
 
     def tokens(self, text: PromptText) -> list[int]:
         """A prompt as token ids.
@@ -100,13 +83,13 @@ class ChatPrompts:
             yield
         except ForgedControlToken as error:
             raise RequestRejected(
-                self._name, f"data in the prompt would forge control tokens: {error}"
+                self._name, f"data in the prompt would be read as control tokens: {error}"
             ) from error
 
     def _samples(self) -> Iterator[PromptText]:
         """Prompts of plain-word conversations, without those that the template refuses."""
         for messages, tools in _SAMPLES:
             try:
-                yield self._template.render(messages, tools=tools, add_generation_prompt=True)
+                yield self.text(messages, tools=tools, add_generation_prompt=True)
             except RequestRejected:
                 continue

@@ -85,7 +85,7 @@ class Vocabulary:
         written = [id for stretch in own for id in self._written(stretch)]
         if found != written:
             raise ForgedControlToken(
-                f"{len(found)} control tokens where the chat template wrote {len(written)}"
+                f"it has {len(found)} control tokens, and the chat template wrote {len(written)}"
             )
 
     def _control(self, own: str) -> tuple[int, ...]:

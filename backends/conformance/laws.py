@@ -15,6 +15,9 @@ from artis_sdk.contracts import Backend
 from artis_sdk.errors import ArtisError
 from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
 
+MOST_CALLS = 16
+"""Maximum calls of a turn of a backend that holds calls to their schemas."""
+
 Make = Callable[[], Backend | Awaitable[Backend]]
 Check = Callable[["Profile"], Awaitable[None]]
 
@@ -67,6 +70,29 @@ class Verdict(BaseModel):
     correct: bool
     grade: Literal["good", "fair", "poor"]
     tags: list[Tag] = Field(max_length=2)
+
+
+class Right(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    correct: Literal[True]
+    suggestion: Literal[""]
+
+
+class Wrong(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    correct: Literal[False]
+    suggestion: str = Field(max_length=20)
+
+
+class Judgement(BaseModel):
+    """As sessions ask it of a judge."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    explanation: str = Field(max_length=30)
+    verdict: Right | Wrong
 
 
 class MoveArguments(BaseModel):

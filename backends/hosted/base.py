@@ -6,16 +6,22 @@ import asyncio
 import functools
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
 from artis_sdk.backends.hosted import http_errors as failures
+from artis_sdk.backends.hosted.answers_in_errors import AnswerInError, raise_answer
+from artis_sdk.backends.hosted.calls_in_text import with_calls_from_text
+from artis_sdk.backends.hosted.refusals import Optional, Refused
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.hosted.sse import events
-from artis_sdk.backends.hosted.wire import MISREAD
+from artis_sdk.backends.hosted.stops import cut_at
+from artis_sdk.backends.hosted.turns import a_turn_for_each_call, takes_one_call
+from artis_sdk.backends.hosted.wire import MISREAD, with_whole_texts
 from artis_sdk.errors import (
     BackendClosed,
     BackendError,
@@ -24,8 +30,10 @@ from artis_sdk.errors import (
     ConnectionLost,
     MalformedResponse,
     MissingExtraError,
+    RequestRejected,
 )
 from artis_sdk.records import Capabilities, Completion, Request
+from artis_sdk.records.marks import PutTogether
 
 if TYPE_CHECKING:
     from artis_sdk.backends.hosted.http import HttpResponse
@@ -37,8 +45,6 @@ _SHOWN = 200  # characters of an answer that is not JSON
 
 DEFAULT_TIMEOUT = 120.0
 DEFAULT_CONCURRENCY = 64
-
-NO_TEMPERATURE = "takes no temperature, so it samples at its own; pass sampling=True if it does"
 
 
 class Assembly(Protocol):
@@ -68,6 +74,7 @@ class HostedBackend(ABC):
         timeout: seconds for one whole answer, connecting included, and again for each retry.
         max_concurrency: requests, and so connections, under way at once; more wait.
         retry: when a failed request is sent again; None for the defaults.
+        refusable: parts of requests that a server may refuse, which are then left out.
     """
 
     extra: str
@@ -84,6 +91,7 @@ class HostedBackend(ABC):
         timeout: float,
         max_concurrency: int,
         retry: RetryPolicy | None,
+        refusable: Sequence[Optional] = (),
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"{name}: base_url must begin with http:// or https://")
@@ -95,11 +103,14 @@ class HostedBackend(ABC):
         self._capabilities = capabilities
         self._timeout = timeout
         self._retry = retry or RetryPolicy()
+        self._refused = Refused(refusable)
+        self._wire_key = name
         self._warned: set[str] = set()
         self._slots = asyncio.Semaphore(max_concurrency)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._closed = False
+        self._one_call = False  # whether the server has refused a turn with several calls
         try:
             headers = self.headers()
             from artis_sdk.backends.hosted.http import HttpClient
@@ -123,6 +134,19 @@ class HostedBackend(ABC):
         if what not in self._warned:
             self._warned.add(what)
             log.warning("%s %s", self._name, what)
+
+    def left_out(self) -> None:
+        """Parts were refused: adapt to what is left out from now on."""
+        refused = self._refused.names
+        self._capabilities = replace(
+            self._capabilities,
+            structured_output=self._capabilities.structured_output and "schema" not in refused,
+            temperature=self._capabilities.temperature and "temperature" not in refused,
+            logprobs=self._capabilities.logprobs and "logprobs" not in refused,
+            seed=self._capabilities.seed and "seed" not in refused,
+        )
+        if "thoughts" in refused:
+            self._wire_key = f"{self._name} without thoughts"
 
     # --- a subclass's part
 
@@ -167,8 +191,43 @@ class HostedBackend(ABC):
                 )
             self._loop = loop
         listener = None if on_token is None else _Listener(on_token)
-        body = self.encode(request, stream=listener is not None)
-        return await self._retry.run(functools.partial(self._send, body, listener), sleep=self._sleep)
+        left_out: set[str] = set()
+        while True:
+            given = self._taken(request)
+            # A text that is cut here has no end before it is whole.
+            heard = None if given.stop != request.stop else listener
+            body = self.encode(given, stream=heard is not None)
+            send = functools.partial(self._send, body, heard)
+            try:
+                completion = await self._retry.run(send, sleep=self._sleep)
+            except RequestRejected as refusal:
+                if not self._one_call and takes_one_call(refusal):
+                    self._one_call = True
+                    continue
+                part = self._refused.learn(str(refusal), body, left_out)
+                if part is None:
+                    raise
+            else:
+                whole = completion if request.schema is None else with_whole_texts(completion)
+                if given.stop != request.stop:
+                    whole = cut_at(whole, request.stop)
+                    if listener is not None:
+                        listener.tell(whole.text)
+                return with_calls_from_text(whole, request)
+            left_out.add(part.name)
+            self.warn_once(part.without)
+            self.left_out()
+
+    def _taken(self, request: Request) -> Request:
+        """A request without what the server refuses in every request."""
+        if self._one_call:
+            request = a_turn_for_each_call(request)
+        if "stop" in self._refused.names:
+            request = replace(request, stop=())
+        if "tool_choice" in self._refused.names and request.tool_choice != "auto":
+            tools = () if request.tool_choice == "none" else request.tools
+            request = replace(request, tools=tools, tool_choice="auto")
+        return request
 
     async def aclose(self) -> None:
         """Close the connections; requests under way end with `BackendClosed`."""
@@ -192,7 +251,10 @@ class HostedBackend(ABC):
             failure: BackendError
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await self._exchange(body, listener)
+                    try:
+                        return await self._exchange(body, listener)
+                    except AnswerInError as answer:  # an error's text that is the model's answer
+                        return answer.completion
             except ConnectionLost as error:
                 failure = self._closed_meanwhile() if self._closed else error
             except BackendError as error:
@@ -213,8 +275,7 @@ class HostedBackend(ABC):
             if answer.status != 200 or "text/event-stream" not in answer.headers.get("content-type", ""):
                 # The server does not stream; its answer is taken whole.
                 completion = self._whole(answer, await answer.read())
-                if completion.text:
-                    listener(completion.text)
+                listener.tell(completion.text)
                 return completion
             return self._completion(await self._gather(answer, listener), self._request_id(answer))
         finally:
@@ -222,6 +283,7 @@ class HostedBackend(ABC):
 
     def _whole(self, answer: HttpResponse, content: bytes) -> Completion:
         if not 200 <= answer.status < 300:
+            raise_answer(content)
             raise failures.from_response(
                 self._name,
                 answer.status,
@@ -240,6 +302,7 @@ class HostedBackend(ABC):
             text = self._assembled(assembly.feed, self._json(answer, data))
             if text:
                 listener(text)
+        listener.end()
         if not assembly.finished:
             raise ConnectionLost(self._name, "the stream ended before the answer did")
         return self._assembled(assembly.json)
@@ -259,7 +322,8 @@ class HostedBackend(ABC):
             kind = answer.headers.get("content-type", "no content type")
             start = content[:_SHOWN].decode("utf-8", "replace")
             raise self._malformed(f"the answer is not JSON but {kind}: {start!r}") from None
-        if isinstance(data, dict) and data.get("error"):
+        if isinstance(data, dict) and data.get("error") and not data.get("choices"):
+            raise_answer(content)
             raise failures.from_error_object(
                 self._name,
                 data["error"],
@@ -285,12 +349,22 @@ class HostedBackend(ABC):
 
 
 class _Listener:
-    """A caller's `on_token`, and whether it was called."""
+    """A caller's `on_token`, told the text without breaks in its control marks, and whether it was called."""
 
     def __init__(self, on_token: Callable[[str], None]) -> None:
         self._on_token = on_token
+        self._text = PutTogether()
         self.heard = False
 
     def __call__(self, text: str) -> None:
-        self.heard = True
-        self._on_token(text)
+        self.tell(self._text.feed(text))
+
+    def end(self) -> None:
+        """The text is over."""
+        self.tell(self._text.end())
+
+    def tell(self, text: str) -> None:
+        """Text that is whole already."""
+        if text:
+            self.heard = True
+            self._on_token(text)

@@ -7,8 +7,11 @@ an agent. They make only the headers here; the bytes are ours, and so is the sen
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NoReturn
 from urllib.request import getproxies_environment
 
@@ -116,9 +119,9 @@ def sdk_headers(client_type: Any, **options: Any) -> dict[str, str]:
         client_type: the SDK's asynchronous client.
         options: options of the client.
     """
-    import httpx2
-
-    nowhere = httpx2.AsyncClient(transport=httpx2.AsyncBaseTransport(), trust_env=False)
+    sdk = sys.modules[f"{client_type.__module__.partition('.')[0]}._base_client"]
+    httpx = getattr(sdk, "httpx2", None) or sdk.httpx  # the SDKs moved from one to the other
+    nowhere = httpx.AsyncClient(transport=httpx.AsyncBaseTransport(), trust_env=False)
     client = client_type(http_client=nowhere, **options)
     headers = {**client.auth_headers, **client.default_headers}
     return {name: value for name, value in headers.items() if isinstance(value, str)}  # some are left out
@@ -126,9 +129,8 @@ def sdk_headers(client_type: Any, **options: Any) -> dict[str, str]:
 
 def _trusted() -> ssl.SSLContext:
     """The certificates that the SDKs trust."""
-    import httpx2
-
-    context: ssl.SSLContext = httpx2.create_ssl_context()
+    name = "httpx2" if find_spec("httpx2") is not None else "httpx"
+    context: ssl.SSLContext = import_module(name).create_ssl_context()
     return context
 
 

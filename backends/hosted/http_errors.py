@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from artis_sdk.backends.hosted.retry import retry_after
+from artis_sdk.backends.hosted.durations import retry_after
+from artis_sdk.backends.hosted.overflow import is_overflow, never_fits
+from artis_sdk.backends.hosted.wire import encode, fields_of
 from artis_sdk.errors import (
     AuthenticationFailed,
     BackendError,
@@ -19,15 +21,9 @@ from artis_sdk.errors import (
     ServerFailed,
 )
 
+_ASK_TO_WAIT = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _SHOWN = 400  # characters of a server's message
 
-# OpenAI, vLLM, llama.cpp, Anthropic, and most servers that imitate them.
-_OVERFLOW = re.compile(
-    r"context[_ ]length|context window|maximum context|context size|prompt is too long|input is too long"
-    r"|too many (?:input )?tokens|exceeds? the (?:model's )?(?:maximum|max) (?:length|tokens)"
-    r"|longer than the maximum model length|maximum model length|max_model_len",
-    re.IGNORECASE,
-)
 _NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_error")
 
 # Errors that come inside a stream or a 200 carry a type instead of a status.
@@ -59,7 +55,8 @@ def from_response(
         secret: the key, which is cut out of the server's message.
     """
     message, code = _said(body)
-    error = _error(backend, status, message, code, retry_after(headers), request_id, secret)
+    wait = retry_after(headers, message) if status in _ASK_TO_WAIT else None
+    error = _error(backend, status, message, code, wait, request_id, secret)
     if headers.get("x-should-retry") == "false":
         error.retryable = False
     return error
@@ -98,12 +95,14 @@ def _kind(status: int, message: str, code: str) -> type[BackendError]:
     if status in (401, 403):
         return AuthenticationFailed
     if status == 429:
+        if never_fits(message):
+            return ContextOverflow
         return RequestRejected if code in _NO_QUOTA else RateLimited
     if status == 408:
         return BackendTimeout
-    if status == 413 or (status in (400, 422) and (_OVERFLOW.search(code) or _OVERFLOW.search(message))):
+    if status == 413 or (status in (400, 422, 500) and is_overflow(message, code)):
         return ContextOverflow
-    if status >= 500 or status == 409:  # 409: a lock on the server's side
+    if status >= 500 or status in (409, 425):  # a lock on the server's side; a connection too young
         return ServerFailed
     return RequestRejected
 
@@ -121,5 +120,8 @@ def _words(error: Any) -> tuple[str, str]:
     if not isinstance(error, dict):
         return str(error), ""
     message = error.get("message") or error.get("detail") or error.get("msg") or error
+    raw = fields_of(error.get("metadata")).get("raw")  # OpenRouter: what the model's own server said
+    if raw:
+        message = f"{message}: {raw if isinstance(raw, str) else encode(raw).decode()}"
     code = error.get("code")
     return str(message), code if isinstance(code, str) else str(error.get("type") or "")

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from artis_sdk.errors import BackendError, is_retryable
+from artis_sdk.errors import BackendError, MalformedResponse, is_retryable
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -30,6 +29,8 @@ class RetryPolicy:
 
     attempts: int = 6
     """Maximum number of times that a request is sent; 1 for no retries."""
+    after_odd_answers: int = 1
+    """How often a request is sent again after an answer that cannot be read: each was paid for."""
     total: float = 300.0
     """Seconds from the first sending to the last."""
     first: float = 0.5
@@ -73,6 +74,7 @@ class RetryPolicy:
         from tenacity import AsyncRetrying, retry_if_exception
 
         failed: list[BackendError] = [first_error]
+        odd = 0
 
         async def attempt() -> T:
             if failed:
@@ -80,8 +82,11 @@ class RetryPolicy:
             return await send()
 
         def over(state: RetryCallState) -> bool:
+            nonlocal odd
+            if state.outcome is not None and isinstance(state.outcome.exception(), MalformedResponse):
+                odd += 1
             ends = time.monotonic() - started + state.upcoming_sleep
-            return state.attempt_number >= self.attempts or ends > self.total
+            return state.attempt_number >= self.attempts or odd > self.after_odd_answers or ends > self.total
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(is_retryable), wait=self._wait, stop=over, sleep=sleep, reraise=True
@@ -94,26 +99,3 @@ class RetryPolicy:
         if isinstance(error, BackendError) and error.retry_after is not None:
             return error.retry_after + random.uniform(0.0, min(self.first, backoff))
         return backoff
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait: `retry-after-ms`, or Retry-After as seconds or as a date.
-
-    Args:
-        headers: headers of the response, with names in lower case.
-    """
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            continue
-        if 0.0 <= seconds < float("inf"):
-            return seconds
-    try:
-        date = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return max(0.0, date.timestamp() - time.time())

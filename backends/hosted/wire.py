@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic_core import PydanticSerializationError, ValidationError, from_json, to_json
 
-from artis_sdk.records import Message, ToolCall, Usage, new_id
-from artis_sdk.records.marks import in_all_texts, put_together
+from artis_sdk.records import Completion, Message, ToolCall, Usage, new_id
+from artis_sdk.records.marks import BREAK, break_up, in_all_texts, put_together
 
 T = TypeVar("T")
 
+NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
+"""Tools' own names by the names that an API took, where it took all of them."""
+
 _REMEMBERED = 64  # tool lists and schemas in use at once; more only cost their translation again
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_MANY = 10**12  # tokens; no answer has as many
 
 
 def encode(value: Any) -> bytes:
@@ -33,13 +38,10 @@ def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Mess
 
     For a history seen before this makes no Python call, however long it is.
     """
-    pieces = []
-    for message in messages:
-        wire = message.__pydantic_private__["_wire"]  # type: ignore[index]  # `_wire` is a call each
-        piece = wire.get(key)
-        if piece is None:
-            piece = wire[key] = translate(message)
-        pieces.append(piece)
+    # `_wire` is a call each
+    pieces = [message.__pydantic_private__["_wire"].get(key) for message in messages]  # type: ignore[index]
+    for place in [place for place, piece in enumerate(pieces) if piece is None]:
+        pieces[place] = messages[place]._wire[key] = translate(messages[place])
     return pieces
 
 
@@ -59,21 +61,27 @@ def not_a(what: str, error: Exception) -> NotACompletion:
     return NotACompletion(f"not a {what}: {type(error).__name__}: {error}")
 
 
-class Remembered:
-    """A translation to JSON, remembered by the identity of the translated object."""
+class Remembered(Generic[T]):
+    """A translation, remembered by the identity of the translated object; for a tuple, of its items: each
+    session puts the same tools into a tuple of its own."""
 
-    def __init__(self, translate: Callable[[Any], bytes]) -> None:
+    def __init__(self, translate: Callable[[Any], T]) -> None:
         self._translate = translate
-        self._known: dict[int, tuple[Any, bytes]] = {}  # holds the value, so that its id stays its own
+        self._known: dict[object, tuple[Any, T]] = {}  # holds the value, so that its ids stay its own
 
-    def __call__(self, value: Any) -> bytes:
-        known = self._known.get(id(value))
+    def forget(self) -> None:
+        """Translate everything again: the server takes something else now."""
+        self._known.clear()
+
+    def __call__(self, value: Any) -> T:
+        key = tuple(map(id, value)) if isinstance(value, tuple) else id(value)
+        known = self._known.get(key)
         if known is not None:
             return known[1]
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         made = self._translate(value)
-        self._known[id(value)] = (value, made)
+        self._known[key] = (value, made)
         return made
 
 
@@ -110,12 +118,7 @@ def safe_id(id: str) -> str:
     )
 
 
-def safe_name(name: str) -> str:
-    """A called tool's name in the form that every API accepts, even if a model made it up."""
-    return name if _NAME.fullmatch(name) else re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or "unnamed"
-
-
-def read_call(id: Any, name: Any, arguments: Any, taken: set[str]) -> ToolCall:
+def read_call(id: Any, name: Any, arguments: Any, taken: set[str], wrong: str | None = None) -> ToolCall:
     """A native tool call from the model's text; a call that does not parse is kept and marked malformed.
 
     Args:
@@ -123,13 +126,16 @@ def read_call(id: Any, name: Any, arguments: Any, taken: set[str]) -> ToolCall:
         name: the tool's name.
         arguments: a JSON text or an object; an empty text means no arguments.
         taken: the ids of the turn's earlier calls; this call's id is added.
+        wrong: why the call cannot be read, if that is known already.
     """
     if not isinstance(id, str) or not id or id in taken:
         id = new_id()
     taken.add(id)
     tool = name if isinstance(name, str) else ""
     raw = arguments if isinstance(arguments, str) else encode(arguments).decode()
-    given, wrong = _read_arguments(arguments)
+    given: dict[str, Any] = {}
+    if wrong is None:
+        given, wrong = _read_arguments(arguments)
     if wrong is None and not tool:
         wrong = "the call names no tool"
     if wrong is not None:
@@ -141,8 +147,8 @@ def _read_arguments(arguments: Any) -> tuple[dict[str, Any], str | None]:
     """The arguments, or their error."""
     if isinstance(arguments, str):
         try:
-            arguments = from_json(arguments, allow_inf_nan=False) if arguments.strip() else {}
-        except ValueError as error:
+            arguments = read_json(arguments) if arguments.strip() else {}
+        except (ValueError, RecursionError) as error:
             return {}, f"the arguments are not JSON: {error}"
     if arguments is None:
         return {}, None
@@ -151,11 +157,62 @@ def _read_arguments(arguments: Any) -> tuple[dict[str, Any], str | None]:
     return arguments, None
 
 
-def counted(prompt: int, cached: int, completion: int) -> Usage:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # which of its values was meant nobody can say
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{repeated!r} is given twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
+
+
+def read_json(text: str) -> Any:
+    """A JSON text of a model, of which nothing is guessed.
+
+    Raises:
+        ValueError: it is not JSON, gives a name of an object twice, or has a number that is not finite.
+        RecursionError: it is nested too deep.
+    """
+    return _DECODER.decode(text)
+
+
+def count(value: Any) -> int:
+    """A number of tokens in a server's answer; 0 for anything else, as the answer itself is there."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
+    if isinstance(value, int | float) and 0 <= value < _MANY:  # False for NaN
+        return int(value)
+    return 0
+
+
+def counted(prompt: Any, cached: Any, completion: Any) -> Usage:
     """The usage of one request; tokens."""
-    if min(prompt, cached, completion) < 0:
-        raise NotACompletion("the usage has a negative number of tokens")
-    return Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
+    if type(prompt) is type(cached) is type(completion) is int and min(prompt, cached, completion) >= 0:
+        return Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
+    return Usage(
+        requests=1,
+        prompt_tokens=count(prompt),
+        cached_tokens=count(cached),
+        completion_tokens=count(completion),
+    )
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """An object's fields; none if it is no object."""
+    return value if isinstance(value, dict) else {}
 
 
 def arguments_object(call: ToolCall) -> dict[str, Any]:
@@ -163,7 +220,32 @@ def arguments_object(call: ToolCall) -> dict[str, Any]:
     return {"malformed": call.raw or ""} if call.malformed is not None else dict(call.arguments)
 
 
+def sent_arguments(call: ToolCall) -> dict[str, Any]:
+    """`arguments_object` with control marks broken up. What the model wrote of a malformed call goes back as
+    it came."""
+    given = arguments_object(call)
+    if call.malformed is not None:
+        given = in_all_texts(given, put_together)
+    broken: dict[str, Any] = in_all_texts(given, break_up)
+    return broken
+
+
+def with_whole_texts(completion: Completion) -> Completion:
+    """An answer held to a schema, with the control marks that were broken up in what the model saw and
+    that it escaped in its JSON."""
+    if "\\u" not in completion.text:
+        return completion
+    try:
+        value = from_json(completion.text)
+    except ValueError:
+        return completion
+    whole = in_all_texts(value, put_together)
+    return completion if whole == value else completion.model_copy(update={"text": encode(whole).decode()})
+
+
 def with_marks(call: ToolCall) -> ToolCall:
     """A call with the control marks that were broken up in what the model saw; its `raw` stays as it came."""
+    if call.raw is not None and BREAK not in call.raw and "\\u" not in call.raw:
+        return call
     arguments = in_all_texts(call.arguments, put_together)
     return call if arguments == call.arguments else call.model_copy(update={"arguments": arguments})

@@ -11,7 +11,6 @@ from typing import Any
 from artis_sdk.backends.llama_cpp.header import Header, read_header
 from artis_sdk.backends.llama_cpp.hub import find_model
 from artis_sdk.backends.llama_cpp.running import ContextSettings, LoadedModel
-from artis_sdk.backends.tool_formats import detect
 from artis_sdk.errors import BackendClosed, BackendError, ConfigurationError
 from artis_sdk.records import Capabilities, Completion, Request
 
@@ -37,7 +36,8 @@ class LlamaCppBackend:
         n_gpu_layers: layers on a GPU, if the library was built for one; -1 for all.
         n_batch: maximum tokens of one prefill batch; no other request gets a token during a batch.
         adapters: paths of GGUF LoRA adapters by name; a request names one.
-        max_tokens: maximum tokens of an answer whose request sets no limit; by default the context's room.
+        max_tokens: maximum tokens of an answer whose request sets no limit; by default a quarter of
+            `n_ctx`, at most 4,096.
         chat_template: Jinja text in place of the model's own.
         chat_template_kwargs: variables for the chat template, such as `{"enable_thinking": False}`.
 
@@ -63,9 +63,13 @@ class LlamaCppBackend:
         self.name = f"llama_cpp:{model}"
         self._source = find_model(str(model))
         if not 1 <= max_concurrency <= 256:
-            raise ConfigurationError(f"{self.name}: max_concurrency is 1 to 256, not {max_concurrency}")
+            raise ConfigurationError(
+                f"{self.name}: max_concurrency must be from 1 to 256, not {max_concurrency}"
+            )
         if n_batch < 2 * max_concurrency:
-            raise ConfigurationError(f"{self.name}: n_batch must be at least twice max_concurrency")
+            raise ConfigurationError(
+                f"{self.name}: n_batch must be at least twice max_concurrency, not {n_batch}"
+            )
         if max_tokens is not None and max_tokens < 1:
             raise ConfigurationError(f"{self.name}: max_tokens must be at least 1, not {max_tokens}")
         self._settings = ContextSettings(
@@ -91,17 +95,17 @@ class LlamaCppBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The model's capabilities; `native_tools` is a guess until a hub file is downloaded."""
-        header = self._header
-        template = self._settings.chat_template or (header.chat_template if header else None)
+        """The model's capabilities; the context window is a guess until a hub file is downloaded."""
         return Capabilities(
-            native_tools=header is None or detect(template) is not None,
+            native_tools=True,
+            local=True,
+            held_calls=True,
             structured_output=True,
             seed=True,
             logprobs=True,
             adapters=bool(self._settings.adapters),
             streaming=True,
-            context_window=self._context_length(header),
+            context_window=self._context_length(self._header),
         )
 
     def count_tokens(self, text: str) -> int:
@@ -128,7 +132,7 @@ class LlamaCppBackend:
         running = await self._ready()
         if request.adapter is not None and request.adapter not in self._settings.adapters:
             known = ", ".join(sorted(self._settings.adapters)) or "none"
-            raise ConfigurationError(f"{self.name} has no adapter {request.adapter!r}; it has {known}")
+            raise ConfigurationError(f"{self.name} has no adapter {request.adapter!r}; its adapters: {known}")
         loop = asyncio.get_running_loop()
         job = await asyncio.to_thread(running.job, request, loop, streamed=on_token is not None)
         shown = 0  # characters

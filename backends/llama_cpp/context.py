@@ -75,7 +75,8 @@ class Context:
             self._handle = lib.llama_init_from_model(model.handle, settings)
         if not self._handle:
             raise ConfigurationError(
-                f"{model.path}: no context of {n_seq} x {n_ctx} tokens: {'; '.join(why) or 'out of memory'}"
+                f"{model.path}: llama.cpp cannot make a context for {n_seq} sequences of {n_ctx} tokens: "
+                f"{'; '.join(why) or 'out of memory'}; lower max_concurrency or n_ctx"
             )
         self._memory = lib.llama_get_memory(self._handle)
         self._logits_type = ctypes.c_float * model.vocab_size
@@ -118,7 +119,7 @@ class Context:
             self._abort[0] = b"0"
             raise Aborted
         if code != 0:
-            raise DecodeFailed(f"llama_decode gave {code}: {'; '.join(why) or 'no reason'}")
+            raise DecodeFailed(f"llama_decode failed with code {code}: {'; '.join(why) or 'no reason given'}")
 
     def abort(self) -> None:
         """Stop the running computation, if the cells that it wrote can be removed; safe from any thread."""
@@ -139,7 +140,7 @@ class Context:
         if sequence == self._held:
             self._held = None
         if not self._lib.llama_memory_seq_rm(self._memory, sequence, length, -1):
-            raise DecodeFailed("this model's memory cannot be cut back to a prefix")
+            raise DecodeFailed("llama.cpp could not cut a sequence in its cache back to a prefix")
 
     def copy(self, source: int, target: int) -> None:
         """Replace one sequence by another.
@@ -155,7 +156,7 @@ class Context:
             self._buffered = lib.llama_state_seq_get_data(handle, self._buffer, size, source)
         self._held = source if target != self._held else None
         if not lib.llama_state_seq_set_data(handle, self._buffer, self._buffered, target):
-            raise DecodeFailed("a prefix cannot be copied")
+            raise DecodeFailed("llama.cpp could not copy a cached sequence")
 
     def close(self) -> None:
         """Free the memory; the decoding thread must have ended."""

@@ -23,7 +23,7 @@ JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separat
 
 
 class GrammarRefused(ValueError):
-    """The schema cannot be compiled; the message gives the reason."""
+    """The schema or grammar cannot be used; the message gives the reason."""
 
 
 class Matcher:
@@ -37,10 +37,16 @@ class Matcher:
         self._vocab_size = vocab_size
 
     def allowed(self) -> NDArray[np.intp]:
-        """Ids of the tokens that the grammar allows next, in ascending order."""
+        """Ids of the tokens that the grammar allows next, in ascending order.
+
+        Raises:
+            GrammarRefused: the grammar is too large to go on with.
+        """
         import numpy as np
 
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
+        if self._matcher.is_error():  # its mask would end the answer here
+            raise GrammarRefused(self._matcher.get_error().partition("\n")[0])
         bits = np.unpackbits(self._mask.view(np.uint8), bitorder="little", count=self._vocab_size)
         return np.flatnonzero(bits)
 
@@ -60,6 +66,7 @@ class Grammars:
         self._model = model
         self._lock = threading.Lock()
         self._tokenizer: Any = None
+        self._specials: list[int] | None = None
         self._compiled: OrderedDict[str, Any] = OrderedDict()
 
     def schema(self, schema: dict[str, Any]) -> Matcher:
@@ -78,6 +85,18 @@ class Grammars:
             if len(ids) == 1 and self._guidance_tokenizer().is_special_token(ids[0]):
                 return ids[0]
         return None
+
+    def specials(self) -> list[int]:
+        """Ids of the special tokens that do not end an answer."""
+        with self._lock:
+            if self._specials is None:
+                tokenizer, model = self._guidance_tokenizer(), self._model
+                self._specials = [
+                    token
+                    for token in range(model.vocab_size)
+                    if tokenizer.is_special_token(token) and not model.ends(token)
+                ]
+            return self._specials
 
     def _matcher(self, source: str, *, is_schema: bool) -> Matcher:
         with self._lock:

@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.records import Sampling
 
 # https://github.com/ggml-org/ggml/blob/master/docs/gguf.md: number of a value's type -> struct format.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -28,8 +31,12 @@ class Header:
     context_length: int | None
     """The model's training length in tokens."""
     chat_template: str | None
+    tool_template: str | None
+    """The template for requests with tools, if it is another one."""
     kind: str
     """`model` or `adapter`."""
+    sampling: Sampling
+    """The model card's sampling, as far as the file has it (`general.sampling.*`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +61,28 @@ def read_header(path: Path) -> Header:
     values = _read(path, _Reader.metadata)
     architecture = values.get("general.architecture")
     if not isinstance(architecture, str):
-        raise ConfigurationError(f"{path} is a GGUF file that names no architecture")
+        raise ConfigurationError(
+            f"{path} is a GGUF file without general.architecture; convert the model again"
+        )
     length = values.get(f"{architecture}.context_length")
     template = values.get("tokenizer.chat_template")
+    with_tools = values.get("tokenizer.chat_template.tool_use")
     return Header(
         architecture=architecture,
         context_length=length if isinstance(length, int) else None,
         chat_template=template if isinstance(template, str) else None,
+        tool_template=with_tools if isinstance(with_tools, str) else None,
         kind=str(values.get("general.type", "model")),
+        sampling=_sampling(path, values),
     )
+
+
+def _sampling(path: Path, values: dict[str, Any]) -> Sampling:
+    names = {"temperature": "general.sampling.temp", "top_p": "general.sampling.top_p"}
+    try:
+        return Sampling.model_validate({field: values.get(name) for field, name in names.items()})
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: general.sampling holds no usable numbers: {error}") from error
 
 
 def read_tensors(path: Path) -> list[TensorInfo]:
@@ -81,7 +101,9 @@ def _read(path: Path, what: Callable[[_Reader], T]) -> T:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return what(_Reader(data))
     except (ValueError, struct.error, KeyError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not a GGUF file, or it is cut off ({error})") from error
+        raise ConfigurationError(
+            f"{path} is not a complete GGUF file ({error}); download or convert it again"
+        ) from error
 
 
 class _Reader:
@@ -121,7 +143,7 @@ class _Reader:
         size = self._take("Q")
         text = self._data[self._at : self._at + size]
         if len(text) != size:
-            raise ValueError("a text is cut off")
+            raise ValueError("a text is truncated")
         self._at += size
         return text.decode()
 

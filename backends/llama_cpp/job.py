@@ -38,6 +38,7 @@ class Job:
         prompt: token ids.
         limit: maximum number of generated tokens.
         priority: lower is served first; equal ones in order of arrival.
+        turn_opening: what the chat template wrote at the beginning of the model's turn, at the prompt's end.
     """
 
     prompt: NDArray[np.int32]
@@ -47,6 +48,7 @@ class Job:
     adapter: str | None
     priority: int
     loop: asyncio.AbstractEventLoop
+    turn_opening: str = ""
     streamed: bool = False
     """Whether to deliver text during generation."""
     news: asyncio.Queue[str | Generation | BackendError] = field(default_factory=asyncio.Queue)

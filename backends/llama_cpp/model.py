@@ -143,6 +143,11 @@ class Model:
         return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
 
     @property
+    def adds_bos(self) -> bool:
+        """Whether the file says that a prompt begins with the BOS token."""
+        return bool(self._lib.llama_vocab_get_add_bos(self.vocab))
+
+    @property
     def can_be_cut(self) -> bool:
         """Whether a sequence can be cut back to a prefix; a recurrent state cannot."""
         return not (
@@ -164,4 +169,4 @@ class Model:
 
 
 def _reason(lines: list[str]) -> str:
-    return "; ".join(dict.fromkeys(lines)) or "the library gives no reason"
+    return "; ".join(dict.fromkeys(lines)) or "llama.cpp gives no reason"

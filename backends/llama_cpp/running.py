@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from artis_sdk.backends.llama_cpp.sampling import Sampler
 from artis_sdk.backends.llama_cpp.scheduler import Scheduler
 from artis_sdk.backends.llama_cpp.slots import Slots
 from artis_sdk.backends.llama_cpp.text import TextStream
-from artis_sdk.backends.tool_formats import TEXT, ToolCallFormat
+from artis_sdk.backends.tool_formats import TEXT, ToolCallFormat, read_answer
+from artis_sdk.backends.tool_formats.lark import free_grammar, held_grammar
 from artis_sdk.errors import (
     BackendClosed,
     ConfigurationError,
@@ -28,7 +29,18 @@ from artis_sdk.errors import (
     MissingExtraError,
     RequestRejected,
 )
-from artis_sdk.records import Completion, FinishReason, Request, TokenLogprob, ToolCall, Usage, new_id
+from artis_sdk.records import (
+    Completion,
+    FinishReason,
+    Request,
+    TokenLogprob,
+    ToolCall,
+    ToolSpec,
+    Usage,
+    answer_limit,
+    new_id,
+)
+from artis_sdk.records.thinking import THOUGHTS, ends_in_thought
 
 _PROMPT_CHUNK = 128  # prefill tokens in a batch that also decodes
 
@@ -66,7 +78,8 @@ class LoadedModel:
         self._np = np
         self._name = name
         self._n_ctx = n_ctx
-        self._max_tokens = settings.max_tokens
+        self._max_tokens = settings.max_tokens or answer_limit(n_ctx)
+        self._card = header.sampling
         self._grammars: Grammars
         self._users = 0  # threads that are reading the model
         self._users_changed = threading.Condition()
@@ -74,7 +87,8 @@ class LoadedModel:
         self.model = Model(path, n_gpu_layers=settings.n_gpu_layers, adapters=settings.adapters)
         try:
             template = settings.chat_template or header.chat_template
-            self._chat = ModelChat(name, self.model, template, settings.chat_template_kwargs)
+            with_tools = None if settings.chat_template else header.tool_template
+            self._chat = ModelChat(name, self.model, template, settings.chat_template_kwargs, with_tools)
             self._grammars = Grammars(self.model)
             context = Context(
                 self.model,
@@ -102,30 +116,34 @@ class LoadedModel:
             return self._job(request, loop, streamed=streamed)
 
     def _job(self, request: Request, loop: asyncio.AbstractEventLoop, *, streamed: bool) -> Job:
-        prompt = self._chat.prompt(request)
+        text = self._chat.text(request)
+        prompt = self._chat.tokens(text)
         room = self._n_ctx - len(prompt)
         if room < 1:
             raise ContextOverflow(
                 self._name,
-                f"the prompt has {len(prompt)} tokens, the context {self._n_ctx}",
+                f"the prompt has {len(prompt)} tokens, and the context holds {self._n_ctx}; shorten it or "
+                "raise n_ctx",
             )
         if not prompt:
             raise RequestRejected(self._name, "the prompt is empty")
         marks = self._format.marks if _calls_wanted(request) else ()
         return Job(
             prompt=self._np.array(prompt, self._np.int32),
-            limit=min(request.max_tokens or self._max_tokens or room, room),
+            limit=min(request.max_tokens or self._max_tokens, room),
             sampler=Sampler(
-                temperature=request.temperature,
-                top_p=request.top_p,
+                temperature=_first(request.temperature, self._card.temperature, 1.0),
+                top_p=_first(request.top_p, self._card.top_p, 1.0),
                 seed=request.seed,
-                matcher=self._matcher(request),
+                matcher=self._matcher(request, text.own_end()),
                 logprobs=request.logprobs,
+                may_be_free=request.tool_choice == "auto" and request.schema is None,
             ),
             stream=TextStream((*request.stop, *self._chat.stop), marks),
             adapter=request.adapter,
             priority=request.priority,
             loop=loop,
+            turn_opening=text.own_end(),
             streamed=streamed,
         )
 
@@ -135,7 +153,8 @@ class LoadedModel:
         calls: tuple[ToolCall, ...] = ()
         finish: FinishReason = generated.finish
         if _calls_wanted(request):
-            text, calls = self._format.read(generated.text)
+            answer = read_answer(generated.text, request.tools, self._format, job.turn_opening)
+            text, calls = answer.said, answer.calls
             if calls and finish == "stop":
                 finish = "tool_calls"
         logprobs = None
@@ -191,15 +210,36 @@ class LoadedModel:
     def _format(self) -> ToolCallFormat:
         return self._chat.format or TEXT
 
-    def _matcher(self, request: Request) -> Matcher | None:
+    def _matcher(self, request: Request, turn_opening: str) -> Matcher | None:
+        grammars = self._grammars
         try:
             if request.tools and request.tool_choice == "required":
-                return self._grammars.lark(self._format.grammar(request.tools, self._grammars.special))
+                return grammars.lark(held_grammar(self._format.form(request.tools), grammars.special))
             if request.schema is not None:
-                return self._grammars.schema(request.schema)
+                return grammars.schema(request.schema)
         except GrammarRefused as error:
-            raise RequestRejected(self._name, f"no text can be held to this schema: {error}") from error
-        return None
+            raise RequestRejected(self._name, f"llguidance cannot enforce this schema: {error}") from error
+        return self._free(request.tools, turn_opening) if _calls_wanted(request) else None
+
+    def _free(self, tools: Sequence[ToolSpec], turn_opening: str) -> Matcher | None:
+        """The grammar of an answer that may be text; None for a tool whose schema cannot be compiled."""
+        try:
+            return self._grammars.lark(
+                free_grammar(
+                    self._format.openings(tools),
+                    self._grammars.special,
+                    self._grammars.specials(),
+                    thoughts=THOUGHTS,
+                    thinking=ends_in_thought(turn_opening),
+                )
+            )
+        except GrammarRefused:  # the call table checks the arguments in any case
+            return None
+
+
+def _first(*values: float | None) -> float:
+    """The first value that is set; the last one always is."""
+    return next(value for value in values if value is not None)
 
 
 def _calls_wanted(request: Request) -> bool:

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from artis_sdk.backends.llama_cpp.context import DecodeFailed
+from artis_sdk.backends.llama_cpp.grammar import GrammarRefused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,9 +27,10 @@ class Sampler:
 
     Args:
         temperature: sampling temperature; 0 for the most likely token.
-        top_p: share of the probability that is kept, after temperature; None for all.
+        top_p: share of the probability that is kept, after temperature; 1 for all.
         seed: random seed; None for a fresh one.
         matcher: grammar of the text; None for free text.
+        may_be_free: whether the text goes on without the grammar where the grammar becomes too large.
         logprobs: whether to compute each token's log-probability.
     """
 
@@ -36,19 +38,21 @@ class Sampler:
         self,
         *,
         temperature: float,
-        top_p: float | None,
+        top_p: float,
         seed: int | None,
         matcher: Matcher | None,
         logprobs: bool,
+        may_be_free: bool = False,
     ) -> None:
         import numpy as np
 
         self._temperature = temperature
-        self._top_p = 1.0 if top_p is None else top_p
+        self._top_p = top_p
         drawn = int.from_bytes(os.urandom(8), "little") if seed is None else seed
         self._random = np.random.Generator(np.random.PCG64(drawn % 2**64))
         self._matcher = matcher
         self._logprobs = logprobs
+        self._may_be_free = may_be_free
 
     def draw(self, logits: NDArray[np.float32]) -> tuple[int, float | None]:
         """The next token, and its natural-log probability under the model alone if `logprobs`, else None.
@@ -58,14 +62,25 @@ class Sampler:
 
         Raises:
             DecodeFailed: the highest logit is NaN or infinite.
+            GrammarRefused: the grammar is too large to go on with.
         """
-        if self._matcher is None:
-            token = self._choose(logits)
-        else:
-            allowed = self._matcher.allowed()
-            token = int(allowed[self._choose(logits[allowed])])
+        allowed = self._allowed()
+        token = self._choose(logits) if allowed is None else int(allowed[self._choose(logits[allowed])])
+        if self._matcher is not None:
             self._matcher.accept(token)
         return token, _log_probability(logits, token) if self._logprobs else None
+
+    def _allowed(self) -> NDArray[np.intp] | None:
+        """Ids of the tokens that may come next; None for all."""
+        if self._matcher is None:
+            return None
+        try:
+            return self._matcher.allowed()
+        except GrammarRefused:
+            if not self._may_be_free:
+                raise
+        self._matcher = None
+        return None
 
     @property
     def finished(self) -> bool:
@@ -77,7 +92,7 @@ class Sampler:
 
         top = float(logits.max())
         if not math.isfinite(top):
-            raise DecodeFailed(f"the model computed {top} as a logit")
+            raise DecodeFailed(f"the model computed {top} as its highest logit, so no token can be chosen")
         if self._temperature <= 0:
             return int(logits.argmax())
         weights = logits - top

@@ -19,10 +19,11 @@ from collections.abc import Iterable
 from typing import Literal
 
 from artis_sdk.backends.llama_cpp.context import Aborted, Context, DecodeFailed, NoRoom, Span
+from artis_sdk.backends.llama_cpp.grammar import GrammarRefused
 from artis_sdk.backends.llama_cpp.job import Generation, Job
 from artis_sdk.backends.llama_cpp.model import Model
 from artis_sdk.backends.llama_cpp.slots import Slots, Wait
-from artis_sdk.errors import BackendClosed, BackendError, ContextOverflow, EngineDead
+from artis_sdk.errors import BackendClosed, BackendError, ContextOverflow, EngineDead, RequestRejected
 
 _TURN = 0.05  # seconds of one adapter's batches while other adapters wait
 _News = tuple[Job, str | Generation | BackendError]
@@ -117,7 +118,7 @@ class Scheduler:
 
     def _drop_cancelled(self) -> None:
         for job in [job for job in self._live if job.cancelled]:
-            self._leave(job)
+            self._release_slot(job)
         for job in [job for job in self._waiting if job.cancelled]:
             self._waiting.remove(job)
 
@@ -144,7 +145,7 @@ class Scheduler:
         until = time.monotonic() + _TURN
         while any(job.adapter == adapter for job in self._live):
             self._step(adapter)
-            self._tell()
+            self._deliver()
             news = self._arrived or self._waiting or self._closing
             if news or time.monotonic() > until or any(job.cancelled for job in self._live):
                 return
@@ -216,7 +217,13 @@ class Scheduler:
     def _draw(self, job: Job, row: int) -> None:
         slot = job.slot
         assert slot is not None
-        token, logprob = job.sampler.draw(self._context.logits(row))
+        try:
+            token, logprob = job.sampler.draw(self._context.logits(row))
+        except GrammarRefused as error:
+            self._release_slot(job)
+            refused = RequestRejected(self._name, f"the schema is too large to hold an answer to: {error}")
+            self._news.append((job, refused))
+            return
         job.tokens.append(token)
         if logprob is not None:
             job.logprobs.append(logprob)
@@ -227,7 +234,7 @@ class Scheduler:
             finish = "length"
         job.next_token = token
         if finish is not None:
-            self._leave(job)
+            self._release_slot(job)
             self._news.append((job, job.generated(finish)))
         elif job.streamed and (text := job.stream.show()):
             self._news.append((job, text))
@@ -239,17 +246,20 @@ class Scheduler:
             self._context.truncate(slot.index, 0)
         if not idle:
             last = max(jobs, key=lambda job: job.rank)
-            self._leave(last)
-            error = ContextOverflow(self._name, f"the memory is full with {len(self._live) + 1} sequences")
+            self._release_slot(last)
+            error = ContextOverflow(
+                self._name,
+                f"the KV cache is full with {len(self._live) + 1} sequences; lower max_concurrency",
+            )
             self._news.append((last, error))
 
-    def _leave(self, job: Job) -> None:
+    def _release_slot(self, job: Job) -> None:
         assert job.slot is not None
         self._slots.release(job.slot)
         job.slot = None
         self._live.remove(job)
 
-    def _tell(self) -> None:
+    def _deliver(self) -> None:
         news, self._news = self._news, []
         for loop in {job.loop for job, _ in news}:
             self._call(loop, [item for item in news if item[0].loop is loop])
@@ -265,13 +275,15 @@ class Scheduler:
         """Deliver the final error to every job."""
         with self._wake:
             if self._error is None and error is not None:
-                self._error = EngineDead(self._name, f"its thread ended with {error!r}; make a new backend")
+                self._error = EngineDead(
+                    self._name, f"the engine's thread ended with {error!r}; make a new backend"
+                )
             end = self._error or BackendClosed(self._name, "the backend was closed")
             jobs: Iterable[Job] = [*self._arrived, *self._waiting, *self._live]
             for job in jobs:
                 self._news.append((job, end))
             self._arrived, self._waiting, self._live = [], [], []
-        self._tell()
+        self._deliver()
 
 
 def _deliver(news: list[_News]) -> None:

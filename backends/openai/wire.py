@@ -1,220 +1,171 @@
-"""Our records as chat completions, and back."""
+"""Our records as a request for chat completions."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
-from artis_sdk.backends.hosted.wire import (
-    MISREAD,
-    NotACompletion,
-    arguments_object,
-    counted,
-    encode,
-    not_a,
-    read_call,
-    safe_id,
-    safe_name,
-    with_marks,
-)
-from artis_sdk.records import Completion, FinishReason, Message, TokenLogprob, ToolCall, ToolSpec, Usage
+from pydantic_core import from_json
+
+from artis_sdk.backends.hosted.names import fit_description, fit_name
+from artis_sdk.backends.hosted.wire import arguments_object, encode, is_closed, safe_id, sent_arguments
+from artis_sdk.backends.openai.answers import read_calls, text_of
+from artis_sdk.records import Message, ToolCall, ToolSpec
 from artis_sdk.records.marks import break_up, in_all_texts, put_together
 
-_FINISHED: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
+_ECHOED = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content")
+"""Fields beside a message's text that its server wants back; any other is only told."""
+_HAS_MORE = re.compile(
+    r'"(?:reasoning|thinking|extra_content|provider_specific_fields|thought_signature)|"content":\['
+)
+_SIGNED = frozenset({"signature", "thought_signature", "data", "encrypted_content"})
 
 
-def message_json(message: Message) -> bytes:
-    """One message of a request, with control marks broken up."""
-    return encode(message_object(message, broken=True))
+def message_json(message: Message, backend: str | None = None, *, thoughts: bool = True) -> bytes:
+    """One message of a request, with control marks broken up.
+
+    Args:
+        message: the message.
+        backend: name of the backend that sends it.
+        thoughts: whether thoughts that it sent go back to it.
+    """
+    return encode(message_object(message, broken=True, backend=backend, thoughts=thoughts))
 
 
-def message_object(message: Message, *, broken: bool) -> dict[str, Any]:
+def message_object(
+    message: Message, *, broken: bool, backend: str | None = None, thoughts: bool = True
+) -> dict[str, Any]:
     """One message as an object.
 
     Args:
+        message: the message.
         broken: whether control marks in its texts and arguments are broken up.
+        backend: name of the hosted backend that sends it: its own ids and what it sent beside the text go
+            back as they came, and names are fitted to the API. None for an engine in process.
+        thoughts: whether thoughts that it sent go back to it.
     """
     content = message.content
     if broken:
         content = break_up(content, thoughts=message.role != "assistant")
     wire: dict[str, Any] = {"role": message.role, "content": content}
+    own = backend is not None and message.origin == backend
     if message.role == "tool":
-        wire["tool_call_id"] = safe_id(message.tool_call_id or "")
+        id = message.tool_call_id or ""
+        wire["tool_call_id"] = id if own else safe_id(id)
     elif message.tool_calls:
         wire["content"] = content or None
         wire["tool_calls"] = [
             {
-                "id": safe_id(call.id),
+                "id": call.id if own else safe_id(call.id),
                 "type": "function",
                 "function": {
-                    "name": safe_name(call.tool),
+                    "name": call.tool if backend is None else fit_name(call.tool),
                     "arguments": _arguments(call, broken=broken),
                 },
             }
             for call in message.tool_calls
         ]
+    if own and message.role == "assistant" and _HAS_MORE.search(message.raw or ""):
+        _add_as_said(wire, message, thoughts=thoughts)
     return wire
 
 
 def _arguments(call: ToolCall, *, broken: bool) -> str:
-    given = arguments_object(call)
-    return encode(in_all_texts(given, break_up) if broken else given).decode()
+    return encode(sent_arguments(call) if broken else arguments_object(call)).decode()
 
 
-def tools_json(tools: tuple[ToolSpec, ...], *, strict: bool) -> bytes:
-    """The tools of a request, with control marks broken up.
+def _add_as_said(wire: dict[str, Any], message: Message, *, thoughts: bool) -> None:
+    """Add what the server sent beside text and calls, if the message still says what it sent."""
+    said = _read(message)
+    if said is None:
+        return
+    content = said.get("content")
+    if isinstance(content, list) and thoughts:
+        wire["content"] = [_part(part) for part in content]
+    if thoughts:
+        wire |= {key: _unmarked(said[key]) for key in _ECHOED if said.get(key)}
+    sent = said.get("tool_calls")
+    for call, raw in zip(wire.get("tool_calls", ()), sent if isinstance(sent, list) else (), strict=False):
+        function = raw["function"]
+        call |= {key: raw[key] for key in raw.keys() - _CALL if raw[key] is not None}
+        call["function"] |= {key: function[key] for key in function.keys() - _FUNCTION if function[key]}
 
-    Args:
-        strict: whether the server must hold each call to its tool's schema.
-    """
-    return encode(in_all_texts(tools_list(tools, strict=strict), break_up))
+
+_CALL = frozenset({"id", "type", "function", "index", "unclear"})
+_FUNCTION = frozenset({"name", "arguments", "parameters", "description"})
+
+
+def _read(message: Message) -> dict[str, Any] | None:
+    try:
+        said = from_json(message.raw or "")
+        calls = read_calls(said)
+        text = put_together(text_of(said.get("content")) or "")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    same = [(call.tool, call.arguments) for call in calls]
+    meant = [(fit_name(call.tool), call.arguments) for call in message.tool_calls]
+    return said if isinstance(said, dict) and text == message.content and same == meant else None
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, dict) and isinstance(part.get("text"), str):
+        return {**part, "text": break_up(part["text"], thoughts=False)}
+    return part
+
+
+def _unmarked(value: Any) -> Any:
+    """What a model thought, with control marks broken up, unless it is signed."""
+    if isinstance(value, str):
+        return break_up(value)
+    if isinstance(value, list):
+        return [_unmarked(item) for item in value]
+    if isinstance(value, dict) and _SIGNED.isdisjoint(value):
+        return {key: _unmarked(item) for key, item in value.items()}
+    return value
 
 
 def tools_list(tools: tuple[ToolSpec, ...], *, strict: bool) -> list[dict[str, Any]]:
-    """The same as objects, with all marks."""
+    """The tools of a request as objects, as they are.
+
+    Args:
+        tools: the tools.
+        strict: whether the server must hold each call to its tool's schema.
+    """
     more = {"strict": True} if strict else {}
     return [{"type": "function", "function": {**tool.document(), **more}} for tool in tools]
 
 
-def schema_json(schema: dict[str, Any], *, strict: bool) -> bytes:
-    """The response format that holds the answer to a schema."""
-    return encode(
-        {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}}
-    )
+def fitted_tools(
+    tools: tuple[ToolSpec, ...], *, strict: Callable[[ToolSpec], bool], most: int
+) -> tuple[bytes, str]:
+    """The tools in the API's limits, with control marks broken up, and the rest of their documentation.
 
-
-def read_completion(data: Any, request_id: str | None) -> Completion:
-    """A response's JSON as a completion.
-
-    Raises:
-        NotACompletion: the response is not one.
+    Args:
+        tools: the tools.
+        strict: whether the server must hold calls of a tool to its schema.
+        most: characters of a description.
     """
-    try:
-        return _read(data, data["choices"][0], request_id)
-    except MISREAD as error:
-        raise not_a("chat completion", error) from None
+    wire, left = [], []
+    for tool in tools:
+        description, rest = fit_description(tool, most)
+        more = {"strict": True} if strict(tool) else {}
+        document = {**tool.document(), "name": fit_name(tool.name), "description": description, **more}
+        wire.append({"type": "function", "function": document})
+        if rest:
+            left.append(rest)
+    return encode(in_all_texts(wire, break_up)), "\n\n".join(left)
 
 
-def _read(data: Any, choice: Any, request_id: str | None) -> Completion:
-    message = choice["message"]
-    content, refusal = message.get("content"), message.get("refusal")
-    calls = _read_calls(message.get("tool_calls") or ())
-    usage = _usage(data.get("usage"))
-    finish = _finish(choice.get("finish_reason"), bool(calls))
-    if content is None and isinstance(refusal, str):
-        content, finish = refusal, "content_filter"
-    # A model may end at once without text; generated tokens without any text are a fault.
-    if content is None and not calls and finish == "stop" and usage.completion_tokens > 1:
-        raise NotACompletion("the message holds neither text nor tool calls")
-    return Completion(
-        text="" if content is None else put_together(content),
-        tool_calls=calls,
-        finish_reason=finish,
-        usage=usage,
-        raw=encode(message).decode(),
-        model=data.get("model") or "",
-        request_id=request_id,
-        logprobs=_logprobs(choice.get("logprobs")),
-    )
+def schema_json(schema: dict[str, Any], *, strict: bool) -> bytes:
+    """The response format that holds the answer to a schema, with control marks broken up: servers also write
+    it into the prompt.
 
-
-def _read_calls(wire: Any) -> tuple[ToolCall, ...]:
-    calls = []
-    taken: set[str] = set()
-    for call in wire:
-        function = call["function"]
-        read = read_call(call.get("id"), function.get("name"), function.get("arguments"), taken)
-        calls.append(with_marks(read))
-    return tuple(calls)
-
-
-def _finish(reason: Any, called: bool) -> FinishReason:
-    if reason is None:
-        return "tool_calls" if called else "stop"
-    finish = _FINISHED.get(reason)
-    if finish is None:
-        raise NotACompletion(f"the answer was ended by {reason!r}")
-    return "tool_calls" if called and finish == "stop" else finish
-
-
-def _usage(usage: Any) -> Usage:
-    if not usage:
-        return Usage(requests=1)
-    details = usage.get("prompt_tokens_details") or {}
-    return counted(
-        usage.get("prompt_tokens") or 0,
-        details.get("cached_tokens") or 0,
-        usage.get("completion_tokens") or 0,
-    )
-
-
-def _logprobs(logprobs: Any) -> tuple[TokenLogprob, ...] | None:
-    if not logprobs or not logprobs.get("content"):
-        return None
-    return tuple(
-        TokenLogprob(token=token["token"], logprob=token["logprob"]) for token in logprobs["content"]
-    )
-
-
-class StreamedCompletion:
-    """Assembles the pieces of a streamed answer."""
-
-    def __init__(self) -> None:
-        self.message: dict[str, Any] = {"role": "assistant", "content": None}
-        self.choice: dict[str, Any] = {"message": self.message, "finish_reason": None}
-        self.whole: dict[str, Any] = {"choices": [self.choice]}
-        self.calls: dict[int, dict[str, Any]] = {}
-        self.texts: list[str] = []
-        self.logprobs: list[Any] = []
-
-    def feed(self, chunk: dict[str, Any]) -> str:
-        """Add one chunk, and return the text that it adds."""
-        for key in ("model", "usage"):
-            if chunk.get(key):
-                self.whole[key] = chunk[key]
-        text = ""
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or {}
-            text += delta.get("content") or ""
-            for call in delta.get("tool_calls") or ():
-                self._feed_call(call)
-            if delta.get("refusal"):
-                self.message["refusal"] = self.message.get("refusal", "") + delta["refusal"]
-            if choice.get("logprobs"):
-                self.logprobs += choice["logprobs"].get("content") or ()
-            if choice.get("finish_reason"):
-                self.choice["finish_reason"] = choice["finish_reason"]
-        if text:
-            self.texts.append(text)
-        return text
-
-    def _feed_call(self, piece: dict[str, Any]) -> None:
-        call = self.calls.setdefault(piece.get("index", len(self.calls)), {"function": {"arguments": ""}})
-        if piece.get("id"):
-            call["id"] = piece["id"]
-        function = piece.get("function") or {}
-        if function.get("name"):
-            call["function"]["name"] = function["name"]
-        call["function"]["arguments"] += function.get("arguments") or ""
-
-    @property
-    def finished(self) -> bool:
-        return self.choice["finish_reason"] is not None
-
-    def json(self) -> dict[str, Any]:
-        """The answer in the form of a response without streaming."""
-        if self.texts or not self.calls:
-            self.message["content"] = None if "refusal" in self.message else "".join(self.texts)
-        if self.calls:
-            self.message["tool_calls"] = [
-                {"id": call.get("id"), "type": "function", "function": call["function"]}
-                for _, call in sorted(self.calls.items())
-            ]
-        if self.logprobs:
-            self.choice["logprobs"] = {"content": self.logprobs}
-        return self.whole
+    Args:
+        schema: the JSON schema.
+        strict: whether the server knows strict mode; it is requested where the schema allows it.
+    """
+    held: dict[str, Any] = {"name": "answer", "schema": in_all_texts(schema, break_up)}
+    if strict and is_closed(schema, all_required=True):
+        held["strict"] = True
+    return encode({"type": "json_schema", "json_schema": held})

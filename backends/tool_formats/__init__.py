@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from artis_sdk.backends.tool_formats.answer import Answer, read_answer
+from artis_sdk.backends.tool_formats.families import FAMILIES
+from artis_sdk.backends.tool_formats.harmony_format import HARMONY
 from artis_sdk.backends.tool_formats.hermes import HERMES
 from artis_sdk.backends.tool_formats.llama import LLAMA
 from artis_sdk.backends.tool_formats.mistral import MISTRAL
@@ -15,9 +18,17 @@ from artis_sdk.backends.tool_formats.mistral_named import MISTRAL_NAMED
 from artis_sdk.backends.tool_formats.protocol import Reading, ToolCallFormat
 from artis_sdk.backends.tool_formats.text import TEXT
 
-__all__ = ["FORMATS", "TEXT", "Reading", "ToolCallFormat", "detect"]
+__all__ = ["FORMATS", "TEXT", "Answer", "Reading", "ToolCallFormat", "detect", "read_answer"]
 
-FORMATS: Final[tuple[ToolCallFormat, ...]] = (HERMES, MISTRAL_NAMED, MISTRAL, LLAMA, TEXT)
+FORMATS: Final[tuple[ToolCallFormat, ...]] = (
+    *FAMILIES,
+    HARMONY,
+    HERMES,
+    MISTRAL_NAMED,
+    MISTRAL,
+    LLAMA,
+    TEXT,
+)
 """The formats in order of precedence: the first one that a chat template teaches counts."""
 
 

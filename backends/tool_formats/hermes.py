@@ -1,4 +1,4 @@
-"""`<tool_call>{"name": ..., "arguments": ...}</tool_call>`: Hermes, Qwen 2.5 and 3."""
+"""`<tool_call>{"name": ..., "arguments": ...}</tool_call>`: Hermes, Qwen 2.5 and 3, Granite 4."""
 
 from __future__ import annotations
 
@@ -6,55 +6,66 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from artis_sdk.backends.tool_formats.json_calls import read_object, write_object
-from artis_sdk.backends.tool_formats.lark import call_grammar, json_call, mark
-from artis_sdk.backends.tool_formats.protocol import Reading, TokenId, ToolCallFormat
+from artis_sdk.backends.tool_formats.framed import framed_block
+from artis_sdk.backends.tool_formats.grammar import (
+    Choice,
+    Form,
+    Mark,
+    Opening,
+    bare_opening,
+    further,
+    json_call,
+    optional,
+    row,
+)
+from artis_sdk.backends.tool_formats.json_calls import write_object
+from artis_sdk.backends.tool_formats.protocol import Block, Reading, ToolCallFormat, Tools
+from artis_sdk.backends.tool_formats.scan import read_blocks
 from artis_sdk.records import ToolCall, ToolSpec
-from artis_sdk.records.thinking import leading_thought_end, opened_thought_end
+from artis_sdk.records.thinking import ends_in_thought
 
 OPEN: Final = "<tool_call>"
 CLOSE: Final = "</tool_call>"
-_BLOCK = re.compile(rf"{OPEN}(.*?)(?:{CLOSE}|\Z)", re.DOTALL)
+_OTHERS: Final = ("<arg_key>", "<function=", "<tool_calls>", "minimax[>[")
+"""Marks of GLM, Qwen3-Coder, Apriel 1.5 and MiniMax M3, which have `<tool_call>` as well."""
 
 
 class Hermes(ToolCallFormat):
     """Blocks of JSON in tags, with text around them, but not in the thought before them."""
 
     marks = (OPEN,)
+    begins = re.compile(OPEN)
     vllm_parsers = ("hermes", "qwen3_json")
 
     def taught_by(self, template: str) -> bool:
-        return OPEN in template and "<arg_key>" not in template and "<function=" not in template
+        return OPEN in template and not any(mark in template for mark in _OTHERS)
 
-    def read(self, text: str, prompt_end: str = "") -> Reading:
-        at = opened_thought_end(text, prompt_end) or leading_thought_end(text)
-        outside: list[str] = [text[:at]]
-        calls: list[ToolCall] = []
-        for block in _BLOCK.finditer(text, at):
-            outside.append(text[at : block.start()])
-            calls.append(read_object(block[1], block[0]))
-            at = block.end()
-        if not calls:
-            return Reading(text, ())
-        outside.append(text[at:])
-        return Reading(_joined(outside), tuple(calls))
+    def read(self, text: str, prompt_end: str = "", tools: Tools | None = None) -> Reading:
+        return read_blocks(text, self, tools or {}, thinking=ends_in_thought(prompt_end))
 
-    def grammar(self, tools: Sequence[ToolSpec], token_id: TokenId) -> str:
-        before, after = mark(OPEN, token_id), mark(CLOSE, token_id)
-        calls = []
-        for number, tool in enumerate(tools):
-            body, rules = json_call(number, tool, "arguments")
-            calls.append((f'{before} "\\n" {body} "\\n" {after}', rules))
-        return call_grammar('call ("\\n" call)*', calls)
+    def block(self, text: str, start: int, end: int, tools: Tools) -> Block:
+        return framed_block(text, start, end, CLOSE, OPEN)
+
+    def form(self, tools: Sequence[ToolSpec]) -> Form:
+        return row(Mark(OPEN), "\n", _rest(tools))
+
+    def openings(self, tools: Sequence[ToolSpec]) -> Sequence[Opening]:
+        tagged = Opening((OPEN,), (("", row(optional("\n"), _rest(tools, spaced=True))),))
+        return (tagged, bare_opening(tools, "arguments"))
 
     def write(self, calls: Sequence[ToolCall]) -> str:
         return "\n".join([f"{OPEN}\n{write_object(call, 'arguments', CLOSE)}\n{CLOSE}" for call in calls])
 
 
-def _joined(pieces: list[str]) -> str:
-    """The text before the calls, unchanged, and the text after them."""
-    before, after = "".join(pieces[:2]), [piece for piece in pieces[2:] if piece.strip()]
-    return before + "".join(after)
+def _rest(tools: Sequence[ToolSpec], *, spaced: bool = False) -> Form:
+    """The answer from the first call's object on. Its last line break is no call: Qwen writes one behind each
+    closing tag, and would go on for ever if a call had to follow it."""
+    call = row(
+        Choice(tuple([json_call(tool, "arguments", spaced=spaced) for tool in tools])),
+        optional("\n"),
+        Mark(CLOSE),
+    )
+    return row(call, further(row(Mark(OPEN), optional("\n"), call), "\n", ""), optional("\n"))
 
 
 HERMES: Final = Hermes()

@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from pydantic_core import from_json
-
-from artis_sdk.backends.tool_formats.json_calls import from_object, malformed, write_object
-from artis_sdk.backends.tool_formats.lark import call_grammar, json_call, mark
-from artis_sdk.backends.tool_formats.protocol import Reading, TokenId, ToolCallFormat
+from artis_sdk.backends.tool_formats.framed import framed_block
+from artis_sdk.backends.tool_formats.grammar import Choice, Form, further, json_call, row
+from artis_sdk.backends.tool_formats.json_calls import malformed, named_call, write_object
+from artis_sdk.backends.tool_formats.json_text import skip_blanks
+from artis_sdk.backends.tool_formats.marked import MarkedFormat
+from artis_sdk.backends.tool_formats.protocol import Block, Tools
 from artis_sdk.records import ToolCall, ToolSpec
-from artis_sdk.records.thinking import opened_thought_end
 
 OPEN: Final = "[TOOL_CALLS]"
 ARGUMENTS: Final = "[ARGS]"
-_NAMED = re.compile(r"\s*([\w.\-/:]+)(?:\[CALL_ID\][\w-]*)?\[ARGS\]")
+_NAMED = re.compile(r"\s*([\w.\-/:]++)(?:\[CALL_ID\][\w-]*+)?(?:\[ARGS\]|(?=\{))")
 
 
-class Mistral(ToolCallFormat):
-    """One JSON list of calls behind one mark; `MistralNamed`'s form is read as well."""
+class MistralCalls:
+    """Calls of both of Mistral's forms behind the mark."""
 
-    marks = (OPEN,)
-    vllm_parsers = ("mistral",)
+    begins = re.compile(re.escape(OPEN))
 
-    def taught_by(self, template: str) -> bool:
-        return OPEN in template
+    def block(self, text: str, start: int, end: int, tools: Tools) -> Block:
+        """Everything behind the first mark is calls."""
+        if text[(at := skip_blanks(text, end)) : at + 1] in ("[", "{") and not text.startswith(ARGUMENTS, at):
+            return framed_block(text, start, end)
+        calls: list[ToolCall] = []
+        at = start
+        while text.startswith(OPEN, at):
+            name = _NAMED.match(text, at + len(OPEN))
+            if name is None:
+                break
+            call, stop = named_call(name[1], text, name.end(), at)
+            if call.malformed is not None:
+                return Block(start, len(text), (*calls, call))
+            at = skip_blanks(text, stop)
+            if at < len(text) and not text.startswith(OPEN, at):
+                call = malformed(text[at - 1 :], "text follows the arguments", name[1])
+                return Block(start, len(text), (*calls, call))
+            calls.append(call)
+        if at < len(text):
+            why = "a call names its function before [ARGS], and nothing but calls follows it"
+            calls.append(malformed(text[at:], why))
+        return Block(start, len(text), tuple(calls))
 
-    def read(self, text: str, prompt_end: str = "") -> Reading:
-        start = opened_thought_end(text, prompt_end)
-        before, opened, rest = text[start:].partition(OPEN)
-        if not opened:
-            return Reading(text, ())
-        return Reading(text[:start] + before, _calls(rest))
 
-    def grammar(self, tools: Sequence[ToolSpec], token_id: TokenId) -> str:
-        calls = [json_call(number, tool, "arguments") for number, tool in enumerate(tools)]
-        return call_grammar(f'{mark(OPEN, token_id)} "[" call (", " call)* "]"', calls)
+MISTRAL_CALLS: Final = MistralCalls()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mistral(MarkedFormat):
+    """One JSON list of calls behind one mark."""
+
+    def rest(self, tools: Sequence[ToolSpec]) -> Form:
+        call = Choice(tuple([json_call(tool, "arguments") for tool in tools]))
+        return row("[", call, further(call, ", "), "]")
 
     def write(self, calls: Sequence[ToolCall]) -> str:
         return f"{OPEN}[{', '.join([write_object(call, 'arguments', ARGUMENTS) for call in calls])}]"
@@ -49,28 +69,4 @@ class Mistral(ToolCallFormat):
         return id if re.fullmatch(r"[a-zA-Z0-9]{9}", id) else hashlib.sha256(id.encode()).hexdigest()[:9]
 
 
-def _calls(rest: str) -> tuple[ToolCall, ...]:
-    """The calls in the text after the first mark."""
-    if ARGUMENTS in rest:
-        return tuple([_named(part) for part in rest.split(OPEN)])
-    try:
-        listed = from_json(rest.strip(), allow_inf_nan=False)
-    except ValueError as error:
-        return (malformed(rest, f"the calls are not JSON: {error}"),)
-    if not isinstance(listed, list):
-        return (malformed(rest, "the calls do not stand in a list"),)
-    return tuple([from_object(item, json.dumps(item, ensure_ascii=False)) for item in listed])
-
-
-def _named(part: str) -> ToolCall:
-    name = _NAMED.match(part)
-    if name is None:
-        return malformed(part, "a call names its function before [ARGS]")
-    try:
-        arguments = from_json(part[name.end() :].strip(), allow_inf_nan=False)
-    except ValueError as error:
-        return malformed(part, f"the arguments are not JSON: {error}", name[1])
-    return from_object({"name": name[1], "arguments": arguments}, part)
-
-
-MISTRAL: Final = Mistral()
+MISTRAL: Final = Mistral(name="mistral", reader=MISTRAL_CALLS, marks=(OPEN,), vllm_parsers=("mistral",))

@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from artis_sdk.backends.tool_formats.grammar import MOST_CALLS, Choice, Form, Mark, Repeat, arguments, row
 from artis_sdk.backends.tool_formats.json_calls import write_json
-from artis_sdk.backends.tool_formats.lark import arguments, call_grammar, mark, quoted
-from artis_sdk.backends.tool_formats.mistral import ARGUMENTS, OPEN, Mistral
-from artis_sdk.backends.tool_formats.protocol import TokenId
+from artis_sdk.backends.tool_formats.mistral import ARGUMENTS, MISTRAL_CALLS, OPEN, Mistral
 from artis_sdk.records import ToolCall, ToolSpec
 
 
 class MistralNamed(Mistral):
-    """A mark and a name before the arguments of each call; `Mistral` reads both forms."""
+    """A mark and a name before the arguments of each call."""
 
-    def taught_by(self, template: str) -> bool:
-        return OPEN in template and ARGUMENTS in template
-
-    def grammar(self, tools: Sequence[ToolSpec], token_id: TokenId) -> str:
-        opened, middle = mark(OPEN, token_id), mark(ARGUMENTS, token_id)
-        calls = []
-        for number, tool in enumerate(tools):
-            name, rule = arguments(number, tool)
-            calls.append((f"{opened} {quoted(tool.name)} {middle} {name}", [rule]))
-        return call_grammar("call+", calls)
+    def rest(self, tools: Sequence[ToolSpec]) -> Form:
+        call = Choice(tuple([row(tool.name, Mark(ARGUMENTS), arguments(tool)) for tool in tools]))
+        return row(call, Repeat(row(Mark(OPEN), call), MOST_CALLS - 1))
 
     def write(self, calls: Sequence[ToolCall]) -> str:
         return "".join([f"{OPEN}{call.tool}{ARGUMENTS}{write_json(call.arguments, OPEN)}" for call in calls])
 
 
-MISTRAL_NAMED: Final = MistralNamed()
+MISTRAL_NAMED: Final = MistralNamed(
+    name="mistral, named",
+    reader=MISTRAL_CALLS,
+    marks=(OPEN,),
+    taught=(OPEN, ARGUMENTS),
+    vllm_parsers=("mistral",),
+)

@@ -6,8 +6,17 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from artis_sdk.backends.tool_formats.lark import Call, call_grammar, json_value, quoted
-from artis_sdk.backends.tool_formats.protocol import Reading, TokenId, ToolCallFormat
+from artis_sdk.backends.tool_formats.grammar import (
+    Choice,
+    Form,
+    Opening,
+    SchemaJson,
+    further,
+    optional,
+    parameters,
+    row,
+)
+from artis_sdk.backends.tool_formats.protocol import Reading, ToolCallFormat, Tools
 from artis_sdk.records import ToolCall, ToolSpec
 from artis_sdk.records.action_text import format_actions, parse_actions
 from artis_sdk.records.thinking import opened_thought_end
@@ -21,14 +30,16 @@ class Text(ToolCallFormat):
     def taught_by(self, template: str) -> bool:
         return False
 
-    def read(self, text: str, prompt_end: str = "") -> Reading:
+    def read(self, text: str, prompt_end: str = "", tools: Tools | None = None) -> Reading:
         start = opened_thought_end(text, prompt_end)
         calls = parse_actions(text[start:])
         return Reading(text[:start], tuple(calls)) if calls else Reading(text, ())
 
-    def grammar(self, tools: Sequence[ToolSpec], token_id: TokenId) -> str:
-        calls = [_call(number, tool) for number, tool in enumerate(tools)]
-        return call_grammar('"[" call (", " call)* "]"', calls)
+    def form(self, tools: Sequence[ToolSpec]) -> Form:
+        return row("[", _rest(tools))
+
+    def openings(self, tools: Sequence[ToolSpec]) -> Sequence[Opening]:
+        return (Opening(("[",), (("", _rest(tools)),), at_start=True),)
 
     def write(self, calls: Sequence[ToolCall]) -> str:
         return format_actions(calls)
@@ -43,21 +54,25 @@ class Text(ToolCallFormat):
         )
 
 
-def _call(number: int, tool: ToolSpec) -> Call:
-    """Required arguments in order, then optional ones; values are JSON."""
-    properties = tool.parameters.get("properties", {})
-    required = [name for name in properties if name in tool.parameters.get("required", ())]
-    optional = [name for name in properties if name not in required]
-    shared = {"$defs": tool.parameters["$defs"]} if "$defs" in tool.parameters else {}
-    values = {name: f"value_{number}_{place}" for place, name in enumerate(properties)}
-    rules = [f"{rule}: {json_value({**properties[name], **shared})}" for name, rule in values.items()]
-    written = {name: f"{quoted(name + '=')} {rule}" for name, rule in values.items()}
-    inside = ' ", " '.join(written[name] for name in required)
-    for name in optional:
-        inside += f' (", " {written[name]})?' if inside else f"{written[name]}"
-    if inside and not required:
-        inside = f"({inside})?"
-    return f'{quoted(tool.name + "(")} {inside} ")"', rules
+def _rest(tools: Sequence[ToolSpec]) -> Form:
+    """The answer from behind its bracket on."""
+    call = Choice(tuple(map(call_form, tools)))
+    return row(call, further(call, ", "), "]")
+
+
+def call_form(tool: ToolSpec) -> Form:
+    """A call as `f(a=1)`: required arguments in order, then optional ones; values are JSON."""
+    known = parameters(tool)
+    written = {name: row(f"{name}=", SchemaJson(schema)) for name, (schema, _) in known.items()}
+    required = [name for name, (_, needed) in known.items() if needed]
+    others = [name for name in known if name not in required]
+    later = [optional(row(", ", written[name])) for name in others]
+    if required:
+        first = [part for name in required for part in (", ", written[name])][1:]
+        return row(f"{tool.name}(", *first, *later, ")")
+    # Any of the optional ones may be the first.
+    starts = tuple([row(written[name], *later[place + 1 :]) for place, name in enumerate(others)])
+    return row(f"{tool.name}(", *([optional(Choice(starts))] if starts else []), ")")
 
 
 TEXT: Final = Text()

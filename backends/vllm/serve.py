@@ -237,12 +237,14 @@ async def _ready(server: Server, process: asyncio.subprocess.Process) -> None:
         if await asyncio.to_thread(_answers, health):
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), HEALTH_EVERY)
+            async with asyncio.timeout(HEALTH_EVERY):
+                await process.wait()
     problem = await asyncio.to_thread(no_device)
     if problem is not None:
         raise ConfigurationError(f"{server.name}: {problem}")
     raise EngineDead(
-        server.name, f"the server ended with code {process.returncode} before it was ready; its log says why"
+        server.name,
+        f"the server ended with code {process.returncode} before it was ready; its log gives the cause",
     )
 
 
@@ -259,7 +261,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), GRACE)
+            async with asyncio.timeout(GRACE):
+                await process.wait()
     with suppress(ProcessLookupError, TimeoutError):  # no process of the group is left
         async with asyncio.timeout(GRACE):
             while True:

@@ -1,8 +1,4 @@
-"""vLLM's settings for a model's JSON and tool calls: the parser that reads them, and their grammar.
-
-Grammars allow at most one blank between two parts of JSON. Without it a model must write `{"a":1}` though
-it may have learned `{"a": 1}`; with any number a weak model fills its whole answer with blanks.
-"""
+"""vLLM's names of tool-call formats, and the format that a chat template implies."""
 
 from __future__ import annotations
 
@@ -10,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.tool_formats import FORMATS
+from artis_sdk.backends.tool_formats import FORMATS, detect
 
 # Marks in a chat template and the call format that they imply; the first match counts.
 _MARKS = (
     ("<arg_key>", "glm45"),
+    ("<seed:tool_call>", "seed_oss"),
     ("<minimax:tool_call>", "minimax_m2"),
+    ("minimax[>[", "minimax_m3"),
     ("<function=", "qwen3_coder"),
     ("<|tool_calls_section_begin|>", "kimi_k2"),
     ("[TOOL_CALLS]", "mistral"),
@@ -24,35 +22,10 @@ _MARKS = (
     ("<|tool_call|>", "granite"),
     ("<tool_call>", "hermes"),
 )
+_UNKNOWN = "<tool_calls>["  # Apriel 1.5, whose template speaks of `<tool_call>` as well
 
 READ_HERE = {parser: format for format in FORMATS for parser in format.vllm_parsers}
 """Formats of `tool_formats` by the name of vLLM's parser."""
-
-
-def schema_tag(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema as an xgrammar structural tag for a whole answer."""
-    answer = {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": 1}
-    return {"type": "structural_tag", "format": answer}
-
-
-def with_few_blanks(tag: str) -> str:
-    """A structural tag with at most one blank between two parts of its JSON.
-
-    Args:
-        tag: JSON text of a structural tag.
-    """
-    value = json.loads(tag)
-    waiting = [value]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            waiting += part
-        elif isinstance(part, dict):
-            if part.get("type") == "json_schema" and "json_schema" in part:
-                part["max_whitespace_cnt"] = 1  # everything below is the schema itself
-            else:
-                waiting += part.values()
-    return json.dumps(value)
 
 
 def guess_tool_parser(template: Any) -> str | None:
@@ -65,7 +38,11 @@ def guess_tool_parser(template: Any) -> str | None:
         template = template.get("tool_use") or template.get("default")
     if not isinstance(template, str):
         return None
-    return next((parser for mark, parser in _MARKS if mark in template), None)
+    if _UNKNOWN in template:
+        return None
+    found = next((parser for mark, parser in _MARKS if mark in template), None)
+    known = detect(template) if found is None else None  # Llama 3.2 teaches its calls without a mark
+    return known.vllm_parsers[0] if known is not None and known.vllm_parsers else found
 
 
 def template_of(model: str) -> Any:

@@ -1,47 +1,45 @@
 """Requests to vLLM's prompts and sampling parameters, and its output to completions.
 
-The chat template, the grammars of tool calls, and the parsers of thoughts and calls are those of vLLM's
-own server, for every format that it knows. Only if `tool_formats` knows the format too does it read the
-calls instead: at one broken call vLLM gives up all of them and returns the text as an answer, but the
-agent needs the error.
+The chat template and the parser of thoughts are those of vLLM's own server, and so are the grammar and the
+parser of calls in a format that only vLLM knows. Where `tool_formats` knows the format too, it holds and
+reads the calls instead: at one broken call vLLM gives up all of them and returns the text as an answer, but
+the agent needs the error. A chat template that teaches no calls gets the tools as text.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from artis_sdk.backends.hosted.wire import encode, read_call
+from artis_sdk.backends.hosted.wire import encode
 from artis_sdk.backends.openai.wire import message_object, tools_list
-from artis_sdk.backends.tool_formats import ToolCallFormat
+from artis_sdk.backends.tool_formats import TEXT
+from artis_sdk.backends.tool_formats.as_text import text_messages
+from artis_sdk.backends.vllm.answer import EngineAnswer
 from artis_sdk.backends.vllm.prompts import EnginePrompts
-from artis_sdk.backends.vllm.tool_parsers import READ_HERE, guess_tool_parser, schema_tag, with_few_blanks
-from artis_sdk.errors import BackendError, ConfigurationError, ContextOverflow, RequestRejected
+from artis_sdk.backends.vllm.structural_tags import free_tag, held_tag, schema_tag, with_few_blanks
+from artis_sdk.backends.vllm.tool_parsers import READ_HERE, guess_tool_parser
+from artis_sdk.errors import ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import (
-    Completion,
-    FinishReason,
     Message,
     Request,
-    TokenLogprob,
-    ToolCall,
     ToolSpec,
-    Usage,
+    answer_limit,
 )
+from artis_sdk.records.thinking import ends_in_thought
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
-    from vllm.outputs import RequestOutput
     from vllm.parser import Parser
     from vllm.v1.engine.async_llm import AsyncLLM
 
 _WIRE = "vllm"
 _REMEMBERED = 64  # tool lists with their tool choices
-_FINISHED: dict[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "length"}
 
 
 @dataclass(slots=True)
@@ -82,6 +80,15 @@ class ChatTranslator:
         self._offers: dict[tuple[int, str], _Offer] = {}
         template = getattr(self._renderer.tokenizer, "chat_template", None)
         self._tool_parser = tool_parser or guess_tool_parser(template)
+        self._format = READ_HERE.get(self._tool_parser) if self._tool_parser else TEXT
+        self.holds_calls = self._format is not None and not any(
+            # xgrammar sees no text of a special token, and vLLM has grammars of its own for those
+            special in mark
+            for special in self._renderer.tokenizer.all_special_tokens
+            for mark in self._format.marks
+        )
+        """Whether every call fits its tool's schema by a grammar of ours."""
+        self._tags: dict[tuple[int, str, bool], tuple[tuple[ToolSpec, ...], str]] = {}
         self._reasoning = llm.vllm_config.structured_outputs_config.reasoning_parser or None
         try:
             self._parser_type = ParserManager.get_parser(
@@ -109,22 +116,46 @@ class ChatTranslator:
 
         Raises:
             ContextOverflow: the prompt leaves no room for an answer.
-            RequestRejected: the chat template refuses the messages, or the request offers tools to a model
-                whose call format is unknown.
-            ConfigurationError: the chat template's control tokens cannot be told from data.
+            RequestRejected: the chat template refuses the messages.
+            ConfigurationError: the chat template's control tokens cannot be distinguished from data.
         """
-        tools = self._offer(request).template_tools if request.tools else None
-        messages = [_template_message(message) for message in request.messages]
+        tools: list[dict[str, Any]] | None = None
+        if self._format is TEXT:
+            offered = () if request.tool_choice == "none" else request.tools
+            messages = text_messages(request.messages, offered)
+        else:
+            tools = self._offer(request).template_tools if request.tools else None
+            messages = [_template_message(message) for message in request.messages]
         prompt = await self._prompts.prompt(messages, tools)
         length = len(prompt["prompt_token_ids"])
         if length >= self.window:
             raise ContextOverflow(
-                self._name, f"the prompt has {length} tokens, the context {self.window}: nothing fits behind"
+                self._name,
+                f"the prompt has {length} tokens, and the context of {self.window} has no room for an answer",
             )
         return prompt
 
-    def parameters(self, request: Request, prompt_tokens: int, *, stream: bool) -> SamplingParams:
+    def opens_thought(self, request: Request) -> bool:
+        """Whether the prompt of a request, once made, ends in a thought that the answer continues."""
+        return ends_in_thought(self._turn_opening(request))
+
+    def _turn_opening(self, request: Request) -> str:
+        """What the template wrote at the beginning of the model's turn in the last prompt of this kind."""
+        tools = self._format is not TEXT and bool(request.tools)
+        role = request.messages[-1].role
+        if self._format is TEXT and role == "tool":
+            role = "user"
+        return self._prompts.turn_opening(tools, role)
+
+    def parameters(
+        self, request: Request, prompt_tokens: int, *, stream: bool, thinking: bool = False
+    ) -> SamplingParams:
         """Sampling parameters of a request; unset ones come from the model's own generation config.
+
+        Args:
+            prompt_tokens: length of its prompt.
+            stream: whether to stream its text.
+            thinking: whether the prompt ends in a thought.
 
         Raises:
             RequestRejected: the grammar engine cannot enforce the schema's rules.
@@ -133,20 +164,24 @@ class ChatTranslator:
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         room = self.window - prompt_tokens
-        settings = {**self._sampling, "temperature": request.temperature}
-        settings["max_tokens"] = min(request.max_tokens or settings.get("max_tokens") or room, room)
+        settings = {"temperature": 1.0, "max_tokens": answer_limit(self.window), **self._sampling}
+        settings["max_tokens"] = min(request.max_tokens or settings["max_tokens"], room)
+        if request.temperature is not None:
+            settings["temperature"] = request.temperature
         if request.top_p is not None:
             settings["top_p"] = request.top_p
         structured = None
         if request.schema is not None:
             if self._cannot_hold(request.schema):
-                raise RequestRejected(self._name, "the schema asks for what xgrammar cannot hold a model to")
+                raise RequestRejected(
+                    self._name, "the schema has rules that xgrammar cannot enforce; simplify it"
+                )
             structured = StructuredOutputsParams(structural_tag=json.dumps(schema_tag(request.schema)))
         if request.tools and request.tool_choice != "none":
-            adjusted = self._offer(request).request
-            settings["skip_special_tokens"] = adjusted.skip_special_tokens
+            if self._tool_parser is not None:
+                settings["skip_special_tokens"] = self._offer(request).request.skip_special_tokens
             if structured is None or request.tool_choice == "required":
-                structured = adjusted.structured_outputs
+                structured = self._held(request, thinking and not self._reasoning)
         return SamplingParams(
             **settings,
             seed=request.seed,
@@ -164,12 +199,16 @@ class ChatTranslator:
             stream: whether to stream its text.
         """
         tools_on = bool(request.tools) and request.tool_choice != "none"
-        if self._parser_type is None or not (tools_on or self._reasoning):
-            return EngineAnswer(self._name, self._config.model)
-        wire = self._offer(request).request if tools_on else self._plain_request()
-        answer = EngineAnswer(self._name, self._config.model, wire, self._parser(wire))
+        answer = EngineAnswer(self._name, self._config.model)
         if tools_on:
-            answer.format = READ_HERE.get(self._tool_parser or "")
+            answer.format, answer.tools = self._format, request.tools
+            if not self._reasoning:
+                answer.turn_opening = self._turn_opening(request)
+        parsed = tools_on and self._tool_parser is not None
+        if self._parser_type is None or not (parsed or self._reasoning):
+            return answer
+        wire = self._offer(request).request if parsed else self._plain_request()
+        answer.request, answer.parser = wire, self._parser(wire)
         if stream:
             answer.streaming_parser = self._parser(wire)
         if self._reasoning:  # a grammar starts at the end of the thoughts
@@ -177,6 +216,35 @@ class ChatTranslator:
             arguments = {"chat_template_kwargs": self._template_arguments}
             answer.engine_arguments = {"reasoning_ended": ended, "reasoning_parser_kwargs": arguments}
         return answer
+
+    def _held(self, request: Request, thinking: bool) -> Any:
+        """The grammar of an answer to offered tools; None for one that cannot be held.
+
+        Raises:
+            RequestRejected: a call is required, and the grammar engine cannot enforce a schema's rules.
+        """
+        from vllm.sampling_params import StructuredOutputsParams
+
+        if not self.holds_calls:
+            return self._offer(request).request.structured_outputs
+        assert self._format is not None
+        required = request.tool_choice == "required"
+        if any(self._cannot_hold(tool.parameters) for tool in request.tools):
+            if required:
+                raise RequestRejected(self._name, "a tool's schema has rules that xgrammar cannot hold")
+            return None  # the call table checks the arguments in any case
+        key = (id(request.tools), request.tool_choice, thinking)
+        known = self._tags.get(key)
+        if known is None:
+            if len(self._tags) >= _REMEMBERED:
+                self._tags.clear()
+            tag = (
+                held_tag(self._format.form(request.tools))
+                if required
+                else free_tag(self._format.openings(request.tools), thinking=thinking)
+            )
+            known = self._tags[key] = (request.tools, json.dumps(tag))  # the tools keep their id alive
+        return StructuredOutputsParams(structural_tag=known[1])
 
     def _parser(self, wire: ChatCompletionRequest) -> Parser:
         assert self._parser_type is not None
@@ -199,12 +267,6 @@ class ChatTranslator:
     def _make_offer(self, request: Request) -> _Offer:
         from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
-        if self._tool_parser is None:
-            raise RequestRejected(
-                self._name,
-                "the chat template shows no call format that is known: name vLLM's parser (tool_parser=),"
-                " or offer the tools as text",
-            )
         tools = from_json(encode(tools_list(request.tools, strict=True)))
         wire = ChatCompletionRequest(messages=[], tools=tools, tool_choice=request.tool_choice)
         if request.tool_choice != "none":
@@ -220,105 +282,9 @@ class ChatTranslator:
         return ChatCompletionRequest(messages=[])
 
 
-@dataclass(slots=True)
-class EngineAnswer:
-    """The output of one request, as it is generated."""
-
-    backend: str
-    model: str
-    request: Any = None  # vLLM's ChatCompletionRequest; None without a parser
-    parser: Parser | None = None
-    streaming_parser: Parser | None = None
-    format: ToolCallFormat | None = None
-    engine_arguments: dict[str, Any] = field(default_factory=dict)
-    raw: str = ""
-    text: str = ""
-    calls: tuple[ToolCall, ...] = ()
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    output: RequestOutput | None = None
-
-    def feed(self, output: RequestOutput) -> str:
-        """Add one output, and return the text that it adds to the answer."""
-        self.output = output
-        piece = output.outputs[0]
-        text: str = piece.text
-        self.raw += text
-        self.ids += piece.token_ids
-        if piece.logprobs:
-            self.logprobs += map(_token_logprob, piece.token_ids, piece.logprobs)
-        if self.streaming_parser is not None:
-            delta = self.streaming_parser.parse_delta(
-                text,
-                list(piece.token_ids),
-                self.request,
-                prompt_token_ids=output.prompt_token_ids,
-                finished=output.finished,
-            )
-            text = (delta.content if delta is not None else None) or ""
-        self.text += text
-        if not output.finished:
-            return text
-        whole, self.calls = self._read()
-        if self.streaming_parser is None:
-            self.text = whole
-        elif whole.startswith(self.text):  # text held back as a possible call
-            text += whole[len(self.text) :]
-            self.text = whole
-        return text
-
-    def completion(self, *, with_logprobs: bool, request_id: str) -> Completion:
-        """The whole answer.
-
-        Raises:
-            BackendError: the engine ended the request with no regular finish reason.
-        """
-        assert self.output is not None
-        reason = self.output.outputs[0].finish_reason or "nothing"
-        finish = _FINISHED.get(reason)
-        if finish is None:
-            raise BackendError(self.backend, f"the engine ended the request with {reason!r}")
-        if self.calls and finish == "stop":
-            finish = "tool_calls"
-        return Completion(
-            text=self.text,
-            tool_calls=self.calls,
-            finish_reason=finish,
-            usage=Usage(
-                requests=1,
-                prompt_tokens=len(self.output.prompt_token_ids or ()),
-                cached_tokens=self.output.num_cached_tokens or 0,
-                completion_tokens=len(self.ids),
-            ),
-            raw=self.raw,
-            model=self.model,
-            request_id=request_id,
-            logprobs=tuple(self.logprobs) if with_logprobs else None,
-        )
-
-    def _read(self) -> tuple[str, tuple[ToolCall, ...]]:
-        if self.parser is None:
-            return self.raw, ()
-        if self.format is not None:
-            _, content = self.parser.extract_reasoning(self.raw, self.request)
-            return self.format.read(content or "")
-        _, content, calls = self.parser.parse(
-            self.raw, self.request, enable_auto_tools=True, model_output_token_ids=self.ids
-        )
-        taken: set[str] = set()
-        return content or "", tuple(
-            [read_call(call.id, call.name, call.arguments, taken) for call in calls or ()]
-        )
-
-
 def _template_message(message: Message) -> Any:
     """A message in the form of chat templates, translated once."""
     wire = message._wire.get(_WIRE)
     if wire is None:
         wire = message._wire[_WIRE] = from_json(encode(message_object(message, broken=False)))
     return wire
-
-
-def _token_logprob(token: int, choices: Mapping[int, Any]) -> TokenLogprob:
-    chosen = choices[token]
-    return TokenLogprob(token=chosen.decoded_token or "", id=token, logprob=chosen.logprob)

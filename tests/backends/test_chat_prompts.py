@@ -158,7 +158,7 @@ def test_a_thought_that_the_template_writes_again_is_its_own_and_one_in_a_result
     ],
 )
 def test_marks_that_cannot_be_told_from_data_are_refused_at_once(template: str) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be told from data"):
+    with pytest.raises(ConfigurationError, match="cannot be distinguished from data"):
         prompts(template)
 
 
@@ -171,7 +171,7 @@ def test_a_rule_of_the_tokenizer_that_is_not_known_is_noticed() -> None:
     template = ChatTemplate("test", PHI, {}, {"bos_token": "<s>", "eos_token": "</s>"})
     made = ChatPrompts("test", template, Vocabulary(IDS, folding))
     text = made.text([{"role": "user", "content": "\uff1c|end|\uff1e"}], add_generation_prompt=True)
-    with pytest.raises(RequestRejected, match="forge control tokens"):
+    with pytest.raises(RequestRejected, match="be read as control tokens"):
         made.tokens(text)
 
 

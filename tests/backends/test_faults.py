@@ -74,6 +74,7 @@ AGAIN: dict[str, tuple[Handler, type[errors.BackendError]]] = {
     "529": (lambda seen: error(seen, 529, "overloaded", "overloaded_error"), errors.ServerFailed),
     "408": (lambda seen: error(seen, 408, "too late"), errors.BackendTimeout),
     "409": (lambda seen: error(seen, 409, "locked"), errors.ServerFailed),
+    "425": (lambda seen: error(seen, 425, "too early"), errors.ServerFailed),
     "cut before the head": (lambda seen: Reply(cut=0), errors.ConnectionLost),
     "cut in the head": (lambda seen: replace(answer(seen, "no"), cut=20), errors.ConnectionLost),
     "cut in the body": (lambda seen: replace(answer(seen, "no"), cut=200), errors.ConnectionLost),
@@ -154,12 +155,9 @@ def shaped(change: Callable[[dict[str, Any]], object]) -> Handler:
     return handle
 
 
-def null_content(whole: dict[str, Any]) -> None:
-    (whole["choices"][0]["message"] if "choices" in whole else whole)["content"] = None
-
-
 def no_choices(whole: dict[str, Any]) -> None:
-    whole.update({"choices": [], "content": None})
+    whole["choices"] = []
+    whole.pop("content", None)
 
 
 def strange_end(whole: dict[str, Any]) -> None:
@@ -195,21 +193,6 @@ FINAL: dict[str, tuple[Handler, type[errors.BackendError]]] = {
         lambda seen: Reply(status=307, headers=(("location", "http://localhost:1/"),)),
         errors.RequestRejected,
     ),
-    "an HTML page": (
-        lambda seen: Reply(body=b"<html>Log in</html>", content_type="text/html"),
-        errors.MalformedResponse,
-    ),
-    "nothing": (lambda seen: Reply(), errors.MalformedResponse),
-    "truncated JSON": (
-        lambda seen: (lambda reply: replace(reply, body=reply.body[:-30]))(answer(seen, "fine")),
-        errors.MalformedResponse,
-    ),
-    "a list": (lambda seen: Reply(body=b"[]"), errors.MalformedResponse),
-    "null": (lambda seen: Reply(body=b"null"), errors.MalformedResponse),
-    "an empty object": (lambda seen: Reply(body=b"{}"), errors.MalformedResponse),
-    "no choices": (shaped(no_choices), errors.MalformedResponse),
-    "null content": (shaped(null_content), errors.MalformedResponse),
-    "strange end": (shaped(strange_end), errors.MalformedResponse),
 }
 
 
@@ -225,6 +208,40 @@ async def test_what_cannot_pass_is_not_sent_again(make: Make, stream: bool, faul
         assert type(caught.value) is expected
         assert len(server.requests) == 1
         assert (await ask(backend, stream)).text == "fine"  # the backend goes on working
+        await backend.aclose()
+
+
+# --- answers that are none, which are asked for once more ---------------------------------------
+
+ODD: dict[str, Handler] = {
+    "an HTML page": lambda seen: Reply(body=b"<html>Log in</html>", content_type="text/html"),
+    "nothing": lambda seen: Reply(),
+    "truncated JSON": lambda seen: (lambda reply: replace(reply, body=reply.body[:-30]))(
+        answer(seen, "fine")
+    ),
+    "a list": lambda seen: Reply(body=b"[]"),
+    "null": lambda seen: Reply(body=b"null"),
+    "an empty object": lambda seen: Reply(body=b"{}"),
+    "no choices": shaped(no_choices),
+    "choices: null": shaped(lambda whole: whole.update({"choices": None, "content": 1})),
+    "strange end": shaped(strange_end),
+}
+
+
+@DIALECTS
+@STREAMS
+@pytest.mark.parametrize("fault", ODD)
+async def test_an_answer_that_is_none_is_asked_for_once_more(make: Make, stream: bool, fault: str) -> None:
+    async with serving(once(ODD[fault])) as server:
+        backend = connect(make, server, timeout=30.0)
+        assert (await ask(backend, stream)).text == "fine"
+        assert len(server.requests) == 2
+        await backend.aclose()
+    async with serving(ODD[fault]) as server:
+        backend = connect(make, server, retry=RetryPolicy(first=0.01), timeout=30.0)
+        with pytest.raises(errors.MalformedResponse):
+            await ask(backend, stream)
+        assert len(server.requests) == 2, "each is paid for"
         await backend.aclose()
 
 
@@ -322,7 +339,7 @@ async def test_the_key_is_nowhere(make: Make, stream: bool, caplog: pytest.LogCa
         lambda seen: Reply(body=str(seen.headers).encode(), content_type="text/html"),
         lambda seen: Reply(status=400, body=str(seen.headers).encode(), content_type="text/html"),
         lambda seen: Reply(body=json.dumps({"error": str(seen.headers)}).encode()),
-        lambda seen: shaped(lambda whole: whole.update({"choices": None, "content": KEY}))(seen),
+        lambda seen: shaped(lambda whole: whole.update({"choices": None, "stop_reason": KEY}))(seen),
         lambda seen: Reply(cut=0),
     ]
     sent = []

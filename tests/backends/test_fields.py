@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,13 +20,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artis_sdk.backends.anthropic import AnthropicBackend
-from artis_sdk.backends.anthropic import wire as anthropic_wire
+from artis_sdk.backends.anthropic import answers as anthropic_answers
 from artis_sdk.backends.hosted.base import HostedBackend
-from artis_sdk.backends.hosted.wire import encode, read_call, safe_id, safe_name
+from artis_sdk.backends.hosted.names import fit_name
+from artis_sdk.backends.hosted.wire import encode, read_call, safe_id
 from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.records import Message
 
 # --- what each API gets -----------------------------------------------------------------------
+
+
+EVERY_SETTING: Mapping[str, Any] = {
+    "tools": TOOLS,
+    "temperature": 0.2,
+    "top_p": 0.5,
+    "stop": ("X",),
+    "seed": 7,
+    "tool_choice": "required",
+    "schema": {"type": "object"},
+}
 
 
 def test_openai_fields() -> None:
@@ -33,14 +46,8 @@ def test_openai_fields() -> None:
     sent = body(
         openai_backend(max_tokens=9, extra_body={"reasoning_effort": "low"}),
         message,
-        tools=TOOLS,
-        temperature=0.2,
-        top_p=0.5,
-        stop=("X",),
-        seed=7,
-        tool_choice="required",
+        **EVERY_SETTING,
         logprobs=True,
-        schema={"type": "object"},
     )
     assert sent == {
         "model": "m",
@@ -60,7 +67,7 @@ def test_openai_fields() -> None:
         ],
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
+            "json_schema": {"name": "answer", "schema": {"type": "object"}},
         },
         "messages": [{"role": "user", "content": "u"}],
     }
@@ -81,7 +88,7 @@ def test_the_official_server_gets_what_its_models_take(
     assert backend.capabilities.temperature is sampling
     assert "seed" not in sent
     assert sent["max_completion_tokens"] == 5
-    assert sent["response_format"]["json_schema"]["strict"] is False
+    assert "strict" not in sent["response_format"]["json_schema"]
     assert caplog.text.count("takes no temperature") == (0 if sampling else 1)
     told = OpenAIBackend(model, api_key="sk-1234567890", sampling=True)
     assert body(told, message, temperature=0.01)["temperature"] == 0.01
@@ -92,13 +99,7 @@ def test_anthropic_fields() -> None:
         anthropic_backend(cache=False),
         Message(role="system", content="s"),
         Message(role="user", content="u"),
-        tools=TOOLS,
-        temperature=0.2,
-        top_p=0.5,
-        stop=("X",),
-        seed=7,
-        tool_choice="required",
-        schema={"type": "object"},
+        **EVERY_SETTING,
     )
     assert sent == {
         "model": "m",
@@ -161,10 +162,14 @@ def test_anthropic_thinking_goes_back_as_it_came() -> None:
         "stop_reason": "tool_use",
         "usage": {"input_tokens": 3, "cache_read_input_tokens": 4, "output_tokens": 5},
     }
-    completion = anthropic_wire.read_completion(answer, None)
+    completion = anthropic_answers.read_completion(answer, None)
     assert (completion.usage.prompt_tokens, completion.usage.cached_tokens) == (7, 4)
     said = Message(
-        role="assistant", content=completion.text, tool_calls=completion.tool_calls, raw=completion.raw
+        role="assistant",
+        content=completion.text,
+        tool_calls=completion.tool_calls,
+        raw=completion.raw,
+        origin=ANTHROPIC.name,
     )
     assert body(ANTHROPIC, said)["messages"][0]["content"] == blocks
     other = said.model_copy(update={"content": "I do not look."})
@@ -216,7 +221,7 @@ def test_what_servers_leave_out() -> None:
 @given(st.text(max_size=60), st.text(max_size=80))
 def test_ids_and_names_are_always_acceptable(id: str, name: str) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", safe_id(id))
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", safe_name(name))
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", fit_name(name))
     assert safe_id(id) == safe_id(id)
 
 

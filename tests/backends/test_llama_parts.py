@@ -215,10 +215,12 @@ def test_a_header_is_read_and_arrays_are_skipped(tmp_path: Path) -> None:
         ("flag", struct.pack("<I?", 7, True)),
         ("qwen3.context_length", struct.pack("<II", 4, 4096)),
         ("tokenizer.chat_template", text("{{ ü }}")),
+        ("tokenizer.chat_template.tool_use", text("{{ tools }}")),
     )
     header = read_header(path)
     assert (header.architecture, header.context_length) == ("qwen3", 4096)
     assert (header.chat_template, header.kind) == ("{{ ü }}", "model")
+    assert header.tool_template == "{{ tools }}"
 
 
 @given(st.integers(0, 120))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from artis_sdk import entry_points
 from artis_sdk.backends import ScriptedBackend, registry, resolve
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 
@@ -19,9 +20,9 @@ from artis_sdk.errors import ConfigurationError, MissingExtraError
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    registry._factory.cache_clear()
+    entry_points._found.clear()
     yield
-    registry._factory.cache_clear()
+    entry_points._found.clear()
 
 
 def test_our_own_are_known() -> None:

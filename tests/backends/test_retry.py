@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artis_sdk.backends.hosted.retry import RetryPolicy, retry_after
+from artis_sdk.backends.hosted.durations import retry_after
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.errors import BackendError, ConnectionLost, RateLimited, RequestRejected
 
 

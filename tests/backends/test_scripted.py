@@ -9,9 +9,10 @@ import pytest
 
 from artis_sdk.backends import ScriptedBackend, resolve
 from artis_sdk.backends.conformance import suite as conformance
+from artis_sdk.backends.conformance.tools import tools_required
 from artis_sdk.backends.scripted import Reply
 from artis_sdk.errors import BackendClosed, ConfigurationError, RateLimited
-from artis_sdk.records import Capabilities, Completion, Message, Request, ToolCall, ToolSpec
+from artis_sdk.records import Capabilities, Completion, Message, Request, ToolCall, ToolSpec, Usage
 
 HELLO = Request(messages=(Message(role="user", content="hello there"),))
 
@@ -21,13 +22,18 @@ def imitate(request: Request) -> Reply:
     if request.tools and request.tool_choice == "required":
         return ToolCall(tool="move", arguments={"direction": "north", "fast": True})
     if request.schema is not None:
+        if "verdict" in request.schema["properties"]:
+            return '{"explanation": "It did.", "verdict": {"correct": true, "suggestion": ""}}'
         return '{"correct": true, "grade": "fair", "tags": []}'
     text = " ".join(random.Random(request.seed or 0).choices(("up", "down", "left"), k=6))
     return text[: 4 * (request.max_tokens or 64)]
 
 
+HOLDS = Capabilities(seed=True, streaming=True, held_calls=True)
+
+
 def honest() -> ScriptedBackend:
-    return ScriptedBackend(imitate)
+    return ScriptedBackend(imitate, capabilities=HOLDS)
 
 
 async def checked(check: conformance.Check, profile: conformance.Profile) -> None:
@@ -50,7 +56,7 @@ class Rude(ScriptedBackend):
     """Breaks one law after `imitate`, by way of `spoil`."""
 
     def __init__(self, **spoil: object) -> None:
-        super().__init__(imitate)
+        super().__init__(imitate, capabilities=HOLDS)
         self.spoil = spoil
 
     async def complete(self, request: Request, *, on_token: object = None) -> Completion:
@@ -74,13 +80,15 @@ class CutShort(ScriptedBackend):
 
 async def test_an_answer_that_was_cut_is_asked_for_again() -> None:
     backend = CutShort(2)
-    await conformance.tools_required(conformance.Profile(make=lambda: backend))
+    await tools_required(conformance.Profile(make=lambda: backend))
     assert len(backend.requests) == 3
     with pytest.raises(AssertionError, match="cut at 400 tokens: raise structured_tokens"):
-        await conformance.tools_required(conformance.Profile(make=lambda: CutShort(3)))
+        await tools_required(conformance.Profile(make=lambda: CutShort(3)))
 
 
 CALL = ToolCall(tool="fly", arguments={})
+WRONG = ToolCall(tool="move", arguments={"direction": "up", "fast": True})
+RIGHT = '{"correct": true, "suggestion": ""}'
 
 
 @pytest.mark.parametrize(
@@ -94,6 +102,13 @@ CALL = ToolCall(tool="fly", arguments={})
         ("tools_refused", {"tool_calls": (CALL,), "finish_reason": "tool_calls"}),
         ("json_schema", {"text": '{"correct": 1}', "raw": "x"}),
         ("json_schema", {"text": '{"correct": true, "grade": "fair", "tags": [', "raw": "x"}),
+        ("required_calls_end", {"tool_calls": (), "text": "I would rather not.", "raw": "x"}),
+        ("required_calls_end", {"text": "I look.", "raw": "x"}),
+        ("required_calls_end", {"tool_calls": (WRONG,), "finish_reason": "tool_calls"}),
+        ("offered_calls_fit", {"tool_calls": (WRONG,), "finish_reason": "tool_calls", "raw": "x"}),
+        ("bounded_strings", {"text": f'{{"explanation": "{"x" * 31}", "verdict": {RIGHT}}}', "raw": "x"}),
+        ("bounded_strings", {"text": f'{{"explanation": "a\\x0f", "verdict": {RIGHT}}}', "raw": "x"}),
+        ("bounded_without_a_limit", {"usage": Usage(requests=1, prompt_tokens=9, completion_tokens=4097)}),
         ("same_seed_same_text", {"text": "always the same"}),
         ("usage_counts", {"usage": honest()._completion("x", HELLO).usage}),
         ("streaming", {}),

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from artis_sdk.backends.vllm import serve as vllm_serve
 from artis_sdk.backends.vllm.arguments import environment, flags, lora_arguments
 from artis_sdk.backends.vllm.serve import Server, running, serve, serve_command, server
-from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, template_of, with_few_blanks
+from artis_sdk.backends.vllm.structural_tags import schema_tag, with_few_blanks
+from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, template_of
 from artis_sdk.cli import serve as cli_serve
 from artis_sdk.cli.app import app
 from artis_sdk.errors import BackendTimeout, ConfigurationError, EngineDead, MissingExtraError
@@ -169,7 +170,7 @@ def test_the_command_line_says_it_all(build: str, adapter: Path, monkeypatch: py
 def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "adapter_config.json").write_text(content)
-    with pytest.raises(ConfigurationError, match="no peft adapter"):
+    with pytest.raises(ConfigurationError, match="not a PEFT adapter"):
         lora_arguments({"x": str(tmp_path)})
 
 
@@ -198,6 +199,10 @@ def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("{% if tools %}<tool_call>{% endif %}", "hermes"),
         ("{% if tools %}<tool_call><function=name>{% endif %}", "qwen3_coder"),
+        ("{% if tools %}<seed:tool_call><function=name>{% endif %}", "seed_oss"),
+        ("{% if tools %}]<]minimax[>[<tool_call>{% endif %}", "minimax_m3"),
+        ("{% if tools %}within <tool_call></tool_call>: <tool_calls>[{% endif %}", None),  # Apriel 1.5
+        ('{% if tools %}ipython {"name": x, "parameters": y}{% endif %}', "llama3_json"),  # Llama 3.2
         ({"default": "plain", "tool_use": "[TOOL_CALLS]"}, "mistral"),
         ("{{ messages }}", None),
         (None, None),
@@ -282,3 +287,22 @@ async def test_children_of_the_server_are_ended_with_it(unused_tcp_port: int) ->
         children = descendants(up.process.pid)
         assert len(children) == 1
     assert not alive(children)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "pattern"),
+    [
+        ({"maxLength": 128}, r'^[^"\\\x00-\x1f]{0,128}$'),
+        ({"minLength": 2}, r'^[^"\\\x00-\x1f]{2,}$'),
+        ({"minLength": 2, "maxLength": 600}, r'^[^"\\\x00-\x1f]{2,}$'),
+        ({"maxLength": 600}, None),
+    ],
+)
+def test_bounds_that_xgrammar_cannot_compile_are_left_out(
+    bounds: dict[str, int], pattern: str | None
+) -> None:
+    """xgrammar 0.2.8 raises for `{0,129}` with a real vocabulary, and the engine dies of it."""
+    held = str(schema_tag({"type": "object", "properties": {"a": {"type": "string", **bounds}}}))
+    assert "Length" not in held
+    assert ("pattern" in held) == (pattern is not None)
+    assert pattern is None or repr(pattern) in held

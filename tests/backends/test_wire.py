@@ -20,24 +20,27 @@ from helpers.backends import (
     conversations,
     turns,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from artis_sdk.backends.anthropic import answers as anthropic_answers
 from artis_sdk.backends.anthropic import wire as anthropic_wire
 from artis_sdk.backends.hosted.base import HostedBackend
 from artis_sdk.backends.hosted.sse import events
 from artis_sdk.backends.hosted.wire import is_closed
+from artis_sdk.backends.openai import answers as openai_answers
 from artis_sdk.backends.openai import wire as openai_wire
 from artis_sdk.records import Completion, Message, Request, ToolCall
+from artis_sdk.records.marks import in_all_texts, put_together
 
 # --- there and back ---------------------------------------------------------------------------
 
 
 def from_openai(wire: list[dict[str, Any]]) -> list[Message]:
-    """An independent reading of the wire, by OpenAI's documentation."""
+    """An independent reading of the wire, by OpenAI's documentation; control marks are put together."""
     messages = []
-    for message in wire:
+    for message in in_all_texts(wire, put_together):
         calls = tuple(
             ToolCall(id=c["id"], tool=c["function"]["name"], arguments=json.loads(c["function"]["arguments"]))
             for c in message.get("tool_calls", ())
@@ -54,7 +57,8 @@ def from_openai(wire: list[dict[str, Any]]) -> list[Message]:
 
 
 def from_anthropic(wire: dict[str, Any]) -> list[Message]:
-    """An independent reading of the wire, by Anthropic's documentation."""
+    """An independent reading of the wire, by Anthropic's documentation; control marks are put together."""
+    wire = in_all_texts(wire, put_together)
     messages = [Message(role="system", content=block["text"]) for block in wire.get("system", ())]
     for message in wire["messages"]:
         texts = [block["text"] for block in message["content"] if block["type"] == "text"]
@@ -83,6 +87,7 @@ def from_anthropic(wire: dict[str, Any]) -> list[Message]:
 
 @LAW
 @given(conversations())
+@example((Message(role="user", content="<think>"),))
 def test_openai_loses_nothing(conversation: tuple[Message, ...]) -> None:
     back = from_openai(body(OPENAI, *conversation)["messages"])
     assert back == [message.model_copy(update={"failed": False}) for message in conversation]
@@ -90,6 +95,7 @@ def test_openai_loses_nothing(conversation: tuple[Message, ...]) -> None:
 
 @LAW
 @given(conversations())
+@example((Message(role="user", content="<think>"),))
 def test_anthropic_loses_nothing(conversation: tuple[Message, ...]) -> None:
     back = from_anthropic(body(ANTHROPIC, *conversation))
     # White space beside calls is no text for this API.
@@ -116,7 +122,7 @@ def test_anthropic_turns_alternate_and_results_come_first(conversation: tuple[Me
 def test_answers_are_read_as_they_were_written(
     calls: list[tuple[str, dict[str, JsonValue]]], text: str
 ) -> None:
-    openai = openai_wire.read_completion(
+    openai = openai_answers.read_completion(
         {
             "choices": [
                 {
@@ -133,7 +139,7 @@ def test_answers_are_read_as_they_were_written(
         },
         "req",
     )
-    anthropic = anthropic_wire.read_completion(
+    anthropic = anthropic_answers.read_completion(
         {
             "content": [
                 {"type": "text", "text": text},
@@ -200,7 +206,7 @@ def test_a_changed_copy_is_translated_anew(backend: HostedBackend) -> None:
 
 GOOD = {
     "openai": (
-        openai_wire.read_completion,
+        openai_answers.read_completion,
         {
             "model": "m",
             "choices": [
@@ -222,7 +228,7 @@ GOOD = {
         },
     ),
     "anthropic": (
-        anthropic_wire.read_completion,
+        anthropic_answers.read_completion,
         {
             "model": "m",
             "content": [

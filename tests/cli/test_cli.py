@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from helpers.fault_server import Server, agent, serving
+from helpers.cli import BANK, artis, paying, write_settings
+from helpers.fault_server import agent, serving
+from helpers.wire_answers import called, chat, in_order
+
+import artis_sdk
 
 pytestmark = pytest.mark.slow
-
-BANK = '''
-from pathlib import Path
-
-from artis_sdk import Risk, Toolset, guarded_tool
-
-FILE = Path("sent.txt")
-
-
-class Desk:
-    @guarded_tool(risk=Risk.IRREVERSIBLE)
-    def pay(self, target: str, amount: int) -> dict:
-        """Send money."""
-        before = FILE.read_text() if FILE.exists() else ""
-        FILE.write_text(f"{before}{target} {amount}\\n")
-        return {"sent": amount}
-
-
-tools = Toolset.from_object(Desk())
-'''
-SIMULATED = json.dumps({"outputs": [{"ok": True, "value": {"sent": 5}}]})
 
 
 @pytest.fixture
@@ -42,40 +21,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write_settings(folder: Path, server: Server, **more: Any) -> None:
-    settings = {
-        "agent": "openai:scripted",
-        "simulator": "openai:scripted",
-        "tools": "cli_bank:tools",
-        "attempts": 2,
-        "log": "calls.db",
-        **more,
-    }
-    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
-    lines += ['[backends."openai:scripted"]', f'base_url = "{server.base_url}"', 'api_key = "sk-secret"']
-    (folder / "artis.toml").write_text("\n".join(lines) + "\n")
-
-
-def paying() -> Any:
-    return agent(1, "pay", {"target": "Bob", "amount": 5}, schema_reply=SIMULATED)
-
-
-async def artis(folder: Path, *arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTIS_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "artis_sdk.cli",
-        *arguments,
-        cwd=folder,
-        env=environment | {"COLUMNS": "200", "NO_COLOR": "1"},
-        stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(stdin.encode() if stdin else None), 60)
-    return process.returncode or 0, out.decode(), err.decode()
+async def test_the_version_is_printed(folder: Path) -> None:
+    assert await artis(folder, "--version") == (0, f"artis_sdk {artis_sdk.__version__}\n", "")
 
 
 async def test_rehearse_then_run_the_saved_plan_once(folder: Path) -> None:
@@ -95,6 +42,24 @@ async def test_rehearse_then_run_the_saved_plan_once(folder: Path) -> None:
         assert (code, json.loads(out)["error"]) == (2, "CommitRefused")
         assert (folder / "sent.txt").read_text() == "Bob 5\n"
         assert "sk-secret" not in out + err
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_a_commit_without_a_final_answer_is_no_success(folder: Path, as_json: bool) -> None:
+    """It paid, and its last words were cut: the calls are told, and the exit code is 1."""
+    replies = [
+        chat(called(("c1", "pay", '{"target": "Bob", "amount": 5}'))),
+        chat({"content": "I"}, "length"),
+    ]
+    async with serving(in_order(replies)) as server:
+        write_settings(folder, server, strategy="direct")
+        code, out, err = await artis(folder, "run", "Send Bob 5.", "--yes", *["--json"] * as_json)
+    assert code == 1, err
+    assert "cut at the limit of tokens" in out
+    if as_json:
+        result = json.loads(out)
+        assert (result["ended"], result["answer"], len(result["calls"])) == ("cut", None, 1)
+    assert (folder / "sent.txt").read_text() == "Bob 5\n"
 
 
 async def test_a_commit_is_not_made_when_nobody_can_be_asked(folder: Path) -> None:

@@ -16,7 +16,7 @@ INSTALL = 'pip install "artis-sdk[llama]"'
 def test_an_error_names_the_extra_that_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(*given: Any) -> None:
+    def fails(**given: Any) -> None:
         raise MissingExtraError("it", "llama")
 
     monkeypatch.setattr(cli, "app", fails)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,17 @@ async def test_the_journal_is_pruned_but_for_what_is_open(folder: Path) -> None:
     assert (code, found["error"]) == (2, "ConfigurationError")
     code, found, _ = await artis(folder, "journal", "show", *journal)
     assert [call["plan"] for call in found] == ["p", "p"]
+
+
+async def test_showing_the_journal_hides_what_any_of_its_calls_names(tmp_path: Path) -> None:
+    """Rows of an older version, or of a session with weaker rules."""
+    rows: list[dict[str, Any]] = [{"text": "it is hunter2-x9"}, {"password": "hunter2-x9"}, {"text": "plain"}]
+    async with aclosing(SQLiteJournal(tmp_path / "journal.db")) as journal:
+        await journal.begin_plan("p")
+        for number, arguments in enumerate(rows):
+            await journal.begin(replace(intent(number), arguments=arguments))
+    code, found, _ = await artis(tmp_path, "journal", "show", "--journal", "journal.db")
+    assert code == 0
+    assert "hunter2" not in json.dumps(found)
+    assert [call["arguments"] for call in found][2] == {"text": "plain"}
+    assert [call["seq"] for call in found] == [0, 1, 2]

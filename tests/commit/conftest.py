@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers.journals import STORES, Store
+from helpers.unsettled import PAID, unsettled
 
 from artis_sdk.commit.journal import CommitJournal
 
@@ -21,3 +22,14 @@ async def journal(store: Store) -> AsyncIterator[CommitJournal]:
     journal = store.open()
     yield journal
     await journal.aclose()
+
+
+@pytest.fixture
+async def unsettled_journal(store: Store) -> AsyncIterator[CommitJournal]:
+    async with unsettled(store) as journal:
+        yield journal
+
+
+@pytest.fixture
+def nothing_paid() -> None:
+    PAID.clear()

@@ -54,11 +54,11 @@ async def test_a_call_is_begun_once(journal: CommitJournal) -> None:
 
 async def test_a_call_ends_once(journal: CommitJournal) -> None:
     await journal.begin_plan("p")
-    with pytest.raises(JournalError, match="not open"):
+    with pytest.raises(JournalError, match="already ended"):
         await journal.finish(intent(), OK)
     await journal.begin(intent())
     await journal.finish(intent(), OK)
-    with pytest.raises(JournalError, match="not open"):
+    with pytest.raises(JournalError, match="already ended"):
         await journal.finish(intent(), Outcome.success("other", Provenance.REAL))
     assert only(journal).outcome == OK
 
@@ -99,17 +99,22 @@ async def test_a_call_left_without_an_outcome(journal: CommitJournal) -> None:
     assert [call.state for call in journal.calls()] == [CallState.UNKNOWN, CallState.NOT_EXECUTED]
 
 
+async def check_refused(journal: CommitJournal, store: Store, reason: str) -> None:
+    """The plan is refused here and in another process's journal."""
+    other = store.open()
+    for each in (journal, other):
+        with pytest.raises(CommitRefused, match=reason):
+            await each.begin_plan("p")
+    await other.aclose()
+
+
 async def test_a_plan_is_committed_once(journal: CommitJournal, store: Store) -> None:
     await journal.begin_plan("p")
-    with pytest.raises(CommitRefused, match="going on"):
+    with pytest.raises(CommitRefused, match="still running"):
         await journal.begin_plan("p")
     await journal.begin(intent())
     await journal.end_plan("p", "finished")
-    other = store.open()
-    for each in (journal, other):
-        with pytest.raises(CommitRefused, match="1 real call"):
-            await each.begin_plan("p")
-    await other.aclose()
+    await check_refused(journal, store, "1 real call")
 
 
 async def test_a_plan_whose_commit_changed_nothing_may_be_committed_again(journal: CommitJournal) -> None:
@@ -133,11 +138,7 @@ async def test_a_plan_whose_commit_a_refused_call_ended_is_closed_for_good(
 ) -> None:
     await journal.begin_plan("p")
     await journal.end_plan("p", REFUSED)
-    other = store.open()
-    for each in (journal, other):
-        with pytest.raises(CommitRefused, match="refused call"):
-            await each.begin_plan("p")
-    await other.aclose()
+    await check_refused(journal, store, "refused call")
 
 
 async def test_calls_of_a_commit_within_a_commit_count_as_that_ones(journal: CommitJournal) -> None:
@@ -210,7 +211,10 @@ async def test_a_call_in_a_thread_left_behind_runs_until_it_has_ended(
         other.mark_running(intent(seq))
     other.finish_late(intent(0), OK)
     await other.end_plan("p", "stopped")
-    assert [(call.outcome, call.running) for call in journal.calls()] == [(OK, False), (None, True)]
+    assert [(call.state, call.outcome, call.running) for call in journal.calls()] == [
+        (CallState.DONE, OK, False),
+        (CallState.INTENT, None, True),
+    ]
     await other.aclose()
     assert journal.calls()[1].running
     other.finish_late(intent(1), OK)  # the journal is closed: how it ended is lost

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.commit import MEMORY, OK, intent
-from helpers.journals import STORES, Store
+from helpers.journals import STORES, Store, examples
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -222,6 +222,9 @@ def machine(store: str) -> type[JournalMachine]:
 @pytest.mark.parametrize("store", STORES)
 def test_a_journal_holds_what_its_model_holds(store: str) -> None:
     steps = settings(
-        max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples(store, of=25),
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine(store), settings=steps)

@@ -1,4 +1,4 @@
-"""Laws of every journal for what is over, broke off, or was settled by hand: names, resuming, pruning."""
+"""Laws of every journal for plans that ended or were interrupted, and calls settled by hand."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ async def test_no_commit_goes_on_over_a_call_that_is_open_or_unknown(
 ) -> None:
     await broken_off(store, last=True)
     for _ in range(2):
-        with pytest.raises(CommitRefused, match=r"pay \(p:1\) ended is not known: run `artis recover`"):
+        with pytest.raises(CommitRefused, match=r"outcome of pay \(p:1\) is not known: run `artis recover`"):
             await journal.begin_plan("p", resume=True)
         with pytest.raises(CommitRefused, match="artis recover"):
             await journal.begin_plan("p")
@@ -310,7 +310,7 @@ async def test_many_plans_are_pruned_in_steps(tmp_path: Path) -> None:
 # --- files of earlier versions ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_a_file_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path, version: int) -> None:
     path = tmp_path / "journal.db"
     script = Path(__file__).parent / "data" / f"journal-v{version}.dump"
@@ -319,6 +319,7 @@ async def test_a_file_of_an_earlier_version_is_brought_to_this_one(tmp_path: Pat
     async with aclosing(SQLiteJournal(path)) as journal:
         done, unknown = journal.calls()
         assert (done.state, unknown.state) == (CallState.DONE, CallState.UNKNOWN)
+        assert [one.change for one in journal.decisions()] == ([None] if version == 4 else [])
         await journal.reconcile(unknown, None, by="ann", why="asked the bank")
         assert journal.calls()[1].settled_by == "ann"
         with pytest.raises(CommitRefused, match="earlier version"):

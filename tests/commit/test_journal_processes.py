@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from helpers.commit import OK, intent
+from helpers.commit import intent
 
 from artis_sdk import lease as owner
 from artis_sdk.commit.journal import CallState, SQLiteJournal
@@ -219,19 +219,3 @@ async def test_a_lock_file_that_nobody_holds_is_swept_away(path: Path) -> None:
     await journal.begin_plan("p")
     assert not left.exists()
     await journal.aclose()
-
-
-async def test_a_lingering_call_runs_on_though_its_journal_is_closed(path: Path) -> None:
-    journal = SQLiteJournal(path)
-    await journal.begin_plan("p")
-    for seq in (0, 1):
-        await journal.begin(intent(seq))
-        journal.mark_running(intent(seq))
-    journal.finish_late(intent(0), OK)
-    await journal.end_plan("p", "stopped")
-    assert [call.state for call in journal.calls()] == [CallState.DONE, CallState.INTENT]
-    await journal.aclose()
-    assert SQLiteJournal(path).calls()[1].running
-    journal.finish_late(intent(1), OK)  # too late for the file
-    last = SQLiteJournal(path).calls()[1]
-    assert (last.state, last.running) == (CallState.INTENT, False)

@@ -38,7 +38,8 @@ async def test_a_session_commits_and_recovers_on_any_journal(store: Store, journ
     async with session(journal, tools, *script) as given:
         assert given._parts is not None
         # A journal of the application's own may run anything: the firewall is then at its strictest.
-        assert given._parts.application_code is not isinstance(journal, SQLiteJournal)
+        ours = type(journal).__module__.startswith("artis_sdk.")
+        assert given._parts.application_code is not ours
         plan = await given.rehearse("Pay 3.")
         result = await given.commit(plan)
         assert [made.journal_id for made in result.calls] == [made.id for made in journal.calls()]

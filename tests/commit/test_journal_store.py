@@ -15,6 +15,7 @@ import pytest
 from helpers.commit import OK, intent
 
 from artis_sdk.commit.journal import CallState, JournaledCall, SQLiteJournal
+from artis_sdk.commit.journal.queries import read
 from artis_sdk.errors import JournalError
 from artis_sdk.records import Risk
 
@@ -192,3 +193,36 @@ async def test_sessions_of_a_process_share_a_journal(tmp_path: Path) -> None:
     assert again is not one
     assert not only(again).running
     await again.aclose()
+
+
+# --- reading on the connection that is kept ---------------------------------------------------
+
+
+async def test_what_is_read_is_the_file_that_is_there_now(tmp_path: Path) -> None:
+    journal, other = SQLiteJournal(tmp_path / "journal.db"), SQLiteJournal(tmp_path / "other.db")
+    await journal.begin_plan("p")
+    await journal.begin(intent(0))
+    await other.begin_plan("q")
+    await other.aclose()
+    assert [call.plan for call in journal.calls()] == ["p"]
+    for rest in ("-wal", "-shm"):
+        os.remove(f"{journal.path}{rest}")
+    os.replace(tmp_path / "other.db", journal.path)
+    assert journal.calls() == []
+    with pytest.raises(JournalError, match="replaced by another"):
+        await journal.begin_plan("r")
+    await journal.aclose()
+
+
+async def test_an_open_file_is_read_at_once_and_a_closed_one_in_a_thread(journal: SQLiteJournal) -> None:
+    await journal.begin_plan("p")
+    await journal.begin(intent(0))
+    assert journal.answers_at_once
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # a writer does not keep readers waiting
+        assert journal.answers_at_once
+        assert [call.seq for call in await read(journal, journal.calls)] == [0]
+        other.execute("ROLLBACK")
+    await journal.aclose()
+    assert not journal.answers_at_once
+    assert [call.seq for call in await read(journal, journal.calls)] == [0]

@@ -97,11 +97,11 @@ async def test_each_call_is_settled_as_its_hook_says(journal: CommitJournal) -> 
     assert settled["paid"] == (CallState.RECONCILED, None)
     assert settled["unpaid"] == (CallState.NOT_EXECUTED, None)
     for tool, problem in {
-        "lost": "cannot tell",
+        "lost": "does not know the outcome",
         "plain": "no reconcile hook",
         "broken": "the bank is closed",
-        "wrong": "returns an Outcome",
-        "gone": "not among the tools",
+        "wrong": "must return an Outcome",
+        "gone": "not among the given tools",
     }.items():
         state, reason = settled[tool]
         assert state is CallState.UNKNOWN

@@ -1,4 +1,4 @@
-"""A commit that broke off goes on: no call is made twice, and every outcome is the one that was seen."""
+"""An interrupted commit is resumed: no call is made twice, and every outcome is the one that was seen."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from helpers.commit import MEMORY, REDACT, intent, make_world
-from helpers.journals import STORES
+from helpers.journals import STORES, Store, examples
 from helpers.loop import call
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.backends.scripted import ScriptedBackend
@@ -125,29 +125,30 @@ CALLS = st.lists(
 
 
 @pytest.mark.parametrize("store", STORES)
-@given(calls=CALLS, data=st.data())
-def test_an_own_agent_is_answered_what_it_saw_and_nothing_is_made_twice(
-    store: str, calls: list[tuple[str, str]], data: st.DataObject
-) -> None:
-    stops = data.draw(st.lists(st.integers(0, len(calls) - 1), max_size=3).map(sorted)) if calls else []
+def test_an_own_agent_is_answered_what_it_saw_and_nothing_is_made_twice(store: str) -> None:
+    @given(calls=CALLS, data=st.data())
+    def check(calls: list[tuple[str, str]], data: st.DataObject) -> None:
+        stops = data.draw(st.lists(st.integers(0, len(calls) - 1), max_size=3).map(sorted)) if calls else []
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+            asyncio.run(stopped_again_and_again(STORES[store](Path(folder)), calls, stops))
 
-    async def run(folder: Path) -> None:
-        bank, where = Bank(), STORES[store](folder)
-        seen: list[Any] = []
-        for n, stop in enumerate([*stops, None]):
-            agent = Scripted(bank, calls, stop)
-            async with aclosing(where.open()) as journal:
-                try:
-                    result = await act(journal, bank, agent, resume=n > 0)
-                except AgentError:
-                    assert stop is not None
-            assert agent.got[: len(seen)] == seen, "another outcome than the one that was seen"
-            seen = agent.got
-        assert bank.times() == Counter(made for made in calls if made[0] != "look")
-        assert [(made.call.tool, made.call.arguments["to"]) for made in result.calls] == calls
+    settings(max_examples=examples(store, of=100))(check)()
 
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        asyncio.run(run(Path(folder)))
+
+async def stopped_again_and_again(where: Store, calls: list[tuple[str, str]], stops: list[int]) -> None:
+    bank = Bank()
+    seen: list[Any] = []
+    for n, stop in enumerate([*stops, None]):
+        agent = Scripted(bank, calls, stop)
+        async with aclosing(where.open()) as journal:
+            try:
+                result = await act(journal, bank, agent, resume=n > 0)
+            except AgentError:
+                assert stop is not None
+        assert agent.got[: len(seen)] == seen, "another outcome than the one that was seen"
+        seen = agent.got
+    assert bank.times() == Counter(made for made in calls if made[0] != "look")
+    assert [(made.call.tool, made.call.arguments["to"]) for made in result.calls] == calls
 
 
 async def test_the_keys_of_a_commit_that_goes_on_are_those_that_it_would_have_had(
@@ -254,7 +255,7 @@ async def test_nothing_goes_on_over_an_unknown_call_until_it_is_settled(journal:
     with pytest.raises(UnknownOutcome):
         await commit(PLAN, CallableActor(agent, tools), make_world(journal), Budget())
     for resume in (True, False):
-        with pytest.raises(CommitRefused, match=r"hang \(p:1\) ended is not known: run `artis recover`"):
+        with pytest.raises(CommitRefused, match=r"outcome of hang \(p:1\) is not known: run `artis recover`"):
             await commit(PLAN, CallableActor(agent, tools), make_world(journal, resume=resume), Budget())
     await settle(journal, "p:1", done=True, by="ann", why="the statement", value=7, redact=REDACT)
     result = await commit(PLAN, CallableActor(agent, tools), make_world(journal, resume=True), Budget())
@@ -270,7 +271,7 @@ async def test_a_call_settled_without_its_value_is_not_answered(journal: CommitJ
     await journal.end_plan("p", "stopped")
     await settle(journal, "p:0", done=True, by="ann", why="seen", redact=REDACT)
     bank = Bank()
-    with pytest.raises(CommitRefused, match=r"ann settled pay \(p:0\) as done without what it returned"):
+    with pytest.raises(CommitRefused, match=r"ann settled pay \(p:0\) as done without its return value"):
         await act(journal, bank, Scripted(bank, [("pay", "ann")]), resume=True)
     assert bank.made == []
 

@@ -126,21 +126,28 @@ async def test_a_running_call_is_awaited_when_its_caller_is_cancelled(journal: C
     assert [call.outcome.value for call in world.calls] == ["paid"]
 
 
-async def test_a_second_cancellation_interrupts_the_call(journal: CommitJournal) -> None:
-    begun, before = asyncio.Event(), asyncio.all_tasks()
+async def in_a_long_call(journal: CommitJournal, risk: Risk) -> asyncio.Task[None]:
+    """An agent whose call, of half a minute, has begun."""
+    begun = asyncio.Event()
 
-    @guarded_tool
-    async def pay() -> None:
+    @guarded_tool(risk=risk)
+    async def wait() -> None:
         begun.set()
         await asyncio.sleep(30)
 
     async def agent() -> None:
         async with world.open():
-            await world.handle(the(pay).bind())
+            await world.handle(the(wait).bind())
 
     world = make_world(journal)
     running = asyncio.create_task(agent())
     await begun.wait()
+    return running
+
+
+async def test_a_second_cancellation_interrupts_the_call(journal: CommitJournal) -> None:
+    before = asyncio.all_tasks()
+    running = await in_a_long_call(journal, Risk.IRREVERSIBLE)
     running.cancel()
     await asyncio.sleep(0.02)
     running.cancel()
@@ -247,20 +254,7 @@ async def test_a_call_that_cancels_itself_is_unknown(journal: CommitJournal, ris
 
 
 async def test_a_read_only_call_is_interrupted_at_once(journal: CommitJournal) -> None:
-    begun = asyncio.Event()
-
-    @guarded_tool(risk=Risk.READ_ONLY)
-    async def look() -> None:
-        begun.set()
-        await asyncio.sleep(30)
-
-    async def agent() -> None:
-        async with world.open():
-            await world.handle(the(look).bind())
-
-    world = make_world(journal)
-    running = asyncio.create_task(agent())
-    await begun.wait()
+    running = await in_a_long_call(journal, Risk.READ_ONLY)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(running, 5)

@@ -13,13 +13,16 @@ import pytest
 
 from artis_sdk import Risk, SandboxSimulator, Toolset, guarded_tool
 from artis_sdk.backends import ScriptedBackend
-from artis_sdk.errors import BackendClosed, ConfigurationError, RequestRejected
+from artis_sdk.errors import BackendClosed, ConfigurationError, MissingExtraError, RequestRejected
 from artis_sdk.evals.bench.bfcl import BFCLInstance, BFCLWorld, load_tasks, parse_ground_truth
 from artis_sdk.evals.bench.cells import BenchCell, cells
+from artis_sdk.evals.bench.pocket import PocketWorld
+from artis_sdk.evals.bench.report import commits, lines
 from artis_sdk.evals.bench.rows import TaskRow, read
 from artis_sdk.evals.bench.runner import asked, measure, play
 from artis_sdk.evals.bench.world import BenchmarkTask, Split
 from artis_sdk.loop.strategies import Direct
+from artis_sdk.prompts import Prompts
 from artis_sdk.records import Request, Result, Role, State, ToolCall
 
 # --- a world of somebody's own: it names none of ours as its base -----------------------------
@@ -62,7 +65,7 @@ class LampWorld:
     """Tasks of one turn with a broken red lamp, and of two turns with none."""
 
     name = "lamps"
-    prompts = None
+    prompts = Prompts(style="paper")
     max_steps = 3
 
     def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[Room]]:
@@ -78,7 +81,7 @@ def agent(request: Request) -> str | list[ToolCall]:
     messages = request.messages[1:]
     if messages[-1].role == "tool":
         return "done"
-    warned = any("red is broken" in message.content for message in messages)
+    warned = any("red is broken" in message.content or "blue" in message.content for message in messages)
     return [ToolCall(tool="light", arguments={"lamp": "blue" if warned else "red"})]
 
 
@@ -86,6 +89,8 @@ def advised(request: Request) -> str | list[ToolCall]:
     """The same agent, with a judge and an advisor who say what is broken."""
     system, user, *_ = (message.content for message in request.messages)
     failed = "is broken" in user
+    if system.startswith("You judge"):
+        return json.dumps({"correct": not failed})
     if system.startswith("You supervise"):
         why = "the red is broken" if failed else "as asked"
         return f"<Result>{1 - failed}</Result><Suggestion>{why}</Suggestion>"
@@ -106,6 +111,15 @@ async def run(path: Path, backend: ScriptedBackend, **given: Any) -> list[TaskRo
     wanted = {"wanted": GRID, "count": 4, "seed": 7, **given}
     await measure(LampWorld(), backend, path=path, simulators=perfect, **wanted)
     return list(read(path))
+
+
+def test_only_the_tasks_of_some_kinds_are_asked() -> None:
+    """A benchmark of traps alone takes them from the same tasks as one of all kinds."""
+    world = PocketWorld()
+    every = list(asked(world, 60, seed=3))
+    traps = list(asked(world, 60, seed=3, kinds=["trap"]))
+    assert 0 < len(traps) < len(every)
+    assert [task.id for task in traps] == [task.id for task in every if task.kind == "trap"]
 
 
 async def test_a_world_of_somebodys_own_is_measured_as_ours_are(tmp_path: Path) -> None:
@@ -212,7 +226,7 @@ async def test_rows_of_earlier_runs_are_gone_on_with(tmp_path: Path) -> None:
     backend = ScriptedBackend(agent)
     rows = await run(path, backend, wanted=[BenchCell(method="direct", n=0)], count=1)
     assert (len(rows), backend.requests) == (1, [])
-    assert rows[0].model_dump(mode="json").keys() == json.loads(EARLIER).keys()
+    assert rows[0].model_dump(mode="json").keys() >= json.loads(EARLIER).keys()
 
 
 async def test_an_error_is_a_row_and_a_dead_engine_ends_the_run(tmp_path: Path) -> None:
@@ -220,10 +234,17 @@ async def test_an_error_is_a_row_and_a_dead_engine_ends_the_run(tmp_path: Path) 
     direct = [BenchCell(method="direct", n=0)]
 
     def rejecting(request: Request) -> Any:
-        return RequestRejected("scripted", "no") if len(request.messages) > 2 else agent(request)
+        return RequestRejected("scripted", "no") if len(request.messages) != 2 else agent(request)
 
     rows = await run(path, ScriptedBackend(rejecting), wanted=direct, count=2)
-    assert [(row.fulfilled, row.error) for row in rows] == [(False, "RequestRejected: scripted: no")] * 2
+    assert [row.fulfilled for row in rows] == [False] * 2
+    assert all("scripted: no" in (row.error or "") for row in rows)
+
+    def dying(request: Request) -> Any:
+        return agent(request) if len(request.messages) == 2 else BackendClosed("scripted", "gone")
+
+    with pytest.raises(BackendClosed):  # in the middle of a commit
+        await run(path, ScriptedBackend(dying), wanted=direct)
     with pytest.raises(BackendClosed):
         await run(path, ScriptedBackend(lambda request: BackendClosed("scripted", "gone")), wanted=direct)
     assert len(list(read(path))) == 2
@@ -299,3 +320,24 @@ def test_bfcl_is_split_by_index_in_every_category() -> None:
     assert load_tasks("miss_func", limit=1), "its tasks can be read"
     with pytest.raises(ConfigurationError, match="offers some tools from a later turn on"):
         BFCLWorld("miss_func")
+
+
+async def test_ways_to_commit_are_measured_beside_each_other(tmp_path: Path) -> None:
+    wanted = cells(["sequential"], ["perfect"], [2], modes=["guided", "bound", "replay"])
+    rows = await run(tmp_path / "rows.jsonl", ScriptedBackend(advised), wanted=wanted)
+    by_mode = {mode: [row for row in rows if row.cell.mode == mode] for mode in ("guided", "bound", "replay")}
+    assert [len(found) for found in by_mode.values()] == [4, 4, 4]
+    assert all(row.fulfilled and row.unforeseen == 0 and row.stopped == 0 for row in rows)
+    assert all(row.commit_tokens == 0 for row in by_mode["replay"])
+    assert all(row.commit_tokens > 0 for row in by_mode["guided"] + by_mode["bound"])
+    shown = commits(lines(rows))
+    assert shown.count("| sequential | perfect | 2 |") == 3
+    assert commits(lines(row.model_copy(update={"cell": GRID[0]}) for row in rows)) == ""
+
+
+async def test_a_backend_that_cannot_run_here_ends_the_run_without_rows(tmp_path: Path) -> None:
+    backend = ScriptedBackend(lambda request: MissingExtraError("it", "llama"))
+    path = tmp_path / "rows.jsonl"
+    with pytest.raises(MissingExtraError, match="optional dependency"):
+        await run(path, backend)
+    assert list(read(path)) == []

@@ -49,8 +49,8 @@ async def test_failures_are_counted_by_type_and_only_the_right_type_is_recall() 
     answers = [Refused, Gone, "paid", Gone, "paid", Refused]
     scores = (await measured(answers, reals)).overall
     assert scores.failures == 4
-    assert scores.failure_recall.value == 2 / 4  # foretold as what they were
-    assert scores.detection_recall.value == 3 / 4  # foretold as failures at all
+    assert scores.failure_recall.value == 2 / 4  # predicted with their type
+    assert scores.detection_recall.value == 3 / 4  # predicted as any failure
     assert scores.failure_precision.value == 2 / 4
     assert scores.detection_precision.value == 3 / 4
     assert scores.type_accuracy.value == 3 / 6
@@ -316,7 +316,7 @@ async def test_log_probabilities_are_asked_for_where_there_are_any() -> None:
 
 
 async def test_samples_give_probabilities_where_a_backend_gives_none() -> None:
-    seen: list[tuple[float, int | None]] = []
+    seen: list[tuple[float | None, int | None]] = []
 
     def reply(request: Request) -> str:
         seen.append((request.temperature, request.seed))

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from helpers.fidelity import Letters, Says, of_number, record
+from helpers.logs import PAY
 from typer.testing import CliRunner
 
 from artis_sdk.cli.app import app
 from artis_sdk.cli.eval_data import held_out
 from artis_sdk.contracts import Simulator
-from artis_sdk.errors import ConfigurationError, TrainingError
+from artis_sdk.errors import ConfigurationError, EvaluationError, SimulationError, TrainingError
 from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.records import Bin, Calibration, Fidelity
 from artis_sdk.evals.fidelity.report import Report
@@ -22,11 +23,13 @@ from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.evals.fidelity.trust import judge
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.logs import CallLog, export_jsonl, export_parquet
-from artis_sdk.records import CallRecord, Outcome, Provenance
+from artis_sdk.pocket import Bank, pocket_tools
+from artis_sdk.records import CallRecord, History, Outcome, Provenance, Risk, State, ToolCall
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.trained import Trained
 from artis_sdk.simulators.trust import Trust
 from artis_sdk.trainers.dataset.prepare import prepare
+from artis_sdk.trainers.pocket.log import write
 
 NASTY = "</td><script>alert('x')</script>"
 
@@ -80,7 +83,7 @@ async def test_the_page_says_first_what_matters_and_is_safe() -> None:
     page = Page(Report(fidelity=fidelity, trust=judge(fidelity)).html())
     assert "script" not in page.tags  # whatever tools and outcomes are called
     first = page.text[: page.text.index("Tools")]
-    assert "Of 30 calls that really failed it foretells 90.0 percent" in " ".join(first.split())
+    assert "Of 30 calls that really failed it predicts 90.0 percent" in " ".join(first.split())
     assert "trusted" in first
     assert "no idea" in first  # why it could not tell
     assert page.tags.count("svg") == 2  # recall by tool and similarity; no calibration was measured
@@ -122,6 +125,9 @@ async def test_a_report_is_written_with_its_trust_file_and_read_back(tmp_path: P
     assert Report.read(tmp_path / "a" / "b") == report
     assert Trust.read(tmp_path / "a" / "b") == report.trust
     with pytest.raises(ConfigurationError, match="not a fidelity report"):
+        Report.read(tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match=r"not a fidelity report .*artis eval simulator"):
         Report.read(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
@@ -228,7 +234,8 @@ def test_the_command_measures_reports_and_names_the_next_step(tmp_path: Path) ->
 
 
 def test_one_json_document_and_a_trusted_tool(tmp_path: Path) -> None:
-    rows = [record(n) for n in range(100)]
+    harmless = PAY.model_copy(update={"risk": Risk.READ_ONLY})
+    rows = [record(n, spec=harmless) for n in range(100)]
     path = stored(tmp_path / "calls.db", rows)
     where = f"python:{__name__}:constant"
     options = ("--split", "all", "--json", "--no-similarity")
@@ -237,6 +244,21 @@ def test_one_json_document_and_a_trusted_tool(tmp_path: Path) -> None:
     assert found["verdicts"] == {"trusted": 1, "doubtful": 0, "unknown": 0}
     assert found["fidelity"]["overall"]["exact"]["value"] == 1.0
     assert Trust.read(tmp_path / "out").of("pay").verdict == "trusted"
+
+
+bank_tools = pocket_tools(Bank())
+
+
+def test_checked_is_measured_on_the_real_tools(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    write(path, part="held_out", count=6, seed=2, failures=True)
+    options = ("--out", tmp_path / "out", "--split", "all", "--json", "--no-similarity")
+    name = "checked:artis_sdk.pocket.oracle:desk_of"
+    done = run(path, "--simulator", name, *options, "--tools", f"{__name__}:bank_tools")
+    overall = json.loads(done.stdout)["fidelity"]["overall"]
+    assert overall["failure_recall"]["value"] == overall["exact"]["value"] == 1.0
+    with pytest.raises(ConfigurationError, match="pass --tools"):
+        run(path, "--simulator", name, *options)
 
 
 def test_a_simulator_that_is_none_is_an_error(tmp_path: Path) -> None:
@@ -284,3 +306,20 @@ def test_an_answer_that_cannot_be_written_down_is_an_error(tmp_path: Path) -> No
     (tmp_path / "out").write_text("a file")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         run(path, "--simulator", "majority", "--out", tmp_path / "out" / "below", "--split", "all")
+
+
+class Unreadable(Simulator):
+    async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+        raise SimulationError(call.tool, "it wrote prose")
+
+
+unreadable = Unreadable()
+
+
+def test_an_evaluation_without_an_answer_ends_with_an_error(tmp_path: Path) -> None:
+    path = stored(tmp_path / "calls.db", [record(n) for n in range(3)])
+    where = f"python:{__name__}:unreadable"
+    with pytest.raises(EvaluationError, match=r"answered none of 3 calls.*it wrote prose"):
+        run(path, "--simulator", where, "--out", tmp_path / "out", "--split", "all", "--no-similarity")
+    assert not (tmp_path / "out" / "report.json").exists()
+    assert not (tmp_path / "out" / "artis_trust.json").exists()

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.fidelity import Letters, of_number, record
+from helpers.logs import PAY
 
+from artis_sdk.backends.scripted import ScriptedBackend
+from artis_sdk.contracts import Simulator
+from artis_sdk.errors import ConfigurationError, EvaluationError
 from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.evals.fidelity.trust import TrustRules, judge
-from artis_sdk.simulators.trust import ToolTrust
+from artis_sdk.records import Risk
+from artis_sdk.simulators import Ladder, LLMSimulator, PromptForm, RetrievalSimulator, SandboxSimulator
+from artis_sdk.simulators.faults import Fault
+from artis_sdk.simulators.faulty import Faulty
+from artis_sdk.simulators.identity import identities
+from artis_sdk.simulators.trained import Trained
+from artis_sdk.simulators.trust import ToolTrust, Trust, TrustGate, gated
+
+TEMPLATES = {"simulator_system": "s", "simulator_user": "u"}
 
 
 class Refused(Exception):
@@ -23,7 +37,8 @@ async def verdict(
     similarity: Similarity | None = None,
     **more: Any,
 ) -> ToolTrust:
-    """The verdict on a tool, from pairs of what really came and what was predicted."""
+    """The verdict on a read-only tool, from pairs of what really came and what was predicted."""
+    more = {"spec": PAY.model_copy(update={"risk": Risk.READ_ONLY}), **more}
     records = [record(n, real, **more) for n, (real, _) in enumerate(rows)]
     found = await measure(of_number([said for _, said in rows]), records, name="s", similarity=similarity)
     return judge(found, rules).tools["pay"]
@@ -57,7 +72,7 @@ async def test_a_verdict(rows: list[tuple[Any, Any]], expected: str, reason: str
     assert ("; ".join(found.reasons) or None) == reason or reason in found.reasons[0]  # type: ignore[operator]
 
 
-async def test_foretelling_failures_that_do_not_come_is_doubtful_too() -> None:
+async def test_predicting_failures_that_do_not_occur_is_doubtful_too() -> None:
     found = await verdict([("paid", Refused)] * 60 + [FORETOLD] * 20)
     assert found.verdict == "doubtful"
     assert "exact match" in found.reasons[0]
@@ -91,3 +106,84 @@ async def test_tools_that_were_not_measured_are_unknown() -> None:
     assert set(trust.tools) == {"pay"}
     assert trust.of("other").verdict == "unknown"
     assert trust.rules["min_rows"] == 20
+
+
+# --- an irreversible tool -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "reason"),
+    [
+        ([RIGHT] * 1000, "unknown", "0 held-out failures do not show"),
+        ([RIGHT] * 300 + [MISSED] * 3, "unknown", "3 held-out failures do not show"),
+        ([RIGHT] * 300 + [FORETOLD] * 4, "unknown", "4 held-out failures do not show"),
+        ([RIGHT] * 100 + [FORETOLD] * 6 + [MISSED] * 4, "doubtful", "failure recall 60% of 10, at least 31%"),
+        ([RIGHT] * 60 + [FORETOLD] * 20, "trusted", None),
+    ],
+)
+async def test_the_failures_of_an_irreversible_tool_must_have_been_predicted(
+    rows: list[tuple[Any, Any]], expected: str, reason: str | None
+) -> None:
+    found = await verdict(rows, spec=PAY.model_copy(update={"risk": Risk.IRREVERSIBLE}))
+    assert found.verdict == expected
+    assert reason is None or reason in found.reasons[0]
+
+
+# --- nothing readable -----------------------------------------------------------------------------
+
+
+async def test_an_evaluation_without_an_answer_fails_with_the_reason_and_a_sample() -> None:
+    backend = ScriptedBackend(["I would say that it is paid."] * 10)
+    rows = [record(n) for n in range(4)]
+    found = await measure(LLMSimulator(backend), rows, name="chatty", similarity=None, concurrency=1)
+    with pytest.raises(EvaluationError) as failed:
+        found.require_answers()
+    said = str(failed.value)
+    assert "chatty answered none of 4 calls" in said
+    assert "gave no usable prediction" in said
+    assert "I would say that it is paid." in said
+
+
+# --- what was measured ----------------------------------------------------------------------------
+
+
+async def test_verdicts_name_what_was_measured(tmp_path: Path) -> None:
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
+    Trained(base="b", form=PromptForm(focus=True), templates=TEMPLATES).write(tmp_path)
+    backend = ScriptedBackend([])
+    trained = LLMSimulator.trained(tmp_path, backend, adapter="sim")
+    (identity,) = identities(trained)
+    assert identity.kind == "LLMSimulator"
+    assert identity.model == backend.name
+    assert identity.adapter == "sha256:" + sha256(b"weights").hexdigest()
+    assert identity.form == {"focus": True}
+    found = await measure(of_number(["paid"] * 3), [record(n) for n in range(3)], name="s", similarity=None)
+    assert [one.kind for one in judge(found).measured] == [one.kind for one in found.measured] != []
+
+
+async def test_a_trust_file_of_another_simulator_is_refused(tmp_path: Path) -> None:
+    for name, weights in (("a", b"one"), ("b", b"two")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_model.safetensors").write_bytes(weights)
+        Trained(base="b", form=PromptForm(), templates=TEMPLATES).write(tmp_path / name)
+    backend = ScriptedBackend([])
+    measured = LLMSimulator.trained(tmp_path / "a", backend)
+    trust = Trust(simulator="s", measured=identities(measured), tools={})
+    assert isinstance(gated(measured, trust, "skip"), TrustGate)
+    assert isinstance(gated(LLMSimulator.trained(tmp_path / "a", backend), trust, "skip"), TrustGate)
+    others: dict[str, Simulator] = {
+        "adapter 'sha256:": LLMSimulator.trained(tmp_path / "b", backend),
+        "adapter None": LLMSimulator(backend),
+        "form {'focus': True}": LLMSimulator(backend, form=PromptForm(focus=True)),
+        "model 'openai:other'": LLMSimulator("openai:other"),
+        "kind 'RetrievalSimulator'": RetrievalSimulator(()),
+    }
+    for what, other in others.items():
+        faulty = Faulty(other, [Fault(kind="refused", tool="pay")])
+        for simulator in (other, Ladder([SandboxSimulator(), other]), faulty):
+            with pytest.raises(ConfigurationError, match="measured for another simulator") as refused:
+                gated(simulator, trust, "skip")
+            assert what in str(refused.value)
+    assert gated(SandboxSimulator(), trust, "skip").runs_code  # it guesses nothing
+    own = Trust(simulator="mine", tools={})
+    assert isinstance(gated(RetrievalSimulator(()), own, "skip"), TrustGate)

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from helpers.fault_server import serving
 from helpers.frameworks import (
-    KINDS,
     LOOK,
-    NO_FUNDS,
     PAY,
+    FrameworkLaws,
     Function,
     Money,
-    fail,
-    late,
+    check_registered_before,
+    check_told,
     model,
     plain,
     play,
@@ -64,14 +63,10 @@ def agent_of(taken: list[FunctionTool], url: str, *, delegates: bool = False) ->
     return agent
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_sealed(kind: str, tmp_path: Path, row: Any) -> None:
-    played = await play(make, KINDS[kind](), tmp_path / "j.db", LOOK, PAY)
-    row("autogen-core", "`run_in_executor`, without the context", kind, played)
-
-
-async def test_calls_at_once(tmp_path: Path) -> None:
-    await play(make, plain(), tmp_path / "j.db", [*PAY, *LOOK, *PAY], PAY)
+class TestAutoGen(FrameworkLaws):
+    distribution = "autogen-core"
+    runs = "`run_in_executor`, without the context"
+    make = staticmethod(make)
 
 
 async def test_an_executor_that_was_warm(tmp_path: Path) -> None:
@@ -88,16 +83,11 @@ async def test_a_sub_agent(tmp_path: Path) -> None:
 
 
 async def test_a_simulated_failure_is_the_tools_error(tmp_path: Path) -> None:
-    failed = await fail(make, plain(), tmp_path / "j.db")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"answer"}
-    assert failed.seen
-    assert all(NO_FUNDS in text for text in failed.seen)
+    await check_told(make, plain(), tmp_path / "j.db")
 
 
 async def test_registered_before_it_is_guarded(tmp_path: Path) -> None:
-    taken: list[FunctionTool] = []
-    money = late(lambda function: taken.append(registered(function)))
-    await play(lambda _, url: agent_of(taken, url), money, tmp_path / "j.db", PAY)
+    await check_registered_before(registered, agent_of, tmp_path / "j.db")
 
 
 async def test_a_copy_that_is_made_from_the_source_is_another_function_and_is_noted(tmp_path: Path) -> None:

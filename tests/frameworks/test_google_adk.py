@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.frameworks import KINDS, LOOK, NO_FUNDS, PAY, Function, fail, late, plain, play
+from helpers.frameworks import (
+    LOOK,
+    PAY,
+    FrameworkLaws,
+    Function,
+    check_ended_by_it,
+    check_registered_before,
+    check_told,
+    plain,
+    play,
+)
 
 pytest.importorskip("google.adk", reason="`make frameworks` installs it and runs this")
 
@@ -57,10 +67,10 @@ def agent_of(
     return agent
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_sealed(kind: str, tmp_path: Path, row: Any) -> None:
-    played = await play(make, KINDS[kind](), tmp_path / "j.db", LOOK, PAY)
-    row("google-adk", "on the event loop, in a task of its own", kind, played)
+class TestGoogleADK(FrameworkLaws):
+    distribution = "google-adk"
+    runs = "on the event loop, in a task of its own"
+    make = staticmethod(make)
 
 
 async def test_in_a_thread_pool(tmp_path: Path, row: Any) -> None:
@@ -70,10 +80,6 @@ async def test_in_a_thread_pool(tmp_path: Path, row: Any) -> None:
     await play(make_in_pool, plain(), tmp_path / "cold.db", LOOK, PAY)
     played = await play(make_in_pool, plain(), tmp_path / "warm.db", LOOK, [*PAY, *PAY])
     row("google-adk", "its pool of threads, warm", "plain functions", played)
-
-
-async def test_calls_at_once(tmp_path: Path) -> None:
-    await play(make, plain(), tmp_path / "j.db", [*PAY, *LOOK, *PAY], PAY)
 
 
 async def test_a_hand_off(tmp_path: Path) -> None:
@@ -95,18 +101,12 @@ async def test_a_simulated_failure_is_the_tools_error(tmp_path: Path) -> None:
         taken = [FunctionTool(function) for function in functions]
         return agent_of(taken, url, on_tool_error_callback=as_text)
 
-    failed = await fail(make_that_tells, plain(), tmp_path / "j.db")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"answer"}
-    assert failed.seen
-    assert all(NO_FUNDS in text for text in failed.seen)
+    await check_told(make_that_tells, plain(), tmp_path / "j.db")
 
 
 async def test_without_a_callback_for_errors_the_run_fails_of_it(tmp_path: Path) -> None:
-    failed = await fail(make, plain(), tmp_path / "j.db")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"error"}
+    await check_ended_by_it(make, tmp_path / "j.db")
 
 
 async def test_registered_before_it_is_guarded(tmp_path: Path) -> None:
-    taken: list[FunctionTool] = []
-    money = late(lambda function: taken.append(FunctionTool(function)))
-    await play(lambda _, url: agent_of(taken, url), money, tmp_path / "j.db", PAY)
+    await check_registered_before(FunctionTool, agent_of, tmp_path / "j.db")

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.frameworks import KINDS, LOOK, NO_FUNDS, PAY, Function, fail, late, plain, play
+from helpers.frameworks import (
+    KINDS,
+    LOOK,
+    PAY,
+    Function,
+    Money,
+    check_decorator_below_is_refused,
+    check_ended_by_it,
+    check_registered_before,
+    check_told,
+    entries,
+    methods,
+    plain,
+    play,
+)
 
 pytest.importorskip("langchain", reason="`make frameworks` installs it and runs this")
 
@@ -18,8 +32,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, tool
 from langchain_openai import ChatOpenAI
 
-from artis_sdk import guarded_tool
-from artis_sdk.errors import ToolDefinitionError, ToolFailure
+from artis_sdk.errors import ToolFailure
 
 
 def make(functions: Sequence[Function], url: str) -> Any:
@@ -63,6 +76,11 @@ async def test_sealed(way: str, kind: str, tmp_path: Path, row: Any) -> None:
     row("langchain", f"`{way}`: an executor, with the context", kind, played)
 
 
+@pytest.mark.parametrize("kind", [plain, methods])
+async def test_entries_of_the_sessions_tools(kind: Callable[[], Money], tmp_path: Path) -> None:
+    await play(make, entries(kind()), tmp_path / "j.db", LOOK, PAY)
+
+
 @pytest.mark.parametrize("sync", [False, True])
 async def test_calls_at_once(sync: bool, tmp_path: Path) -> None:
     def make_it(functions: Sequence[Function], url: str) -> Any:
@@ -90,28 +108,16 @@ async def test_a_simulated_failure_is_the_tools_error(tmp_path: Path) -> None:
     def make_it(functions: Sequence[Function], url: str) -> Any:
         return agent_of([tool(function) for function in functions], url, middleware=[as_text])
 
-    failed = await fail(make_it, plain(), tmp_path / "j.db")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"answer"}
-    assert failed.seen
-    assert all(NO_FUNDS in text for text in failed.seen)
+    await check_told(make_it, plain(), tmp_path / "j.db")
 
 
 async def test_without_middleware_for_errors_the_run_fails_of_it(tmp_path: Path) -> None:
-    failed = await fail(make, plain(), tmp_path / "j.db")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"error"}
+    await check_ended_by_it(make, tmp_path / "j.db")
 
 
 async def test_registered_before_it_is_guarded(tmp_path: Path) -> None:
-    taken: list[BaseTool] = []
-    money = late(lambda function: taken.append(tool(function)))
-    await play(lambda _, url: agent_of(taken, url), money, tmp_path / "j.db", PAY)
+    await check_registered_before(tool, agent_of, tmp_path / "j.db")
 
 
 def test_its_own_decorator_below_ours_is_an_error() -> None:
-    with pytest.raises(ToolDefinitionError, match="wrap the call in a `def`"):
-
-        @guarded_tool
-        @tool
-        def pay(target: str, amount: int) -> int:
-            """Send money."""
-            return amount
+    check_decorator_below_is_refused(tool)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.frameworks import KINDS, LOOK, NO_FUNDS, PAY, Function, fail, late, plain, play
+from helpers.frameworks import (
+    LOOK,
+    PAY,
+    FrameworkLaws,
+    Function,
+    check_decorator_below_is_refused,
+    check_registered_before,
+    check_told,
+    fail,
+    plain,
+    play,
+)
 
 pytest.importorskip("agents", reason="`make frameworks` installs it and runs this")
 
 from agents import Agent, FunctionTool, OpenAIChatCompletionsModel, RunConfig, Runner, function_tool
 from openai import AsyncOpenAI
-
-from artis_sdk import guarded_tool
-from artis_sdk.errors import ToolDefinitionError
 
 QUIET = RunConfig(tracing_disabled=True)
 
@@ -40,14 +49,10 @@ def agent_of(taken: list[FunctionTool], url: str, *, delegates: str = "") -> Any
     return agent
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_sealed(kind: str, tmp_path: Path, row: Any) -> None:
-    played = await play(make, KINDS[kind](), tmp_path / "j.db", LOOK, PAY)
-    row("openai-agents", "`to_thread`, with the context", kind, played)
-
-
-async def test_calls_at_once(tmp_path: Path) -> None:
-    await play(make, plain(), tmp_path / "j.db", [*PAY, *LOOK, *PAY], PAY)
+class TestOpenAIAgents(FrameworkLaws):
+    distribution = "openai-agents"
+    runs = "`to_thread`, with the context"
+    make = staticmethod(make)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +72,7 @@ async def test_a_simulated_failure_is_the_tools_error(tmp_path: Path) -> None:
     def as_text(context: Any, error: Exception) -> str:
         return str(error)
 
-    failed = await fail(make_that_tells, plain(), tmp_path / "j.db")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"answer"}
-    assert failed.seen
-    assert all(NO_FUNDS in text for text in failed.seen)
+    await check_told(make_that_tells, plain(), tmp_path / "j.db")
 
 
 async def test_by_default_the_model_reads_only_that_there_was_one(tmp_path: Path) -> None:
@@ -80,15 +82,8 @@ async def test_by_default_the_model_reads_only_that_there_was_one(tmp_path: Path
 
 
 async def test_registered_before_it_is_guarded(tmp_path: Path) -> None:
-    taken: list[FunctionTool] = []
-    money = late(lambda function: taken.append(function_tool(function, strict_mode=False)))
-    await play(lambda _, url: agent_of(taken, url), money, tmp_path / "j.db", PAY)
+    await check_registered_before(partial(function_tool, strict_mode=False), agent_of, tmp_path / "j.db")
 
 
 def test_its_own_decorator_below_ours_is_an_error() -> None:
-    with pytest.raises(ToolDefinitionError, match="wrap the call in a `def`"):
-
-        @guarded_tool
-        @function_tool
-        def pay(target: str, amount: int) -> int:
-            return amount
+    check_decorator_below_is_refused(function_tool)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.frameworks import KINDS, LOOK, NO_FUNDS, PAY, Function, Money, fail, late, plain, play
+from helpers.frameworks import (
+    LOOK,
+    NO_FUNDS,
+    PAY,
+    FrameworkLaws,
+    Function,
+    Money,
+    check_ended_by_it,
+    check_told,
+    entries,
+    late,
+    methods,
+    plain,
+    play,
+)
 
 pytest.importorskip("pydantic_ai", reason="`make frameworks` installs it and runs this")
 
@@ -42,16 +56,21 @@ def agent_of(taken: FunctionToolset[Any], url: str, *, delegates: bool = False) 
     return agent
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_sealed(kind: str, tmp_path: Path, row: Any) -> None:
-    played = await play(make, KINDS[kind](), tmp_path / "j.db", LOOK, PAY)
-    row("pydantic-ai-slim", "a thread of anyio's, with the context", kind, played)
+class TestPydanticAI(FrameworkLaws):
+    distribution = "pydantic-ai-slim"
+    runs = "a thread of anyio's, with the context"
+    make = staticmethod(make)
 
 
 async def test_calls_at_once_in_threads_that_were_warm(tmp_path: Path) -> None:
     for _ in range(3):
         await anyio.to_thread.run_sync(len, "")
     await play(make, plain(), tmp_path / "j.db", [*PAY, *LOOK, *PAY], PAY)
+
+
+@pytest.mark.parametrize("kind", [plain, methods])
+async def test_entries_of_the_sessions_tools(kind: Callable[[], Money], tmp_path: Path) -> None:
+    await play(make, entries(kind()), tmp_path / "j.db", LOOK, PAY)
 
 
 async def test_a_sub_agent(tmp_path: Path) -> None:
@@ -67,15 +86,11 @@ async def test_a_simulated_failure_is_the_tools_error(tmp_path: Path) -> None:
         """Send money."""
         raise AssertionError
 
-    failed = await fail(make, Money([pay], Toolset(pay), []), tmp_path / "j.db", "ModelRetry")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"answer"}
-    assert failed.seen
-    assert all(NO_FUNDS in text for text in failed.seen)
+    await check_told(make, Money([pay], Toolset(pay), []), tmp_path / "j.db", "ModelRetry")
 
 
 async def test_any_other_simulated_failure_ends_the_run_as_the_real_exception_would(tmp_path: Path) -> None:
-    failed = await fail(make, plain(), tmp_path / "j.db")
-    assert {attempt.ended for attempt in failed.plan.attempts} == {"error"}
+    failed = await check_ended_by_it(make, tmp_path / "j.db")
     assert all(NO_FUNDS in note for note in failed.plan.notes)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import CommitJournal, Intent
 from artis_sdk.commit.recover import NotExecuted
 from artis_sdk.logs.redact import Redactor
-from artis_sdk.loop.actor import Trajectory
+from artis_sdk.loop.actor import NO_BRIEFING, Briefing, Trajectory
 from artis_sdk.records import Outcome, Plan, Provenance, Risk, Step, Task, ToolCall, new_id
 from artis_sdk.tools import Toolset, guarded_tool
 from artis_sdk.tools.world import World, entered
@@ -103,7 +105,7 @@ class Script:
         self._invocations = [TOOLS[call.tool].parse(call) for call in calls]
         self._at_once = at_once
 
-    async def act(self, task: Task, world: World, meter: Any, **_: Any) -> Trajectory:
+    async def act(self, task: Task, world: World, meter: Any, briefing: Briefing = NO_BRIEFING) -> Trajectory:
         with entered(world):
             if self._at_once:
                 await asyncio.gather(*map(world.handle, self._invocations))
@@ -141,3 +143,21 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  what holds is in a file
             await asyncio.sleep(0.005)
+
+
+async def found_by(child: str, *arguments: str) -> Any:
+    """What a module of helpers prints as JSON, run as a process with a folder in memory.
+
+    Args:
+        child: name of the module.
+        arguments: its arguments behind the folder.
+    """
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix=f"artis-{child}-") as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", f"helpers.{child}", folder, *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return json.loads(out)

@@ -6,6 +6,7 @@ Run as a program it forks its trials from one warm parent, so that a trial costs
     python -m helpers.crash_child boundaries DIR at-once    the same, of a commit that makes its calls at once
     python -m helpers.crash_child random DIR TRIALS SEED    kills at random times
 
+`ARTIS_TEST_JOURNAL` names a PostgreSQL database to journal in, instead of a file in DIR.
 It prints one JSON line, and ends with an error when a law was broken:
 no call is executed twice; none is executed that the journal does not have; every outcome is true.
 """
@@ -19,7 +20,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import sys
 import time
 import traceback
@@ -29,44 +29,15 @@ from pathlib import Path
 from typing import Any
 
 from helpers.commit import BANK, REDACT, SCRIPT, TOOLS, Script, Tick, silent
+from helpers.crash_journal import opened, ticking
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal import CallState, Intent, JournaledCall, SQLiteJournal
+from artis_sdk.commit.journal import CallState, CommitJournal, JournaledCall
 from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import Recovered, recover
 from artis_sdk.errors import CommitRefused
 from artis_sdk.loop.budget import Budget
-from artis_sdk.records import Outcome, Plan, Risk, Task, ToolCall, new_id
-
-
-class TickingJournal(SQLiteJournal):
-    """A journal that tells of each step that it takes, down to the statement."""
-
-    def __init__(self, path: Path, tick: Tick) -> None:
-        super().__init__(path)
-        self._tick = tick
-
-    def _open(self) -> sqlite3.Connection:
-        connection = super()._open()
-        connection.set_trace_callback(lambda statement: self._tick(f"before {statement.split()[0]}"))
-        return connection
-
-    async def begin(self, intent: Intent) -> str:
-        self._tick("before the intent")
-        begun = asyncio.ensure_future(super().begin(intent))
-        await asyncio.sleep(0)
-        self._tick("intent queued")
-        await begun
-        self._tick("intent durable")
-        return intent.id
-
-    def finish(self, intent: Intent, outcome: Outcome) -> asyncio.Future[None]:
-        self._tick("before the outcome")
-        written = super().finish(intent, outcome)
-        self._tick("outcome queued")
-        written.add_done_callback(lambda _: self._tick("outcome written"))
-        return written
-
+from artis_sdk.records import Plan, Risk, Task, ToolCall, new_id
 
 # --- one run of a commit, and one look at what it left ----------------------------------------
 
@@ -84,7 +55,7 @@ async def run_commit(
     folder: Path, plan: Plan, calls: Sequence[ToolCall], tick: Tick, *, at_once: bool
 ) -> None:
     BANK.path, BANK.tick = folder / "truth", tick
-    journal = TickingJournal(folder / "journal.db", tick)
+    journal = ticking(folder, plan.id.removeprefix("plan-"), tick)
     try:
         world = RealWorld(journal, plan, redact=REDACT)
         await commit(plan, Script(calls, at_once=at_once), world, Budget())
@@ -95,7 +66,7 @@ async def run_commit(
 async def restart(folder: Path, trial: str, states: Counter[str]) -> None:
     """What an application does after a crash: recover, try the plan again, do what is left."""
     BANK.path, BANK.tick = folder / "truth", silent
-    journal = SQLiteJournal(folder / "journal.db")
+    journal = opened(folder, trial)
     try:
         check(own(journal, trial), trial)
         mine = [call for call in await recover(journal, TOOLS, redact=REDACT) if is_own(call, trial)]
@@ -113,7 +84,7 @@ async def restart(folder: Path, trial: str, states: Counter[str]) -> None:
         await journal.aclose()
 
 
-async def retry(journal: SQLiteJournal, trial: str, calls: Iterable[JournaledCall]) -> str:
+async def retry(journal: CommitJournal, trial: str, calls: Iterable[JournaledCall]) -> str:
     """Commit the very plan again: refused, unless its commit never reached the world."""
     plan = plan_for(trial)
     reached = [call for call in calls if call.plan == plan.id and reaches(call)]
@@ -127,7 +98,7 @@ async def retry(journal: SQLiteJournal, trial: str, calls: Iterable[JournaledCal
     return "retried"
 
 
-async def finish_by_hand(journal: SQLiteJournal, trial: str) -> None:
+async def finish_by_hand(journal: CommitJournal, trial: str) -> None:
     """Make the calls that are known not to have been made, as a plan of their own."""
     settled = {call.arguments.get("order") for call in own(journal, trial) if reaches(call)}
     left = [call for call in calls_for(trial) if call.arguments.get("order") not in settled]
@@ -139,7 +110,7 @@ def reaches(call: JournaledCall) -> bool:
     return call.risk is not Risk.READ_ONLY and call.state is not CallState.NOT_EXECUTED
 
 
-def own(journal: SQLiteJournal, trial: str) -> list[JournaledCall]:
+def own(journal: CommitJournal, trial: str) -> list[JournaledCall]:
     return [call for call in journal.calls() if is_own(call, trial)]
 
 
@@ -219,12 +190,12 @@ def must_end_well(child: int) -> None:
         raise SystemExit(f"a law was broken, or a process that nobody killed ended with {status}")
 
 
-def every_boundary(folder: Path, *, at_once: bool) -> dict[str, Any]:
-    """Kill a commit at its first boundary, at its second, ... until one ends before it is killed."""
+def every_boundary(folder: Path, step: int, *, at_once: bool) -> dict[str, Any]:
+    """Kill a commit at its first boundary, at the one `step` further, ... until one ends before it."""
     states: Counter[str] = Counter()
-    k = 0
+    k = 1 - step
     while True:
-        k += 1
+        k += step
         trial = f"{'together' if at_once else 'in turn'}{k}"
         empty(folder)
 
@@ -234,7 +205,7 @@ def every_boundary(folder: Path, *, at_once: bool) -> dict[str, Any]:
         status = ended(forked(work))
         asyncio.run(restart(folder, trial, states))
         if status == 0:
-            return {"boundaries": k - 1, **states}
+            return {"boundaries": k - 1, **states}  # up to `step` more than there are
         assert status == -signal.SIGKILL, f"ended with {status}"
 
 
@@ -297,7 +268,9 @@ def start(folder: Path, trial: str, *, at_once: bool) -> int:
 
 def check_undisturbed(folder: Path, trial: str) -> None:
     """A commit that nobody killed was carried out in full, though others recovered beside it."""
-    calls = own(SQLiteJournal(folder / "journal.db"), trial)
+    journal = opened(folder, trial)
+    calls = own(journal, trial)
+    asyncio.run(journal.aclose())
     assert {call.state for call in calls} == {CallState.DONE}, calls
     BANK.path = folder / "truth"
     check(calls, trial, complete=True)
@@ -309,8 +282,8 @@ def main(mode: str, folder: str, *more: str) -> None:
     Script(calls_for("warm"), at_once=False)  # what is made at first use, children have already
     gc.freeze()
     if mode == "boundaries":
-        (order,) = more
-        found = every_boundary(path / "trial", at_once=order == "at-once")
+        order, *step = more
+        found = every_boundary(path / "trial", int(*step or "1"), at_once=order == "at-once")
     else:
         trials, seed = map(int, more)
         found = random_kills(path / "trial", trials, seed)

@@ -2,8 +2,11 @@
 
 Run as a program (from `tests/`):
 
-    python -m helpers.crash_mixed DIR KILLS SEED
+    python -m helpers.crash_mixed DIR KILLS SEED [TRIALS]
 
+`ARTIS_TEST_JOURNAL` names a PostgreSQL database to journal in, instead of a file in DIR.
+
+Journals are of 40 trials, or TRIALS, one after the other until there were so many kills.
 A trial is one plan of eight calls. Each of its lives is a process that recovers, settles by hand, makes the
 same calls blindly in another plan, and resumes, in an order of chance, until its commit ends or it is killed.
 The laws, after each trial:
@@ -33,13 +36,14 @@ from typing import Any
 
 from helpers.commit import BANK, REDACT, SCRIPT, TOOLS, silent
 from helpers.crash_child import empty, forked, reaches
+from helpers.crash_journal import opened
 
 from artis_sdk.commit.commit import RealWorld
-from artis_sdk.commit.journal import OPEN, JournaledCall, SQLiteJournal
+from artis_sdk.commit.journal import OPEN, CommitJournal, JournaledCall
 from artis_sdk.commit.plan import commit
 from artis_sdk.commit.recover import recover, settle
 from artis_sdk.errors import CommitRefused, ConfigurationError, UnknownOutcome
-from artis_sdk.loop.actor import Trajectory
+from artis_sdk.loop.actor import NO_BRIEFING, Briefing, Trajectory
 from artis_sdk.loop.budget import Budget
 from artis_sdk.records import Plan, Risk, Task, ToolCall, new_id
 from artis_sdk.tools import Toolset, guarded_tool
@@ -78,7 +82,7 @@ class Retrying:
     def __init__(self, calls: list[ToolCall]) -> None:
         self._calls = calls
 
-    async def act(self, task: Task, world: World, meter: Any, **_: Any) -> Trajectory:
+    async def act(self, task: Task, world: World, meter: Any, briefing: Briefing = NO_BRIEFING) -> Trajectory:
         with entered(world):
             for call in self._calls:
                 for _attempt in range(3):
@@ -99,14 +103,14 @@ async def live(folder: Path, trial: str, seed: int) -> None:
     """Go on with a trial until its commit has ended."""
     chance = random.Random(seed)
     BANK.path, BANK.tick = folder / "truth", silent
-    async with aclosing(SQLiteJournal(folder / "journal.db")) as journal:
+    async with aclosing(opened(folder, trial)) as journal:
         while True:
             await after_a_crash(journal, trial, chance)
             world = RealWorld(journal, plan_for(trial), redact=REDACT, resume=chance.random() < 0.8)
             try:
                 await commit(plan_for(trial), Retrying(calls_for(trial)), world, Budget())
             except CommitRefused as refused:
-                if "to its end" in str(refused):
+                if "and finished" in str(refused):
                     return
             except UnknownOutcome:
                 continue
@@ -114,17 +118,17 @@ async def live(folder: Path, trial: str, seed: int) -> None:
                 return
 
 
-async def after_a_crash(journal: SQLiteJournal, trial: str, chance: random.Random) -> None:
+async def after_a_crash(journal: CommitJournal, trial: str, chance: random.Random) -> None:
     """What people and programs do then, some of it or all, in any order."""
     for act in chance.sample([by_hooks, blindly, by_hand], k=chance.randint(0, 3)):
         await act(journal, trial)
 
 
-async def by_hooks(journal: SQLiteJournal, trial: str) -> None:
+async def by_hooks(journal: CommitJournal, trial: str) -> None:
     await recover(journal, ALL, redact=REDACT)
 
 
-async def by_hand(journal: SQLiteJournal, trial: str) -> None:
+async def by_hand(journal: CommitJournal, trial: str) -> None:
     """A person looks into the bank's books."""
     for call in journal.calls(plan=f"plan-{trial}", states=OPEN):
         order = call.arguments["order"]
@@ -136,11 +140,11 @@ async def by_hand(journal: SQLiteJournal, trial: str) -> None:
                 journal, call.id, done=made is not None, by="ann", why="the books", redact=REDACT, **more
             )
         except ConfigurationError as error:
-            if "settled already" not in str(error):  # by the hook, in another process
+            if "already settled" not in str(error):  # by the hook, in another process
                 raise
 
 
-async def blindly(journal: SQLiteJournal, trial: str) -> None:
+async def blindly(journal: CommitJournal, trial: str) -> None:
     """Make an unknown call once more, as a script that is started again does; no hook settles these."""
     for call in journal.calls(plan=f"plan-{trial}", states=OPEN):
         if ALL[call.tool].reconcile is None:
@@ -161,7 +165,7 @@ async def blindly(journal: SQLiteJournal, trial: str) -> None:
 def check(folder: Path, trial: str, found: Counter[str]) -> None:
     """The laws of a trial whose commit has ended."""
     BANK.path = folder / "truth"
-    journal = SQLiteJournal(folder / "journal.db")
+    journal = opened(folder, trial)
     lines = [line for line in BANK.lines() if line["order"].startswith(f"{trial}/")]
     executed = Counter(line["order"] for line in lines)
     assert not [order for order in executed if executed[order] > 1], f"executed twice: {executed}"
@@ -169,6 +173,7 @@ def check(folder: Path, trial: str, found: Counter[str]) -> None:
     assert executed.keys() == wanted, f"lost: {wanted ^ executed.keys()}"
     by_order = {line.pop("order"): line for line in lines}
     calls = journal.calls(plan=f"plan-{trial}")
+    asyncio.run(journal.aclose())
     assert not [call for call in calls if call.state in OPEN], "a commit ended over an unknown call"
     for order, line in by_order.items():
         check_order(order, line, [call for call in calls if call.arguments.get("order") == order])
@@ -191,7 +196,7 @@ def check_order(order: str, line: dict[str, Any], calls: list[JournaledCall]) ->
 
 async def check_pruning(folder: Path) -> int:
     """All is over: it goes, and none of it can be committed again."""
-    async with aclosing(SQLiteJournal(folder / "journal.db")) as journal:
+    async with aclosing(opened(folder, "prune")) as journal:
         plans = {call.plan for call in journal.calls()}
         removed = await journal.prune(time.time() + 1)
         assert journal.calls() == []
@@ -207,18 +212,18 @@ async def check_pruning(folder: Path) -> int:
 # --- four at a time ---------------------------------------------------------------------------
 
 
-def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+def run(folder: Path, kills: int, seed: int, trials: int = TRIALS_A_JOURNAL) -> dict[str, Any]:
     chance = random.Random(seed)
     found: Counter[str] = Counter()
     while found["killed"] < kills:
         empty(folder)
-        one_journal(folder, chance, found, kills)
+        one_journal(folder, chance, found, kills, trials)
         found["plans pruned"] += asyncio.run(check_pruning(folder))
     return dict(found)
 
 
-def one_journal(folder: Path, chance: random.Random, found: Counter[str], kills: int) -> None:
-    waiting = [f"t{n}" for n in range(TRIALS_A_JOURNAL)]
+def one_journal(folder: Path, chance: random.Random, found: Counter[str], kills: int, trials: int) -> None:
+    waiting = [f"t{found['trials'] + n}" for n in range(trials)]
     living: dict[int, str] = {}
     deaths: Counter[str] = Counter()
     longest = 0.03  # seconds between two kills; follows how long commits take here
@@ -262,13 +267,13 @@ def has_ended(child: int, trial: str) -> bool:
     return True
 
 
-def main(folder: str, kills: str, seed: str) -> None:
+def main(folder: str, *numbers: str) -> None:
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     for call in calls_for("warm"):  # what is made at first use, children have already
         ALL[call.tool].parse(call)
     gc.freeze()
-    print(json.dumps(run(path / "trial", int(kills), int(seed))))
+    print(json.dumps(run(path / "trial", *map(int, numbers))))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
-"""A class whose methods of every kind are guarded."""
+"""A class whose methods of every kind are guarded, and a decorator that guards nothing."""
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 from artis_sdk.tools import guarded_tool
 
@@ -35,3 +39,13 @@ class Base:
     @classmethod
     def class_inside(cls, n: int) -> int:
         return cls.factor * n
+
+
+def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator as libraries have them: every function below it has the code of one wrapper."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from helpers.fault_streams import anthropic_events, openai_events
 
@@ -213,25 +213,29 @@ def answer(
     """
     anthropic = seen if isinstance(seen, bool) else seen.anthropic
     made = _anthropic_message if anthropic else _openai_message
+    said = _Said(text, calls, (prompt_tokens, cached_tokens, completion_tokens), finish)
     return Reply(
-        body=json.dumps(
-            made(text, calls, (prompt_tokens, cached_tokens, completion_tokens), finish)
-        ).encode(),
+        body=json.dumps(made(said)).encode(),
         headers=(("request-id" if anthropic else "x-request-id", "req_1"),),
     )
 
 
-def _openai_message(
-    text: str | None,
-    calls: Sequence[tuple[str, str, dict[str, Any]]],
-    usage: tuple[int, int, int],
-    finish: str | None,
-) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": text}
-    if calls:
+class _Said(NamedTuple):
+    """What a model says, whatever the dialect."""
+
+    text: str | None
+    calls: Sequence[tuple[str, str, dict[str, Any]]]
+    usage: tuple[int, int, int]
+    """Tokens of the prompt, those of them that were cached, and tokens of the answer."""
+    finish: str | None
+
+
+def _openai_message(said: _Said) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": said.text}
+    if said.calls:
         message["tool_calls"] = [
             {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
-            for id, name, arguments in calls
+            for id, name, arguments in said.calls
         ]
     return {
         "id": "chatcmpl-1",
@@ -239,38 +243,39 @@ def _openai_message(
         "created": 1700000000,
         "model": "served-model",
         "choices": [
-            {"index": 0, "message": message, "finish_reason": finish or ("tool_calls" if calls else "stop")}
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": said.finish or ("tool_calls" if said.calls else "stop"),
+            }
         ],
         "usage": {
-            "prompt_tokens": usage[0],
-            "completion_tokens": usage[2],
-            "total_tokens": usage[0] + usage[2],
-            "prompt_tokens_details": {"cached_tokens": usage[1]},
+            "prompt_tokens": said.usage[0],
+            "completion_tokens": said.usage[2],
+            "total_tokens": said.usage[0] + said.usage[2],
+            "prompt_tokens_details": {"cached_tokens": said.usage[1]},
         },
     }
 
 
-def _anthropic_message(
-    text: str | None,
-    calls: Sequence[tuple[str, str, dict[str, Any]]],
-    usage: tuple[int, int, int],
-    finish: str | None,
-) -> dict[str, Any]:
-    content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    content += [{"type": "tool_use", "id": id, "name": name, "input": given} for id, name, given in calls]
+def _anthropic_message(said: _Said) -> dict[str, Any]:
+    content: list[dict[str, Any]] = [{"type": "text", "text": said.text}] if said.text else []
+    content += [
+        {"type": "tool_use", "id": id, "name": name, "input": given} for id, name, given in said.calls
+    ]
     return {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
         "model": "served-model",
         "content": content,
-        "stop_reason": finish or ("tool_use" if calls else "end_turn"),
+        "stop_reason": said.finish or ("tool_use" if said.calls else "end_turn"),
         "stop_sequence": None,
         "usage": {
-            "input_tokens": usage[0] - usage[1],
-            "cache_read_input_tokens": usage[1],
+            "input_tokens": said.usage[0] - said.usage[1],
+            "cache_read_input_tokens": said.usage[1],
             "cache_creation_input_tokens": 0,
-            "output_tokens": usage[2],
+            "output_tokens": said.usage[2],
         },
     }
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.fault_server import Handler, Reply, Seen, answer, serving
+from helpers.fault_server import Handler, Reply, Seen, answer, serving, streamed
 
 from artis_sdk import Parallel, Session, Toolset, guarded_tool
 from artis_sdk.contracts import Agent, Simulator
+from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import CommittedCall, History, Outcome, Plan, Provenance, Result, State, Step, ToolCall
 from artis_sdk.tools.late_guard import LateGuardWarning
 
@@ -99,6 +100,11 @@ def methods() -> Money:
     return Money([till.pay, till.balance], Toolset.from_object(till), real)
 
 
+def entries(money: Money) -> Money:
+    """Registered are the session's own tools, as it gives them to its agent in `tools`."""
+    return Money([*money.tools], money.tools, money.real)
+
+
 KINDS = {"plain functions": plain, "@guarded_tool": decorated, "bound methods": methods}
 
 
@@ -123,15 +129,22 @@ def model(*turns: Turn, said: str = "done") -> Handler:
     """A model that makes these calls, turn by turn, and then says that it is done.
 
     Of the turns it plays those whose tools a request offers, so several agents may share the script; the
-    number of a turn is read off the request, so it plays any number of attempts at once.
+    number of a turn is read off the request, from the last question on, so it plays any number of attempts at
+    once.
     """
 
     def handle(seen: Seen) -> Reply:
+        reply = say(seen)
+        return streamed(reply) if seen.json.get("stream") else reply
+
+    def say(seen: Seen) -> Reply:
         offered = {tool["function"]["name"] for tool in seen.json.get("tools", ())}
         mine = [turn for turn in turns if _names(turn) <= offered]
+        messages = seen.json["messages"]
+        asked = max((n for n, message in enumerate(messages) if message["role"] == "user"), default=0)
         played = sum(
             {call["function"]["name"] for call in message["tool_calls"]} <= offered
-            for message in seen.json["messages"]
+            for message in messages[asked:]
             if message.get("tool_calls")
         )
         if played >= len(mine):
@@ -224,6 +237,38 @@ async def fail(make: MakeAgent, money: Money, journal: Path, failure: str = "NoF
     return Failed(plan, {text for request in server.requests for text in tool_results(request)})
 
 
+async def check_told(make: MakeAgent, money: Money, journal: Path, failure: str = "NoFunds") -> None:
+    """Rehearse such a payment: the model reads why it failed, and answers."""
+    failed = await fail(make, money, journal, failure)
+    assert {attempt.ended for attempt in failed.plan.attempts} == {"answer"}
+    assert failed.seen
+    assert all(NO_FUNDS in text for text in failed.seen)
+
+
+async def check_ended_by_it(make: MakeAgent, journal: Path) -> Failed:
+    """Rehearse such a payment: the tool's error ends the framework's run."""
+    failed = await fail(make, plain(), journal)
+    assert {attempt.ended for attempt in failed.plan.attempts} == {"error"}
+    return failed
+
+
+class FrameworkLaws:
+    """What holds for every framework; a test class names the framework."""
+
+    distribution: str
+    runs: str
+    """How it runs sync tools."""
+    make: MakeAgent
+
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_sealed(self, kind: str, tmp_path: Path, row: Any) -> None:
+        played = await play(self.make, KINDS[kind](), tmp_path / "j.db", LOOK, PAY)
+        row(self.distribution, self.runs, kind, played)
+
+    async def test_calls_at_once(self, tmp_path: Path) -> None:
+        await play(self.make, plain(), tmp_path / "j.db", [*PAY, *LOOK, *PAY], PAY)
+
+
 def session(agent: Agent, money: Money, journal: Path, failure: str = "NoFunds") -> Session:
     """A session of `Parallel(3)` whose simulator is `Predicts`."""
     return Session(
@@ -250,7 +295,7 @@ def late(register: Callable[[Function], object]) -> Money:
         return function
 
     real: list[tuple[Any, ...]] = []
-    with pytest.warns(LateGuardWarning, match="pay: .*already holds this function"):
+    with pytest.warns(LateGuardWarning, match="pay: .*already holds the function"):
 
         @guarded_tool
         @registering
@@ -260,3 +305,29 @@ def late(register: Callable[[Function], object]) -> Money:
             return {"sent": amount}
 
     return Money([], Toolset(pay), real)
+
+
+async def check_registered_before(
+    register: Callable[[Function], Any], agent_of: Callable[[list[Any], str], Agent], journal: Path
+) -> None:
+    """A function that the framework has taken before it is guarded is called in the world all the same.
+
+    Args:
+        register: makes the framework's tool of a function.
+        agent_of: makes an agent from such tools and its model's address.
+        journal: file of the journal.
+    """
+    taken: list[Any] = []
+    money = late(lambda function: taken.append(register(function)))
+    await play(lambda _, url: agent_of(taken, url), money, journal, PAY)
+
+
+def check_decorator_below_is_refused(decorator: Callable[[Function], Any]) -> None:
+    """A framework's own decorator below ours leaves no function to guard."""
+    with pytest.raises(ToolDefinitionError, match="wrap the call in a `def`"):
+
+        @guarded_tool
+        @decorator
+        def pay(target: str, amount: int) -> int:
+            """Send money."""
+            return amount

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.logs.importers import Format, convert
+from artis_sdk.logs.importers import convert
 from artis_sdk.records import CallRecord
 
 DOCUMENT = {
@@ -24,13 +24,13 @@ def write(path: Path, *values: Any) -> Path:
     return path
 
 
-def records(path: Path, format_: Format) -> list[CallRecord]:
+def records(path: Path, format_: str) -> list[CallRecord]:
     found = list(convert(path, format_))
     assert all(isinstance(item, CallRecord) for item in found), found
     return [item for item in found if isinstance(item, CallRecord)]
 
 
-def rest(path: Path, format_: Format) -> list[str]:
+def rest(path: Path, format_: str) -> list[str]:
     """What is no record."""
     return [str(item) for item in convert(path, format_) if not isinstance(item, CallRecord)]
 

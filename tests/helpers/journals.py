@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from helpers.postgres import PostgresStore
 from pydantic_core import PydanticSerializationError, to_json
 
 from artis_sdk.commit.journal import (
@@ -20,6 +21,7 @@ from artis_sdk.commit.journal import (
     REFUSED,
     CallState,
     CommitJournal,
+    Decision,
     Intent,
     JournaledCall,
     SQLiteJournal,
@@ -69,6 +71,7 @@ class MemoryStore:
         self.pruned: set[str] = set()
         self.plans: dict[str, _Plan] = {}
         self.calls: dict[tuple[str, int], JournaledCall] = {}
+        self.decisions: list[Decision] = []
         self.alive: set[str] = set()
         self.lock = threading.Lock()
 
@@ -133,12 +136,13 @@ class MemoryJournal:
                 unsettled = [call for call in reached if call.state in OPEN]
                 if unsettled:
                     names = ", ".join(f"{call.tool} ({call.id})" for call in unsettled)
-                    return CommitRefused(plan, f"{made}, how {names} ended is not known: run `artis recover`")
+                    why = f"the outcome of {names} is not known: run `artis recover`"
+                    return CommitRefused(plan, f"{made}, and {why}")
                 broke_off = not goes_on and held.ending != FINISHED
                 if not (resume and broke_off and all(call.plan == plan for call in reached)):
                     return CommitRefused(plan, made)
             if goes_on:
-                return CommitRefused(plan, "its commit is going on")
+                return CommitRefused(plan, "its commit is still running")
             self._store.plans[plan] = _Plan(self._owner, parent, last=time.time())
             return max((call.seq + 1 for call in calls if call.plan == plan), default=0)
 
@@ -171,7 +175,7 @@ class MemoryJournal:
             if intent.risk is Risk.READ_ONLY:
                 self._insert(intent, CallState.DONE, outcome)
             elif not self._move(intent, CallState.INTENT, CallState.DONE, outcome):
-                raise JournalError(f"call {intent.id} of {intent.tool} is not open")
+                raise JournalError(f"call {intent.id} of {intent.tool} has already ended in the journal")
         except JournalError as error:
             if intent.risk is not Risk.READ_ONLY:
                 done.set_exception(error)
@@ -244,6 +248,18 @@ class MemoryJournal:
         if lost is not None:
             raise JournalError(f"plan {plan}: a read-only call could not be recorded: {lost}") from lost
 
+    # --- decisions ----------------------------------------------------------------------------
+
+    async def decide(self, decision: Decision) -> None:
+        self._check_open()
+        with self._store.lock:
+            self._store.decisions.append(decision)
+        await asyncio.sleep(0)
+
+    def decisions(self, *, plan: str | None = None) -> list[Decision]:
+        with self._store.lock:
+            return [decision for decision in self._store.decisions if plan in (None, decision.plan)]
+
     # --- after a crash ------------------------------------------------------------------------
 
     def calls(
@@ -281,6 +297,7 @@ class MemoryJournal:
             for plan in over:
                 del self._store.plans[plan]
             self._store.pruned |= over
+            self._store.decisions = [one for one in self._store.decisions if one.plan not in over]
         await asyncio.sleep(0)
         return len(over)
 
@@ -319,4 +336,13 @@ class MemoryJournal:
             raise JournalError("the journal is closed")
 
 
-STORES: dict[str, Callable[[Path], Store]] = {"sqlite": SQLiteStore, "memory": MemoryStore}
+STORES: dict[str, Callable[[Path], Store]] = {
+    "sqlite": SQLiteStore,
+    "postgres": PostgresStore,
+    "memory": MemoryStore,
+}
+
+
+def examples(store: str, *, of: int) -> int:
+    """Number of drawn examples for a store, where the others have `of`: a server takes 20 times as long."""
+    return max(of // 10, 8) if store == "postgres" else of

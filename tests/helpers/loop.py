@@ -19,7 +19,9 @@ from artis_sdk.tools import Toolset, guarded_tool
 
 PASSED = "<Evaluation>It did.</Evaluation>\n<Result>1</Result>\n<Suggestion></Suggestion>"
 FAILED = "<Evaluation>It did not.</Evaluation>\n<Result>0</Result>\n<Suggestion>Look first.</Suggestion>"
-SUMMARY = '{"recommendation": "Look first, then pay.", "rationale": "It worked."}'
+SUMMARY = '{"attempt": 1, "note": "Pay once."}'
+PROSE = '{"recommendation": "Look first, then pay.", "rationale": "It worked."}'
+"""The summary in the paper's style."""
 
 
 @guarded_tool

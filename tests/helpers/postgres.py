@@ -1,15 +1,22 @@
-"""A real PostgreSQL server for a test, out of a wheel."""
+"""A real PostgreSQL server for a test, out of a wheel, and the journals on it."""
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from artis_sdk.commit.journal import CallState, CommitJournal
 
 
 @contextmanager
@@ -28,3 +35,75 @@ def postgresql() -> Iterator[str]:
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_server: list[str] = []
+_emptier: dict[str, Any] = {}
+"""A connection to each database in which stores were, by its URL."""
+
+
+def postgresql_url(database: str = "postgres") -> str:
+    """URL of a database with an empty journal or none, on a server that runs until the tests end.
+
+    Args:
+        database: its name; it is made if it is not there.
+    """
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    pytest.importorskip("psycopg_pool", reason="psycopg-pool is not installed")
+    if not _server:
+        running = ExitStack()
+        _server.append(f"postgresql://postgres@/postgres?host={running.enter_context(postgresql())}")
+        atexit.register(running.close)
+        with psycopg.connect(_server[0], autocommit=True) as connection:
+            # It is not the power that fails here, and a test's tables are small.
+            for setting in ("fsync = off", "autovacuum = off", "jit = off"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+    url = _server[0].replace("/postgres?", f"/{database}?")
+    if url not in _emptier:
+        if database != "postgres":
+            with psycopg.connect(_server[0], autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {database}")
+        _emptier[url] = psycopg.connect(url, autocommit=True)
+        # The server lets nobody remove anything: its rules are triggers, which are off in this session.
+        _emptier[url].execute("SET session_replication_role = replica")
+    with suppress(psycopg.errors.UndefinedTable):
+        for table in ("decision", "call", "plan", "pruned"):
+            _emptier[url].execute(f"DELETE FROM artis_journal.{table}")
+    return url
+
+
+class PostgresStore:
+    """A database on a real server; one at a time, and one of the name "other" beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = postgresql_url("other" if folder.name == "other" else "postgres")
+        self.socket = f"{self.url.partition('host=')[2]}/.s.PGSQL.5432"
+        """Path at which the server listens."""
+
+    def open(self) -> CommitJournal:
+        from artis_sdk.commit.journal.postgres import PostgresJournal
+
+        return PostgresJournal(self.url)
+
+    def check_left(self) -> None:
+        psycopg = pytest.importorskip("psycopg")
+        with psycopg.connect(self.url) as connection:
+            (locks,) = connection.execute("SELECT count(*) FROM artis_journal.live_owner").fetchone()
+            assert locks == 0
+
+
+def states(journal: CommitJournal) -> list[CallState]:
+    """States of all calls, in the order in which they began."""
+    return [call.state for call in journal.calls()]
+
+
+def main(*command: str) -> int:
+    """Run a command beside a server with default settings, whose URL is in `ARTIS_TEST_JOURNAL`."""
+    with postgresql() as folder:
+        url = f"postgresql://postgres@/postgres?host={folder}"
+        return subprocess.run(command, env={**os.environ, "ARTIS_TEST_JOURNAL": url}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -11,9 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from helpers import tiny_model
 
-from artis_sdk.records import Message
+from artis_sdk.contracts import Backend
+from artis_sdk.records import Message, Request
 
 # Small enough for two cores; `max_num_seqs` so that a test can fill the engine.
 ENGINE_ARGS: dict[str, Any] = {
@@ -32,6 +35,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 # Warnings are errors in the tests; those of vLLM and of what it imports are not ours to mend.
 THEIR_WARNINGS = ("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+IN_PROCESS = [
+    pytest.mark.engine,
+    pytest.mark.timeout(START),
+    *map(pytest.mark.filterwarnings, THEIR_WARNINGS),
+]
+"""Marks of tests with an engine in their own process."""
 
 
 @cache
@@ -112,3 +121,16 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+async def check_cancelled(backend: Backend, count: int) -> None:
+    """Cancel requests of 1,500 tokens that are under way at once; the next one is answered soon."""
+    request = Request(messages=ask("Talk on."), max_tokens=1500, temperature=0.0)
+    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(count)]
+    await asyncio.sleep(0.5)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
+    async with asyncio.timeout(10):
+        await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))

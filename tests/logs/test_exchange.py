@@ -24,7 +24,7 @@ from artis_sdk.logs import (
     read_parquet,
     row_schema,
 )
-from artis_sdk.logs.jsonl import Imported
+from artis_sdk.logs.imported import Imported
 from artis_sdk.records import CallRecord, ToolCall
 
 pytestmark = pytest.mark.slow

@@ -49,7 +49,7 @@ def test_a_locked_file_is_an_error_until_it_is_free(tmp_path: Path) -> None:
             log.append(record(n))
         with pytest.raises(LogError, match=r"2 records could not be written yet.*lock for more than 0\.2 s"):
             log.flush()
-        with pytest.raises(LogError, match="this record was not taken"):
+        with pytest.raises(LogError, match="this record was not logged"):
             log.append(record(3))
     log.flush()  # what was taken has waited
     log.append(record(4))
@@ -154,7 +154,7 @@ log.close()
     assert done.returncode == 0, done.stderr
     flush, append, rows, everything = done.stdout.splitlines()
     assert "36 records could not be written yet" in flush
-    assert "this record was not taken" in append
+    assert "this record was not logged" in append
     assert (rows, everything) == ("rows: 3", "all: True")
 
 
@@ -184,7 +184,7 @@ def test_too_many_waiting_records_are_refused(tmp_path: Path) -> None:
                 log.append(made)
                 taken.append(made)
 
-        with pytest.raises(LogError, match="10 records wait to be written"):
+        with pytest.raises(LogError, match="10 records are waiting to be written"):
             append_many()
     log.flush()
     assert amounts(log) == list(range(len(taken)))

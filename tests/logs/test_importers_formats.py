@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 from helpers.importers import DOCUMENT, export, records, rest, shown, write
+from helpers.trace_calls import Made
+from helpers.trace_files import VARIANTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from artis_sdk.errors import LogError
+from artis_sdk.cli.app import app
+from artis_sdk.errors import ConfigurationError, LogError
 from artis_sdk.logs import CallLog
-from artis_sdk.logs.importers import Format, convert, import_file
+from artis_sdk.logs.importers import FORMATS, convert, import_file
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
 
@@ -137,9 +141,9 @@ def test_what_makes_no_record_is_told(tmp_path: Path) -> None:
     }
     path = write(tmp_path / "chats.jsonl", chat)
     assert rest(path, "messages") == [
-        "c: look: its arguments are not a JSON object: '{broken'",
-        "c: a result of a tool answers no call",
-        "c: send: it has no result",
+        f"{path}:1 messages[0].tool_calls[0]: look: its arguments are not a JSON object: '{{broken'",
+        f"{path}:1 messages[0].tool_calls[1]: send: it has no result",
+        f"{path}:1 messages[2]: a tool: a result that answers no call",
     ]
 
 
@@ -237,11 +241,6 @@ def test_trajectories_of_tau2_bench(tmp_path: Path) -> None:
     [
         ("messages", ['{"messages": []}', '{"messages": 3}'], ":2: not a transcript"),
         ("messages", ['{"messages": []}', "{broken"], ":2: not JSON"),
-        (
-            "messages",
-            ['[{"role": "assistant", "tool_calls": [{"id": "1", "function": {}}]}]'],
-            ":1: a call has no name",
-        ),
         ("tau2", ['{"simulations": [{"id": 1}]}'], ":1: a simulation has no messages"),
         ("tau2", ["[3]"], ":1: not tau2-bench results"),
         ("otel", ['{"resourceSpans": []}', "3"], ":2: not a span"),
@@ -250,7 +249,7 @@ def test_trajectories_of_tau2_bench(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_that_cannot_be_used_stops_the_import_before_it_began(
-    tmp_path: Path, format_: Format, lines: list[str], problem: str
+    tmp_path: Path, format_: str, lines: list[str], problem: str
 ) -> None:
     path = tmp_path / "given"
     good = {"messages": json.dumps(CHAT), "tau2": json.dumps(TAU2), "otel": json.dumps(export())}[format_]
@@ -286,6 +285,32 @@ def test_importing_again_changes_nothing_and_secrets_are_covered(tmp_path: Path)
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="cannot be read"):
         list(convert(tmp_path / "gone.jsonl", "messages"))
+
+
+def test_a_format_that_nobody_reads_is_an_error_and_nothing_is_made(tmp_path: Path) -> None:
+    with (
+        CallLog(tmp_path / "calls.db") as log,
+        pytest.raises(ConfigurationError, match=r"'csv'.*messages, otel"),
+    ):
+        import_file(tmp_path / "gone.csv", log, "csv")
+    done = CliRunner().invoke(
+        app, ["logs", "import", "x", "--log", str(tmp_path / "no.db"), "--format", "csv"]
+    )
+    assert done.exit_code == 2
+    assert not (tmp_path / "no.db").exists()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_command_line_imports_every_format(tmp_path: Path, name: str) -> None:
+    variant = next(variant for variant in VARIANTS if variant.format == name)
+    path = write(tmp_path / "given", *variant.write([Made("look", {"at": "a"}, "fine"), Made("pay", {}, 3)]))
+    log = str(tmp_path / "calls.db")
+    done = CliRunner().invoke(app, ["logs", "import", str(path), "--log", log, "--format", name, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["records"] == 2
+    assert told["files"] == [{"file": str(path), "found": 2, "imported": 2, "left_out": 0}]
+    assert not told["left_out"]
 
 
 # --- laws -----------------------------------------------------------------------------------------

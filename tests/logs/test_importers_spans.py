@@ -1,4 +1,4 @@
-"""OpenTelemetry GenAI spans become call records."""
+"""Spans of traces, and times in every unit, as importers read them."""
 
 from __future__ import annotations
 
@@ -6,126 +6,171 @@ import json
 from pathlib import Path
 from typing import Any
 
-from helpers.importers import DOCUMENT, export, records, rest, shown, write
+import pytest
+from helpers.importers import export, records, rest, shown, write
+from helpers.trace_spans import otlp
+
+from artis_sdk.logs import CallLog
+from artis_sdk.logs.importers import import_file
+from artis_sdk.logs.importers.times import seconds
+
+# --- spans ----------------------------------------------------------------------------------------
 
 
-def value(given: Any) -> dict[str, Any]:
-    """OTLP's AnyValue."""
-    if isinstance(given, bool):
-        return {"boolValue": given}
-    if isinstance(given, int):
-        return {"intValue": str(given)}
-    if isinstance(given, list):
-        return {"arrayValue": {"values": [value(item) for item in given]}}
-    if isinstance(given, dict):
-        return {"kvlistValue": {"values": [{"key": k, "value": value(v)} for k, v in given.items()]}}
-    return {"stringValue": given}
-
-
-def span(
-    tool: str, start: float, end: float, *, status: Any = None, events: Any = (), **more: Any
-) -> dict[str, Any]:
+def tool_span(trace: str, tool: str, n: int, **fields: Any) -> dict[str, Any]:
     attributes = {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": tool,
-        "gen_ai.tool.call.id": f"call-{start:g}",
-        **{name.replace("__", "."): given for name, given in more.items()},
+        "gen_ai.tool.call.id": f"call_{n}",
+        "gen_ai.tool.call.arguments": "{}",
+        "gen_ai.tool.call.result": "1",
     }
-    return {
-        "traceId": "t1",
-        "spanId": f"s{start:g}",
-        "name": f"execute_tool {tool}",
-        "startTimeUnixNano": str(int(start * 1e9)),
-        "endTimeUnixNano": str(int(end * 1e9)),
-        "attributes": [{"key": k, "value": value(v)} for k, v in attributes.items()],
-        "status": status or {},
-        "events": list(events),
+    span = {"traceId": trace, "spanId": f"s{n}", "name": f"execute_tool {tool}", "attributes": attributes}
+    return {**span, "startTimeUnixNano": str(n * 10**9), "endTimeUnixNano": str((n + 1) * 10**9), **fields}
+
+
+def test_documents_belong_to_their_trace(tmp_path: Path) -> None:
+    spans = []
+    for n, trace in enumerate(["t1", "t2", "t3"]):
+        spans.append(tool_span(trace, "look", n))
+        if trace != "t3":
+            document = {"type": "function", "name": "look", "description": f"In {trace}."}
+            definitions = {"gen_ai.tool.definitions": json.dumps([document])}
+            spans.append({"traceId": trace, "spanId": f"c{n}", "name": "chat", "attributes": definitions})
+    found = records(write(tmp_path / "s.jsonl", *otlp(spans)), "otel")
+    assert {r.session: r.spec.description for r in found} == {"t1": "In t1.", "t2": "In t2.", "t3": ""}
+
+
+def test_a_call_that_several_spans_record_is_one(tmp_path: Path) -> None:
+    """An agent, an MCP client and its server: one call."""
+    outer = tool_span("t", "look", 1)
+    inner = tool_span("t", "look", 2, parentSpanId="x")
+    between = {"traceId": "t", "spanId": "x", "name": "POST", "parentSpanId": "s1", "attributes": {}}
+    path = write(tmp_path / "s.jsonl", *otlp([inner, between, outer]))
+    assert rest(path, "otel") == [f"{path}:1: look: the span around it is the same call"]
+    with CallLog(tmp_path / "calls.db") as log:
+        assert import_file(path, log, "otel").records == 1
+
+
+def test_messages_fill_in_what_a_span_did_not_capture(tmp_path: Path) -> None:
+    bare = tool_span("t", "look", 5)
+    for name in ("arguments", "result"):
+        del bare["attributes"][f"gen_ai.tool.call.{name}"]
+    call = {"type": "tool_call", "id": "call_5", "name": "look", "arguments": {"at": "a"}}
+    answer = {"type": "tool_call_response", "id": "call_5", "response": {"n": 1}}
+    told = [{"role": "assistant", "parts": [call]}, {"role": "tool", "parts": [answer]}]
+    chat = {"traceId": "t", "spanId": "c", "name": "chat", "startTimeUnixNano": str(7 * 10**9)}
+    chat["attributes"] = {"gen_ai.input.messages": json.dumps(told)}  # type: ignore[assignment]
+    (found,) = records(write(tmp_path / "s.jsonl", *otlp([bare, chat])), "otel")
+    assert shown([found]) == [("look", {"at": "a"}, "success", {"n": 1})]
+    assert found.at == 5.0
+
+
+def test_a_span_and_a_message_of_one_call_are_one(tmp_path: Path) -> None:
+    call = {"type": "tool_call", "id": "call_5", "name": "look", "arguments": {}}
+    answer = {"type": "tool_call_response", "id": "call_5", "response": 1}
+    told = [{"role": "assistant", "parts": [call]}, {"role": "tool", "parts": [answer]}]
+    chat = {"traceId": "t", "spanId": "c", "name": "chat", "attributes": {}}
+    chat["attributes"] = {"gen_ai.input.messages": json.dumps(told)}
+    assert len(records(write(tmp_path / "s.jsonl", *otlp([tool_span("t", "look", 5), chat])), "otel")) == 1
+
+
+def test_log_records_hold_messages(tmp_path: Path) -> None:
+    def value(given: Any) -> dict[str, Any]:
+        if isinstance(given, dict):
+            return {"kvlistValue": {"values": [{"key": k, "value": value(v)} for k, v in given.items()]}}
+        if isinstance(given, list):
+            return {"arrayValue": {"values": [value(item) for item in given]}}
+        return {"stringValue": given}
+
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": '{"at": "a"}'}}
+    choice = {"index": "0", "message": {"role": "assistant", "tool_calls": [call]}}
+    bodies = [("gen_ai.choice", choice), ("gen_ai.tool.message", {"id": "1", "content": "fine"})]
+    logs = [
+        {
+            "traceId": "t",
+            "timeUnixNano": str(n * 10**9),
+            "eventName": name,
+            "attributes": [],
+            "body": value(body),
+        }
+        for n, (name, body) in enumerate(bodies)
+    ]
+    path = write(tmp_path / "l.jsonl", {"resourceLogs": [{"scopeLogs": [{"logRecords": logs}]}]})
+    assert shown(records(path, "otel")) == [("look", {"at": "a"}, "success", "fine")]
+
+
+def test_attributes_of_events_as_strands_writes_them(tmp_path: Path) -> None:
+    span = tool_span("t", "look", 1)
+    for name in ("arguments", "result"):
+        del span["attributes"][f"gen_ai.tool.call.{name}"]
+
+    def event(name: str, **fields: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in fields.items()],
+        }
+
+    events = [event("gen_ai.tool.message", role="tool", content='{"at": "a"}', id="call_1")]
+    events.append(event("gen_ai.choice", message='[{"type": "text", "text": "fine"}]', id="call_1"))
+    path = write(tmp_path / "s.jsonl", *otlp([{**span, "events": events}]))
+    assert shown(records(path, "otel")) == [("look", {"at": "a"}, "success", "fine")]
+
+
+def test_spans_of_jaeger_and_phoenix(tmp_path: Path) -> None:
+    tags = [{"key": k, "type": "string", "value": v} for k, v in tool_span("t", "a", 1)["attributes"].items()]
+    jaeger: dict[str, Any] = {"traceID": "t", "spanID": "s", "operationName": "execute_tool a", "tags": tags}
+    jaeger |= {"startTime": 1_760_000_000_000_000, "duration": 5}
+    phoenix = {"name": "b", "context.trace_id": "u", "start_time": "2025-03-01T10:00:00+00:00"}
+    phoenix |= {
+        "attributes.openinference.span.kind": "TOOL",
+        "attributes.input.value": '{"at": "x"}',
+        "attributes.output.value": "fine",
     }
-
-
-ARGUMENTS, RESULT = "gen_ai__tool__call__arguments", "gen_ai__tool__call__result"
-
-
-def test_spans_of_opentelemetry(tmp_path: Path) -> None:
-    failed = span(
-        "pay",
-        20,
-        21,
-        status={"code": 2, "message": "no"},
-        events=[
-            {
-                "name": "exception",
-                "attributes": [
-                    {"key": "exception.type", "value": value("shop.errors.CardDeclined")},
-                    {"key": "exception.message", "value": value("the issuer said no")},
-                ],
-            }
-        ],
-        **{ARGUMENTS: {"amount": 5, "cards": ["a"]}},
-    )
-    first = span("look", 10, 12.5, **{ARGUMENTS: '{"at": "a"}', RESULT: '{"n": 1}'})
-    chat = {
-        "name": "chat gpt",
-        "traceId": "t1",
-        "attributes": [{"key": "gen_ai.operation.name", "value": value("chat")}],
-    }
-    path = write(tmp_path / "spans.jsonl", export(failed, chat), export(first))  # as they come, not in order
+    path = write(tmp_path / "s.jsonl", {"data": [{"traceID": "t", "spans": [jaeger]}]}, phoenix)
     found = records(path, "otel")
-    assert shown(found) == [
-        ("look", {"at": "a"}, "success", {"n": 1}),
-        ("pay", {"amount": 5, "cards": ["a"]}, "CardDeclined", {"error": "the issuer said no"}),
+    assert shown(found) == [("a", {}, "success", 1), ("b", {"at": "x"}, "success", "fine")]
+    assert [r.at for r in found] == [1_760_000_000.0, 1740823200.0]
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        1_760_000_000,
+        1_760_000_000.0,
+        "1760000000",
+        1_760_000_000_000,
+        "1760000000000",
+        1_760_000_000_000_000,
+        1_760_000_000_000_000_000,
+        "2025-10-09T08:53:20Z",
+        "2025-10-09T08:53:20",
+        "2025-10-09T10:53:20+02:00",
+        [1_760_000_000, 0],
+    ],
+)
+def test_a_time_in_any_unit(given: Any, tmp_path: Path) -> None:
+    assert seconds(given) == 1_760_000_000.0
+    call = {"name": "look", "args": {}, "id": "1"}
+    chat = [
+        {"role": "assistant", "tool_calls": [call], "timestamp": given},
+        {"role": "tool", "tool_call_id": "1", "content": "x"},
     ]
-    assert [(r.at, r.outcome.duration, r.session) for r in found] == [(10.0, 2.5, "t1"), (20.0, 1.0, "t1")]
-    assert found[0].call.id == "call-10"
-    assert [len(r.history) for r in found] == [0, 1]
+    (found,) = records(write(tmp_path / "c.jsonl", chat), "messages")
+    assert found.at == 1_760_000_000.0
 
 
-def test_calls_that_ran_beside_each_other_are_not_each_others_history(tmp_path: Path) -> None:
-    more = {ARGUMENTS: {}, RESULT: "x"}
-    path = write(
-        tmp_path / "s.jsonl",
-        export(span("a", 1, 4, **more), span("b", 2, 3, **more), span("c", 3.5, 5, **more)),
-    )
-    histories = {r.call.tool: [step.call.tool for step in r.history] for r in records(path, "otel")}
-    assert histories == {"a": [], "b": [], "c": ["b"]}
+@pytest.mark.parametrize("given", [None, True, "soon", "", {}, [1], float("nan"), float("inf")])
+def test_what_is_no_time(given: Any) -> None:
+    assert seconds(given) is None
 
 
-def test_flat_spans_conversations_and_an_error_that_was_returned(tmp_path: Path) -> None:
-    flat = {
-        "name": "execute_tool look",
-        "context": {"trace_id": "0x1", "span_id": "0x2"},
-        "start_time": "2025-03-01T10:00:00.000000Z",
-        "end_time": "2025-03-01T10:00:01.000000Z",
-        "attributes": {
-            "gen_ai.conversation.id": "talk",
-            "gen_ai.tool.name": "look",
-            "gen_ai.tool.description": "Look at it.",
-            "gen_ai.tool.call.arguments": '{"at": "b"}',
-            "gen_ai.tool.call.result": '{"message": "not here"}',
-            "error.type": "NotHere",
-        },
-        "status": {"status_code": "ERROR"},
-    }
-    (found,) = records(write(tmp_path / "s.json", [flat]), "otel")
-    assert shown([found]) == [("look", {"at": "b"}, "NotHere", {"message": "not here"})]
-    assert (found.session, found.at, found.spec.description) == ("talk", 1740823200.0, "Look at it.")
-    assert not found.outcome.raised
-
-
-def test_content_that_was_not_captured_makes_no_record(tmp_path: Path) -> None:
-    path = write(tmp_path / "s.jsonl", export(span("a", 1, 2), span("b", 3, 4, **{ARGUMENTS: {}})))
-    assert rest(path, "otel") == [
-        "t1: a: its arguments were not captured",
-        "t1: b: its result was not captured",
-    ]
-
-
-def test_tool_documents_of_the_models_spans_are_used(tmp_path: Path) -> None:
-    chat = {
-        "traceId": "t1",
-        "name": "chat",
-        "attributes": [{"key": "gen_ai.tool.definitions", "value": value(json.dumps([DOCUMENT]))}],
-    }
-    path = write(tmp_path / "s.jsonl", export(span("look", 1, 2, **{ARGUMENTS: {}, RESULT: "x"}), chat))
-    (found,) = records(path, "otel")
-    assert found.spec.parameters["properties"] == {"at": {"type": "string"}}
+def test_a_flat_span_in_microseconds(tmp_path: Path) -> None:
+    span = {**tool_span("t", "look", 1), "start_time": 1_760_000_000_000_000}
+    del span["startTimeUnixNano"], span["endTimeUnixNano"]
+    (found,) = records(write(tmp_path / "s.jsonl", span), "otel")
+    assert found.at == 1_760_000_000.0
+    assert export()["resourceSpans"]

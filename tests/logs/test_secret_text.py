@@ -10,11 +10,18 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from artis_sdk.logs import Redactor
-from artis_sdk.logs.text_search import TextSearch, apart
-from artis_sdk.records import Outcome, Provenance
+from artis_sdk.logs.leaves import leaves, map_leaves
+from artis_sdk.logs.secret_names import SECRET_NAMES, SecretNames
+from artis_sdk.logs.session_secrets import SessionSecrets
+from artis_sdk.logs.shown import map_record
+from artis_sdk.logs.text_search import Occurring, TextSearch, apart, without_half_pairs
+from artis_sdk.records import CommittedCall, Outcome, Provenance, Risk, ToolCall, ToolSpec
+from artis_sdk.records.events import CallCommitted
 
 S = "hunter2-x9"
 KEY = "Zx81kQm4vT7pLw2RbN6yHd3f"
@@ -62,7 +69,40 @@ def shown(text: str, *, password: str | None = None) -> str:
         f"api key: {S}",
         f"sshpass -p {S} ssh ann@example.org",
         f"error:\\npassword={S}\\nuser=bob",
+        f"machine example.org login ann password {S}",
+        f"my password was {S}.",
+        f"docker login ghcr.io -u ann -p {S}",
+        f"mysql -u root -p{S} shop",
+        f"redis-cli -h cache -a {S} ping",
+        f"ansible_become_pass: {S}",
+        f'<password type="plain">{S}</password>',
+        f"AccountName=shop;AccountKey={KEY}==;",
+        f"https://discord.com/api/webhooks/123456/{KEY}",
         json.dumps({"body": json.dumps({"inner": json.dumps({"api_key": S})})}),
+        f'password = """{S}"""',
+        f"password = '''\n{S}\n'''",
+        json.dumps(json.dumps({"toml": f'password = """{S}"""'})),
+        f"{{&quot;password&quot;: &quot;{S}&quot;}}",
+        f"password=&#x27;{S}&#x27; and &amp;quot;",
+        f"password&#61;{S}",
+        f"%7B%22password%22%3A%22{S}%22%7D",
+        f"password%3D{S}%26user%3Dbob",
+        f"<input type=password value={S}>",
+        f'<input class="a" type="hidden" name="csrf_token" id="t" value="{S}">',
+        f"<input value='{S}' type='password'/>",
+        json.dumps({"html": f'<input type="password" value="{S}">'}),
+        f'<add key="Smtp.Password" value="{S}" />',
+        f'<meta name="csrf-token" content="{S}">',
+        f"<password><![CDATA[{S}]]></password>",
+        f"export PASSWORD=\\\n{S}",
+        json.dumps({"shell": f"password=\\\n    {S}"}),
+        f"mysql --password \\\n  {S}",
+        f"curl -u \\\n  admin:{S} https://example.org",
+        f"password: |\n  {S}\nuser: ann",
+        json.dumps({"yaml": f"password: >-\n  {S}\nuser: ann"}),
+        f"echo '{S}' | sudo -S ls",
+        f"printf {S} | docker login -u ann --password-stdin",
+        f"vault login {S}",
     ],
 )
 def test_what_is_found(text: str) -> None:
@@ -94,10 +134,68 @@ def test_what_is_found(text: str) -> None:
         "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",
         "--max-tokens 5 --token-count 12",
         "<p>password</p> has 8 characters",
+        "docker run -p 8080:80 image, then docker login and mkdir -p a/b",
+        "mysql -u root -p shop; redis-cli -h cache1 get a1",
+        "(the password [redacted:0a1b2c3d]) and (the token is [redacted:0a1b2c3d])",
+        "the password policy2024 file, a token v2beta1x, password protected",
+        'type="password" and value="a1b2c3d4" stand in no tag',
+        '<input type="text" name="city" value="a1b2c3d4"><b title="password">value=a1b2c3d4</b>',
+        "<option value=token-a1b2c3d4>one</option>",
+        "echo a1b2c3d4 | grep sudo; echo a1b2c3d4",
+        "caf&eacute; &quot;password&quot; and %22token%22",
     ],
 )
 def test_what_is_left_alone(text: str) -> None:
     assert shown(text) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {f"password={S}": 1},
+        {"a": [{f"Bearer {KEY}": [2]}]},
+        ["password", S],
+        ["pin", 71904],
+        [["user", "ann"], ["password", "sunshine"]],
+        {"headers": [["Authorization", f"Bearer {KEY}"], ["Accept", "*/*"]]},
+        ["HSET", "ann", "user", "ann", "password", S],
+        ["mysql", "--password", "sunshine"],
+        ["curl", "-u", f"admin:{S}", "https://example.org"],
+        ["docker", "login", "-p", S],
+        ["sshpass", "-p", S, "ssh"],
+        {"type": "password", "value": S},
+        {"Name": "DB_PASSWORD", "Value": ["sunshine"]},
+    ],
+)
+def test_what_is_found_in_keys_lists_and_objects(value: JsonValue) -> None:
+    for redactor in (Redactor(), Redactor("nothing.*")):
+        written = redactor.redact_arguments("post", {"note": value})["note"]
+        assert not re.search(rf"{S}|{KEY}|sunshine|71904", json.dumps(written))
+        assert len(json.dumps(written)) > 20
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["password", "username"],
+        {"required": ["user", "password", "email"], "type": "object"},
+        [["name", "password"], ["1", "2"]],
+        ["git", "push", "-u", "origin", "main:main"],
+        ["docker", "run", "-p", "8080:80", "-u", "1000:1000", "image"],
+        {"type": "text", "value": "sunshine7"},
+        ["token_count", "a1b2c3d4"],
+    ],
+)
+def test_what_is_left_alone_in_lists_and_objects(value: JsonValue) -> None:
+    assert Redactor().redact_arguments("post", {"note": value})["note"] == value
+
+
+def test_keys_that_become_the_same_are_kept_apart() -> None:
+    value: JsonValue = {f"password=xyz{n}zyx{n}": n for n in range(2_100)}
+    written = Redactor().redact_arguments("post", {"note": value})["note"]
+    assert isinstance(written, dict)
+    assert len(written) == 2_100
+    assert "xyz" not in json.dumps(written)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +249,74 @@ def test_searching_keeps_places_in_any_text() -> None:
     assert TextSearch(["\U0010ffff"], ignore_case=True).find(every) == [(0, 0x10FFFF, 0x110000)]
 
 
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *("password", "token", "pin", "api key", "DB_PASS", "author", "Bearer ", "basic ", "--password"),
+            *("-u", "://", "@", "user:pw1234@", "sk-", "sk-abcdefgh12345678", "?key=", "&sig=", "curl -u a:"),
+            *("=", ": ", " is ", " ", "\n", "\\n", '"', '\\"', "<", ">", "</", "{", "[", ",", "-", "_", "."),
+            *(S, KEY, KEY[:12], "sunshine", "1234", "-----BEGIN PRIVATE KEY-----", "é", "\ud800", "\u0130"),
+        ]
+    ),
+    max_size=6,
+).map("".join)
+VALUES = st.recursive(
+    PIECES | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(PIECES, inner, max_size=6),
+    max_leaves=30,
+)
+
+
+def by_leaf(value: JsonValue, hide: Callable[[JsonValue], JsonValue]) -> JsonValue:
+    """The value with `hide` applied to each leaf, and to each key, alone."""
+    if isinstance(value, dict):
+        return {str(hide(key)): by_leaf(item, hide) for key, item in value.items()}
+    return [by_leaf(item, hide) for item in value] if isinstance(value, list) else hide(value)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=VALUES)
+def test_a_whole_value_is_redacted_as_its_leaves_are(value: JsonValue) -> None:
+    """Each text is looked at once, in one text with all others, and comes out as if it stood alone."""
+    redactor, names = Redactor(), SecretNames(SECRET_NAMES)
+    known = redactor.new_secrets()
+    for secret in (S, KEY, "1234"):
+        known.add(secret)
+
+    def named(value: JsonValue) -> JsonValue:
+        """What stands under a secret's name is replaced as a whole."""
+        if isinstance(value, dict):
+            return {
+                str(redactor.cover(key, "", known)): map_leaves(
+                    item,
+                    lambda leaf: known.add(leaf) if leaf != "" else "",
+                    lambda name: str(redactor.cover(name, "", known)),
+                )
+                if names.is_secret(key)
+                else named(item)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):  # names in lists have tests of their own
+            assume(
+                not any(isinstance(item, str) and (item == "-u" or names.is_secret(item)) for item in value)
+            )
+            return [named(item) for item in value]
+        return redactor.cover(value, "", known)
+
+    covered = redactor.cover(value, "", known)
+    assert covered == named(value)
+    assert known.hide(covered) == by_leaf(covered, known.hide)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=PIECES, before=st.integers(0, 70_000), repeat=st.integers(1, 3))
+def test_what_a_text_holds_is_found_wherever_it_stands(text: str, before: int, repeat: int) -> None:
+    """Blocks are searched one after the other, and a word that was found is not searched for again."""
+    words = ["password", "token", "-u", "://", "sk-", "b"]
+    filled = "a" * before + text * repeat + "a" * 3
+    assert Occurring(words).find(without_half_pairs(filled)) == {word for word in words if word in filled}
+
+
 HARD: dict[str, Callable[[int], str]] = {
     "escaped quotes": lambda n: 'password="' + '\\"' * (n // 2),
     "many of them": lambda n: ('password="\\"') * (n // 12),
@@ -163,6 +329,9 @@ HARD: dict[str, Callable[[int], str]] = {
     "cut-off JSON": lambda n: '{"token":"' * (n // 10),
     "spaces": lambda n: ("password" + " " * 100) * (n // 108),
     "backslashes": lambda n: "password" + "\\" * n,
+    "numbers and names": lambda n: "pin=1 " * (n // 6),
+    "different keys": lambda n: " ".join(f"token=a1b2c3d4e5f6{k:05}" for k in range(n // 24)),
+    "rows": lambda n: json.dumps([{"id": k, "pin": k, "author": "ann"} for k in range(n // 40)]),
     "different secrets": lambda n: " ".join(f"password={k}xyzab" for k in range(n // 18)),
 }
 
@@ -181,3 +350,83 @@ def test_ten_times_the_text_takes_ten_times_as_long(name: str) -> None:
     seconds(1000)
     small = min(seconds(30_000) for _ in range(5))
     assert min(seconds(300_000) for _ in range(3)) < 40 * small
+
+
+@given(value=VALUES, name=st.sampled_from(["value", "pin_code", "note", "api_key", "x"]))
+@settings(max_examples=200, deadline=None)
+def test_what_is_passed_without_a_closer_look_holds_nothing(value: JsonValue, name: str) -> None:
+    """Every event and journaled call is first looked at in one pass; only a certain answer ends there."""
+    redactor = Redactor()
+    known, found = redactor.new_secrets(), redactor.new_secrets()
+    for secret in (S, KEY, "1234"):
+        known.add(secret)
+    value = {name: value, "other": [value]}
+    parts = leaves(value)
+    if redactor.finds_none(parts):
+        assert redactor.cover(value, "look.outcome.value", found) == value
+        assert found.size == 0
+        for text in parts.texts:
+            assert redactor.cover(text, "look.outcome.message", found) == text
+    if known.has_none(parts):
+        assert known.hide(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ({"place": "there", "found": ["a book", 1234, None]}, True),
+        ({"shipping": "discard the opinion of the author"}, True),  # parts of words that begin names
+        ({"password": 7}, False),
+        ({"note": "password=abc123"}, False),
+    ],
+)
+def test_most_values_need_no_closer_look(value: JsonValue, plain: bool) -> None:
+    assert Redactor().finds_none(leaves(value)) is plain
+
+
+def test_tools_with_marks_and_rules_always_need_a_closer_look() -> None:
+    parts = leaves({"code": "abc"})
+    redactor = Redactor()
+    marked = {"properties": {"code": {"type": "string", "format": "password"}}}
+    redactor.know(ToolSpec(name="enter", description="", parameters=marked))
+    assert not redactor.finds_none(parts, {"enter"})
+    assert redactor.finds_none(parts, {"leave"})
+    assert not Redactor("*.code").finds_none(parts)
+    assert not Redactor(lambda path, value: False).finds_none(parts)
+
+
+@given(arguments=st.dictionaries(PIECES, VALUES, max_size=3), value=VALUES, message=st.none() | PIECES)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_an_event_is_shown_as_if_each_of_its_fields_were_looked_at(
+    arguments: dict[str, JsonValue], value: JsonValue, message: str | None
+) -> None:
+    redactor = Redactor(key=b"k" * 16)
+    secrets, other = SessionSecrets(redactor), SessionSecrets(redactor)
+    for each in (secrets, other):
+        each.known.add(S)
+        each.known.add("1234")
+    outcome = Outcome(ok=message is None, value=value, message=message, provenance=Provenance.SIMULATED)
+    committed = CommittedCall(
+        call=ToolCall(tool="look", arguments=arguments, raw=message),
+        outcome=outcome.model_copy(update={"provenance": Provenance.REAL}),
+        risk=Risk.READ_ONLY,
+        predicted=outcome,
+    )
+    event = CallCommitted(committed=committed)
+
+    def hide(item: JsonValue) -> JsonValue:
+        return other._made_up.hide(other.known.hide(item))
+
+    covered = other._cover(event, other._made_up)
+    expected = map_record(covered, lambda item, _: hide(item), lambda call: hide(call.arguments))
+    assert secrets.shown(event) == expected
+
+
+@pytest.mark.parametrize("before", ["mysql", "docker login", "redis-cli", "a mysqldump now", "mysql\n"])
+@pytest.mark.parametrize(
+    "after", [f"then mysql -p{S} shop", f"now: docker login -p {S}", f"redis-cli -a {S}"]
+)
+def test_a_command_at_the_end_of_one_text_hides_nothing_in_the_next(before: str, after: str) -> None:
+    for n in range(20):  # the texts of a value are looked at in any order
+        value: list[JsonValue] = [f"{n} {before}", f"{n} {after}"]
+        assert S not in str(Redactor().redact_arguments("post", {"lines": value}))

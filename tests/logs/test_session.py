@@ -67,6 +67,7 @@ async def test_a_commit_is_logged_with_state_history_and_prediction(tmp_path: Pa
             tools=Toolset.from_object(vault),
             simulator=SandboxSimulator(),
             strategy=Sequential(1),
+            style="paper",
             journal=tmp_path / "journal.db",
             log=tmp_path / "calls.db",
         ) as session:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import threading
-from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,12 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from helpers.logs import file_bytes, record
+from helpers.secretive import TOKEN, S, agent, secrets_in
 from helpers.sessions import unjudged
 from pydantic import SecretStr
 
 from artis_sdk import (
     Direct,
-    LLMSimulator,
     Plan,
     SandboxSimulator,
     Sequential,
@@ -27,17 +25,13 @@ from artis_sdk import (
     Toolset,
     guarded_tool,
 )
-from artis_sdk.backends import ScriptedBackend
 from artis_sdk.commit.journal.sqlite import SQLiteJournal
 from artis_sdk.commit.redaction import LARGE, is_large
 from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.session_secrets import SessionSecrets
-from artis_sdk.records import Outcome, Provenance, Request, ToolCall, ToolSpec
+from artis_sdk.records import Outcome, Provenance, ToolCall, ToolSpec
 from artis_sdk.records.events import Event
-
-S = "hunter2-x9"
-TOKEN = "tk-Zx81kQm4vT7pLw2RbN6y"
 
 
 class Desk:
@@ -60,19 +54,6 @@ class Desk:
         raise ValueError(f"refused {text}")
 
 
-async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
-    given = tools["login"](user="ann", password=SecretStr(S))
-    tools["post"](text=f"my pw is {S}")
-    tools["post"](text=f"hand over {S}")
-    tools["post"](text=f"and my token {given['access_token']}, {b64encode(f'ann:{S}'.encode()).decode()}")
-    tools["post"](text=f"half of it: {TOKEN[:14]}")
-    try:
-        tools["fail"](text=TOKEN)
-    except ValueError as error:
-        return f"done: {error}"
-    return "done"
-
-
 def session(folder: Path, desk: Desk, events: list[Event] | None = None, **more: Any) -> Session:
     return unjudged(
         agent,
@@ -84,12 +65,6 @@ def session(folder: Path, desk: Desk, events: list[Event] | None = None, **more:
         on_event=None if events is None else events.append,
         **more,
     )
-
-
-def secrets_in(text: str | bytes) -> list[str]:
-    data = text.encode() if isinstance(text, str) else text
-    shown = {S, TOKEN, TOKEN[:14], TOKEN[::-1], b64encode(f"ann:{S}".encode()).decode()[6:-4]}
-    return [secret for secret in shown if secret.encode() in data]
 
 
 async def test_what_one_call_was_given_or_gave_is_hidden_wherever_it_turns_up_later(tmp_path: Path) -> None:
@@ -268,53 +243,3 @@ def test_what_was_made_up_is_hidden_where_it_is_shown_and_not_in_the_journal() -
     assert "correct" not in secrets.shown(made_up).model_dump_json()
     real = Outcome.success("correct", Provenance.REAL)
     assert secrets.redact_outcome(ToolSpec(name="ask", parameters={}), real, {}).value == "correct"
-
-
-# --- what the simulator's model is shown ----------------------------------------------------------
-
-
-def simulated(request: Request) -> Any:
-    """A simulator that can tell equal from unequal, and that returns what it was shown."""
-    text = "\n".join(str(message.content) for message in request.messages)
-    PROMPTS.append(text)
-    *_, action = re.findall(r'"password": ?"(\[redacted:\w+\])"', text)
-    right = text.count(action) > 1
-    shown = {"access_token": action, "right": right, "note": f"for {action}"}
-    return f"<Output>{json.dumps([shown])}</Output>"
-
-
-PROMPTS: list[str] = []
-
-
-async def test_the_simulators_model_sees_placeholders_and_can_tell_equal_from_unequal(tmp_path: Path) -> None:
-    PROMPTS.clear()
-    seen: list[Any] = []
-
-    class Door:
-        def __init__(self) -> None:
-            self.api_key = TOKEN
-            self.users = {"ann": {"password": S}}
-
-        def enter(self, user: str, password: str) -> dict[str, Any]:
-            raise AssertionError
-
-    async def tries(task: str, *, tools: Toolset, guidance: str | None) -> str:
-        seen.extend(tools["enter"](user="ann", password=password) for password in (S, "wrong-pw-1", S))
-        return "done"
-
-    async with unjudged(
-        tries,
-        Toolset.from_object(Door()),
-        tmp_path / "j.db",
-        simulator=LLMSimulator(ScriptedBackend(simulated), structured=False),
-        strategy=Sequential(1),
-    ) as used:
-        plan = await used.rehearse("enter")
-        assert secrets_in("".join(PROMPTS)) == []
-        assert "wrong-pw-1" not in "".join(PROMPTS)
-        assert [answer["right"] for answer in seen] == [True, False, True]
-        # What comes back is what the agent gave, so that it can go on with it.
-        assert [answer["access_token"] for answer in seen] == [S, "wrong-pw-1", S]
-        assert seen[0]["note"] == f"for {S}"
-        assert plan.attempts[0].steps[0].call.arguments["password"] == S
-        assert secrets_in(used.saved(plan).model_dump_json()) == []

@@ -241,3 +241,15 @@ def test_a_damaged_row_is_named(tmp_path: Path) -> None:
         read = log.records()
         with pytest.raises(LogError, match="row 2 is damaged"):
             list(read)
+
+
+def test_the_newest_records_are_the_last_of_all(tmp_path: Path) -> None:
+    with CallLog(tmp_path / "calls.db") as log:
+        for n in range(40):
+            log.append(record(n))
+        everything = list(log.records())
+        assert log.last(5) == everything[-5:]
+        assert log.last(500) == everything
+        tool = everything[0].call.tool
+        assert log.last(3, tool=tool) == [r for r in everything if r.call.tool == tool][-3:]
+        assert log.last(3, tool="nobody's") == []

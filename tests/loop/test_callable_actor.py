@@ -12,6 +12,7 @@ import pytest
 from helpers.loop import TOOLS, Ledger, adviser, judge, look, pay, prompt, rehearsed, task
 
 from artis_sdk.errors import AgentError, ConfigurationError, FirewallError, SimulationError
+from artis_sdk.loop.actor import Briefing
 from artis_sdk.loop.budget import Budget, Unmetered
 from artis_sdk.loop.callable_actor import CallableActor
 from artis_sdk.loop.limits import Limits
@@ -54,7 +55,7 @@ async def test_it_is_given_the_task_the_tools_and_advice() -> None:
     assert "answer-1." in got[1][2]
     assert "answer-2." not in got[1][2]
     assert got[2][2].count("<Attempt>") == 2
-    await actor.act(task(), SimulatedWorld(Ledger(), None), Unmetered(), guidance="Look first.")
+    await actor.act(task(), SimulatedWorld(Ledger(), None), Unmetered(), Briefing(guidance="Look first."))
     assert got[3][2] == "Look first."
 
 

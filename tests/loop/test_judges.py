@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from helpers.loop import FAILED, PASSED, SUMMARY, adviser, always, call, judge, prompt, task
+from helpers.loop import FAILED, PASSED, PROSE, SUMMARY, adviser, always, call, judge, prompt, task
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.errors import EvaluationError, SummaryError
 from artis_sdk.loop.budget import Budget, Unmetered
-from artis_sdk.loop.evaluate import read_evaluation
+from artis_sdk.loop.evaluate import ModelEvaluator, read_evaluation, read_suggestion, suggestion
 from artis_sdk.loop.reading import Unreadable, json_object
 from artis_sdk.loop.scoring import ModelScorer, read_score
-from artis_sdk.loop.summarize import ModelSummarizer, read_recommendation
-from artis_sdk.prompts import encode
-from artis_sdk.records import Attempt, Capabilities, Message, Outcome, Provenance, Role, Step
+from artis_sdk.loop.summarize import ModelSummarizer, NoRightAttempt, read_recommendation
+from artis_sdk.prompts import Prompts, encode
+from artis_sdk.records import (
+    Attempt,
+    Capabilities,
+    Completion,
+    Evaluation,
+    Message,
+    Outcome,
+    Provenance,
+    Role,
+    Step,
+)
 
 STEP = Step(call=call("look", account="a"), outcome=Outcome.success({"balance": 10}, Provenance.SIMULATED))
 ATTEMPT = Attempt(index=0, steps=(STEP,), answer="Ten.")
@@ -40,6 +52,96 @@ async def test_the_judge_is_shown_everything_and_asked_coolly() -> None:
     assert request.temperature == 0.01
 
 
+async def test_the_judge_gives_a_bare_verdict_and_a_suggestion_where_one_is_used() -> None:
+    backend, evaluator = judge(iter(['{"correct": false}', '{"suggestion": "Look first."}']))
+    evaluation = await evaluator.evaluate(task(), ATTEMPT)
+    assert evaluation == Evaluation(correct=False, raw='{"correct": false}')
+    assert len(backend.requests) == 1
+    assert await suggestion(evaluator, task(), ATTEMPT, evaluation) == "Look first."
+    verdict, told = (Draft202012Validator(request.schema or {}) for request in backend.requests)
+    assert verdict.is_valid({"correct": True})
+    assert not verdict.is_valid({"correct": True, "why": "It did."})
+    assert not told.is_valid({"suggestion": "x" * 401})
+    for rule in ("Which part has no successful call?", "another order", "tone of the answer"):
+        assert rule in backend.requests[0].messages[0].content
+
+
+async def test_no_suggestion_is_asked_for_where_there_is_one_or_none_is_needed() -> None:
+    backend, evaluator = judge([])
+    for told in (Evaluation(correct=True), Evaluation(correct=False, suggestion="Look.")):
+        assert await suggestion(evaluator, task(), ATTEMPT, told) == told.suggestion
+    _, paper = judge([], prompts=Prompts(style="paper"))
+    assert await suggestion(paper, task(), ATTEMPT, Evaluation(correct=False)) == ""
+    assert not backend.requests
+
+
+@pytest.mark.parametrize(
+    "text", ["Look first.", '{"suggestion": "Look first."}', "<think>a</think>Look first."]
+)
+def test_suggestions_are_read(text: str) -> None:
+    assert read_suggestion(text) == "Look first."
+
+
+@pytest.mark.parametrize("text", ["", " ", "{}", '{"suggestion": ""}', '{"suggestion": 1}', '{"sugg'])
+def test_a_suggestion_is_never_made_up(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read_suggestion(text)
+
+
+async def test_the_papers_judge_writes_its_reasons_in_tags() -> None:
+    backend, evaluator = judge(FAILED, prompts=Prompts(style="paper"))
+    assert (await evaluator.evaluate(task(), ATTEMPT)).suggestion == "Look first."
+    (request,) = backend.requests
+    assert request.schema is None
+    assert "<Evaluation>" in request.messages[0].content
+    assert "[Facts" not in prompt(request)
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_what_a_judge_is_asked_for_cannot_be_copied(held: bool) -> None:
+    """Small models copy a form that is shown with words in the places of the values."""
+    backend = ScriptedBackend(always(PASSED), capabilities=Capabilities(structured_output=held))
+    await ModelEvaluator(backend).evaluate(task(), ATTEMPT)
+    (request,) = backend.requests
+    assert (request.schema is not None) is held
+    form = request.messages[0].content.partition("Output:")[2]
+    assert ("digit" in form) is not held
+    with pytest.raises(Unreadable):
+        read_evaluation(form)
+
+
+async def test_a_template_of_ones_own_keeps_its_own_form() -> None:
+    backend, evaluator = judge(PASSED, prompts=Prompts({"evaluation_system": "Judge, in tags."}))
+    await evaluator.evaluate(task(), ATTEMPT)
+    assert backend.requests[0].schema is None
+
+
+async def test_the_judge_is_given_failed_calls_as_facts() -> None:
+    failed = Step(
+        call=call("pay", account="a", amount=9),
+        outcome=Outcome.failure("NoCover", "only 3", Provenance.SIMULATED, raised=True),
+    )
+    backend, evaluator = judge()
+    await evaluator.evaluate(task(), Attempt(index=0, steps=(STEP, failed), answer="I sent 9."))
+    await evaluator.evaluate(task(), Attempt(index=0, answer="I sent 9."))
+    facts, nothing = [prompt(request).partition("[Facts")[2] for request in backend.requests]
+    assert "Calls made: 2." in facts
+    assert re.findall(r'"failed":"(\w+)"', facts) == ["NoCover"]
+    assert "Calls made: 0." in nothing
+    assert "<Failed>" not in nothing
+
+
+@pytest.mark.parametrize("loop", [Completion(text="lalala " * 9, finish_reason="length"), "lalala " * 400])
+async def test_a_loop_is_not_shown_to_the_model_that_wrote_it(loop: Completion | str) -> None:
+    backend, evaluator = judge(iter([loop, FAILED]))
+    await evaluator.evaluate(task(), ATTEMPT)
+    first, second = backend.requests
+    assert "lalala" not in prompt(second)
+    assert [message.role for message in second.messages] == ["system", "user"]
+    assert second.messages[-1].content.startswith(first.messages[-1].content)
+    assert "could not be used" in second.messages[-1].content
+
+
 @pytest.mark.parametrize("ended", ["steps", "context", "error"])
 async def test_the_judge_is_told_that_an_attempt_has_no_answer(ended: Any) -> None:
     backend, evaluator = judge()
@@ -57,6 +159,11 @@ async def test_the_judge_is_told_that_an_attempt_has_no_answer(ended: Any) -> No
         ("<think><Result>0</Result></think>\n<Result>1</Result>", True),
         ("<Result>1</Result>\n<Suggestion>cut off", True),
         ("<Result>1</Result> so again <Result>1</Result>", True),
+        ('{"correct": false}', False),
+        ('```json\n{"correct": true, "why": "<Result>0</Result>"}\n```', True),
+        ("1", True),
+        (" **0**.", False),
+        ("<think>1</think>0", False),
     ],
 )
 def test_verdicts_are_read(text: str, correct: bool) -> None:
@@ -75,6 +182,11 @@ def test_verdicts_are_read(text: str, correct: bool) -> None:
         "<Result>1</Result><Result>0</Result>",
         "<Result>1</Result><Result>maybe</Result>",
         "<think><Result>1</Result></think>",
+        '{"correct": "true"}',
+        '{"verdict": true, "explanation": "<Result>1</Result>"}',
+        '{"correct": tr',
+        "10",
+        "1 or 0",
     ],
 )
 def test_a_verdict_is_never_guessed(text: str) -> None:
@@ -103,8 +215,72 @@ async def test_a_metered_judge_counts_for_its_attempt() -> None:
     assert budget.usage[Role.EVALUATION].requests == 1
 
 
-async def test_the_summary_sees_all_attempts_and_is_held_to_json() -> None:
+def judged(index: int, correct: bool, *steps: Step) -> Attempt:
+    return Attempt(index=index, steps=steps, answer=f"answer-{index}", evaluation=Evaluation(correct=correct))
+
+
+async def test_the_summary_names_one_of_the_right_attempts_and_its_calls_are_the_advice() -> None:
+    failed = Step(
+        call=call("pay", account="a", amount=9),
+        outcome=Outcome.failure("NoCover", "only 3", Provenance.SIMULATED, raised=True),
+    )
+    forced = Step(
+        call=call("pay", amount=1), outcome=Outcome.failure("InvalidArguments", "account", Provenance.FORCED)
+    )
+    paid = Step(
+        call=call("pay", account='<a "b">', amount=5), outcome=Outcome.success("ok", Provenance.SIMULATED)
+    )
+    attempts = [judged(0, False, STEP), judged(1, True, forced, failed, STEP, paid), judged(4, True, STEP)]
     backend, summarizer = adviser()
+    found = await summarizer.summarize(task(), attempts)
+    assert (found.attempt, found.rationale, found.raw) == (1, "Pay once.", SUMMARY)
+    listed = re.findall(r"^\d+\. (.*)$", found.recommendation, re.M)
+    assert listed == ['look(account="a")', 'pay(account="<a \\"b\\">", amount=5)']
+    assert "Note: Pay once." in found.recommendation
+    (request,) = backend.requests
+    assert "answer-0" not in prompt(request)
+    assert request.temperature == 0.01
+    check = Draft202012Validator(request.schema or {})
+    for number, good in ((0, False), (1, True), (2, True), (3, False), ("1", False)):
+        assert check.is_valid({"attempt": number, "note": ""}) is good
+    assert not check.is_valid({"attempt": 1, "note": "x" * 301})
+
+
+async def test_without_a_right_attempt_there_is_no_advice() -> None:
+    backend, summarizer = adviser()
+    with pytest.raises(NoRightAttempt):
+        await summarizer.summarize(task(), [judged(0, False, STEP), Attempt(index=1, steps=(STEP,))])
+    assert not backend.requests
+
+
+@pytest.mark.parametrize("answer", ["Just pay.", '{"attempt": 3, "note": ""}', '{"attempt": true}', "[1]"])
+async def test_where_no_attempt_is_named_the_last_right_one_is_followed(answer: str) -> None:
+    _, summarizer = adviser(always(answer))
+    found = await summarizer.summarize(task(), [judged(0, True, STEP), judged(1, True), judged(2, False)])
+    assert found.attempt == 1
+    assert "calls for no call" in found.recommendation
+
+
+async def test_without_judges_every_attempt_that_ran_through_is_offered() -> None:
+    backend, summarizer = adviser()
+    cut = Attempt(index=0, steps=(STEP,), ended="limit", error="steps")
+    assert (await summarizer.summarize(task(), [cut, Attempt(index=1, steps=(STEP,))])).attempt == 1
+    assert prompt(backend.requests[0]).count("<Attempt>") == 1
+
+
+async def test_a_made_up_identifier_is_told_as_what_a_call_returns() -> None:
+    booked = Step(
+        call=call("pay", account="a", amount=5),
+        outcome=Outcome.success({"ref": "T891"}, Provenance.SIMULATED),
+    )
+    looked = Step(call=call("look", account="T891"), outcome=Outcome.success(1, Provenance.SIMULATED))
+    _, summarizer = adviser()
+    found = await summarizer.summarize(task(), [judged(0, True, STEP, booked, looked)])
+    assert "use the ref that call 2 really returns" in found.recommendation
+
+
+async def test_the_papers_summary_sees_all_attempts_and_is_prose() -> None:
+    backend, summarizer = adviser(PROSE, prompts=Prompts(style="paper"))
     attempts = [
         ATTEMPT.model_copy(
             update={"index": k, "answer": f"answer-{k}", "evaluation": read_evaluation(FAILED)}
@@ -112,13 +288,19 @@ async def test_the_summary_sees_all_attempts_and_is_held_to_json() -> None:
         for k in range(3)
     ]
     recommendation = await summarizer.summarize(task(), attempts)
-    assert recommendation.recommendation == "Look first, then pay."
-    assert recommendation.raw == SUMMARY
+    assert (recommendation.recommendation, recommendation.attempt) == ("Look first, then pay.", None)
+    assert recommendation.raw == PROSE
     (request,) = backend.requests
     assert all(f"answer-{k}" in prompt(request) for k in range(3))
     assert prompt(request).count("Look first.") == 3
     assert request.schema is not None
-    assert request.temperature == 0.01
+
+
+async def test_a_summary_template_of_ones_own_writes_the_note() -> None:
+    own = Prompts({"summary_system": "Advise."})
+    found = await adviser(PROSE, prompts=own)[1].summarize(task(), [judged(0, True, STEP)])
+    assert (found.attempt, found.rationale) == (0, "Look first, then pay.")
+    assert 'look(account="a")' in found.recommendation
 
 
 async def test_a_schema_is_asked_only_of_backends_that_have_them() -> None:
@@ -129,8 +311,8 @@ async def test_a_schema_is_asked_only_of_backends_that_have_them() -> None:
 
 async def test_the_summary_says_how_many_attempts_it_saw_condensed() -> None:
     long = Step(call=STEP.call, outcome=Outcome.success("y" * 3000, Provenance.SIMULATED))
-    backend = ScriptedBackend(always(SUMMARY), capabilities=Capabilities(context_window=3000))
-    summarizer = ModelSummarizer(backend)
+    backend = ScriptedBackend(always(PROSE), capabilities=Capabilities(context_window=3000))
+    summarizer = ModelSummarizer(backend, prompts=Prompts(style="paper"))
     await summarizer.summarize(task(), [Attempt(index=k, steps=(long,)) for k in range(3)])
     assert summarizer.condensed == 2
     assert prompt(backend.requests[0]).count("y" * 3000) == 1
@@ -143,7 +325,7 @@ async def test_a_recommendation_is_never_made_up(text: str) -> None:
     with pytest.raises(Unreadable):
         read_recommendation(text)
     with pytest.raises(SummaryError, match="adviser"):
-        await adviser(always(text))[1].summarize(task(), [ATTEMPT])
+        await adviser(always(text), prompts=Prompts(style="paper"))[1].summarize(task(), [ATTEMPT])
 
 
 @given(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.contracts import Backend
+from artis_sdk.loop.actor import Briefing
 from artis_sdk.loop.budget import Budget, Unmetered
 from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.loop.tokens import PromptSize
@@ -172,8 +173,8 @@ async def test_attempts_share_their_prefix_to_the_byte_and_the_object(native: bo
     backend, actor = agent_of(always("ok"), native=native)
     given = task(conversation=(Message(role="user", content="hi"), Message(role="assistant", content="yes")))
     await actor.act(given, world(), Unmetered())
-    await actor.act(given, world(), Unmetered(), prior=[earlier])
-    await actor.act(given, world(), Unmetered(), guidance="Look first.")
+    await actor.act(given, world(), Unmetered(), Briefing(prior=[earlier]))
+    await actor.act(given, world(), Unmetered(), Briefing(guidance="Look first."))
     plain, after, advised = backend.requests
     assert plain.messages[:-1] == after.messages[:-1] == advised.messages[:-1]
     assert plain.messages[0] is after.messages[0]  # so is what backends remember of it
@@ -198,10 +199,11 @@ async def test_settings_reach_the_model() -> None:
     assert (sent.temperature, sent.max_tokens, sent.seed, sent.adapter) == (0.7, 99, 3, "sft")
 
 
-async def test_the_paper_s_temperature_is_the_default() -> None:
+async def test_the_model_card_s_temperature_is_the_default() -> None:
+    """Where there is no card, each backend takes the paper's 1.0."""
     backend, actor = agent_of(["ok"])
     await actor.act(task(), world(), Unmetered())
-    assert backend.requests[0].temperature == 1.0
+    assert backend.requests[0].temperature is None
 
 
 async def test_the_format_is_that_of_the_backend_unless_it_is_given() -> None:
@@ -246,7 +248,7 @@ def attempts(n: int, size: int) -> list[Attempt]:
 
 async def condensed_at(window: int | None, n: int = 4) -> tuple[int, str]:
     backend, actor = agent_of(["ok"], context_window=window)
-    trajectory = await actor.act(task(), world(), Unmetered(), prior=attempts(n, 3000))
+    trajectory = await actor.act(task(), world(), Unmetered(), Briefing(prior=attempts(n, 3000)))
     return trajectory.condensed_attempts, prompt(backend.requests[0])
 
 
@@ -267,7 +269,7 @@ async def test_the_oldest_attempts_are_condensed_first_and_it_says_so() -> None:
 async def test_a_condensed_prompt_fits_its_window_if_anything_can() -> None:
     for window in (3_000, 4_000, 6_000):
         backend, actor = agent_of(["ok"], context_window=window)
-        await actor.act(task(), world(), Unmetered(), prior=attempts(12, 2000))
+        await actor.act(task(), world(), Unmetered(), Briefing(prior=attempts(12, 2000)))
         assert PromptSize().of(backend.requests[0]) <= window * 3 / 4 + 50
 
 
@@ -288,6 +290,6 @@ async def test_a_backend_that_can_count_is_asked() -> None:
     for kind in (ScriptedBackend, Counting):
         backend = kind(["ok"], capabilities=Capabilities(context_window=10_000))
         actor = ModelActor(backend, TOOLS)
-        trajectory = await actor.act(task(), world(), Unmetered(), prior=attempts(4, 3000))
+        trajectory = await actor.act(task(), world(), Unmetered(), Briefing(prior=attempts(4, 3000)))
         counts.append(trajectory.condensed_attempts)
     assert counts == [0, 2]

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 import artis_sdk.prompts
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.prompts import FIELDS, Data, Prompts, encode, encode_lines, encode_message, encode_trajectory
+from artis_sdk.prompts import (
+    FIELDS,
+    Data,
+    Prompts,
+    Style,
+    encode,
+    encode_lines,
+    encode_message,
+    encode_trajectory,
+)
 from artis_sdk.records import Message, Outcome, Provenance, Step, ToolCall
 
 hostile = st.text() | st.lists(
@@ -34,11 +43,20 @@ def common_prefix(one: str, other: str) -> str:
 
 def values(fill: object) -> dict[str, object]:
     """Every field of every template, with one value in the place of everything untrusted."""
-    attempt = {"action": fill, "evaluation": fill, "suggestion": fill}
+    attempt = {"action": fill, "evaluation": fill, "suggestion": fill, "number": 1}
+    step = {"action": fill, "references": [{"value": fill, "field": fill, "call": 1}]}
     plain = ("functions", "results", "tool_documents", "init_config", "history", "action", "simulation")
-    generation = ("looked_up", "state", "tool", "known", "count", "source", "statement", "condition")
-    filled = dict.fromkeys((*plain, *generation, "recommendation"), fill)
-    return {**filled, "query": "Pay Bob.", "typed": True, "thought": True, "attempts": [attempt, attempt]}
+    judged = ("calls", "failed")
+    generation = ("looked_up", "checks", "state", "tool", "known", "count", "source", "statement")
+    filled = dict.fromkeys((*plain, *judged, *generation, "condition", "recommendation", "note"), fill)
+    return {
+        **filled,
+        "offered": 2,
+        "steps": [step, step],
+        "query": "Pay Bob.",
+        **dict.fromkeys(("typed", "thought", "with_checks", "with_source"), True),
+        "attempts": [attempt, attempt],
+    }
 
 
 def render(name: str, fill: object, prompts: Prompts | None = None) -> str:
@@ -55,16 +73,19 @@ def test_encoded_data_reads_back_and_holds_no_tag_or_line(value: object) -> None
     assert len(text.splitlines()) == 1
 
 
+@pytest.mark.parametrize("style", ["ours", "paper"])
 @pytest.mark.parametrize("name", FIELDS)
 @settings(deadline=None, max_examples=30)
 @given(value=json_values.filter(lambda value: value is not None))  # None: the field is left out
-def test_untrusted_text_cannot_change_a_prompts_shape(name: str, value: object) -> None:
+def test_untrusted_text_cannot_change_a_prompts_shape(name: str, style: Style, value: object) -> None:
+    prompts = Prompts(style=style)
+
     def shape(text: str) -> tuple[list[str], list[str], int]:
         tags = re.findall(r"<[^<>]*>", text)
         headings = [line for line in text.splitlines() if line.startswith("[") and line.endswith("]")]
         return tags, [line for line in headings if line != encode(value)], len(text.splitlines())
 
-    assert shape(render(name, value)) == shape(render(name, "plain"))
+    assert shape(render(name, value, prompts)) == shape(render(name, "plain", prompts))
 
 
 @settings(deadline=None)
@@ -117,7 +138,7 @@ def test_only_the_text_format_lists_functions() -> None:
 def test_attempts_without_evaluation_show_the_action_alone() -> None:
     attempt = {"action": "a", "evaluation": None, "suggestion": None}
     for name in ("action_user", "summary_user"):
-        text = Prompts().render(
+        text = Prompts(style="paper").render(
             name,
             **{f: {**values("x"), "attempts": [attempt], "recommendation": None}[f] for f in FIELDS[name]},
         )
@@ -129,7 +150,11 @@ def test_attempts_without_evaluation_show_the_action_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "static", "varying"),
     [
-        ("simulator_user", {"tool_documents": "T" * 50, "init_config": "S" * 50}, "history"),
+        (
+            "simulator_user",
+            {"tool_documents": "T" * 50, "checks": "C" * 50, "source": "P" * 50, "init_config": "S" * 50},
+            "history",
+        ),
         ("evaluation_user", {"tool_documents": "T" * 50, "history": "H" * 50}, "simulation"),
         ("scoring_user", {"tool_documents": "T" * 50, "history": "H" * 50}, "simulation"),
         ("revision_user", {"tool_documents": "T" * 50, "history": "H" * 50}, "simulation"),
@@ -152,6 +177,8 @@ def test_history_grows_at_its_end() -> None:
         return Prompts().render(
             "simulator_user",
             tool_documents="T",
+            checks=None,
+            source=None,
             init_config="S",
             history=history,
             action=["a"],
@@ -168,7 +195,7 @@ def test_overrides_replace_one_template_each(tmp_path: Path) -> None:
     path.write_text("from a file")
     from_folder = Prompts(tmp_path)
     assert from_folder.render("scoring_system") == "from a folder"
-    assert from_folder.render("summary_system") == Prompts().render("summary_system")
+    assert from_folder.render("queries_system") == Prompts().render("queries_system")
     mapped = Prompts({"scoring_system": path, "action_user": "Q: {{ query }} {{ recommendation }}"})
     assert mapped.render("scoring_system") == "from a file"
     text = mapped.render("action_user", query="<q>", attempts=[], recommendation="<r>\n")
@@ -220,8 +247,8 @@ def test_missing_fields_and_attributes_are_named() -> None:
 def test_every_template_file_has_its_fields_and_the_other_way_round() -> None:
     folder = Path(artis_sdk.prompts.__path__[0]) / "templates"
     assert {path.stem for path in folder.glob("*.j2")} == set(FIELDS)
-    for name in FIELDS:
-        Prompts({name: folder / f"{name}.j2"})
+    for path in [*folder.glob("*.j2"), *folder.glob("paper/*.j2")]:
+        Prompts({path.stem: path})
 
 
 def test_data_that_is_taken_apart_is_encoded_again() -> None:

@@ -10,6 +10,7 @@ import pytest
 from helpers.loop import (
     FAILED,
     PASSED,
+    PROSE,
     Ledger,
     adviser,
     agent_of,
@@ -24,10 +25,12 @@ from helpers.loop import (
 )
 
 from artis_sdk.errors import BackendError, ContextOverflow, LimitReached, SimulationError
+from artis_sdk.loop.actor import Briefing
 from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.limits import Limits
 from artis_sdk.loop.rehearsal import shown_at_commit
 from artis_sdk.loop.strategies import AttemptRunner, Hybrid, Parallel, Sequential
+from artis_sdk.prompts import Prompts
 from artis_sdk.records import (
     Attempt,
     Evaluation,
@@ -51,9 +54,11 @@ async def test_attempts_are_judged_and_condensed_into_one_recommendation() -> No
     plan = await rehearsed(
         Sequential(2), actor, simulator=simulator, evaluator=evaluator, summarizer=summarizer, events=events
     )
-    assert plan.guidance == "Look first, then pay."
     assert plan.recommendation is not None
-    assert plan.recommendation.rationale == "It worked."
+    assert plan.guidance == plan.recommendation.recommendation
+    assert 'pay(account="a", amount=5)' in plan.guidance
+    assert (plan.recommendation.attempt, plan.follows) == (0, 0)
+    assert plan.recommendation.rationale == "Pay once."
     assert [attempt.evaluation and attempt.evaluation.correct for attempt in plan.attempts] == [True, True]
     assert [step.outcome.value for step in plan.predicted] == [{"balance": 5}]
     assert [fork.balance for fork in simulator.forks] == [5, 5]  # no attempt sees another's payment
@@ -66,7 +71,7 @@ async def test_attempts_are_judged_and_condensed_into_one_recommendation() -> No
         "recommended",
         "rehearsal_finished",
     ]
-    assert shown_at_commit(plan) == ("Look first, then pay.", ())
+    assert shown_at_commit(plan) == Briefing(guidance=plan.guidance)
 
 
 async def test_without_summaries_the_attempts_are_the_guidance() -> None:
@@ -76,7 +81,7 @@ async def test_without_summaries_the_attempts_are_the_guidance() -> None:
     assert plan.guidance is not None
     assert plan.guidance.count("<Attempt>") == 2
     assert "It did not." in plan.guidance
-    assert shown_at_commit(plan) == (None, plan.attempts)
+    assert shown_at_commit(plan) == Briefing(prior=plan.attempts)
 
 
 async def test_a_simulator_that_cannot_tell_ends_its_attempt_and_no_other() -> None:
@@ -147,7 +152,8 @@ async def test_an_unreadable_verdict_leaves_the_attempt_without_one() -> None:
 
 async def test_an_unreadable_summary_leaves_the_attempts_as_guidance() -> None:
     _, actor = agent_of(pay_then_answer)
-    plan = await rehearsed(Sequential(1), actor, summarizer=adviser(always("Just do it."))[1])
+    _, summarizer = adviser(always("Just do it."), prompts=Prompts(style="paper"))
+    plan = await rehearsed(Sequential(1), actor, summarizer=summarizer)
     assert plan.recommendation is None
     assert plan.guidance is not None
     assert "<Attempt>" in plan.guidance
@@ -162,7 +168,7 @@ async def test_a_limit_ends_the_rehearsal_with_what_is_there(strategy: Any) -> N
     events: list[Any] = []
     _, actor = agent_of(pay_then_answer)
     budget = Budget(Limits(steps=5, reserve=0))
-    _, summarizer = adviser()
+    _, summarizer = adviser(PROSE, prompts=Prompts(style="paper"))  # ours needs a right attempt
     plan = await rehearsed(
         strategy, actor, evaluator=judge()[1], summarizer=summarizer, budget=budget, events=events
     )

@@ -13,9 +13,12 @@ import pytest
 from docstring_parser import parse
 from helpers.loop import call
 
-from artis_sdk import Direct, Session, Toolset, guarded_tool
+from artis_sdk import Direct, Parallel, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
 from artis_sdk.backends import ScriptedBackend
-from artis_sdk.records import CallRecord
+from artis_sdk.contracts import Simulator
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import CallRecord, History, Outcome, Provenance, State, Step, ToolCall
 from artis_sdk.session_args import SessionArgs
 
 
@@ -95,3 +98,65 @@ async def test_a_log_that_is_still_empty_is_used(tmp_path: Path) -> None:
     ) as session:
         await session.run("Pay 3.")
     assert [record.call.tool for record in log] == ["pay"]
+
+
+@pytest.mark.parametrize("how", ["option", "setting", "prompts"])
+async def test_the_papers_style_is_chosen_in_three_places(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "setting":
+        monkeypatch.setenv("ARTIS_STYLE", "paper")
+    backend = ScriptedBackend(["Nothing to do.", "<Result>1</Result>", '{"recommendation": "Do nothing."}'])
+    given: dict[str, Any] = {"option": {"style": "paper"}, "prompts": {"prompts": Prompts(style="paper")}}
+    async with Session(
+        agent=backend,
+        tools=Toolset(),
+        simulator=SandboxSimulator(),
+        strategy=Sequential(1),
+        journal=tmp_path / "journal.db",
+        **given.get(how, {}),
+    ) as session:
+        plan = await session.rehearse("Nothing.")
+    assert (plan.guidance, plan.follows) == ("Do nothing.", 0)
+    assert "<Evaluation>" in backend.requests[1].messages[0].content
+
+
+async def test_a_style_that_contradicts_the_prompts_is_refused(tmp_path: Path) -> None:
+    session = Session(
+        agent=ScriptedBackend([]),
+        tools=Toolset(),
+        simulator=SandboxSimulator(),
+        prompts=Prompts(style="paper"),
+        style="ours",
+        journal=tmp_path / "journal.db",
+    )
+    with pytest.raises(ConfigurationError, match="contradicts"):
+        async with session:
+            pass
+    with pytest.raises(ConfigurationError, match="style must be ours or paper"):
+        Prompts(style="other")  # type: ignore[arg-type]
+
+
+async def test_a_simulator_sees_the_real_calls_from_before_the_session(tmp_path: Path) -> None:
+    @guarded_tool
+    def pay(amount: int) -> int:
+        """Pay."""
+        return amount
+
+    class Sees(Simulator):
+        async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
+            seen.append(history)
+            return Outcome.success(3, Provenance.SIMULATED)
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return str(pay(3))
+
+    seen: list[History] = []
+    before = (Step(call=ToolCall(tool="look"), outcome=Outcome.success(100, Provenance.REAL)),)
+    async with Session(
+        agent=agent, tools=[pay], simulator=Sees(), strategy=Parallel(1), journal=tmp_path / "journal.db",
+        evaluate=False, summarize=False, history=before,
+    ) as session:  # fmt: skip
+        plan = await session.rehearse("Pay 3.")
+    assert seen == [before]
+    assert [step.call.tool for step in plan.attempts[0].steps] == ["pay"], "they are none of the attempt's"

@@ -54,7 +54,7 @@ def role_of(request: Request) -> Role:
     """Which role a request plays, told by its system prompt."""
     if request.tools:
         return Role.ACTION
-    return Role.EVALUATION if "<Result>" in request.messages[0].content else Role.SUMMARY
+    return Role.SUMMARY if "recommendation" in str(request.schema) else Role.EVALUATION
 
 
 def learns_from_attempts(request: Request) -> Any:
@@ -76,6 +76,7 @@ async def test_a_task_is_rehearsed_and_carried_out_once(strategy: Any, tmp_path:
     books, events = bank(), list[Event]()
     backend = ScriptedBackend(learns_from_attempts)
     async with Session(
+        style="paper",
         agent=backend,
         tools=pocket_tools(books),
         simulator=SandboxSimulator(),
@@ -117,6 +118,7 @@ async def test_the_prediction_stands_beside_the_real_outcome(tmp_path: Path) -> 
     books = bank()
     script: list[Reply] = [transfer(30), "sent", GOOD, ADVICE, transfer(30), "sent"]
     async with Session(
+        style="paper",
         agent=ScriptedBackend(script),
         tools=pocket_tools(books),
         simulator=SandboxSimulator(),
@@ -143,7 +145,11 @@ async def test_baselines_need_no_simulator_and_commit_once(strategy: Any, tmp_pa
         return "done" if request.messages[-1].role == "tool" else transfer(10)
 
     async with Session(
-        agent=ScriptedBackend(reply), tools=pocket_tools(books), strategy=strategy, journal=tmp_path / "j.db"
+        style="paper",
+        agent=ScriptedBackend(reply),
+        tools=pocket_tools(books),
+        strategy=strategy,
+        journal=tmp_path / "j.db",
     ) as session:
         result = await session.run("Send Bob 10.")
     assert len(books.transfers) == 1
@@ -156,6 +162,7 @@ async def test_a_plan_is_committed_once_and_survives_being_saved(tmp_path: Path)
     journal = tmp_path / "journal.db"
     tools = pocket_tools(books)
     async with Session(
+        style="paper",
         agent=ScriptedBackend(script),
         tools=tools,
         simulator="sandbox",
@@ -167,7 +174,11 @@ async def test_a_plan_is_committed_once_and_survives_being_saved(tmp_path: Path)
         assert saved == plan
         await session.commit(saved)
     async with Session(
-        agent=ScriptedBackend(lambda _: transfer(10)), tools=tools, strategy=Direct(), journal=journal
+        style="paper",
+        agent=ScriptedBackend(lambda _: transfer(10)),
+        tools=tools,
+        strategy=Direct(),
+        journal=journal,
     ) as other:
         with pytest.raises(CommitRefused):
             await other.commit(plan)
@@ -179,7 +190,7 @@ async def test_several_turns_keep_the_conversation(tmp_path: Path) -> None:
     script: list[Reply] = ["Hello, what may I do?", transfer(5), "sent 5"]
     backend = ScriptedBackend(script)
     async with Session(
-        agent=backend, tools=pocket_tools(books), strategy=Direct(), journal=tmp_path / "j.db"
+        style="paper", agent=backend, tools=pocket_tools(books), strategy=Direct(), journal=tmp_path / "j.db"
     ) as session:
         await session.run("Hello.")
         await session.run("Send Bob 5.")
@@ -251,6 +262,7 @@ async def test_cancelling_leaves_nothing_behind(tmp_path: Path) -> None:
 
     async def use() -> None:
         async with Session(
+            style="paper",
             agent=ScriptedBackend(hang),
             tools=pocket_tools(bank()),
             simulator="sandbox",
@@ -274,7 +286,11 @@ async def test_leaving_the_session_ends_what_still_runs(tmp_path: Path) -> None:
         return "never"
 
     async with Session(
-        agent=ScriptedBackend(hang), tools=pocket_tools(bank()), strategy=Direct(), journal=tmp_path / "j.db"
+        style="paper",
+        agent=ScriptedBackend(hang),
+        tools=pocket_tools(bank()),
+        strategy=Direct(),
+        journal=tmp_path / "j.db",
     ) as session:
         left = asyncio.create_task(session.run("Hang."))
         await asyncio.sleep(0.01)
@@ -285,6 +301,7 @@ async def test_a_limit_ends_the_rehearsal_and_leaves_the_commit_its_share(tmp_pa
     books = bank()
     backend = ScriptedBackend(learns_from_attempts)
     async with Session(
+        style="paper",
         agent=backend,
         tools=pocket_tools(books),
         simulator="sandbox",
@@ -299,6 +316,6 @@ async def test_a_limit_ends_the_rehearsal_and_leaves_the_commit_its_share(tmp_pa
 
 
 async def test_a_session_is_used_inside_async_with() -> None:
-    session = Session(agent=ScriptedBackend([]), tools=pocket_tools(bank()), strategy=Direct())
+    session = Session(style="paper", agent=ScriptedBackend([]), tools=pocket_tools(bank()), strategy=Direct())
     with pytest.raises(ConfigurationError, match="async with"):
         await session.run("x")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,14 @@ import pytest
 from artis_sdk import Direct, Sequential, Session
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.loop.sampling import RoleSampling
 from artis_sdk.pocket import Bank, pocket_tools
+from artis_sdk.pocket.bank import Account, InsufficientFunds
+from artis_sdk.prompts import Prompts
+from artis_sdk.records import Provenance
+from artis_sdk.session_parts import Backends, make_simulator
 from artis_sdk.settings import load_settings
+from artis_sdk.simulators import Checked, Ladder, LLMSimulator, SandboxSimulator
 
 TOOLS_MODULE = """
 from artis_sdk import guarded_tool
@@ -25,13 +31,9 @@ def look(place: str) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith("ARTIS_"):
-            monkeypatch.delenv(name)
-    (tmp_path / "session_tools_here.py").write_text(TOOLS_MODULE)
-    return tmp_path
+def folder(bare_folder: Path) -> Path:
+    (bare_folder / "session_tools_here.py").write_text(TOOLS_MODULE)
+    return bare_folder
 
 
 def backend() -> ScriptedBackend:
@@ -116,3 +118,55 @@ async def test_a_sequential_zero_still_needs_a_simulator_by_name(folder: Path) -
             pass
     async with Session(agent=backend(), tools=pocket_tools(Bank()), strategy=Direct()) as session:
         assert (await session.run("Hello.")).answer == "hello"
+
+
+async def test_checked_stands_alone_or_in_front_of_another(folder: Path) -> None:
+    (folder / "artis.toml").write_text(
+        'tools = "session_tools_here"\nsimulator_form = "modes,focus"\n'
+        '[backends."openai:some-model"]\nbase_url = "http://127.0.0.1:9/v1"\napi_key = "none"\n'
+    )
+    (folder / "hooks_here.py").write_text("def restore(state):\n    return []\n")
+    for name, rungs in {
+        "checked": [],
+        "checked,sandbox": [Checked, SandboxSimulator],
+        "checked:hooks_here:restore, openai:some-model": [Checked, LLMSimulator],
+    }.items():
+        async with AsyncExitStack() as stack:
+            settings = load_settings()
+            sampling = RoleSampling(None, settings.sampling)
+            made: Any = make_simulator(
+                name, settings, Backends(stack, settings.backends), Prompts(), stack, sampling
+            )
+            assert [type(rung) for rung in getattr(made, "rungs", ())] == rungs
+            assert isinstance(made, Checked | Ladder)
+    assert made.rungs[0].runs_code
+    assert (made.rungs[1].form.modes, made.rungs[1].form.focus) == (True, True)
+
+
+def test_an_unknown_part_of_a_prompt_form_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIS_SIMULATOR_FORM", "modes,sauce")
+    with pytest.raises(ConfigurationError, match="no prompt form is named 'sauce'"):
+        load_settings()
+
+
+async def test_a_session_rehearses_on_computed_outcomes(folder: Path) -> None:
+    tools = pocket_tools(Bank({"A1": Account("A1", "Ann", "EUR", 10)}))
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        with pytest.raises(InsufficientFunds):
+            tools["withdraw"](account="A1", amount=11)
+        return str(tools["withdraw"](account="A1", amount=4))
+
+    judge = ScriptedBackend(['{"correct": true, "suggestion": ""}'] * 9)
+    async with Session(
+        agent=agent,
+        tools=tools,
+        simulator="checked",
+        evaluator=judge,
+        strategy=Sequential(1),
+        summarize=False,
+    ) as session:
+        plan = await session.rehearse("Pay Ann 4.")
+    outcomes = [step.outcome for step in plan.attempts[0].steps]
+    assert [outcome.type for outcome in outcomes] == ["InsufficientFunds", "success"]
+    assert {outcome.provenance for outcome in outcomes} == {Provenance.CHECKED}

@@ -16,9 +16,9 @@ from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.budget import Budget, Unmetered
 from artis_sdk.loop.callable_actor import CallableActor
+from artis_sdk.loop.committing import committing_actor
 from artis_sdk.loop.limits import Limits
 from artis_sdk.loop.model_actor import ModelTurn
-from artis_sdk.loop.rehearsal import committing_actor
 from artis_sdk.loop.scoring import ModelScorer
 from artis_sdk.loop.strategies import Parallel, SequentialRevision, WeightedBestOfN
 from artis_sdk.loop.strategies.step_level import Candidate, best

@@ -32,7 +32,10 @@ from artis_sdk.loop.strategies import (
     SequentialRevision,
     WeightedBestOfN,
 )
+from artis_sdk.prompts import Prompts
 from artis_sdk.records import Request, Role
+
+WRONG, TOLD = '{"correct": false}', '{"suggestion": "Look first."}'
 
 
 class Numbered:
@@ -56,7 +59,7 @@ class Numbered:
 @given(st.integers(0, 6), st.booleans())
 async def test_a_sequential_attempt_sees_exactly_those_before_it(n: int, judged: bool) -> None:
     script = Numbered()
-    _, actor = agent_of(script)
+    _, actor = agent_of(script, prompts=Prompts(style="paper"))  # ours shows no answers
     plan = await rehearsed(Sequential(n), actor, evaluator=judge()[1] if judged else None)
     assert script.seen == [set(range(k)) for k in range(n)]
     assert [attempt.index for attempt in plan.attempts] == list(range(n))
@@ -66,7 +69,7 @@ async def test_a_sequential_attempt_sees_exactly_those_before_it(n: int, judged:
 @given(st.integers(0, 6))
 async def test_a_parallel_attempt_sees_no_other(n: int) -> None:
     script = Numbered()
-    _, actor = agent_of(script)
+    _, actor = agent_of(script, prompts=Prompts(style="paper"))  # ours shows no answers
     plan = await rehearsed(Parallel(n), actor, evaluator=judge()[1])
     assert script.seen == [set()] * n
     assert [attempt.index for attempt in plan.attempts] == list(range(n))
@@ -78,7 +81,7 @@ async def test_a_hybrid_attempt_sees_all_earlier_rounds_and_nothing_of_its_own(
     width: int, rounds: int
 ) -> None:
     script = Numbered()
-    _, actor = agent_of(script)
+    _, actor = agent_of(script, prompts=Prompts(style="paper"))  # ours shows no answers
     await rehearsed(Hybrid(width, rounds), actor, evaluator=judge()[1])
     assert script.seen == [set(range(width * k)) for k in range(rounds) for _ in range(width)]
 
@@ -102,8 +105,47 @@ async def test_sequential_attempts_show_verdicts_and_suggestions() -> None:
     await rehearsed(Sequential(2), actor, evaluator=judge(FAILED)[1])
     text = prompt(backend.requests[2])
     assert '"correct":false' in text
-    assert "It did not." in text
     assert '<Suggestion>"Look first."</Suggestion>' in text
+
+
+async def test_earlier_attempts_are_calls_with_outcomes_and_the_request_stands_behind_them() -> None:
+    backend, actor = agent_of(pay_then_answer)
+    _, evaluator = judge(lambda request: WRONG if "correct" in str(request.schema) else TOLD)
+    await rehearsed(Sequential(2), actor, evaluator=evaluator)
+    first, second = (backend.requests[n].messages[-1].content for n in (0, 2))
+    assert first == "Pay 5 from a."
+    assert '"action":{"name":"pay","arguments":{"account":"a","amount":5}}' in second
+    assert '"return":{"balance":5}' in second
+    assert '<Suggestion>"Look first."</Suggestion>' in second
+    assert "done" not in second, "an answer in words is repeated by small agents"
+    assert second.startswith(first)
+    assert second.endswith(f"by calls:\n{first}")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "suggestions"), [(Sequential(3), 2), (Parallel(3), 0), (Hybrid(2, 2), 2)]
+)
+async def test_a_suggestion_is_asked_for_once_and_only_where_an_attempt_follows(
+    strategy: Any, suggestions: int
+) -> None:
+    _, actor = agent_of(pay_then_answer)
+    referee, evaluator = judge(lambda request: WRONG if "correct" in str(request.schema) else TOLD)
+    plan = await rehearsed(strategy, actor, evaluator=evaluator, summarizer=adviser()[1])
+    asked = ["suggestion" in str(request.schema) for request in referee.requests]
+    assert asked.count(True) == suggestions
+    assert asked.count(False) == len(plan.attempts)
+    told = [attempt.evaluation.suggestion for attempt in plan.attempts if attempt.evaluation]
+    assert told.count("Look first.") == suggestions
+    assert (plan.recommendation, plan.guidance, plan.follows) == (None, None, None)
+    assert plan.notes == ("there is no advice: no attempt was judged correct",)
+
+
+async def test_a_suggestion_that_cannot_be_read_is_a_note() -> None:
+    _, actor = agent_of(pay_then_answer)
+    _, evaluator = judge(lambda request: WRONG if "correct" in str(request.schema) else "")
+    plan = await rehearsed(Sequential(2), actor, evaluator=evaluator)
+    assert len(plan.attempts) == 2
+    assert "attempt 0 has no suggestion" in plan.notes[0]
 
 
 async def test_without_evaluation_only_the_trajectory_is_shown() -> None:

@@ -54,9 +54,9 @@ async def test_a_caller_s_own_code_sees_values_and_exceptions() -> None:
 async def test_a_closed_world_refuses() -> None:
     world = SimulatedWorld(Ledger(), None)
     world.close()
-    with pytest.raises(FirewallError, match="left behind"):
+    with pytest.raises(FirewallError, match="that this call belongs to is over"):
         await world.handle(invocation())
-    with pytest.raises(FirewallError, match="left behind"):
+    with pytest.raises(FirewallError, match="that this call belongs to is over"):
         await world.handle_turn([invocation()])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
@@ -13,7 +14,7 @@ from artis_sdk.loop.evaluate import read_evaluation
 from artis_sdk.loop.scoring import read_score
 from artis_sdk.loop.summarize import read_recommendation
 from artis_sdk.pocket.bank import BankError
-from artis_sdk.pocket.chat import END, TEMPLATE, segments
+from artis_sdk.pocket.chat import END, TEMPLATE, Segment, segments
 from artis_sdk.pocket.families import make
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.task import PlannedCall
@@ -23,6 +24,7 @@ from artis_sdk.simulators.answers import typed_entries, typed_outcome
 from artis_sdk.trainers.pocket.adapters import SLIPS
 from artis_sdk.trainers.pocket.lessons import Lessons, said
 from artis_sdk.trainers.pocket.log import records
+from artis_sdk.trainers.pocket.scenes import Scene
 
 
 def learned(conversation: Any) -> str:
@@ -49,15 +51,19 @@ def test_every_answer_can_be_read() -> None:
                 assert (told.type, told.content()) == (step.outcome.type, step.outcome.content())
 
 
+def taught(lessons: Lessons, role: Callable[[Scene], Iterable[list[Segment]]], *, seed: int) -> list[str]:
+    """What is learned of a role's lessons in 60 tasks."""
+    return [
+        learned(conversation)
+        for task in islice(tasks("train", seed=seed), 60)
+        for scene in lessons.scenes(task)
+        for conversation in role(scene)
+    ]
+
+
 def test_the_base_reads_of_simulated_calls_only_what_succeeds_and_no_thought() -> None:
     lessons = Lessons(seed=4)
-    told = [
-        learned(conversation)
-        for task in islice(tasks("train", seed=9), 60)
-        for scene in lessons.scenes(task)
-        for conversation in lessons.simulator(scene)
-    ]
-    answers = [json.loads(text) for text in told]
+    answers = [json.loads(text) for text in taught(lessons, lessons.simulator, seed=9)]
     assert len(answers) > 60
     assert all(answer.keys() == {"outputs"} and answer["outputs"][0]["ok"] for answer in answers)
 
@@ -84,17 +90,11 @@ def test_a_log_of_people_who_know_the_books_holds_few_failures_and_generated_one
 
 def test_the_auditor_names_the_bank_s_refusals() -> None:
     lessons = Lessons(seed=3)
-    told = [
-        learned(conversation)
-        for task in islice(tasks("train", seed=8), 60)
-        for scene in lessons.scenes(task)
-        for conversation in lessons.auditor(scene)
-    ]
-    verdicts = [text.rpartition("\n")[2] for text in told]
+    verdicts = [text.rpartition("\n")[2] for text in taught(lessons, lessons.auditor, seed=8)]
     reasons = [verdict.partition(":")[0] for verdict in verdicts if verdict != "ok"]
     assert {kind.__name__ for kind in BankError.__subclasses__()} >= set(reasons)
     assert len(set(reasons)) >= 8
-    assert 0.25 < len(reasons) / len(told) < 0.75
+    assert 0.25 < len(reasons) / len(verdicts) < 0.75
 
 
 def test_segments_are_what_the_chat_template_renders() -> None:

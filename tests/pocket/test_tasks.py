@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from itertools import islice
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artis_sdk.pocket.families import FAMILIES, HIDDEN, make
-from artis_sdk.pocket.oracle import Oracle, books, fulfilled, state_of
+from artis_sdk.pocket.oracle import KINDS, Oracle, books, fulfilled, state_of
 from artis_sdk.pocket.task import PocketTask
 from artis_sdk.pocket.tasks import tasks
 from artis_sdk.pocket.words import held, phrase
@@ -149,3 +150,25 @@ def test_a_focused_state_shows_what_the_call_needs(part: str) -> None:
                     assert task.bank.holds[hold].account in shown
                 for transfer in named & task.bank.transfers.keys():
                     assert task.bank.transfers[transfer].target in shown
+
+
+def test_kinds_are_found_by_playing() -> None:
+    """A trap is a refusal behind a part that stays done; what is repairable can be put right after it."""
+    oracle = Oracle()
+    seen: Counter[str] = Counter()
+    for task in islice(tasks("held_out"), 150):
+        kind = oracle.kind(task)
+        seen[kind] += 1
+        if len(task.turns) > 1 or not task.turns[0].ways:
+            continue
+        turn = task.turns[0]
+        begun = oracle.play(task.bank, max(turn.ways, key=lambda way: way.weight).calls)
+        good = oracle.good_ways(task.bank, turn)
+        assert begun.good is (kind == "obvious")
+        assert bool(good) is (kind in ("obvious", "repairable")) or kind == "trap"
+        damaged = not fulfilled(task, begun.bank, oracle) and oracle.damaged(task, begun.bank)
+        assert damaged is (kind == "trap")
+        assert not oracle.damaged(task, task.bank)
+        for _, played in good:
+            assert not oracle.damaged(task, played.bank)
+    assert min(seen[kind] for kind in KINDS) > 2

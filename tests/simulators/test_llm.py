@@ -127,10 +127,13 @@ async def test_an_unreadable_answer_is_asked_for_once_more_and_then_given_up(bad
     outcome = await model.fork(Bank().toolset(), meter).predict(call("audit"), None, ())
     assert outcome.value == 1
     first, second = backend.requests
-    assert second.messages[: len(first.messages)] == first.messages
-    answer, correction = second.messages[2:]
-    assert answer.content == (bad if isinstance(bad, str) else bad.text)
-    assert "could not be used" in correction.content
+    assert "could not be used" in second.messages[-1].content
+    if isinstance(bad, str):
+        assert second.messages[: len(first.messages)] == first.messages
+        assert second.messages[2].content == bad
+    else:  # a model that is shown its own loop goes on with it
+        assert bad.text not in second.messages[-1].content
+        assert len(second.messages) == len(first.messages)
 
     model, backend, meter = simulator([bad, bad, typed(ok(1))])
     with pytest.raises(SimulationError, match=r"audit: .*no usable prediction, twice"):

@@ -100,7 +100,7 @@ async def test_a_tool_without_a_logged_call_is_told_and_never_guessed() -> None:
 
 
 async def test_only_outcomes_of_real_code_enter() -> None:
-    for provenance in (Provenance.SIMULATED, Provenance.REPLAYED, Provenance.FORCED):
+    for provenance in (Provenance.SIMULATED, Provenance.REPLAYED, Provenance.CHECKED, Provenance.FORCED):
         log = [row(pay("ann"), "wrong", provenance=provenance)]
         for simulator in (RetrievalSimulator(log), MajoritySimulator(log)):
             with pytest.raises(SimulationError):

@@ -50,7 +50,8 @@ async def test_a_simulator_is_asked_for_its_thought(structured: bool) -> None:
     (request,) = backend.requests
     assert request.schema == (answer_schema(1, True) if structured else None)
     assert '{"thought": "...", "outputs": [...]}' in request.messages[0].content
-    assert "thought" not in Prompts().render("simulator_system", typed=True, thought=False)
+    flags = dict.fromkeys(("thought", "with_checks", "with_source"), False)
+    assert "thought" not in Prompts().render("simulator_system", typed=True, **flags)
 
 
 def test_rows_say_the_thought_before_the_outcome() -> None:

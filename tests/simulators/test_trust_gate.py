@@ -18,7 +18,7 @@ from artis_sdk.logs import CallLog
 from artis_sdk.pocket import Bank, pocket_tools
 from artis_sdk.pocket.bank import Account
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Request, State, ToolCall
-from artis_sdk.simulators import RetrievalSimulator
+from artis_sdk.simulators import FROM_LOG, RetrievalSimulator
 from artis_sdk.simulators.trust import ToolTrust, Trust, TrustGate, gated
 from artis_sdk.tools import Toolset, guarded_tool
 
@@ -289,17 +289,18 @@ async def test_forks_and_whole_turns_reach_the_simulator() -> None:
     assert ForkCounter.forks == 1
 
 
-async def test_a_session_takes_the_nearest_logged_call_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", sorted(FROM_LOG.keys() - {"replay"}))
+async def test_a_session_predicts_from_a_log_by_name(tmp_path: Path, kind: str) -> None:
     books = bank()
     real = Outcome.success({"logged": True}, Provenance.REAL)
     with CallLog(tmp_path / "calls.db") as log:
         log.append(CallRecord(at=0.0, spec=pocket_tools(books)["transfer"].spec, call=SEND, outcome=real))
-    name = f"retrieval:{tmp_path / 'calls.db'}"
+    name = f"{kind}:{tmp_path / 'calls.db'}"
     async with session(books, name, Agent(SEND), tmp_path) as opened:
         plan = await opened.rehearse("Send Bob 50.")
     (predicted,) = plan.attempts[0].steps
     assert predicted.outcome.value == {"logged": True}
     assert predicted.outcome.provenance is Provenance.SIMULATED
     with pytest.raises(ConfigurationError, match="there is no file"):
-        async with session(books, "retrieval:nowhere.db", Agent(SEND), tmp_path):
+        async with session(books, f"{kind}:nowhere.db", Agent(SEND), tmp_path):
             pass

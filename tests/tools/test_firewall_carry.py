@@ -5,41 +5,33 @@ from __future__ import annotations
 import _thread
 import asyncio
 import contextvars
-import decimal
 import functools
-import gc
-import pickle
 import queue
-import subprocess
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import pytest
+from helpers.carried import Subclass
 from helpers.firewall import (
     CANARIES,
     PREDICTED,
     WARM,
     CountingWorld,
     Dies,
-    Remembers,
     Worker,
     clean,
     look,
     pay,
     pay_or_refusal,
+    simple_worker,
 )
 
-from artis_sdk.errors import FirewallError
 from artis_sdk.tools import entered, running_code
-from artis_sdk.tools.carry import carry
-from artis_sdk.tools.world import Kind
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,23 +48,22 @@ Give = Callable[[Callable[[], Any]], Any]
 _clean = pytest.fixture(autouse=True)(clean)
 
 
-class Subclass(threading.Thread):
-    """Overrides both what starts it and what it runs."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        super().__init__()
-        self.call = call
-
-    def start(self) -> None:
-        super().start()
-
-    def run(self) -> None:
-        self.call()
-
-
 class OwnExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return super().submit(functools.partial(fn, *args, **kwargs))
+
+
+class PlainExecutor(Executor):
+    """An executor without any of the standard library's: items of its own in a queue that carries nothing."""
+
+    def __init__(self) -> None:
+        self.jobs = simple_worker()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        result: Future[Any] = Future()
+        done: Future[None] = Future()
+        self.jobs.put((lambda: result.set_result(fn(*args, **kwargs)), done))
+        return result
 
 
 def in_assigned_run(call: Callable[[], Any]) -> None:
@@ -104,7 +95,7 @@ def when_done(call: Callable[[], Any]) -> None:
     WARM.submit(time.sleep, 0.02).add_done_callback(lambda _: call())
 
 
-OWN, THREADS, WORKER = OwnExecutor(1), ThreadPool(1), Worker()
+OWN, THREADS, WORKER, PLAIN = OwnExecutor(1), ThreadPool(1), Worker(), PlainExecutor()
 
 WAYS: dict[str, Give] = {
     "thread": lambda call: threading.Thread(target=call).start(),
@@ -117,6 +108,7 @@ WAYS: dict[str, Give] = {
     "new pool": lambda call: ThreadPoolExecutor(1).submit(call),
     "own executor": lambda call: OWN.submit(call),
     "default executor": lambda call: asyncio.get_running_loop().run_in_executor(None, call),
+    "an event loop's own executor": lambda call: asyncio.get_running_loop().run_in_executor(PLAIN, call),
     "thread pool": lambda call: THREADS.apply_async(call),
     "thread pool map": lambda call: THREADS.map_async(lambda _: call(), [1]),
     "thread pool imap": lambda call: THREADS.imap(lambda _: call(), [1]),
@@ -166,8 +158,8 @@ def test_a_call_belongs_to_the_world_that_it_was_given_from_also_late(way: str, 
     with asyncio.Runner(loop_factory=pytest.importorskip(loop).new_event_loop) as runner:
         first, inside, closed, over, innocent = runner.run(main())
     assert (first, inside, innocent) == (-5, PREDICTED, -5)
-    assert "left behind" in closed
-    assert "left behind" in over
+    assert "that this call belongs to is over" in closed
+    assert "that this call belongs to is over" in over
 
 
 async def test_a_pools_thread_that_was_born_inside_serves_others_later() -> None:
@@ -204,7 +196,7 @@ async def test_work_put_off_in_a_long_queue_is_refused_for_ever() -> None:
     await asyncio.to_thread(pool.shutdown)
     assert free.result() == -1
     assert len(refused) == 20
-    assert all("left behind" in str(one) for one in refused)
+    assert all("that this call belongs to is over" in str(one) for one in refused)
     assert CANARIES == ["pay"]
 
 
@@ -219,7 +211,7 @@ async def test_a_chain_of_timers_that_goes_on_after_the_last_world_is_refused() 
 
     with entered(CountingWorld()):
         threading.Timer(0.005, again, (3,)).start()
-    assert "left behind" in str(await asyncio.to_thread(results.get))
+    assert "that this call belongs to is over" in str(await asyncio.to_thread(results.get))
 
 
 async def test_own_loop_with_a_queue_of_coroutine_functions_is_served_in_the_givers_world() -> None:
@@ -264,194 +256,8 @@ async def test_work_of_an_own_worker_that_nothing_marks_is_refused_during_and_fr
     thread.start()
     with running_code("commit"), entered(CountingWorld()):
         amounts.put(80)
-        assert "queue of your own" in await asyncio.to_thread(results.get)
+        assert "your own queue" in await asyncio.to_thread(results.get)
     amounts.put(3)
     assert results.get() == -3
     amounts.put(0)
     thread.join()
-
-
-# --- last words -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["rehearsal", "commit", None])
-@pytest.mark.slow
-async def test_last_words_of_garbage_are_refused_whenever_it_is_collected(kind: Kind | None) -> None:
-    said: list[Any] = []
-    innocent: list[Any] = []
-    with nullcontext() if kind is None else running_code(kind), entered(CountingWorld()):
-        Dies(lambda: Dies(lambda: said.append(pay_or_refusal(5))))
-    assert pay_or_refusal(1) == -1
-    gc.collect()
-    gc.collect()
-    assert len(said) == 1
-    assert "while garbage is collected" in said[0]
-    Dies(lambda: innocent.append(pay_or_refusal(5)))
-    gc.collect()
-    assert innocent == [-5]
-
-
-def test_last_words_at_the_end_of_the_interpreter_are_refused() -> None:
-    code = """
-import asyncio
-from helpers.firewall import CountingWorld, Dies, pay_or_refusal
-from artis_sdk.tools import entered
-
-async def main():
-    with entered(CountingWorld()):
-        Dies(lambda: print("last:", pay_or_refusal(5)))
-
-asyncio.run(main())
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "while garbage is collected" in ended.stdout
-
-
-def test_function_registered_for_the_end_of_the_interpreter_is_refused_there() -> None:
-    code = """
-import asyncio, atexit
-from helpers.firewall import CountingWorld, pay_or_refusal
-from artis_sdk.tools import entered
-
-def last(): print("last:", pay_or_refusal(5))
-def never(): print("never")
-
-async def main():
-    with entered(CountingWorld()):
-        assert atexit.register(last) is last
-        atexit.register(never)
-    atexit.unregister(never)
-
-asyncio.run(main())
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "last: pay: called by something left behind" in ended.stdout
-    assert "never" not in ended.stdout
-
-
-# --- the application's own --------------------------------------------------------------------
-
-
-async def test_other_context_variables_stay_at_home() -> None:
-    """A thread's `decimal` context is its own, in a session as outside of one."""
-    results: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def work() -> None:
-        decimal.getcontext().prec = 5
-        results.put(None)
-
-    with entered(CountingWorld()):
-        decimal.getcontext().prec = 20
-        threading.Thread(target=work).start()
-        await asyncio.to_thread(results.get)
-        assert decimal.getcontext().prec == 20
-
-
-async def test_thread_object_is_as_it_was() -> None:
-    thread = Subclass(lambda: None)
-    with entered(CountingWorld()):
-        thread.start()
-        thread.join()
-        assert "run" not in vars(thread)
-        with pytest.raises(RuntimeError, match="once"):
-            thread.start()
-        assert "run" not in vars(thread)
-    dead = weakref.ref(thread)
-    del thread
-    assert dead() is None  # it is in no cycle
-
-
-async def test_two_worlds_share_a_pools_thread() -> None:
-    class Says(CountingWorld):
-        pass
-
-    async def attempt(world: CountingWorld) -> None:
-        with entered(world):
-            for _ in range(3):
-                assert await loop.run_in_executor(pool, pay, 1) == PREDICTED
-
-    loop = asyncio.get_running_loop()
-    worlds = [Says(), Says()]
-    with ThreadPoolExecutor(1) as pool:
-        await asyncio.gather(*map(attempt, worlds))
-    assert [world.handled for world in worlds] == [3, 3]
-
-
-# --- other libraries --------------------------------------------------------------------------
-
-
-async def test_a_patch_of_another_library_on_top_of_ours_and_taken_out_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with entered(CountingWorld()):
-        pass
-    ours, seen = threading.Thread.start, []
-
-    @functools.wraps(ours)
-    def theirs(self: threading.Thread) -> None:
-        seen.append(self)
-        ours(self)
-
-    results: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    async def call() -> Any:
-        with entered(CountingWorld()):
-            threading.Thread(target=lambda: results.put(pay_or_refusal(5))).start()
-            return await asyncio.to_thread(results.get)
-
-    monkeypatch.setattr(threading.Thread, "start", theirs)
-    assert await call() == PREDICTED
-    assert threading.Thread.start is theirs  # ours is below, and not put on top once more
-    assert seen
-    monkeypatch.setattr(threading.Thread, "start", ours)
-    assert await call() == PREDICTED
-
-
-async def test_a_patch_that_drops_ours_is_noticed_by_the_next_world() -> None:
-    with entered(CountingWorld()):
-        pass
-    ours = threading.Thread.start
-    original = ours.__wrapped__  # type: ignore[attr-defined]
-    threading.Thread.start = original  # type: ignore[method-assign]
-    results: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    with entered(CountingWorld()):
-        threading.Thread(target=lambda: results.put(pay_or_refusal(5))).start()
-        assert await asyncio.to_thread(results.get) == PREDICTED
-    assert threading.Thread.start is not original
-
-
-async def test_a_function_that_is_pickled_inside_is_refused_where_it_is_unpickled() -> None:
-    with entered(CountingWorld()):
-        sent = pickle.dumps(carry(pay_or_refusal))
-    assert "started inside" in str(pickle.loads(sent)(5))
-    assert CANARIES == []
-
-
-# --- refusals ---------------------------------------------------------------------------------
-
-
-async def test_a_refusal_is_remembered_by_the_world_of_its_context() -> None:
-    mine, other, beside = Remembers(), Remembers(), list[FirewallError]()
-    with running_code("rehearsal", refused=beside.append):
-        assert "an evaluator" in str(pay_or_refusal(5))
-        assert [len(told) for told in (mine.refused, other.refused, beside)] == [0, 0, 1]
-        with entered(other):
-            pass
-        with entered(mine):
-            assert "to_thread" in str(pay_or_refusal(5))  # on the event loop, where it cannot wait
-            late = carry(pay_or_refusal)
-        assert "left behind" in str(late(5))
-    assert [len(told) for told in (mine.refused, other.refused, beside)] == [2, 0, 1]
-    assert "left behind" in str(late(5))
-    assert len(mine.refused) == 3
-
-
-async def test_a_refusal_of_unknown_origin_is_remembered_by_all_that_run_code_of_the_applications() -> None:
-    inside, elsewhere, told = Remembers(), Remembers(), list[FirewallError]()
-    with entered(elsewhere), running_code("commit", refused=told.append), entered(inside):
-        assert "copy_context" in str(contextvars.Context().run(pay_or_refusal, 5))
-        assert len(told) == len(inside.refused) == 1
-        assert told[0] is inside.refused[0]
-    assert elsewhere.refused == []  # it was entered where only a model acts
-    assert contextvars.Context().run(pay_or_refusal, 5) == -5
-    assert len(told) == 1

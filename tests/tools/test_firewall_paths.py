@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
+import os
+import subprocess
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -15,7 +20,6 @@ from helpers.firewall import CANARIES, PREDICTED, CountingWorld, Worker, clean, 
 
 from artis_sdk.errors import FirewallError
 from artis_sdk.tools import Invocation, Reply, current_world, entered, outside, running_code
-from artis_sdk.tools.leftovers import working
 from artis_sdk.tools.world import Kind, firewall
 
 
@@ -47,7 +51,7 @@ async def test_unknown_origin_is_refused_for_every_risk_with_what_to_do(kind: Ki
     async def calls() -> None:
         with pytest.raises(FirewallError, match=r"copy_context\(\)\.run.*outside\(\)"):
             pay(3)
-        with pytest.raises(FirewallError, match=r"queue of your own"):
+        with pytest.raises(FirewallError, match=r"your own queue"):
             await look(3)  # read-only
 
     with running_code(kind):
@@ -78,9 +82,13 @@ async def test_outside_is_the_plain_function_and_cannot_be_claimed_inside() -> N
 
     with running_code("rehearsal"):
         await elsewhere(calls)
-        with pytest.raises(FirewallError, match="belongs to a world"), outside():
+        with pytest.raises(FirewallError, match="belongs to a rehearsal or commit"), outside():
             pytest.fail("entered")
-        with entered(CountingWorld()), pytest.raises(FirewallError, match="belongs to a world"), outside():
+        with (
+            entered(CountingWorld()),
+            pytest.raises(FirewallError, match="belongs to a rehearsal or commit"),
+            outside(),
+        ):
             pytest.fail("entered")
     assert CANARIES == ["pay", "pay", "pay"]
 
@@ -130,7 +138,7 @@ async def test_task_left_behind_is_refused_after_its_world() -> None:
     with entered(CountingWorld()):
         task = asyncio.create_task(later())
     go.set()
-    with pytest.raises(FirewallError, match="left behind"):
+    with pytest.raises(FirewallError, match="that this call belongs to is over"):
         await task
     assert CANARIES == []
 
@@ -176,7 +184,7 @@ def _leave_behind(call: Callable[[], Any], *, pool: ThreadPoolExecutor | None) -
 def test_thread_left_behind_is_refused_after_its_rehearsal(pooled: bool) -> None:
     pool = ThreadPoolExecutor(1) if pooled else None
     left, elsewhere = _leave_behind(lambda: pay_or_refusal(5), pool=pool)
-    assert "left behind" in str(left)
+    assert "that this call belongs to is over" in str(left)
     assert elsewhere == -1
     assert CANARIES == ["pay"]
     if pool is not None:  # its worker is not held responsible for what it does next
@@ -200,7 +208,7 @@ def test_work_begun_before_a_rehearsal_is_free_after_it() -> None:
     assert result == [-5]
 
 
-def _in_the_middle(worker: Worker, call: Callable[[], Any]) -> Callable[[], Any]:
+def in_the_middle(worker: Worker, call: Callable[[], Any]) -> Callable[[], Any]:
     """A rehearsal ends while a worker of the application's own is at what it was given; lets it go on."""
     began, go, result = threading.Event(), threading.Event(), SimpleQueue[Any]()
 
@@ -221,25 +229,68 @@ def _in_the_middle(worker: Worker, call: Callable[[], Any]) -> Callable[[], Any]
 
 
 def test_own_worker_in_the_middle_of_its_work_is_refused_until_it_returns(worker: Worker) -> None:
-    end = _in_the_middle(worker, lambda: pay_or_refusal(5))
+    end = in_the_middle(worker, lambda: pay_or_refusal(5))
     assert pay_or_refusal(1) == -1
-    assert "left behind" in str(end())
+    assert "that this call belongs to is over" in str(end())
     result = SimpleQueue[Any]()
     worker.jobs.put((lambda: result.put(pay_or_refusal(2)), ()))
     assert result.get() == -2
 
 
-def test_leftovers_are_forgotten_when_they_have_ended(
-    monkeypatch: pytest.MonkeyPatch, worker: Worker
-) -> None:
-    monkeypatch.setattr("artis_sdk.tools.leftovers._PRUNE_EVERY", 0.0)
-    end = _in_the_middle(worker, lambda: None)
-    assert firewall.active
-    end()
-    while working() and firewall.active:
-        pay(1)
+def test_leftovers_are_forgotten_when_they_have_ended() -> None:
+    """In a process without threads of the test runner's, which may begin to read in any moment."""
+    code = """
+import time
+from helpers.firewall import Worker, pay
+from test_firewall_paths import in_the_middle
+from artis_sdk.tools import leftovers
+from artis_sdk.tools.world import firewall
+
+leftovers._PRUNE_EVERY = 0.0
+end = in_the_middle(Worker(), lambda: None)
+assert firewall.active
+end()
+until = time.monotonic() + 60
+while firewall.active and time.monotonic() < until:
     pay(1)
-    assert not firewall.active
+print(firewall.active)
+"""
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    child = [sys.executable, "-c", code]
+    ended = subprocess.run(
+        child, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert ended.stdout == "False\n"
+
+
+def test_the_end_of_a_rehearsal_keeps_no_others_variables_alive(worker: Worker) -> None:
+    class Big:
+        pass
+
+    alive: list[weakref.ref[Big]] = []
+
+    def work() -> None:
+        big = Big()
+        alive.append(weakref.ref(big))
+
+    def call() -> None:
+        """Its own variables, and those of a call that other code has made meanwhile."""
+        big = Big()
+        alive.append(weakref.ref(big))
+        with running_code("rehearsal"):
+            pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        in_the_middle(worker, work)()
+        call()
+        worker.jobs.join()
+        assert firewall.leftovers is not None
+        firewall.leftovers.prune()
+        assert [ref() for ref in alive] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_thread_born_during_a_rehearsal_that_nobody_in_it_started_is_free_after_it() -> None:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from helpers.firewall import (
-    CANARIES,
-    SYNC_LEAVES,
-    WARM,
-    CountingWorld,
-    Run,
-    pay,
+from helpers.firewall import CANARIES, SYNC_LEAVES, WARM, CountingWorld, pay
+from helpers.firewall_programs import (
+    KINDS,
+    LEAVES,
+    garbage_of_its_own,
+    little_patience,
+    programs,
+    warm_processes,
 )
-from helpers.firewall_programs import KINDS, LEAVES, programs, warm_processes
+from helpers.firewall_run import Run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.tools import entered, running_code
 from artis_sdk.tools.bridge import with_sync_calls
+
+# A cancellation may come to a sync call in a generator's end or a `__del__`, where Python drops it.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 PROGRAMS = int(os.environ.get("ARTIS_TEST_PROGRAMS", "200"))
 """How many random programs are run."""
@@ -35,19 +38,10 @@ def processes() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _garbage() -> Iterator[None]:
-    """Each rehearsal collects garbage. What the test suite holds, which grows, is frozen before each."""
-    gc.collect()
-    yield
-    gc.unfreeze()
-
-
 def rehearse(
     program: object, *, runs_code: bool = True, processes: ProcessPoolExecutor | None = None
 ) -> tuple[Run, CountingWorld]:
     """Rehearse a program, then let go on what it has put off."""
-    gc.freeze()
     run, world = Run("run", processes), CountingWorld()
 
     async def main() -> None:
@@ -55,7 +49,8 @@ def rehearse(
             await with_sync_calls(lambda: run.run(program))
             await run.join()
 
-    asyncio.run(main())
+    with garbage_of_its_own():
+        asyncio.run(main())
     run.finish()
     return run, world
 
@@ -90,7 +85,8 @@ def test_every_kind_of_program_is_drawn() -> None:
 @given(program=programs)
 def test_no_real_body_runs_in_a_rehearsal_nor_later(program: object, processes: ProcessPoolExecutor) -> None:
     CANARIES.clear()
-    run, world = rehearse(program, processes=processes)
+    with little_patience():
+        run, world = rehearse(program, processes=processes)
     assert CANARIES == []
     assert run.count["wrong"] == 0
     # Each call that the program made was predicted by its own world or refused; a cancelled one may

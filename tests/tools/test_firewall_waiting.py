@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 import inspect
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -153,53 +155,6 @@ async def test_context_variables_pass_through_the_carrier() -> None:
     assert variable.get() == 2  # the same context, as if the agent had been awaited
 
 
-async def test_cancellation_reaches_the_agent_through_a_waiting_sync_call() -> None:
-    cleaned: list[str] = []
-
-    class Slow(CountingWorld):
-        async def handle(self, invocation: Invocation) -> Reply:
-            try:
-                await asyncio.sleep(60)
-            finally:
-                cleaned.append("world")
-            raise AssertionError
-
-    async def agent() -> None:
-        try:
-            pay(1)
-        finally:
-            cleaned.append("agent")
-
-    async def attempt() -> None:
-        with entered(Slow()):
-            await with_sync_calls(agent)
-
-    task = asyncio.create_task(attempt())
-    await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert cleaned == ["world", "agent"]
-
-
-async def test_timeout_inside_the_agent_ends_a_waiting_sync_call() -> None:
-    class Slow(CountingWorld):
-        async def handle(self, invocation: Invocation) -> Reply:
-            await asyncio.sleep(60)
-            raise AssertionError
-
-    async def agent() -> str:
-        try:
-            async with asyncio.timeout(0.01):  # noqa: ASYNC100  the sync call is the checkpoint
-                pay(1)
-        except TimeoutError:
-            return "late"
-        return "in time"
-
-    with entered(Slow()):
-        assert await with_sync_calls(agent) == "late"
-
-
 async def test_call_from_a_greenlet_of_the_agents_libraries() -> None:
     async def agent() -> int:
         inner = greenlet(pay)
@@ -209,22 +164,6 @@ async def test_call_from_a_greenlet_of_the_agents_libraries() -> None:
 
     with entered(CountingWorld()):
         assert await with_sync_calls(agent) == 2 * PREDICTED
-
-
-async def test_agent_that_is_abandoned_cleans_up() -> None:
-    cleaned: list[bool] = []
-
-    async def agent() -> None:
-        try:
-            pay(1)
-        finally:
-            cleaned.append(True)
-
-    with entered(CountingWorld()):
-        coroutine = with_sync_calls(agent)
-        coroutine.send(None)
-        coroutine.close()
-    assert cleaned == [True]
 
 
 async def test_loop_blocked_by_its_own_thread_is_an_error_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +187,63 @@ async def test_loop_blocked_by_its_own_thread_is_an_error_not_a_hang(monkeypatch
     assert world.handled == 0  # it was not made later either
 
 
+async def test_loop_blocked_by_its_own_thread_during_a_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As an agent's `with ThreadPoolExecutor()` does when a time limit cancels what is awaited inside."""
+    monkeypatch.setattr(bridge, "_POLL", 0.02)
+    monkeypatch.setattr(bridge, "_SILENCE", 0.1)
+    began = asyncio.Event()
+    said: list[str] = []
+    ended: list[str] = []
+
+    class Begins(CountingWorld):
+        async def handle(self, invocation: Invocation) -> Reply:
+            began.set()
+            try:
+                await asyncio.sleep(0.3)
+            finally:
+                ended.append("call")
+            return await super().handle(invocation)
+
+    def job() -> None:
+        try:
+            pay(1)
+        except asyncio.CancelledError as error:
+            said.append(str(error))
+            raise
+
+    async def agent() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            await asyncio.get_running_loop().run_in_executor(pool, job)
+
+    with entered(Begins()):
+        task = asyncio.create_task(with_sync_calls(agent))
+        await began.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        await asyncio.sleep(0.01)
+    assert task.cancelled()
+    assert "waits for this thread" in said[0]
+    assert ended == ["call"]
+
+
+async def test_a_long_call_and_a_busy_loop_are_no_blocked_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_POLL", 0.02)
+    monkeypatch.setattr(bridge, "_SILENCE", 0.1)
+
+    class Long(CountingWorld):
+        async def handle(self, invocation: Invocation) -> Reply:
+            await asyncio.sleep(0.2)
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:  # as a model in this process
+                pass
+            return await super().handle(invocation)
+
+    with entered(Long()):
+        assert await asyncio.to_thread(pay, 1) == PREDICTED
+
+
 def test_thread_that_outlives_the_event_loop_is_refused() -> None:
     go = threading.Event()
     result: list[int | str] = []
@@ -265,5 +261,5 @@ def test_thread_that_outlives_the_event_loop_is_refused() -> None:
     thread = asyncio.run(main())
     go.set()
     thread.join()
-    assert "left behind" in str(result[0])
+    assert "that this call belongs to is over" in str(result[0])
     assert CANARIES == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 from functools import cached_property, partialmethod, singledispatchmethod
 from pathlib import Path
@@ -15,8 +16,8 @@ from artis_sdk.backends import ScriptedBackend
 from artis_sdk.commit import NotExecuted
 from artis_sdk.errors import CommitRefused, ConfigurationError, ToolDefinitionError, UnknownOutcome
 from artis_sdk.records import Outcome, Provenance, ToolCall
-from artis_sdk.tools import guarded_tool
-from artis_sdk.tools.toolset import MethodOptions
+from artis_sdk.tools import GuardedTool, guarded_tool
+from artis_sdk.tools.definition import MethodOptions
 
 
 class Declined(Exception):
@@ -121,6 +122,18 @@ def test_what_is_no_method_is_no_name_here(name: str, where: str) -> None:
     assert till.ran == []
 
 
+def test_a_tool_has_what_a_function_has() -> None:
+    """Frameworks read it when they register an entry of `tools`."""
+    for tool in Toolset.from_object(Till()):
+        assert tool.__name__ == tool.name
+        assert tool.__qualname__ == f"Till.{tool.name}"
+        assert tool.__module__ == __name__
+        assert tool.__doc__ == tool.__wrapped__.__doc__
+        assert inspect.signature(tool) == inspect.signature(tool.__wrapped__)
+        assert copy.copy(tool).__qualname__ == tool.__qualname__
+    assert inspect.getmodule(GuardedTool) is not inspect.getmodule(tool)
+
+
 async def test_a_partial_method_is_a_tool_of_its_own_signature() -> None:
     till = Till()
     tools = Toolset.from_object(till)
@@ -191,12 +204,12 @@ def test_all_that_a_function_can_be_told_is_told_of_a_method() -> None:
     [
         ({"chrage": {}}, {}, "no such function or method: chrage"),
         ({"charge": {"reconsile": look_it_up}}, {}, "did you mean 'reconcile'"),
-        ({"charge": {"colour": 1}}, {}, "known are risk, timeout"),
-        ({"charge": {"timeout": -1}}, {}, "charge: timeout is in seconds"),
+        ({"charge": {"colour": 1}}, {}, "the options are risk, timeout"),
+        ({"charge": {"timeout": -1}}, {}, "charge: timeout must be a number of seconds"),
         ({"charge": {"idempotency_key": "nope"}}, {}, "charge: idempotency_key names 'nope'"),
         ({"charge": {"failures": 42}}, {}, "charge: failures=42"),
-        ({"charge": {"risk": Risk.READ_ONLY}}, {"risks": {"charge": Risk.READ_ONLY}}, "given twice"),
-        ({"look": {"timeout": 1}}, {}, "look is decorated .* say timeout there"),
+        ({"charge": {"risk": Risk.READ_ONLY}}, {"risks": {"charge": Risk.READ_ONLY}}, "set twice"),
+        ({"look": {"timeout": 1}}, {}, "look is decorated .* set timeout there"),
     ],
 )
 def test_a_wrong_name_or_option_is_an_error_that_says_which(

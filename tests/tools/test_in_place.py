@@ -15,7 +15,7 @@ from artis_sdk.tools import Toolset, entered, guarded_tool, running_code
 from artis_sdk.tools.bridge import with_sync_calls
 from artis_sdk.tools.in_place import guarded_in_place
 from artis_sdk.tools.late_guard import LateGuardWarning
-from artis_sdk.tools.originals import is_guarded_in_place
+from artis_sdk.tools.originals import twins
 
 
 def pay(n: int, *, note: str = "") -> int:
@@ -114,17 +114,17 @@ async def test_the_plain_function_leads_to_the_tool(
 async def test_outside_of_worlds_and_afterwards_it_is_the_plain_function() -> None:
     code, signature = pay.__code__, inspect.signature(pay)
     with guarded_in_place(Toolset(pay, send)):
-        assert is_guarded_in_place(pay)
+        assert pay in twins
         assert pay(2, note="x") == -2
         assert await send(2) == -2
         assert inspect.signature(pay) == signature
         assert inspect.iscoroutinefunction(send)
         assert "CANARIES" in inspect.getsource(pay)
         with pytest.raises(TypeError, match="missing 1 required positional argument"):
-            pay()  # type: ignore[call-arg]
+            pay()
     assert pay.__code__ is code
     assert "__signature__" not in vars(pay)
-    assert not is_guarded_in_place(pay)
+    assert pay not in twins
     assert CANARIES == ["pay", "send"]
 
 

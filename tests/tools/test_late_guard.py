@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from helpers.decorated import passed_on
 
 from artis_sdk import guarded_tool
 from artis_sdk.tools.late_guard import LateGuardWarning
@@ -66,13 +66,6 @@ def later(n: int) -> int:
 def test_a_guard_in_time_says_nothing() -> None:
     agent = Agent()
 
-    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, **kwargs)
-
-        return wrapper
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
 
@@ -82,7 +75,7 @@ def test_a_guard_in_time_says_nothing() -> None:
             return n
 
         @guarded_tool(name="again")
-        @logged
+        @passed_on
         def wrapped(n: int) -> int:
             return wrapped(n - 1) if n else 0
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
 import pytest
+from helpers.decorated import passed_on
 
 from artis_sdk import Direct, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
 from artis_sdk.contracts import ObservedCall
@@ -22,14 +22,6 @@ DONE: list[int] = []
 @pytest.fixture(autouse=True)
 def _nothing_done() -> None:
     DONE.clear()
-
-
-def logged(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
-
-    return wrapper
 
 
 class Client:
@@ -46,7 +38,7 @@ class Client:
     def pay_annotated(self, n: int) -> Awaitable[dict[str, int]]:
         return self._post(n)
 
-    @logged
+    @passed_on
     async def pay_wrapped(self, n: int) -> dict[str, int]:
         return await self._post(n)
 
@@ -172,7 +164,7 @@ def annotated_manager(n: int) -> contextlib.AbstractContextManager[int]:
     [
         generator,
         async_generator,
-        logged(async_generator),
+        passed_on(async_generator),
         manager,
         async_manager,
         annotated_manager,

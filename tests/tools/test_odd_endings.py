@@ -160,8 +160,22 @@ async def test_a_failure_says_what_it_is(error: Exception, seen: str) -> None:
 # --- what is no Exception ---------------------------------------------------------------------
 
 
+class Abandon(BaseException):
+    """An application's own."""
+
+
+class PanicException(BaseException):
+    """As Python extensions in Rust raise it."""
+
+
 @both
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit("x"), SystemExit()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(SystemExit(3), GeneratorExit("x"), SystemExit(), Abandon("ship"), PanicException("index 3")),
+        BaseExceptionGroup("two", [Abandon("a"), ValueError("b")]),
+    ],
+)
 async def test_what_would_end_the_application_is_a_failure_of_the_tool(
     error: BaseException, is_async: bool
 ) -> None:
@@ -173,6 +187,33 @@ async def test_what_would_end_the_application_is_a_failure_of_the_tool(
     )
     assert isinstance(reply.error, ToolFailure)
     assert reply.error.__cause__ is error
+
+
+@both
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.skip.Exception("a test's"),
+        pytest.fail.Exception("a test's"),
+        type("Stop", (pytest.skip.Exception,), {})("a subclass of it"),
+        BaseExceptionGroup("in a group", [ValueError("b"), pytest.skip.Exception("a test's")]),
+    ],
+    ids=repr,
+)
+async def test_a_test_frameworks_signal_passes(error: BaseException, is_async: bool) -> None:
+    with pytest.raises(type(error)) as raised:
+        await run(raising(error, is_async))
+    assert raised.value is error
+
+
+@both
+async def test_hypothesis_and_greenlets_are_not_disturbed(is_async: bool) -> None:
+    from greenlet import GreenletExit
+    from hypothesis.errors import StopTest
+
+    for error in (GreenletExit(), StopTest(1)):
+        with pytest.raises(type(error)):
+            await run(raising(error, is_async))
 
 
 async def test_sys_exit_in_the_middle_of_an_async_tool() -> None:
@@ -260,6 +301,27 @@ async def test_a_cancellation_that_the_tool_turns_into_another_error_stays_one()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_task_group_that_fails_is_a_failure_and_no_cancellation(wrapped: bool) -> None:
+    """The group itself asks for the cancellation of the task around it."""
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("in a task")
+
+    async def send() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(child())
+        except ExceptionGroup as errors:
+            if wrapped:
+                raise ConnectionError("cut") from errors
+            raise
+
+    reply = await run(tool(send))
+    assert reply.outcome.type == ("ConnectionError" if wrapped else "ExceptionGroup")
 
 
 async def test_hostile_arguments_are_refused_or_shown_never_a_crash() -> None:

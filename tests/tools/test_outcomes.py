@@ -68,7 +68,9 @@ ANYTHING = tool(anything, failures=classify)
 
 def test_a_value_is_a_success_as_json() -> None:
     outcome = PAY.outcome(Receipt(number=1, at=datetime.date(2026, 1, 2)), REAL, 0.5)
-    assert outcome == Outcome(ok=True, value={"number": 1, "at": "2026-01-02"}, provenance=REAL, duration=0.5)
+    assert outcome == Outcome(
+        ok=True, value={"number": 1, "at": "2026-01-02"}, provenance=REAL, declared=True, duration=0.5
+    )
 
 
 def test_a_classifier_names_returned_and_raised_failures() -> None:

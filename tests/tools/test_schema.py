@@ -332,12 +332,12 @@ def ordered(a: int, /, b: int, *rest: int) -> None: ...
     [
         (("x", 1), {}, "a: input should be a valid integer"),
         ((1,), {}, "b: missing"),
-        ((1, 2), {"b": 3}, "b: given twice"),
-        ((1,), {"b": 2, "a": 3}, "a: given (twice|by name)"),
-        ((), {"a": 1, "b": 2}, "a: given by name, but it goes by position"),
-        ((1, 2), {"rest": [3]}, "rest: given by name, but it goes by position"),
+        ((1, 2), {"b": 3}, "b: given both"),
+        ((1,), {"b": 2, "a": 3}, "a: given (both|by name)"),
+        ((), {"a": 1, "b": 2}, "a: given by name, but it is positional-only"),
+        ((1, 2), {"rest": [3]}, "rest: given by name, but .rest is positional"),
         ((1, 2), {"c": 3}, "c: unknown parameter"),
-        ((1, iter([2])), {}, "list_iterator can be read only once; give a list"),
+        ((1, iter([2])), {}, "list_iterator can be read only once; pass a list"),
     ],
 )
 def test_a_wrong_python_call_is_refused(args: Any, kwargs: Any, message: str) -> None:

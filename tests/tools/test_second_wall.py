@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
 import logging
 import sys
 import threading
@@ -14,6 +13,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
+from helpers.decorated import passed_on
 from helpers.firewall import CANARIES, PREDICTED, Remembers
 from helpers.sessions import unjudged
 
@@ -54,16 +54,6 @@ def closed_over(k: int, unset: bool = False) -> Callable[[int], int]:
     return scaled
 
 
-def traced(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Every function below it has the code of one wrapper."""
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
-
-    return wrapper
-
-
 class Till:
     def take(self, n: int) -> int:
         CANARIES.append("take")
@@ -76,12 +66,12 @@ class Till:
         CANARIES.append("count")
         return -n if later() is self else n
 
-    @traced
+    @passed_on
     def open(self, n: int) -> int:
         CANARIES.append("open")
         return -n
 
-    @traced
+    @passed_on
     def close(self, n: int) -> int:
         CANARIES.append("close")
         return -n
@@ -156,7 +146,7 @@ async def test_a_coroutine_from_before_the_session_is_refused() -> None:
         guarded_in_place(Toolset(send)),
         running_code("rehearsal"),
         entered(Remembers()),
-        pytest.raises(FirewallError, match="coroutine that was made before"),
+        pytest.raises(FirewallError, match="coroutine made earlier"),
     ):
         await early
     assert CANARIES == []
@@ -231,7 +221,7 @@ async def test_plain_calls_are_refused_where_guarded_ones_are_and_nowhere_else()
         with running_code("rehearsal"):
             with pytest.raises(FirewallError, match="beside"):
                 copy(1)
-            with pytest.raises(FirewallError, match="does not say whether"):
+            with pytest.raises(FirewallError, match="does not show whether"):
                 innocent.run(copy, 1)
 
             def declared() -> int:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import logging
 import sqlite3
 import threading
 import types
 from collections import UserDict
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
+import jinja2
+import numpy as np
 import pytest
 
 from artis_sdk.errors import ToolDefinitionError
@@ -188,7 +193,7 @@ def test_from_functions_with_risks() -> None:
         Toolset.from_functions(undecorated, default_risk=Risk.REVERSIBLE)["undecorated"].risk
         is Risk.REVERSIBLE
     )
-    with pytest.raises(ToolDefinitionError, match="guarded already"):
+    with pytest.raises(ToolDefinitionError, match="already guarded"):
         Toolset.from_functions(decorated)
     with pytest.raises(ToolDefinitionError, match="no such function or method: other"):
         Toolset.from_functions(undecorated, risks={"other": Risk.READ_ONLY})
@@ -203,7 +208,7 @@ def test_from_module_takes_what_is_decorated_once() -> None:
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
-    with pytest.raises(ToolDefinitionError, match=r"two tools are called 'deposit'.*prefix"):
+    with pytest.raises(ToolDefinitionError, match=r"two tools are named 'deposit'.*prefix"):
         Toolset.from_object(Bank(), include=["deposit"]) + Toolset.from_object(Bank(), include=["deposit"])
 
 
@@ -230,6 +235,47 @@ def test_state_of_several_objects_and_of_none() -> None:
         "Bank_2": {"balance": 2, "accounts": {"1": "a"}},
     }
     assert Toolset(decorated).state() is None
+
+
+def test_state_that_is_an_array_is_a_list() -> None:
+    class Field:
+        def __init__(self) -> None:
+            self.grid = np.zeros(3)
+
+        def water(self, n: int) -> int:
+            return n
+
+    assert Toolset.from_object(Field()).state() == {"Field": {"grid": [0.0, 0.0, 0.0]}}
+
+
+def test_services_of_libraries_are_no_state() -> None:
+    """An SQLAlchemy engine was 70 MB of state, and took ten seconds."""
+
+    class Desk:
+        def __init__(self) -> None:
+            self.client = httpx.Client()
+            self.logger = logging.getLogger("desk")
+            self.lock = threading.Lock()
+            self.options = SimpleNamespace(limit=3)
+            self.parsed = jinja2.nodes.Name("total", "load", lineno=1)
+            self.bank = Bank(5)
+
+        @guarded_tool
+        def count(self) -> int:
+            """Count."""
+            return 1
+
+    state = Toolset.from_object(Desk()).state()
+    assert state == {
+        "Desk": {
+            "client": "<Client>",
+            "logger": "<Logger>",
+            "lock": "<lock>",
+            "options": {"limit": 3},
+            "parsed": {"name": "total", "ctx": "load", "lineno": 1, "environment": None},
+            "bank": {"balance": 5, "accounts": {"1": "a"}},
+        }
+    }
 
 
 class Slotted:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from artis_sdk.errors import TrainingError
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall
-from artis_sdk.trainers.agent.rewards import PAPER, Rewards, answer, state_share, succeeded, tool_match
+from artis_sdk.trainers.agent.rewards import (
+    PAPER,
+    Rewards,
+    answer,
+    state_share,
+    succeeded,
+    tool_execution,
+    tool_match,
+)
 from artis_sdk.trainers.agent.rollout import Rollout
 from artis_sdk.trainers.agent.tape import Tape
 from artis_sdk.trainers.agent.turns import read_tags
@@ -36,11 +44,30 @@ def rollout(
 
 def test_the_papers_weights() -> None:
     rewards = Rewards()
-    assert rewards.weights == PAPER == {"answer": 2.0, "format": 1.0, "tool_execution": 1.0}
+    assert rewards.weights == PAPER == {"answer": 2.0, "format": 0.15, "tool_execution": 0.5}
+    assert PAPER["format"] < PAPER["answer"] / 10
     right = rollout(call("add"))
-    assert rewards.total(rewards.components(right)) == 4.0
+    assert rewards.total(rewards.components(right)) == pytest.approx(2.65)
     wrong = rollout(call("add"), text="<answer>no</answer>", ok=False)
-    assert rewards.total(rewards.components(wrong)) == 1.0
+    assert rewards.total(rewards.components(wrong)) == pytest.approx(-0.35)
+
+
+def test_a_failed_call_takes_and_no_call_gets_nothing() -> None:
+    def executed(*oks: bool) -> float:
+        made = rollout(*[call("add")] * len(oks))
+        made.steps = [step for ok in oks for step in rollout(call("add"), ok=ok).steps]
+        return tool_execution(made)
+
+    assert executed() == 0.0
+    assert executed(False) == executed(False, False) == -1.0
+    assert executed(True) == executed(True, True) == 1.0
+    assert executed(True, False) == 0.0
+    assert executed(True, True, True, False) == 0.5
+    # None of these weighs as much as a right answer: a wrong one with calls that ran stays behind.
+    rewards = Rewards()
+    guessed = rewards.components(rollout(call("add"), text="<answer>no</answer>"))
+    failed = rewards.components(rollout(call("add"), ok=False))
+    assert (rewards.total(guessed) or 0) < (rewards.total(failed) or 0)
 
 
 def test_an_answer_is_compared_without_case_and_space() -> None:

@@ -44,7 +44,7 @@ async def test_a_call_its_output_and_the_answer() -> None:
 async def test_a_tool_that_raises_is_told_and_counts_as_failed() -> None:
     rollout = await one("<fails></fails>")
     assert '{"error":"out of paper"}' in TOKENIZER.decode(rollout.tape.ids)
-    assert Rewards().components(rollout) == {"answer": 1.0, "format": 1.0, "tool_execution": 0.0}
+    assert Rewards().components(rollout) == {"answer": 1.0, "format": 1.0, "tool_execution": -1.0}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ async def test_a_call_that_cannot_be_made_is_told_why(call: str, why: str) -> No
     rollout = await one(call)
     assert rollout.steps[0].outcome.provenance is Provenance.FORCED
     assert why in TOKENIZER.decode(rollout.tape.ids)
-    assert Rewards().components(rollout)["tool_execution"] == 0.0
+    assert Rewards().components(rollout)["tool_execution"] == -1.0
 
 
 @pytest.mark.parametrize("tool", ["hangs", "stuck"])
@@ -70,7 +70,7 @@ async def test_a_tool_that_hangs_ends_its_rollout_and_no_other(tool: str) -> Non
     assert (bad.end, good.end) == ("hung", "answer")
     assert bad.steps[0].outcome.type == "timeout"
     scores = [Rewards().components(rollout) for rollout in (bad, good)]
-    assert scores[0]["answer"] == scores[0]["tool_execution"] == 0.0
+    assert (scores[0]["answer"], scores[0]["tool_execution"]) == (0.0, -1.0)
     totals = [Rewards().total(score) for score in scores]
     assert group_advantages(totals, 2)[0] < 0 < group_advantages(totals, 2)[1]
 

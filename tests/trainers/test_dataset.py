@@ -139,9 +139,9 @@ def test_only_outcomes_of_real_code_train(tmp_path: Path, name: str) -> None:
     settings = DataSettings(rebalance=NORMAL, validation=0.0, test=0.0)
     prepared = prepare(path, tmp_path / "data", settings)
     odd = {item.id for item in prepared.records("train") if item.session == "odd"}
-    assert odd == {"r100", "r102", "r200", "r202", "r204"}  # real, sandboxed; after real, sandboxed, forced
+    assert odd == {"r100", "r102", "r200", "r202", "r205"}  # real, sandboxed; after real, sandboxed, forced
     assert prepared.report["left_out"] == {
-        "after simulated calls": 2, "forced": 1, "replayed": 1, "simulated": 1,
+        "after simulated calls": 3, "checked": 1, "forced": 1, "replayed": 1, "simulated": 1,
     }  # fmt: skip
     without = prepare(path, tmp_path / "data", settings.model_copy(update={"sandboxed": False}))
     assert without.report["left_out"]["sandboxed"] == 1

@@ -70,7 +70,8 @@ def test_the_sites_of_the_eight_environments(taxonomy: Taxonomy) -> None:
     raises = {(m.site.file, m.site.line) for m in taxonomy if m.site.kind == "raise"}
     assert len(raises) == 5
     assert all("raise" in linecache.getline(*site) for site in raises)
-    assert [note for tool in taxonomy.tools.values() for note in tool.notes] == []
+    notes = [note for tool in taxonomy.tools.values() for note in tool.notes]
+    assert [note for note in notes if "leaves the project" not in note] == []
 
 
 def test_most_tools_can_fail(taxonomy: Taxonomy) -> None:

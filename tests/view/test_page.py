@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
+from artis_sdk.records.visible import shortened
 from artis_sdk.view import svg
 from artis_sdk.view.markdown import table
 from artis_sdk.view.page import page_template
-from artis_sdk.view.text import shortened
 
 PAGE = """{% extends "page.html.j2" %}
 {% block title %}{{ name }}{% endblock %}
@@ -38,7 +38,8 @@ def test_values_are_text_and_plots_are_plots(path: Path) -> None:
     assert f"{drawn}</body>" in page.replace("\n", "")
     assert ".mine { color: red; }" in page
     assert "<script" not in page
-    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")  # nothing from elsewhere
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")  # nothing from elsewhere
+    assert "default-src 'none'" in page
 
 
 def test_a_name_that_is_missing_is_an_error(path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from artis_sdk.records.visible import visible
 from artis_sdk.view import svg
 
 SPACE = "{http://www.w3.org/2000/svg}"
@@ -20,7 +21,11 @@ def test_whatever_is_printed_is_text(said: str, over: str) -> None:
     drawn = svg.document(100, 50, svg.text(1, 2, said, svg.tooltip(over), class_=said))
     (found,) = ElementTree.fromstring(drawn).iter(f"{SPACE}text")
     (tooltip,) = found
-    assert ((found.text or ""), (tooltip.text or ""), found.get("class")) == (said, over, said)
+    assert ((found.text or ""), (tooltip.text or ""), found.get("class")) == (
+        visible(said),
+        visible(over),
+        visible(said),
+    )
 
 
 def test_elements_are_nested_and_texts_beside_them_escaped() -> None:

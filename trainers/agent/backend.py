@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from pydantic_core import from_json
 
 from artis_sdk.errors import BackendClosed, ContextOverflow, RequestRejected
 from artis_sdk.records import (
     Capabilities,
     Completion,
-    Message,
-    Outcome,
-    Provenance,
     Request,
-    Step,
-    ToolCall,
-    ToolSpec,
     Usage,
 )
-from artis_sdk.trainers.agent.formats import Codec, make_format
+from artis_sdk.trainers.agent.formats import Format, make_format
 from artis_sdk.trainers.agent.generate import Ask, Generator, TorchDecoder
 from artis_sdk.trainers.agent.grpo import seed_of
+from artis_sdk.trainers.agent.requests import RolloutRequests
 from artis_sdk.trainers.agent.run_folder import AgentForm
 from artis_sdk.trainers.simulator.model import load_base
 
@@ -36,9 +29,9 @@ _BYTES_PER_TOKEN = 3  # on the long side
 class AgentBackend:
     """Runs a trained agent in this process, by transformers.
 
-    A rollout as in training is rebuilt from a request: the first user message is the query, each assistant
-    message a generated turn, each tool message an output. An agent that was trained on native calls can be
-    served by any engine as well; one that was trained on tags only by this backend.
+    A rollout as in training is rebuilt from a request; see `requests.RolloutRequests`. An agent that was
+    trained on native calls can be served by any engine as well; one that was trained on tags only by this
+    backend.
     It enforces no schema, so another model must judge and summarize a session's attempts.
 
     Args:
@@ -52,7 +45,7 @@ class AgentBackend:
         self._form = AgentForm.read(self._folder)
         self._base = base or self._form.base
         self._window = _window(Path(self._base) if self._form.lora else self._folder)
-        self._loaded: tuple[Any, Codec] | None = None
+        self._loaded: tuple[Any, Format, RolloutRequests] | None = None
         self._loading = asyncio.Lock()
         self._asked = 0
         self._closed = False
@@ -64,14 +57,14 @@ class AgentBackend:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
-            native_tools=True, structured_output=False, seed=True, context_window=self._window
+            local=True, native_tools=True, structured_output=False, seed=True, context_window=self._window
         )
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text; before the first request an estimate on the long side."""
         if self._loaded is None:
             return -(-len(text.encode(errors="surrogatepass")) // _BYTES_PER_TOKEN)
-        return len(self._loaded[1].ids(text))
+        return len(self._loaded[1].codec.ids(text))
 
     async def complete(
         self, request: Request, *, on_token: Callable[[str], None] | None = None
@@ -90,12 +83,12 @@ class AgentBackend:
         async with self._loading:
             if self._loaded is None:
                 self._loaded = await asyncio.to_thread(self._load)
-        model, codec = self._loaded
-        form = make_format(
-            self._form.format, codec.tokenizer, prompt=self._form.prompt, think=self._form.think
-        )
+        model, form, requests = self._loaded
+        codec = form.codec
         specs = {} if request.tool_choice == "none" else {tool.name: tool for tool in request.tools}
-        context = self._context(request.messages, tuple(specs.values()), form, codec)
+        if not any(message.role == "user" for message in request.messages):
+            raise RequestRejected(self.name, "the request has no user message")
+        context = requests.ids(request.messages, tuple(specs.values()))
         limit = request.max_tokens or _UNSAID
         most = getattr(model.config, "max_position_embeddings", None)
         if most is not None and len(context) + limit > most:
@@ -107,7 +100,10 @@ class AgentBackend:
             return form.read(codec.text(ids), specs, over=False).ended
 
         decoder = TorchDecoder(
-            model, pad=codec.tokenizer.pad_token_id, ends=codec.ends, temperature=request.temperature
+            model,
+            pad=codec.tokenizer.pad_token_id,
+            ends=codec.ends,
+            temperature=1.0 if request.temperature is None else request.temperature,
         )
         self._asked += 1
         seed = seed_of("backend", self._asked) if request.seed is None else request.seed
@@ -117,6 +113,8 @@ class AgentBackend:
         turn = form.read(said, specs, over=piece.why == "eos")
         if on_token is not None:
             on_token(said)
+        raw = codec.text(piece.ids)
+        requests.remember(raw, turn.calls, piece.ids)
         text = turn.answer if turn.answer is not None else "" if turn.calls else said
         usage = Usage(requests=1, prompt_tokens=len(context), completion_tokens=len(piece.ids))
         finish: Any = "tool_calls" if turn.calls else "length" if piece.why == "limit" else "stop"
@@ -125,7 +123,7 @@ class AgentBackend:
             tool_calls=turn.calls,
             finish_reason=finish,
             usage=usage,
-            raw=codec.text(piece.ids),
+            raw=raw,
             model=self.name,
         )
 
@@ -134,36 +132,16 @@ class AgentBackend:
         self._closed = True
         self._loaded = None
 
-    def _load(self) -> tuple[Any, Codec]:
-        if not self._form.lora:
+    def _load(self) -> tuple[Any, Format, RolloutRequests]:
+        if self._form.lora:
+            from peft import PeftModel
+
+            base, tokenizer = load_base(self._base, "float32")
+            model = PeftModel.from_pretrained(base, str(self._folder))
+        else:
             model, tokenizer = load_base(str(self._folder), "float32")
-            return model, Codec(tokenizer)
-        from peft import PeftModel
-
-        model, tokenizer = load_base(self._base, "float32")
-        return PeftModel.from_pretrained(model, str(self._folder)), Codec(tokenizer)
-
-    def _context(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], form: Any, codec: Codec
-    ) -> list[int]:
-        """The rollout so far, as token ids."""
-        asked = [message.content for message in messages if message.role == "user"]
-        if not asked:
-            raise RequestRejected(self.name, "the request has no user message")
-        ids: list[int] = form.prompt("\n\n".join(asked), tools)
-        calls: Mapping[str, ToolCall] = {c.id: c for m in messages for c in m.tool_calls}
-        answered: list[Step] = []
-        for message in messages:
-            if message.role == "tool":
-                call = calls.get(message.tool_call_id or "") or ToolCall(tool="unknown")
-                answered.append(Step(call=call, outcome=_outcome(message)))
-                continue
-            if answered:
-                ids += form.outputs(answered, 1 << 20)
-                answered = []
-            if message.role == "assistant":
-                ids += codec.ids(message.raw or message.content)
-        return ids + (form.outputs(answered, 1 << 20) if answered else [])
+        form = make_format(self._form.format, tokenizer, prompt=self._form.prompt, think=self._form.think)
+        return model, form, RolloutRequests(form)
 
 
 def _window(model: Path) -> int | None:
@@ -174,12 +152,3 @@ def _window(model: Path) -> int | None:
         return None
     most: int | None = config.get("max_position_embeddings")
     return most
-
-
-def _outcome(message: Message) -> Outcome:
-    """The content of a tool message; a session writes JSON, others may write plain text."""
-    try:
-        value = from_json(message.content, allow_inf_nan=False)
-    except ValueError:
-        value = message.content
-    return Outcome.success(value, Provenance.REPLAYED)

@@ -12,11 +12,10 @@ from artis_sdk.backends.chat.hf import tokenizer_prompts, tokenizer_vocabulary
 from artis_sdk.backends.chat.prompt_text import PromptText, concat, written
 from artis_sdk.backends.chat.prompts import ChatPrompts
 from artis_sdk.backends.chat.vocabulary import ForgedControlToken, Vocabulary
-from artis_sdk.backends.tool_formats import detect
+from artis_sdk.backends.tool_formats import detect, read_answer
 from artis_sdk.errors import ConfigurationError, RequestRejected, TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
-from artis_sdk.records.thinking import is_thinking, strip_thinking
 from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, GeneratedTurn, cut, escape, read_tags
 
 FormatName = Literal["tags", "native"]
@@ -37,6 +36,8 @@ _SAMPLE: Final = "sample answer"
 class Format(Protocol):
     """Reads turns, and writes the prompt and the outputs around them."""
 
+    codec: Codec
+    """Text to token ids and back, with the model's tokenizer."""
     required: frozenset[str]
     """Kinds of tags that a rollout must have."""
     stops: tuple[str, ...]
@@ -102,7 +103,7 @@ class Codec:
         return tokenizer_vocabulary(self.tokenizer)
 
     def prompt_ids(self, text: PromptText) -> list[int]:
-        """Of a prompt: its own text may hold control tokens, data in it none.
+        """Token ids of a prompt, whose own text may hold control tokens, and its data none.
 
         Raises:
             TrainingError: data in it would become a control token in spite of everything.
@@ -110,7 +111,7 @@ class Codec:
         try:
             return self.vocabulary.tokens(text)
         except ForgedControlToken as error:
-            raise TrainingError(f"data in a prompt would forge control tokens: {error}") from error
+            raise TrainingError(f"data in a prompt would be read as control tokens: {error}") from error
 
     def chat(self, messages: list[dict[str, Any]], *, tools: Any = None, go_on: bool = True) -> PromptText:
         """Messages by the model's chat template.
@@ -220,13 +221,13 @@ class Native:
         body = text
         for id in self.codec.ends:
             body = body.replace(self.codec.text([id]), "")
-        said, calls = self._format.read(body)
+        read = read_answer(body, list(tools.values()), self._format)
         forged = "<tool_response>" in body
-        tidy = not forged and all(call.malformed is None for call in calls)
-        if calls:
-            return GeneratedTurn(text, calls, None, forged, frozenset({CALL}), tidy=tidy)
-        unclosed = frozenset({THINK} if is_thinking(said) else ())
-        answer = None if unclosed else _inside(strip_thinking(said))
+        tidy = not forged and not read.malformed
+        if read.calls:
+            return GeneratedTurn(text, read.calls, None, forged, frozenset({CALL}), tidy=tidy)
+        unclosed = frozenset({THINK} if read.open_thought else ())
+        answer = None if unclosed else _inside(read.text.strip())
         return GeneratedTurn(
             text, (), answer, forged, unclosed or frozenset({ANSWER}), unclosed, tidy and not unclosed
         )

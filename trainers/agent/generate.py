@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 Ended = Callable[[Sequence[int]], bool]
@@ -112,6 +112,7 @@ class Generator:
                 place.set_result(piece)
 
 
+@dataclass(frozen=True, slots=True)
 class TorchDecoder:
     """A transformers model, with a key-value cache from which finished rows are dropped.
 
@@ -123,39 +124,31 @@ class TorchDecoder:
         check: ids after which `Ask.ended` is called; None for every id.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        *,
-        pad: int,
-        ends: frozenset[int],
-        temperature: float = 1.0,
-        check: frozenset[int] | None = None,
-    ) -> None:
-        self._model = model
-        self._pad = pad
-        self._ends = ends
-        self._temperature = temperature
-        self._check = check
+    model: Any
+    _: KW_ONLY
+    pad: int
+    ends: frozenset[int]
+    temperature: float = 1.0
+    check: frozenset[int] | None = None
 
     def decode(self, asks: Sequence[Ask]) -> list[Piece]:
         import torch
 
-        training = self._model.training
-        self._model.eval()
+        training = self.model.training
+        self.model.eval()
         try:
             with torch.no_grad():
                 return self._decode(asks)
         finally:
-            self._model.train(training)
+            self.model.train(training)
 
     def _decode(self, asks: Sequence[Ask]) -> list[Piece]:
         import torch
         from transformers import DynamicCache
 
-        device = self._model.device
+        device = self.model.device
         width = max(len(ask.context) for ask in asks)
-        ids = torch.full((len(asks), width), self._pad, device=device)
+        ids = torch.full((len(asks), width), self.pad, device=device)
         attention = torch.zeros_like(ids)
         for row, ask in enumerate(asks):
             ids[row, width - len(ask.context) :] = torch.tensor(ask.context, device=device)
@@ -163,10 +156,10 @@ class TorchDecoder:
         draws = [torch.Generator().manual_seed(ask.seed) for ask in asks]
         pieces = [Piece([], [], "limit") for _ in asks]
         rows = list(range(len(asks)))  # index of the request of each row
-        cache = DynamicCache(config=self._model.config)
+        cache = DynamicCache(config=self.model.config)
         positions = (attention.cumsum(-1) - 1).clamp(min=0)
         while rows:
-            out = self._model(
+            out = self.model(
                 input_ids=ids,
                 attention_mask=attention,
                 position_ids=positions,
@@ -174,7 +167,7 @@ class TorchDecoder:
                 use_cache=True,
                 logits_to_keep=1,
             )
-            chances = torch.log_softmax(out.logits[:, -1].float() / (self._temperature or 1.0), -1)
+            chances = torch.log_softmax(out.logits[:, -1].float() / (self.temperature or 1.0), -1)
             chosen = self._choose(chances, [draws[row] for row in rows])
             logprobs = chances.gather(1, chosen[:, None])[:, 0].tolist()
             kept = []
@@ -200,7 +193,7 @@ class TorchDecoder:
         """One id per row, each by its own draw."""
         import torch
 
-        if not self._temperature:
+        if not self.temperature:
             return chances.argmax(-1)
         uniform = torch.stack([torch.rand((), generator=draw, dtype=torch.float64) for draw in draws])
         below = chances.double().exp().cumsum(-1)
@@ -208,9 +201,9 @@ class TorchDecoder:
         return torch.searchsorted(below, target, right=True)[:, 0].clamp(max=chances.shape[-1] - 1)
 
     def _over(self, ask: Ask, ids: list[int]) -> Literal["ended", "eos", "limit"] | None:
-        if ids[-1] in self._ends:
+        if ids[-1] in self.ends:
             return "eos"
-        if (self._check is None or ids[-1] in self._check) and ask.ended(ids):
+        if (self.check is None or ids[-1] in self.check) and ask.ended(ids):
             return "ended"
         return "limit" if len(ids) >= ask.limit else None
 

@@ -16,6 +16,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from artis_sdk.trainers.agent.formats import Codec, Format
 from artis_sdk.trainers.agent.generate import Decoder, Generator, TorchDecoder, VLLMDecoder
+from artis_sdk.trainers.agent.measures import means, tally
 from artis_sdk.trainers.agent.rewards import Rewards
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, roll_out_all
 from artis_sdk.trainers.agent.settings import AgentSettings
@@ -109,7 +110,7 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         rollouts = self.roll_out(asked, self._worlds, temperature=self._settings.temperature)
         scores = [self._rewards.components(rollout) for rollout in rollouts]
         self._on_rollouts(step, rollouts, scores)
-        for name, value in measures(rollouts).items():
+        for name, value in means([tally(rollouts)]).items():
             self._log_metric(name, value)
         tapes = [rollout.tape for rollout in rollouts]
         for tape in tapes:
@@ -176,19 +177,6 @@ def _column(name: str) -> Callable[..., list[float | None]]:
 
     reward.__name__ = name
     return reward
-
-
-def measures(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """The paper's measures over the steps: calls per task, response length, calls that ran, endings."""
-    calls = sum(len(rollout.steps) for rollout in rollouts)
-    found = {
-        "tool_calls": calls / len(rollouts),
-        "response_length": sum(rollout.tape.written for rollout in rollouts) / len(rollouts),
-        "answered": sum(rollout.end == "answer" for rollout in rollouts) / len(rollouts),
-    }
-    if calls:
-        found["execution_success"] = sum(rollout.ran for rollout in rollouts) / calls
-    return found
 
 
 def seed_of(*parts: object) -> int:

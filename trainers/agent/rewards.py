@@ -15,9 +15,9 @@ from artis_sdk.trainers.agent.turns import format_shares
 Reward = Callable[[Rollout], float | None]
 """Reward of a finished rollout; None if it does not apply."""
 
-PAPER: Final[Mapping[str, float]] = {"answer": 2.0, "format": 1.0, "tool_execution": 1.0}
-"""The paper's three rewards with our weights, as its own are not known here: 2 for the right answer; 0.5 for
-all tags and 0.5 more for their order; 1 for the share of calls that ran."""
+PAPER: Final[Mapping[str, float]] = {"answer": 2.0, "format": 0.15, "tool_execution": 0.5}
+"""The paper's three rewards with our weights. Format stays under a tenth of the answer, as the paper advises:
+more of it suppresses the answer."""
 
 SUCCESS: Final = 1.0 - 1e-9
 
@@ -61,8 +61,12 @@ def format(rollout: Rollout) -> float:
 
 
 def tool_execution(rollout: Rollout) -> float:
-    """Share of the calls that ran and did not fail; 0 without calls."""
-    return rollout.ran / len(rollout.steps) if rollout.steps else 0.0
+    """Calls that ran less calls that failed, as a share of all, -1 to 1; 0 without calls.
+
+    So an answer without a call is worth more than a failed call, and less than one that ran.
+    """
+    calls = len(rollout.steps)
+    return (2 * rollout.ran - calls) / calls if calls else 0.0
 
 
 def tool_match(rollout: Rollout) -> float | None:

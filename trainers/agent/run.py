@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError, TrainingError
 from artis_sdk.trainers.agent.formats import Codec, make_format
-from artis_sdk.trainers.agent.rewards import Rewards, succeeded
+from artis_sdk.trainers.agent.measures import held_out_tally, means
+from artis_sdk.trainers.agent.rewards import Rewards
 from artis_sdk.trainers.agent.rollout import AgentTask
 from artis_sdk.trainers.agent.run_folder import (
     ROLLOUTS,
@@ -27,6 +28,8 @@ from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.step_measures import StepMeasures
 from artis_sdk.trainers.agent.worlds import RealWorlds, SandboxWorlds, SimulatorWorlds, WorldName, Worlds
 from artis_sdk.trainers.card import base_of
+from artis_sdk.trainers.precision import Chosen, weights_type
+from artis_sdk.trainers.process_group import join_processes
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
 from artis_sdk.trainers.simulator.model import check_base, load_base
 
@@ -115,8 +118,8 @@ class AgentTrainer:
         """Train, or continue training, and measure before and after.
 
         Raises:
-            TrainingError: the base is not a causal language model, `out` holds another run, or the disk is
-                full; saved checkpoints are kept.
+            TrainingError: the base is not a causal language model, the device lacks a setting,
+                `out` holds another run, or the disk is full; saved checkpoints are kept.
             ConfigurationError: called on an event loop, which it would block.
             MissingExtraError: a library is not installed.
         """
@@ -128,18 +131,13 @@ class AgentTrainer:
             raise ConfigurationError("training blocks: call it as `await asyncio.to_thread(trainer.train)`")
         check_base(self._base)
         _quiet()
-        import torch
-        from accelerate import PartialState
-
-        cpu = not torch.cuda.is_available() if self._cpu is None else self._cpu
-        processes = PartialState(cpu=cpu)
-        self.settings.accumulation(processes.num_processes)
+        processes, precision, cpu = join_processes(self.settings, cpu=self._cpu)
         with processes.main_process_first():
             if processes.is_main_process:
                 begin(self._out, self._this_run(), resume=self._resume)
         with asyncio.Runner() as runner:
             try:
-                return self._train(processes, runner, cpu=cpu)
+                return self._train(processes, runner, precision, cpu=cpu)
             finally:
                 for worlds in {self._worlds, self._measured_in}:
                     if isinstance(worlds, RealWorlds):
@@ -156,7 +154,7 @@ class AgentTrainer:
             "held-out tasks": [task.id for task in self._held_out],
         }
 
-    def _train(self, processes: Any, runner: asyncio.Runner, *, cpu: bool) -> TrainedAgent:
+    def _train(self, processes: Any, runner: asyncio.Runner, precision: Chosen, *, cpu: bool) -> TrainedAgent:
         from datasets import Dataset
         from peft import LoraConfig
 
@@ -172,7 +170,9 @@ class AgentTrainer:
         processes.wait_for_everyone()
         last = last or sft_checkpoints.latest(checkpoints)
         self._tell(processes, f"loading {self._base}")
-        model, tokenizer = load_base(self._base, "bfloat16" if arguments.bf16 else "float32")
+        model, tokenizer = load_base(
+            self._base, weights_type(precision, lora=settings.lora), settings.attn_implementation
+        )
         form = make_format(settings.format, tokenizer, prompt=settings.prompt, think=settings.think)
         log = RolloutLog(
             self._out / (ROLLOUTS if main else f"{processes.process_index}-{ROLLOUTS}"),
@@ -255,7 +255,9 @@ class AgentTrainer:
     def _before(self, trainer: Any, processes: Any) -> dict[str, float]:
         """Measures of the base, measured once and kept for a resumed run."""
         path = self._out / "before.json"
-        if not path.exists():
+        measured = path.exists()
+        processes.wait_for_everyone()  # all have looked before the first one writes
+        if not measured:
             self._tell(processes, f"measuring the base on {len(self._held_out)} held-out tasks")
             found = self._measure(trainer, self._measured_in)
             if processes.is_main_process:
@@ -265,21 +267,17 @@ class AgentTrainer:
         return kept
 
     def _measure(self, trainer: Any, worlds: Worlds | None = None) -> dict[str, float]:
-        """Measures on held-out tasks, greedily with the present weights; each process plays all of them."""
-        from artis_sdk.trainers.agent.grpo import measures
+        """Measures on held-out tasks, greedily with the present weights; the processes share the tasks."""
+        from accelerate.utils import gather_object
 
         if not self._held_out:
             return {}
+        processes = trainer.accelerator
+        mine = self._held_out[processes.process_index :: processes.num_processes]
         rollouts = trainer.roll_out(
-            [(task, 0) for task in self._held_out], worlds or self._measured_in, temperature=0.0
+            [(task, 0) for task in mine], worlds or self._measured_in, temperature=0.0
         )
-        found = {"success": sum(map(succeeded, rollouts)) / len(rollouts), **measures(rollouts)}
-        components = [self.rewards.components(rollout) for rollout in rollouts]
-        for name in self.rewards.weights:
-            known = [score[name] for score in components if score[name] is not None]
-            if known:
-                found[f"reward_{name}"] = sum(value or 0.0 for value in known) / len(known)
-        return found
+        return means(gather_object([held_out_tally(rollouts, self.rewards)]))
 
     def _tell(self, processes: Any, text: str) -> None:
         if self._on_stage is not None and processes.is_main_process:

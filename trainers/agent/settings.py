@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from artis_sdk.errors import TrainingError
-from artis_sdk.records.calls import FROZEN
 from artis_sdk.trainers.agent.formats import FormatName
 from artis_sdk.trainers.agent.rollout import RolloutLimits
+from artis_sdk.trainers.run_settings import RunSettings
 
 
-class AgentSettings(BaseModel):
+class AgentSettings(RunSettings):
     """GRPO on rollouts with tools (section 2.2)."""
-
-    model_config = FROZEN
 
     format: FormatName = "tags"
     prompt: str | None = None
@@ -25,8 +23,6 @@ class AgentSettings(BaseModel):
     group: int = Field(default=8, ge=2)
     """Rollouts per task: G."""
     tasks_per_step: int = Field(default=8, ge=1)
-    micro_batch: int = Field(default=8, ge=1)
-    """Rollouts per forward pass in training."""
     steps: int = Field(default=200, ge=1)
     learning_rate: float = Field(default=1e-5, gt=0.0)
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -42,8 +38,6 @@ class AgentSettings(BaseModel):
     """Whether to leave tool outputs out of the loss; off only to see the effect."""
     lora: bool = True
     """Whether to train an adapter; otherwise all weights."""
-    rank: int = Field(default=16, ge=1)
-    alpha: int = Field(default=32, ge=1)
     limits: RolloutLimits = RolloutLimits()
     measured: int = Field(default=64, ge=1)
     """Number of held-out tasks that are rolled out greedily before, during and after training."""
@@ -52,16 +46,20 @@ class AgentSettings(BaseModel):
     save_every: int = Field(default=50, ge=1)
     """Steps between checkpoints."""
     generator: Literal["transformers", "vllm"] = "transformers"
-    seed: int = 0
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    gradient_checkpointing: bool = False
 
     def accumulation(self, processes: int) -> int:
         """Micro-batches of one step on each process.
 
         Raises:
-            TrainingError: a step's rollouts are not a multiple of processes and micro-batch.
+            TrainingError: a step's tasks are not a multiple of the processes, or its rollouts not one of
+                processes and micro-batch.
         """
+        if self.tasks_per_step % processes:
+            raise TrainingError(
+                f"{self.tasks_per_step} tasks per step cannot be shared by {processes} processes, each of "
+                f"which rolls out whole groups of {self.group}: set --tasks-per-step to a multiple of "
+                f"{processes}"
+            )
         rollouts, at_once = self.group * self.tasks_per_step, self.micro_batch * processes
         if rollouts % at_once:
             raise TrainingError(

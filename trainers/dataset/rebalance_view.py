@@ -7,9 +7,10 @@ from typing import Final
 from markupsafe import Markup
 from rich.table import Table
 
+from artis_sdk.records.visible import shortened
 from artis_sdk.trainers.dataset.rebalance import Distribution
 from artis_sdk.view import svg
-from artis_sdk.view.text import shortened
+from artis_sdk.view.text import plain
 
 _SHOWN: Final = 40  # rows of the table, bars of the plot
 _WIDTH, _ROW, _LEFT, _RIGHT = 860, 30, 240, 90  # pixels
@@ -27,8 +28,8 @@ def table(distribution: Distribution, *, shown: int = _SHOWN) -> Table:
     for cell in cells[:shown]:
         style = "green" if cell.type == "success" else "red"
         made.add_row(
-            cell.tool,
-            f"[{style}]{cell.type}[/]",
+            plain(cell.tool),
+            plain(cell.type, style=style),
             f"{cell.rows:,}",
             f"{cell.rows / distribution.rows:.1%}",
             f"{cell.draws:,.0f}",
@@ -39,7 +40,7 @@ def table(distribution: Distribution, *, shown: int = _SHOWN) -> Table:
     if rest:
         rows, draws = sum(cell.rows for cell in rest), sum(cell.draws for cell in rest)
         made.add_row(
-            f"{len(rest)} more", "", f"{rows:,}", f"{rows / distribution.rows:.1%}",
+            plain(f"{len(rest)} more"), "", f"{rows:,}", f"{rows / distribution.rows:.1%}",
             f"{draws:,.0f}", f"{draws / distribution.draws:.1%}", f"{draws / rows:.2f}",
         )  # fmt: skip
     return made

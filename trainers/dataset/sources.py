@@ -1,7 +1,7 @@
 """Sources of rows, SQLite call log, Parquet or JSON lines, as one table out of core.
 
 Each source makes the table `calls`: `key` (its own number of the row), `session`, `tool`, `type`,
-`provenance`, `tainted` (its history holds simulated or replayed outcomes) and `input`, a digest of all
+`provenance`, `tainted` (its history holds simulated, replayed or checked ones) and `input`, a digest of all
 that a simulator sees: tool, arguments, state and history.
 """
 
@@ -24,8 +24,10 @@ from artis_sdk.trainers.dataset.types import define_types
 if TYPE_CHECKING:
     import duckdb
 
-_BATCH: Final = 20_000  # rows of SQLite on their way to DuckDB
-_REMEMBERED: Final = 4_000_000  # characters of a log's states and calls, while chosen rows are read
+# Rows of SQLite on their way to DuckDB: a batch ends at whichever comes first.
+_BATCH: Final = 20_000
+_BATCH_CHARACTERS: Final = 16_000_000
+_REMEMBERED: Final = 16_000_000  # bytes of a log's states and calls, while chosen rows are read
 _MARK: Final = "artis_sdk.call_log"
 
 
@@ -63,12 +65,14 @@ def open_source(path: Path, work: Path, *, skip_corrupt: bool) -> RowSource:
     return SqliteSource(path, skip_corrupt=skip_corrupt)
 
 
-class ParquetSource:
-    """A file that `export_parquet` wrote."""
-
+class _FileSource:
     def __init__(self, path: Path, *, skip_corrupt: bool) -> None:
         self.path = path
         self._skip = skip_corrupt
+
+
+class ParquetSource(_FileSource):
+    """A file that `export_parquet` wrote."""
 
     def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
         import duckdb
@@ -140,7 +144,8 @@ _HISTORY: Final = (
     " json_extract(step, '$.outcome.failure_type'), json_extract(step, '$.outcome.message')])::VARCHAR"
 )
 _TAINTED: Final = (
-    "list_has_any(json_extract_string(history, '$[*].outcome.provenance'), ['simulated', 'replayed'])"
+    "list_has_any(json_extract_string(history, '$[*].outcome.provenance'), "
+    "['simulated', 'replayed', 'checked'])"
 )
 
 
@@ -171,12 +176,8 @@ class JsonlSource:
         self._parquet.write(connection, split, target)
 
 
-class SqliteSource:
+class SqliteSource(_FileSource):
     """A call log; a row's key is its id."""
-
-    def __init__(self, path: Path, *, skip_corrupt: bool) -> None:
-        self.path = path
-        self._skip = skip_corrupt
 
     def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
         try:
@@ -245,7 +246,7 @@ def _chain(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             "INSERT INTO chain SELECT key, seq, past,"
             " CASE WHEN provenance = 'forced' THEN past ELSE hash(past, done) END,"
-            f" tainted, tainted OR provenance IN ('simulated', 'replayed') FROM ({before})"
+            f" tainted, tainted OR provenance IN ('simulated', 'replayed', 'checked') FROM ({before})"
         )
     connection.execute(
         "CREATE TABLE calls AS SELECT o.key, coalesce(t.session, o.record) AS session, o.tool, o.type,"
@@ -263,10 +264,22 @@ def _arrow(rows: sqlite3.Cursor, columns: dict[str, str]) -> Any:
     schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns.items()])
 
     def batches() -> Iterator[Any]:
-        while found := rows.fetchmany(_BATCH):
+        while found := _batch(rows):
             yield pyarrow.record_batch(list(map(list, zip(*found, strict=True))), schema=schema)
 
     return pyarrow.RecordBatchReader.from_batches(schema, batches())
+
+
+def _batch(rows: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    """The next rows; none at the end."""
+    found: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        found.append(row)
+        size += sum(len(text) for text in row if isinstance(text, str))
+        if len(found) == _BATCH or size >= _BATCH_CHARACTERS:
+            break
+    return found
 
 
 def _numbers(rows: duckdb.DuckDBPyConnection) -> Iterable[int]:

@@ -62,6 +62,10 @@ class RowMaker:
             raise TrainingError("a log holds no thoughts: a form with thoughts needs a function for them")
         if (form.documents, form.one_call, form.typed) != (FORM.documents, FORM.one_call, FORM.typed):
             raise TrainingError("rows show the called tool's documents, one call each, with a typed answer")
+        if form.modes or form.source:
+            raise TrainingError(
+                "a log holds no source: a form with modes or source is for untrained simulators"
+            )
         self.form = form
         self.prompts = prompts or Prompts()
         self._thoughts = thoughts

@@ -64,7 +64,7 @@ def _read_header(path: Path) -> Iterator[tuple[str, StoredTensor]]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > path.stat().st_size:
-            raise ConfigurationError(f"{path} is not a safetensors file, or it is cut off")
+            raise ConfigurationError(f"{path} is not a complete safetensors file")
         header: dict[str, Any] = json.loads(file.read(size))
     for name, entry in header.items():
         if name == "__metadata__":

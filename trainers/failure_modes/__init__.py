@@ -1,4 +1,4 @@
-"""The ways in which tools can fail: read from their source, and seen in a log."""
+"""The ways in which tools can fail, by the reader of `artis_sdk.tools.source_checks`: seen in a log."""
 
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from artis_sdk.records import Outcome, ToolCall
 from artis_sdk.records.outcome_type import HOLE, SUCCESS, failure_text, outcome_type
-from artis_sdk.trainers.failure_modes.read import FailureMode, Tool, ToolFailures, read_tool
+from artis_sdk.tools.source_checks.read import FailureMode, Tool, ToolFailures, read_tool
 
 _LEAST = 4  # literal characters that a template needs to identify a mode
 
@@ -62,7 +62,9 @@ class Taxonomy:
         text = outcome.message if raised else failure_text(outcome.value)
         scored = [(_score(mode, type_, text, raised=raised), mode) for mode in tool.modes]
         best = max((score for score, _ in scored), default=-1)
-        return tuple(mode for score, mode in scored if score == best) if best >= 0 else ()
+        if best >= 0:
+            return tuple(mode for score, mode in scored if score == best)
+        return tuple(mode for mode in tool.outside if raised and _is_of(mode, type_))
 
 
 def _score(mode: FailureMode, type_: str, text: str | None, *, raised: bool) -> int:
@@ -80,6 +82,17 @@ def _score(mode: FailureMode, type_: str, text: str | None, *, raised: bool) -> 
     if literal >= _LEAST or (site.kind == "return" and site.template == HOLE):
         return literal
     return -1
+
+
+def _is_of(mode: FailureMode, type_: str) -> bool:
+    """Whether a failure's class is a mode's, or one derived from it."""
+    left: list[type[BaseException]] = [] if mode.site.error is None else [mode.site.error]
+    names = {mode.type}
+    while left:
+        cls = left.pop()
+        names.add(cls.__name__)
+        left += cls.__subclasses__()
+    return type_ in names
 
 
 def _message(type_: str, text: str | None) -> str:

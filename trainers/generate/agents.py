@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
 
 from artis_sdk.contracts import Backend
-from artis_sdk.errors import BackendError
 from artis_sdk.prompts import Prompts, call_view, encode, encode_lines, result_message
-from artis_sdk.records import Completion, Message, Request, Step
+from artis_sdk.records import Message, Request, Step
 from artis_sdk.records.action_text import parse_actions
-from artis_sdk.trainers.generate.asking import documents, run_call, shown_state
+from artis_sdk.trainers.generate.asking import Done, ModelSource, documents
 from artis_sdk.trainers.generate.runner import Runner
 from artis_sdk.trainers.generate.tasks import Draft, TaskRun
 
@@ -25,10 +24,8 @@ _EMPTY = 3  # answers without a new query after which a tool is dropped
 _STEPS = 10  # turns of one task
 _PARALLEL = 8  # tasks at once
 
-Done = Callable[[TaskRun], object]
 
-
-class Agents:
+class Agents(ModelSource):
     """Writes queries and lets the solvers solve them in the sandbox.
 
     Args:
@@ -52,16 +49,11 @@ class Agents:
         done: Done,
         prompts: Prompts,
     ) -> None:
-        self._runner = runner
+        super().__init__(runner, seed=seed, done=done, prompts=prompts)
         self._writer = writer
         self._solvers = solvers
         self._queries = queries
-        self._seed = seed
-        self._done = done
-        self._prompts = prompts
-        self._lock = asyncio.Lock()
         self._places = asyncio.Semaphore(_PARALLEL)
-        self.notes: list[str] = []
 
     async def run(self) -> None:
         """Write and solve, until every tool has its queries or the budget is spent.
@@ -85,15 +77,14 @@ class Agents:
     async def write(self, tool: str, world: int) -> list[str]:
         """Distinct queries that need a tool, `queries` of them if the model has so many."""
         tools = self._runner.worlds[world].tools
-        async with self._lock:
-            state = await asyncio.to_thread(self._runner.state, world)
+        state = await self._state(world)
         found: dict[str, None] = {}
         empty = 0
         while len(found) < self._queries and empty < _EMPTY:
             user = self._prompts.render(
                 "queries_user",
                 tool_documents=documents(tools.specs),
-                state=shown_state(state),
+                state=state,
                 tool=tool,
                 known=list(found)[-30:] or None,
                 count=min(_BATCH, self._queries - len(found)),
@@ -141,7 +132,7 @@ class Agents:
             )
             steps: list[Step] = []
             for call in calls:
-                step = await run_call(self._runner, self._lock, ran, call, tools)
+                step = await self._call(ran, call, tools)
                 if step is None:
                     return
                 steps.append(step)
@@ -160,14 +151,6 @@ class Agents:
     async def _ask(self, backend: Backend, request: Request) -> str:
         completion = await self._completion(backend, request)
         return "" if completion is None else completion.text
-
-    async def _completion(self, backend: Backend, request: Request) -> Completion | None:
-        """The answer; None, and a note, if the backend fails."""
-        try:
-            return await backend.complete(request)
-        except BackendError as error:
-            self.notes.append(str(error))
-            return None
 
 
 def _request(system: str, user: str, seed: int) -> Request:

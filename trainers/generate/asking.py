@@ -1,18 +1,23 @@
-"""The common part of sources that use models: rendered state and tools, and running a model's call."""
+"""The common part of sources that use models: rendered state and tools, requests, and calls of a model."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from artis_sdk.prompts import encode
-from artis_sdk.records import Outcome, Provenance, State, Step, ToolCall, ToolSpec
+from artis_sdk.contracts import Backend
+from artis_sdk.errors import BackendError
+from artis_sdk.prompts import Prompts, encode
+from artis_sdk.records import Completion, Outcome, Provenance, Request, State, Step, ToolCall, ToolSpec
 from artis_sdk.simulators.cut import cut
 from artis_sdk.tools import Toolset
 from artis_sdk.trainers.generate.runner import Runner
 from artis_sdk.trainers.generate.tasks import TaskRun
 
 STATE = 8000  # characters of a state in a prompt
+
+Done = Callable[[TaskRun], object]
+"""Callback for a finished task."""
 
 
 def shown_state(state: State, calls: Sequence[ToolCall] = ()) -> State:
@@ -25,25 +30,53 @@ def documents(specs: Sequence[ToolSpec]) -> str:
     return encode([spec.document() for spec in specs])
 
 
-async def run_call(
-    runner: Runner, lock: asyncio.Lock, ran: TaskRun, call: ToolCall, tools: Toolset
-) -> Step | None:
-    """Make a call that a model wrote; None when the task is over.
+class ModelSource:
+    """A source whose calls models write; they are run one at a time, in a thread.
 
-    An unreadable call, or one of an unknown tool, is answered here, as in every world.
+    Args:
+        runner: runner of the calls.
+        seed: seed from which each request derives its own.
+        done: callback for every finished task.
+        prompts: templates of the requests.
     """
-    if call.malformed is not None:
-        return Step(
-            call=call, outcome=_forced("malformed_call", f"this call could not be read: {call.malformed}")
-        )
-    if call.tool not in tools:
-        return Step(call=call, outcome=_forced("unknown_tool", f"there is no tool named {call.tool[:200]!r}"))
-    async with lock:
-        if runner.spent or ran.stopped is not None:
+
+    def __init__(self, runner: Runner, *, seed: int, done: Done, prompts: Prompts) -> None:
+        self._runner = runner
+        self._seed = seed
+        self._done = done
+        self._prompts = prompts
+        self._lock = asyncio.Lock()
+        self.notes: list[str] = []
+
+    async def _state(self, world: int) -> State:
+        """The start state of a world, as a prompt shows it."""
+        async with self._lock:
+            state = await asyncio.to_thread(self._runner.state, world)
+        return shown_state(state)
+
+    async def _completion(self, backend: Backend, request: Request) -> Completion | None:
+        """The answer; None, and a note, if the backend fails."""
+        try:
+            return await backend.complete(request)
+        except BackendError as error:
+            self.notes.append(str(error))
             return None
-        reached = await asyncio.to_thread(runner.call, ran, call)
-    return reached.step if reached is not None else None
+
+    async def _call(self, ran: TaskRun, call: ToolCall, tools: Toolset) -> Step | None:
+        """Make a call that a model wrote; None when the task is over.
+
+        An unreadable call, or one of an unknown tool, is answered here, as in every world.
+        """
+        if call.malformed is not None:
+            return _refused(call, "malformed_call", f"this call could not be read: {call.malformed}")
+        if call.tool not in tools:
+            return _refused(call, "unknown_tool", f"there is no tool named {call.tool[:200]!r}")
+        async with self._lock:
+            if self._runner.spent or ran.stopped is not None:
+                return None
+            reached = await asyncio.to_thread(self._runner.call, ran, call)
+        return reached.step if reached is not None else None
 
 
-def _forced(type_: str, message: str) -> Outcome:
-    return Outcome.failure(type_, message, Provenance.FORCED, raised=True)
+def _refused(call: ToolCall, type_: str, message: str) -> Step:
+    return Step(call=call, outcome=Outcome.failure(type_, message, Provenance.FORCED, raised=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 from artis_sdk.records import CallRecord, Provenance
 from artis_sdk.records.outcome_type import SUCCESS
-from artis_sdk.trainers.failure_modes.read import FailureMode
+from artis_sdk.tools.source_checks.read import FailureMode
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.tasks import CallResult, TaskRun
 

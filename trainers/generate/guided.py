@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from artis_sdk.records import ToolCall
 from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.tools import GuardedTool
-from artis_sdk.trainers.failure_modes.read import FailureMode
+from artis_sdk.tools.source_checks.read import FailureMode
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.coverage import Coverage
 from artis_sdk.trainers.generate.hints import Hints, described, neighbours, triggers

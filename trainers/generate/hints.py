@@ -9,15 +9,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from artis_sdk.trainers.failure_modes.code import SourceCode
-from artis_sdk.trainers.failure_modes.errors import identifiers, shapes_of_locals
-from artis_sdk.trainers.failure_modes.shapes import NameTable, shape
+from artis_sdk.tools.source_checks.code import SourceCode
+from artis_sdk.tools.source_checks.errors import identifiers, shapes_of_locals
+from artis_sdk.tools.source_checks.shapes import NameTable, shape
 from artis_sdk.trainers.generate.values import Values
 
 _CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "add", "discard", "update", "setdefault"}
 _FALSE: tuple[JsonValue, ...] = (False, 0, "", [], None, True)
 _TYPES: tuple[JsonValue, ...] = ("x", 1, None, [])
-_CONTAINERS = ast.Dict | ast.Set | ast.List | ast.Tuple
 
 
 class Hints:

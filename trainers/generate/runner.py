@@ -21,8 +21,8 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Provenance, State, Step, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
-from artis_sdk.trainers.failure_modes.code import SourceCode
-from artis_sdk.trainers.failure_modes.read import FailureMode
+from artis_sdk.tools.source_checks.code import SourceCode
+from artis_sdk.tools.source_checks.read import FailureMode
 from artis_sdk.trainers.failure_modes.taxonomy import Taxonomy
 from artis_sdk.trainers.generate.tasks import CallResult, Draft, TaskRun
 from artis_sdk.trainers.generate.trace import Line

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from artis_sdk.contracts import Backend
-from artis_sdk.errors import BackendError
 from artis_sdk.prompts import Prompts, encode_lines, encode_step
 from artis_sdk.records import Message, Request, Step, ToolCall
 from artis_sdk.records.action_text import parse_actions
-from artis_sdk.trainers.failure_modes.code import SourceCode
-from artis_sdk.trainers.failure_modes.read import FailureMode
-from artis_sdk.trainers.generate.asking import documents, run_call, shown_state
+from artis_sdk.tools.source_checks.code import SourceCode
+from artis_sdk.tools.source_checks.read import FailureMode
+from artis_sdk.trainers.generate.asking import Done, ModelSource, documents
 from artis_sdk.trainers.generate.runner import Runner
-from artis_sdk.trainers.generate.tasks import Draft, TaskRun
+from artis_sdk.trainers.generate.tasks import Draft
 
 NAME = "targeted"
 
 _MARK = ">>> "  # before the lines of the statement
 _FUNCTIONS = 4  # sources in one prompt
 
-Done = Callable[[TaskRun], object]
 
-
-class Targeted:
+class Targeted(ModelSource):
     """Requests calls, one mode after another.
 
     Args:
@@ -41,14 +38,9 @@ class Targeted:
     def __init__(
         self, runner: Runner, backend: Backend, *, tries: int, seed: int, done: Done, prompts: Prompts
     ) -> None:
-        self._runner = runner
+        super().__init__(runner, seed=seed, done=done, prompts=prompts)
         self._backend = backend
         self._tries = tries
-        self._seed = seed
-        self._done = done
-        self._prompts = prompts
-        self._lock = asyncio.Lock()
-        self.notes: list[str] = []
 
     async def run(self, modes: Sequence[FailureMode]) -> None:
         """Request calls for each mode until it is reached, its tries are over, or the budget is spent."""
@@ -62,10 +54,9 @@ class Targeted:
         """Whether one answer's calls reached the mode; adds them to the attempts."""
         having = [n for n, world in enumerate(self._runner.worlds) if mode.tool in world.tools]
         world = having[number % len(having)]
-        try:
-            completion = await self._backend.complete(await self._request(mode, world, attempts, number))
-        except BackendError as error:
-            self.notes.append(str(error))
+        request = await self._request(mode, world, attempts, number)
+        completion = await self._completion(self._backend, request)
+        if completion is None:
             return False
         calls = [call for call in parse_actions(completion.text) or () if call.malformed is None]
         if not calls:
@@ -80,7 +71,7 @@ class Targeted:
         async with self._lock:
             ran = await asyncio.to_thread(self._runner.begin, Draft(NAME, world, tuple(calls)))
         for call in calls:
-            step = await run_call(self._runner, self._lock, ran, call, tools)
+            step = await self._call(ran, call, tools)
             if step is None:
                 break
             attempts.append(step)
@@ -90,12 +81,10 @@ class Targeted:
 
     async def _request(self, mode: FailureMode, world: int, attempts: Sequence[Step], number: int) -> Request:
         tools = self._runner.worlds[world].tools
-        async with self._lock:
-            state = await asyncio.to_thread(self._runner.state, world)
         user = self._prompts.render(
             "targeted_user",
             tool_documents=documents(tools.specs),
-            state=shown_state(state),
+            state=await self._state(world),
             source=self.source(mode),
             tool=mode.tool,
             statement=_lines(mode.site.file, mode.site.line, mode.site.end),

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from artis_sdk.logs.codec import dumps
 from artis_sdk.records import CallRecord, Provenance, State, Step, ToolCall
 from artis_sdk.tools import Toolset
-from artis_sdk.trainers.failure_modes.read import FailureMode
+from artis_sdk.tools.source_checks.read import FailureMode
 from artis_sdk.trainers.generate.trace import Line
 from artis_sdk.trainers.generate.worlds import Change
 

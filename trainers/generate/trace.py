@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
-from artis_sdk.trainers.failure_modes.code import SourceCode, nested_code
+from artis_sdk.tools.source_checks.code import SourceCode, nested_code
 
 Line = tuple[str, int]
 """File and line."""
@@ -26,7 +26,7 @@ class Trace:
     def __init__(self, sources: Iterable[SourceCode]) -> None:
         self._files: dict[CodeType, str] = {}
         for source in sources:
-            for code in nested_code(source.code):
+            for code in nested_code(source.function.__code__):
                 self._files[code] = source.file
         self._lines: set[Line] = set()
 

@@ -19,7 +19,7 @@ from artis_sdk.logs.codec import dumps
 from artis_sdk.records import Completion, History, Outcome, Request, Role, State, Step, ToolCall
 from artis_sdk.simulators.sandbox import SandboxSimulator
 from artis_sdk.simulators.seal import Seal, seal_other_threads
-from artis_sdk.trainers.failure_modes.code import SourceCode
+from artis_sdk.tools.source_checks.code import SourceCode
 from artis_sdk.trainers.generate.trace import Line, Trace
 from artis_sdk.trainers.generate.worlds import Change, StartState, make_changes, shown
 

@@ -19,6 +19,8 @@ from artis_sdk.trainers.pocket.log import write
 from artis_sdk.trainers.pocket.thoughts import think
 from artis_sdk.trainers.simulator.settings import SFTSettings
 from artis_sdk.trainers.simulator.train import TrainedAdapter, train_simulator
+from artis_sdk.view.screen import Screen
+from artis_sdk.view.text import plain
 
 SLIPS: Final = 0.05
 """Share of slips among the plain log's turns; low, as real logs hold few failures."""
@@ -70,7 +72,7 @@ def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> Tra
 def _tell(progress: Any) -> None:
     if progress.metrics is not None or progress.step % 10 == 0:
         told = progress.metrics or f"loss {progress.loss:.3f}"
-        print(f"step {progress.step}/{progress.steps}  {told}", flush=True)
+        Screen().print(plain(f"step {progress.step}/{progress.steps}  {told}"), soft_wrap=True)
 
 
 def main() -> None:
@@ -88,7 +90,8 @@ def main() -> None:
 
     torch.set_num_threads(given.threads)
     for name in ADAPTERS if given.only is None else (given.only,):
-        print(f"{name}: {train(given.run, name, rows=given.rows, rate=given.rate, seed=given.seed).adapter}")
+        done = train(given.run, name, rows=given.rows, rate=given.rate, seed=given.seed)
+        Screen().print(plain(f"{name}: {done.adapter}"), soft_wrap=True)
 
 
 if __name__ == "__main__":

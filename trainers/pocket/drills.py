@@ -1,4 +1,4 @@
-"""Drills in copying, looking up, comparing, adding and taking away, with identifiers, names and numbers.
+"""Drills in copying, looking up, comparing, adding and subtracting, with identifiers, names and numbers.
 
 Lessons alone teach this slowly: few of their tokens are copied, and a comparison shows one bit.
 """
@@ -16,7 +16,7 @@ from artis_sdk.trainers.pocket.thoughts import added, alike, compared
 
 
 def drill(rng: random.Random) -> list[Segment]:
-    """Things to say again or tell apart, rows of which some are asked for, numbers to compare or add up."""
+    """Things to repeat or distinguish, rows of which some are to be picked, numbers to compare or add up."""
     (write,) = rng.choices(list(_SHARES), list(_SHARES.values()))
     return write(rng)
 

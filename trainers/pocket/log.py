@@ -23,6 +23,8 @@ from artis_sdk.records import CallRecord, History, Step
 from artis_sdk.trainers.pocket.changes import changed
 from artis_sdk.trainers.pocket.lessons import Lessons
 from artis_sdk.trainers.pocket.scenes import Scene
+from artis_sdk.view.screen import Screen
+from artis_sdk.view.text import plain
 
 
 def records(
@@ -99,7 +101,7 @@ def main() -> None:
         failures=given.failures,
         slips=given.slips,
     )
-    print(f"{count:,} calls in {given.path}")
+    Screen().print(plain(f"{count:,} calls in {given.path}"), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from artis_sdk.simulators.trained import Trained
 from artis_sdk.trainers.card import sha256, versions
 from artis_sdk.trainers.export.adapter import export
 from artis_sdk.trainers.export.gguf import export_gguf
+from artis_sdk.view.screen import Screen
+from artis_sdk.view.text import plain
 
 BASE: Final = "artis_sdk.pocket"
 """The base in the shipped adapters' configuration, independent of its path."""
@@ -91,7 +93,7 @@ def main() -> None:
     parser.add_argument("--target", type=Path, default=ROOT)
     given = parser.parse_args()
     card = ship(given.run, given.target)
-    print(f"{card['bytes']:,} bytes in {given.target}")
+    Screen().print(plain(f"{card['bytes']:,} bytes in {given.target}"), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from artis_sdk.trainers.pocket.drills import drill
 from artis_sdk.trainers.pocket.lessons import Lessons
 from artis_sdk.trainers.pocket.muon import Muon
 from artis_sdk.trainers.pocket.shape import make_model, make_tokenizer, save
+from artis_sdk.view.screen import Screen
+from artis_sdk.view.text import plain
 
 TOKENS: Final = 4096  # of one optimizer step
 MICRO: Final = 2048  # of one forward pass, padding included
@@ -226,10 +228,9 @@ class Run:
             self.seconds = before + time.monotonic() - began
             self.processor_seconds = before_processor + time.process_time() - processor
             if self.step % 10 == 0:
-                print(
+                _tell(
                     f"step {self.step}/{self.steps}  loss {mean:.4f}  tokens {self.tokens:,}  "
-                    f"{self.seconds:,.0f} s",
-                    flush=True,
+                    f"{self.seconds:,.0f} s"
                 )
             if time.monotonic() - saved > SAVE_EVERY:
                 self.save()
@@ -270,7 +271,7 @@ class Run:
             optimizer.load_state_dict(state)
         self.step, self.seconds, self.tokens = found["step"], found["seconds"], found["tokens"]
         self.processor_seconds = found["processor_seconds"]
-        print(f"resuming at step {self.step}", flush=True)
+        _tell(f"resuming at step {self.step}")
 
     def _begin_with(self, shipped: Path) -> None:
         """Start from a shipped model's weights and step count, without an optimizer state."""
@@ -281,7 +282,11 @@ class Run:
         card = json.loads((shipped / "card.json").read_bytes())["base"]
         self.step, self.tokens, self.seconds = card["steps"], card["tokens"], card["seconds"]
         self.processor_seconds = card["processor_seconds"]
-        print(f"beginning with the weights of step {self.step}", flush=True)
+        _tell(f"beginning with the weights of step {self.step}")
+
+
+def _tell(text: str) -> None:
+    Screen().print(plain(text), soft_wrap=True)
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from artis_sdk.evals.fidelity.records import Prediction
 from artis_sdk.logs.codec import loads, read_outcome
 from artis_sdk.records import Outcome, ToolCall
-from artis_sdk.records.outcome_type import SUCCESS, outcome_type
+from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators.answers import UnreadableAnswer, typed_entries, typed_outcome
+from artis_sdk.trainers.simulator.exam import draw_exam, strata
 from artis_sdk.trainers.simulator.model import ChatEncoder
 
 
@@ -83,18 +84,15 @@ class ValidationCase:
         )
 
 
-def validation_cases(rows: Any, limit: int) -> list[ValidationCase]:
-    """Rows for a model: failures and successes, half of each if there are enough.
+def validation_cases(rows: Any, limit: int, *, seed: int) -> list[ValidationCase]:
+    """Rows for a model, drawn by `exam.draw_exam`.
 
     Args:
         rows: data set of a split's tokens.
         limit: maximum number of rows.
+        seed: seed of the draw.
     """
-    failing = [n for n, type_ in enumerate(rows["type"]) if type_ != SUCCESS]
-    passing = [n for n, type_ in enumerate(rows["type"]) if type_ == SUCCESS]
-    failures = min(len(failing), max(limit // 2, limit - len(passing)))
-    chosen = sorted(failing[:failures] + passing[: limit - failures])
-    return [_case(rows[n]) for n in chosen]
+    return [_case(rows[n]) for n in draw_exam(strata(rows), limit, seed=seed)]
 
 
 def _case(row: dict[str, Any]) -> ValidationCase:
@@ -105,7 +103,7 @@ def _case(row: dict[str, Any]) -> ValidationCase:
 
 def judge(
     model: Any,
-    speech: ChatEncoder,
+    encoder: ChatEncoder,
     tokenizer: Any,
     asked: Sequence[ValidationCase],
     *,
@@ -116,7 +114,7 @@ def judge(
 
     Args:
         model: model of transformers, on its device.
-        speech, tokenizer: encoder and tokenizer of its base.
+        encoder, tokenizer: encoder and tokenizer of its base.
         asked: the rows.
         max_new_tokens: maximum tokens of an answer; a longer one is unreadable.
         batch: rows per forward pass.
@@ -125,14 +123,14 @@ def judge(
     order = sorted(range(len(asked)), key=lambda n: len(asked[n].prompt))
     for start in range(0, len(order), batch):
         group = [asked[n] for n in order[start : start + batch]]
-        texts = generate(model, speech, tokenizer, [e.prompt for e in group], max_new_tokens=max_new_tokens)
+        texts = generate(model, encoder, tokenizer, [e.prompt for e in group], max_new_tokens=max_new_tokens)
         for case, text in zip(group, texts, strict=True):
             judged = judged.plus(case.marked(text))
     return judged
 
 
 def generate(
-    model: Any, speech: ChatEncoder, tokenizer: Any, prompts: Sequence[list[int]], *, max_new_tokens: int
+    model: Any, encoder: ChatEncoder, tokenizer: Any, prompts: Sequence[list[int]], *, max_new_tokens: int
 ) -> list[str]:
     """Greedy answers to some prompts, padded on the left."""
     import torch
@@ -141,7 +139,7 @@ def generate(
     pad = tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
-    ends = [tokenizer.eos_token_id, *speech.answer_ids("")[:1]]
+    ends = [tokenizer.eos_token_id, *encoder.answer_ids("")[:1]]
     training = model.training
     model.eval()
     with torch.no_grad():
@@ -154,7 +152,7 @@ def generate(
             eos_token_id=sorted({end for end in ends if end is not None}),
         )
     model.train(training)
-    return [speech.text(row[width:].tolist()) for row in made]
+    return [encoder.text(row[width:].tolist()) for row in made]
 
 
 def read(text: str) -> Outcome | None:

@@ -42,12 +42,13 @@ def check_base(base: str) -> None:
         raise TrainingError(f"base model {base!r} is not a causal language model: it is {what}")
 
 
-def load_base(base: str, dtype: str) -> tuple[Any, Any]:
+def load_base(base: str, dtype: str, attention: str | None = None) -> tuple[Any, Any]:
     """Model and tokenizer.
 
     Args:
         base: path of a folder, or hub id.
         dtype: data type of the weights, by torch's name.
+        attention: transformers' `attn_implementation`; None for its default.
 
     Raises:
         TrainingError: they cannot be loaded.
@@ -57,7 +58,15 @@ def load_base(base: str, dtype: str) -> tuple[Any, Any]:
 
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(base)
-        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            base, dtype=getattr(torch, dtype), attn_implementation=attention
+        )
+    except ImportError as error:  # of an attention's kernels
+        first = str(error).strip().splitlines()[0]
+        raise TrainingError(
+            f"base model {base!r} cannot be loaded with --attn-implementation {attention}: {first} "
+            "Install it, or leave the option out"
+        ) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise TrainingError(f"base model {base!r} cannot be loaded: {first}") from error

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from artis_sdk.errors import TrainingError
-from artis_sdk.records.calls import FROZEN
+from artis_sdk.trainers.run_settings import RunSettings
 
 
-class SFTSettings(BaseModel):
+class SFTSettings(RunSettings):
     """Supervised fine-tuning of a LoRA adapter on all linear layers, loss on the outcome only."""
 
-    model_config = FROZEN
-
-    rank: int = Field(default=16, ge=1)
-    alpha: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0.0)
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the steps for warm-up; then the learning rate follows a cosine."""
@@ -24,8 +18,6 @@ class SFTSettings(BaseModel):
     """Maximum number of epochs."""
     batch: int = Field(default=64, ge=1)
     """Rows per optimizer step, over all processes."""
-    micro_batch: int = Field(default=8, ge=1)
-    """Rows per forward pass, in one process."""
     max_length: int = Field(default=4096, ge=16)
     """Maximum tokens of prompt and answer together."""
     focus: bool = False
@@ -40,10 +32,6 @@ class SFTSettings(BaseModel):
     """Evaluations without a better failure recall after which training stops."""
     judged: int = Field(default=256, ge=1)
     """Number of validation rows with generated outcome, at most half successes if there are failures."""
-    seed: int = 0
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Precision; `auto` for bf16 on an accelerator that has it, else fp32."""
-    gradient_checkpointing: bool = False
 
     def accumulation(self, processes: int) -> int:
         """Micro-batches per optimizer step in each process.

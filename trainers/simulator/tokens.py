@@ -26,7 +26,7 @@ _BATCH: Final = 500  # rows of one Arrow batch
 def form_for(
     records: Iterable[CallRecord],
     rows: int,
-    speech: ChatEncoder,
+    encoder: ChatEncoder,
     settings: SFTSettings,
     prompts: Prompts | None,
     thoughts: Thoughts | None = None,
@@ -39,7 +39,7 @@ def form_for(
     Args:
         records: training records, of which an even sample is read.
         rows: number of records.
-        speech: encoder of the base.
+        encoder: encoder of the base.
         settings: settings of the run.
         prompts: templates that replace ours.
         thoughts: function that writes the thought before each outcome.
@@ -56,10 +56,10 @@ def form_for(
     density, frame, answers = 0.0, 0, 0
     for record in islice(records, 0, None, max(1, rows // _SAMPLE)):
         row = maker.row(record)
-        text = speech.prompt(row.messages)
-        density = max(density, len(speech.prompt_ids(text)) / len(text))
+        text = encoder.prompt(row.messages)
+        density = max(density, len(encoder.prompt_ids(text)) / len(text))
         frame = max(frame, len(text) - _data(record, row.cut, form, documented=documented))
-        answers = max(answers, len(speech.answer_ids(row.answer)))
+        answers = max(answers, len(encoder.answer_ids(row.answer)))
     room = int(_MARGIN * (settings.max_length - answers) / density) - frame
     if room <= 0:
         raise TrainingError(
@@ -76,7 +76,7 @@ def _data(record: CallRecord, left: Any, form: PromptForm, *, documented: bool) 
     shown = [encode(state), encode([call_view(record.call)])]
     if documented:
         shown.append(encode([record.spec.document()]))
-    if form.look_up:
+    if form.looks_up:
         shown += map(encode, LookUp(record.state).of([record.call]))
     return sum(map(len, shown)) + sum(len(encode_step(step)) + 1 for step in history)
 
@@ -118,7 +118,7 @@ def write_tokens(
     draws: Iterable[list[int]],
     target: Path,
     *,
-    speech: ChatEncoder,
+    encoder: ChatEncoder,
     maker: RowMaker,
     max_length: int,
     known: frozenset[int] = frozenset(),
@@ -129,7 +129,7 @@ def write_tokens(
         records: records of the split.
         draws: number of draws of each record in each epoch.
         target: the Arrow file.
-        speech, maker: encoder of the base, and maker of the rows.
+        encoder, maker: encoder of the base, and maker of the rows.
         max_length: maximum tokens; longer rows are left out and counted.
         known: digests of the training prompts, for a held-out split.
     """
@@ -148,7 +148,7 @@ def write_tokens(
         ]
     )
     sizes = Sizes()
-    rows = _rows(zip(records, draws, strict=True), sizes, speech, maker, max_length, known)
+    rows = _rows(zip(records, draws, strict=True), sizes, encoder, maker, max_length, known)
     with pyarrow.OSFile(str(target), "wb") as file, pyarrow.ipc.new_stream(file, schema) as writer:
         while batch := list(islice(rows, _BATCH)):
             writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
@@ -158,15 +158,15 @@ def write_tokens(
 def _rows(
     pairs: Iterable[tuple[CallRecord, list[int]]],
     sizes: Sizes,
-    speech: ChatEncoder,
+    encoder: ChatEncoder,
     maker: RowMaker,
     max_length: int,
     known: frozenset[int],
 ) -> Iterator[dict[str, Any]]:
     for record, drawn in pairs:
         row = maker.row(record)
-        shown = speech.prompt(row.messages)
-        prompt, answer = speech.prompt_ids(shown), speech.answer_ids(row.answer)
+        shown = encoder.prompt(row.messages)
+        prompt, answer = encoder.prompt_ids(shown), encoder.answer_ids(row.answer)
         if len(prompt) + len(answer) > max_length:
             sizes.too_long += 1
             continue

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,8 @@ from artis_sdk.trainers.card import base_of, sha256, write_card
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset.split import SPLITS
 from artis_sdk.trainers.dataset.training_rows import RowMaker, Thoughts
+from artis_sdk.trainers.precision import Chosen, weights_type
+from artis_sdk.trainers.process_group import join_processes
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
 from artis_sdk.trainers.simulator.model import ChatEncoder, check_base, load_base
 from artis_sdk.trainers.simulator.settings import SFTSettings
@@ -79,57 +82,40 @@ def train_simulator(
         resume: whether to continue the run in `out`, on its own data.
         cpu: whether to train on the CPU; by default only without an accelerator.
         on_stage: callback for the name of each stage, on the first process.
-        on_progress: callback for steps and evaluations (`trainer.Progress`), on the first process.
+        on_progress: callback for steps and evaluations (`TrainingProgress`), on the first process.
 
     Raises:
-        TrainingError: the base is not a causal language model, the log has no rows to train on, `out` holds
-            another run, or the disk is full; saved checkpoints are kept.
+        TrainingError: the base is not a causal language model, the device lacks a setting, the log
+            has no rows to train on, `out` holds another run, or the disk is full; saved checkpoints are
+            kept.
         LogError: the log cannot be read, or has corrupt rows.
         MissingExtraError: a library is not installed.
     """
-    run = _Run(
-        str(base),
-        Path(out),
-        data or DataSettings(),
-        settings or SFTSettings(),
-        prompts or Prompts(),
-        thoughts,
-    )
-    run.data = run.data.model_copy(update={"epochs": run.settings.epochs})
+    settings = settings or SFTSettings()
+    data = (data or DataSettings()).model_copy(update={"epochs": settings.epochs})
+    templates = {name: (prompts or Prompts()).text(name) for name in _TEMPLATES}
+    run = _Run(str(base), Path(out), data, settings, templates, thoughts)
     tell = on_stage or _silent
     check_base(run.base)
     _quiet()
-    import torch
-    from accelerate import PartialState
-
-    cpu = not torch.cuda.is_available() if cpu is None else cpu
-    processes = PartialState(cpu=cpu)
-    run.settings.accumulation(processes.num_processes)
+    processes, precision, cpu = join_processes(settings, cpu=cpu)
     with processes.main_process_first():
         if processes.is_main_process:
             run.begin(Path(log), resume=resume)
             run.prepare(Path(log), tell)
-    return run.train(processes, tell, on_progress if processes.is_main_process else None, cpu=cpu)
+    return run.train(processes, tell, on_progress if processes.is_main_process else None, precision, cpu=cpu)
 
 
+@dataclass(frozen=True, slots=True)
 class _Run:
     """One run in its folder; finished stages are not repeated."""
 
-    def __init__(
-        self,
-        base: str,
-        out: Path,
-        data: DataSettings,
-        settings: SFTSettings,
-        prompts: Prompts,
-        thoughts: Thoughts | None,
-    ) -> None:
-        self.base = base
-        self.thoughts = thoughts
-        self.out = out
-        self.data = data
-        self.settings = settings
-        self.templates = {name: prompts.text(name) for name in _TEMPLATES}
+    base: str
+    out: Path
+    data: DataSettings
+    settings: SFTSettings
+    templates: dict[str, str]
+    thoughts: Thoughts | None
 
     def begin(self, log: Path, *, resume: bool) -> None:
         """Make the folder, or check that it holds the same run."""
@@ -173,13 +159,13 @@ class _Run:
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(self.base)
-        speech = ChatEncoder(tokenizer, self.base)
+        encoder = ChatEncoder(tokenizer, self.base)
         tell("splitting and rebalancing the log")
         prepared = prepare(log, self.out / "data", self.data)
         tell("writing prompts as tokens")
         prompts = Prompts(self.templates)
         rows = prepared.report["splits"]["train"]["chosen"]
-        form = form_for(prepared.records("train"), rows, speech, self.settings, prompts, self.thoughts)
+        form = form_for(prepared.records("train"), rows, encoder, self.settings, prompts, self.thoughts)
         maker = RowMaker(form, prompts, self.thoughts)
         known: frozenset[int] = frozenset()
         sizes: dict[str, Any] = {}
@@ -191,7 +177,7 @@ class _Run:
                 prepared.records(split),
                 draws,
                 folder / f"{split}.arrow",
-                speech=speech,
+                encoder=encoder,
                 maker=maker,
                 max_length=self.settings.max_length,
                 known=known,
@@ -208,19 +194,26 @@ class _Run:
         (self.out / _TOKENS).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
 
     def train(
-        self, processes: Any, tell: OnStage, on_progress: Callable[[Any], None] | None, *, cpu: bool
+        self,
+        processes: Any,
+        tell: OnStage,
+        on_progress: Callable[[Any], None] | None,
+        precision: Chosen,
+        *,
+        cpu: bool,
     ) -> TrainedAdapter:
         from datasets import Dataset
         from peft import LoraConfig
 
+        from artis_sdk.trainers.simulator.exam import exam_of
         from artis_sdk.trainers.simulator.judge import validation_cases
         from artis_sdk.trainers.simulator.trainer import SimulatorTrainer, trainer_arguments
 
         tokens = json.loads((self.out / _TOKENS).read_bytes())
         rows = {split: Dataset.from_file(str(self.out / "tokens" / f"{split}.arrow")) for split in SPLITS}
         validation = rows["validation"] if len(rows["validation"]) else None
-        asked = validation_cases(rows["validation"], self.settings.judged)
-        tested = validation_cases(rows["test"], self.settings.judged)
+        limit, seed = self.settings.judged, self.settings.seed
+        asked, tested = (validation_cases(rows[split], limit, seed=seed) for split in ("validation", "test"))
         failing = any(case.type != SUCCESS for case in asked)
         checkpoints = self.out / "checkpoints"
         arguments = trainer_arguments(
@@ -233,11 +226,13 @@ class _Run:
             cpu=cpu,
         )
         tell(f"loading {self.base}")
-        model, tokenizer = load_base(self.base, "bfloat16" if arguments.bf16 else "float32")
+        model, tokenizer = load_base(
+            self.base, weights_type(precision, lora=True), self.settings.attn_implementation
+        )
         trainer = SimulatorTrainer(
             model=model,
             tokenizer=tokenizer,
-            speech=ChatEncoder(tokenizer, self.base),
+            encoder=ChatEncoder(tokenizer, self.base),
             train=rows["train"],
             validation=validation,
             validation_cases=asked,
@@ -270,6 +265,7 @@ class _Run:
         history = list(trainer.state.log_history)
         adapter = self.out / "adapter"
         card = self._card(trainer, tokens, history, seconds)
+        card["exam"] = {split: exam_of(rows[split], limit, seed=seed) for split in ("validation", "test")}
         card["held_out"] = {
             name: {"rows": counts.rows, **counts.metrics()}
             for name, counts in (("before", before), ("after", after))

@@ -42,7 +42,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
 
     Args:
         model: a peft model, or one that peft wraps by `peft_config`.
-        tokenizer, speech: tokenizer and encoder of its base.
+        tokenizer, encoder: tokenizer and encoder of its base.
         train, validation: data sets of tokens.
         validation_cases: validation rows with generated outcomes; without any, loss decides the best.
         answer_tokens: tokens of the longest answer.
@@ -56,7 +56,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         *,
         model: Any,
         tokenizer: Any,
-        speech: ChatEncoder,
+        encoder: ChatEncoder,
         train: Any,
         validation: Any,
         validation_cases: Sequence[ValidationCase],
@@ -66,12 +66,19 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         peft_config: Any = None,
         on_progress: OnProgress | None = None,
     ) -> None:
-        self._speech = speech
+        self._encoder = encoder
         self._cases = validation_cases
         self._answer_tokens = int(answer_tokens * _TOKENS_BEYOND) + 4
         self._settings = settings
         lengths = list_value_length(train.data.column("input_ids")).to_pylist()
-        self._sampler = DrawSampler(train["draws"], settings.seed, lengths=lengths, step=settings.batch)
+        self._sampler = DrawSampler(
+            train["draws"],
+            settings.seed,
+            lengths=lengths,
+            step=settings.batch,
+            micro_batch=settings.micro_batch,
+            processes=args.world_size,
+        )
         callbacks: list[Any] = [_Epochs(self._sampler)]
         if validation is not None:
             callbacks.append(_EarlyStop(early_stopping_patience=settings.patience))
@@ -109,7 +116,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         mine = validation_cases[accelerator.process_index :: accelerator.num_processes]
         counts = judge(
             accelerator.unwrap_model(self.model),
-            self._speech,
+            self._encoder,
             self.processing_class,
             mine,
             max_new_tokens=self._answer_tokens,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from artis_sdk._former_names import renamed
 from artis_sdk.commit.journal.call import FINISHED, OPEN, REFUSED, CallState, Intent, JournaledCall
+from artis_sdk.commit.journal.decision import CallChange, Decided, Decision, PlanChange
 from artis_sdk.commit.journal.protocol import CommitJournal
 from artis_sdk.commit.journal.sqlite import SQLiteJournal
 
@@ -11,10 +12,14 @@ __all__ = [
     "FINISHED",
     "OPEN",
     "REFUSED",
+    "CallChange",
     "CallState",
     "CommitJournal",
+    "Decided",
+    "Decision",
     "Intent",
     "JournaledCall",
+    "PlanChange",
     "SQLiteJournal",
 ]
 

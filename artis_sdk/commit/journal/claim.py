@@ -1,4 +1,4 @@
-"""Claiming a plan in the journal's file, to commit it or to go on with its commit."""
+"""Claiming a plan, to commit it or to resume its commit: whether it is free, and the claim in a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from artis_sdk.commit.journal.call import FINISHED, REFUSED
 from artis_sdk.errors import CommitRefused
@@ -36,10 +36,10 @@ class Claim(NamedTuple):
     """Seconds since the epoch."""
 
 
-class _Held(NamedTuple):
+class HeldPlan(NamedTuple):
     """A plan with an earlier claim."""
 
-    owner: str
+    owner: Any
     ended: float | None
     ending: str | None
     resumed: int | None
@@ -58,7 +58,7 @@ def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Ca
 
     Args:
         new: the claim.
-        resume: whether the commit goes on after the plan's last call.
+        resume: whether to resume the commit after the plan's last call.
         alive: test whether an owner, by id, is alive.
 
     Returns:
@@ -71,23 +71,16 @@ def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Ca
     now = (new.owner, socket.gethostname(), os.getpid(), new.begun, new.parent)
     if row is None:
         if connection.execute("SELECT 1 FROM pruned WHERE plan = ?", (new.plan,)).fetchone():
-            raise CommitRefused(new.plan, "it was committed and pruned from the journal; rehearse again")
+            raise pruned(new.plan)
         connection.execute(
             "INSERT INTO plan (owner, host, process, begun, parent, id, resumed)"
             " VALUES (?, ?, ?, ?, ?, ?, 0)",
             (*now, new.plan),
         )
         return 0
-    held = _Held(*row)
+    held = HeldPlan(*row)
     goes_on = held.ended is None and alive(held.owner)
-    if held.ending == REFUSED:
-        raise CommitRefused(new.plan, "a refused call ended its commit; mend the agent and rehearse again")
-    if held.reached:
-        problem = _against_resuming(held, goes_on, resume)
-        if problem is not None:
-            raise CommitRefused(new.plan, f"its commit has already made {held.reached} real calls{problem}")
-    if goes_on:
-        raise CommitRefused(new.plan, "its commit is going on")
+    check_free(new.plan, held, goes_on=goes_on, resume=resume)
     connection.execute(
         "UPDATE plan SET owner = ?, host = ?, process = ?, begun = ?, parent = ?,"
         " ended = NULL, ending = NULL, resumed = resumed + ? WHERE id = ?",
@@ -96,17 +89,48 @@ def claim(connection: sqlite3.Connection, new: Claim, *, resume: bool, alive: Ca
     return held.next_seq
 
 
-def _against_resuming(held: _Held, goes_on: bool, resume: bool) -> str | None:
-    """Reason why a plan that made real calls is not committed now; None if its commit may go on."""
+def check_free(plan: str, held: HeldPlan, *, goes_on: bool, resume: bool) -> None:
+    """Check that a plan with an earlier claim may be claimed again.
+
+    Args:
+        plan: id of the plan.
+        held: what the journal has about it.
+        goes_on: whether its commit has not ended, and its owner lives.
+        resume: whether to resume its commit.
+
+    Raises:
+        CommitRefused: it may not; the message says why, and what to do.
+    """
+    if held.ending == REFUSED:
+        raise CommitRefused(plan, "a refused call ended its commit; fix the agent and rehearse again")
+    if held.reached:
+        problem = _against_resuming(held, goes_on, resume)
+        if problem is not None:
+            raise CommitRefused(plan, f"its commit has already made {held.reached} real calls{problem}")
     if goes_on:
-        return ", and is going on"
+        raise CommitRefused(plan, "its commit is still running")
+
+
+def pruned(plan: str) -> CommitRefused:
+    """The refusal of a plan that was pruned."""
+    return CommitRefused(plan, "it was committed and pruned from the journal; rehearse again")
+
+
+def _against_resuming(held: HeldPlan, goes_on: bool, resume: bool) -> str | None:
+    """Reason why a plan that made real calls is not committed now; None if its commit may be resumed."""
+    if goes_on:
+        return ", and is still running"
     if held.unsettled:
-        return f", and how {held.unsettled} ended is not known: run `artis recover`, or session.recover()"
+        return f", and the outcome of {held.unsettled} is not known: run `artis recover` or session.recover()"
     if held.ending == FINISHED:
-        return ", to its end; rehearse again"
+        return " and finished; rehearse again"
     if held.own < held.reached:
         inside = held.reached - held.own
-        return f", {inside} of them in sessions inside it, which cannot go on; rehearse again"
+        return f", {inside} of them in nested sessions, which cannot be resumed; rehearse again"
     if held.resumed is None:
         return " under an earlier version of artis_sdk; rehearse again"
-    return None if resume else " and broke off; rehearse again, or commit(plan, resume=True) goes on"
+    return (
+        None
+        if resume
+        else " and was interrupted; rehearse again, or resume it with commit(plan, resume=True)"
+    )

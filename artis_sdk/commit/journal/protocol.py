@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Iterable
 from typing import Protocol, runtime_checkable
 
 from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
+from artis_sdk.commit.journal.decision import Decision
 from artis_sdk.records import Outcome
 
 
@@ -44,21 +45,21 @@ class CommitJournal(Protocol):
         claimed again, unless it ended as `REFUSED`. Calls of the commits made within a plan's commit count
         as the plan's own. If cancelled while it waits, it releases the claim.
 
-        With `resume` a plan that has changed something is claimed again, if its commit broke off: it is not
-        going on, did not end as `FINISHED` or `REFUSED`, no call of it is open or unknown, and no commit made
-        within it has changed anything.
+        With `resume` a plan that has changed something is claimed again, if its commit was interrupted: it
+        is not running, did not end as `FINISHED` or `REFUSED`, no call of it is open or unknown, and no
+        commit made within it has changed anything.
 
         Args:
             plan: id of the plan.
             parent: id of the plan whose commit contains this one's: a session inside a session.
-            resume: whether the commit goes on after the plan's last call.
+            resume: whether to resume the commit after the plan's last call.
 
         Returns:
             Sequence number of the commit's first call: one above the plan's last, else 0.
 
         Raises:
-            CommitRefused: a call of the plan was made or may have been, its commit is going on, a refused
-                call ended it, or the plan was pruned; with `resume`, the message names the obstacle.
+            CommitRefused: a call of the plan was made or may have been, its commit is still running, a
+                refused call ended it, or the plan was pruned; with `resume`, the message names the obstacle.
             JournalError: the claim could not be written.
         """
 
@@ -123,7 +124,7 @@ class CommitJournal(Protocol):
         """
 
     def mark_running(self, intent: Intent) -> None:
-        """Keep a call `running` that goes on in a thread that nobody awaits.
+        """Keep a call `running` that still runs in a thread that nobody awaits.
 
         Until `finish_late` or the end of the process its owner stays alive, `aclose` or not: a reconcile
         hook that sees no effect yet would be wrong a second later.
@@ -152,6 +153,28 @@ class CommitJournal(Protocol):
         Args:
             plan: id of the only plan to read; None reads all.
             states: states to read.
+
+        Raises:
+            JournalError: the store cannot be read.
+        """
+
+    async def decide(self, decision: Decision) -> None:
+        """Add a decision. Durable on return; the store lets nobody change or remove it.
+
+        The decisions about a plan go when it is pruned.
+
+        Args:
+            decision: the decision, its arguments redacted by the caller. Its plan may not have begun.
+
+        Raises:
+            JournalError: it was not written.
+        """
+
+    def decisions(self, *, plan: str | None = None) -> list[Decision]:
+        """Read decisions in the order in which they were added. As `calls`, it blocks.
+
+        Args:
+            plan: id of the only plan to read; None reads all.
 
         Raises:
             JournalError: the store cannot be read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 _PLANS = """
 SELECT plan.id, plan.parent, max(
@@ -29,12 +29,22 @@ its last event, and whether it has an open call."""
 
 
 def candidates(connection: sqlite3.Connection, before: float) -> list[str]:
-    """Ids of outermost plans whose families had no event since a time; they may still be going on.
+    """Ids of outermost plans whose families had no event since a time; they may still be running.
 
     Args:
         before: time in seconds since the epoch.
     """
-    rows = {plan: (parent, last) for plan, parent, last in connection.execute(_PLANS)}
+    return quiet_since(before, connection.execute(_PLANS))
+
+
+def quiet_since(before: float, plans: Iterable[tuple[str, str | None, float]]) -> list[str]:
+    """Ids of the outermost of some plans whose families had no event since a time.
+
+    Args:
+        before: time in seconds since the epoch.
+        plans: each plan's id, the id of the plan around it, and the time of its last event.
+    """
+    rows = {plan: (parent, last) for plan, parent, last in plans}
     newest: defaultdict[str, float] = defaultdict(float)
     for plan, (_, last) in rows.items():
         root = plan
@@ -68,6 +78,7 @@ def remove(
             continue
         for plan, *_ in family:
             connection.execute("INSERT INTO pruned VALUES (?, ?)", (plan, time.time()))
+            connection.execute("DELETE FROM decision WHERE plan = ?", (plan,))
             connection.execute("DELETE FROM call WHERE plan = ?", (plan,))
             connection.execute("DELETE FROM plan WHERE id = ?", (plan,))
         removed += len(family)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
+from artis_sdk.commit.journal.decision import Decision
 from artis_sdk.errors import JournalError
 from artis_sdk.records import Outcome
 
@@ -71,4 +72,45 @@ def call_from_row(row: tuple[Any, ...], alive: Container[str]) -> JournaledCall:
         within=row[15],
         settled_by=row[16],
         settled_why=row[17],
+    )
+
+
+def row_of_decision(decision: Decision) -> Row:
+    """Parameters of `INSERT_DECISION`.
+
+    Raises:
+        JournalError: JSON cannot hold the arguments.
+    """
+    arguments = None if decision.arguments is None else json_text(decision.arguments)
+    return (
+        decision.plan,
+        decision.at,
+        decision.about,
+        decision.verdict.value,
+        decision.by,
+        decision.digest,
+        decision.expires,
+        decision.tool,
+        arguments,
+        decision.call,
+        decision.reason,
+        None if decision.change is None else json_text(decision.change.model_dump(mode="json")),
+    )
+
+
+def decision_from_row(row: tuple[Any, ...]) -> Decision:
+    """The decision in a row of `SELECT_DECISIONS`."""
+    return Decision(
+        plan=row[0],
+        at=row[1],
+        about=row[2],
+        verdict=row[3],
+        by=row[4],
+        digest=row[5],
+        expires=row[6],
+        tool=row[7],
+        arguments=None if row[8] is None else from_json(row[8]),
+        call=row[9],
+        reason=row[10],
+        change=None if row[11] is None else from_json(row[11]),
     )

@@ -9,7 +9,7 @@ from artis_sdk.errors import JournalError
 from artis_sdk.sqlite import turn_on_wal
 
 _APPLICATION = 0x41525449  # "ARTI", so that no other program's database is taken for a journal
-_VERSION = 3
+_VERSION = 5
 _COMMITS_ONCE = """
     CREATE TRIGGER plan_commits_once BEFORE UPDATE ON plan
     WHEN old.ended IS NOT NULL OR new.owner != old.owner
@@ -63,6 +63,37 @@ _PRUNING = (
     """,
 )
 """A plan's rows are deleted only after its id is kept as pruned, and that only once it is over."""
+_DECISIONS = (
+    """
+    CREATE TABLE decision (
+        plan TEXT NOT NULL,  -- may not have begun: it is approved before its commit
+        at REAL NOT NULL,
+        about TEXT NOT NULL CHECK (about IN ('plan', 'call', 'outcome')),
+        verdict TEXT NOT NULL CHECK (verdict IN ('approved', 'rejected', 'edited', 'stopped')),
+        by TEXT NOT NULL CHECK (trim(by) != ''),
+        digest TEXT,
+        expires REAL,
+        tool TEXT,
+        arguments TEXT,
+        call TEXT,
+        reason TEXT,
+        CHECK ((about = 'plan') = (tool IS NULL))
+    )
+    """,
+    "CREATE INDEX decision_plan ON decision (plan)",
+    """
+    CREATE TRIGGER decision_stands BEFORE UPDATE ON decision
+    BEGIN SELECT RAISE(ABORT, 'a decision does not change'); END
+    """,
+    """
+    CREATE TRIGGER decision_stays BEFORE DELETE ON decision
+    WHEN NOT EXISTS (SELECT 1 FROM pruned WHERE plan = old.plan)
+    BEGIN SELECT RAISE(ABORT, 'journaled'); END
+    """,
+)
+"""Decisions are only added; a pruned plan's go with it."""
+_CHANGES = ("ALTER TABLE decision ADD COLUMN change TEXT",)
+"""What a decision changes in the calls that the plan stands for, as JSON."""
 _SCHEMA = (
     """
     CREATE TABLE plan (
@@ -124,6 +155,8 @@ _SCHEMA = (
     _COMMITS_ONCE,
     *_IDENTITY,
     *_PRUNING,
+    *_DECISIONS,
+    *_CHANGES,
 )
 
 
@@ -143,16 +176,19 @@ _MIGRATIONS = {
         *_IDENTITY,
         *_PRUNING,
     ),
+    3: _DECISIONS,
+    4: _CHANGES,
 }
 """Statements that bring a file to the next version, by its version."""
 
 
-def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
+def open_database(path: Path, *, timeout: float, any_thread: bool = False) -> sqlite3.Connection:
     """Open the journal's file in autocommit mode; make it if it is missing.
 
     Args:
         path: path of the file, readable by its owner only; its folder is made too.
         timeout: maximum wait for another process's lock, in seconds.
+        any_thread: whether several threads may use the connection, one at a time.
 
     Raises:
         JournalError: the file is not a journal, or its file system cannot hold one.
@@ -161,12 +197,16 @@ def open_database(path: Path, *, timeout: float) -> sqlite3.Connection:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
-    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    connection = sqlite3.connect(
+        path, timeout=timeout, isolation_level=None, check_same_thread=not any_thread
+    )
     try:
         if new:  # not by a descriptor of our own: closing one drops every SQLite lock of this process
             path.chmod(0o600)
         if not turn_on_wal(connection, timeout):
-            raise JournalError(f"{path}: its file system cannot hold a write-ahead log")
+            raise JournalError(
+                f"{path}: its file system does not support SQLite's write-ahead log; use a local disk"
+            )
         connection.execute("PRAGMA foreign_keys = ON")
         if not _is_journal(connection):
             connection.execute("BEGIN IMMEDIATE")
@@ -224,4 +264,14 @@ SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? AND owner = ?
 MOVE_CALL = """
 UPDATE call SET state = ?, outcome = ?, ended = ?, settled_by = ?, settled_why = ?
 WHERE plan = ? AND seq = ? AND state = ?
+"""
+
+INSERT_DECISION = """
+INSERT INTO decision (plan, at, about, verdict, by, digest, expires, tool, arguments, call, reason, change)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+SELECT_DECISIONS = """
+SELECT plan, at, about, verdict, by, digest, expires, tool, arguments, call, reason, change FROM decision
+WHERE ? IS NULL OR plan = ? ORDER BY rowid
 """

@@ -5,45 +5,45 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from artis_sdk._former_names import renamed
 from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
 from artis_sdk.commit.journal.claim import Claim, claim
+from artis_sdk.commit.journal.decision import Decision
 from artis_sdk.commit.journal.prune import candidates, remove
-from artis_sdk.commit.journal.rows import Row, call_from_row, json_text, row_of
+from artis_sdk.commit.journal.reader import JournalReader
+from artis_sdk.commit.journal.rows import (
+    Row,
+    call_from_row,
+    decision_from_row,
+    json_text,
+    row_of,
+    row_of_decision,
+)
 from artis_sdk.commit.journal.schema import (
     INSERT_CALL,
+    INSERT_DECISION,
     MOVE_CALL,
     SELECT_CALLS,
+    SELECT_DECISIONS,
     open_database,
 )
-from artis_sdk.commit.journal.writer import GroupWriter, WriteRequest
+from artis_sdk.commit.journal.sharing import SharedJournals
+from artis_sdk.commit.journal.sqlite_writer import SQLiteWriter
+from artis_sdk.commit.journal.writer import WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
 from artis_sdk.lease import ProcessLease, is_alive, sweep
 from artis_sdk.records import Outcome, Risk
 
-_shared: dict[tuple[int, str], SQLiteJournal] = {}
-"""Shared journals by process id and real path: a forked process uses none of its parent's."""
-_guard = threading.Lock()
+_shared: SharedJournals[SQLiteJournal] = SharedJournals()
 _PRUNED_AT_ONCE = 200
 """Number of outermost plans removed per transaction, which keeps other writers waiting."""
-
-
-def _renew_guard() -> None:
-    """In a forked child, the thread that held the lock does not exist."""
-    global _guard
-    _guard = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_guard)
 
 
 class SQLiteJournal:
@@ -65,27 +65,19 @@ class SQLiteJournal:
     @classmethod
     def shared(cls, path: str | os.PathLike[str]) -> SQLiteJournal:
         """This process's journal of a file; every caller closes it once."""
-        key = os.getpid(), os.path.realpath(path)
-        with _guard:
-            journal = _shared.get(key)
-            if journal is None:
-                journal = _shared[key] = cls(path)
-                journal._shared_as = key
-                journal._users = 0
-            journal._users += 1
-            return journal
+        return _shared.join(os.path.realpath(path), lambda: cls(path))
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
         self.path = Path(path).absolute()
         self._timeout = timeout
-        self._writer = GroupWriter(self.path, self._open)
+        self._writer = SQLiteWriter(self.path, self._open)
+        connect = partial(open_database, self.path, timeout=0, any_thread=True)
+        self._reader = JournalReader(self.path, connect)
         self._owner: ProcessLease | None = None
         self._lingering: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
         self._irreversible: set[str] = set()
         """Ids of plans being committed that have made an irreversible call."""
-        self._users = 1
-        self._shared_as: tuple[int, str] | None = None
         self._identity: str | None = None
 
     async def identity(self) -> str:
@@ -142,7 +134,7 @@ class SQLiteJournal:
 
         def finished(connection: sqlite3.Connection) -> None:
             if not _step(connection, call=intent, old=CallState.INTENT, new=CallState.DONE, outcome=text):
-                raise JournalError(f"call {intent.id} of {intent.tool} is not open")
+                raise JournalError(f"call {intent.id} of {intent.tool} has already ended in the journal")
 
         self._writer.submit(WriteRequest(finished, durable=False, future=future))
         return future
@@ -168,26 +160,54 @@ class SQLiteJournal:
             )
             self._writer.submit(WriteRequest(work, durable=False))
 
+    # --- decisions ----------------------------------------------------------------------------
+
+    async def decide(self, decision: Decision) -> None:
+        """See `CommitJournal.decide`."""
+        row = row_of_decision(decision)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.execute(INSERT_DECISION, row)
+
+        await self._writer.ask(insert, durable=True)
+
+    def decisions(self, *, plan: str | None = None) -> list[Decision]:
+        """See `CommitJournal.decisions`."""
+        return [decision_from_row(row) for row in self._read(SELECT_DECISIONS, (plan, plan))]
+
     # --- after a crash ------------------------------------------------------------------------
 
     def calls(
         self, *, plan: str | None = None, states: Iterable[CallState] = CallState
     ) -> list[JournaledCall]:
         """See `CommitJournal.calls`."""
-        wanted = [state.value for state in states]
-        where = f"WHERE state IN ({', '.join('?' * len(wanted))}) AND (? IS NULL OR plan = ?)"
+        # As literals, in which SQLite recognizes its index of the open calls.
+        wanted = ", ".join(sorted(f"'{state.value}'" for state in set(states)))
+        given = () if plan is None else (plan,)
+        where = f"WHERE state IN ({wanted})" + (" AND call.plan = ?" if given else "")
+        rows = self._read(f"{SELECT_CALLS} {where} ORDER BY call.rowid", given)
+        try:
+            alive = {owner for owner in {row[13] for row in rows} if is_alive(self.path, owner)}
+        except OSError as error:
+            raise JournalError(f"{self.path}: {error}") from error
+        return [call_from_row(row, alive) for row in rows]
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether `calls` and `decisions` need not wait for another process now."""
+        return self._writer.is_at_work and self._reader.is_free()
+
+    def _read(self, statement: str, parameters: Sequence[str | None]) -> list[Any]:
         if not self.path.exists():
             return []
         try:
+            if self._writer.is_at_work:  # so it will be closed, and its reader with it
+                with suppress(sqlite3.OperationalError):  # locked: wait on another connection
+                    return self._reader.rows(statement, parameters)
             with closing(open_database(self.path, timeout=self._timeout)) as connection:
-                rows = connection.execute(
-                    f"{SELECT_CALLS} {where} ORDER BY call.rowid", (*wanted, plan, plan)
-                ).fetchall()
-            owners = {row[13] for row in rows}
-            alive = {owner for owner in owners if is_alive(self.path, owner)}
+                return connection.execute(statement, parameters).fetchall()
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{self.path}: {error}") from error
-        return [call_from_row(row, alive) for row in rows]
 
     async def abandon(self, call: JournaledCall) -> None:
         """See `CommitJournal.abandon`."""
@@ -225,13 +245,10 @@ class SQLiteJournal:
 
     def close(self) -> None:
         """Write queued requests, and release the file. Closing twice is fine, unless it is shared."""
-        with _guard:
-            self._users -= 1
-            if self._users > 0:
-                return
-            if self._shared_as is not None:
-                _shared.pop(self._shared_as, None)
+        if not _shared.leave(self):
+            return
         self._writer.close()
+        self._reader.close()
         self._release()
 
     async def aclose(self) -> None:

@@ -1,6 +1,6 @@
-"""Writing to SQLite from an event loop: one thread, one transaction for all queued requests (group commit).
+"""Writing to a store from an event loop: one thread, one transaction for all queued requests (group commit).
 
-While the thread waits for the disk, requests queue; the next transaction takes them all, so that many
+While the thread waits for the store, requests queue; the next transaction takes them all, so that many
 concurrent writers pay for one fsync together.
 """
 
@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, Protocol
 
 from artis_sdk.errors import ArtisError, JournalError
 
-Work = Callable[[sqlite3.Connection], Any]
-"""Function that runs in the thread, inside a transaction. If it raises, it has changed nothing."""
+Work = Callable[[Any], Any]
+"""Function of the store's connection that runs in the thread, inside a transaction. If it raises, it has
+changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +41,26 @@ class LaterRequest(Protocol):
     durable: Literal[False]
     future: None
 
-    def work(self, connection: sqlite3.Connection) -> None:
+    def work(self, connection: Any) -> Any:
         """See `Work`."""
 
     def failed(self, error: ArtisError) -> None:
         """Called in the thread if the write failed."""
 
 
-class GroupWriter:
+class GroupWriter(ABC):
     """Owns a connection and the thread that uses it. Starts with the first request.
 
     Args:
-        path: path of the database; each write first checks that it is still the file that was opened.
-        connect: function that opens the database, in the thread; after a failure the next request retries.
+        name: name of the store in messages.
     """
 
-    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._path = path
-        self._connect = connect
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._requests: SimpleQueue[WriteRequest | None] = SimpleQueue()
         self._later: deque[LaterRequest] = deque()
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
-        self._connection: sqlite3.Connection | None = None
-        self._full: bool | None = None
-        """Whether the connection makes its transactions durable."""
-        self._file: tuple[int, int] | None = None
         self.closed = False
 
     async def ask(self, work: Work, *, durable: bool) -> Any:
@@ -98,14 +92,29 @@ class GroupWriter:
         self._start()
         self._later.append(request)
 
-    def _start(self) -> None:
+    def check_usable(self) -> None:
+        """Check that it is open, in the process that opened it.
+
+        Raises:
+            JournalError: it is not.
+        """
         if self.closed:
-            raise JournalError(f"{self._path}: the journal is closed")
+            raise JournalError(f"{self._name}: the journal is closed")
         if self._process != os.getpid():
-            raise JournalError(f"{self._path}: opened before a fork; open it anew in this process")
+            raise JournalError(
+                f"{self._name}: the journal was opened before a fork; open it again in this process"
+            )
+
+    def _start(self) -> None:
+        self.check_usable()
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="artis-journal", daemon=True)
             self._thread.start()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it has begun, in this process, and is to be closed."""
+        return self._thread is not None and not self.closed and self._process == os.getpid()
 
     def close(self) -> None:
         """Write queued requests, and end the thread. Closing twice is fine."""
@@ -130,50 +139,22 @@ class GroupWriter:
                 self._later.popleft() for _ in range(len(self._later))
             ]
             requests += [request for request in batch if request is not None]
-            results: list[Any] = [JournalError(f"{self._path}: the writer broke") for _ in requests]
+            results: list[Any] = [
+                JournalError(f"{self._name}: the journal's writer thread failed") for _ in requests
+            ]
             try:
                 results = self._write(requests)
             finally:
                 self._answer(requests, results)
-        if self._connection is not None:
-            self._connection.close()
+        self._end()
 
+    @abstractmethod
     def _write(self, batch: Sequence[WriteRequest | LaterRequest]) -> list[Any]:
         """Write a batch in one transaction. Returns each request's result or its ArtisError."""
-        connection = None
-        try:
-            connection = self._open()
-            full = any(request.durable for request in batch)
-            if full is not self._full:
-                connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
-                self._full = full
-            connection.execute("BEGIN IMMEDIATE")
-            results = [self._apply(connection, request.work) for request in batch]
-            connection.execute("COMMIT")
-        except (sqlite3.Error, OSError, ArtisError) as error:
-            if connection is not None and connection.in_transaction:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            return [JournalError(f"{self._path}: {error}") for _ in batch]
-        return results
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = self._connect()
-        stat = self._path.stat()
-        if self._file is None:
-            self._file = stat.st_dev, stat.st_ino
-        if self._file != (stat.st_dev, stat.st_ino):
-            raise JournalError("the file was replaced by another")
-        return self._connection
-
-    def _apply(self, connection: sqlite3.Connection, work: Work) -> Any:
-        try:
-            return work(connection)
-        except ArtisError as error:
-            return error
-        except sqlite3.IntegrityError as error:  # undoes this one statement
-            return JournalError(f"{self._path}: {error}")
+    @abstractmethod
+    def _end(self) -> None:
+        """Release the connection, after the last batch."""
 
     def _answer(self, batch: Sequence[WriteRequest | LaterRequest], results: list[Any]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}

@@ -91,6 +91,30 @@ def guard(instances: dict[str, Any]) -> Toolset:
     return sum(toolsets[1:], start=toolsets[0])
 
 
+def restored(state: State) -> list[Any]:
+    """The file system of a logged state, for the `restore=` of `artis_sdk.simulators.Checked`.
+
+    Its files are objects, and where it stands in them is private: a task begins at the root. The JSON of
+    the other environments tells all that their code asks for.
+    """
+    stored: Any = state.get("GorillaFileSystem") if isinstance(state, dict) else None
+    if not isinstance(stored, dict):
+        return []
+    made = _environment_class("GorillaFileSystem")()
+    root = stored["root"]
+    made._load_scenario({"root": {root["name"]: _scenario(root)}})
+    made.long_context = stored.get("long_context", False)
+    return [made]
+
+
+def _scenario(entry: dict[str, Any]) -> dict[str, Any]:
+    """A file or folder of a state, as a scenario has it."""
+    if "contents" not in entry:
+        return {"type": "file", "content": entry["content"]}
+    inside = {name: _scenario(inner) for name, inner in entry["contents"].items()}
+    return {"type": "directory", "contents": inside}
+
+
 def parse_ground_truth(text: str, tools: Toolset) -> ToolCall:
     """A ground-truth call as a record; positional arguments get their parameters' names.
 

@@ -16,6 +16,7 @@ from artis_sdk.loop.strategies import (
     Strategy,
     WeightedBestOfN,
 )
+from artis_sdk.records import CommitMode
 from artis_sdk.records.calls import FROZEN
 
 Method = Literal["direct", "best_of_n", "revision", "parallel", "sequential", "hybrid"]
@@ -38,12 +39,17 @@ class BenchCell(BaseModel):
     """Number of attempts, or of candidates per step; a hybrid makes two rounds of n // 2."""
     without: Stage | None = None
     """A stage that is switched off (the paper's figure 4)."""
+    mode: CommitMode | None = None
+    """How plans are committed; None for the session's default, `guided`."""
+    retries: int = 0
+    """Maximum further real tries of direct execution, see `Direct`."""
 
     @property
     def curve(self) -> str:
         """The cell's name without its number of attempts."""
         left_out = self.without and f"without {self.without}"
-        return ", ".join(filter(None, (self.method, self.simulator, left_out)))
+        tries = f"{self.retries} retries" if self.retries else None
+        return ", ".join(filter(None, (self.method, self.simulator, left_out, self.mode, tries)))
 
 
 def cells(
@@ -51,6 +57,8 @@ def cells(
     simulators: Sequence[str] = (),
     numbers: Sequence[int] = NUMBERS,
     without: Sequence[Stage] = (),
+    modes: Sequence[CommitMode | None] = (None,),
+    retries: Sequence[int] = (0,),
 ) -> list[BenchCell]:
     """The selected settings, each once; n = 0 is direct execution for every method.
 
@@ -59,15 +67,20 @@ def cells(
         simulators: names of simulators, for the methods that simulate.
         numbers: numbers of attempts.
         without: stages to leave out of sequential rehearsal, beside the whole of it (figure 4).
+        modes: ways to commit, for the methods that simulate.
+        retries: numbers of further real tries of direct execution; 0 is the paper's.
     """
     found: dict[BenchCell, None] = {}
     if "direct" in methods or 0 in numbers:
-        found[BenchCell(method="direct", n=0)] = None
+        for more in retries if "direct" in methods else (0,):
+            found[BenchCell(method="direct", n=0, retries=more)] = None
     for n in (n for n in numbers if n):
         for method in (m for m in methods if m != "direct"):
             for name in simulators if method in SIMULATING else (None,):
                 for stage in (None, *without) if method == "sequential" else (None,):
-                    found[BenchCell(method=method, simulator=name, n=n, without=stage)] = None
+                    for mode in modes if method in SIMULATING else (None,):
+                        cell = BenchCell(method=method, simulator=name, n=n, without=stage, mode=mode)
+                        found[cell] = None
     return list(found)
 
 
@@ -85,4 +98,4 @@ def strategy(cell: BenchCell) -> Strategy:
         case "hybrid":
             return Hybrid(width=max(1, cell.n // 2), rounds=2 if cell.n > 1 else 1)
         case _:
-            return Direct()
+            return Direct(cell.retries)

@@ -12,6 +12,7 @@ from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.oracle import Oracle, fulfilled, state_of
 from artis_sdk.pocket.task import PocketTask
 from artis_sdk.pocket.tasks import tasks
+from artis_sdk.prompts import Style
 from artis_sdk.records import Result, State
 from artis_sdk.tools import Toolset
 
@@ -34,6 +35,10 @@ class PocketInstance:
         """See `state_of`."""
         return state_of(self.bank)
 
+    def damaged(self) -> bool:
+        """See `KnowsDamage` and `Oracle.damaged`."""
+        return Oracle().damaged(self.task, self.bank)
+
     def check_turn(self, turn: int, result: Result) -> str | None:
         """See `TaskInstance.check_turn`; only the last turn is judged, by the books alone."""
         if turn < len(self.task.turns) - 1 or fulfilled(self.task, self.bank, Oracle()):
@@ -42,13 +47,17 @@ class PocketInstance:
 
 
 class PocketWorld:
-    """Tasks without end, with the pocket model's own prompts."""
+    """Tasks without end, with the pocket model's own prompts.
+
+    Args:
+        style: see `pocket_prompts`.
+    """
 
     name = "pocket"
     max_steps = 8
 
-    def __init__(self) -> None:
-        self.prompts = pocket_prompts()
+    def __init__(self, style: Style = "paper") -> None:
+        self.prompts = pocket_prompts(style)
 
     def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[PocketInstance]]:
         """See `BenchmarkWorld.tasks`."""
@@ -60,4 +69,5 @@ class PocketWorld:
                 start=partial(PocketInstance, task),
                 family=task.family,
                 hidden=oracle.hidden(task),
+                kind=oracle.kind(task),
             )

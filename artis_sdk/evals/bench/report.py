@@ -12,6 +12,7 @@ from markupsafe import Markup
 from artis_sdk.evals.bench.cells import BenchCell
 from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.evals.intervals import Estimate, share
+from artis_sdk.pocket.oracle import KINDS
 from artis_sdk.records import Role, Usage
 from artis_sdk.view import markdown, svg
 
@@ -34,9 +35,22 @@ class Line(NamedTuple):
     """Accuracy on all other tasks."""
     families: dict[str, tuple[int, int]]
     """Tasks fulfilled, of how many."""
+    kinds: dict[str, tuple[int, int]]
+    """The same by kind, see `BenchmarkTask.kind`."""
+    refused: int
+    """Number of real calls that failed."""
+    damaged: int
+    """Number of tasks left half done beyond repair."""
     usage: dict[Role, Usage]
     """Total usage over all rows, by role."""
     errors: int
+    diverged: int
+    unforeseen: int
+    stopped: int
+    commit_tokens: float
+    """Mean tokens of one task's commits."""
+    commit_seconds: float
+    """Mean seconds of one task's commits."""
 
     @property
     def tokens(self) -> float:
@@ -59,18 +73,30 @@ def _line(cell: BenchCell, rows: list[TaskRow]) -> Line:
             usage[role] = usage.get(role, Usage()) + used
     hidden = [row.fulfilled for row in rows if row.hidden]
     plain = [row.fulfilled for row in rows if not row.hidden]
-    right = Counter(row.family for row in rows if row.fulfilled)
-    by_family = Counter(row.family for row in rows)
     return Line(
         cell,
         len(rows),
         share(sum(hidden) + sum(plain), len(rows)),
         share(sum(hidden), len(hidden)),
         share(sum(plain), len(plain)),
-        {name: (right[name], count) for name, count in by_family.items()},
+        _by([(row.family, row.fulfilled) for row in rows]),
+        _by([(row.kind, row.fulfilled) for row in rows]),
+        sum(row.refused for row in rows),
+        sum(row.damaged for row in rows),
         usage,
         sum(row.error is not None for row in rows),
+        sum(row.diverged for row in rows),
+        sum(row.unforeseen for row in rows),
+        sum(row.stopped for row in rows),
+        sum(row.commit_tokens for row in rows) / len(rows),
+        sum(row.commit_seconds for row in rows) / len(rows),
     )
+
+
+def _by(rows: Sequence[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
+    """Tasks fulfilled, of how many, by name."""
+    right = Counter(name for name, fulfilled in rows if fulfilled)
+    return {name: (right[name], count) for name, count in Counter(name for name, _ in rows).items()}
 
 
 def table(found: Sequence[Line]) -> str:
@@ -83,14 +109,46 @@ def table(found: Sequence[Line]) -> str:
     return markdown.table(head, rows) + "\n"
 
 
+def commits(found: Sequence[Line]) -> str:
+    """The ways to commit, as Markdown; empty without a cell that names one."""
+    wanted = [line for line in found if line.cell.mode is not None]
+    calls = ("stopped", "unforeseen calls", "diverged calls")
+    head = (*_START, "mode", "tasks", "fulfilled", "hidden obstacle", *calls, "commit: tokens", "seconds")
+    rows = [
+        (
+            *_start(line.cell),
+            line.cell.mode,
+            line.rows,
+            line.accuracy,
+            line.hidden,
+            line.stopped,
+            line.unforeseen,
+            line.diverged,
+            f"{line.commit_tokens:,.0f}",
+            f"{line.commit_seconds:.2f}",
+        )
+        for line in wanted
+    ]
+    return markdown.table(head, rows) + "\n" if rows else ""
+
+
+def kinds(found: Sequence[Line]) -> str:
+    """Fulfilled tasks by kind, and the real damage, as Markdown; empty for a world that knows no kinds."""
+    names = [name for name in KINDS if any(name in line.kinds for line in found)]
+    rows = [(*_start(line.cell), *_counts(line.kinds, names), line.refused, line.damaged) for line in found]
+    head = (*_START, *names, "refused real calls", "tasks left half done")
+    return markdown.table(head, rows) + "\n" if names else ""
+
+
 def families(found: Sequence[Line]) -> str:
     """Fulfilled tasks by family (the paper's table 1 by category), as Markdown."""
     names = sorted({name for line in found for name in line.families})
-    rows = []
-    for line in found:
-        shown = [f"{right} of {all_}" for right, all_ in (line.families.get(name, (0, 0)) for name in names)]
-        rows.append((*_start(line.cell), *shown))
+    rows = [(*_start(line.cell), *_counts(line.families, names)) for line in found]
     return markdown.table((*_START, *(f"`{name}`" for name in names)), rows) + "\n"
+
+
+def _counts(found: dict[str, tuple[int, int]], names: Sequence[str]) -> list[str]:
+    return [f"{right} of {all_}" for right, all_ in (found.get(name, (0, 0)) for name in names)]
 
 
 def costs(found: Sequence[Line]) -> str:
@@ -112,6 +170,7 @@ def costs(found: Sequence[Line]) -> str:
 def _start(cell: BenchCell) -> tuple[str, str, int]:
     """The first table entries of a row, below `_START`."""
     method = cell.method + (f" without {cell.without}" if cell.without else "")
+    method += f", {cell.retries} retries" if cell.retries else ""
     return method, cell.simulator or "–", cell.n
 
 

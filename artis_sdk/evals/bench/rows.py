@@ -32,6 +32,20 @@ class TaskRow(BaseModel):
     diverged: int
     """Number of real calls with another outcome than rehearsed."""
     seconds: float
+    unforeseen: int = 0
+    """Number of real calls that may have changed something and that the plan does not foresee."""
+    stopped: int = 0
+    """Number of commits that were stopped."""
+    commit_tokens: int = 0
+    """Tokens of the commits alone, all roles."""
+    commit_seconds: float = 0.0
+    """Seconds of the commits alone."""
+    kind: str = ""
+    """How hard the task is, see `BenchmarkTask.kind`."""
+    refused: int = 0
+    """Number of real calls that failed."""
+    damaged: bool = False
+    """Whether the task was left half done beyond repair, see `KnowsDamage`."""
     error: str | None = None
     """Error that prevented the task, which counts as not fulfilled."""
 

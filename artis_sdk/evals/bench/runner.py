@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
@@ -17,10 +17,10 @@ from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
 from artis_sdk.evals.bench.cells import BenchCell, strategy
 from artis_sdk.evals.bench.rows import TaskRow, read
-from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, TaskInstance
+from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, KnowsDamage, TaskInstance
 from artis_sdk.loop.budget import Emit
 from artis_sdk.loop.strategies import Strategy
-from artis_sdk.records import Result, Role, Usage
+from artis_sdk.records import Message, Request, Result, Role, Usage
 from artis_sdk.session import Session
 
 
@@ -35,6 +35,8 @@ class PlayedTask(Generic[InstanceT]):
     """Results, one per turn."""
     problems: tuple[str | None, ...]
     """Results of the world's check, one per turn."""
+    commit_seconds: float = 0.0
+    """Seconds of the commits, without the rehearsals."""
 
     @property
     def fulfilled(self) -> bool:
@@ -48,6 +50,15 @@ class PlayedTask(Generic[InstanceT]):
             for role, used in result.usage.items():
                 total[role] = total.get(role, Usage()) + used
         return total
+
+    @property
+    def commit_tokens(self) -> int:
+        """Tokens of the commits, without the rehearsals."""
+        return sum(_tokens(result.usage) - _tokens(result.plan.usage) for result in self.results)
+
+
+def _tokens(usage: Mapping[Role, Usage]) -> int:
+    return sum(used.total_tokens for used in usage.values())
 
 
 async def play(
@@ -94,22 +105,30 @@ async def play(
     )
     results: list[Result] = []
     problems: list[str | None] = []
+    seconds = 0.0
     async with session:
         for turn, query in enumerate(task.queries):
-            results.append(await session.run(query))
+            plan = await session.rehearse(query)
+            began = time.monotonic()
+            results.append(await session.commit(plan))
+            seconds += time.monotonic() - began
             problems.append(instance.check_turn(turn, results[-1]))
-    return PlayedTask(task, instance, tuple(results), tuple(problems))
+    return PlayedTask(task, instance, tuple(results), tuple(problems), seconds)
 
 
-def asked(world: BenchmarkWorld[InstanceT], count: int, seed: int = 0) -> Iterator[BenchmarkTask[InstanceT]]:
+def asked(
+    world: BenchmarkWorld[InstanceT], count: int, seed: int = 0, kinds: Collection[str] = ()
+) -> Iterator[BenchmarkTask[InstanceT]]:
     """The held-out tasks that are played in every cell.
 
     Args:
         world: world of the tasks.
         count: number of tasks, the first ones in their order.
         seed: seed of the tasks.
+        kinds: kinds of tasks (`BenchmarkTask.kind`), of which alone those tasks are played; empty for all.
     """
-    return islice(world.tasks("held_out", seed=seed), count)
+    tasks = islice(world.tasks("held_out", seed=seed), count)
+    return (task for task in tasks if not kinds or task.kind in kinds)
 
 
 async def measure(
@@ -121,6 +140,7 @@ async def measure(
     simulators: Callable[[str], Simulator],
     count: int,
     seed: int = 0,
+    kinds: Collection[str] = (),
     concurrency: int = 4,
     on_row: Callable[[TaskRow], None] | None = None,
 ) -> None:
@@ -134,6 +154,7 @@ async def measure(
         simulators: function that makes the simulator of a cell from its name.
         count: number of tasks, the same ones in every cell.
         seed: seed of the tasks and of the sampling.
+        kinds: as in `asked`.
         concurrency: tasks played at the same time.
         on_row: callback for each row, including those read from the file.
 
@@ -141,7 +162,7 @@ async def measure(
         ConfigurationError: the world has no held-out tasks, or two with one id; nothing was played.
         EngineDead, BackendClosed: nothing more can be measured; the rows so far are in the file.
     """
-    tasks = list(asked(world, count, seed))
+    tasks = list(asked(world, count, seed, kinds))
     ids = {task.id for task in tasks}
     if len(ids) < max(len(tasks), 1):
         fault = "has several tasks with one id" if tasks else "has no held-out tasks"
@@ -185,7 +206,8 @@ async def _row(
     seed: int,
 ) -> TaskRow:
     began = time.monotonic()
-    common: dict[str, Any] = {"cell": cell, "task": task.id, "family": task.family, "hidden": task.hidden}
+    told = {"family": task.family, "hidden": task.hidden, "kind": task.kind}
+    common: dict[str, Any] = {"cell": cell, "task": task.id, **told}
     try:
         played = await play(
             world,
@@ -197,8 +219,9 @@ async def _row(
             seed=seed,
             evaluate=cell.without not in ("evaluation", "both"),
             summarize=cell.without not in ("summary", "both"),
+            mode=cell.mode,
         )
-    except (EngineDead, BackendClosed):
+    except (EngineDead, BackendClosed, ConfigurationError):
         raise  # nothing more can be measured, and this says nothing about the task
     except ArtisError as error:
         return TaskRow(
@@ -210,14 +233,41 @@ async def _row(
             seconds=time.monotonic() - began,
             error=f"{type(error).__name__}: {error}",
         )
+    failed = [result.error for result in played.results if result.ended in ("model_error", "context")]
+    if failed:
+        await _answers(backend)
     return TaskRow(
         **common,
         fulfilled=played.fulfilled,
         usage=dict(played.usage),
         calls=sum(len(result.calls) for result in played.results),
+        refused=sum(not call.outcome.ok for result in played.results for call in result.calls),
+        damaged=isinstance(played.instance, KnowsDamage)
+        and not played.fulfilled
+        and played.instance.damaged(),
         diverged=sum(len(result.divergences) for result in played.results),
         seconds=round(time.monotonic() - began, 3),
+        unforeseen=sum(len(result.unforeseen) for result in played.results),
+        stopped=sum(result.ended == "stopped" for result in played.results),
+        commit_tokens=played.commit_tokens,
+        commit_seconds=round(played.commit_seconds, 3),
+        error=failed[0] if failed else None,
     )
+
+
+async def _answers(backend: Backend) -> None:
+    """See that a backend that failed in a commit is still there.
+
+    Raises:
+        EngineDead, BackendClosed: it is gone: nothing more can be measured.
+        ConfigurationError: it cannot run here, as without its package.
+    """
+    try:
+        await backend.complete(Request(messages=(Message(role="user", content="."),), max_tokens=1))
+    except (EngineDead, BackendClosed, ConfigurationError):
+        raise
+    except ArtisError:
+        return
 
 
 def _silent(row: TaskRow) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Result, State
@@ -40,6 +40,14 @@ class TaskInstance(Protocol):
         """
 
 
+@runtime_checkable
+class KnowsDamage(Protocol):
+    """An instance that can tell whether a task was left half done beyond repair; others count no damage."""
+
+    def damaged(self) -> bool:
+        """Whether the present state is no right one, and nothing leads from it to a right one."""
+
+
 InstanceT = TypeVar("InstanceT", bound=TaskInstance, covariant=True)
 
 
@@ -55,6 +63,8 @@ class BenchmarkTask(Generic[InstanceT]):
     """A fresh instance, equal each time."""
     family: str = ""
     """Kind of task; results are also reported by it."""
+    kind: str = ""
+    """How hard it is, in a word, such as `artis_sdk.pocket.oracle.Kind`; empty if the world cannot tell."""
     hidden: bool = False
     """Whether the plan that comes to mind first fails and another works."""
 

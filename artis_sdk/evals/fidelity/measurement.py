@@ -25,6 +25,7 @@ from artis_sdk.evals.fidelity.score import (
 )
 from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.records import CallRecord
+from artis_sdk.simulators.identity import SimulatorIdentity, identities
 
 PREDICTIONS = "predictions.jsonl"
 _MISSES = 40  # examples that a report shows
@@ -92,6 +93,7 @@ async def measure(
         evaluate,
         found,
         name=name,
+        measured=identities(simulator),
         data=data,
         similarity=similarity,
         encoder_missing=missing,
@@ -104,6 +106,7 @@ def evaluate(
     found: Predictions,
     *,
     name: str,
+    measured: tuple[SimulatorIdentity, ...] = (),
     data: str = "",
     similarity: Similarity | None = None,
     encoder_missing: str | None = None,
@@ -124,6 +127,7 @@ def evaluate(
     rows = _rows(found, similarity, progress)
     return Fidelity(
         simulator=name,
+        measured=measured,
         data=data,
         made=time.time(),
         version=version("artis-sdk"),
@@ -137,6 +141,7 @@ def evaluate(
         histogram=histogram(rows),
         misses=misses(rows, _MISSES),
         unanswered=unanswered(found.rows),
+        unread=next((row.answer for row in found.rows if row.answer is not None), None),
         usage=found.usage,
     )
 

@@ -17,12 +17,13 @@ from artis_sdk.errors import ConfigurationError, ContextOverflow, SimulationErro
 from artis_sdk.evals.fidelity.meter import Asked, failure_probability
 from artis_sdk.evals.fidelity.records import Prediction
 from artis_sdk.loop.strategies.base import together
-from artis_sdk.records import CallRecord, History, Outcome, Provenance, Risk, State, ToolCall, ToolSpec, Usage
+from artis_sdk.records import CallRecord, History, Outcome, Provenance, State, ToolCall, ToolSpec, Usage
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 
 GROUND_TRUTH: Final = frozenset({Provenance.REAL, Provenance.SANDBOXED})
 """Provenances of real code; only such outcomes are the truth."""
 
+_SAMPLE = 500  # characters of an unreadable answer that are kept
 _FLUSH = 1.0  # seconds between writes of finished predictions to the disk
 
 
@@ -48,14 +49,8 @@ class LoggedTool:
 
     def __init__(self, spec: ToolSpec) -> None:
         self.spec = spec
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def risk(self) -> Risk:
-        return self.spec.risk
+        self.name = spec.name
+        self.risk = spec.risk
 
 
 async def predict(
@@ -126,11 +121,13 @@ async def _predict_one(
     history = tuple(s for s in record.history if s.outcome.provenance is not Provenance.FORCED)
     predicted: Outcome | None = None
     error: str | None = None
+    answer: str | None = None
     meter = asked.meter()
     try:
         predicted = await _forked(simulator, tools, meter, record.call, record.state, history)
     except (SimulationError, ContextOverflow) as failed:
         error = str(failed)
+        answer = getattr(failed, "answer", None)
     if predicted is None or not asked.samples:
         probability = None if predicted is None else failure_probability(meter.completion)
     else:
@@ -139,12 +136,14 @@ async def _predict_one(
         id=record.id,
         session=session_of(record),
         source_hash=record.source_hash,
+        risk=given[record.call.tool].risk if record.call.tool in given else record.spec.risk,
         call=record.call,
         real=record.outcome,
         real_type=outcome_type(record.outcome, record.call),
         predicted=predicted,
         predicted_type=None if predicted is None else outcome_type(predicted, record.call),
         error=error,
+        answer=None if answer is None else answer[:_SAMPLE],
         failure_probability=probability,
     )
 

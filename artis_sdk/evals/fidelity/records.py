@@ -6,10 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from artis_sdk.errors import EvaluationError
 from artis_sdk.evals.intervals import Estimate
-from artis_sdk.records import Outcome, ToolCall, Usage
+from artis_sdk.records import Outcome, Risk, ToolCall, Usage
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.records.outcome_type import SUCCESS
+from artis_sdk.simulators.identity import SimulatorIdentity
 
 
 class Prediction(BaseModel):
@@ -22,6 +24,8 @@ class Prediction(BaseModel):
     session: str
     source_hash: str | None = None
     """Source hash of the tool in the log."""
+    risk: Risk = Risk.IRREVERSIBLE
+    """The tool's declared risk."""
     call: ToolCall
     real: Outcome
     real_type: str
@@ -31,6 +35,8 @@ class Prediction(BaseModel):
     predicted_type: str | None = None
     error: str | None = None
     """Reason for no answer."""
+    answer: str | None = None
+    """The model's text that could not be read, cut short."""
     failure_probability: float | None = None
     """The simulator's probability that this call fails, if it can be read."""
 
@@ -118,6 +124,8 @@ class ToolScores(BaseModel):
     tool: str
     source_hash: str | None = None
     """Source hash of the tool in its latest row."""
+    risk: Risk = Risk.IRREVERSIBLE
+    """The tool's declared risk in its latest row."""
     scores: Scores
     types: tuple[TypeScores, ...]
     """Outcome types, failures first, most frequent first."""
@@ -178,6 +186,8 @@ class Fidelity(BaseModel):
     model_config = FROZEN
 
     simulator: str
+    measured: tuple[SimulatorIdentity, ...] = ()
+    """Kind, model, adapter and form of what was measured."""
     data: str
     """Source of the held-out calls."""
     made: float
@@ -198,7 +208,20 @@ class Fidelity(BaseModel):
     misses: tuple[Miss, ...] = ()
     unanswered: dict[str, int] = {}
     """Reasons why rows have no prediction, most frequent first."""
+    unread: str | None = None
+    """One of the answers that could not be read, cut short."""
     usage: Usage = Usage()
+
+    def require_answers(self) -> None:
+        """Raise `EvaluationError`, with the reason and a sample, if not one call was answered."""
+        if self.overall.answered.value:
+            return
+        reason, times = next(iter(self.unanswered.items()), ("it gave no answer", self.overall.rows))
+        sample = "" if self.unread is None else f"; an answer was {self.unread!r}"
+        raise EvaluationError(
+            f"{self.simulator} answered none of {self.overall.rows:,} calls, so nothing was measured: "
+            f"{reason} ({times:,} times){sample}"
+        )
 
     def tool(self, name: str) -> ToolScores | None:
         return next((tool for tool in self.tools if tool.tool == name), None)

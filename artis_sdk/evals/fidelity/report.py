@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.fidelity import plots as report_plots
@@ -16,9 +16,10 @@ from artis_sdk.evals.fidelity.records import Fidelity, ToolScores
 from artis_sdk.evals.intervals import Estimate
 from artis_sdk.records import Outcome
 from artis_sdk.records.calls import FROZEN
+from artis_sdk.records.visible import shortened
+from artis_sdk.simulators.saved import read_saved
 from artis_sdk.simulators.trust import Trust
 from artis_sdk.view.page import page_template
-from artis_sdk.view.text import shortened
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"
@@ -66,10 +67,7 @@ class Report(BaseModel):
             ConfigurationError: the file is missing or is not a report.
         """
         path = Path(folder) / JSON
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise ConfigurationError(f"{path} is not a fidelity report: {error}") from error
+        return read_saved(cls, path, what="a fidelity report", advice="`artis eval simulator` writes it")
 
     def html(self) -> str:
         """The report as one file without scripts and without links to elsewhere."""

@@ -78,6 +78,7 @@ def by_tool(rows: Iterable[ScoredPrediction], *, seed: int = 0) -> tuple[ToolSco
         ToolScores(
             tool=tool,
             source_hash=own[-1].prediction.source_hash,
+            risk=own[-1].prediction.risk,
             scores=scores(own, seed=seed),
             types=_types(own, seed),
         )

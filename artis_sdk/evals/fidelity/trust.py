@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from artis_sdk.evals.fidelity.records import Fidelity, ToolScores
 from artis_sdk.evals.intervals import Estimate, share
+from artis_sdk.records import Risk
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.trust import ToolTrust, Trust, Verdict
 
@@ -24,7 +25,8 @@ class TrustRules(BaseModel):
     min_rows: int = Field(default=20, ge=1)
     """Number of held-out calls below which a tool is unknown."""
     min_failures: int = Field(default=5, ge=1)
-    """Number of held-out failures below which failure recall decides nothing."""
+    """Number of held-out failures below which failure recall decides nothing, and an irreversible tool is
+    unknown: no data is no proof that it cannot fail."""
     failure_recall: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of real failures that must be predicted with their type."""
     rare_failures: float = Field(default=0.05, ge=0.0, le=1.0)
@@ -52,7 +54,13 @@ def judge(fidelity: Fidelity, rules: TrustRules | None = None) -> Trust:
         tool.tool: _judge_tool(tool, rules, measured=fidelity.encoder is not None) for tool in fidelity.tools
     }
     numbers = {name: value for name, value in rules.model_dump().items() if not isinstance(value, str)}
-    return Trust(simulator=fidelity.simulator, tools=tools, made=fidelity.made, rules=numbers)
+    return Trust(
+        simulator=fidelity.simulator,
+        measured=fidelity.measured,
+        tools=tools,
+        made=fidelity.made,
+        rules=numbers,
+    )
 
 
 def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolTrust:
@@ -67,6 +75,13 @@ def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolT
     found = tuple(doubt for doubt in doubts if doubt is not None)
     if found:
         return _verdict(tool, "doubtful", *found)
+    if scores.failures < rules.min_failures and tool.risk is Risk.IRREVERSIBLE:
+        return _verdict(
+            tool,
+            "unknown",
+            f"it is irreversible, and {scores.failures} held-out failures do not show that its failures are "
+            f"predicted: {rules.min_failures} needed (`artis generate` makes them)",
+        )
     could_fail = share(scores.failures, scores.rows).high or 0.0
     if scores.failures < rules.min_failures and could_fail > rules.rare_failures:
         return _verdict(

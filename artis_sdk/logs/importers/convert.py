@@ -3,118 +3,140 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
-from pydantic import JsonValue
-
-from artis_sdk.errors import LogError
-from artis_sdk.logs.importers.found import TraceSession, Unusable, records
-from artis_sdk.logs.importers.messages import transcripts
-from artis_sdk.logs.importers.spans import Spans
-from artis_sdk.logs.importers.tau2 import simulations
-from artis_sdk.logs.importers.values import read_values
-from artis_sdk.logs.jsonl import Imported
+from artis_sdk.errors import ConfigurationError, LogError
+from artis_sdk.logs.imported import FileReport, Imported, LeftOut
+from artis_sdk.logs.importers.agent_files import CLAUDE_CODE, CODEX
+from artis_sdk.logs.importers.format import TraceFormat, TraceReader
+from artis_sdk.logs.importers.found import Place, TraceSession, Unusable, records
+from artis_sdk.logs.importers.inspect_logs import INSPECT
+from artis_sdk.logs.importers.mcp_wire import MCP
+from artis_sdk.logs.importers.messages import MESSAGES
+from artis_sdk.logs.importers.runs import LANGFUSE, LANGSMITH
+from artis_sdk.logs.importers.spans import OTEL
+from artis_sdk.logs.importers.tau2 import TAU2
+from artis_sdk.logs.importers.values import files_of, read_values
+from artis_sdk.logs.jsonl import Adding
 from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord
 
-Format = Literal["messages", "otel", "tau2"]
-"""Message transcripts of OpenAI or Anthropic; OpenTelemetry GenAI spans; results of tau2-bench."""
+FORMATS: Final[dict[str, TraceFormat]] = {
+    format_.name: format_
+    for format_ in (MESSAGES, OTEL, LANGSMITH, LANGFUSE, INSPECT, TAU2, CLAUDE_CODE, CODEX, MCP)
+}
+"""Formats by name, in the order in which the command line lists them."""
 
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
-
-_AT_ONCE: Final = 5_000  # records between flushes
-
-Item = CallRecord | LogError | str
+Item = CallRecord | LogError | LeftOut
 
 
-def convert(path: str | os.PathLike[str], format_: Format) -> Iterator[Item]:
+def convert(path: str | os.PathLike[str], format_: str) -> Iterator[Item]:
     """The calls of a file as records, with their histories; all count as real.
 
     Args:
-        path: file with JSON lines, or one JSON text.
-        format_: format of the file.
+        path: a file with JSON lines, one JSON text, or Parquet rows, plain or compressed with gzip; or a
+            folder of such files.
+        format_: name of the format, a key of `FORMATS`.
 
     Returns:
-        In order: a record; the error of an unusable line, with its number; or, as a text, a call that
-        cannot become a record, such as one without a result.
+        A record for each call; a `LeftOut` for each call of which none can be made, such as one without
+        a result; and an error for each line that cannot be read, with its number, and for each file in a
+        folder that is no log by its name.
 
     Raises:
-        LogError: the file cannot be read.
+        ConfigurationError: no format has this name.
+        LogError: a file cannot be read.
     """
-    source = Path(path)
-    made = source.stat().st_mtime if source.exists() else 0.0
-    if format_ == "otel":
-        found = _spans(source)
-    else:
-        found = _each(source, transcripts if format_ == "messages" else simulations)
-    for item in found:
-        if isinstance(item, LogError):
-            yield item
-        else:
-            yield from records(item, made)
-            yield from (f"{item.name}: {why}" for why in item.left_out)
+    yield from (item for item, _ in _items(Path(path), format_))
 
 
 def import_file(
-    path: str | os.PathLike[str], log: CallLog, format_: Format, *, skip_corrupt: bool = False
+    path: str | os.PathLike[str], log: CallLog, format_: str, *, skip_corrupt: bool = False
 ) -> Imported:
-    """Append the calls of a file to a log; they are redacted like all others.
+    """Append the calls of a file or a folder to a log; they are redacted like all others.
 
-    The whole file is checked before anything is appended. Importing it again changes nothing.
+    Everything is checked before anything is appended. Importing it again changes nothing.
 
     Args:
-        path: the file.
+        path: the file or folder.
         log: the call log to append to.
-        format_: format of the file.
+        format_: name of the file's format, a key of `FORMATS`.
         skip_corrupt: whether to leave out and count unusable lines.
 
     Raises:
+        ConfigurationError: no format has this name.
         LogError: a line is unusable (nothing has been appended), or reading or writing fails.
     """
+    source = Path(path)
     skipped: list[LogError] = []
-    left_out: list[str] = []
-    for item in convert(path, format_):
+    reports = {str(file): FileReport(str(file)) for file in files_of(source)[0]}
+    for item, file in _items(source, format_):
+        report = reports.setdefault(file, FileReport(file))
         if isinstance(item, LogError):
-            if not skip_corrupt:
+            if not skip_corrupt and not isinstance(item, NotALog):
                 raise item
             skipped.append(item)
-        elif isinstance(item, str):
-            left_out.append(item)
-    count = 0
-    for item in convert(path, format_):
+            report.unread.append(str(item))
+        elif isinstance(item, LeftOut):
+            report.left_out.append(item)
+        else:
+            report.imported += 1
+    adding = Adding(log)
+    for item, _ in _items(source, format_):
         if isinstance(item, CallRecord):
-            log.append(item)
-            count += 1
-            if count % _AT_ONCE == 0:
-                log.flush()
-    log.flush()
-    return Imported(count, tuple(skipped), tuple(left_out))
+            adding.add(item)
+    adding.flush()
+    left_out = tuple(item for report in reports.values() for item in report.left_out)
+    return Imported(adding.records, tuple(skipped), left_out, adding.repeated, tuple(reports.values()))
 
 
-def _each(
-    path: Path, read: Callable[[JsonValue], Iterator[TraceSession]]
-) -> Iterator[TraceSession | LogError]:
-    """The sessions of each line; a line is used whole or not at all."""
+class NotALog(LogError):
+    """A file in a folder is no log by its name; the others are imported."""
+
+
+def _items(source: Path, format_: str) -> Iterator[tuple[Item, str]]:
+    """Everything in the files, each with its file."""
+    if format_ not in FORMATS:
+        raise ConfigurationError(
+            f"no importer reads the format {format_!r}; the formats are {', '.join(FORMATS)}"
+        )
+    reader = FORMATS[format_].reader()
+    wanted, others = files_of(source)
+    for file in others:
+        yield NotALog(f"{file} was not read: its name does not end like a log's"), str(file)
+    for file in wanted:
+        for found in _sessions(file, reader):
+            yield from _told(found, file, wanted)
+    for session in reader.rest():
+        yield from _told(session, wanted[0] if wanted else source, wanted)
+
+
+def _told(found: TraceSession | LogError, file: Path, files: Sequence[Path]) -> Iterator[tuple[Item, str]]:
+    """The records of a session and the calls left out, each with the file in which the call stands."""
+    if isinstance(found, LogError):
+        yield found, str(file)
+        return
+    made = file.stat().st_mtime if file.exists() else 0.0
+    for call, record in zip(found.calls, records(found, made), strict=True):
+        yield record, _file_of(call.place, file, files)
+    for item in found.left_out:
+        yield item, _file_of(item.place, file, files)
+
+
+def _file_of(place: str, file: Path, files: Sequence[Path]) -> str:
+    """The file of a place, whose text begins with it."""
+    return next((str(item) for item in (file, *files) if place.startswith(f"{item}:")), str(file))
+
+
+def _sessions(path: Path, reader: TraceReader) -> Iterator[TraceSession | LogError]:
     for number, value in read_values(path):
         if isinstance(value, LogError):
             yield value
             continue
+        place = Place(str(path), number)
         try:
-            yield from list(read(value))
+            yield from reader.add(value, place)
         except Unusable as error:
-            yield LogError(f"{path}:{number}: {error}")
-
-
-def _spans(path: Path) -> Iterator[TraceSession | LogError]:
-    spans = Spans()
-    for number, value in read_values(path):
-        if isinstance(value, LogError):
-            yield value
-            continue
-        try:
-            spans.add(value)
-        except Unusable as error:
-            yield LogError(f"{path}:{number}: {error}")
-    yield from spans.sessions()
+            yield LogError(f"{place}: {error}")

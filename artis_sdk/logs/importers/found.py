@@ -1,22 +1,35 @@
-"""Calls from foreign logs, and their conversion to records."""
+"""Calls found in foreign logs, and their conversion to records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 
 from artis_sdk.logs.codec import dumps
-from artis_sdk.records import CallRecord, History, Outcome, Provenance, State, Step, ToolCall, ToolSpec
-from artis_sdk.records.outcome_type import failure_text, mask, returned_type
+from artis_sdk.logs.imported import LeftOut
+from artis_sdk.logs.importers.read import literal, parsed
+from artis_sdk.records import CallRecord, History, Outcome, State, Step, ToolCall, ToolSpec
+
+NO_RESULT: Final = "it has no result"
+NO_ARGUMENTS: Final = "its arguments were not captured"
 
 
 class Unusable(Exception):
     """A part of a foreign log that does not follow its format."""
+
+
+class Place(NamedTuple):
+    """A place in a foreign log."""
+
+    file: str
+    line: int
+    """Line, or row of a Parquet file, from 1."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 class TraceCall(NamedTuple):
@@ -28,6 +41,8 @@ class TraceCall(NamedTuple):
     """Start of the call, in seconds since the epoch."""
     ended: float | None = None
     """End of the call, in seconds since the epoch."""
+    place: str = ""
+    """Place of the call in the log."""
 
 
 class TraceSession(NamedTuple):
@@ -38,8 +53,8 @@ class TraceSession(NamedTuple):
     tools: dict[str, ToolSpec]
     """Tool documents that the log contains."""
     state: State = None
-    left_out: Sequence[str] = ()
-    """Calls that cannot become records, each with the reason."""
+    left_out: Sequence[LeftOut] = ()
+    """Calls that cannot become records."""
 
 
 def records(session: TraceSession, made: float) -> Iterator[CallRecord]:
@@ -78,89 +93,21 @@ def _ended(before: list[tuple[float | None, Step]], at: float | None) -> History
     return tuple(step for ended, step in before if ended is None or at is None or ended <= at)
 
 
-def outcome_of(
-    value: JsonValue, *, failed: bool = False, failure_type: str | None = None, call: ToolCall
-) -> Outcome:
-    """A tool's result as an outcome.
+def arguments(given: JsonValue, *, optional: bool = False) -> dict[str, JsonValue]:
+    """The arguments of a call: an object, the JSON text of one, or the text of a Python dict.
 
     Args:
-        value: the returned value.
-        failed: whether the log marks it as an error; a text then counts as a raised error. Otherwise
-            the value itself decides, as for our own calls.
-        failure_type: failure type in the log; None to read it from the value.
-        call: the call that it answers.
-    """
-    type_ = returned_type(value, call)
-    if not failed and type_ is None:
-        return Outcome.success(value, Provenance.REAL)
-    if not failed:
-        return Outcome.failure(
-            type_ or "failure", failure_text(value) or "", Provenance.REAL, value=value, raised=False
-        )
-    if isinstance(value, str | None):
-        type_ = failure_type or type_ or (mask(value, call) if value else "failure")
-        return Outcome.failure(type_, value or "", Provenance.REAL, raised=True)
-    message = failure_text(value) or ""
-    type_ = failure_type or type_ or (mask(message, call) if message else "failure")
-    return Outcome.failure(type_, message, Provenance.REAL, value=value, raised=False)
-
-
-def parsed(text: JsonValue) -> JsonValue:
-    """The value of a JSON text; any other text unchanged. A bare word or number stays text unless it is
-    JSON, like a tool's result that was turned into a text."""
-    if not isinstance(text, str):
-        return text
-    try:
-        value: JsonValue = from_json(text)
-    except ValueError:
-        return text
-    return value
-
-
-def arguments(given: JsonValue) -> dict[str, JsonValue]:
-    """The arguments of a call: an object, or the text of one.
+        given: the arguments as the log has them; an empty text means none.
+        optional: whether null means none, too.
 
     Raises:
-        Unusable: the arguments are neither.
+        Unusable: there are no arguments, or something else.
     """
+    if given is None and not optional:
+        raise Unusable(NO_ARGUMENTS)
     value = parsed(given) if given not in (None, "") else {}
+    if isinstance(value, str):
+        value = literal(value)
     if not isinstance(value, dict):
         raise Unusable(f"its arguments are not a JSON object: {given!r:.80}")
     return value
-
-
-def tool_document(given: JsonValue) -> ToolSpec | None:
-    """A tool's document in the form of OpenAI (chat or responses), of Anthropic, or of ours."""
-    if not isinstance(given, dict):
-        return None
-    function = given.get("function", given)
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        return None
-    parameters = function.get("parameters") or function.get("input_schema") or {"type": "object"}
-    if not isinstance(parameters, dict):
-        return None
-    return ToolSpec(
-        name=str(function["name"]),
-        description=str(function.get("description") or ""),
-        parameters=dict[str, Any](parameters),
-    )
-
-
-def tool_documents(given: JsonValue) -> dict[str, ToolSpec]:
-    """Documents by name; other values are ignored."""
-    found = map(tool_document, given if isinstance(given, list) else ())
-    return {spec.name: spec for spec in found if spec is not None}
-
-
-def seconds(given: JsonValue) -> float | None:
-    """A time as seconds since the epoch: a number, or a text in ISO 8601; None for anything else."""
-    if isinstance(given, bool):
-        return None
-    if isinstance(given, int | float):
-        return float(given)
-    if isinstance(given, str):
-        try:
-            return datetime.fromisoformat(given).timestamp()
-        except ValueError:
-            return None
-    return None

@@ -1,4 +1,4 @@
-"""OpenTelemetry GenAI spans: `execute_tool`, as OTLP's JSON or as flat spans.
+"""OpenTelemetry: spans of tools, and calls in the messages of model requests, as OTLP's JSON or flat.
 
 Arguments and results are present only if the instrumentation captured content.
 """
@@ -11,175 +11,178 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from artis_sdk.logs.importers.found import (
-    TraceCall,
-    TraceSession,
-    Unusable,
-    arguments,
-    outcome_of,
-    parsed,
-    seconds,
-    tool_documents,
+from artis_sdk.logs.importers.documents import tool_documents
+from artis_sdk.logs.importers.format import TraceFormat
+from artis_sdk.logs.importers.found import Place, TraceSession, Unusable
+from artis_sdk.logs.importers.read import has, parsed, pick
+from artis_sdk.logs.importers.results import answered
+from artis_sdk.logs.importers.span_messages import numbered, told_by_attributes, told_by_event
+from artis_sdk.logs.importers.span_shapes import (
+    CONVERSATION,
+    DOCUMENTS,
+    SPANS,
+    SpanShape,
+    shape_of,
+    span_arguments,
+    span_result,
 )
+from artis_sdk.logs.importers.span_values import attributes_of, exception_of, flat_spans, text_of
+from artis_sdk.logs.importers.times import nanoseconds, seconds
+from artis_sdk.logs.importers.trace import ToolSpan, TracedCalls
 from artis_sdk.records import Outcome, Provenance, ToolCall, ToolSpec
 from artis_sdk.records.outcome_type import mask
 
-_OPERATION: Final = "gen_ai.operation.name"
-_TOOL: Final = "gen_ai.tool.name"
-_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
-_RESULT: Final = "gen_ai.tool.call.result"
-_DEFINITIONS: Final = "gen_ai.tool.definitions"
-_CONVERSATION: Final = "gen_ai.conversation.id"
-_ERRORS: Final = (2, "2", "ERROR", "STATUS_CODE_ERROR")
+_ERRORS: Final = (2, "2", "ERROR", "STATUS_CODE_ERROR", "Error")
+_TRACE: Final = "traceId|trace_id|traceID|context.trace_id|context.traceId"
+_SPAN: Final = "spanId|span_id|spanID|context.span_id|context.spanId|id"
+_PARENT: Final = "parentSpanId|parent_span_id|parent_id|parentId|parentSpanContext.spanId"
+_STARTS: Final = ("startTimeUnixNano|start_time_unix_nano|timeUnixNano", "start_time|startTime|timestamp")
+_ENDS: Final = ("endTimeUnixNano|end_time_unix_nano", "end_time|endTime")
 
 
 class Spans:
-    """Spans of a file, grouped by conversation, or by trace if they name no conversation."""
+    """Spans of all files, grouped by trace, and traces by conversation if they name one."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, list[tuple[float, TraceCall]]] = defaultdict(list)
-        self._left_out: dict[str, list[str]] = defaultdict(list)
-        self._tools: dict[str, ToolSpec] = {}
+        self._traces: dict[str, TracedCalls] = defaultdict(TracedCalls)
+        self._talks: dict[str, set[str]] = defaultdict(set)
+        """Conversations that a trace's spans name, by trace."""
 
-    def add(self, value: JsonValue) -> None:
-        """Take in a JSON value: an OTLP export, a span, or a list of either.
+    def add(self, value: JsonValue, place: Place) -> Iterable[TraceSession]:
+        """Read an OTLP export, a span, or a list of either. No session is complete yet."""
+        for span in list(flat_spans(value)):
+            self._add(span, str(place))
+        return ()
 
-        Raises:
-            Unusable: the value is none of these.
-        """
-        for span in _flat(value):
-            attributes = _attributes(span.get("attributes"))
-            self._tools |= tool_documents(parsed(attributes.get(_DEFINITIONS)))
-            name = str(span.get("name") or "")
-            if attributes.get(_OPERATION) == "execute_tool" or name.startswith("execute_tool "):
-                self._add(span, attributes, name.removeprefix("execute_tool "))
-
-    def _add(self, span: dict[str, Any], attributes: dict[str, JsonValue], name: str) -> None:
-        context = span.get("context") if isinstance(span.get("context"), dict) else {}
-        trace = span.get("traceId") or span.get("trace_id") or (context or {}).get("trace_id")
-        session = str(attributes.get(_CONVERSATION) or trace or "")
-        if not session:
-            raise Unusable("a span has neither a trace nor a conversation")
-        tool = str(attributes.get(_TOOL) or name)
-        start = _time(span, "startTimeUnixNano", "start_time")
-        end = _time(span, "endTimeUnixNano", "end_time")
-        if start is None:
-            raise Unusable(f"the span of {tool} does not say when it began")
-        try:
-            call = ToolCall(
-                id=str(attributes.get("gen_ai.tool.call.id") or span.get("spanId") or f"{trace}:{start}"),
-                tool=tool,
-                arguments=_arguments(attributes),
-            )
-            outcome = _outcome(span, attributes, call)
-        except Unusable as error:
-            self._left_out[session].append(f"{tool}: {error}")
+    def _add(self, span: dict[str, Any], place: str) -> None:
+        attributes = attributes_of(span)
+        name = text_of(span, "name|operationName|eventName")
+        shape = shape_of(name, attributes)
+        id_, talk = text_of(span, _TRACE), pick(attributes, CONVERSATION)
+        if pick(attributes, "artis.world") == "simulated":
+            if pick(attributes, SPANS[0].mark) == "simulate_tool" and (id_ or talk is not None):
+                tool = text_of(attributes, SPANS[0].name)
+                rehearsed = ToolSpan(tool, place, None, reason="a rehearsal of ours simulated it")
+                self._traces[id_ or str(talk)].spans.append(rehearsed)
             return
-        if end is not None:
-            outcome = outcome.model_copy(update={"duration": max(0.0, end - start)})
-        if tool not in self._tools and attributes.get("gen_ai.tool.description"):
-            description = str(attributes["gen_ai.tool.description"])
-            spec = ToolSpec(name=tool, description=description, parameters={"type": "object"})
-            self._tools[tool] = spec
-        self._calls[session].append((start, TraceCall(call, outcome, start, end)))
+        before, made = told_by_attributes(attributes, place)
+        if not id_ and talk is None:
+            if shape is None and not before and not made:
+                return
+            raise Unusable("a span has neither a trace nor a conversation")
+        if talk is not None:
+            self._talks[id_ or str(talk)].add(str(talk))
+        trace = self._traces[id_ or str(talk)]
+        start, end = _time(span, *_STARTS), _time(span, *_ENDS)
+        if (parent := text_of(span, _PARENT)) and (number := text_of(span, _SPAN)):
+            trace.parents[number] = parent
+        for key in DOCUMENTS:
+            given = pick(attributes, key)
+            trace.tools |= tool_documents(numbered(attributes, key) if given is None else given)
+        if shape is not None:
+            made_span = _tool_span(span, shape, attributes, name, place, start, end)
+            trace.spans.append(made_span)
+            description = pick(attributes, "gen_ai.tool.description|tool.description")
+            if made_span.tool not in trace.tools and description:
+                trace.tools[made_span.tool] = ToolSpec(
+                    name=made_span.tool, description=str(description), parameters={"type": "object"}
+                )
+            return
+        for event in _events(span):
+            before += told_by_event(*event, place)
+        if pick(span, "eventName|attributes") is not None and isinstance(span.get("body"), dict):
+            body = attributes_of({"attributes": [{"key": "body", "value": span["body"]}]}).get("body")
+            event_name = name or text_of(attributes, "event.name")
+            before += told_by_event(event_name, body if isinstance(body, dict) else {}, place)
+        trace.requests.append((start, before))
+        trace.requests.append((end if end is not None else start, made))
 
-    def sessions(self) -> Iterator[TraceSession]:
+    def rest(self) -> Iterator[TraceSession]:
         """The conversations, each with its calls in the order in which they began."""
-        for name in sorted({*self._calls, *self._left_out}):
-            calls = sorted(self._calls[name], key=lambda found: found[0])
-            yield TraceSession(name, [found for _, found in calls], self._tools, None, self._left_out[name])
+        sessions: dict[str, TracedCalls] = {}
+        for number, trace in self._traces.items():
+            talks = self._talks.get(number, set())
+            name = next(iter(talks)) if len(talks) == 1 else number
+            known = sessions.setdefault(name, trace)
+            if known is not trace:
+                known.parents |= trace.parents
+                known.spans += trace.spans
+                known.requests += trace.requests
+                known.tools |= trace.tools
+        for name in sorted(sessions):
+            yield sessions[name].session(name)
 
 
-def _flat(value: JsonValue) -> Iterator[dict[str, Any]]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
-        return
-    if not isinstance(value, dict):
-        raise Unusable("not a span: it is not an object")
-    groups = value.get("resourceSpans", value.get("resource_spans"))
-    if isinstance(groups, list):
-        for group in groups:
-            scopes = group.get("scopeSpans", group.get("scope_spans")) if isinstance(group, dict) else None
-            for scope in scopes if isinstance(scopes, list) else ():
-                yield from _flat(scope.get("spans", []) if isinstance(scope, dict) else [])
-    elif "attributes" in value or "traceId" in value:
-        yield value
-    else:
-        raise Unusable("not a span: it has neither resourceSpans nor attributes")
+OTEL: Final = TraceFormat(
+    "otel", "spans of OpenTelemetry GenAI, OpenInference, OpenLLMetry, AI SDK, pydantic-ai, MLflow", Spans
+)
 
 
-def _attributes(given: Any) -> dict[str, JsonValue]:
-    if isinstance(given, dict):
-        return given
-    found: dict[str, JsonValue] = {}
-    for item in given if isinstance(given, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("key"), str):
-            found[item["key"]] = _any_value(item.get("value"))
+def _tool_span(
+    span: dict[str, Any],
+    shape: SpanShape,
+    attributes: dict[str, JsonValue],
+    title: str,
+    place: str,
+    start: float | None,
+    end: float | None,
+) -> ToolSpan:
+    """The call of a tool's span; without a `call` or an `outcome` if the span does not hold it."""
+    for prefix in shape.titles:
+        title = title.removeprefix(prefix)
+    tool = text_of(attributes, shape.name) or title
+    number = text_of(span, _SPAN)
+    told = dict(_events(span))
+    id_ = text_of(attributes, shape.id) if shape.id else ""
+    found = ToolSpan(tool, place, start, id_ or None, span=number or None, ended=end)
+    found.reason = "its result was not captured"
+    try:
+        given = pick(attributes, shape.arguments)
+        if given is None:
+            given = parsed(told.get("gen_ai.tool.message", {}).get("content"))
+        found.call = ToolCall(
+            id=id_ or number or f"{tool}:{start}", tool=tool, arguments=span_arguments(given)
+        )
+        found.outcome = _outcome(span, shape, attributes, found.call, told)
+    except Unusable as error:
+        found.reason = str(error)
+    if found.outcome is not None and start is not None and end is not None:
+        found.outcome = found.outcome.model_copy(update={"duration": max(0.0, end - start)})
     return found
 
 
-def _any_value(value: Any) -> JsonValue:
-    """OTLP's AnyValue."""
-    if not isinstance(value, dict):
-        return None
-    if "intValue" in value:
-        return int(value["intValue"])
-    if "arrayValue" in value:
-        return [_any_value(item) for item in (value["arrayValue"] or {}).get("values", ())]
-    if "kvlistValue" in value:
-        return dict(_attributes((value["kvlistValue"] or {}).get("values", [])))
-    found: JsonValue = next(
-        (value[key] for key in ("stringValue", "boolValue", "doubleValue") if key in value), None
-    )
-    return found
-
-
-def _arguments(attributes: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if _ARGUMENTS not in attributes:
-        raise Unusable("its arguments were not captured")
-    return arguments(attributes[_ARGUMENTS])
-
-
-def _outcome(span: dict[str, Any], attributes: dict[str, JsonValue], call: ToolCall) -> Outcome:
-    status = span.get("status") if isinstance(span.get("status"), dict) else {}
-    assert isinstance(status, dict)
-    code = status.get("code", status.get("status_code"))
-    type_ = attributes.get("error.type")
+def _outcome(
+    span: dict[str, Any],
+    shape: SpanShape,
+    attributes: dict[str, JsonValue],
+    call: ToolCall,
+    told: dict[str, dict[str, JsonValue]],
+) -> Outcome | None:
+    code = pick(span, "status.code|status.status_code|status_code|status")
+    type_ = pick(attributes, "error.type")
     failed = code in _ERRORS or type_ is not None
     name = str(type_).rpartition(".")[2] if isinstance(type_, str) and type_ != "_OTHER" else None
-    if failed and _RESULT not in attributes:
-        raised, said = _exception(span.get("events") or ())
-        message = said or str(status.get("message") or status.get("description") or "")
+    value = pick(attributes, shape.result)
+    if value is None:
+        value = told.get("gen_ai.choice", {}).get("message")
+    if value is None and failed:
+        raised, said = exception_of(told.get("exception"))
+        message = said or text_of(span, "status.message|status.description|status_message")
         failure = name or raised or (mask(message, call) if message else "failure")
         return Outcome.failure(failure, message, Provenance.REAL, raised=True)
-    if _RESULT not in attributes:
-        raise Unusable("its result was not captured")
-    return outcome_of(parsed(attributes[_RESULT]), failed=failed, failure_type=name, call=call)
+    if value is None and not has(attributes, shape.result):
+        return None
+    result = answered({"is_error": failed}, span_result(value))
+    return result._replace(failure_type=name).outcome(call)
 
 
-def _exception(events: Iterable[Any]) -> tuple[str | None, str | None]:
-    """Class and message of a recorded exception."""
-    for event in events:
-        if isinstance(event, dict) and event.get("name") == "exception":
-            found = _attributes(event.get("attributes"))
-            type_, message = found.get("exception.type"), found.get("exception.message")
-            return (
-                str(type_).rpartition(".")[2] if type_ else None,
-                None if message is None else str(message),
-            )
-    return None, None
+def _events(span: dict[str, Any]) -> Iterator[tuple[str, dict[str, JsonValue]]]:
+    events = span.get("events")
+    for event in events if isinstance(events, list) else ():
+        if isinstance(event, dict):
+            yield text_of(event, "name"), attributes_of(event)
 
 
-def _time(span: dict[str, Any], nanoseconds: str, other: str) -> float | None:
-    value = span.get(nanoseconds)
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        try:
-            return int(value) / 1e9
-        except ValueError:
-            return None
-    given = span.get(other)
-    found = seconds(given)
-    if found is not None and isinstance(given, int) and found > 1e12:  # nanoseconds, in spite of the name
-        return found / 1e9
-    return found
+def _time(span: dict[str, Any], nano: str, other: str) -> float | None:
+    found = nanoseconds(pick(span, nano))
+    return found if found is not None else seconds(pick(span, other))

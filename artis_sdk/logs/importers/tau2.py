@@ -1,4 +1,5 @@
-"""Trajectories of tau2-bench: a results file with `simulations`, or single simulations.
+"""Results of tau2-bench, in both layouts: one file with `simulations`, or `results.json` with a file for
+each simulation beside it; and those of tau-bench before it.
 
 Its tools fail by exceptions, which it shows as `Error: ...` and marks; the class is lost, so the type
 is the message with its literals masked.
@@ -6,53 +7,89 @@ is the message with its literals masked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from pydantic import JsonValue
 
-from artis_sdk.logs.importers.found import TraceSession, Unusable
-from artis_sdk.logs.importers.messages import Calls
+from artis_sdk.logs.importers.collect import Calls
+from artis_sdk.logs.importers.documents import tool_documents
+from artis_sdk.logs.importers.format import TraceFormat
+from artis_sdk.logs.importers.found import Place, TraceSession, Unusable
+from artis_sdk.logs.importers.read import items_of, pick
+from artis_sdk.logs.importers.times import seconds
 from artis_sdk.records import ToolSpec
 
 _ERROR = "Error: "
+_TICKS: Final = ("user_tool_calls", "agent_tool_calls", "user_tool_results", "agent_tool_results")
 
 
-def simulations(value: JsonValue) -> Iterator[TraceSession]:
-    """The simulations in a JSON value. The calls of the simulated user are calls like the others.
+class Simulations:
+    """Reads results and single simulations. The calls of the simulated user are calls like the others."""
 
-    Raises:
-        Unusable: the value has no simulations.
-    """
-    if isinstance(value, list):
-        for item in value:
-            yield from simulations(item)
-        return
-    if not isinstance(value, dict):
-        raise Unusable("not tau2-bench results: it needs an object with `simulations`")
-    several = value.get("simulations")
-    if isinstance(several, list):
-        tools = _documents(value.get("info"))
-        for item in several:
-            yield _simulation(item, tools)
-    else:
-        yield _simulation(value, {})
+    def __init__(self) -> None:
+        self._tools: dict[str, ToolSpec] = {}
+        """Documents of the newest results file, for the simulations beside it."""
+
+    def add(self, value: JsonValue, place: Place) -> Iterable[TraceSession]:
+        """See `TraceReader.add`."""
+        return list(self._read(value, str(place)))
+
+    def rest(self) -> Iterable[TraceSession]:
+        """Nothing: no simulation spans several values."""
+        return ()
+
+    def _read(self, value: JsonValue, place: str) -> Iterator[TraceSession]:
+        if isinstance(value, list):
+            for number, item in enumerate(value):
+                yield from self._read(item, f"{place}[{number}]")
+            return
+        if not isinstance(value, dict):
+            raise Unusable("not tau2-bench results: it needs an object with `simulations`")
+        if "info" in value and "tasks" in value:
+            self._tools = tool_documents(pick(value, "info.environment_info.tool_defs"))
+            for number, item in enumerate(items_of(value, "simulations")):
+                yield self._simulation(item, f"{place} simulations[{number}]")
+        elif isinstance(value.get("simulations"), list):
+            for number, item in enumerate(items_of(value, "simulations")):
+                yield self._simulation(item, f"{place} simulations[{number}]")
+        else:
+            yield self._simulation(value, place)
+
+    def _simulation(self, value: JsonValue, place: str) -> TraceSession:
+        messages = _messages(value)
+        if not isinstance(value, dict) or messages is None:
+            raise Unusable("a simulation has no messages")
+        calls = Calls()
+        for number, message in enumerate(messages):
+            inner = message.get("tool_messages") if isinstance(message, dict) else None
+            for one in inner if isinstance(inner, list) else (message,):
+                calls.message(_plain(one), f"{place} messages[{number}]")
+        found, left_out = calls.found()
+        task, trial = value.get("task_id", ""), value.get("trial", 0)
+        return TraceSession(str(value.get("id") or f"{task}:{trial}"), found, self._tools, None, left_out)
 
 
-def _simulation(value: JsonValue, tools: dict[str, ToolSpec]) -> TraceSession:
-    messages = value.get("messages") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(messages, list):
-        raise Unusable("a simulation has no messages")
-    calls = Calls()
-    for message in messages:
-        if not isinstance(message, dict):
-            raise Unusable(f"a message is not an object: {message!r:.80}")
-        inner = message.get("tool_messages")
-        for one in inner if isinstance(inner, list) else (message,):
-            calls.message(_plain(one))
-    found, left_out = calls.found()
-    task, trial = value.get("task_id", ""), value.get("trial", 0)
-    return TraceSession(str(value.get("id") or f"{task}:{trial}"), found, tools, None, left_out)
+TAU2: Final = TraceFormat("tau2", "results of tau2-bench and tau-bench", Simulations)
+
+
+def _messages(value: JsonValue) -> list[Any] | None:
+    """A simulation's messages; those of a voice simulation stand in its ticks."""
+    found = pick(value, "messages|traj")
+    if isinstance(found, list):
+        return found
+    ticks = pick(value, "ticks")
+    if not isinstance(ticks, list):
+        return None
+    made: list[dict[str, Any]] = []
+    for tick in ticks:
+        for name in _TICKS:
+            items = pick(tick, name)
+            if isinstance(items, list) and items and name.endswith("_calls"):
+                made.append({"role": "assistant", "tool_calls": items, "timestamp": tick.get("timestamp")})
+            else:
+                made += [item for item in items or () if isinstance(item, dict)]
+    return sorted(made, key=lambda item: seconds(item.get("timestamp")) or 0.0)
 
 
 def _plain(message: Any) -> dict[str, Any]:
@@ -63,20 +100,3 @@ def _plain(message: Any) -> dict[str, Any]:
     if message.get("error") is True and isinstance(content, str):
         return {**message, "content": content.removeprefix(_ERROR)}
     return message
-
-
-def _documents(info: Any) -> dict[str, ToolSpec]:
-    """The tool documents of a results file, if it has any."""
-    environment = info.get("environment_info") if isinstance(info, dict) else None
-    given = environment.get("tool_defs") if isinstance(environment, dict) else None
-    found: dict[str, ToolSpec] = {}
-    for name, document in given.items() if isinstance(given, dict) else ():
-        if isinstance(document, dict):
-            parameters = document.get("params")
-            schema = parameters if isinstance(parameters, dict) and "properties" in parameters else {}
-            found[name] = ToolSpec(
-                name=name,
-                description=str(document.get("doc") or ""),
-                parameters=schema or {"type": "object"},
-            )
-    return found

@@ -1,35 +1,73 @@
-"""One reader for JSON files and JSON lines."""
+"""One reader for JSON files, JSON lines, Parquet and `.eval`, plain or compressed with gzip."""
 
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from pydantic import JsonValue
 
 from artis_sdk.errors import LogError
 from artis_sdk.logs.codec import loads
+from artis_sdk.logs.importers.read import parsed
+from artis_sdk.logs.jsonl import open_plain
+from artis_sdk.logs.parquet import parquet_rows
+
+SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".gz", ".parquet", ".eval")
+"""Endings of the files that are read in a folder."""
+
+_PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
+
+
+def files_of(path: Path) -> tuple[list[Path], list[Path]]:
+    """The files of a folder and below, or the file itself: those to read, by name, and the others.
+
+    `results.json` comes before the files of the folder beside it.
+    """
+    if not path.is_dir():
+        return [path], []
+    found = sorted(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
+    wanted = [item for item in found if item.suffix.lower() in SUFFIXES]
+    return wanted, [item for item in found if item.suffix.lower() not in SUFFIXES]
 
 
 def read_values(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
-    """The values of a file with their line numbers: JSON lines, or one JSON text over all its lines.
+    """The values of a file with their line numbers: JSON lines, or one JSON text over all its lines; the
+    rows of a Parquet file; the samples of an `.eval` file.
 
     Raises:
         LogError: the file cannot be read.
+        MissingExtraError: it is a Parquet file, and pyarrow is not installed.
     """
     try:
         with path.open("rb") as file:
-            first = next((line for line in file if line.strip()), b"")
-            if _is_json(first):
-                file.seek(0)
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        yield number, _value(path, number, line)
-            elif first:
-                yield 1, _whole(path)
-    except OSError as error:
-        raise LogError(f"{path} cannot be read: {error.strerror}") from error
+            start = file.read(4)
+        if start == _PARQUET:
+            for number, row in enumerate(parquet_rows(path), 1):
+                yield number, {name: _column(value) for name, value in row.items() if value is not None}
+        elif start == _ZIP:
+            yield from _samples(path)
+        else:
+            with open_plain(path) as opened:
+                yield from _lines(path, opened)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+        raise LogError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, JsonValue | LogError]]:
+    first = next((line for line in file if line.strip()), b"")
+    if _is_json(first):
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, _value(path, number, line)
+    elif first:
+        file.seek(0)
+        yield 1, _whole(path, file.read())
 
 
 def _is_json(line: bytes) -> bool:
@@ -48,11 +86,36 @@ def _value(path: Path, number: int, line: bytes) -> JsonValue | LogError:
     return value
 
 
-def _whole(path: Path) -> JsonValue | LogError:
+def _whole(path: Path, text: bytes) -> JsonValue | LogError:
     try:
-        value: JsonValue = json.loads(path.read_bytes())
+        value: JsonValue = json.loads(text)
     except json.JSONDecodeError as error:
         return LogError(f"{path}:{error.lineno}: not JSON: {error.msg}")
     except (ValueError, RecursionError) as error:
         return LogError(f"{path}:1: not JSON: {error}")
     return value
+
+
+def _samples(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
+    """The samples of Inspect's `.eval`, which is a zip file."""
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.startswith("samples/"))
+        for number, name in enumerate(names, 1):
+            yield number, _whole(path, archive.read(name))
+
+
+def _column(value: Any) -> JsonValue:
+    """A column's value: JSON in a text is read; a struct has a field for every row's, null where it was
+    not there."""
+    if isinstance(value, str):
+        return parsed(value) if value.lstrip()[:1] in ("{", "[") else value
+    if isinstance(value, list):
+        return [_column(item) if isinstance(item, dict | list) else item for item in value]
+    if isinstance(value, dict):
+        return {
+            key: _column(item) if isinstance(item, dict | list) else item
+            for key, item in value.items()
+            if item is not None
+        }
+    plain: JsonValue = value.isoformat() if hasattr(value, "isoformat") else value
+    return plain

@@ -47,7 +47,18 @@ def best(candidates: Sequence[Candidate]) -> Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightedBestOfN:
+class _Candidates:
+    n: int = 5
+
+    def __post_init__(self) -> None:
+        at_least(0, n=self.n)
+
+    async def rehearse(self, rehearsal: AttemptRunner) -> None:
+        """Run nothing: steps are explored one by one, while committing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedBestOfN(_Candidates):
     """N candidates per step, drawn in parallel and scored; the best is carried out (appendix G).
 
     A candidate with an unreadable score adds nothing. Once a commit has exceeded a limit, one candidate
@@ -57,15 +68,7 @@ class WeightedBestOfN:
         n: candidates per step; 0 for `Direct`.
     """
 
-    n: int = 5
-
     name = "best_of_n"
-
-    def __post_init__(self) -> None:
-        at_least(0, n=self.n)
-
-    async def rehearse(self, rehearsal: AttemptRunner) -> None:
-        """Run nothing: steps are explored one by one, while committing."""
 
     def decider(self, scorer: Scorer) -> Decide:
         """See `StepStrategy.decider`."""
@@ -85,7 +88,7 @@ class WeightedBestOfN:
 
 
 @dataclass(frozen=True, slots=True)
-class SequentialRevision:
+class SequentialRevision(_Candidates):
     """N candidates per step, each seeing the earlier ones and their suggestions (appendix G).
 
     The scores are summed as in `WeightedBestOfN` and never shown to the agent. A candidate with an
@@ -96,15 +99,7 @@ class SequentialRevision:
         n: candidates per step; 0 for `Direct`.
     """
 
-    n: int = 5
-
     name = "revision"
-
-    def __post_init__(self) -> None:
-        at_least(0, n=self.n)
-
-    async def rehearse(self, rehearsal: AttemptRunner) -> None:
-        """Run nothing: steps are explored one by one, while committing."""
 
     def decider(self, scorer: Scorer) -> Decide:
         """See `StepStrategy.decider`."""

@@ -25,9 +25,19 @@ def at_least(least: int, **numbers: int | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """No rehearsal: the task is committed at once (the paper's N = 0)."""
+    """No rehearsal: the task is committed at once (the paper's N = 0).
+
+    Args:
+        retries: maximum further tries after a refused call, each a real one: the evaluator's suggestion on
+            what was done so far, and the agent acts again, shown the calls that succeeded. 0 in the paper.
+    """
+
+    retries: int = 0
 
     name = "direct"
+
+    def __post_init__(self) -> None:
+        at_least(0, retries=self.retries)
 
     async def rehearse(self, rehearsal: AttemptRunner) -> None:
         """Run nothing."""

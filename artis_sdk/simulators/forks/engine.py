@@ -55,8 +55,8 @@ def engine(real: Any) -> Iterator[Any]:
             "method that puts an engine over a copy of the database in its place"
         )
     with forks[real.dialect.name](real) as made:
-        vouch(real, made)
         try:
+            vouch(real, made)
             yield made
         finally:
             made.dispose()
@@ -80,11 +80,7 @@ def _sqlite(real: Any) -> Iterator[Any]:
 
         pool = real.pool.recreate()
         pool._creator = connect
-        made = _over(real, pool)
-        try:
-            yield made
-        finally:
-            made.dispose()
+        yield _over(real, pool)
 
 
 @contextmanager

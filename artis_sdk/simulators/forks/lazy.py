@@ -83,7 +83,7 @@ class NotCopied:
 
     __slots__ = ("_original",)
 
-    # What it is as JSON: reading the original changes nothing.
+    # Its JSON form is read from the original, which reading does not change.
     __pydantic_serializer__ = SchemaSerializer(
         core_schema.any_schema(
             serialization=core_schema.plain_serializer_function_ser_schema(lambda row: row._original)
@@ -131,7 +131,7 @@ class LazyDict(dict[Any, Any]):
             self[key]
         return self
 
-    def __iter__(self) -> Iterator[Any]:  # C code takes its own way where this is not overridden
+    def __iter__(self) -> Iterator[Any]:  # without this, C code would read the original list directly
         return super().__iter__()
 
     def get(self, key: Any, default: Any = None) -> Any:

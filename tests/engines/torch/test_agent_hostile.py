@@ -115,7 +115,7 @@ def test_each_rollout_ends_as_the_rewards_say(run: Any) -> None:
         assert line["tokens"] <= 160
         assert scores["answer"] == 0.0  # only the tools say yes
         ran = sum(outcome == "success" for outcome in outcomes)
-        assert scores["tool_execution"] == pytest.approx(ran / len(outcomes) if outcomes else 0.0)
+        assert scores["tool_execution"] == pytest.approx(2 * ran / len(outcomes) - 1 if outcomes else 0.0)
         assert (line["end"] == "hung") == ("timeout" in outcomes)
         assert line["end"] in {"answer", "silent", "forged", "turns", "tokens", "hung"}
         # What was called and answered was generated: nothing that a tool gave back was ever read.

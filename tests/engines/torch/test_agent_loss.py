@@ -84,7 +84,7 @@ def trainer(folder: Path, runner: asyncio.Runner, **more: Any) -> Any:
         tasks={task.id: task},
         data=Dataset.from_dict({"prompt": [task.id]}),
         format=form,
-        codec=form.codec,  # type: ignore[attr-defined]
+        codec=form.codec,
         worlds=SandboxWorlds(),
         rewards=rewards,
         settings=settings,

@@ -11,6 +11,7 @@ from helpers.control_text import conversation, hostile, plain
 from helpers.tiny_model import MARKS, SPECIAL, gguf_model, make_tokenizer
 from hypothesis import HealthCheck, given, settings
 
+from artis_sdk.backends.chat.limits import TOOL, call_turn, find_limits
 from artis_sdk.backends.chat.prompts import _SAMPLES
 from artis_sdk.backends.chat.template import ChatTemplate
 from artis_sdk.backends.chat.vocabulary import Vocabulary
@@ -72,6 +73,24 @@ def test_real_templates_are_rendered_as_transformers_does_and_their_marks_are_ow
     assert rendered
 
 
+@pytest.mark.parametrize("name", real_templates())
+def test_real_templates_render_a_whole_history_with_several_calls(name: str) -> None:
+    """Llama 3 refuses two calls in a turn, gpt-oss renders the first alone, Gemma has no system role."""
+    template = ChatTemplate(name, real_templates()[name], {"documents": None}, NAMED)
+    limits = find_limits(template)
+    rule, asked = {"role": "system", "content": "the rule"}, {"role": "user", "content": "the question"}
+    if "the question" not in template.render([asked], tools=limits.no_tools):
+        pytest.skip("its messages are lists of parts")
+    text = template.render(limits.fitted([rule, asked]), tools=limits.no_tools)
+    assert "the rule" in text
+    one = theirs(real_templates()[name], [asked, *call_turn("value 1")], [TOOL])
+    if one is None or "value 1" not in one:
+        pytest.skip("it has no tools")
+    two = template.render(limits.fitted([asked, *call_turn("value 1", "value 2"), asked]), tools=[TOOL])
+    assert two.index("value 1") < two.index("value 2")
+    assert two.count("sample result") == 2
+
+
 TOKENIZER = make_tokenizer(512)
 
 
@@ -129,10 +148,10 @@ def test_a_training_row_is_the_prompt_that_llama_cpp_is_sent(data: dict[str, str
     model.close()
 
 
-def test_a_template_whose_marks_cannot_be_told_from_data_is_a_training_error() -> None:
+def test_a_template_whose_marks_cannot_be_distinguished_from_data_is_a_training_error() -> None:
     other = make_tokenizer(512)
     other.chat_template = (
         "{% for m in messages %}{{ '<|im_{}|>'.format(m.content[:0] + 'start') }}{% endfor %}"
     )
-    with pytest.raises(TrainingError, match="cannot be told"):
+    with pytest.raises(TrainingError, match="cannot be distinguished"):
         ChatEncoder(other, "tiny")

@@ -82,9 +82,14 @@ def test_a_run_leaves_an_adapter_with_its_card(whole: TrainedAdapter, log: Path)
     assert card["data"]["log"] == str(log)
     assert card["data"]["tokens"]["train"]["rows"] == card["data"]["splits"]["train"]["chosen"]
     assert card["held_out"]["after"]["rows"] == 2
+    for split in ("validation", "test"):
+        assert sum(stratum["asked"] for stratum in card["exam"][split]) == 2
+        rows = sum(stratum["rows"] for stratum in card["exam"][split])
+        assert rows == card["data"]["tokens"][split]["rows"]
     assert {"torch", "transformers", "trl", "peft", "artis-sdk"} <= card["versions"].keys()
     text = (whole.adapter / "README.md").read_text()
     assert "| failure recall |" in text or "| exact match |" in text
+    assert "| asked in validation |" in text
     assert (whole.adapter.parent / "data" / "distribution.svg").exists()
     evaluated = [entry for entry in whole.history if "eval_failure_recall" in entry]
     assert len(evaluated) == STEPS

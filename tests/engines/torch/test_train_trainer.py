@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -65,7 +67,7 @@ def train(folder: Path, data: Any, *, micro: int = 8, stock: bool = False, epoch
         trainer = SimulatorTrainer(
             model=model,
             tokenizer=tokenizer,
-            speech=ChatEncoder(tokenizer, base),
+            encoder=ChatEncoder(tokenizer, base),
             train=data,
             validation=None,
             validation_cases=[],
@@ -158,3 +160,45 @@ def test_an_epoch_has_every_row_as_often_as_it_is_drawn() -> None:
         found = [lengths[n] for n in sorted_[at : at + 6]]
         assert found == sorted(found, reverse=True)
     assert [len(list(shorter)), len(shorter)] == [3, 3]
+
+
+def _times(order: list[int], lengths: list[int], *, processes: int, micro: int, step: int) -> list[float]:
+    """Time of each step, in padded tokens of its slowest process, against an equal share of the tokens."""
+    found = []
+    for at in range(0, len(order), step):
+        batches = [order[n : n + micro] for n in range(at, at + step, micro)]
+        padded = [micro * max(lengths[n] for n in batch) for batch in batches]
+        slowest = max(sum(padded[rank::processes]) for rank in range(processes))
+        found.append(slowest * processes / sum(lengths[n] for n in order[at : at + step]))
+    return found
+
+
+@pytest.mark.parametrize("processes", [2, 4, 8])
+def test_the_longest_rows_of_a_step_are_shared_by_the_processes(processes: int) -> None:
+    """Lengths as of logs with states: most of a few hundred tokens, some of thousands."""
+    rng = random.Random(0)
+    lengths = [int(min(4096, 150 + rng.lognormvariate(5.5, 1.0))) for _ in range(64 * 20)]
+    draws, shape = [[1]] * len(lengths), {"lengths": lengths, "step": 64}
+    sorted_ = list(DrawSampler(draws, 1, **shape))  # type: ignore[arg-type]
+    for micro in (1, 2, 4):
+        sampler = DrawSampler(draws, 1, **shape, micro_batch=micro, processes=processes)  # type: ignore[arg-type]
+        dealt = list(sampler)
+        for at in range(0, len(dealt), 64):
+            assert sorted(dealt[at : at + 64]) == sorted(sorted_[at : at + 64])
+        how = {"processes": processes, "micro": micro, "step": 64}
+        before, after = (fmean(_times(order, lengths, **how)) for order in (sorted_, dealt))
+        print(f"{processes} processes, micro-batches of {micro}: {before:.2f} before, {after:.2f} dealt")
+        assert after < before
+        if micro == 1:
+            assert after < 1.1
+
+
+def test_the_end_of_an_epoch_keeps_its_micro_batches() -> None:
+    lengths = [10 + n for n in range(27)]
+    sampler = DrawSampler([[1]] * 27, 1, lengths=lengths, step=16, micro_batch=4, processes=2)
+    order = list(sampler)
+    assert sorted(order) == list(range(27))
+    last = [order[16:][n : n + 4] for n in range(0, 11, 4)]  # 11 rows: 4 for each, and 3
+    assert [len(batch) for batch in last] == [4, 4, 3]
+    for batch in last:
+        assert [lengths[n] for n in batch] == sorted((lengths[n] for n in batch), reverse=True)

@@ -68,7 +68,7 @@ async def fidelity(run: Path, model: Path, held_out: list[CallRecord]) -> Fideli
         return await measure(simulator, held_out, name=model.name, similarity=None)
 
 
-async def test_a_log_becomes_a_simulator_that_foretells_failures_and_is_trusted(
+async def test_a_log_becomes_a_simulator_that_predicts_failures_and_is_trusted(
     tmp_path: Path, log: Path
 ) -> None:
     torch.set_num_threads(1)

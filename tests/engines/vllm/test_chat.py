@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from helpers.control_text import conversation, hostile, plain
 from helpers.tiny_model import MARKS, SPECIAL
-from helpers.vllm import START, THEIR_WARNINGS, ask, model
+from helpers.vllm import IN_PROCESS, ask, model
 from hypothesis import HealthCheck, given, settings
 
 from artis_sdk.backends.vllm import VLLMBackend
@@ -21,11 +21,7 @@ from artis_sdk.backends.vllm.translate import ChatTranslator
 from artis_sdk.errors import ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.timeout(START),
-    *map(pytest.mark.filterwarnings, THEIR_WARNINGS),
-]
+pytestmark = IN_PROCESS
 
 TOOLS = (
     ToolSpec(name="move", parameters={"type": "object", "properties": {"far": {"type": "boolean"}}}),
@@ -221,7 +217,7 @@ async def test_a_template_that_vllm_renders_otherwise_is_refused(
     """A tokenizer with a chat template in Python: what in its text is data cannot be seen."""
     tokenizer = type(chat._renderer.tokenizer)
     monkeypatch.setattr(tokenizer, "apply_chat_template", lambda self, conversation, **more: "other text")
-    with pytest.raises(RequestRejected, match="otherwise"):
+    with pytest.raises(RequestRejected, match="differently"):
         await chat.prompt(Request(messages=ask("Go")))
 
 
@@ -236,14 +232,24 @@ async def test_parameters(chat: ChatTranslator) -> None:
     assert chat.parameters(Request(messages=(), max_tokens=3), 500, stream=False).max_tokens == 3
 
 
+def schemas_in(tag: Any) -> list[Any]:
+    """The schemas of a structural tag."""
+    if isinstance(tag, list):
+        return [schema for part in tag for schema in schemas_in(part)]
+    if not isinstance(tag, dict):
+        return []
+    if tag.get("type") == "json_schema":
+        return [tag["json_schema"]]
+    return schemas_in(list(tag.values()))
+
+
 @pytest.mark.parametrize("choice", ["auto", "required"])
 async def test_calls_are_held_to_their_schemas(chat: ChatTranslator, choice: Any) -> None:
     request = Request(messages=ask("Go"), tools=TOOLS, tool_choice=choice)
     structured = chat.parameters(request, 100, stream=False).structured_outputs
     assert structured is not None
-    tag = json.loads(structured.structural_tag)["format"]
-    held = [each["content"]["json_schema"] for each in tag["tags"]]
-    assert all(tool.parameters in held for tool in TOOLS)
+    held = schemas_in(json.loads(structured.structural_tag))
+    assert all({"additionalProperties": False, **tool.parameters} in held for tool in TOOLS)
     none = Request(messages=ask("Go"), tools=TOOLS, tool_choice="none")
     assert chat.parameters(none, 100, stream=False).structured_outputs is None
 
@@ -252,7 +258,7 @@ async def test_what_cannot_be_done_is_refused(chat: ChatTranslator) -> None:
     with pytest.raises(ContextOverflow), Engine("vllm:test", model(), {}, {}).typed_errors():
         await chat.prompt(Request(messages=ask("word " * 400)))
     unique = {"type": "array", "items": {}, "uniqueItems": True}
-    with pytest.raises(RequestRejected, match="cannot hold"):
+    with pytest.raises(RequestRejected, match="xgrammar cannot enforce"):
         chat.parameters(Request(messages=(), schema=unique), 9, stream=False)
     with pytest.raises(ConfigurationError, match="no_such_parser"):
         ChatTranslator("vllm:test", stand_in(), "no_such_parser", {})

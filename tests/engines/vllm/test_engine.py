@@ -9,30 +9,30 @@ import os
 import re
 import shutil
 import threading
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from helpers.vllm import ENGINE_ARGS, START, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
+from helpers.loop_lag import loop_lags
+from helpers.vllm import (
+    ENGINE_ARGS,
+    IN_PROCESS,
+    adapters,
+    all_gone,
+    ask,
+    check_cancelled,
+    descendants,
+    model,
+)
 
 from artis_sdk.backends import resolve
 from artis_sdk.backends.conformance import suite as conformance
 from artis_sdk.backends.vllm import VLLMBackend
-from artis_sdk.errors import (
-    BackendClosed,
-    ConfigurationError,
-    ContextOverflow,
-    RequestRejected,
-)
+from artis_sdk.errors import BackendClosed, ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import Completion, Message, Request, ToolSpec
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.timeout(START),
-    *map(pytest.mark.filterwarnings, THEIR_WARNINGS),
-]
+pytestmark = IN_PROCESS
 
 BLOCK = 16  # tokens of a cache block; on a CPU it is 128
 
@@ -84,7 +84,7 @@ async def test_conformance(check: conformance.Check, backend: VLLMBackend) -> No
     try:
         # A model with random weights may make many calls before it makes an end. Closed in flight while
         # it starts here, and while it runs by the last test.
-        profile = conformance.Profile(make=lazy, shared=backend, broken=BROKEN, structured_tokens=700)
+        profile = conformance.Profile(make=lazy, shared=backend, broken=BROKEN, structured_tokens=1500)
         await check(profile)
     except conformance.Skip as skip:
         pytest.skip(str(skip))
@@ -202,15 +202,7 @@ async def test_long_prompts_with_seeds_together(backend: VLLMBackend) -> None:
 
 async def test_cancelled_requests_hold_nothing(backend: VLLMBackend) -> None:
     """Had a hundred requests of 1,500 tokens gone on, one more would have to wait for minutes."""
-    request = Request(messages=ask("Talk on."), max_tokens=1500, temperature=0.0)
-    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(100)]
-    await asyncio.sleep(0.5)
-    for task in tasks:
-        task.cancel()
-    ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
-    async with asyncio.timeout(10):
-        await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
+    await check_cancelled(backend, 100)
     assert backend.requests_under_way == 0
 
 
@@ -228,20 +220,11 @@ async def test_a_listener_that_raises_ends_its_request(backend: VLLMBackend) -> 
 
 
 async def test_the_event_loop_goes_on_during_decoding(backend: VLLMBackend) -> None:
-    late: list[float] = []
-
-    async def clock() -> None:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.005)
-            late.append(time.perf_counter() - before - 0.005)
-
     def ignore(piece: str) -> None: ...
 
-    watching = asyncio.create_task(clock())
     requests = [Request(messages=ask(f"Story {i}. " * 50), max_tokens=64) for i in range(16)]
-    await asyncio.gather(*(backend.complete(request, on_token=ignore) for request in requests))
-    watching.cancel()
+    async with loop_lags() as late:
+        await asyncio.gather(*(backend.complete(request, on_token=ignore) for request in requests))
     late.sort()
     assert len(late) > 50
     assert late[int(0.95 * len(late))] < 0.1, "the 95th percentile of the loop's lag, in seconds"

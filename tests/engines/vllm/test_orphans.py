@@ -68,6 +68,20 @@ async def test_an_engine_and_a_starting_server_end_with_their_killed_owners() ->
         assert await asyncio.to_thread(all_gone, engine, 10.0)
 
 
+async def test_an_engine_that_its_program_leaves_open_ends_without_a_word() -> None:
+    """At its end the interpreter takes modules away that vLLM's destructor needs."""
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "helpers.vllm_left_open",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, said = await owner.communicate()
+    assert owner.returncode == 0, said.decode()
+    tokens, _, processes = out.decode().partition(" ")
+    assert int(tokens) == 4
+    assert "ignored" not in said.decode().replace("will be ignored", "")
+    assert await asyncio.to_thread(all_gone, json.loads(processes), 10.0)
+
+
 async def test_a_servers_engine_killed_in_mid_attempt(tmp_path: Path) -> None:
     """The session ends with a typed error, and the server with everything that it has started."""
     port = free_port()

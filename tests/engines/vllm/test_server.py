@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from helpers.engine_sessions import cancel_sessions, check_plan, rehearsed, rehearsing_tasks, thread_names
-from helpers.vllm import ENGINE_ARGS, START, all_gone, ask, descendants, free_port, serve_command
+from helpers.vllm import (
+    ENGINE_ARGS,
+    START,
+    all_gone,
+    ask,
+    check_cancelled,
+    descendants,
+    free_port,
+    serve_command,
+)
 
 from artis_sdk.backends import Backend, resolve
 from artis_sdk.backends.conformance import suite as conformance
@@ -74,6 +83,17 @@ async def up() -> AsyncIterator[Up]:
         await program.wait()
 
 
+RAW_CONTROLS = "vLLM's server holds `maxLength` by xgrammar 0.2, which admits raw control characters there"
+OF_THE_SERVER = {
+    "openai": {"bounded_strings": RAW_CONTROLS},
+    "anthropic": {
+        "bounded_strings": RAW_CONTROLS,
+        "bounded_without_a_limit": "the API always names a limit, and this server's window is smaller",
+    },
+}
+"""Laws that this server does not keep for clients that do not know it, by client; `vllm:` keeps them."""
+
+
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("kind", ["vllm", "openai", "anthropic"])
 async def test_conformance(check: conformance.Check, kind: str, up: Up) -> None:
@@ -84,7 +104,14 @@ async def test_conformance(check: conformance.Check, kind: str, up: Up) -> None:
     }
     try:
         # A model with random weights may make many calls before it makes an end.
-        await check(conformance.Profile(make=lambda: up.client(kind), structured_tokens=700, broken=broken))
+        await check(
+            conformance.Profile(
+                make=lambda: up.client(kind),
+                structured_tokens=1500,
+                broken=broken,
+                skip=OF_THE_SERVER.get(kind, {}),
+            )
+        )
     except conformance.Skip as skip:
         pytest.skip(str(skip))
 
@@ -130,7 +157,7 @@ async def test_a_commit_overtakes_rehearsals(up: Up, backend: Backend) -> None:
     Two batches may end before it: the one that runs when it is sent, and one begun until it has arrived.
     """
     batch = ENGINE_ARGS["max_num_seqs"]
-    requests = [Request(messages=ask(f"Rehearse {i}"), max_tokens=200) for i in range(5 * batch)]
+    requests = [Request(messages=ask(f"Rehearse {i}"), max_tokens=600) for i in range(5 * batch)]
     rehearsals = [asyncio.create_task(backend.complete(request)) for request in requests]
 
     def ended() -> int:
@@ -174,15 +201,7 @@ async def test_cancelled_sessions_leave_nothing(up: Up, backend: Backend, tmp_pa
 
 async def test_cancelled_requests_hold_nothing(backend: Backend) -> None:
     """Had they gone on, one more would have to wait for minutes."""
-    request = Request(messages=ask("Talk on."), max_tokens=1500, temperature=0.0)
-    tasks = [asyncio.create_task(backend.complete(request)) for _ in range(32)]
-    await asyncio.sleep(0.5)
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    assert all(task.cancelled() for task in tasks)
-    async with asyncio.timeout(10):
-        await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
+    await check_cancelled(backend, 32)
 
 
 async def test_what_the_server_says_is_told_whole(up: Up) -> None:

@@ -19,17 +19,13 @@ from helpers.engine_sessions import (
     session,
     thread_names,
 )
-from helpers.vllm import ENGINE_ARGS, START, THEIR_WARNINGS, adapters, all_gone, ask, descendants, model
+from helpers.vllm import ENGINE_ARGS, IN_PROCESS, adapters, all_gone, ask, descendants, model
 
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.errors import BackendClosed, EngineDead
 from artis_sdk.records import Request
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.timeout(START),
-    *map(pytest.mark.filterwarnings, THEIR_WARNINGS),
-]
+pytestmark = IN_PROCESS
 
 
 @pytest_asyncio.fixture(scope="module")

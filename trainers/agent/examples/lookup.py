@@ -27,7 +27,7 @@ HELD_OUT: Final = THINGS[12:]
 
 
 class Register:
-    """What is known of some things and their owners."""
+    """Things with their prices, stocks and owners, and the owners' cities."""
 
     def __init__(self, seed: str) -> None:
         rng = random.Random(seed)
@@ -54,7 +54,7 @@ class Register:
         return self._referenced(self._cities, owner)
 
     def right(self, kind: str, thing: str) -> str:
-        """What is to be answered."""
+        """The right answer."""
         if kind == "city":
             return self._cities[self._owners[thing]]
         known: dict[str, object] = {

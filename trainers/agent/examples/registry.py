@@ -46,7 +46,7 @@ def load_tasks(spec: str, seed: int = 0) -> Tasks:
         seed: seed of the tasks.
 
     Raises:
-        ConfigurationError: the name does not exist, or is none of these.
+        ConfigurationError: the name does not exist, or its value is neither.
     """
     if spec in EXAMPLES:
         return EXAMPLES[spec](seed)

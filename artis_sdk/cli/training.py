@@ -1,0 +1,91 @@
+"""The common part of training commands: options, the progress bar, and errors that name an option."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
+
+from artis_sdk.cli.output import errors
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.trainers.precision import Precision
+from artis_sdk.view.screen import label
+from artis_sdk.view.text import plain
+
+NumberType = Annotated[
+    Precision, typer.Option(help="Number type; auto: bf16 on a GPU that has it, else fp32.")
+]
+Attention = Annotated[
+    str | None, typer.Option(help="Attention by transformers' name, such as sdpa or flash_attention_2.")
+]
+Resume = Annotated[bool, typer.Option(help="Continue the run in --out.")]
+OnProcessor = Annotated[
+    bool | None, typer.Option(help="Train on the processor, or not; by default where it must.")
+]
+
+
+@contextmanager
+def named_option() -> Iterator[None]:
+    """Name the option whose value is out of range.
+
+    Raises:
+        ConfigurationError: settings made inside are invalid.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        raise ConfigurationError(f"--{name}: {first['msg'].lower()}") from error
+
+
+def first_process() -> bool:
+    """Whether this is the first of the processes that `torchrun` started; it alone prints."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+class TrainingBar:
+    """Shows stages and steps on the terminal, or nowhere."""
+
+    def __init__(self, bar: Progress | None) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def stage(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(plain(text, style="dim"))
+
+    def line(self, text: str) -> None:
+        """Print a line above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(plain(text))
+
+    def step(self, step: int, steps: int, measure: str | None = None) -> None:
+        """Move the bar; `measure` stands beside it until the next one."""
+        if self._bar is None:
+            return
+        if self._task is None:
+            self._task = self._bar.add_task("", total=steps, measure="")
+        self._bar.update(self._task, completed=step)
+        if measure is not None:
+            self._bar.update(self._task, measure=measure)
+
+
+@contextmanager
+def training_bar(*, shown: bool) -> Iterator[TrainingBar]:
+    if not shown:
+        yield TrainingBar(None)
+        return
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        label("{task.fields[measure]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors) as bar:
+        yield TrainingBar(bar)

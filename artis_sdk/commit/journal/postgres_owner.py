@@ -1,0 +1,173 @@
+"""The session of a PostgreSQL journal that is its owner: alive as long as the server keeps it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from weakref import WeakSet
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from artis_sdk.commit.journal.postgres_schema import make_tables
+from artis_sdk.errors import ConfigurationError, JournalError
+
+_SESSION = """
+SELECT set_config('lock_timeout', %s, false), set_config('idle_session_timeout', '0', false),
+       set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+       set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '25000', false)
+"""
+"""A session is not ended because it is idle, and is within 25 s when its host is gone."""
+
+_PATIENCE = 3
+"""Maximum wait for an answer, as a multiple of the wait for a lock, which the server itself ends."""
+
+_held: WeakSet[OwnerSession] = WeakSet()
+
+
+def parameters(url: str, timeout: float) -> dict[str, Any]:
+    """Connection parameters of a URL, with limits on the waiting.
+
+    Args:
+        timeout: maximum wait for a connection, in seconds.
+
+    Raises:
+        ConfigurationError: the URL cannot be read; it is not repeated, since it may hold a password.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ConfigurationError(
+            "the journal's URL is not one of PostgreSQL: postgresql://user@host:port/database"
+        ) from None
+    ours = {
+        "connect_timeout": max(2, round(timeout)),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,  # ms
+        "application_name": "artis_sdk",
+    }
+    return {**ours, **given, "client_encoding": "UTF8"}
+
+
+def store_name(given: dict[str, Any]) -> str:
+    """Name of the store for messages, without a password."""
+    server = f"{given.get('host', '')}:{given.get('port', '')}".rstrip(":")
+    return f"postgresql://{server}/{given.get('dbname', '')}"
+
+
+def problem(error: psycopg.Error) -> str:
+    """What happened, without the rows that the server quotes."""
+    return error.diag.message_primary or str(error).strip() or type(error).__name__
+
+
+class OwnerSession:
+    """A connection that holds the advisory lock of a new owner, over tables that are made if missing.
+
+    Args:
+        given: connection parameters.
+        timeout: maximum wait for another session's lock, in seconds; three times that for an answer.
+
+    Raises:
+        JournalError: a pooler stands between, or the tables are of a later version.
+        psycopg.Error: there is no connection.
+    """
+
+    def __init__(self, given: dict[str, Any], timeout: float) -> None:
+        self.id = secrets.randbits(62)
+        self.connection = psycopg.connect(**given, autocommit=True)
+        self._socket = socket.socket(fileno=os.dup(self.connection.fileno()))
+        """The connection's: a descriptor of its own is nobody else's when the connection has closed its."""
+        self._patience = _PATIENCE * timeout
+        self._since: float | None = None
+        """Time since which the server owes an answer, in seconds of the monotonic clock."""
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, name="artis-journal-watch", daemon=True).start()
+        try:
+            # A snapshot is taken after the wait for a lock, whatever the database's default is.
+            self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+            with self.answering():
+                self._check_direct(store_name(given))
+                self.connection.execute(_SESSION, (f"{round(1000 * timeout)}ms",))
+                make_tables(self.connection, store_name(given))
+                self.connection.execute("SELECT pg_advisory_lock(%s)", (self.id,))
+        except BaseException:
+            self._leave()
+            raise
+        _held.add(self)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Cut the session off if the server does not answer: a journal that waits for ever holds a commit."""
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._since = None
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._patience / 4):
+            since = self._since
+            if since is not None and time.monotonic() - since > self._patience:
+                with suppress(OSError):  # it has ended meanwhile
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _check_direct(self, name: str) -> None:
+        """A pooler invents the process id that it tells at the start, and may change servers at any time."""
+        (real,) = self.connection.execute("SELECT pg_backend_pid()").fetchone()
+        if real != self.connection.info.backend_pid:
+            raise JournalError(
+                f"{name}: a connection pooler stands between, and a journal needs a session of its own: who "
+                "is alive could not be told. Give the address of the server itself"
+            )
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the session is of no more use, as far as is known without asking the server."""
+        if self.connection.closed:
+            return True
+        try:
+            for _ in range(2):  # the server's last words, and the end after them
+                self.connection.pgconn.consume_input()
+        except psycopg.OperationalError:
+            return True
+        if self.connection.pgconn.status != psycopg.pq.ConnStatus.OK:
+            return True
+        # In a transaction that was left open, the next one would be a part of it, and not be committed.
+        return bool(self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE)
+
+    def close(self) -> None:
+        """End the session: the owner is dead on return, unless the server cannot be asked.
+
+        Closing alone would not do: the server ends a session some time after its client has left.
+        """
+        _held.discard(self)
+        with suppress(psycopg.Error), self.answering():  # the lock goes with the session, too
+            if not self.is_lost:
+                self.connection.execute("SELECT pg_advisory_unlock(%s)", (self.id,))
+        self._leave()
+
+    def _leave(self) -> None:
+        self._over.set()
+        self.connection.close()
+        self._socket.close()
+
+
+def _forget_in_child() -> None:
+    """Close the copied sockets: the parent alone keeps its sessions alive."""
+    for session in list(_held):
+        session._socket.close()
+        with suppress(OSError, psycopg.OperationalError):  # it was lost, and nobody has asked since
+            os.close(session.connection.fileno())
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

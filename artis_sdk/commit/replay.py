@@ -1,0 +1,102 @@
+"""A plan replayed: exactly its foreseen calls, in their order, without a model."""
+
+from __future__ import annotations
+
+from artis_sdk.commit.commit import RealWorld
+from artis_sdk.contracts import Meter
+from artis_sdk.errors import CommitRefused, CommitStopped, ConfigurationError
+from artis_sdk.loop.actor import NO_BRIEFING, Briefing, Trajectory
+from artis_sdk.loop.calls import Table, carry_out
+from artis_sdk.records import Plan, Provenance, Step, Task, ToolCall
+from artis_sdk.records.redacted import is_redacted
+from artis_sdk.tools import Toolset
+from artis_sdk.tools.world import World, entered
+
+
+class NoAgent:
+    """The agent of a session that only replays plans, and so has none."""
+
+    runs_code = False
+
+    async def act(
+        self, task: Task, world: World, meter: Meter, briefing: Briefing = NO_BRIEFING
+    ) -> Trajectory:
+        """Refuse.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError("this session has no agent, and commits plans by mode='replay' only")
+
+
+def replaying(plan: Plan, tools: Toolset) -> ReplayActor:
+    """The actor that replays a plan.
+
+    Raises:
+        CommitRefused: the plan binds nothing, or follows no attempt.
+    """
+    if plan.digest is None or plan.follows is None:
+        why = "binds nothing" if plan.digest is None else "follows no attempt"
+        raise CommitRefused(plan.id, f"it {why}, so there is nothing to replay; commit it another way")
+    return ReplayActor(plan, tools)
+
+
+class ReplayActor:
+    """Makes the foreseen calls of a plan. Identifiers that the simulator made up are those that the real
+    calls gave.
+
+    Its answer is that of the followed attempt, with the real identifiers, if nobody edited a call and every
+    outcome was as predicted; else it has none.
+
+    Args:
+        plan: plan being committed.
+        tools: the session's tools.
+    """
+
+    runs_code = False
+    repeats = True
+    """Whether a commit that goes on makes its calls again, and gets its answers from the journal."""
+
+    def __init__(self, plan: Plan, tools: Toolset) -> None:
+        self._plan = plan
+        self._tools = tools
+
+    async def act(
+        self, task: Task, world: World, meter: Meter, briefing: Briefing = NO_BRIEFING
+    ) -> Trajectory:
+        """See `Actor.act`.
+
+        Raises:
+            CommitStopped: the next call cannot be made as foreseen.
+        """
+        assert isinstance(world, RealWorld)
+        foreseen = world.guard.foreseen
+        table = Table(self._tools, task.tools)
+        steps: list[Step] = []
+        with entered(world):
+            for index in range(foreseen.planned):
+                expected = foreseen.calls[index]
+                if expected.nested:
+                    continue
+                tool = expected.call.tool
+                arguments = foreseen.arguments(index)
+                if arguments is None:
+                    raise CommitStopped(
+                        tool, "not made: it refers to an identifier that no real outcome before it gave"
+                    )
+                if index in foreseen.changed and is_redacted(arguments):
+                    raise CommitStopped(
+                        tool,
+                        "not made: it was edited, and the journal has its arguments without their secrets",
+                    )
+                (step,) = await carry_out([ToolCall(tool=tool, arguments=arguments)], table, world)
+                if step.outcome.provenance is Provenance.FORCED:
+                    raise CommitStopped(tool, f"not made: {step.outcome.message}")
+                steps.append(step)
+        return Trajectory(steps=tuple(steps), messages=(), answer=self._answer(world))
+
+    def _answer(self, world: RealWorld) -> str | None:
+        followed, foreseen = self._plan.followed, world.guard.foreseen
+        if followed is None or followed.answer is None or self._plan.edits or foreseen.changed:
+            return None
+        return None if any(call.diverged for call in world.calls) else foreseen.told(followed.answer)

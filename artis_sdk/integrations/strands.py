@@ -1,0 +1,261 @@
+"""Strands: an `Agent` rehearsed as it is, with the agents that are its tools."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from artis_sdk.errors import MissingExtraError
+
+try:
+    import strands  # noqa: F401
+except ModuleNotFoundError as error:
+    raise MissingExtraError("the integration of Strands", "strands") from error
+
+from strands import Agent
+from strands.agent._agent_as_tool import _AgentAsTool
+from strands.hooks import BeforeToolCallEvent
+from strands.interrupt import Interrupt
+from strands.types._events import ToolResultEvent
+from strands.types.tools import AgentTool
+
+from artis_sdk.errors import ConfigurationError, ToolFailure
+from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
+from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
+from artis_sdk.integrations.seams import exchanged, tools_here
+from artis_sdk.loop.worlds import SimulatedWorld
+from artis_sdk.records import Risk, new_id
+from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.toolset import Toolset
+from artis_sdk.tools.world import current, current_world, refuse
+
+__all__ = ["as_tool", "rehearsed"]
+
+Run = Callable[[Any, str], Awaitable[Any]]
+"""Runs the agent on a text: `async def run(agent, text)`, which returns the answer or the agent's result."""
+OnInterrupt = Callable[[Interrupt], Awaitable[Any]]
+"""Answers an interrupt: what the hook or the tool that raised it gets."""
+
+TOOL_ERROR = "tool_error"
+"""Failure type of a result whose status is an error."""
+
+
+def as_tool(tool: AgentTool, **options: Any) -> GuardedTool[..., Any]:
+    """A tool object of the framework, for a session with an agent from elsewhere.
+
+    Args:
+        tool: the object.
+        options: as in `GuardedTool.from_schema`, such as `risk`.
+    """
+    facts = _facts_of(tool)
+
+    async def call(**arguments: Any) -> Any:
+        use: Any = {"toolUseId": new_id(), "name": facts.name, "input": arguments}
+        last: Any = None
+        async for event in tool.stream(use, {}):
+            last = event
+        if _failed(last) is not None:
+            raise getattr(last, "exception", None) or ToolFailure(facts.name, TOOL_ERROR, str(_shown(last)))
+        return _shown(last)
+
+    return GuardedTool.from_schema(facts.name, facts.description, facts.parameters, call, **options)
+
+
+def rehearsed(
+    agent: Agent,
+    *,
+    risks: Mapping[str, Risk] | None = None,
+    default_risk: Risk = Risk.IRREVERSIBLE,
+    state: Mapping[str, Any] | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    run: Run | None = None,
+) -> RehearsedAgent:
+    """A session's agent from a Strands agent, whose tools stay as they are.
+
+    Agents that are its tools (`Agent.as_tool`) are rehearsed with it. A predicted failure is a result with
+    the status `error`, as of a tool that raises. A Strands agent keeps its conversation and runs one task at
+    a time, so attempts wait for each other, each begins with the conversation as it was, and only the commit
+    adds to it.
+
+    Args:
+        agent: the agent.
+        risks: risks by tool name.
+        default_risk: risk of all other tools.
+        state: invocation state of each run, which tools get as `ToolContext.invocation_state`.
+        on_interrupt: answers an interrupt of a hook or a tool.
+        run: runs the agent, such as with `stream_async`: `async def run(agent, text)`, which returns the
+            answer; by default `agent.invoke_async(text, invocation_state=state)`.
+    """
+    return _Agent(agent, risks, default_risk, run, state=dict(state or {}), on_interrupt=on_interrupt)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class _Agent(RehearsedAgent):
+    state: dict[str, Any]
+    on_interrupt: OnInterrupt | None
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    watched: set[int] = field(default_factory=set, init=False)
+    """Ids of the agents that have the hook."""
+
+    async def session_tools(self) -> Toolset:
+        facts: dict[str, ToolFacts] = {}
+        for agent in _reachable(self.agent):
+            _refuse_what_stays(agent)
+            if id(agent) not in self.watched:
+                self.watched.add(id(agent))
+                agent.hooks.add_callback(BeforeToolCallEvent, _check_known)
+            for name, tool in agent.tool_registry.registry.items():
+                if not isinstance(tool, _AgentAsTool):
+                    facts[name] = _facts_of(tool)
+        return self.tools.toolset(facts.values())
+
+    async def run(self, text: str) -> str:
+        async with self.one_at_a_time:
+            before = self.agent.take_snapshot(preset="session")
+            try:
+                with ExitStack() as stack:
+                    for agent in _reachable(self.agent):
+                        for tool in agent.tool_registry.registry.values():
+                            if not isinstance(tool, _AgentAsTool):
+                                stack.enter_context(exchanged(tool, "stream", partial(_seam, tool.tool_name)))
+                    answer = await self._run(self.agent, text)
+            finally:
+                if isinstance(current_world(), SimulatedWorld):
+                    self.agent.load_snapshot(before)
+        return str(answer).removesuffix("\n")
+
+    async def _run_plainly(self, agent: Agent, text: str) -> Any:
+        result = await agent.invoke_async(text, invocation_state=dict(self.state))
+        while result.stop_reason == "interrupt":
+            answers = [
+                {"interruptResponse": {"interruptId": one.id, "response": await self._answer(one)}}
+                for one in result.interrupts or ()
+            ]
+            result = await agent.invoke_async(answers, invocation_state=dict(self.state))
+        return result
+
+    async def _answer(self, interrupt: Interrupt) -> Any:
+        if self.on_interrupt is None:
+            raise ConfigurationError(
+                f"the agent was interrupted ({interrupt.name}: {interrupt.reason!r}) and waits for an "
+                "answer; "
+                "answer it in rehearsed(..., on_interrupt=...)"
+            )
+        return await self.on_interrupt(interrupt)
+
+
+def _reachable(start: Agent) -> Iterator[Agent]:
+    """The agent and those that are its tools, each once."""
+
+    def below(agent: Agent) -> list[Agent]:
+        tools = agent.tool_registry.registry.values()
+        return [tool._agent for tool in tools if isinstance(tool, _AgentAsTool)]
+
+    return each_once(start, below)
+
+
+def _refuse_what_stays(agent: Agent) -> None:
+    kept = [name for name in ("_session_manager", "memory_manager") if getattr(agent, name, None) is not None]
+    if kept:
+        raise ConfigurationError(
+            f"agent {agent.name!r} has a {kept[0].strip('_').replace('_', ' ')}, which would keep what "
+            "happens "
+            "in rehearsals; give the session an agent without one"
+        )
+    if agent.load_tools_from_directory:
+        raise ConfigurationError(
+            f"agent {agent.name!r} loads tools as their files change, so no plan can know them; pass "
+            "load_tools_from_directory=False"
+        )
+
+
+def _check_known(event: BeforeToolCallEvent[Any]) -> None:
+    """Refuse a tool that came after the session was opened: it has no seam."""
+    tool, tools = event.selected_tool, tools_here.get()
+    if tools is None or tool is None or current.get() is None or isinstance(tool, _AgentAsTool):
+        return
+    if not hasattr(tool.stream, "artis_seam"):
+        refuse(
+            tool.tool_name,
+            "refused: the agent got this tool after the session was opened, so no plan knows it; give it to "
+            "the agent before",
+            current.get(),
+        )
+
+
+def _facts_of(tool: AgentTool) -> ToolFacts:
+    spec = tool.tool_spec
+    return ToolFacts(
+        name=tool.tool_name,
+        description=spec["description"],
+        parameters=spec["inputSchema"]["json"],
+        function=getattr(tool, "_tool_func", None),
+        failed=_failed,
+        shown=_shown,
+    )
+
+
+def _seam(name: str, stream: Callable[..., AsyncIterator[Any]]) -> Any:
+    async def in_world(tool_use: Any, invocation_state: dict[str, Any], **kwargs: Any) -> AsyncIterator[Any]:
+        tools = tools_here.get()
+        if tools is None:
+            async for event in stream(tool_use, invocation_state, **kwargs):
+                yield event
+            return
+        before: list[Any] = []
+
+        async def make(given: dict[str, Any]) -> Any:
+            last: Any = None
+            async for event in stream({**tool_use, "input": given}, invocation_state, **kwargs):
+                if last is not None:
+                    before.append(last)
+                last = event
+            return last
+
+        try:
+            value = await tools.acall(name, tool_use["input"], make)
+        except ToolFailure as failure:
+            value = _result(tool_use, f"Error: {_named(failure)}", "error")
+        if isinstance(value, PlainValue):
+            value = _result(tool_use, value.text, "success")
+        for event in before:
+            yield event
+        yield value
+
+    in_world.artis_seam = True  # type: ignore[attr-defined]
+    return in_world
+
+
+def _named(failure: ToolFailure) -> str:
+    """As the framework words an exception: its type, but for a `ValueError`."""
+    if failure.failure_type == "ValueError" or not failure.message:
+        return told(failure)
+    return f"{failure.failure_type} - {failure.message}"
+
+
+def _result(tool_use: Any, text: str, status: str) -> ToolResultEvent:
+    result: Any = {"toolUseId": tool_use["toolUseId"], "status": status, "content": [{"text": text}]}
+    return ToolResultEvent(result)
+
+
+def _failed(event: Any) -> str | None:
+    if isinstance(event, BaseException):
+        return type(event).__name__
+    if not isinstance(event, ToolResultEvent):
+        return "interrupted"  # the tool waits for an answer, and its framework calls it again
+    if event.tool_result["status"] != "error":
+        return None
+    exception = getattr(event, "exception", None)
+    return TOOL_ERROR if exception is None else type(exception).__name__
+
+
+def _shown(event: Any) -> Any:
+    """What a result says: its texts, and its JSON."""
+    if not isinstance(event, ToolResultEvent):
+        return None
+    parts = [part.get("json", part.get("text", part)) for part in event.tool_result["content"]]
+    return read_json(parts[0]) if len(parts) == 1 else parts

@@ -1,0 +1,86 @@
+"""The events of a session, handed without secrets to its callback, its readers and the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakSet
+
+from artis_sdk.loop.budget import Emit
+from artis_sdk.records.events import Event
+from artis_sdk.session_log import LINES, log
+
+
+class EventReader:
+    """The events of a session from when this reader was made, for `async for`; it ends with the session.
+
+    No event is lost: those that are not read yet wait in memory. A reader that is dropped is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Event | None] = asyncio.Queue()
+
+    def __aiter__(self) -> EventReader:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._waiting.get()
+        if event is None:
+            self.put(None)  # for another task that reads from here
+            raise StopAsyncIteration
+        return event
+
+    def put(self, event: Event | None) -> None:
+        """Add an event; None is the end."""
+        self._waiting.put_nowait(event)
+
+
+class SessionEvents:
+    """Hands on a session's events. Where nobody listens, they are dropped as they are.
+
+    Args:
+        callback: the session's `on_event`.
+    """
+
+    def __init__(self, callback: Emit | None) -> None:
+        self._callback = callback
+        self._listened = callback is not None
+        self._readers: WeakSet[EventReader] = WeakSet()
+        self._shown: Callable[[Event], Event] | None = None
+        self._over = False
+
+    def open(self, shown: Callable[[Event], Event]) -> None:
+        """The session is open.
+
+        Args:
+            shown: function that returns an event without the session's secrets.
+        """
+        self._shown = shown
+
+    def reader(self) -> EventReader:
+        """A new reader of the events from now on."""
+        reader = EventReader()
+        if self._over:
+            reader.put(None)
+        self._readers.add(reader)
+        self._listened = True
+        return reader
+
+    def emit(self, event: Event) -> None:
+        """Hand an event on."""
+        line = LINES[type(event)]
+        if not self._listened and not line.logger.isEnabledFor(line.level):
+            return
+        assert self._shown is not None
+        event = self._shown(event)
+        log(event)
+        for reader in tuple(self._readers):
+            reader.put(event)
+        if self._callback is not None:
+            self._callback(event)
+
+    def close(self) -> None:
+        """The session is over: every reader ends once it has read what waits."""
+        self._over = True
+        for reader in tuple(self._readers):
+            reader.put(None)

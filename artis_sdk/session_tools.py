@@ -1,0 +1,63 @@
+"""The tools of a session: those that were passed or named, and those that its agent brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any, cast
+
+from artis_sdk.backends.registry import known_prefixes
+from artis_sdk.contracts import BringsTools
+from artis_sdk.entry_points import find
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.session_args import SessionArgs
+from artis_sdk.settings import Settings, load_object
+from artis_sdk.tools import Toolset
+
+
+async def with_agents_tools(given: SessionArgs, settings: Settings) -> SessionArgs:
+    """The options, with the agent that they or the settings name, and with the tools that it brings beside
+    those that were passed.
+
+    Raises:
+        ConfigurationError: there is no such agent.
+    """
+    agent = given.agent or settings.agent
+    if isinstance(agent, str) and agent.partition(":")[0] not in known_prefixes():
+        given = replace(given, agent=_loaded(agent))
+    if not isinstance(given.agent, BringsTools):
+        return given
+    brought = Toolset(*cast(Iterable[Any], await given.agent.session_tools()))
+    passed = Toolset() if given.tools is None else make_tools(given.tools, settings)
+    return replace(given, tools=brought + passed)
+
+
+def _loaded(where: str) -> Any:
+    """The agent at `module:name`; or at `INTEGRATION:module:name`, as the registered integration makes it."""
+    first, _, rest = where.partition(":")
+    integration = find("integration", first) if ":" in rest else None
+    return load_object(where, "agent") if integration is None else integration(load_object(rest, "agent"))
+
+
+def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Toolset:
+    """The session's tools.
+
+    Raises:
+        ConfigurationError: the tools are missing, or the settings name something else.
+    """
+    if given is None:
+        if settings.tools is None:
+            raise ConfigurationError(
+                "the session has no tools: pass tools=Toolset(...), or set ARTIS_TOOLS=module:name"
+            )
+        given = load_object(settings.tools)
+    if isinstance(given, Toolset):
+        return given
+    if isinstance(given, ModuleType):
+        return Toolset.from_module(given)
+    if callable(given):
+        return Toolset(given)
+    if isinstance(given, Iterable):
+        return Toolset(*given)
+    raise ConfigurationError(f"tools must be a Toolset, functions, or a module, not {type(given).__name__}")

@@ -1,0 +1,243 @@
+"""The objects behind the tools of one attempt, made from the logged state, on which calls are computed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import FunctionType, MethodType
+from typing import Any
+
+from artis_sdk.records import Outcome, Provenance, State
+from artis_sdk.records.outcome_type import returned_type
+from artis_sdk.simulators.interpreter.lift import Lift, lowered
+from artis_sdk.simulators.interpreter.statements import Interpreter
+from artis_sdk.simulators.interpreter.values import (
+    CannotTell,
+    Hole,
+    Method,
+    Pending,
+    Record,
+    Thrown,
+    body_of,
+    mro_of,
+    name_of,
+    own_method,
+    records_in,
+)
+from artis_sdk.tools import GuardedTool, Invocation
+
+Tool = GuardedTool[..., Any]
+Restore = Callable[[State], Iterable[object]]
+"""Function of a logged state: the objects behind the tools, as they were then, in the tools' order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What a call does, as far as it is computed.
+
+    Attributes:
+        outcome: the outcome; None if it succeeds with a value that is not known.
+        unknown: why the value is not known.
+    """
+
+    outcome: Outcome | None
+    unknown: str = ""
+
+
+class ComputedWorld:
+    """Objects made from one state.
+
+    Args:
+        tools: the session's tools, of which objects and classes are read, never called.
+        state: state before the first call.
+        restore: see `Restore`; None to make the objects from the JSON alone.
+
+    Raises:
+        CannotTell: the state is too large, or lacks an object.
+    """
+
+    def __init__(self, tools: Iterable[Tool], state: State, restore: Restore | None = None) -> None:
+        owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
+        names = _names(owners.values())
+        lift = Lift()
+        self._objects: dict[int, Record] = {}
+        self._defaults: dict[tuple[str, str, str], Any] = {}
+        self._void: dict[int, str] = {}
+        """Why an object is not known any more, by the id of the real one."""
+        self._shared = False
+        if restore is not None:
+            self._restored(owners, lift, restore(state))
+        for key, owner in owners.items():
+            inside = state.get(names[key]) if isinstance(state, dict) else None
+            if key not in self._objects and isinstance(inside, dict):
+                self._objects[key] = lift.record(inside, type(owner))
+
+    def _restored(self, owners: Mapping[int, object], lift: Lift, made: Iterable[object]) -> None:
+        left = list(made)
+        for key, owner in owners.items():
+            at = next((n for n, one in enumerate(left) if type(one) is type(owner)), None)
+            if at is not None:
+                record = lift.object(left.pop(at))
+                if isinstance(record, Record):
+                    self._objects[key] = record
+        reached = [{id(one) for one in records_in(record)} for record in self._objects.values()]
+        self._shared = sum(map(len, reached)) > len(set().union(*reached))
+
+    def void(self, tool: Tool, why: str) -> None:
+        """The effects of a call are not known, so its object is not known from now on.
+
+        Objects that a `restore=` hook made of each other go with it, and all do when the tool is no method.
+        """
+        alone = tool.owner is not None and not self._shared
+        for key in (id(tool.owner),) if alone else self._objects:
+            self._void[key] = why
+
+    def copy(self) -> ComputedWorld:
+        """The same objects once more, for a call that leaves these as they are."""
+        return copy.deepcopy(self)
+
+    def compute(self, invocation: Invocation, drawn: list[Any] | None = None) -> Computed:
+        """Carry out a call on the objects.
+
+        Args:
+            invocation: the checked call.
+            drawn: what its draws gave, in order, as far as a log tells.
+
+        Raises:
+            CannotTell: source and state do not determine whether it succeeds; the objects are void then.
+        """
+        return self._run(invocation, drawn)[0]
+
+    def repeat(self, invocation: Invocation, outcome: Outcome) -> ComputedWorld:
+        """The objects after a call that was made, with the values that its outcome shows.
+
+        Raises:
+            CannotTell: its effects are not determined, or it had another outcome than is computed.
+        """
+        first = self.copy()
+        found, value, holes = first._run(invocation, None)
+        drawn = None
+        if holes:
+            drawn = [_in_place(hole, value, outcome.value) for hole in holes]
+            if any(one is None for one in drawn):
+                drawn = drawn[: next(n for n, one in enumerate(drawn) if one is None)]
+            if drawn:
+                first = self.copy()
+                found, value, holes = first._run(invocation, drawn)
+        if found.outcome is None:
+            if not outcome.ok:
+                raise CannotTell("an earlier call failed where the source succeeds")
+        elif not _alike(found.outcome, outcome):
+            raise CannotTell("an earlier call had another outcome than its source gives")
+        return first
+
+    def _run(self, invocation: Invocation, drawn: list[Any] | None) -> tuple[Computed, Any, list[Hole]]:
+        tool = invocation.tool
+        function = tool.function
+        on = None
+        if type(function) is MethodType:
+            function = function.__func__
+            on = tool.bound_to if tool.owner is None else self._objects.get(id(tool.owner))
+            if id(tool.owner) in self._void:
+                raise CannotTell(self._void[id(tool.owner)])
+            if on is None:
+                raise CannotTell(f"the state does not hold the object of {tool.name}")
+        if type(function) is not FunctionType:
+            raise CannotTell("it is not written in Python")
+        lift = Lift()
+        values = [lift.object(value) for value in invocation.args]
+        named = {key: lift.object(value) for key, value in invocation.kwargs.items()}
+        named |= {name: Hole(f"the hidden {name}") for name in tool.hidden if name not in named}
+        interpreter = Interpreter(function, drawn, self._defaults)
+        value: Any = None
+        try:
+            value = interpreter.call(Method(function, on, on is not None), values, named)
+            if isinstance(value, Pending):
+                value = value.run()
+            found = _returned(tool, value)
+        except Thrown as thrown:
+            found = Computed(_raised(tool, thrown))
+        except RecursionError:
+            raise CannotTell("it is nested too deeply") from None
+        return found, value, interpreter.holes
+
+
+def _returned(tool: Tool, value: Any) -> Computed:
+    try:
+        plain = lowered(value)
+    except CannotTell as error:
+        shown = _shown(value, 0)
+        if tool.failure_type(shown) is not None or returned_type(shown) is not None:
+            raise CannotTell(f"it fails, and {error}") from None
+        return Computed(None, str(error))
+    return Computed(tool.outcome(plain, Provenance.CHECKED))
+
+
+def _shown(value: Any, depth: int) -> Any:
+    """A value with a mark where it is not known, to see whether it is a failure."""
+    if depth > 20:
+        return None
+    if isinstance(value, dict):
+        return {str(key): _shown(item, depth + 1) for key, item in value.items() if isinstance(key, str)}
+    if isinstance(value, list | tuple):
+        return [_shown(item, depth + 1) for item in value]
+    return "unknown" if isinstance(value, Hole | Record) else value
+
+
+def _raised(tool: Tool, thrown: Thrown) -> Outcome:
+    """The outcome of an exception. One is made of its class without running the class's code."""
+    cls = thrown.cls
+    made = own_method(cls, "__new__")
+    if any(own_method(cls, n) is not None for n in ("__getattribute__", "__getattr__", "__setattr__")):
+        raise CannotTell(f"it raises {name_of(cls)}, whose text its own code makes")
+    for name in ("__str__", "__repr__", "__class__", "args"):
+        owner = next((b for b in mro_of(cls) if name in body_of(b)), object)
+        if owner.__module__ != "builtins":
+            raise CannotTell(f"it raises {name_of(cls)}, whose text its own code makes")
+    if made is not None and type(made) is staticmethod:
+        raise CannotTell(f"it raises {name_of(cls)}, which its own code makes")
+    values = tuple(lowered(value) for value in thrown.values)
+    base = next(b for b in mro_of(cls) if "__new__" in body_of(b))  # one of Python's own
+    try:
+        error: BaseException = base.__new__(cls, *values)
+        error.args = values
+    except TypeError:
+        raise CannotTell(f"it raises {name_of(cls)} with arguments that it does not take") from None
+    held = object.__getattribute__(error, "__dict__")
+    held.update({name: lowered(item) for name, item in thrown.fields.items()})
+    return tool.outcome_of_error(error, Provenance.CHECKED)
+
+
+def _names(owners: Iterable[object]) -> dict[int, str]:
+    """The key of each object in a state, as `Toolset.state` writes it."""
+    found: dict[int, str] = {}
+    for owner in owners:
+        name = base = name_of(type(owner))
+        number = 1
+        while name in found.values():
+            number += 1
+            name = f"{base}_{number}"
+        found[id(owner)] = name
+    return found
+
+
+def _in_place(hole: Hole, value: Any, said: Any) -> Any:
+    """What a recorded value has where the computed one has a hole; None if it does not show it."""
+    if value is hole:
+        return said
+    if isinstance(value, dict) and isinstance(said, dict):
+        pairs = [(item, said.get(key)) for key, item in value.items() if isinstance(key, str)]
+    elif isinstance(value, list | tuple) and isinstance(said, list):
+        pairs = list(zip(value, said, strict=False))
+    else:
+        return None
+    return next((one for item, inner in pairs if (one := _in_place(hole, item, inner)) is not None), None)
+
+
+def _alike(computed: Outcome, real: Outcome) -> bool:
+    if computed.ok != real.ok or computed.raised != real.raised:
+        return False
+    if computed.raised:
+        return computed.failure_type == real.failure_type and computed.message == real.message
+    return computed.content() == real.content()

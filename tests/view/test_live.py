@@ -1,0 +1,90 @@
+"""The live view of a run: data is text in it, and it ends in what was rehearsed."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from helpers.hostile import SAMPLES, texts
+from helpers.plans import a_plan, a_result, approved, pay
+from hypothesis import given, settings
+from rich.panel import Panel
+
+from artis_sdk.records import Attempt, Outcome, Plan, Provenance
+from artis_sdk.records.events import (
+    AttemptEvaluated,
+    AttemptFinished,
+    AttemptStarted,
+    CallCommitted,
+    CallSimulated,
+    CommitStarted,
+    Event,
+    LimitHit,
+    Recommended,
+    RehearsalFinished,
+    RehearsalStarted,
+)
+from artis_sdk.records.visible import visible
+from artis_sdk.view.live import LiveView, outcome_text
+from artis_sdk.view.screen import Screen
+
+OURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")  # colours, and the cursor, which the live view moves
+
+
+def events(plan: Plan, text: str = "Paid.") -> list[Event]:
+    """The events of this plan's rehearsal and commit."""
+    found: list[Event] = [RehearsalStarted(task=plan.task, strategy=plan.strategy)]
+    for attempt in plan.attempts:
+        found.append(AttemptStarted(attempt=attempt.index))
+        found += [CallSimulated(attempt=attempt.index, call=s.call, outcome=s.outcome) for s in attempt.steps]
+        found.append(AttemptFinished(attempt=attempt))
+        if attempt.evaluation is not None:
+            found.append(AttemptEvaluated(attempt=attempt.index, evaluation=attempt.evaluation))
+    found.append(AttemptFinished(attempt=Attempt(index=len(plan.attempts), ended="error", error=text)))
+    found.append(LimitHit(limit=text, used=1, allowed=1))
+    if plan.recommendation is not None:
+        found.append(Recommended(recommendation=plan.recommendation))
+    found += [RehearsalFinished(plan=plan), CommitStarted(plan=plan.id)]
+    return [*found, *(CallCommitted(committed=call) for call in a_result(plan, text).calls)]
+
+
+def shown(plan: Plan, text: str = "Paid.", *, terminal: bool) -> str:
+    screen = Screen(file=io.StringIO(), width=400, height=100, force_terminal=terminal)
+    with LiveView(screen) as view:
+        for event in events(plan, text):
+            view.on_event(event)
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue()
+
+
+def test_a_rehearsal_ends_in_a_line_about_its_plan() -> None:
+    plan = approved(a_plan(pay(1), value={"ok": True}))
+    for terminal in (True, False):
+        assert repr(plan)[1:-1] in OURS.sub("", shown(plan, terminal=terminal))
+
+
+@settings(max_examples=25)
+@given(texts())
+def test_hostile_events_are_text(text: str) -> None:
+    plan = a_plan((text, {text: text}), query=text, advice=text, text=text, value=text)
+    for terminal in (True, False):
+        found = shown(plan, text, terminal=terminal)
+        assert all(char.isprintable() or char in "\n\r" for char in OURS.sub("", found))
+        assert "\x1b]" not in found
+
+
+def test_each_sample_stands_in_the_lines_of_a_view_that_is_no_terminal() -> None:
+    for sample in SAMPLES:
+        plan = a_plan(("send", {"to": sample}), query=sample, value=sample)
+        first = shown(plan, sample, terminal=False).splitlines()[0]
+        assert first.rstrip() == f"task: {visible(sample)}  [hybrid]".rstrip()
+
+
+def test_an_outcome_is_cut_within_a_frame_and_whole_alone() -> None:
+    long = outcome_text(Outcome.success("x" * 500, Provenance.REAL))
+    for part, found in ((Panel(long), False), (long, True)):
+        screen = Screen(file=io.StringIO(), width=80)
+        screen.print(part)
+        assert isinstance(screen.file, io.StringIO)
+        printed = screen.file.getvalue()
+        assert (printed.count("x") == 500, "…" in printed) == (found, not found)

@@ -1,0 +1,43 @@
+"""The processes that train together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from artis_sdk.trainers.precision import Chosen, check_attention, choose_precision
+from artis_sdk.trainers.run_settings import RunSettings
+
+WAIT: Final = timedelta(hours=24)
+"""How long a process waits for the others: longer than the first one prepares the data of a large log."""
+
+
+class Joined(NamedTuple):
+    """The processes of a run, and what they train with."""
+
+    processes: Any
+    """accelerate's `PartialState`."""
+    precision: Chosen
+    cpu: bool
+    """Whether they train on the CPU."""
+
+
+def join_processes(settings: RunSettings, *, cpu: bool | None) -> Joined:
+    """Join the processes that `torchrun` or `accelerate launch` started; alone without either.
+
+    Args:
+        settings: settings of the run.
+        cpu: whether to train on the CPU; None for only where there is no GPU.
+
+    Raises:
+        TrainingError: the device lacks a setting, or a step cannot be shared by the processes.
+    """
+    import torch
+    from accelerate import PartialState
+
+    on_cpu = not torch.cuda.is_available() if cpu is None else cpu
+    check_attention(settings.attn_implementation, cpu=on_cpu)
+    precision = choose_precision(settings.precision, cpu=on_cpu)
+    processes = PartialState(cpu=on_cpu, timeout=WAIT)
+    settings.accumulation(processes.num_processes)
+    return Joined(processes, precision, on_cpu)
