@@ -14,8 +14,9 @@ export HF_HUB_OFFLINE := 1
 export VLLM_NO_USAGE_STATS := 1
 # uv finds wheels where pip was told to look.
 export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
-# Compiled once here, not by each of the many processes where Python is told to write no bytecode.
-UV := $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python
+# The tests start hundreds of processes: they share bytecode, also where Python is told to write none.
+export PYTHONDONTWRITEBYTECODE :=
+UV := $(BIN)/uv pip install --python $(BIN)/python
 
 # GCC 12 optimizes away what llama.cpp writes into AMX's tile configuration; its code for quantized weights
 # then dies of an illegal instruction (ggml-org/llama.cpp, pull request 26954). Not so without -fdse.
@@ -79,14 +80,14 @@ $(VENV)/.demo: pyproject.toml
 $(FRAMEWORKS)/.installed: pyproject.toml tests/frameworks/requirements.txt
 	test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
 	$(FRAMEWORKS)/bin/python -m pip install --quiet "uv>=0.9"
-	$(FRAMEWORKS)/bin/uv pip install --compile-bytecode --python $(FRAMEWORKS)/bin/python \
+	$(FRAMEWORKS)/bin/uv pip install --python $(FRAMEWORKS)/bin/python \
 		--requirements tests/frameworks/requirements.txt --editable .
 	touch $@
 
 $(OLDER)/.installed: pyproject.toml tests/frameworks/requirements-older.txt
 	test -x $(OLDER)/bin/python || $(PYTHON) -m venv $(OLDER)
 	$(OLDER)/bin/python -m pip install --quiet "uv>=0.9"
-	$(OLDER)/bin/uv pip install --compile-bytecode --python $(OLDER)/bin/python \
+	$(OLDER)/bin/uv pip install --python $(OLDER)/bin/python \
 		--requirements tests/frameworks/requirements-older.txt --editable .
 	touch $@
 

@@ -44,6 +44,16 @@ def known_prefixes() -> tuple[str, ...]:
     return registered("backend")
 
 
+def takes(spec: str, option: str) -> bool:
+    """Whether the backend of this name has this option.
+
+    Raises:
+        ConfigurationError: the prefix is unknown.
+        MissingExtraError: the backend's own library is not installed.
+    """
+    return option in inspect.signature(_factory(spec.partition(":")[0])).parameters
+
+
 def _factory(prefix: str) -> Any:
     found = find("backend", prefix)
     if found is None:

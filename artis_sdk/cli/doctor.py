@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from artis_sdk.backends import resolve
-from artis_sdk.backends.registry import known_prefixes
+from artis_sdk.backends.hosted.retry import RetryPolicy
+from artis_sdk.backends.registry import known_prefixes, takes
 from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
@@ -103,9 +104,11 @@ async def _ask_all(names: list[str], settings: Settings | None) -> list[dict[str
 
 
 async def _ask(name: str, settings: Settings | None) -> dict[str, Any]:
-    options = settings.backends.get(name, {}) if settings is not None else {}
+    options = {**settings.backends.get(name, {})} if settings is not None else {}
     began = time.perf_counter()
     try:
+        if takes(name, "retry"):  # a person waits for the answer
+            options["retry"] = RetryPolicy(attempts=1)
         backend = resolve(name, **options)
         try:
             request = Request(messages=(Message(role="user", content="Say ok."),), max_tokens=1)

@@ -344,7 +344,9 @@ class Redactor:
     ) -> str:
         """The text with placeholders for its secrets; the same object if it has none."""
         for pattern in self._patterns:
-            text = _outside_placeholders(pattern, text, budget)
+            new = _outside_placeholders(pattern, text, budget)
+            if new != text:  # the places were those of the text as it stood
+                text, places = new, None
         spans: list[tuple[int, int, str]] = []
         for start, end, value, prose in self._texts.find(text, places):
             if budget.spent:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import JsonValue, TypeAdapter
 
 from artis_sdk.tools.lazy import is_awaitable_annotation
+from artis_sdk.tools.made_once import made_once
 from artis_sdk.tools.originals import real_function
 from artis_sdk.tools.parameters import Parameters
 from artis_sdk.tools.schema import Shape, return_adapter, return_annotation
@@ -155,24 +156,27 @@ class FunctionCode:
 
     @cached_property
     def shape(self) -> Shape:
+        given = (self.tool, self.takes_self, self.hidden, self.check_types)
+        return made_once(self.function, given, self._shape)
+
+    def _shape(self) -> Shape:
         return Shape(self.tool, self.function, self.parameters, self.hidden, self.check_types)
 
     @cached_property
     def returns(self) -> TypeAdapter[Any]:
-        return return_adapter(self.tool, self.function)
+        return made_once(self.function, "returns", lambda: return_adapter(self.tool, self.function))
 
     @cached_property
     def source_hash(self) -> str | None:
-        try:
-            source = inspect.getsource(self.function)
-        except (
-            OSError,
-            TypeError,
-            SyntaxError,
-            TokenError,
-        ):  # the last two: of a file that is another by now
-            return None
-        return hashlib.sha256(source.encode()).hexdigest()
+        return made_once(self.function, "source", lambda: _source_hash(self.function))
+
+
+def _source_hash(function: Callable[..., Any]) -> str | None:
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError, SyntaxError, TokenError):  # the last two: of a file that is another by now
+        return None
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 class FunctionBinding:

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from helpers.commit import Tick, silent
 from helpers.crash_child import KillAt, empty, ended, forked
 from helpers.crash_journal import TickingJournal
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk import Direct, Session, Toolset, guarded_tool
@@ -104,6 +104,13 @@ LIVES = st.builds(
     late=st.sampled_from([False, False, False, False, True]),
     kill=st.none() | st.integers(1, 60) | st.integers(1, 60),
 )
+BEGUN = Life("bound", "change", 0, "allow", 3, (("a", 3),), late=False, kill=None)
+EVERYTHING = [
+    BEGUN._replace(kill=20),
+    BEGUN._replace(on_plan="remove", mode="replay"),
+    BEGUN._replace(late=True),
+]
+"""Lives of one plan that together do all of it, whatever else is drawn."""
 LAST = Life("replay", "approve", 0, "approve", 1, (), late=False, kill=None)
 
 
@@ -276,6 +283,7 @@ if __name__ == "__main__":
         database=None,
         suppress_health_check=list(HealthCheck),
     )
+    @example(payments=[("a", 1), ("b", 2)], lives=EVERYTHING)
     @given(payments=st.lists(PAYMENTS, min_size=1, max_size=4), lives=st.lists(LIVES, max_size=5))
     def law(payments: list[Payment], lives: list[Life]) -> None:
         total.update(trial(payments, lives))

@@ -157,18 +157,25 @@ async def test_a_commit_overtakes_rehearsals(up: Up, backend: Backend) -> None:
     Two batches may end before it: the one that runs when it is sent, and one begun until it has arrived.
     """
     batch = ENGINE_ARGS["max_num_seqs"]
-    requests = [Request(messages=ask(f"Rehearse {i}"), max_tokens=600) for i in range(5 * batch)]
-    rehearsals = [asyncio.create_task(backend.complete(request)) for request in requests]
+    # The first batch lasts until the server has read the other prompts.
+    long = [Request(messages=ask(f"Rehearse {i}"), max_tokens=1200) for i in range(batch)]
+    requests = [Request(messages=ask(f"Rehearse {i}"), max_tokens=600) for i in range(batch, 5 * batch)]
+    rehearsals = [asyncio.create_task(backend.complete(request)) for request in long]
 
     def ended() -> int:
         return sum(rehearsal.done() for rehearsal in rehearsals)
 
-    try:
-        while True:  # the server reads prompts before the engine has them
+    async def all_held() -> None:
+        while True:
             held = await up.requests_held()
             if ended() + held >= len(rehearsals):
                 break
             await asyncio.sleep(0.05)
+
+    try:
+        await all_held()
+        rehearsals += [asyncio.create_task(backend.complete(request)) for request in requests]
+        await all_held()
         before = ended()
         await backend.complete(Request(messages=ask("Commit"), max_tokens=2, priority=-1))
         passed = ended() - before
