@@ -21,7 +21,8 @@ UV := $(BIN)/uv pip install --python $(BIN)/python
 # GCC 12 optimizes away what llama.cpp writes into AMX's tile configuration; its code for quantized weights
 # then dies of an illegal instruction (ggml-org/llama.cpp, pull request 26954). Not so without -fdse.
 AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && ! c++ --version | grep -q clang && echo " -DCMAKE_CXX_FLAGS=-fno-dse")
-LLAMA_CPP := CMAKE_ARGS="-DLLAVA_BUILD=OFF$(AMX)" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
+LEAN := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/docs/llama_cpp.cmake
+LLAMA_CPP := CMAKE_ARGS="$(LEAN)$(AMX)" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
 
 .PHONY: demo check test lint types quick unit frameworks llama torch vllm engines clean
 
@@ -31,7 +32,7 @@ check: $(VENV)/.dev
 
 test: export ARTIS_TEST_CRASH_TRIALS := 2000
 test:
-	+$(MAKE) --no-print-directory --jobs=2 lint types unit
+	+$(MAKE) --no-print-directory --jobs=2 unit lint types $(FRAMEWORKS)/.installed $(OLDER)/.installed
 	+$(MAKE) --no-print-directory frameworks torch llama vllm
 
 lint: $(VENV)/.dev
@@ -53,13 +54,15 @@ frameworks: $(FRAMEWORKS)/.installed $(OLDER)/.installed
 	$(FRAMEWORKS)/bin/python -m pytest -n 2 tests/frameworks
 	$(OLDER)/bin/python -m pytest -n 2 tests/frameworks --ignore-glob="*/test_gateway*"
 
-# Models of tests are too small for two threads: two processes of one.
-torch: $(VENV)/.engines
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "engine and not large" -n 2 tests/engines/torch
+# Models of tests are too small for two threads: two processes of one. vLLM would bind both to the same core.
+torch vllm: export OMP_NUM_THREADS := 1
+torch vllm: export VLLM_CPU_OMP_THREADS_BIND := nobind
+torch vllm: $(VENV)/.engines
+	$(BIN)/python -m pytest -m "engine and not large" -n 2 --dist loadgroup tests/engines/$@
 
-# One process an engine: each takes both cores.
-llama vllm: $(VENV)/.engines
-	$(BIN)/python -m pytest -m "engine and not large" tests/engines/$@
+# One process: it takes both cores.
+llama: $(VENV)/.engines
+	$(BIN)/python -m pytest -m "engine and not large" tests/engines/llama
 
 engines: $(VENV)/.engines
 	$(BIN)/python -m pytest -m engine

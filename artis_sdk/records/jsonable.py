@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from math import isfinite
+from operator import is_
 from types import NoneType
 from typing import Any
 
@@ -239,7 +241,12 @@ class _Conversion:
 
     def _are_leaves(self, items: list[Any], kinds: set[int]) -> bool:
         """Whether all are of these types and JSON already; a quick check, whose False is not certain."""
-        found = set(map(id, map(type, items)))
+        if not items:
+            return True
+        types = map(type, items)
+        first = next(types)
+        # Most are of one type, and an id costs more than a comparison.
+        found = {id(first)} if all(map(is_, types, repeat(first))) else set(map(id, map(type, items)))
         if not found <= kinds:
             return False
         if id(int) in found:

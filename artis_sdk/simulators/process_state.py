@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from inspect import Parameter
+from itertools import chain
 from threading import Lock
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
@@ -27,6 +28,7 @@ _DEPTH = 40
 _CONTAINERS = (list, dict, set, bytearray, deque)
 _CODE = frozenset({FunctionType, type, ModuleType, BuiltinFunctionType, classmethod, staticmethod, property})
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
+_ATOM_IDS = frozenset(map(id, _ATOMS))  # a class of the application may compare and hash as it likes
 
 
 class ProcessState:
@@ -221,6 +223,17 @@ def _is_state(name: str, value: Any) -> bool:
     return not (callable(value) or isinstance(value, ModuleType | property | MemberDescriptorType))
 
 
+def _digests_of(items: list[Any], budget: list[int], depth: int) -> list[int]:
+    """As `_digest` of each, with fewer calls: most are atoms, and most containers hold nothing else."""
+    kinds = [*map(type, items)]
+    if _ATOM_IDS.issuperset(map(id, kinds)):
+        return [hash((*kinds, *items))]
+    return [
+        hash((kind, item)) if kind in _ATOMS else _digest(item, budget, depth)
+        for kind, item in zip(kinds, items, strict=True)
+    ]
+
+
 def _digest(value: Any, budget: list[int], depth: int = 0) -> int:
     """A number that differs when the value has changed, within the budget of objects."""
     kind = type(value)
@@ -229,16 +242,11 @@ def _digest(value: Any, budget: list[int], depth: int = 0) -> int:
     budget[0] -= 1
     if isinstance(value, str | bytes | int | float):
         return hash(value)
-    if isinstance(value, dict):
-        items: Any = dict.items(value)
+    if isinstance(value, dict | list | tuple | deque | set | frozenset):
         if budget[0] < 0 or depth > _DEPTH:
             return hash((id(value), len(value)))
-        inner = [(_digest(k, budget, depth + 1), _digest(v, budget, depth + 1)) for k, v in list(items)]
-        return hash((id(value), *inner))
-    if isinstance(value, list | tuple | deque | set | frozenset):
-        if budget[0] < 0 or depth > _DEPTH:
-            return hash((id(value), len(value)))
-        parts = [_digest(item, budget, depth + 1) for item in list(value)]
+        inner = list(chain.from_iterable(list(dict.items(value)))) if isinstance(value, dict) else list(value)
+        parts = _digests_of(inner, budget, depth + 1)
         return hash((id(value), *(sorted(parts) if isinstance(value, set | frozenset) else parts)))
     if isinstance(value, bytearray):
         return hash(bytes(value))

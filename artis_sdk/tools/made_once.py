@@ -12,6 +12,8 @@ from types import FunctionType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from artis_sdk.tools.originals import real_function
+
 T = TypeVar("T")
 
 _KEPT: WeakKeyDictionary[FunctionType, tuple[tuple[object, ...], dict[Hashable, Any]]] = WeakKeyDictionary()
@@ -27,9 +29,10 @@ def made_once(function: Callable[..., Any], key: Hashable, make: Callable[[], T]
         key: the other values that `make` depends on.
         make: function that makes the value; the value holds no reference to the function.
     """
-    if type(function) is not FunctionType or vars(function):
+    real = real_function(function)  # while it is guarded in place, its own code is exchanged
+    if type(function) is not FunctionType or type(real) is not FunctionType or vars(real):
         return make()
-    state = _state(function)
+    state = _state(real)
     before, made = _KEPT.get(function, ((), {}))
     if len(before) != len(state) or not all(map(is_, before, state)):
         made = {}

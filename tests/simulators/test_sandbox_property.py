@@ -8,6 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
+from helpers import nested_programs
 from helpers.simulators import call, fork, outcomes, play
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from artis_sdk.simulators import SandboxSimulator
 from artis_sdk.tools import Toolset, guarded_tool, running_code
 
-Program = list[Any]
+Program = nested_programs.Program
 
 
 class Leaf:
@@ -89,16 +90,6 @@ class Machine:
         return results
 
 
-words = st.tuples(st.sampled_from(["write", "leaf", "fail"]), st.sampled_from("abc")).map(list)
-programs = st.recursive(
-    st.lists(words, max_size=3),
-    lambda inner: st.lists(
-        words | st.tuples(st.sampled_from(["call", "catch", "task", "thread"]), inner).map(list), max_size=3
-    ),
-    max_leaves=10,
-)
-
-
 async def plain(machine: Machine, name: str, program: Program) -> tuple[str, Any]:
     """What the code gives where nothing is guarded."""
     try:
@@ -109,7 +100,7 @@ async def plain(machine: Machine, name: str, program: Program) -> tuple[str, Any
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.tuples(st.sampled_from(["run", "arun"]), programs), max_size=3))
+@given(st.lists(st.tuples(st.sampled_from(["run", "arun"]), nested_programs.programs), max_size=3))
 @pytest.mark.slow
 def test_the_sandbox_gives_what_the_plain_code_gives(sequence: list[tuple[str, Program]]) -> None:
     async def compare() -> None:
