@@ -48,7 +48,7 @@ quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine and not slow" -n 2
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not engine" -n 2
+	$(BIN)/python -m pytest -m "not engine" -n 2 --ignore=tests/engines --ignore=tests/frameworks
 
 frameworks: $(FRAMEWORKS)/.installed $(OLDER)/.installed
 	$(FRAMEWORKS)/bin/python -m pytest -n 2 tests/frameworks
