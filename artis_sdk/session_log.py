@@ -28,7 +28,7 @@ from artis_sdk.records.events import (
     RehearsalFinished,
     RehearsalStarted,
 )
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 SESSION = getLogger("artis_sdk.session")
 _LOOP = getLogger("artis_sdk.loop")

@@ -12,19 +12,20 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Ground floor first. A part may import itself and what its row names.
-BASE = {"errors", "records", "contracts"}
+BASE = {"errors", "visible", "records", "contracts"}
 LOWER = BASE | {"tools", "prompts"}
 LOOP = LOWER | {"simulators", "traces", "loop"}
 SESSION = LOOP | {"commit", "logs", "settings", "backends"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "visible": set(),
     "keyword_options": set(),
     "entry_points": {"errors"},
     "sqlite": set(),
     "lease": {"errors", "records"},
-    "records": {"errors"},
+    "records": {"errors", "visible"},
     "contracts": {"errors", "records"},
-    "view": {"errors", "records"},
+    "view": {"errors", "visible", "records"},
     "tools": BASE | {"lease"},
     "prompts": BASE,
     "simulators": LOWER | {"entry_points"},
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "session_args": SESSION - {"settings", "backends"},
     "session_stores": SESSION,
     "session_tools": BASE | {"tools", "settings", "session_args", "backends", "entry_points"},
-    "session_log": {"records"},
+    "session_log": {"records", "visible"},
     "session_events": {"records", "loop", "session_log"},
     "session_sync": {"errors"},
     "session_parts": SESSION | {"session_args", "session_stores", "session_tools"},

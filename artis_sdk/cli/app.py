@@ -8,14 +8,13 @@ import traceback
 from typing import Annotated, Any, cast
 
 import typer
-from typer.rich_utils import rich_format_error
 
 from artis_sdk import __version__
 from artis_sdk.cli.commands import Commands
 from artis_sdk.cli.output import console, errors, next_step, note, print_json
 from artis_sdk.errors import ArtisError, UnknownOutcome
-from artis_sdk.records.visible import visible
 from artis_sdk.view.text import plain
+from artis_sdk.visible import visible
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -79,6 +78,8 @@ def _print_usage_error(error: Any) -> int:
     for name, value in vars(error).items():
         if isinstance(value, str):
             setattr(error, name, visible(value, lines=True))
+    from typer.rich_utils import rich_format_error  # with rich's Markdown, which only this takes
+
     rich_format_error(error)
     return int(error.exit_code)
 

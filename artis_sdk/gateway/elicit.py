@@ -13,7 +13,7 @@ from artis_sdk.commit.approver import Approve, Reject
 from artis_sdk.gateway.holding import Held
 from artis_sdk.records import Plan
 from artis_sdk.records.brief import call_text, outcome_line
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 _KEY = "approval"
 _FORM: dict[str, Any] = {

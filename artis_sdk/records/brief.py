@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from artis_sdk.records.action_text import format_actions
 from artis_sdk.records.calls import Outcome, ToolCall
-from artis_sdk.records.visible import shortened, visible
+from artis_sdk.visible import shortened, visible
 
 
 def count(number: int, noun: str) -> str:

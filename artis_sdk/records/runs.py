@@ -13,7 +13,7 @@ from artis_sdk.records.chat import Message, Role, Usage
 from artis_sdk.records.foreseen import Approval, BoundTool, CallKind, CommitMode, ForeseenCall, PlanEdit
 from artis_sdk.records.same_call import same_outcome
 from artis_sdk.records.state_change import StateChange
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 _VIEW = "artis_sdk.view.plan_page"
 """Looked up by name when a page is drawn: records import nothing that shows them."""

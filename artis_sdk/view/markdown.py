@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

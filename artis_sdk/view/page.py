@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -12,7 +12,6 @@ from pydantic import JsonValue
 from artis_sdk.records import Outcome, Plan, Result
 from artis_sdk.records.brief import call_text
 from artis_sdk.records.state_change import Absent
-from artis_sdk.records.visible import escaped
 from artis_sdk.view.page import page_template
 from artis_sdk.view.plan_rows import (
     changed_places,
@@ -23,6 +22,7 @@ from artis_sdk.view.plan_rows import (
     risk_counts,
     shared_calls,
 )
+from artis_sdk.visible import escaped
 
 _TEMPLATE = Path(__file__).parent / "templates" / "plan.html.j2"
 _SHOWN = 12

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from artis_sdk.records import Plan, Result, Risk
 from artis_sdk.records.brief import call_text, count, outcome_line
-from artis_sdk.records.visible import visible
 from artis_sdk.view.plan_rows import (
     CallRow,
     changed_places,
@@ -25,6 +24,7 @@ from artis_sdk.view.plan_rows import (
     risk_counts,
 )
 from artis_sdk.view.text import plain
+from artis_sdk.visible import visible
 
 RISK_STYLES = {Risk.IRREVERSIBLE: "bold red", Risk.REVERSIBLE: "yellow", Risk.READ_ONLY: "dim"}
 _PLACES = 20  # places of the state that differ, before the rest is counted

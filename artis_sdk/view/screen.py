@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import TextColumn
 from rich.segment import Segment
 from rich.text import Text
 
-from artis_sdk.records.visible import escaped
 from artis_sdk.view.text import plain
+from artis_sdk.visible import escaped
+
+if TYPE_CHECKING:
+    from rich.progress import TextColumn
 
 
 class Screen(Console):
@@ -38,4 +40,6 @@ class Screen(Console):
 
 def label(pattern: str) -> TextColumn:
     """A column of a progress bar: `{task.description}`, `{task.fields[...]}`."""
+    from rich.progress import TextColumn  # half of rich: most commands show no progress
+
     return TextColumn(pattern, markup=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 Point = tuple[float, float]
 """Across and down from the left upper corner, in SVG units."""

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 from rich.text import Text
 
-from artis_sdk.records.visible import escaped, visible
+from artis_sdk.visible import escaped, visible
 
 
 def plain(

@@ -24,7 +24,7 @@ from artis_sdk.commit.journal import Intent, SQLiteJournal
 from artis_sdk.errors import MissingExtraError
 from artis_sdk.logs import CallLog
 from artis_sdk.records import CallRecord, Outcome, Provenance, Risk, ToolCall, ToolSpec
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 OURS = re.compile(r"\x1b\[[0-9;]*m")
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from helpers.fault_server import agent, serving
 from helpers.hostile import SAMPLES
 from helpers.terminal import CTRL_C, CTRL_D, Terminal, at_terminal
 
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 pytestmark = pytest.mark.slow
 

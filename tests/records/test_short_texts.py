@@ -7,7 +7,7 @@ from helpers.plans import a_plan, a_result, approved, pay
 from hypothesis import given
 
 from artis_sdk.records import Attempt, Evaluation, Plan, Recommendation, Result, Task
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 PLAN = approved(a_plan(*(pay(n) for n in range(3)), value={"ok": True}))
 RESULT = a_result(PLAN)

@@ -24,9 +24,9 @@ from artis_sdk.records.events import (
     RehearsalFinished,
     RehearsalStarted,
 )
-from artis_sdk.records.visible import visible
 from artis_sdk.view.live import LiveView, outcome_text
 from artis_sdk.view.screen import Screen
+from artis_sdk.visible import visible
 
 OURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")  # colours, and the cursor, which the live view moves
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from artis_sdk.records.visible import shortened
 from artis_sdk.view import svg
 from artis_sdk.view.markdown import table
 from artis_sdk.view.page import page_template
+from artis_sdk.visible import shortened
 
 PAGE = """{% extends "page.html.j2" %}
 {% block title %}{{ name }}{% endblock %}

@@ -12,7 +12,7 @@ from helpers.browser import FOUND, WHY_NOT, Tab, browser
 from helpers.hostile import SAMPLES
 from helpers.plans import a_plan, a_result, approved, pay
 
-from artis_sdk.records.visible import visible
+from artis_sdk.visible import visible
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(FOUND is None, reason=WHY_NOT)]
 

@@ -11,8 +11,8 @@ from helpers.plans import a_plan, a_result, approved, pay
 from hypothesis import given, settings
 
 from artis_sdk.records import ForeseenCall, Plan, Reference, Task
-from artis_sdk.records.visible import visible
 from artis_sdk.view.plan_rows import plan_rows, problems, result_rows, shared_calls
+from artis_sdk.visible import visible
 
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "code", "b", "small", "div"),

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from artis_sdk.records.visible import visible
 from artis_sdk.view import svg
+from artis_sdk.visible import visible
 
 SPACE = "{http://www.w3.org/2000/svg}"
 # XML holds no control characters, whatever stands for them.

@@ -20,9 +20,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from artis_sdk.records.visible import visible
 from artis_sdk.view.screen import Screen, label
 from artis_sdk.view.text import json_text, plain
+from artis_sdk.visible import visible
 
 OURS = re.compile(r"\x1b\[[0-9;]*m")  # colours; everything else that acts on a terminal is not ours
 BORDERS = re.compile(r"[\s─-╿]")

@@ -7,10 +7,10 @@ from typing import Final
 from markupsafe import Markup
 from rich.table import Table
 
-from artis_sdk.records.visible import shortened
 from artis_sdk.trainers.dataset.rebalance import Distribution
 from artis_sdk.view import svg
 from artis_sdk.view.text import plain
+from artis_sdk.visible import shortened
 
 _SHOWN: Final = 40  # rows of the table, bars of the plot
 _WIDTH, _ROW, _LEFT, _RIGHT = 860, 30, 240, 90  # pixels

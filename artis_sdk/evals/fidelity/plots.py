@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from artis_sdk.evals.fidelity.records import Bin
 from artis_sdk.evals.intervals import Estimate
-from artis_sdk.records.visible import shortened
 from artis_sdk.view import svg
+from artis_sdk.visible import shortened
 
 _WIDTH = 640  # of all plots, in SVG units
 _LABELS = 240  # for names at the left

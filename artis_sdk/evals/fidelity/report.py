@@ -16,10 +16,10 @@ from artis_sdk.evals.fidelity.records import Fidelity, ToolScores
 from artis_sdk.evals.intervals import Estimate
 from artis_sdk.records import Outcome
 from artis_sdk.records.calls import FROZEN
-from artis_sdk.records.visible import shortened
 from artis_sdk.simulators.saved import read_saved
 from artis_sdk.simulators.trust import Trust
 from artis_sdk.view.page import page_template
+from artis_sdk.visible import shortened
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"
