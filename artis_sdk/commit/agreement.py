@@ -20,6 +20,8 @@ from artis_sdk.records import Approval, CommitMode, Plan, ToolCall
 from artis_sdk.records.redacted import is_redacted
 from artis_sdk.simulators.veil import Veil
 
+_MOST_QUESTIONS = 20  # about one plan in one commit; a program that edits each time would be asked for ever
+
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
@@ -63,14 +65,25 @@ class Agreement:
             mode: how it will be committed.
 
         Raises:
-            NotApproved: it was rejected, nobody answered, or nobody approved it since it was edited.
+            NotApproved: it was rejected, nobody answered, nobody approved it since it was edited, or it was
+                edited again and again.
             PlanExpired: it held until a moment that has passed, perhaps while the question stood.
             JournalError: the journal cannot be read or written.
         """
         seen = self.secrets.shown(given)
+        asked = 0
         while True:
             known = await read(self.journal, partial(self.journal.decisions, plan=plan.id))
-            answer = _next_edit(plan, known) or await self._answer(seen, plan, mode, known)
+            answer: str | Decision | None = _next_edit(plan, known)
+            if answer is None:
+                if asked == _MOST_QUESTIONS:
+                    raise NotApproved(
+                        plan.id,
+                        f"the approver edited it {asked} times and never approved it; the edits are journaled, "
+                        "and whoever commits it goes on from the last one",
+                    )
+                asked += 1
+                answer = await self._answer(seen, plan, mode, known)
             if not isinstance(answer, Decision):
                 break
             plan = self._again(plan, answer)

@@ -67,6 +67,26 @@ async def test_the_plan_as_it_was_before_its_edit_is_never_committed(tmp_path: P
     assert [tool for tool, *_ in desk.did] == ["book", "confirm"]
 
 
+async def test_an_approver_that_edits_again_and_again_is_not_asked_for_ever(tmp_path: Path) -> None:
+    desk = Desk()
+    plan = plan_of(desk)
+    asked: list[int] = []
+
+    async def ann(request: Any) -> Any:
+        asked.append(len(asked) + 1)
+        return EditPlan(arguments={2: {"who": "bob", "amount": asked[-1]}})
+
+    async with session(desk, tmp_path, approve=ann) as committing:
+        with pytest.raises(NotApproved, match="edited it 20 times and never approved it"):
+            await committing.commit(plan)
+    assert desk.did == []
+    assert len(asked) == 20
+    eve, _ = answering(Approve(by="eve"))
+    async with session(desk, tmp_path, approve=eve) as committing:
+        await committing.commit(plan)
+    assert desk.did[-1] == ("pay", "bob", 20)
+
+
 async def test_an_approver_edits_a_plan_and_is_asked_about_it_as_it_is_then(tmp_path: Path) -> None:
     desk = Desk()
     plan = plan_of(desk)
