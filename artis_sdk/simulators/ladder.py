@@ -40,6 +40,7 @@ class Ladder(Composite):
         if not self.rungs:
             raise ConfigurationError("a Ladder needs at least one simulator")
         self._tools: dict[str, CheckedTool] = {}
+        self._answering: list[Simulator] = []  # the rungs that have answered, each once
 
     @property
     def runs_code(self) -> bool:
@@ -60,6 +61,13 @@ class Ladder(Composite):
         """See `Simulator.begin`."""
         for rung in self.rungs:
             rung.begin(history)
+
+    def state(self) -> State:
+        """See `Simulator.state`: that of the first rung which keeps one, as long as no other has answered."""
+        for rung in self.rungs:
+            if (state := rung.state()) is not None:
+                return state if all(other is rung for other in self._answering) else None
+        return None
 
     async def aclose(self) -> None:
         """See `Simulator.aclose`: every rung is closed, and then the first error is raised."""
@@ -115,18 +123,27 @@ class Ladder(Composite):
         reasons: list[str] = []
         for rung in self.rungs[:-1]:
             try:
-                return await rung.predict(call, state, history), reasons
+                outcome = await rung.predict(call, state, history)
             except SimulationError as error:
                 reasons.append(str(error))
+            else:
+                self._answered(rung)
+                return outcome, reasons
         return None, reasons
 
     async def _last(
         self, calls: Sequence[ToolCall], state: State, history: History, reasons: list[str]
     ) -> list[Outcome]:
         try:
-            return await self.rungs[-1].predict_turn(calls, state, history)
+            outcomes = await self.rungs[-1].predict_turn(calls, state, history)
         except SimulationError as error:
             if not reasons:
                 raise
             message = "; ".join([*reasons, str(error)])
             raise SimulationError(calls[0].tool, f"no rung of the ladder can answer: {message}") from error
+        self._answered(self.rungs[-1])
+        return outcomes
+
+    def _answered(self, rung: Simulator) -> None:
+        if not any(other is rung for other in self._answering):
+            self._answering.append(rung)

@@ -164,6 +164,26 @@ async def test_a_sandbox_that_would_drift_hands_on() -> None:
     assert len(backend.requests) == 2
 
 
+async def test_its_state_is_that_of_its_sandbox_while_nobody_else_has_answered() -> None:
+    move = call("transfer", source="ann", target="bob", amount=10)
+    bank = Bank()
+    ladder = fork(Ladder([replay_of(), SandboxSimulator()]), bank.toolset())
+    before = ladder.state()
+    assert before == fork(SandboxSimulator(), bank.toolset()).state()
+    assert before is not None
+    await play(ladder, [move])
+    after = ladder.state()
+    assert after is not None
+    assert after != before
+    replayed = fork(
+        Ladder([replay_of(step(move, {"ann": 90, "bob": 15})), SandboxSimulator()]), bank.toolset()
+    )
+    assert replayed.state() == before
+    await play(replayed, [move])
+    assert replayed.state() is None  # the sandbox has not made this step
+    assert fork(Ladder([replay_of()]), bank.toolset()).state() is None
+
+
 async def test_attempts_of_one_ladder_are_apart() -> None:
     ladder = Ladder([replay_of(), SandboxSimulator()])
     bank = Bank()
