@@ -7,11 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from artis_sdk.prompts import encode
 from artis_sdk.records import Message, Request, ToolCall, ToolSpec
 
 PLACES = (
-    "system", "query", "name", "description", "parameter", "parameter_text", "said", "key", "value", "raw",
-    "result", "answer",
+    "system", "state", "query", "name", "description", "parameter", "parameter_text", "said", "key", "value",
+    "raw", "result", "answer",
 )  # fmt: skip
 
 
@@ -30,6 +31,8 @@ def conversation(fill: Callable[[str], str]) -> Request:
     )
     messages = (
         Message(role="system", content=fill("system")),
+        # A simulator's prompt has the state in its text: encoded by ours, plain in the user's own.
+        Message(role="user", content=f"{encode({fill('state'): fill('state')})}\n{fill('state')}"),
         Message(role="user", content=fill("query")),
         Message(role="assistant", content=fill("said"), tool_calls=calls, raw=fill("raw")),
         *(Message(role="tool", tool_call_id=call.id, content=fill("result")) for call in calls),
