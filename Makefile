@@ -58,7 +58,7 @@ frameworks: $(FRAMEWORKS)/.installed $(OLDER)/.installed
 torch vllm: export OMP_NUM_THREADS := 1
 torch vllm: export VLLM_CPU_OMP_THREADS_BIND := nobind
 torch vllm: $(VENV)/.engines
-	$(BIN)/python -m pytest -m "engine and not large" -n 2 --dist loadgroup tests/engines/$@
+	$(BIN)/python -m pytest -m "engine and not large" -n 2 --dist loadfile tests/engines/$@
 
 # One process: it takes both cores.
 llama: $(VENV)/.engines

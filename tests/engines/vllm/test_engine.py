@@ -7,10 +7,13 @@ import gc
 import json
 import os
 import re
+import shutil
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from helpers.loop_lag import loop_lags
 from helpers.vllm import (
     ENGINE_ARGS,
@@ -23,6 +26,7 @@ from helpers.vllm import (
     model,
 )
 
+from artis_sdk.backends import resolve
 from artis_sdk.backends.conformance import suite as conformance
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.errors import BackendClosed, ConfigurationError, ContextOverflow, RequestRejected
@@ -43,9 +47,18 @@ MOVE = ToolSpec(
 )
 
 
-@pytest.fixture
-def backend(engine: VLLMBackend) -> VLLMBackend:
-    return engine
+@pytest_asyncio.fixture(scope="module")
+async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[VLLMBackend]:
+    broken = tmp_path_factory.mktemp("adapters") / "broken"
+    shutil.copytree(adapters()["simulator"], broken)
+    (broken / "adapter_model.safetensors").write_bytes(b"no weights")
+    made = resolve(f"vllm:{model()}", adapters={**adapters(), "broken": broken}, engine_args=ENGINE_ARGS)
+    assert isinstance(made, VLLMBackend)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.aclose()
 
 
 def lazy(path: str | None = None, **engine_args: object) -> VLLMBackend:

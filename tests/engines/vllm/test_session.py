@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from helpers.engine_sessions import (
     Brief,
     cancel_sessions,
@@ -17,7 +19,7 @@ from helpers.engine_sessions import (
     session,
     thread_names,
 )
-from helpers.vllm import IN_PROCESS, all_gone, ask, descendants
+from helpers.vllm import ENGINE_ARGS, IN_PROCESS, adapters, all_gone, ask, descendants, model
 
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.errors import BackendClosed, EngineDead
@@ -26,9 +28,14 @@ from artis_sdk.records import Request
 pytestmark = IN_PROCESS
 
 
-@pytest.fixture
-def backend(engine: VLLMBackend) -> VLLMBackend:
-    return engine
+@pytest_asyncio.fixture(scope="module")
+async def backend() -> AsyncIterator[VLLMBackend]:
+    made = VLLMBackend(model(), adapters=adapters(), engine_args=ENGINE_ARGS)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.aclose()
 
 
 async def test_eight_attempts_at_once(backend: VLLMBackend, tmp_path: Path) -> None:
@@ -47,7 +54,7 @@ async def test_cancelled_sessions_leave_nothing(backend: VLLMBackend, tmp_path: 
 
 
 async def test_an_engine_killed_in_mid_attempt(backend: VLLMBackend, tmp_path: Path) -> None:
-    """Last, because it ends the engine."""
+    """Last, because it ends the module's engine."""
     processes = backend.process_ids
     assert len(processes) >= 2, "the engine core and its worker"
     brief = Brief(backend)
