@@ -79,8 +79,8 @@ class Agreement:
                 if asked == _MOST_QUESTIONS:
                     raise NotApproved(
                         plan.id,
-                        f"the approver edited it {asked} times and never approved it; the edits are journaled, "
-                        "and whoever commits it goes on from the last one",
+                        f"the approver edited it {asked} times and never approved it; the edits are "
+                        "journaled, and whoever commits it goes on from the last one",
                     )
                 asked += 1
                 answer = await self._answer(seen, plan, mode, known)
