@@ -76,6 +76,13 @@ async def typed_lines(shown: str, prompt: str) -> str | None:
         found.append(line)
 
 
+async def typed(question: str, default: str) -> str:
+    """A line that the person types; the default for an empty one, and at the end of the input."""
+    screen = asked_on()
+    answer = None if screen is None else await _answer(screen, f"{question} [{default}]: ")
+    return (answer or "").strip() or default
+
+
 def tell(said: str) -> None:
     """Print why something that the person typed cannot be used."""
     screen = asked_on()

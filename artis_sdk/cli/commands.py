@@ -10,13 +10,14 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 COMMANDS = {
+    "init": "Write artis.toml and a module with tools to begin from, after three questions.",
     "run": "Rehearse a task, show the plan, ask, and carry it out once for real.",
     "rehearse": "Attempt a task several times in simulation. Nothing real happens.",
     "plan": "Look at a saved plan, and approve it.",
     "logs": "Look at a call log, export it, import into it.",
     "recover": "List calls whose outcome is unknown after a crash, and reconcile those whose tool can.",
     "journal": "Look at the commit journal, and prune it.",
-    "doctor": "Say what is installed, whether the settings hold, and which backends answer.",
+    "doctor": "Say what is installed, whether settings hold, which backends answer, which calls are open.",
     "eval": "Measure simulators.",
     "serve": "Serve a model, and simulator adapters beside it, until this command is interrupted.",
     "gateway": "Stand in front of MCP servers: calls that may change something wait for a person's approval.",

@@ -35,8 +35,7 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is installed and fits, whether the settings hold, which backends answer, and whether the
-    journal has calls whose end nobody knows.
+    """Say what is installed, whether settings hold, which backends answer, which calls are open.
 
     Backends named in the settings and with --backend generate one token each.
     """
