@@ -24,6 +24,9 @@ AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && ! c++ --version | grep -q clan
 LEAN := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/docs/llama_cpp.cmake
 LLAMA_CPP := CMAKE_ARGS="$(LEAN)$(AMX)" $(BIN)/python -m pip install "llama-cpp-python==0.3.36"
 
+# Processes of pytest: one a core, two at least.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu); echo $$((n > 4 ? 4 : n < 2 ? 2 : n)))
+
 .PHONY: demo check test lint types quick unit frameworks llama torch vllm engines clean
 
 # Side by side: the tests wait more than they compute, and mypy computes on one core.
@@ -33,7 +36,8 @@ check: $(VENV)/.dev
 test: export ARTIS_TEST_CRASH_TRIALS := 2000
 test:
 	+$(MAKE) --no-print-directory --jobs=2 unit lint types $(FRAMEWORKS)/.installed $(OLDER)/.installed
-	+$(MAKE) --no-print-directory frameworks torch llama vllm
+	+$(MAKE) --no-print-directory --jobs=2 torch frameworks
+	+$(MAKE) --no-print-directory llama vllm
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -43,22 +47,22 @@ types: $(VENV)/.dev
 	$(BIN)/mypy -p artis_sdk
 	$(BIN)/mypy tests benchmarks
 
-# Two processes: the tests wait for processes, disks and clocks as much as they compute.
+# The tests wait for processes, disks and clocks as much as they compute.
 quick: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not engine and not slow" -n 2
+	$(BIN)/python -m pytest -m "not engine and not slow" -n $(WORKERS)
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not engine" -n 2 --ignore=tests/engines --ignore=tests/frameworks
+	$(BIN)/python -m pytest -m "not engine" -n $(WORKERS) --ignore=tests/engines --ignore=tests/frameworks
 
 frameworks: $(FRAMEWORKS)/.installed $(OLDER)/.installed
-	$(FRAMEWORKS)/bin/python -m pytest -n 2 tests/frameworks
-	$(OLDER)/bin/python -m pytest -n 2 tests/frameworks --ignore-glob="*/test_gateway*"
+	$(FRAMEWORKS)/bin/python -m pytest -n $(WORKERS) tests/frameworks
+	$(OLDER)/bin/python -m pytest -n $(WORKERS) tests/frameworks --ignore-glob="*/test_gateway*"
 
-# Models of tests are too small for two threads: two processes of one. vLLM would bind both to the same core.
+# Models of tests are too small for two threads: processes of one. vLLM would bind all to the same core.
 torch vllm: export OMP_NUM_THREADS := 1
 torch vllm: export VLLM_CPU_OMP_THREADS_BIND := nobind
 torch vllm: $(VENV)/.engines
-	$(BIN)/python -m pytest -m "engine and not large" -n 2 --dist loadfile tests/engines/$@
+	$(BIN)/python -m pytest -m "engine and not large" -n $(WORKERS) --dist loadfile tests/engines/$@
 
 # One process: it takes both cores.
 llama: $(VENV)/.engines
