@@ -61,6 +61,7 @@ frameworks: $(FRAMEWORKS)/.installed $(OLDER)/.installed
 # Models of tests are too small for two threads: processes of one. vLLM would bind all to the same core.
 torch vllm: export OMP_NUM_THREADS := 1
 torch vllm: export VLLM_CPU_OMP_THREADS_BIND := nobind
+vllm: WORKERS := 2  # an engine takes four gigabytes
 torch vllm: $(VENV)/.engines
 	$(BIN)/python -m pytest -m "engine and not large" -n $(WORKERS) --dist loadfile tests/engines/$@
 
