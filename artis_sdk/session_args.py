@@ -86,7 +86,7 @@ class SessionArgs:
         prices: price of each backend, by its name; a cost limit needs them.
         redact: the redactor, with your rules beside ours, of journal, log, saved plans and events.
         on_event: callback on the event loop for each `artis_sdk.records.events.Event`, without secrets.
-        traces: OpenTelemetry spans of what the session does, see `Traces`; None, the default, for none.
+        traces: OpenTelemetry spans of what the session does, see `Traces`; None for what the settings say.
     """
 
     agent: str | Backend | Agent | None = None

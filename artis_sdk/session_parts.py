@@ -44,7 +44,7 @@ from artis_sdk.simulators.trust import Trust, gated
 from artis_sdk.simulators.veil import veiled
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.in_place import guarded_in_place
-from artis_sdk.traces.spans import Tracing
+from artis_sdk.traces.spans import Traces, Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
         secrets=secrets,
         limits=limits,
         prices=budget_prices,
-        tracing=None if given.traces is None else Tracing(given.traces, session=session, secrets=secrets),
+        tracing=_tracing(given, settings, session, secrets),
         application_code=runs_application_code(
             simulator or NoSimulator(),
             (model or given.agent, judge, advisor, strategy, prompts, given.redact, *own_stores),
@@ -221,6 +221,13 @@ class Backends:
             self._stack.push_async_callback(backend.aclose)
             self._made[given] = backend
         return self._made[given]
+
+
+def _tracing(given: SessionArgs, settings: Settings, session: str, secrets: SessionSecrets) -> Tracing | None:
+    traces = given.traces
+    if traces is None and settings.traces != "off":
+        traces = Traces(content=settings.traces == "content")
+    return None if traces is None else Tracing(traces, session=session, secrets=secrets)
 
 
 def _prompts(given: SessionArgs, settings: Settings) -> Prompts:

@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     """Limit of an approver's answer, in seconds."""
     on_unknown: Literal["refuse", "ask", "note"] = "refuse"
     """Treatment of a call whose twin in the journal has no known outcome."""
+    traces: Literal["off", "on", "content"] = "off"
+    """OpenTelemetry spans to the program's own tracer, without or with what was written; see `Traces`."""
     style: Style = "ours"
     """How attempts are judged and shown, and what the advice is made of; see `artis_sdk.prompts.Style`."""
     tool_format: Literal["auto", "native", "text"] = "auto"

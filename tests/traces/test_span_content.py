@@ -97,6 +97,19 @@ async def test_no_content_by_default(tmp_path: Path) -> None:
     assert "execute_tool enter" in text
 
 
+@pytest.mark.parametrize("setting", ["off", "on", "content"])
+async def test_the_setting_turns_spans_on(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `ARTIS_TRACES=on opentelemetry-instrument artis run` has it: to the program's own tracer."""
+    everywhere = Tracer()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: everywhere.provider)
+    monkeypatch.setenv("ARTIS_TRACES", setting)
+    await traced(tmp_path, content=False, traces=None)
+    assert bool(everywhere.spans) is (setting != "off")
+    assert (MARK in everywhere.text()) is (setting == "content")
+
+
 @pytest.mark.parametrize("strategy", [Parallel(2), Sequential(2), Direct()], ids=lambda one: one.name)
 async def test_content_is_there_if_asked_for_and_has_no_secrets(strategy: Any, tmp_path: Path) -> None:
     tracer = await traced(tmp_path, content=True, strategy=strategy)
