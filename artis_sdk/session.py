@@ -68,6 +68,7 @@ class Session:
         self._events = SessionEvents(args.on_event)
         self._settings: Settings | None = None
         self._stack: AsyncExitStack | None = None
+        self._closed = False
         self._parts: SessionParts | None = None
         self._conversation: tuple[Message, ...] = ()
         self._committed: dict[str, History] = {"": args.history}
@@ -119,6 +120,7 @@ class Session:
             self._parts = None
             await self._stack.aclose()
             self._events.close()
+            self._closed = True
             SESSION.info("session %s is closed", self.id)
 
     def _operation(self, name: str) -> AbstractAsyncContextManager[tuple[SessionParts, SessionSpan]]:
@@ -337,10 +339,7 @@ class Session:
         return self._opened().secrets.saved(plan)
 
     def shown(self, record: M) -> M:
-        """A plan, a result, an event, or a part of one, as it may be shown: without this session's secrets.
-
-        Records that the session returns hold them: a result has the real values.
-        """
+        """A record or a part of one without this session's secrets, which the session's own records hold."""
         return self._opened().secrets.shown(record)
 
     async def run(self, task: str) -> Result:
@@ -349,20 +348,26 @@ class Session:
             return await self.commit(await self.rehearse(task))
 
     def run_sync(self, task: str) -> Result:
-        """`run` from code that is not async, in a session that opens and closes for it.
+        """`run` from code that is not async. The session opens for it, closes, and keeps the conversation.
 
         Raises:
-            ConfigurationError: an event loop is running in this thread, or the session was entered before.
+            ConfigurationError: an event loop is running in this thread, or the session is open.
         """
-        return in_sync(self, lambda session: session.run(task), "run")
+        return in_sync(self._renewed(), lambda session: session.run(task), "run")
 
     def rehearse_sync(self, task: str) -> Plan:
-        """`rehearse`, as `run_sync`; the plan is for `commit_sync` of another session."""
-        return in_sync(self, lambda session: session.rehearse(task), "rehearse")
+        """`rehearse`, as `run_sync`."""
+        return in_sync(self._renewed(), lambda session: session.rehearse(task), "rehearse")
 
     def commit_sync(self, plan: Plan, *, mode: CommitMode | None = None) -> Result:
         """`commit`, as `run_sync`."""
-        return in_sync(self, lambda session: session.commit(plan, mode=mode), "commit")
+        return in_sync(self._renewed(), lambda session: session.commit(plan, mode=mode), "commit")
+
+    def _renewed(self) -> Self:
+        if self._closed:
+            self._closed, self._stack, self._events = False, None, SessionEvents(self._args.on_event)
+            self._operations, self._commits = Operations(), asyncio.Lock()
+        return self
 
     def events(self) -> EventReader:
         """The events from now until the session is closed, without secrets, for `async for` in a task beside

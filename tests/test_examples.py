@@ -78,6 +78,16 @@ async def test_the_sandbox_page_runs(tmp_path: Path) -> None:
         await run(f"import asyncio\nimport os\n{database}", tmp_path, DATABASE_URL=url)
 
 
+async def test_the_first_program_of_the_readme_prints_what_stands_below_it(tmp_path: Path) -> None:
+    found = re.search(
+        r"^```python\n(.*?)^```\n.*?^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S
+    )
+    assert found is not None
+    program, printed = found.groups()
+    assert len([line for line in program.splitlines() if line]) <= 15
+    assert await run(program, tmp_path) == printed
+
+
 async def test_the_readme_runs_against_a_server(tmp_path: Path) -> None:
     code = python_blocks(ROOT / "README.md")
     paying = agent(1, "pay", {"source": "ann", "target": "bob", "amount": 80})

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from artis_sdk.records.brief import count, step_line
 from artis_sdk.records.calls import FROZEN, Outcome, Risk, ToolCall
 from artis_sdk.records.places import JsonPath
 
@@ -69,6 +70,13 @@ class ForeseenCall(BaseModel):
     def prediction(self) -> Outcome | None:
         """Predicted outcome of this very call; None if it was edited."""
         return self.predicted if self.edited_from is None else None
+
+    def __repr__(self) -> str:
+        return f"<ForeseenCall {self}>"
+
+    def __str__(self) -> str:
+        said = f"{self.agreed} of {count(self.attempts, 'attempt')}" if self.agreed else "edited"
+        return f"{step_line(self.call, self.prediction)}  ({self.risk}, {said})"
 
 
 class PlanEdit(BaseModel):

@@ -187,10 +187,7 @@ class Plan(BaseModel):
         lines = [repr(self)[1:-1], *map(repr, self.attempts)]
         if self.recommendation is not None:
             lines += ["recommendation:", str(self.recommendation)]
-        lines += [
-            f"{n}. {step_line(one.call, one.prediction)}  ({one.risk})"
-            for n, one in enumerate(self.foreseen, 1)
-        ]
+        lines += [f"{n}. {one}" for n, one in enumerate(self.foreseen, 1)]
         return "\n".join(lines)
 
     def to_html(self) -> str:

@@ -28,6 +28,7 @@ from artis_sdk import (
     guarded_tool,
 )
 from artis_sdk.backends import ScriptedBackend
+from artis_sdk.errors import CommitRefused
 from artis_sdk.records import Request
 
 sent: list[str] = []
@@ -134,12 +135,33 @@ def test_a_session_runs_from_sync_code(tmp_path: Path) -> None:
     assert len(sent) == 2
 
 
-def test_a_session_that_ran_is_not_run_again(tmp_path: Path) -> None:
+def said(session: Session) -> list[str]:
+    """What the user said in the turns so far."""
+    return [turn.content for turn in session.conversation if turn.role == "user"]
+
+
+def test_one_session_rehearses_and_commits_from_sync_code_and_keeps_the_conversation(tmp_path: Path) -> None:
     session = sending(tmp_path / "j.db")
-    session.run_sync("Send it.")
-    with pytest.raises(ConfigurationError, match="entered once"):
-        session.run_sync("Send it.")
+    plan = session.rehearse_sync("Send it.")
+    assert sent == []
+    assert session.conversation == ()
+    assert len(session.commit_sync(plan).calls) == 1
+    assert said(session) == ["Send it."]
+    with pytest.raises(CommitRefused):  # a plan is committed once, by whichever call
+        session.commit_sync(plan)
     assert len(sent) == 1
+    session.run_sync("Once more.")
+    assert said(session) == ["Send it.", "Once more."]
+
+
+async def test_a_session_that_was_closed_is_not_entered_again(tmp_path: Path) -> None:
+    session = sending(tmp_path / "j.db")
+    async with session:
+        pass
+    with pytest.raises(ConfigurationError, match="entered once"):
+        async with session:
+            pass
+    assert sent == []
 
 
 async def test_a_running_loop_refuses_and_a_thread_of_its_own_does_not(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ def test_a_plan() -> None:
         "<Attempt 2: 3 calls, judged correct>",
         "recommendation:",
         "Pay bob 8.",
-        '1. pay(who="payee 0", amount=0) → {"ok":true}  (irreversible)',
-        '2. pay(who="payee 1", amount=1) → {"ok":true}  (read_only)',
-        '3. pay(who="payee 2", amount=2) → {"ok":true}  (reversible)',
+        '1. pay(who="payee 0", amount=0) → {"ok":true}  (irreversible, 2 of 2 attempts)',
+        '2. pay(who="payee 1", amount=1) → {"ok":true}  (read_only, 1 of 2 attempts)',
+        '3. pay(who="payee 2", amount=2) → {"ok":true}  (reversible, 1 of 2 attempts)',
     ]
     bare = Plan(task=Task(query="q"), strategy="direct")
     assert repr(bare) == f'<Plan {bare.id[:8]} "q": 0 attempts, 0 foreseen calls, not approved>'
