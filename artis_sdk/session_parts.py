@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from artis_sdk.backends import resolve
 from artis_sdk.commit.agreement import Agreement
@@ -31,7 +31,7 @@ from artis_sdk.loop.strategies import Direct, StepStrategy, Strategy, named
 from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.whose_code import runs_application_code
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import History, Outcome, Role, State, ToolCall, Usage
+from artis_sdk.records import History, Outcome, Role, SampledRole, State, ToolCall, Usage
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_stores import make_journal, make_log
 from artis_sdk.session_tools import make_tools
@@ -125,7 +125,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
     judges = given.evaluate and (simulates or (isinstance(strategy, Direct) and strategy.retries > 0))
     advises = given.summarize and simulates
     scorer = _scorer(strategy, judge, prompts, sampling)
-    evaluator = _evaluator(judge, prompts, sampling) if judges else None
+    evaluator = _part("judge", judge, prompts, sampling) if judges else None
     budget_prices = {**settings.prices, **(given.prices or {})}
     limits = given.limits or settings.limits
     own_stores = [store for store in (given.log, given.journal) if not isinstance(store, str | Path)]
@@ -138,7 +138,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
         else _trusted(veiled(simulator, secrets), given, settings),
         strategy=strategy,
         evaluator=evaluator,
-        summarizer=_summarizer(advisor, prompts, sampling) if advises else None,
+        summarizer=_part("summarizer", advisor, prompts, sampling) if advises else None,
         prompts=prompts,
         journal=make_journal(settings.journal if given.journal is None else given.journal, stack),
         commits=_commit_options(given, settings),
@@ -358,28 +358,22 @@ def _backend_for(given: Any, model: Backend | None, backends: Backends) -> Any:
     return backends.get(given) if isinstance(given, str) else given
 
 
-def _evaluator(judge: Any, prompts: Prompts, sampling: RoleSampling) -> Evaluator:
-    if judge is None:
-        raise ConfigurationError(
-            "an agent of your own cannot judge itself: pass evaluator= (a backend or an Evaluator), or "
-            "evaluate=False"
-        )
-    if isinstance(judge, Backend):
-        return ModelEvaluator(judge, prompts=prompts, **sampling.of("judge"))
-    sampling.refuse("judge", "the evaluator is an object of yours")
-    return cast(Evaluator, judge)
+_ROLES: dict[SampledRole, tuple[Callable[..., Any], str, str, str]] = {
+    "judge": (ModelEvaluator, "judge itself", "evaluator= (a backend or an Evaluator)", "evaluate"),
+    "summarizer": (ModelSummarizer, "summarize", "summarizer= (a backend or a Summarizer)", "summarize"),
+}
+"""By role, the part that asks a backend, what it does, the option that gives it, and the switch."""
 
 
-def _summarizer(advisor: Any, prompts: Prompts, sampling: RoleSampling) -> Summarizer:
-    if advisor is None:
-        raise ConfigurationError(
-            "an agent of your own cannot summarize: pass summarizer= (a backend or a Summarizer), or "
-            "summarize=False"
-        )
-    if isinstance(advisor, Backend):
-        return ModelSummarizer(advisor, prompts=prompts, **sampling.of("summarizer"))
-    sampling.refuse("summarizer", "the summarizer is an object of yours")
-    return cast(Summarizer, advisor)
+def _part(role: SampledRole, given: Any, prompts: Prompts, sampling: RoleSampling) -> Any:
+    """A role's part: one that asks this backend, or the caller's own."""
+    model, does, option, switch = _ROLES[role]
+    if given is None:
+        raise ConfigurationError(f"an agent of your own cannot {does}: pass {option}, or {switch}=False")
+    if isinstance(given, Backend):
+        return model(given, prompts=prompts, **sampling.of(role))
+    sampling.refuse(role, f"the {option.partition('=')[0]} is an object of yours")
+    return given
 
 
 def _scorer(strategy: Strategy, judge: Any, prompts: Prompts, sampling: RoleSampling) -> Scorer | None:

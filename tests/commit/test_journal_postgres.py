@@ -10,7 +10,6 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -60,13 +59,6 @@ asyncio.run(main())
 @pytest.fixture
 def store(tmp_path: Path) -> PostgresStore:
     return PostgresStore(tmp_path)
-
-
-@pytest.fixture
-async def journal(store: PostgresStore) -> AsyncIterator[CommitJournal]:
-    journal = store.open()
-    yield journal
-    await journal.aclose()
 
 
 async def test_one_faulty_request_does_not_fail_those_that_share_its_transaction(

@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -58,13 +57,6 @@ asyncio.run(main())
 @pytest.fixture
 def store(tmp_path: Path) -> PostgresStore:
     return PostgresStore(tmp_path)
-
-
-@pytest.fixture
-async def journal(store: PostgresStore) -> AsyncIterator[CommitJournal]:
-    journal = store.open()
-    yield journal
-    await journal.aclose()
 
 
 def end_sessions(url: str) -> None:

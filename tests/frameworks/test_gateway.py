@@ -27,8 +27,8 @@ from helpers.gateways import (
     client_of,
     standing,
     text_of,
-    till_over_http,
 )
+from helpers.mcp_over_http import till_over_http
 from mcp.types import ElicitResult
 
 from artis_sdk import Risk

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.framework_laws import session
 from helpers.frameworks import calls_in
+from helpers.mcp_over_http import till_over_http
 
 pytest.importorskip("mcp.server.mcpserver", reason="`make frameworks` installs it and runs this")
 
@@ -48,30 +43,6 @@ def caller(client: Any, tool: str, **arguments: Any) -> Any:
     return agent
 
 
-@asynccontextmanager
-async def over_http(ledger: Path) -> AsyncIterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    env = {**os.environ, "LEDGER": str(ledger), "PYTHONPATH": os.pathsep.join(sys.path)}
-    server = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "helpers.mcp_till", str(port), env=env, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        for _ in range(600):
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                break
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        server.terminate()
-        await server.wait()
-
-
 async def test_risks_are_what_the_server_says(tmp_path: Path) -> None:
     async with MCP().connected(tmp_path / "ledger") as client:
         tools = await rehearsed(client)
@@ -92,7 +63,7 @@ async def test_risks_are_what_the_server_says(tmp_path: Path) -> None:
 
 async def test_streamable_http_and_the_client_of_mcp_2(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
-    async with over_http(ledger) as url:
+    async with till_over_http(ledger) as (url, _):
         async with streamable_http_client(url) as (read, write, *_), ClientSession(read, write) as client:
             await client.initialize()
             tools = await rehearsed(client)
@@ -137,7 +108,7 @@ async def test_elicitation_passes_in_the_commit(tmp_path: Path) -> None:
 
     ledger = tmp_path / "ledger"
     async with (
-        over_http(ledger) as url,
+        till_over_http(ledger) as (url, _),
         streamable_http_client(url) as (read, write, *_),
         ClientSession(read, write, elicitation_callback=elicit) as client,
     ):

@@ -75,12 +75,15 @@ class Planned:
     completion: int
 
 
+Attempts = list[list[Planned]]
+
+
 def estimated(call: Planned) -> int:
     return PromptSize().of(request(call.name)) + call.max_tokens
 
 
 @st.composite
-def plans(draw: st.DrawFn, *, outgrow: bool) -> list[list[Planned]]:
+def plans(draw: st.DrawFn, *, outgrow: bool) -> Attempts:
     """Attempts, each a list of calls; with `outgrow` a call may use more than its estimate."""
     attempts = []
     for attempt in range(draw(st.integers(1, 6))):
@@ -102,7 +105,7 @@ def plans(draw: st.DrawFn, *, outgrow: bool) -> list[list[Planned]]:
     return attempts
 
 
-async def spend(attempts: list[list[Planned]], budget: Budget, backend: Costly) -> None:
+async def spend(attempts: Attempts, budget: Budget, backend: Costly) -> None:
     async def one(index: int, calls: list[Planned]) -> None:
         meter = budget.for_attempt(index)
         try:
@@ -116,7 +119,7 @@ async def spend(attempts: list[list[Planned]], budget: Budget, backend: Costly) 
     await together(*[one(index, calls) for index, calls in enumerate(attempts)])
 
 
-def backend_for(attempts: list[list[Planned]]) -> Costly:
+def backend_for(attempts: Attempts) -> Costly:
     return Costly(
         {
             call.name: Usage(requests=1, prompt_tokens=call.prompt, completion_tokens=call.completion)
@@ -129,7 +132,7 @@ def backend_for(attempts: list[list[Planned]]) -> Costly:
 @settings(deadline=None)
 @given(plans(outgrow=False), st.integers(20, 900), st.sampled_from([0.0, 0.2, 0.5]))
 async def test_tokens_are_never_exceeded_where_estimates_hold(
-    attempts: list[list[Planned]], limit: int, reserve: float
+    attempts: Attempts, limit: int, reserve: float
 ) -> None:
     budget, backend = Budget(Limits(tokens=limit, reserve=reserve)), backend_for(attempts)
     await spend(attempts, budget, backend)
@@ -139,9 +142,7 @@ async def test_tokens_are_never_exceeded_where_estimates_hold(
 
 @settings(deadline=None)
 @given(plans(outgrow=True), st.integers(20, 900))
-async def test_tokens_are_exceeded_by_no_more_than_the_documented_bound(
-    attempts: list[list[Planned]], limit: int
-) -> None:
+async def test_tokens_are_exceeded_by_no_more_than_the_stated_bound(attempts: Attempts, limit: int) -> None:
     budget, backend = Budget(Limits(tokens=limit, reserve=0)), backend_for(attempts)
     await spend(attempts, budget, backend)
     by_name = {call.name: call for calls in attempts for call in calls}
@@ -152,9 +153,7 @@ async def test_tokens_are_exceeded_by_no_more_than_the_documented_bound(
 
 @settings(deadline=None)
 @given(plans(outgrow=False), st.floats(0.00001, 0.01))
-async def test_cost_is_never_exceeded_where_estimates_hold(
-    attempts: list[list[Planned]], limit: float
-) -> None:
+async def test_cost_is_never_exceeded_where_estimates_hold(attempts: Attempts, limit: float) -> None:
     price = Price(prompt=3, cached=0.3, completion=15)
     budget, backend = Budget(Limits(cost=limit, reserve=0), prices={"costly": price}), backend_for(attempts)
     await spend(attempts, budget, backend)
@@ -164,9 +163,7 @@ async def test_cost_is_never_exceeded_where_estimates_hold(
 
 @settings(deadline=None)
 @given(plans(outgrow=True), st.integers(1, 20))
-async def test_steps_are_used_up_to_the_limit_and_never_beyond(
-    attempts: list[list[Planned]], limit: int
-) -> None:
+async def test_steps_are_used_up_to_the_limit_and_never_beyond(attempts: Attempts, limit: int) -> None:
     budget, backend = Budget(Limits(steps=limit, reserve=0)), backend_for(attempts)
     await spend(attempts, budget, backend)
     assert budget.usage[Role.ACTION].requests == min(limit, sum(map(len, attempts)))
