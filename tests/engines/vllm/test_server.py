@@ -157,10 +157,11 @@ async def test_a_commit_overtakes_rehearsals(up: Up, backend: Backend) -> None:
     Two batches may end before it: the one that runs when it is sent, and one begun until it has arrived.
     """
     batch = ENGINE_ARGS["max_num_seqs"]
-    # The first batch lasts until the server has read the other prompts.
-    long = [Request(messages=ask(f"Rehearse {i}"), max_tokens=1200) for i in range(batch)]
+    # The first batch lasts until the server has read the other prompts. None ends before its limit.
+    long = [Request(messages=ask(f"Rehearse {i}"), max_tokens=1900) for i in range(batch)]
     requests = [Request(messages=ask(f"Rehearse {i}"), max_tokens=600) for i in range(batch, 5 * batch)]
-    rehearsals = [asyncio.create_task(backend.complete(request)) for request in long]
+    endless = up.client("vllm", extra_body={"ignore_eos": True})
+    rehearsals = [asyncio.create_task(endless.complete(request)) for request in long]
 
     def ended() -> int:
         return sum(rehearsal.done() for rehearsal in rehearsals)
@@ -174,7 +175,7 @@ async def test_a_commit_overtakes_rehearsals(up: Up, backend: Backend) -> None:
 
     try:
         await all_held()
-        rehearsals += [asyncio.create_task(backend.complete(request)) for request in requests]
+        rehearsals += [asyncio.create_task(endless.complete(request)) for request in requests]
         await all_held()
         before = ended()
         await backend.complete(Request(messages=ask("Commit"), max_tokens=2, priority=-1))
@@ -183,6 +184,7 @@ async def test_a_commit_overtakes_rehearsals(up: Up, backend: Backend) -> None:
         for rehearsal in rehearsals:
             rehearsal.cancel()
         ends = await asyncio.gather(*rehearsals, return_exceptions=True)
+        await endless.aclose()
     assert all(isinstance(end, Completion | asyncio.CancelledError) for end in ends), ends
     assert before < 2 * batch, "the engine never held enough at once for this to tell anything"
     assert passed <= 2 * batch
