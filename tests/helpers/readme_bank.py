@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 def readme_bank() -> Any:
     """The bank of README's example."""
-    code = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S))
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (code,) = (block for block in blocks if "class Bank" in block)
     names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code.partition("async def main")[0], "README.md", "exec"), names)
     return names["Bank"]()
