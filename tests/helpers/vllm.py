@@ -128,9 +128,14 @@ async def check_cancelled(backend: Backend, count: int) -> None:
     request = Request(messages=ask("Talk on."), max_tokens=1500, temperature=0.0)
     tasks = [asyncio.create_task(backend.complete(request)) for _ in range(count)]
     await asyncio.sleep(0.5)
-    for task in tasks:
+    under_way = [task for task in tasks if not task.done()]
+    for task in under_way:
         task.cancel()
-    await asyncio.wait(tasks)
-    assert all(task.cancelled() for task in tasks)
+    ends = await asyncio.gather(*under_way, return_exceptions=True)
+    assert {type(end) for end in ends} == {asyncio.CancelledError}, ends
+    # Greedy texts of one prompt differ where batches do, and one may have come to its own end by then.
+    ended = [task.result().finish_reason for task in tasks if task not in under_way]
+    assert len(ended) <= count // 8, ended
+    assert set(ended) <= {"stop"}, ended
     async with asyncio.timeout(10):
         await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
