@@ -93,6 +93,8 @@ class SecretNamed:
             return self._covered_list(value, names, budget, pair)
         if kinds <= FLAT:
             return value
+        if kinds == _OBJECTS and not names.texts:
+            return self._covered_rows(value, names, budget)
         pairs = list in kinds and bool(names.texts) and all(map(_is_pair, value))
         items = [item if type(item) in FLAT else self._covered(item, names, budget, pairs) for item in value]
         return value if all(map(is_, items, value)) else items
