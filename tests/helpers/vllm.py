@@ -128,14 +128,9 @@ async def check_cancelled(backend: Backend, count: int) -> None:
     request = Request(messages=ask("Talk on."), max_tokens=1500, temperature=0.0)
     tasks = [asyncio.create_task(backend.complete(request)) for _ in range(count)]
     await asyncio.sleep(0.5)
-    under_way = [task for task in tasks if not task.done()]
-    for task in under_way:
+    for task in tasks:
         task.cancel()
-    ends = await asyncio.gather(*under_way, return_exceptions=True)
-    assert {type(end) for end in ends} == {asyncio.CancelledError}, ends
-    # Greedy texts of one prompt differ where batches do, and one may have come to its own end by then.
-    ended = [task.result().finish_reason for task in tasks if task not in under_way]
-    assert len(ended) <= count // 8, ended
-    assert set(ended) <= {"stop"}, ended
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError] * count, ends
     async with asyncio.timeout(10):
         await backend.complete(Request(messages=ask("Still there?"), max_tokens=4))
