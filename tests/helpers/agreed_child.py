@@ -24,6 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from helpers import ledger
 from helpers.commit import Tick, silent
 from helpers.crash_child import KillAt, empty, ended, forked
 from helpers.crash_journal import TickingJournal
@@ -45,13 +46,11 @@ Payment = tuple[str, int]
 
 
 def lines(name: str) -> list[dict[str, Any]]:
-    file = FOLDER[0] / name
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return ledger.lines(FOLDER[0] / name)
 
 
 def write(name: str, **line: Any) -> None:
-    with (FOLDER[0] / name).open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    ledger.append(FOLDER[0] / name, line)
 
 
 def found(call: ToolCall, key: str | None) -> Outcome | NotExecuted:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from helpers import ledger
+
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import CommitJournal, Intent
 from artis_sdk.commit.recover import NotExecuted
@@ -29,7 +31,7 @@ OK = Outcome.success({"paid": 5}, Provenance.REAL)
 
 
 class Bank:
-    """Real tools. Each execution is a line in a file, written at once and flushed to the disk."""
+    """Real tools. Each execution is a line in a file, written at once."""
 
     path: Path
     """The file. Set at the start of each process or test."""
@@ -39,17 +41,12 @@ class Bank:
     def execute(self, tool: str, order: str, key: str | None = None) -> dict[str, Any]:
         line = {"tool": tool, "order": order, "receipt": new_id()}
         self.tick("in the tool, before its effect")
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, json.dumps({**line, "key": key}).encode() + b"\n")
-        os.fsync(file)
-        os.close(file)
+        ledger.append(self.path, {**line, "key": key})
         self.tick("in the tool, after its effect")
         return line
 
     def lines(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+        return ledger.lines(self.path)
 
     def ask(self, call: ToolCall, key: str | None) -> Outcome | NotExecuted:
         for line in self.lines():

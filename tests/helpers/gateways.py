@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers import ledger
 from mcp import Client
 from mcp.types import CallToolResult, ElicitResult
 
@@ -87,8 +87,7 @@ class Stand:
     @property
     def real(self) -> list[dict[str, Any]]:
         """The calls that the vault carried out."""
-        ledger = self.folder / "spent"
-        return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
+        return ledger.lines(self.folder / "spent")
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from helpers import ledger
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
 
@@ -23,8 +24,7 @@ def write(tool: str, **arguments: Any) -> None:
         rows = journal.execute("SELECT arguments FROM call WHERE tool IN (?, ?) AND state = 'intent'", names)
         begun = [json.loads(row[0]) for row in rows]
     line = {"tool": tool, "arguments": arguments, "intent": arguments in begun}
-    with (FOLDER / "spent").open("a") as ledger:
-        ledger.write(json.dumps(line) + "\n")
+    ledger.append(FOLDER / "spent", line)
 
 
 @server.tool(annotations=ToolAnnotations(destructive_hint=True))

@@ -19,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from helpers import ledger
 from helpers.commit import Tick, silent
 from helpers.crash_child import KillAt, empty, ended, forked
 from helpers.crash_journal import TickingJournal
@@ -36,13 +37,12 @@ TRUTH: list[Path] = [Path()]
 
 
 def lines() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in TRUTH[0].read_text().splitlines()] if TRUTH[0].exists() else []
+    return ledger.lines(TRUTH[0])
 
 
 def execute(key: str, **line: Any) -> dict[str, Any]:
     TICK[0]("before the effect")
-    with TRUTH[0].open("a") as file:
-        file.write(json.dumps({**line, "key": key}) + "\n")
+    ledger.append(TRUTH[0], {**line, "key": key})
     TICK[0]("after the effect")
     return line
 
