@@ -76,8 +76,8 @@ class SessionArgs:
         prompts: templates that replace ours, or a mapping or folder of them.
         style: `ours`, the default, or `paper`: how attempts are judged and shown, and what the advice is made
             of (`artis_sdk.prompts.Style`). A `Prompts` object brings its own.
-        evaluate: whether attempts are judged; False is figure 4's "w/o Eval".
-        summarize: whether a recommendation is written; False is figure 4's "w/o Sum".
+        evaluate: whether attempts are judged, by default yes; False is figure 4's "w/o Eval".
+        summarize: whether a recommendation is written, by default yes; False is figure 4's "w/o Sum".
         tool_format: `native` tool calling, the paper's `text` format, or `auto` for what the backend can do.
         max_steps: maximum agent steps of one attempt or commit.
         sampling: temperature, top-p and maximum tokens of an answer by role: `agent`, `simulator`, `judge`,
@@ -110,8 +110,8 @@ class SessionArgs:
     summarizer: Summarizer | Backend | str | None = None
     prompts: Prompts | Mapping[str, str | Path] | str | Path | None = None
     style: Style | None = None
-    evaluate: bool = True
-    summarize: bool = True
+    evaluate: bool | None = None
+    summarize: bool | None = None
     tool_format: Literal["auto", "native", "text"] | None = None
     max_steps: int | None = None
     sampling: Mapping[SampledRole, Sampling] | None = None

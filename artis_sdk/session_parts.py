@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from artis_sdk.backends import resolve
+from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.commit.agreement import Agreement
 from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.commit.options import CommitOptions
@@ -120,10 +121,11 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
             "LLMSimulator(backend), ReplaySimulator(log) or a backend's name, or set ARTIS_SIMULATOR; "
             "or rehearse nothing with strategy=Direct()"
         )
-    judge = _backend_for(given.evaluator or settings.evaluator, model, backends)
-    advisor = _backend_for(given.summarizer or settings.summarizer, model, backends)
-    judges = given.evaluate and (simulates or (isinstance(strategy, Direct) and strategy.retries > 0))
-    advises = given.summarize and simulates
+    judge = _backend_for("evaluator", given.evaluator or settings.evaluator, model, backends)
+    advisor = _backend_for("summarizer", given.summarizer or settings.summarizer, model, backends)
+    evaluate = settings.evaluate if given.evaluate is None else given.evaluate
+    judges = evaluate and (simulates or (isinstance(strategy, Direct) and strategy.retries > 0))
+    advises = simulates and (settings.summarize if given.summarize is None else given.summarize)
     scorer = _scorer(strategy, judge, prompts, sampling)
     evaluator = _part("judge", judge, prompts, sampling) if judges else None
     budget_prices = {**settings.prices, **(given.prices or {})}
@@ -351,10 +353,13 @@ def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Sim
     return simulator
 
 
-def _backend_for(given: Any, model: Backend | None, backends: Backends) -> Any:
-    """The part in a role: the option, or the backend of that name; by default the agent's model."""
+def _backend_for(setting: str, given: Any, model: Backend | None, backends: Backends) -> Any:
+    """The part in a role: the option, or what it names, a backend or the `module:name` of an object; by
+    default the agent's model."""
     if given is None:
         return model
+    if isinstance(given, str) and given.partition(":")[0] not in known_prefixes():
+        return load_object(given, setting)
     return backends.get(given) if isinstance(given, str) else given
 
 
@@ -369,7 +374,10 @@ def _part(role: SampledRole, given: Any, prompts: Prompts, sampling: RoleSamplin
     """A role's part: one that asks this backend, or the caller's own."""
     model, does, option, switch = _ROLES[role]
     if given is None:
-        raise ConfigurationError(f"an agent of your own cannot {does}: pass {option}, or {switch}=False")
+        raise ConfigurationError(
+            f"an agent of your own cannot {does}: pass {option}, or {switch}=False; "
+            f"in artis.toml, {switch} = false"
+        )
     if isinstance(given, Backend):
         return model(given, prompts=prompts, **sampling.of(role))
     sampling.refuse(role, f"the {option.partition('=')[0]} is an object of yours")

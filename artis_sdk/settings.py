@@ -89,9 +89,13 @@ class Settings(BaseSettings):
     on_doubt: Literal["skip", "stop"] = "skip"
     """Consequence of a rehearsal's call of a tool for which the simulator is not trusted."""
     evaluator: str | None = None
-    """Backend of the evaluator; by default the agent's, as in the paper."""
+    """Backend of the evaluator, or `module:name` of your own; by default the agent's, as in the paper."""
     summarizer: str | None = None
-    """Backend of the summarizer; by default the agent's."""
+    """Backend of the summarizer, or `module:name` of your own; by default the agent's."""
+    evaluate: bool = True
+    """Whether attempts are judged."""
+    summarize: bool = True
+    """Whether a recommendation is written."""
     tools: str | None = None
     """The tools: `module:name` of a Toolset or a guarded function, or `module`."""
     strategy: Annotated[str, AfterValidator(_known_strategy)] = "sequential"

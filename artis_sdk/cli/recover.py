@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 from pydantic import JsonValue
-from rich.table import Table
 
 from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.commit import Recovered
@@ -19,6 +18,8 @@ from artis_sdk.commit.journal.address import shown_address
 from artis_sdk.commit.recover import UNSET, Unset, settle
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import Redactor
+from artis_sdk.records import ToolCall
+from artis_sdk.records.brief import call_text
 from artis_sdk.session import Session
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
@@ -74,12 +75,14 @@ def _show(settings: Settings, found: list[Recovered], as_json: bool) -> None:
     elif not found:
         console.print(plain(f"{shown_address(settings.journal)}: every call that was begun has an outcome"))
     else:
-        table = Table("call", "id", "begun", "state", title=plain(shown_address(settings.journal)))
+        console.print(plain(shown_address(settings.journal), style="bold"))
         for call in found:
             begun = datetime.fromtimestamp(call.begun).isoformat(" ", "seconds")
             state = f"{call.state.value}: {call.problem}" if call.problem else call.state.value
-            table.add_row(*map(plain, (f"{call.tool} {call.arguments}", call.id, begun, state)))
-        console.print(table)
+            made = ToolCall(tool=call.tool, arguments=call.arguments)
+            console.print(
+                plain((call_text(made), "bold"), f"\n  {state}\n  begun {begun}, id {call.id}", lines=True)
+            )
     if unknown:
         if not as_json:
             next_step(

@@ -311,6 +311,8 @@ def _print_notes(notes: tuple[str, ...]) -> None:
 
 
 def _print_usage(usage: dict[Role, Usage]) -> None:
+    if not usage:  # an agent of your own, and no judge: no model was asked
+        return
     table = Table("role", "requests", "prompt tokens", "of them cached", "completion tokens", title="usage")
     for role, spent in usage.items():
         numbers = (spent.requests, spent.prompt_tokens, spent.cached_tokens, spent.completion_tokens)

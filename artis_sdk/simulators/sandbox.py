@@ -179,10 +179,15 @@ class ForkedSandbox(Simulator):
             raise self._refused[0]
 
     def state(self) -> State:
-        """The present state of the forked objects, in the form of `Toolset.state`; None if it is not known,
-        because a call did not run to its end."""
+        """The present state of the forked objects, in the form of `Toolset.state`, and the content of forked
+        files and databases by their name; None if it is not known, because a call did not run to its end."""
         late = self._late is not None and not self._late[1].is_set()
-        return None if late or self._lost is not None else self.tools.state()
+        if late or self._lost is not None:
+            return None
+        objects: Any = self.tools.state() or {}
+        for name, read in self._making.contents.items():
+            objects[f"fork {name}" if name in objects else name] = read()
+        return objects or None
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         invocation = checked(self._tool(call), call)

@@ -21,6 +21,7 @@ from artis_sdk.view.plan_rows import (
     result_rows,
     risk_counts,
     shared_calls,
+    verdicts,
 )
 from artis_sdk.visible import escaped
 
@@ -53,7 +54,7 @@ def page(shown: Plan | Result, template: Path = _TEMPLATE, **more: object) -> st
         result=result,
         rows=rows,
         risks=risk_counts(rows),
-        correct=sum(a.evaluation is not None and a.evaluation.correct for a in plan.attempts),
+        verdicts=verdicts(plan),
         shared=shared_calls(plan.attempts),
         problems=list(problems(plan)),
         edits=edit_lines(plan),

@@ -183,6 +183,12 @@ def part_text(part: JsonValue | Absent) -> str:
     return "(not there)" if isinstance(part, Absent) else json.dumps(part, ensure_ascii=False)
 
 
+def verdicts(plan: Plan) -> str:
+    """How many attempts were judged correct."""
+    judged = [attempt.evaluation for attempt in plan.attempts if attempt.evaluation is not None]
+    return f"{sum(one.correct for one in judged)} judged correct" if judged else "not judged"
+
+
 def edit_lines(plan: Plan) -> list[str]:
     """Who edited the plan, and what they took out."""
     return [

@@ -22,12 +22,14 @@ from artis_sdk.view.plan_rows import (
     problems,
     result_rows,
     risk_counts,
+    verdicts,
 )
 from artis_sdk.view.text import plain
 from artis_sdk.visible import visible
 
 RISK_STYLES = {Risk.IRREVERSIBLE: "bold red", Risk.REVERSIBLE: "yellow", Risk.READ_ONLY: "dim"}
 _PLACES = 20  # places of the state that differ, before the rest is counted
+_UNCHANGED = "nothing that its objects and forks show"
 _LONG = 4_000  # characters of a call or an outcome; a page has the whole
 
 
@@ -70,8 +72,7 @@ def _framed(title: str, text: str, style: str = "none") -> Panel:
 
 
 def _attempts(plan: Plan) -> str:
-    correct = sum(a.evaluation is not None and a.evaluation.correct for a in plan.attempts)
-    said = f"{len(plan.attempts)} ({plan.strategy}), {correct} judged correct"
+    said = f"{len(plan.attempts)} ({plan.strategy}), {verdicts(plan)}"
     return said if plan.stopped_by is None else f"{said}; ended early by the limit on {plan.stopped_by}"
 
 
@@ -124,7 +125,7 @@ def _changes(plan: Plan) -> Iterator[RenderableType]:
     places = changed_places(attempt)
     title = f"What attempt {attempt.index + 1} changed"
     if not places:
-        yield plain((f"{title}: ", "dim"), "no state kept" if places is None else "nothing")
+        yield plain((f"{title}: ", "dim"), "no state kept" if places is None else _UNCHANGED)
         return
     table = Table("place", "before", "after", title=plain(title))
     for one in places[:_PLACES]:

@@ -91,7 +91,7 @@ async def test_nothing_changed_is_not_no_state(tmp_path: Path) -> None:
     async with session(Bank(), tmp_path) as one:
         plan = await one.rehearse("Say hello.", keep_changes=True)
     assert places(plan) == {}
-    assert "State after: nothing changed." in plan.to_html()
+    assert "State after: no change that its objects and forks show." in plan.to_html()
 
 
 @pytest.mark.parametrize("simulator", [Paid(), Ladder([Paid()])], ids=["model", "ladder"])

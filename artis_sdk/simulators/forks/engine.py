@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from threading import get_ident
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.simulators.forks.contents import database
 from artis_sdk.simulators.forks.files import backup
-from artis_sdk.simulators.forks.making import check_after_calls, temporary_folder, vouch
+from artis_sdk.simulators.forks.making import check_after_calls, show_content, temporary_folder, vouch
 from artis_sdk.simulators.seal import guard_attach, refusal
 
 _SAVEPOINT = "artis_fork"
@@ -72,6 +74,7 @@ def _sqlite(real: Any) -> Iterator[Any]:
             backup(connection.driver_connection, copy)
         finally:
             connection.close()
+        show_content("database", partial(database, copy))
 
         def connect(*_: Any) -> Any:
             made = real.dialect.connect(str(copy), *arguments[1:], **options)
@@ -101,6 +104,7 @@ def _postgresql(real: Any) -> Iterator[Any]:
                     cursor.execute(statement)
             shared = _Savepoints(connection)
             check_after_calls(shared.check)
+            show_content("database", shared.written)
             yield _over(real, StaticPool(lambda: shared))
         finally:
             connection.rollback()
@@ -163,6 +167,17 @@ class _Savepoints:
         if self._connection.info.transaction_status == _IDLE:
             raise self._ended()
 
+    def written(self) -> Any:
+        """The number of rows written in the transaction so far, by table; what was rolled back counts too."""
+        if self._connection.info.transaction_status != _IN_TRANSACTION:
+            return "<not readable: the transaction failed or ended>"
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(_WRITTEN)
+            return {
+                table: {"inserted": inserted, "updated": updated, "deleted": deleted}
+                for table, inserted, updated, deleted in cursor.fetchall()
+            }
+
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         self.check()
         return self._connection.cursor(*args, **kwargs)
@@ -189,4 +204,8 @@ class _Savepoints:
         )
 
 
-_IDLE = 0  # of libpq's transaction states
+_IDLE, _IN_TRANSACTION = 0, 2  # of libpq's transaction states
+_WRITTEN = (
+    "select relname, n_tup_ins, n_tup_upd, n_tup_del from pg_stat_xact_user_tables "
+    "where n_tup_ins + n_tup_upd + n_tup_del > 0 and schemaname !~ '^pg_temp' order by relname"
+)

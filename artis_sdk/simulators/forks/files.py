@@ -8,11 +8,13 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.simulators.forks.making import temporary_folder, vouch
+from artis_sdk.simulators.forks import contents
+from artis_sdk.simulators.forks.making import show_content, temporary_folder, vouch
 
 
 @contextmanager
@@ -40,6 +42,7 @@ def sqlite(database: Any) -> Iterator[Any]:
                 source = Path(database).resolve().as_uri() + "?mode=ro"
                 with closing(sqlite3.connect(source, uri=True)) as real:
                     backup(real, copy)
+            show_content(copy.name, partial(contents.database, copy))
             yield _as(database, copy)
     else:
         raise ConfigurationError(
@@ -60,6 +63,7 @@ def _connection(real: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     with temporary_folder() as folder:
         copy = folder / "copy.db"
         backup(real, copy)
+        show_content("database", partial(contents.database, copy))
         made = sqlite3.connect(copy, isolation_level=real.isolation_level, check_same_thread=False)
         guard_attach(made)
         made.row_factory, made.text_factory = real.row_factory, real.text_factory
@@ -85,6 +89,7 @@ def folder(path: Any) -> Iterator[Any]:
         copy = parent / (real.name or "root")
         if real.exists():
             _copy(real, copy)
+        show_content(copy.name, partial(contents.files, copy))
         yield _as(path, copy)
 
 

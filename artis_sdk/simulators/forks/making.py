@@ -24,6 +24,8 @@ class Making:
     """Originals and copies that, by their fork's word, share nothing that matters."""
     allowed: list[str] = field(default_factory=list)
     """Acts that its bodies may do, beside what the simulator allows."""
+    contents: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    """Read what a forked file or database holds, as JSON, by its name."""
     checks: list[Callable[[], None]] = field(default_factory=list)
     """Called after each sandboxed call; raise `SimulationError` where the fork does not hold any more."""
     stack: ExitStack = field(default_factory=ExitStack)
@@ -90,6 +92,23 @@ def allow(*acts: str) -> None:
     making = _making.get()
     if making is not None:
         making.allowed.extend(acts)
+
+
+def show_content(name: str, read: Callable[[], Any]) -> None:
+    """Let the attempt's state have the content of a forked file or database.
+
+    Args:
+        name: its name; numbered from the second of a name on.
+        read: function that reads it as JSON, at any time until the attempt is over.
+    """
+    making = _making.get()
+    if making is None:
+        return
+    free, number = name, 1
+    while free in making.contents:
+        number += 1
+        free = f"{name}_{number}"
+    making.contents[free] = read
 
 
 def check_after_calls(check: Callable[[], None]) -> None:
