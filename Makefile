@@ -3,6 +3,7 @@
 #   make engines every test on a real engine: llama.cpp, vLLM, training; also with real models of 0.5 GB
 #   make check   the quick half: lint, types, unit tests
 #   make frameworks   agents of other frameworks, in an environment of their own
+#   make docs    the documentation as a site, in site/
 #   make demo    the whole idea in a minute, on the pocket model: no key, no GPU
 
 PYTHON ?= python3
@@ -10,6 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 FRAMEWORKS ?= .venv-frameworks
 OLDER ?= .venv-frameworks-older
+DOCS ?= .venv-docs
 export HF_HUB_OFFLINE := 1
 export VLLM_NO_USAGE_STATS := 1
 # uv finds wheels where pip was told to look.
@@ -27,7 +29,7 @@ LLAMA_CPP := CMAKE_ARGS="$(LEAN)$(AMX)" $(BIN)/python -m pip install "llama-cpp-
 # Processes of pytest: one a core, two at least.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu); echo $$((n > 4 ? 4 : n < 2 ? 2 : n)))
 
-.PHONY: demo check test lint types quick unit frameworks llama torch vllm engines clean
+.PHONY: demo docs check test lint types quick unit frameworks llama torch vllm engines clean
 
 # Side by side: the tests wait more than they compute, and mypy computes on one core.
 check: $(VENV)/.dev
@@ -75,6 +77,16 @@ engines: $(VENV)/.engines
 demo: $(VENV)/.demo
 	$(BIN)/artis demo
 
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(DOCS)/.installed
+	$(DOCS)/bin/mkdocs build --strict
+
+$(DOCS)/.installed: pyproject.toml
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet "uv>=0.9"
+	$(DOCS)/bin/uv pip install --python $(DOCS)/bin/python --editable ".[docs]"
+	touch $@
+
 # llama.cpp and nothing else: no torch. Its library is compiled once, which takes some minutes.
 $(VENV)/.demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -118,4 +130,4 @@ $(VENV)/.engines: $(VENV)/.dev docs/cpu-overrides.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS) $(OLDER) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(FRAMEWORKS) $(OLDER) $(DOCS) site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -38,7 +38,8 @@ class Backend(Protocol):
         """Name by which `resolve` finds it, such as `openai:gpt-5-mini`."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What the backend can do, such as calling tools natively or keeping to a schema."""
 
     async def complete(
         self, request: Request, *, on_token: Callable[[str], None] | None = None

@@ -92,6 +92,7 @@ class ScriptedBackend:
         return completion
 
     async def aclose(self) -> None:
+        """See `Backend.aclose`."""
         self._closed = True
 
     async def _next(self, request: Request) -> Reply:

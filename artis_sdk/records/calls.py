@@ -10,9 +10,10 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
+from artis_sdk.records.descriptions import describe
 from artis_sdk.records.fields import Json, JsonObject, Text
 
-FROZEN = ConfigDict(frozen=True, extra="forbid")
+FROZEN = ConfigDict(frozen=True, extra="forbid", json_schema_extra=describe)
 
 
 def new_id() -> str:
@@ -52,10 +53,13 @@ class ToolSpec(BaseModel):
     model_config = FROZEN
 
     name: str
+    """The tool's name."""
     description: str = ""
+    """What the tool does, as models read it."""
     parameters: JsonObject
     """JSON schema of the arguments, an object schema."""
     risk: Risk = Risk.IRREVERSIBLE
+    """What the tool may do to the world."""
     hidden: frozenset[str] = frozenset()
     """Names of the parameters that no model sees or sets, such as the idempotency key."""
 
@@ -70,8 +74,11 @@ class ToolCall(BaseModel):
     model_config = FROZEN
 
     id: str = Field(default_factory=new_id)
+    """Its id in the conversation."""
     tool: str
+    """The tool's name."""
     arguments: JsonObject = Field(default_factory=dict)
+    """Arguments by parameter name, as JSON."""
     raw: Text | None = None
     """The model's exact text for this call, if a model wrote it."""
     malformed: Text | None = None
@@ -84,13 +91,17 @@ class Outcome(BaseModel):
     model_config = FROZEN
 
     ok: bool
+    """Whether the call succeeded."""
     value: Json = None
     """The returned value, also of a failure that was returned rather than raised."""
     failure_type: Text | None = None
+    """Type of the failure, such as an exception class; None for a success."""
     message: Text | None = None
+    """Message of the failure."""
     raised: bool = False
     """Whether the failure is an exception in the real tool, rather than a returned value."""
     provenance: Provenance
+    """Where it comes from: reality, a sandbox, a model, a log."""
     declared: bool = False
     """Whether a function in the tool's `failures=` said what the value is, a success too."""
     raw: Text | None = None
@@ -102,10 +113,12 @@ class Outcome(BaseModel):
 
     @classmethod
     def success(cls, value: JsonValue, provenance: Provenance, **more: Any) -> Outcome:
+        """A success with this value; `more` are further fields."""
         return cls(ok=True, value=value, provenance=provenance, **more)
 
     @classmethod
     def failure(cls, failure_type: str, message: str, provenance: Provenance, **more: Any) -> Outcome:
+        """A failure of this type; `more` are further fields."""
         return cls(ok=False, failure_type=failure_type, message=message, provenance=provenance, **more)
 
     @property
@@ -153,7 +166,9 @@ class Step(BaseModel):
     model_config = FROZEN
 
     call: ToolCall
+    """The call."""
     outcome: Outcome
+    """Its outcome."""
 
 
 History = tuple[Step, ...]

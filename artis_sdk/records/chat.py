@@ -26,20 +26,17 @@ SampledRole = Literal["agent", "simulator", "judge", "summarizer"]
 
 
 class Sampling(BaseModel):
-    """The sampling of one role's answers. A field of None keeps the role's default.
-
-    Args:
-        temperature: sampling temperature. By default 0.01, as in the paper; for the agent that of the model
-            card (`generation_config.json`, or a GGUF file's metadata), else 1.0, as in the paper.
-        top_p: share of the probability that is kept; by default that of the model card, else all.
-        max_tokens: maximum tokens of one answer; by default the backend's own limit.
-    """
+    """The sampling of one role's answers. A field of None keeps the role's default."""
 
     model_config = FROZEN
 
     temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Sampling temperature. By default 0.01, as in the paper; for the agent that of the model card
+    (`generation_config.json`, or a GGUF file's metadata), else 1.0, as in the paper."""
     top_p: float | None = Field(default=None, gt=0, le=1)
+    """Share of the probability that is kept; by default that of the model card, else all."""
     max_tokens: int | None = Field(default=None, gt=0)
+    """Maximum tokens of one answer; by default the backend's own limit."""
 
 
 class Message(BaseModel):
@@ -48,8 +45,11 @@ class Message(BaseModel):
     model_config = FROZEN
 
     role: Literal["system", "user", "assistant", "tool"]
+    """Who speaks."""
     content: str = ""
+    """The text."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """The calls that an assistant makes in it."""
     tool_call_id: str | None = None
     """Id of the call that a tool message answers."""
     failed: bool = False
@@ -84,12 +84,17 @@ class Usage(BaseModel):
     model_config = FROZEN
 
     requests: int = 0
+    """Number of requests."""
     prompt_tokens: int = 0
+    """Tokens of the prompts, cached ones included."""
     cached_tokens: int = 0
+    """Prompt tokens that were read from a cache."""
     completion_tokens: int = 0
+    """Tokens of the answers, thoughts included."""
 
     @property
     def total_tokens(self) -> int:
+        """Tokens of prompts and answers together."""
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
@@ -145,8 +150,11 @@ class TokenLogprob(BaseModel):
     model_config = FROZEN
 
     token: str
+    """Its text."""
     id: int | None = None
+    """The token's number; None if the server does not tell."""
     logprob: float
+    """Its natural log-probability."""
 
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal"]
@@ -159,14 +167,21 @@ class Completion(BaseModel):
     model_config = FROZEN
 
     text: str = ""
+    """The text, without calls."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """The calls in it, in order."""
     finish_reason: FinishReason = "stop"
+    """Why the answer ended."""
     usage: Usage = Usage()
+    """Tokens of this request."""
     raw: str = ""
     """Exact text of the model's message from the backend; training needs it."""
     model: str = ""
+    """The model that answered, as the server names it."""
     request_id: str | None = None
+    """The server's id of the request; None without one."""
     logprobs: tuple[TokenLogprob, ...] | None = None
+    """Log-probabilities of its tokens, if they were requested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,9 @@ class ForeseenCall(BaseModel):
     model_config = FROZEN
 
     call: ToolCall
+    """Tool and arguments."""
     risk: Risk
+    """The tool's declared risk."""
     predicted: Outcome | None
     """Predicted outcome, with its provenance. Of an edited call that of the call before: only success or
     failure is expected of it. None for a call that an approver put where none was foreseen."""
@@ -85,6 +87,7 @@ class PlanEdit(BaseModel):
     model_config = FROZEN
 
     by: str
+    """Who edited it."""
     at: float
     """Seconds since the epoch."""
     gone: tuple[ForeseenCall, ...]
@@ -99,7 +102,9 @@ class BoundTool(BaseModel):
     model_config = FROZEN
 
     name: str
+    """The tool's name."""
     risk: Risk
+    """The tool's declared risk."""
     spec_hash: str
     """SHA-256 of the tool's spec as canonical JSON: description, schema, risk."""
     source_hash: str | None
@@ -112,6 +117,7 @@ class Approval(BaseModel):
     model_config = FROZEN
 
     by: str
+    """Who approved it."""
     at: float
     """Seconds since the epoch."""
     digest: str

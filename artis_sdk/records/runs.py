@@ -25,11 +25,15 @@ class Task(BaseModel):
     model_config = FROZEN
 
     id: str = Field(default_factory=new_id)
+    """Its id."""
     query: str
+    """What the user wants."""
     conversation: tuple[Message, ...] = ()
     """Earlier turns of the same session, without this query: the paper's H_0."""
     tools: tuple[ToolSpec, ...] = ()
+    """The tools as models see them."""
     state: State = None
+    """State of the environment before the first call, as JSON; None if there is none."""
     history: History = ()
     """Real calls made since the state was taken; empty if the state is fresh."""
 
@@ -40,11 +44,15 @@ class Evaluation(BaseModel):
     model_config = FROZEN
 
     correct: bool
+    """Whether the attempt carries out the task."""
     explanation: str = ""
+    """Reason of the verdict."""
     suggestion: str = ""
+    """Advice for the next attempt."""
     score: int | None = None
     """Score, 1 to 10, set only by the baselines of appendix G."""
     raw: str = ""
+    """The judge's own words."""
 
 
 Ending = Literal[
@@ -78,17 +86,22 @@ class Attempt(BaseModel):
     model_config = FROZEN
 
     index: int
+    """Its number, from 0 on."""
     steps: tuple[Step, ...] = ()
+    """The agent's calls with their outcomes, oldest first."""
     nested: tuple[Step, ...] = ()
     """Guarded calls that the bodies of sandboxed tools made, oldest first; `steps` has the agent's own."""
     messages: tuple[Message, ...] = ()
     """The agent's messages and the outcomes that it saw, after the query."""
     answer: str | None = None
+    """The last words of the agent; None if it gave none."""
     ended: Ending = "answer"
+    """The way in which it ended."""
     error: str | None = None
     """Reason why the attempt ended early. An attempt ended by a limit, the simulator, the firewall or a
     failed backend is not evaluated."""
     evaluation: Evaluation | None = None
+    """The verdict; None if it was not judged."""
     condensed_attempts: int = 0
     """Number of earlier attempts condensed to fit this attempt's context."""
     change: StateChange | None = None
@@ -116,10 +129,13 @@ class Recommendation(BaseModel):
     model_config = FROZEN
 
     recommendation: str
+    """The advice, as the agent gets it."""
     rationale: str = ""
+    """Reason for it."""
     attempt: int | None = None
     """Index of the attempt whose calls it repeats; None for prose."""
     raw: str = ""
+    """The summarizing model's own words."""
 
     def __repr__(self) -> str:
         return f"<Recommendation {quoted(self.recommendation)}>"
@@ -146,15 +162,21 @@ class Plan(BaseModel):
     model_config = FROZEN
 
     id: str = Field(default_factory=new_id)
+    """Its id; a journal commits each id once."""
     task: Task
+    """The task that was rehearsed."""
     strategy: str
+    """Name of the strategy."""
     attempts: tuple[Attempt, ...] = ()
+    """The attempts, in the order of their numbers."""
     recommendation: Recommendation | None = None
+    """The advice; None without a summary."""
     guidance: str | None = None
     """Guidance for the committing agent: the recommendation, or with summaries off the attempts."""
     journal: str | None = None
     """Name of the only journal that it can be committed in; None for a plan made without a session."""
     usage: dict[Role, Usage] = Field(default_factory=dict)
+    """Tokens of the rehearsal, by role."""
     stopped_by: str | None = None
     """The limit that ended the rehearsal early, if any."""
     notes: tuple[str, ...] = ()
@@ -224,8 +246,11 @@ class CommittedCall(BaseModel):
     model_config = FROZEN
 
     call: ToolCall
+    """The call as it was made."""
     outcome: Outcome
+    """The real outcome."""
     risk: Risk
+    """The tool's declared risk."""
     kind: CallKind = "unforeseen"
     predicted: Outcome | None = None
     """Predicted outcome; None unless the call is foreseen. Nothing was predicted for an edited call: it has
@@ -238,6 +263,7 @@ class CommittedCall(BaseModel):
     edited_from: ToolCall | None = None
     """The call in whose place an approver put this one."""
     journal_id: str | None = None
+    """The call's id in the journal; None if it has none."""
     nested: bool = False
     """Whether the body of another real tool made the call, not the agent."""
 
@@ -267,7 +293,9 @@ class NotMade(BaseModel):
     model_config = FROZEN
 
     call: ToolCall
+    """The call that was requested."""
     risk: Risk
+    """The tool's declared risk."""
     kind: CallKind
     reason: str
     """Reason, and who decided."""
@@ -281,17 +309,23 @@ class Result(BaseModel):
     model_config = FROZEN
 
     plan: Plan
+    """The plan that was committed."""
     answer: str | None
+    """The last words of the agent; None if it gave none."""
     calls: tuple[CommittedCall, ...] = ()
+    """The real calls, oldest first."""
     messages: tuple[Message, ...] = ()
+    """The agent's messages and the outcomes that it saw, after the query."""
     usage: dict[Role, Usage] = Field(default_factory=dict)
     """Usage by role, rehearsal and commit together."""
     ended: Ending = "answer"
+    """The way in which the commit ended."""
     error: str | None = None
     """Reason why the model gave no answer."""
     notes: tuple[str, ...] = ()
     """Notes on the commit, such as a limit that it exceeded."""
     mode: CommitMode = "guided"
+    """How the plan was committed."""
     not_made: tuple[NotMade, ...] = ()
     """Requested calls that were not made: stopped, rejected, or replaced by an edited call."""
     missed: tuple[ForeseenCall, ...] = ()

@@ -62,6 +62,7 @@ class PromptForm(BaseModel):
 
     @property
     def cuts(self) -> bool:
+        """Whether a prompt may leave out parts of the data."""
         return self.focus or self.max_characters is not None
 
 

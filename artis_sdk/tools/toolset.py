@@ -160,10 +160,12 @@ class Toolset:
         return self._tools[name]
 
     def get(self, name: str) -> Tool | None:
+        """The tool of this name; None if there is none."""
         return self._tools.get(name)
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of the tools, in their order."""
         return tuple(self._tools)
 
     @cached_property

@@ -5,27 +5,90 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-@pytest.mark.skipif(find_spec("pydantic_ai") is None, reason="`make frameworks` installs it and runs this")
-def test_pydantic_ai() -> None:
+def needs(module: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(module) is None, reason="`make frameworks` installs it and runs this")
+
+
+def ran(name: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "examples/pydantic_ai_offline.py"],
+        [sys.executable, f"examples/{name}.py"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
+    return done.stdout.splitlines()
+
+
+@needs("pydantic_ai")
+def test_pydantic_ai() -> None:
+    assert ran("pydantic_ai_offline") == [
         "rehearsed: 5 attempts, accounts {}",
         "committed: done: {'sent': 80} accounts {'bob': 80}",
     ]
+
+
+@needs("langchain")
+def test_langchain() -> None:
+    assert ran("langchain_offline") == [
+        'rehearsed: send_letter(to="bob") → "letter to bob"  (irreversible, 5 of 5 attempts) sent so far: []',
+        "committed: sent: letter to bob sent so far: ['bob']",
+    ]
+
+
+@needs("fastapi")
+async def test_a_web_service_with_approval(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+
+    monkeypatch.syspath_prepend(str(ROOT))
+    service: Any = import_module("examples.fastapi_approval")
+    async with (
+        service.lifespan(service.app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://service") as client,
+    ):
+        planned = (await client.post("/plans", data={"task": "Send Bob 80 euros."})).json()
+        assert planned["calls"] == [
+            'pay(source="ann", target="bob", amount=80) → {"sent":80}  (irreversible, 3 of 3 attempts)'
+        ]
+        assert service.bank.balances == {"ann": 100, "bob": 0}
+        page = await client.get(f"/plans/{planned['id']}")
+        assert "Send Bob 80 euros." in page.text
+        address = f"/plans/{planned['id']}/commit"
+        committed = [await client.post(address, data={"by": "ann"}) for _ in range(2)]
+        assert [answer.status_code for answer in committed] == [200, 409]
+        assert service.bank.balances == {"ann": 20, "bob": 80}
+        assert (await client.get("/plans/nothing")).status_code == 404
+
+
+@needs("mcp")
+async def test_an_mcp_server() -> None:
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    server = StdioServerParameters(
+        command=sys.executable, args=["examples/mcp_server.py"], cwd=ROOT, env=ENVIRONMENT
+    )
+    async with Client(stdio_client(server)) as client:
+        planned: Any = (await client.call_tool("plan_order", {"task": "Three lamps."})).structured_content
+        (would,) = planned["would"]
+        assert would.startswith('ship(item="lantern", quantity=3)')
+        done: Any = [
+            (await client.call_tool("commit_order", {"plan": planned["plan"]})).structured_content
+            for _ in range(2)
+        ]
+        assert done[0]["stock"] == {"lamp": 2, "lantern": 6}
+        assert "has already made" in done[1]["refused"]

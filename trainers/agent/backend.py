@@ -52,10 +52,12 @@ class AgentBackend:
 
     @property
     def name(self) -> str:
+        """See `Backend.name`."""
         return f"agent:{self._folder}"
 
     @property
     def capabilities(self) -> Capabilities:
+        """See `Backend.capabilities`."""
         return Capabilities(
             local=True, native_tools=True, structured_output=False, seed=True, context_window=self._window
         )

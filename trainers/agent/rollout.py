@@ -86,6 +86,7 @@ class Rollout:
 
     @property
     def answer(self) -> str | None:
+        """The answer of the last turn; None if it gave none."""
         return self.turns[-1].answer if self.turns else None
 
     @property

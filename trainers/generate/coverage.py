@@ -34,6 +34,7 @@ class Coverage:
 
     @classmethod
     def of(cls, taxonomy: Taxonomy) -> Coverage:
+        """A coverage of these failure modes, none of them reached."""
         return cls(tuple(taxonomy))
 
     def add_log(self, records: Iterable[CallRecord], taxonomy: Taxonomy) -> None:

@@ -69,6 +69,7 @@ class Generated:
     """Notes, such as sources that could not be read and models that failed."""
 
     def as_json(self) -> dict[str, Any]:
+        """The report as JSON."""
         return {
             "log": str(self.log.path),
             "rows": self.rows,
