@@ -4,17 +4,20 @@ command line's reference."""
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
+from typer.cli import get_docs_for_click
+from typer.main import get_command
+
+from artis_sdk.cli.app import app
+from artis_sdk.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Files of the repository's top folder -> pages of the site."""
-COMMANDS = "<!-- commands -->"
+MARK = "<!-- commands -->"
 """Stands in the page of the command line for what `artis --help` and its like print."""
 
 
@@ -29,8 +32,8 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Let links to the top folder lead to the site's pages, and write the command line's reference."""
     up = "../" * page.file.src_uri.count("/")
-    if COMMANDS in markdown:
-        markdown = markdown.replace(COMMANDS, _commands())
+    if MARK in markdown:
+        markdown = markdown.replace(MARK, _commands())
     return _linked(markdown, up)
 
 
@@ -42,6 +45,8 @@ def _linked(text: str, up: str) -> str:
 
 def _commands() -> str:
     """All commands with arguments and options, from their own declarations."""
-    command = [sys.executable, "-m", "typer", "artis_sdk.cli.app", "utils", "docs", "--name", "artis"]
-    text = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return text.partition("\n")[2]
+    root: Any = get_command(app)
+    context = root.context_class(root, info_name="artis")
+    for name in COMMANDS:
+        root.resolve_command(context, [name])  # imports the command
+    return get_docs_for_click(obj=root, ctx=context, name="artis").partition("\n")[2]

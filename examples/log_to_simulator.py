@@ -6,7 +6,6 @@ are for a CPU and a few minutes.
 """
 
 import random
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,8 @@ from tempfile import mkdtemp
 
 import artis_sdk
 from artis_sdk import Toolset, guarded_tool
+from artis_sdk.trainers.dataset import DataSettings
+from artis_sdk.trainers.simulator import SFTSettings, train_simulator
 
 
 class Lockers:
@@ -42,18 +43,20 @@ def production(log: Path, sessions: int) -> None:
                         open_it(locker, chance.choice(["ann", "bob"]))
 
 
-def artis(*arguments: object) -> None:
-    print("$ artis", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "artis_sdk.cli", *map(str, arguments)], check=True)
-
-
-def main(base: str) -> None:
+def main(base: str) -> Path:
+    """The folder of the trained adapter."""
     folder = Path(mkdtemp())
     production(folder / "calls.db", sessions=60)
-    artis("logs", "counts", "--log", folder / "calls.db")
-    small = ["--epochs", "1", "--batch", "8", "--micro-batch", "8", "--validation", "0.1", "--test", "0.2"]
-    artis("train", "simulator", folder / "calls.db", "--base", base, "--out", folder / "run", *small)
-    print(f"the adapter, with its card and its measures: {folder / 'run' / 'adapter'}")
+    trained = train_simulator(
+        folder / "calls.db",
+        base,
+        folder / "run",
+        data=DataSettings(validation=0.1, test=0.2),
+        settings=SFTSettings(epochs=1, batch=8, judged=16),
+        on_stage=print,
+    )
+    print(f"the adapter, with its card and its measures: {trained.adapter}")
+    return trained.adapter
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from helpers.stores import SANDBOX
 
 from artis_sdk.records.state_change import ABSENT, state_change
 from artis_sdk.simulators import forks
-from artis_sdk.simulators.forks.contents import MOST_ROWS, database, files
+from artis_sdk.simulators.forks.contents import MOST_BYTES, MOST_ROWS, database, files
 from artis_sdk.tools import Toolset
 
 pytestmark = pytest.mark.usefixtures("copies")
@@ -64,10 +64,11 @@ async def test_rows_of_a_database_by_table_and_key(tmp_path: Path) -> None:
     }
 
 
-async def test_a_large_database_by_its_digest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [["x"] * MOST_ROWS, ["x" * MOST_BYTES]], ids=["rows", "bytes"])
+async def test_a_large_database_by_its_digest(tmp_path: Path, rows: list[str]) -> None:
     shop = Shop(tmp_path / "shop.db")
     with closing(sqlite3.connect(shop.path)) as db, db:
-        db.executemany("insert into parcels values (?)", [("x",)] * MOST_ROWS)
+        db.executemany("insert into parcels values (?)", [(row,) for row in rows])
     tools = Toolset.from_object(shop, fork=forks.of(path=forks.sqlite))
     assert await changes(tools) == {}
     found = await changes(tools, call("run", statement="update stock set quantity = 1 where item = 'lamp'"))

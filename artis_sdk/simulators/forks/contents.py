@@ -15,7 +15,7 @@ from artis_sdk.records.jsonable import jsonable
 MOST_ROWS: Final = 2_000
 """Rows of a database, or files of a folder, that are shown one by one."""
 MOST_BYTES: Final = 16 * 2**20
-"""Bytes of a folder's files that are read."""
+"""Bytes of a database, or of a folder's files, whose content is shown."""
 _LONGEST: Final = 2_000
 """Characters of a file that stand as they are."""
 
@@ -23,9 +23,11 @@ _LONGEST: Final = 2_000
 def database(file: Path) -> Any:
     """The rows of an SQLite database, by table and primary key; by row number in a table without one.
 
-    Of a database of more than `MOST_ROWS` rows, the number of bytes and their digest; of one that cannot be
-    read, such as a locked one, the reason.
+    Of a database of more than `MOST_ROWS` rows or `MOST_BYTES` bytes, the number of bytes and their digest;
+    of one that cannot be read, such as a locked one, the reason.
     """
+    if file.exists() and file.stat().st_size > MOST_BYTES:
+        return _digest(file)
     try:
         with closing(sqlite3.connect(file, timeout=0)) as db:
             db.text_factory = lambda text: text.decode(errors="backslashreplace")
