@@ -27,10 +27,12 @@ from artis_sdk.pocket.oracle import state_of
 from artis_sdk.pocket.play import engine, simulator
 from artis_sdk.records.brief import call_text
 from artis_sdk.view.live import LiveView, outcome_text
+from artis_sdk.view.picture import picture as picture_of
 from artis_sdk.view.text import plain
 
-SHOWN = ("order", "two", "own", "extra", "pay", "payee", "back")
-"""Families of tasks with a hidden obstacle, in the order in which they are shown."""
+SHOWN = ("order", "extra", "two", "simple", "own", "pay", "payee", "back")
+"""Families of tasks, in the order in which they are shown. All but `simple` have a hidden obstacle; in the
+first three it can come after a step that cannot be taken back."""
 
 
 Played = PlayedTask[PocketInstance]
@@ -62,21 +64,32 @@ def demo(
     count: Annotated[int, typer.Option("--tasks", help="Held-out tasks to play.", min=1)] = 4,
     attempts: Annotated[int, typer.Option(help="Attempts in each of the two rounds.", min=1)] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
+    save: Annotated[Path, typer.Option(help="Write the plan of the first task here.")] = Path(
+        "demo-plan.json"
+    ),
+    picture: Annotated[Path | None, typer.Option(help="Write the screen here, as an SVG.")] = None,
     as_json: Json = False,
 ) -> None:
     """Rehearse a few tasks of a small bank, then carry each out once; then without, to compare.
 
-    The tasks are held out: the model has seen neither their names nor their amounts nor their wording.
-    They are the first of each family whose obvious plan the bank refuses; none is picked by its result.
+    The tasks are held out: the model has seen neither their names nor their amounts nor their wording. They
+    are the first of each family whose obvious plan the bank refuses, and of the one with simple requests,
+    which need no rehearsal; none is picked by its result.
     """
     if engine_name is EngineName.vllm:  # each process of vLLM reads it when it imports vLLM
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    console.record = picture is not None
     began = time.monotonic()
     played = asyncio.run(_played(engine_name, simulated, count, attempts, seed, quiet=as_json))
     if as_json:
         print_json([_row(direct, rehearsed) for direct, rehearsed in played])
         return
     _print(played, time.monotonic() - began)
+    if picture is not None:
+        picture.write_text(picture_of(console, "artis demo"))
+    save.write_text(played[0][1].results[-1].plan.model_dump_json())
+    next_step(f"artis plan show {save} --open, the page of the first task's plan")
+    next_step("artis bench pocket, the same over many tasks")
 
 
 async def _played(
@@ -118,11 +131,12 @@ async def _played(
 
 
 def chosen(world: PocketWorld, seed: int) -> Iterator[BenchmarkTask[PocketInstance]]:
-    """Held-out tasks whose obvious plan is refused: the first of each family, in turn, without end."""
+    """Held-out tasks, the first of each family, in turn, without end. In each but the simple one the obvious
+    plan is refused."""
     while True:
         for family in SHOWN:
             for task in world.tasks("held_out", seed=seed):
-                if task.family == family and len(task.queries) == 1 and task.hidden:
+                if task.family == family and len(task.queries) == 1 and task.hidden is (family != "simple"):
                     yield task
                     break
         seed += 1
@@ -147,7 +161,7 @@ def _books(finished: Played) -> Panel:
     old: Any = state_of(finished.instance.task.bank)
     new: Any = state_of(finished.instance.bank)
     for key in sorted({*old["rows"], *new["rows"]}):
-        rows = [_told(state["rows"].get(key)) for state in (old, new)]
+        rows = [_told(key, state["rows"].get(key)) for state in (old, new)]
         if rows[0] != rows[1]:
             table.add_row(key, *rows)
     if not table.row_count:
@@ -157,19 +171,36 @@ def _books(finished: Played) -> Panel:
     return Panel(table, title="final state of the books", subtitle=plain(verdict), border_style=style)
 
 
-def _told(row: dict[str, str] | None) -> str:
-    return "" if row is None else " ".join(part for part in (row["of"], row["to"], row["is"]) if part)
+def _told(key: str, row: dict[str, str] | None) -> str:
+    """A row of the books in words, see `state_of`."""
+    if row is None:
+        return ""
+    numbers = row["is"].split()
+    match key[0]:
+        case "A":
+            currency, status, free, limit, left = numbers
+            return f"{row['of']}, {status}: {free} {currency}, may send {left} of {limit}"
+        case "H":
+            return f"{numbers[0]} held on {row['of']}"
+        case _:
+            return f"{numbers[0]} from {row['of']} to {row['to']}, {' '.join(numbers[1:])}"
 
 
 def _print(played: list[tuple[Played, Played]], seconds: float) -> None:
-    table = Table("task", "directly", "rehearsed", title="For real, once each")
+    heads = ("task", "obvious plan", "without rehearsal", "with rehearsal")
+    table = Table(*heads, title="The books at the end, each task carried out once for real")
     for direct, rehearsed in played:
         table.add_row(
-            direct.task.queries[0], *("as asked" if done.fulfilled else "✗" for done in (direct, rehearsed))
+            direct.task.queries[0],
+            "is refused" if direct.task.hidden else "works",
+            *("as asked" if done.fulfilled else "✗ not as asked" for done in (direct, rehearsed)),
         )
+    reached = [sum(done.fulfilled for done in way) for way in zip(*played, strict=True)]
+    counts = (
+        f"as asked: {reached[0]} of {len(played)} without rehearsal, {reached[1]} of {len(played)} with it"
+    )
+    table.caption = plain(f"{counts}; {seconds:.0f} seconds in all")
     console.print(table)
-    console.print(plain(f"{seconds:.0f} seconds"))
-    next_step("artis bench pocket measures this over many tasks")
 
 
 def _row(direct: Played, rehearsed: Played) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from artis_sdk.loop.strategies import Direct, Parallel
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.chat import FORM, TEMPLATES
 from artis_sdk.pocket.play import engine, simulator
-from artis_sdk.records import Role
+from artis_sdk.records import Plan, Role
 from artis_sdk.simulators.trained import Trained
 
 
@@ -62,6 +62,17 @@ def test_the_demo_runs() -> None:
     assert done.exit_code == 0, done.output
     (row,) = json.loads(done.stdout)
     assert {"direct", "rehearsed", "recommendation"} <= row.keys()
+
+
+@pytest.mark.engine
+def test_the_demo_leaves_a_plan_and_a_picture(tmp_path: Path) -> None:
+    plan, picture = tmp_path / "plan.json", tmp_path / "demo.svg"
+    command = ["demo", "--tasks", "1", "--attempts", "2", "--save", str(plan), "--picture", str(picture)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert len(Plan.model_validate_json(plan.read_text()).attempts) == 4
+    assert "<svg" in picture.read_text()
+    assert "url(http" not in picture.read_text()
 
 
 @pytest.mark.engine
