@@ -37,11 +37,11 @@ def ran(name: str, *arguments: object) -> str:
 
 @pytest.mark.parametrize("name", ["own_agent", "fault_injection"])
 def test_a_program_prints_what_its_page_says(name: str) -> None:
-    assert ran(name) == PRINTED[f"{name}.py"]
+    assert ran(name) == PRINTED[f"examples/{name}.py"]
 
 
 def test_a_batch_that_runs_again_pays_nothing_twice(tmp_path: Path) -> None:
-    assert ran("nightly_batch", tmp_path) == PRINTED["nightly_batch.py"]
+    assert ran("nightly_batch", tmp_path) == PRINTED["examples/nightly_batch.py"]
     again = ran("nightly_batch", tmp_path).splitlines()
     assert again == [
         "A1: was committed already",
@@ -72,5 +72,5 @@ async def test_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_program_has_its_place_on_the_page() -> None:
-    files = {path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb")}
+    files = {f"examples/{path.name}" for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb")}
     assert files == set(SECTIONS)
