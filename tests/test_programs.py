@@ -72,5 +72,7 @@ async def test_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_program_has_its_place_on_the_page() -> None:
-    files = {f"examples/{path.name}" for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb")}
+    files = {
+        f"examples/{path.name}" for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb")
+    }
     assert files == set(SECTIONS)

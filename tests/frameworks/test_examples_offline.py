@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.page_blocks import blocks, run
+
+from artis_sdk.backends import ScriptedBackend
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -40,6 +43,25 @@ def test_pydantic_ai() -> None:
         "rehearsed: 5 attempts, accounts {}",
         "committed: done: {'sent': 80} accounts {'bob': 80}",
     ]
+
+
+@needs("pydantic_ai")
+async def test_the_first_block_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydantic_ai import Agent
+    from pydantic_ai.models.test import TestModel
+
+    paid = []
+
+    def pay(amount: int) -> str:
+        """Send money."""
+        paid.append(amount)
+        return "paid"
+
+    model = ScriptedBackend(['{"outputs": [{"ok": true, "value": "paid"}]}'] * 5)
+    monkeypatch.setenv("ARTIS_JOURNAL", str(tmp_path / "journal.db"))
+    code = blocks("frameworks.md")[0].replace('"openai:gpt-5-mini"', "model")
+    await run(code, agent=Agent(TestModel(), tools=[pay]), model=model)
+    assert len(paid) == 1
 
 
 @needs("langchain")
