@@ -27,7 +27,7 @@ def main(repository: str) -> None:
         for what, command in (
             ("git clone", ["git", "clone", "--quiet", repository, str(clone)]),
             ("python -m venv", [sys.executable, "-m", "venv", str(folder / "venv")]),
-            ("pip install -e .", [str(python), "-m", "pip", "install", "--quiet", "-e", str(clone)]),
+            ("pip install .", [str(python), "-m", "pip", "install", "--quiet", str(clone)]),
             ("the program", [str(python), str(folder / "first.py")]),
         ):
             if what == "the program":
