@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from artis_sdk.records import CommittedCall, Outcome, events
+from artis_sdk.records import CommittedCall, Outcome, Role, events
 from artis_sdk.records.brief import call_text
 from artis_sdk.view.screen import Screen
 from artis_sdk.view.text import plain
@@ -38,6 +39,7 @@ class _AttemptView:
     answer: str | None = None
     verdict: bool | None = None
     ended: str = "running"
+    waits_for: str | None = "the agent"
 
 
 class LiveView:
@@ -51,6 +53,10 @@ class LiveView:
         self._title = ""
         self._attempts: dict[int, _AttemptView] = {}
         self._after: list[RenderableType] = []
+        self._began = time.monotonic()
+        self._phase = "starting"
+        self._waits_for: str | None = None
+        """What the run waits for; empty for nothing, None while it is its attempts that wait."""
         self._live = Live(console=console, refresh_per_second=8, get_renderable=self.render)
 
     def __enter__(self) -> Self:
@@ -90,17 +96,22 @@ class LiveView:
         match event:
             case events.RehearsalStarted():
                 self._title = f"{event.task.query}  [{event.strategy}]"
+                self._phase, self._began = "rehearsing", time.monotonic()
                 return plain(f"task: {self._title}", style="bold")
             case events.AttemptStarted():
                 self._attempts[event.attempt] = _AttemptView()
+            case events.ModelAnswered(attempt=int(index), role=Role.ACTION) if index in self._attempts:
+                self._attempts[index].waits_for = "the simulator"
             case events.CallSimulated():
                 view = self._attempts.setdefault(event.attempt, _AttemptView())
                 view.calls += 1
+                view.waits_for = "the agent"
                 view.lines += [plain(call_text(event.call)), outcome_text(event.outcome)]
                 return plain(f"attempt {event.attempt + 1}: ", *view.lines[-2:])
             case events.AttemptFinished():
                 view = self._attempts.setdefault(event.attempt.index, _AttemptView())
                 view.answer, view.ended = event.attempt.answer, event.attempt.ended
+                view.waits_for = None
                 if event.attempt.error:
                     view.lines.append(plain(event.attempt.error, style="yellow"))
             case events.AttemptEvaluated():
@@ -113,12 +124,16 @@ class LiveView:
                     Panel(plain(text, lines=True), title="recommendation", border_style="cyan")
                 )
             case events.RehearsalFinished():
+                self._phase, self._waits_for = "rehearsed", ""
                 self._after.append(plain(repr(event.plan)[1:-1], style="dim"))
             case events.LimitHit():
                 text = f"{event.limit} limit reached ({event.used:g} of {event.allowed:g})"
                 self._after.append(plain(text, style="yellow"))
             case events.CommitStarted():
+                self._phase, self._waits_for = "committing, for real", "the agent and its tools"
                 self._after.append(plain("for real, once:", style="bold"))
+            case events.CommitFinished():
+                self._phase, self._waits_for = "committed", ""
             case events.CallCommitted():
                 self._after.append(_committed(event.committed))
             case _:
@@ -130,7 +145,22 @@ class LiveView:
         parts: list[RenderableType] = [plain(self._title, style="bold")]
         if panels:
             parts.append(Columns(panels, padding=(0, 1)))
-        return Group(*parts, *self._after)
+        return Group(*parts, *self._after, self._status())
+
+    def _status(self) -> Text:
+        """The phase, how long it all has taken, and what is being waited for."""
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        waiting: dict[str, list[str]] = {}
+        for index, view in sorted(self._attempts.items()):
+            if view.waits_for is not None:
+                waiting.setdefault(view.waits_for, []).append(str(index + 1))
+        said = [f"{what} (attempt {', '.join(which)})" for what, which in waiting.items()] or [
+            "the judge or the summary"
+        ]
+        if self._waits_for is not None:
+            said = [self._waits_for] if self._waits_for else []
+        until = f", waiting for {', '.join(said)}" if said else ""
+        return plain(f"{self._phase}, {minutes}:{seconds:02}{until}", style="dim")
 
     def _panel(self, index: int, view: _AttemptView) -> Panel:
         shown = view.lines[-2 * _SHOWN :]

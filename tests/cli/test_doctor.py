@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_extra_that_a_user_installs_has_a_purpose() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert extras.PURPOSES.keys() == project["optional-dependencies"].keys() - {"dev"}
+    assert extras.PURPOSES.keys() == project["optional-dependencies"].keys() - {"dev", "docs"}
 
 
 def test_an_extra_is_installed_if_all_it_needs_is_here_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,16 +10,18 @@ from helpers.plans import a_plan, a_result, approved, pay
 from hypothesis import given, settings
 from rich.panel import Panel
 
-from artis_sdk.records import Attempt, Outcome, Plan, Provenance
+from artis_sdk.records import Attempt, Outcome, Plan, Provenance, Role, Usage
 from artis_sdk.records.events import (
     AttemptEvaluated,
     AttemptFinished,
     AttemptStarted,
     CallCommitted,
     CallSimulated,
+    CommitFinished,
     CommitStarted,
     Event,
     LimitHit,
+    ModelAnswered,
     Recommended,
     RehearsalFinished,
     RehearsalStarted,
@@ -61,6 +63,27 @@ def test_a_rehearsal_ends_in_a_line_about_its_plan() -> None:
     plan = approved(a_plan(pay(1), value={"ok": True}))
     for terminal in (True, False):
         assert repr(plan)[1:-1] in OURS.sub("", shown(plan, terminal=terminal))
+
+
+def test_the_last_line_says_phase_time_and_what_is_waited_for() -> None:
+    plan = a_plan(pay(1), value={"ok": True})
+    screen = Screen(file=io.StringIO(), width=400, force_terminal=True)
+    view = LiveView(screen)
+    said = []
+    asked = ModelAnswered(role=Role.ACTION, backend="b", usage=Usage(), attempt=0)
+    begun = events(plan)[:2]
+    for event in (*begun, asked, *events(plan)[2:], CommitFinished(result=a_result(plan, "Paid."))):
+        view.on_event(event)
+        with screen.capture() as last:
+            screen.print(view.render())
+        line = OURS.sub("", last.get()).splitlines()[-1].strip()
+        if not said or said[-1] != line:
+            said.append(line)
+    first = ["waiting for the judge or the summary", "waiting for the agent (attempt 1)"]
+    first += ["waiting for the simulator (attempt 1)"]
+    assert said[:3] == [f"rehearsing, 0:00, {what}" for what in first]
+    last_lines = ["rehearsed, 0:00", "committing, for real, 0:00, waiting for the agent and its tools"]
+    assert said[-3:] == [*last_lines, "committed, 0:00"]
 
 
 @settings(max_examples=25)
