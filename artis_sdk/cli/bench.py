@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -96,7 +97,8 @@ def pocket(
     found = lines(row for row in read(path) if row.cell in wanted and row.task in ids)
     tables = "\n".join([table(found), kinds(found), commits(found), families(found), costs(found)])
     (out / "tables.md").write_text(tables, encoding="utf-8")
-    (out / "accuracy.svg").write_text(plot(found), encoding="utf-8")
+    said = f"{date.today()}, the pocket model on {engine_name.value}, artis bench pocket, seed {seed}"
+    (out / "accuracy.svg").write_text(plot(found, said), encoding="utf-8")
     if as_json:
         print_json([line._asdict() for line in found])
         return

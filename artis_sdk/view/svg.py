@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from markupsafe import Markup
 
@@ -10,6 +11,12 @@ from artis_sdk.visible import visible
 
 Point = tuple[float, float]
 """Across and down from the left upper corner, in SVG units."""
+Scale = Callable[[float, float], Point]
+"""The place of two values."""
+_STYLE: Final = (
+    ".paper{fill:#fff} text{fill:#222} .grid{stroke:#ddd} "
+    "@media (prefers-color-scheme:dark){.paper{fill:#16181c} text{fill:#d8d8d8} .grid{stroke:#3a3d42}}"
+)
 Attribute = str | float | None
 """Numbers are rounded to a tenth of a unit; None leaves the attribute out."""
 
@@ -77,7 +84,7 @@ def figure(width: float, height: float, *inside: str) -> Markup:
 
 
 def document(width: float, height: float, *inside: str, font_size: int = 12) -> str:
-    """A standalone plot: the text of a file, on white, one element per line.
+    """A standalone plot: the text of a file, for light and dark pages, one element per line.
 
     Args:
         width, height: pixels.
@@ -86,7 +93,9 @@ def document(width: float, height: float, *inside: str, font_size: int = 12) -> 
     """
     whole = element(
         "svg",
-        Markup("\n").join([rect(0, 0, width, height, fill="white"), *inside]),
+        Markup("\n").join(
+            [element("style", Markup(_STYLE)), rect(0, 0, width, height, class_="paper"), *inside]
+        ),
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {width:g} {height:g}",
         width=width,

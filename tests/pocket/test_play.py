@@ -138,17 +138,19 @@ def test_tables_and_plot_say_what_the_rows_say() -> None:
     assert "| sequential without summary | failure_driven | 5 | 1 of 1 | 0 of 1 |" in families(found)
     assert "| direct | – | 0 | 1 of 4 | 0 of 0 |" in families(found)
     assert "| direct | – | 0 | 2.0: 10 + 90 | 2.0: 10 + 90 | – | – | – |" in costs(found)
-    drawn = ElementTree.fromstring(plot(found))
+    drawn = ElementTree.fromstring(plot(found, "the command"))
     space = "{http://www.w3.org/2000/svg}"
-    assert [one.get("points") for one in drawn.iter(f"{space}polyline")] == [
-        # From direct execution to N = 5: percent of 100, then thousands of 0.5, the least at the top.
-        "50.0,250.0 330.0,110.0",
-        "390.0,314.4 670.0,314.4",
-        "50.0,250.0 330.0,180.0",
-        "390.0,314.4 670.0,314.4",
+    ways = [
+        [x_y.split(",") for x_y in one.attrib["points"].split()] for one in drawn.iter(f"{space}polyline")
     ]
-    whiskers = [one.text for one in drawn.iter(f"{space}title")]
-    assert whiskers[1] == f"sequential, failure_driven, N = 5: {found[1].accuracy}"
+    assert [len(way) for way in ways] == [2] * 4  # from direct execution to N = 5
+    climbs = [float(way[0][1]) - float(way[1][1]) for way in ways[:2]]
+    assert climbs[0] == pytest.approx(2 * climbs[1], abs=0.2)  # 50 percent against 25
+    whiskers = [one.text or "" for one in drawn.iter(f"{space}title")]
+    assert whiskers[1].startswith("sequential, failure_driven: 75 [")
+    assert [one.text for one in drawn.iter(f"{space}text")][-1] == (
+        "2 to 4 tasks a point, 95 percent intervals; the command"
+    )
 
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def test_attributes_are_named_rounded_and_left_out() -> None:
 def test_a_plot_stands_alone_or_in_a_page() -> None:
     alone = ElementTree.fromstring(svg.document(300, 40.5, svg.polyline([(0, 1), (2.25, 3)]), font_size=9))
     assert alone.get("viewBox") == "0 0 300 40.5"
-    assert [node.tag for node in alone] == [f"{SPACE}rect", f"{SPACE}polyline"]
-    assert alone[1].get("points") == "0.0,1.0 2.2,3.0"
+    assert [node.tag for node in alone] == [f"{SPACE}style", f"{SPACE}rect", f"{SPACE}polyline"]
+    assert alone[2].get("points") == "0.0,1.0 2.2,3.0"
     inside = ElementTree.fromstring(svg.figure(300, 40, svg.circle(1, 2, 3)))
     assert inside.get("role") == "img"
     assert [node.tag for node in inside] == [f"{SPACE}circle"]

@@ -15,7 +15,7 @@ def curves(runs: Sequence[Path]) -> str:
     """An SVG document of the measures of these runs.
 
     Args:
-        runs: folders of up to four runs.
+        runs: folders of the runs.
     """
     lines = {run.name: (run / METRICS).read_text(encoding="utf-8").splitlines() for run in runs}
     return plot({name: [json.loads(line) for line in found] for name, found in lines.items()})

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from markupsafe import Markup
-
-from artis_sdk.view import svg
+from artis_sdk.view.curves import Curve, Panel, curves
 
 SHOWN: Final = (
     ("reward", "reward"),
@@ -17,41 +15,23 @@ SHOWN: Final = (
     ("response_length", "response length, tokens"),
     ("execution_success", "calls that ran"),
 )
-_WIDTH, _HEIGHT, _ACROSS = 300, 170, 2  # pixels of one plot, plots side by side
-_LEFT, _TOP, _RIGHT, _BOTTOM = 44, 34, 14, 24
-_LEGEND: Final = 22  # pixels
-_SMOOTH: Final = 10  # steps of a moving mean
-_COLOURS: Final = (
-    ("#1f77b4", "#c6dbef"),
-    ("#d62728", "#f7c6c5"),
-    ("#2ca02c", "#c7e9c0"),
-    ("#9467bd", "#dadaeb"),
-)
+_SMOOTH: Final = 10
+"""Steps of a moving mean."""
 
 History = Sequence[Mapping[str, Any]]
 """Entries with a `step`, as transformers logs them."""
 Points = Sequence[tuple[int, float]]
 
 
-def plot(runs: Mapping[str, History]) -> str:
+def plot(runs: Mapping[str, History], caption: str = "") -> str:
     """One small plot per measure.
 
     Args:
-        runs: up to four runs by name; names are shown if there are several.
+        runs: runs by name; names are shown if there are several.
+        caption: the line below the plots, see `curves`.
     """
-    shown = [([series(history, name) for history in runs.values()], title) for name, title in SHOWN]
-    shown = [(lines, title) for lines, title in shown if any(lines)]
-    legend = _LEGEND if len(runs) > 1 else 0
-    height = _HEIGHT * -(-len(shown) // _ACROSS) + legend
-    parts = []
-    if legend:
-        names = zip(runs, _COLOURS, strict=False)
-        spans = [svg.element("tspan", name, fill=dark, dx=12) for name, (dark, _) in names]
-        parts.append(svg.text(_LEFT - 12, 16, *spans, font_weight="bold"))
-    for place, (lines, title) in enumerate(shown):
-        left, top = place % _ACROSS * _WIDTH, place // _ACROSS * _HEIGHT + legend
-        parts.append(svg.element("g", *_one(lines, title), transform=f"translate({left},{top})"))
-    return svg.document(_WIDTH * _ACROSS, height, *parts, font_size=11)
+    panels = [Panel(title, _of(runs, name), "step") for name, title in SHOWN]
+    return curves([panel for panel in panels if panel.curves], caption=caption)
 
 
 def series(history: History, name: str) -> list[tuple[int, float]]:
@@ -59,39 +39,18 @@ def series(history: History, name: str) -> list[tuple[int, float]]:
     return sorted({int(e["step"]): float(e[name]) for e in history if name in e and "step" in e}.items())
 
 
-def _one(lines: Sequence[Points], title: str) -> list[Markup]:
-    values = [y for points in lines for _, y in points]
-    low, high = min(0.0, *values), max(values)
-    high = high if high > low else low + 1.0
-    last = max(1, *(x for points in lines for x, _ in points))
-
-    def at(x: float, y: float) -> svg.Point:
-        across, up = (_WIDTH - _LEFT - _RIGHT) / last, (_HEIGHT - _TOP - _BOTTOM) / (high - low)
-        return _LEFT + x * across, _HEIGHT - _BOTTOM - (y - low) * up
-
-    def curve(points: Points, colour: str, width: float = 1.0) -> Markup:
-        return svg.polyline([at(x, y) for x, y in points], stroke=colour, stroke_width=width)
-
-    axes = f"M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}"
-    parts = [
-        svg.text(_LEFT, 20, title, font_size=12),
-        svg.text(_LEFT - 6, _TOP + 4, f"{high:.3g}", text_anchor="end"),
-        svg.text(_LEFT - 6, _HEIGHT - _BOTTOM, f"{low:.3g}", text_anchor="end"),
-        svg.text(_WIDTH - _RIGHT, _HEIGHT - 8, f"step {last}", text_anchor="end"),
-        svg.element("path", d=axes, fill="none", stroke="#888"),
+def _of(runs: Mapping[str, History], name: str) -> list[Curve]:
+    """A measure of each run that has it; of a long one the moving mean, before its values if it is alone."""
+    found = {run: series(history, name) for run, history in runs.items()}
+    return [
+        Curve(run, _means(points), behind=points if len(found) == 1 else ())
+        if len(points) > _SMOOTH
+        else Curve(run, points)
+        for run, points in found.items()
+        if points
     ]
-    smooth: list[Markup] = []
-    for points, (dark, light) in zip(lines, _COLOURS, strict=False):
-        if len(points) > _SMOOTH:
-            parts += [curve(points, light)] if len(lines) == 1 else []
-            means = [(points[n][0], _mean(points, n)) for n in range(len(points))]
-            smooth.append(curve(means, dark, 1.6))
-        elif points:
-            smooth += [svg.circle(*at(x, y), 2.5, fill=dark) for x, y in points]
-            smooth.append(curve(points, dark))
-    return [*parts, *smooth]
 
 
-def _mean(points: Points, to: int) -> float:
-    some = points[max(0, to - _SMOOTH + 1) : to + 1]
-    return sum(y for _, y in some) / len(some)
+def _means(points: Points) -> list[tuple[int, float]]:
+    some = [[value for _, value in points[max(0, to - _SMOOTH) : to]] for to in range(1, len(points) + 1)]
+    return [(step, sum(last) / len(last)) for (step, _), last in zip(points, some, strict=True)]

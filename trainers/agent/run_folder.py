@@ -162,7 +162,8 @@ def write_metrics(out: Path, history: Sequence[Mapping[str, Any]]) -> None:
     """The measures by step, and their curves."""
     lines = [json.dumps(entry) for entry in history]
     (out / METRICS).write_text("\n".join([*lines, ""]), encoding="utf-8")
-    (out / CURVE).write_text(plot({out.name: history}), encoding="utf-8")
+    said = f"{out.name}, {time.strftime('%Y-%m-%d', time.gmtime())}, artis train agent"
+    (out / CURVE).write_text(plot({out.name: history}, said), encoding="utf-8")
 
 
 def markdown(card: Mapping[str, Any]) -> str:

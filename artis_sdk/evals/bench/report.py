@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from math import ceil
 from typing import Final, NamedTuple
-
-from markupsafe import Markup
 
 from artis_sdk.evals.bench.cells import BenchCell
 from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.pocket.oracle import KINDS
 from artis_sdk.records import Role, Usage
-from artis_sdk.view import markdown, svg
+from artis_sdk.view import markdown
+from artis_sdk.view.curves import Curve, Panel, curves
 
 _START: Final = ("method", "simulator", "N")
 _ROLES: Final = (Role.ACTION, Role.SIMULATION, Role.EVALUATION, Role.SUMMARY)
-_COLOURS: Final = ("#0b6e99", "#c4552d", "#3f8f3f", "#8a4fbf", "#b8860b", "#555555", "#d4508c", "#2aa198")
-_BOTTOM: Final = 320
-"""Sizes of the plots' frames, in SVG units."""
 
 
 class Line(NamedTuple):
@@ -174,64 +169,35 @@ def _start(cell: BenchCell) -> tuple[str, str, int]:
     return method, cell.simulator or "–", cell.n
 
 
-def plot(found: Sequence[Line]) -> str:
-    """Accuracy and tokens written over N, one line per method and simulator (figures 4 and 5), as SVG."""
+def plot(found: Sequence[Line], caption: str = "") -> str:
+    """Accuracy and tokens written over N, one curve per method and simulator (figures 4 and 5), as SVG.
+
+    Args:
+        found: the cells' results; those with N = 0 begin every curve.
+        caption: further words for the line below the plots, such as date and command.
+    """
     begin = [line for line in found if line.cell.n == 0]
-    curves: dict[str, list[Line]] = {}
+    members: dict[str, list[Line]] = {}
     for line in found:
         if line.cell.n:
-            curves.setdefault(line.cell.curve, list(begin)).append(line)
-    for members in curves.values():
-        members.sort(key=lambda line: line.cell.n)
+            members.setdefault(line.cell.curve, list(begin)).append(line)
     ticks = sorted({line.cell.n for line in found})
-    height = max(_BOTTOM + 50, 40 + 18 * len(curves))
-    accuracy = _Panel(50, "fulfilled, %", ticks, 100.0)
-    most = max((_written(line) for line in found), default=0.0) / 1000
-    tokens = _Panel(390, "completion tokens per task, thousands", ticks, max(ceil(2 * most) / 2, 0.5))
-    parts = [*accuracy.frame(), *tokens.frame()]
-    for place, (name, members) in enumerate(curves.items()):
-        style = {"stroke": _COLOURS[place % len(_COLOURS)]}
-        if place >= len(_COLOURS):
-            style["stroke_dasharray"] = "5 3"
-        shares = [accuracy.at(line.cell.n, 100 * (line.accuracy.value or 0.0)) for line in members]
-        parts.append(svg.polyline(shares, **style, stroke_width=2))
-        written = [tokens.at(line.cell.n, _written(line) / 1000) for line in members]
-        parts.append(svg.polyline(written, **style, stroke_width=2))
-        for line in members:
-            low, high = 100 * (line.accuracy.low or 0.0), 100 * (line.accuracy.high or 0.0)
-            told = svg.tooltip(f"{name}, N = {line.cell.n}: {line.accuracy}")
-            (x, bottom), (_, top) = accuracy.at(line.cell.n, low), accuracy.at(line.cell.n, high)
-            parts.append(svg.line(x, bottom, x, top, told, **style, opacity="0.5"))
-        y = 24 + 18 * place
-        parts.append(svg.line(716, y, 740, y, **style, stroke_width=2))
-        parts.append(svg.text(746, y + 4, name))
-    return svg.document(1040, height, *parts, font_size=11)
+    accuracy, tokens = [], []
+    for name, several in members.items():
+        several.sort(key=lambda line: line.cell.n)
+        shares = [(line.cell.n, 100 * (line.accuracy.value or 0.0)) for line in several]
+        ends = [(100 * (line.accuracy.low or 0.0), 100 * (line.accuracy.high or 0.0)) for line in several]
+        accuracy.append(Curve(name, shares, ends))
+        tokens.append(Curve(name, [(line.cell.n, _written(line) / 1000) for line in several]))
+    panels = [
+        Panel("fulfilled, percent", accuracy, "attempts N", ticks),
+        Panel("completion tokens a task, thousands", tokens, "attempts N", ticks),
+    ]
+    counts = sorted({line.rows for line in found})
+    tasks = f"{counts[0]} tasks" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} tasks"
+    said = f"{tasks} a point, 95 percent intervals" + (f"; {caption}" if caption else "")
+    return curves([panel for panel in panels if panel.curves], caption=said)
 
 
 def _written(line: Line) -> float:
     return sum(used.completion_tokens for used in line.usage.values()) / max(line.rows, 1)
-
-
-class _Panel(NamedTuple):
-    """A plot over the number of attempts."""
-
-    left: float
-    title: str
-    ticks: Sequence[int]
-    most: float
-    """Value at the top of the plot."""
-
-    def at(self, n: float, value: float) -> svg.Point:
-        return self.left + 280 * n / (self.ticks[-1] or 1), _BOTTOM - 280 * value / self.most
-
-    def frame(self) -> list[Markup]:
-        parts = [svg.text(self.left, 20, self.title)]
-        for fifth in range(6):
-            x, y = self.at(0, self.most * fifth / 5)
-            parts.append(svg.line(x, y, x + 280, y, stroke="#ddd"))
-            parts.append(svg.text(x - 6, y + 4, f"{self.most * fifth / 5:.3g}", text_anchor="end"))
-        for n in self.ticks:
-            x, y = self.at(n, 0)
-            parts.append(svg.text(x, y + 16, str(n), text_anchor="middle"))
-        parts.append(svg.text(self.left + 140, _BOTTOM + 34, "attempts N", text_anchor="middle"))
-        return parts
