@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,7 @@ class Report(BaseModel):
             fidelity=fidelity,
             overall=fidelity.overall,
             trust=self.trust,
+            day=datetime.fromtimestamp(self.trust.made, UTC).date() if self.trust.made else None,
             verdicts=self.verdicts,
             tools=self.tools,
             recall_plot=self._recall_plot(),
