@@ -34,7 +34,7 @@ from artis_sdk.session_events import EventReader, SessionEvents
 from artis_sdk.session_log import SESSION
 from artis_sdk.session_operations import Operations
 from artis_sdk.session_parts import SessionParts, assemble
-from artis_sdk.session_state import snapshot
+from artis_sdk.session_state import blind, snapshot
 from artis_sdk.session_stores import open_journal
 from artis_sdk.session_sync import in_sync
 from artis_sdk.session_tools import make_tools, with_agents_tools
@@ -188,7 +188,7 @@ class Session:
                 see=parts.secrets.see,
                 application_code=parts.application_code or not is_ours(self._args.on_event or ignore),
                 journal=journal,
-                notes=notes,
+                notes=(*notes, *blind(parts.simulator, given, state)),
                 expires=lasts,
                 keep_changes=self._args.approve is not None if keep_changes is None else keep_changes,
             )

@@ -301,6 +301,12 @@ def make_simulator(
             return FROM_LOG[kind](log)
         if is_registered(given):
             return _resolved(registered_simulator(given), backends, prompts)
+        if kind not in known_prefixes():
+            names = ", ".join(["sandbox", "checked", *(f"{name}:FILE" for name in FROM_LOG)])
+            raise ConfigurationError(
+                f"simulator {given!r} is none of {names}, and no backend's: their prefixes are "
+                f"{', '.join(known_prefixes())}"
+            )
         return LLMSimulator(
             backends.get(given), prompts=prompts, form=_form(settings), **sampling.of("simulator")
         )
@@ -359,7 +365,7 @@ def _backend_for(setting: str, given: Any, model: Backend | None, backends: Back
     if given is None:
         return model
     if isinstance(given, str) and given.partition(":")[0] not in known_prefixes():
-        return load_object(given, setting)
+        return load_object(given, setting, hint=f"; prefixes of backends: {', '.join(known_prefixes())}")
     return backends.get(given) if isinstance(given, str) else given
 
 

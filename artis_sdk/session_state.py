@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from pydantic import JsonValue
+from pydantic_core import to_json
 
 from artis_sdk.commit.commit import RealWorld
+from artis_sdk.contracts import Simulator
 from artis_sdk.loop.callable_actor import RemembersCalls
 from artis_sdk.records import History, State
 from artis_sdk.session_args import StateSource
 from artis_sdk.session_parts import SessionParts
+from artis_sdk.simulators.composite import Composite, Wrapper
+from artis_sdk.simulators.llm import LLMSimulator
 from artis_sdk.tools import Toolset, current_world
+from artis_sdk.visible import shortened
 
 
 async def snapshot(
@@ -33,6 +40,45 @@ async def snapshot(
     if given is None:
         return tools.state(), earlier if tools.owners else made + earlier
     return given, made + earlier
+
+
+def blind(simulator: Simulator, given: StateSource | None, state: State) -> tuple[str, ...]:
+    """A note for the plan where a model predicts from a state that shows no data, such as a service whose
+    data are in a database; nothing elsewhere.
+
+    Args:
+        simulator: the session's simulator.
+        given: the session's option `state`.
+        state: the state that it sees.
+    """
+    if given is not None or not isinstance(state, dict) or _shows_data(state) or not _asks_a_model(simulator):
+        return ()
+    seen = shortened(to_json(state).decode())
+    return (
+        f"the simulator sees none of the data that the tools work on: the state is {seen}. Pass "
+        "Session(state=...), a function that looks up what the task may touch",
+    )
+
+
+def _shows_data(state: Mapping[str, JsonValue]) -> bool:
+    """Whether some object has an attribute beside texts, which name places: paths, addresses, `<Engine>`."""
+    attributes = [value for of in state.values() if isinstance(of, dict) for value in of.values()]
+    return any(not isinstance(value, str) and value not in (None, {}, []) for value in attributes)
+
+
+def _asks_a_model(simulator: Simulator) -> bool:
+    while isinstance(simulator, Wrapper):
+        simulator = simulator.simulator
+    if isinstance(simulator, Composite):
+        parts: list[bool] = []
+
+        def look(part: Simulator) -> Simulator:
+            parts.append(_asks_a_model(part))
+            return part
+
+        simulator.with_parts(look)
+        return any(parts)
+    return isinstance(simulator, LLMSimulator)
 
 
 def _earlier_in_attempt(tools: Toolset) -> History:

@@ -37,7 +37,9 @@ def _loaded(where: str) -> Any:
     """The agent at `module:name`; or at `INTEGRATION:module:name`, as the registered integration makes it."""
     first, _, rest = where.partition(":")
     integration = find("integration", first) if ":" in rest else None
-    return load_object(where, "agent") if integration is None else integration(load_object(rest, "agent"))
+    if integration is not None:
+        return integration(load_object(rest, "agent"))
+    return load_object(where, "agent", hint=f"; prefixes of backends: {', '.join(known_prefixes())}")
 
 
 def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Toolset:

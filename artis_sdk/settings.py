@@ -214,12 +214,13 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
-def load_object(where: str, what: str = "tools") -> Any:
+def load_object(where: str, what: str = "tools", hint: str = "") -> Any:
     """The object at `module:name` or `module`; the working directory is searched too.
 
     Args:
         where: its place.
         what: name of the setting, for errors.
+        hint: further words of the errors: what else the setting may name.
 
     Raises:
         ConfigurationError: the module or the name does not exist.
@@ -233,8 +234,8 @@ def load_object(where: str, what: str = "tools") -> Any:
             found = getattr(found, part)
     except ModuleNotFoundError as error:
         if error.name is not None and module_name.startswith(error.name):
-            raise ConfigurationError(f"{what} {where!r}: no module named {error.name!r}") from error
+            raise ConfigurationError(f"{what} {where!r}: no module named {error.name!r}{hint}") from error
         raise
     except AttributeError as error:
-        raise ConfigurationError(f"{what} {where!r}: {error}") from error
+        raise ConfigurationError(f"{what} {where!r}: {error}{hint}") from error
     return found

@@ -154,6 +154,8 @@ def _print(made: Generated) -> None:
     console.print(_by_tool(made.coverage))
     reached, known = made.coverage.reached, len(made.coverage.modes)
     console.print(plain(f"{reached} of {known} failure modes reached, {made.rows:,} rows in {made.log.path}"))
+    if known and reached == known:
+        note("note:", "it ended because every known mode was reached; another --seed adds further rows")
     for tool, count in sorted(made.hung.items()):
         note(f"{tool}:", f"{count} calls hung and were left out")
     for reason, count in sorted(made.refused.items()):

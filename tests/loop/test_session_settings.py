@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from artis_sdk import Direct, Sequential, Session
+from artis_sdk import Direct, Sequential, Session, Toolset
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.sampling import RoleSampling
@@ -61,6 +61,91 @@ async def test_an_own_agent_needs_a_judge(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="evaluator="):
         async with Session(agent=agent, tools=pocket_tools(Bank()), simulator="sandbox"):
             pass
+
+
+JUDGE = """
+from artis_sdk import Evaluation
+
+
+class Judge:
+    async def evaluate(self, task, attempt):
+        return Evaluation(correct=True, explanation="by the file")
+
+
+judge = Judge()
+"""
+
+
+async def test_judging_is_off_or_an_object_of_the_settings(folder: Path) -> None:
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        return "done"
+
+    (folder / "session_judge_here.py").write_text(JUDGE)
+    given: dict[str, Any] = {"agent": agent, "simulator": SandboxSimulator(), "strategy": Sequential(1)}
+    tools = pocket_tools(Bank())
+    for lines, explained in (
+        ("evaluate = false\nsummarize = false\n", None),
+        ('evaluator = "session_judge_here:judge"\nsummarize = false\n', "by the file"),
+    ):
+        (folder / "artis.toml").write_text(lines)
+        async with Session(tools=tools, **given) as session:
+            (attempt,) = (await session.rehearse("x")).attempts
+        assert (attempt.evaluation and attempt.evaluation.explanation) == explained
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"agent": "opnai:gpt"}, "no module named 'opnai'; prefixes of backends: anthropic"),
+        ({"agent": backend(), "simulator": "sandbx"}, "none of sandbox, checked, majority:FILE"),
+        (
+            {"agent": backend(), "simulator": "sandbox", "evaluator": "opnai:gpt"},
+            "evaluator 'opnai:gpt': no mod",
+        ),
+    ],
+)
+async def test_a_misspelt_name_is_answered_with_those_there_are(
+    folder: Path, given: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        async with Session(tools=pocket_tools(Bank()), **given):
+            pass
+
+
+class Invoices:
+    """A service whose data are elsewhere."""
+
+    def __init__(self, path: str, **more: Any) -> None:
+        self.path = path
+        vars(self).update(more)
+
+    def count(self) -> int:
+        """The number of invoices."""
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "blind"),
+    [
+        ({}, {}, True),
+        ({"cache": {}}, {}, True),
+        ({"open": 3}, {}, False),
+        ({"rows": {"a": "x"}}, {}, False),
+        ({}, {"state": {"invoices": 3}}, False),
+        ({}, {"simulator": SandboxSimulator()}, False),
+        ({}, {"simulator": Ladder([Checked(), LLMSimulator(backend())])}, True),
+    ],
+)
+async def test_a_model_that_sees_no_data_is_told_of(
+    folder: Path, more: dict[str, Any], options: dict[str, Any], blind: bool
+) -> None:
+    tools = Toolset.from_object(Invoices("invoices.db", **more))
+    given = {"simulator": LLMSimulator(backend()), "evaluate": False, "summarize": False, **options}
+    async with Session(agent=backend(), tools=tools, strategy=Sequential(1), **given) as session:
+        plan = await session.rehearse("How many invoices?")
+    found = [note for note in plan.notes if "sees none of the data" in note]
+    assert len(found) == blind
+    assert all('{"Invoices":{"path":"invoices.db"' in note for note in found)
 
 
 async def test_everything_from_the_file(folder: Path) -> None:
