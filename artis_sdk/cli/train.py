@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -148,10 +149,11 @@ def simulator(
     console.print(_held_out(done.card["held_out"]))
     console.print(plain(f"adapter: {done.adapter} (its card: README.md)"))
     console.print(plain(f"plot:    {out / 'data' / 'distribution.svg'}"))
-    next_step(
-        f"artis eval simulator {out} --simulator vllm:{base} --trained {done.adapter} --adapter sim "
-        f"--out {out / 'fidelity'}"
-    )
+    measure = f"artis eval simulator {out} --trained {done.adapter} --out {out / 'fidelity'} --simulator"
+    if find_spec("vllm") is not None:
+        next_step(f"{measure} vllm:{base} --adapter sim")
+    else:
+        next_step(f"artis train export {out} --to gguf --out sim.gguf; then: {measure} llama_cpp:sim.gguf")
 
 
 def _held_out(measures: dict[str, Any]) -> Table:
