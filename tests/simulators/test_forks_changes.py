@@ -64,6 +64,25 @@ async def test_rows_of_a_database_by_table_and_key(tmp_path: Path) -> None:
     }
 
 
+def test_every_row_of_every_kind_of_table_is_there(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "odd.db")) as db, db:
+        db.execute("create table made (a int primary key, b int as (a * 2), c int as (a + 1) stored)")
+        db.execute("insert into made (a) values (3)")
+        db.execute("create table named (rowid text, b int)")
+        db.executemany("insert into named values (?, ?)", [("x", 1), ("x", 2)])
+        db.execute("create table nulls (a text primary key, b int)")
+        db.executemany("insert into nulls values (?, ?)", [(None, 1), (None, 2)])
+        db.execute("create table bare (a text primary key) without rowid")
+        db.execute("insert into bare values ('k')")
+        db.execute("create view seen as select * from named")
+    assert database(tmp_path / "odd.db") == {
+        "bare": {"k": {"a": "k"}},
+        "made": {"3": {"a": 3, "b": 6, "c": 4}},
+        "named": {"x": {"rowid": "x", "b": 1}, "x (2)": {"rowid": "x", "b": 2}},
+        "nulls": {"None": {"a": None, "b": 1}, "None (2)": {"a": None, "b": 2}},
+    }
+
+
 @pytest.mark.parametrize("rows", [["x"] * MOST_ROWS, ["x" * MOST_BYTES]], ids=["rows", "bytes"])
 async def test_a_large_database_by_its_digest(tmp_path: Path, rows: list[str]) -> None:
     shop = Shop(tmp_path / "shop.db")

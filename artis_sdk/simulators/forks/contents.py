@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -49,17 +50,18 @@ def _tables(db: sqlite3.Connection) -> list[str]:
 
 
 def _rows(db: sqlite3.Connection, table: str, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Up to `most` rows with their keys, each once."""
     quoted = '"' + table.replace('"', '""') + '"'
-    columns = db.execute(f"pragma table_info({quoted})").fetchall()
-    keys = [number for number, *_, place_in_key in columns if place_in_key]
-    names = [name for _, name, *_ in columns]
-    if keys:
-        for row in db.execute(f"select * from {quoted} limit ?", (most,)):
-            key = tuple(row[number] for number in keys)
-            yield str(key[0] if len(key) == 1 else key), dict(zip(names, row, strict=True))
-    else:
-        for number, *row in db.execute(f"select rowid, * from {quoted} limit ?", (most,)):
-            yield str(number), dict(zip(names, row, strict=True))
+    keys = [name for _, name, *_, place_in_key in db.execute(f"pragma table_info({quoted})") if place_in_key]
+    found = db.execute(f"select {'' if keys else 'rowid, '}* from {quoted} limit ?", (most,))
+    names = [column[0] for column in found.description][0 if keys else 1 :]
+    seen: Counter[str] = Counter()
+    for whole in found:
+        row = dict(zip(names, whole[len(whole) - len(names) :], strict=True))
+        key = tuple(row[name] for name in keys) if keys else (whole[0],)
+        said = str(key[0] if len(key) == 1 else key)
+        seen[said] += 1  # keys may be null, and a column may be called rowid
+        yield said if seen[said] == 1 else f"{said} ({seen[said]})", row
 
 
 def files(path: Path) -> Any:
