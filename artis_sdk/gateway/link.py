@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp import Client, StdioServerParameters, types
 from mcp.client.streamable_http import streamable_http_client
@@ -17,6 +17,7 @@ from artis_sdk.errors import ConfigurationError, ToolFailure, UnknownOutcome
 from artis_sdk.gateway.config import UpstreamServer
 from artis_sdk.integrations.mcp import UNANSWERED, listed
 
+T = TypeVar("T")
 _REFUSED = "refused_by_server"
 """Failure type of a call that the server answered with an error of the protocol."""
 _LOST = "no_answer"
@@ -48,6 +49,8 @@ class Link:
     def __init__(self, name: str, server: UpstreamServer) -> None:
         self.name = name
         self.server = server
+        self.capabilities = types.ServerCapabilities()
+        """What it offers, as it said when it was connected last."""
         self.tools: list[types.Tool] = []
         """The tools that it had when it was connected first. Others, later, are not offered."""
         self._client: Client | None = None
@@ -84,7 +87,7 @@ class Link:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(Client(await _transport(self.server, stack)))
             tools = await listed(client)
-            self._client = client
+            self._client, self.capabilities = client, client.server_capabilities
             ready.set_result(tools)
             await self._leave.wait()
 
@@ -130,6 +133,24 @@ class Link:
         if reads:
             raise ToolFailure(tool, _LOST, why) from lost
         raise UnknownOutcome(tool, why) from lost
+
+    async def read(self, ask: Callable[[Client], Awaitable[T]]) -> T:
+        """The answer to a request that changes nothing.
+
+        Args:
+            ask: sends it.
+
+        Raises:
+            ToolFailure: the server cannot be reached.
+            MCPError: it answered with an error of the protocol, or not at all.
+        """
+        client = await self._connected(self.name)
+        try:
+            return await ask(client)
+        except MCPError as error:
+            if error.code == types.CONNECTION_CLOSED and self._client is client:
+                self._client = None
+            raise
 
     async def _connected(self, tool: str) -> Client:
         """The client, connected again if the connection broke.

@@ -26,11 +26,13 @@ _STRANGE = re.compile(r"[^A-Za-z0-9_-]")
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The tools of all servers."""
+    """The servers and all their tools."""
 
     tools: Toolset
     offered: tuple[types.Tool, ...]
     """The tools as their servers describe them, under the gateway's names."""
+    links: tuple[Link, ...] = ()
+    """The servers."""
 
 
 @asynccontextmanager
@@ -73,7 +75,7 @@ def upstream(links: Sequence[Link]) -> Upstream:
     tools = AgentTools(risks)
     facts = [_facts(name, tools, link, tool) for name, (link, tool) in named]
     offered = [tool.model_copy(update={"name": name}) for name, (_, tool) in named]
-    return Upstream(tools.toolset(facts), tuple(offered))
+    return Upstream(tools.toolset(facts), tuple(offered), tuple(links))
 
 
 def _facts(name: str, tools: AgentTools, link: Link, tool: types.Tool) -> ToolFacts:

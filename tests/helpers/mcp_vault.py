@@ -27,6 +27,24 @@ def write(tool: str, **arguments: Any) -> None:
     ledger.append(FOLDER / "spent", line)
 
 
+@server.resource("vault://rules", mime_type="text/plain")
+def rules() -> str:
+    """The rules of the house."""
+    return "no more than 100"
+
+
+@server.resource("vault://owners/{name}")
+def owner(name: str) -> str:
+    """An owner's file."""
+    return f"{name} has 100"
+
+
+@server.prompt()
+def audit(owner: str) -> str:
+    """Ask for an audit."""
+    return f"Audit {owner}."
+
+
 @server.tool(annotations=ToolAnnotations(destructive_hint=True))
 def spend(amount: int, memo: str) -> dict[str, Any]:
     """Spend money."""
