@@ -32,7 +32,7 @@ async def test_resources_and_templates_are_read(stand: Stand) -> None:
         assert template.uri_template == "vault://owners/{name}"
         for uri, text in (("vault://rules", "no more than 100"), ("vault://owners/ann", "ann has 100")):
             (content,) = (await client.read_resource(uri)).contents
-            assert content.text == text  # type: ignore[union-attr]
+            assert content.text == text
         with pytest.raises(MCPError):
             await client.read_resource("vault://nothing")
 
@@ -42,6 +42,6 @@ async def test_prompts_are_got_and_those_of_one_name_have_their_servers(stand: S
         names = [prompt.name for prompt in (await client.list_prompts()).prompts]
         assert names == (["audit"] if len(stand.upstream.links) == 1 else ["vault_audit", "till_audit"])
         got = await client.get_prompt(names[0], {"owner": "ann"})
-        assert got.messages[0].content.text == "Audit ann."  # type: ignore[union-attr]
+        assert got.messages[0].content.text == "Audit ann."
         with pytest.raises(MCPError, match="has a prompt nothing"):
             await client.get_prompt("nothing")

@@ -1,4 +1,5 @@
-"""The example that trains, and the tutorial's last step, with a small base in place of a real one."""
+"""The example that trains, and the tutorial's last step, with a small base in place of a real one; and
+whether the trainer of agents is documented."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.engine
 torch: Any = pytest.importorskip("torch")
 
+from helpers.documented import undocumented  # noqa: E402
 from helpers.tiny_model import Shape, hf_model  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
@@ -48,3 +50,7 @@ def test_the_tutorial_trains_and_measures_a_simulator(
         assert done.exit_code == 0, done.output
     assert (tmp_path / "run" / "fidelity" / "report.html").is_file()
     assert (tmp_path / "run" / "adapter" / "artis_trust.json").is_file()
+
+
+def test_the_agent_trainer_is_documented() -> None:
+    assert undocumented("artis_sdk.trainers.agent") == []
