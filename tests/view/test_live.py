@@ -69,7 +69,7 @@ def test_the_last_line_says_phase_time_and_what_is_waited_for() -> None:
     plan = a_plan(pay(1), value={"ok": True})
     screen = Screen(file=io.StringIO(), width=400, force_terminal=True)
     view = LiveView(screen)
-    said = []
+    said: list[str] = []
     asked = ModelAnswered(role=Role.ACTION, backend="b", usage=Usage(), attempt=0)
     begun = events(plan)[:2]
     for event in (*begun, asked, *events(plan)[2:], CommitFinished(result=a_result(plan, "Paid."))):
