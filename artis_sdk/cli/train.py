@@ -179,6 +179,23 @@ def _show_step(bar: training.TrainingBar, at: Any) -> None:
         bar.line(f"step {at.step}: validation loss {at.metrics['loss']:.4f}, {shown}")
 
 
+@app.command("base")
+def base(
+    gguf: Annotated[Path, typer.Argument(help="A GGUF file of a llama, qwen2, qwen3 or gemma3 model.")],
+    out: Annotated[Path, typer.Option(help="New folder.")],
+    as_json: Json = False,
+) -> None:
+    """Write the model of a GGUF file as a folder that --base takes."""
+    from artis_sdk.trainers.gguf_base import base_from_gguf
+
+    written = base_from_gguf(gguf, out)
+    if as_json:
+        print_json({"folder": str(written)})
+        return
+    console.print(plain(f"base: {written}"))
+    next_step(f"artis train simulator calls.db --base {written} --out run")
+
+
 @app.command("export")
 def export(
     source: Annotated[

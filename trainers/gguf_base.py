@@ -1,0 +1,67 @@
+"""A GGUF file as the base of a training: a Hugging Face folder with the same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from artis_sdk.backends.llama_cpp.header import read_header
+from artis_sdk.errors import MissingExtraError, TrainingError
+from artis_sdk.trainers.whole_folder import whole_folder
+
+ARCHITECTURES: Final = ("gemma3", "llama", "qwen2", "qwen3")
+"""Names in the file of the architectures that training and exports know."""
+
+
+def base_from_gguf(gguf: Path, out: Path) -> Path:
+    """Write the model of a GGUF file as a folder that `train_simulator` takes as its base.
+
+    Weights are float32. Those of a quantized file are what llama.cpp computes with, so an adapter that is
+    trained on the folder and exported fits the file; they are not the model's weights before quantization.
+
+    Args:
+        gguf: the file, of one of `ARCHITECTURES`.
+        out: new folder: weights, configuration, tokenizer, chat template.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ConfigurationError: no such file, or it is not a whole GGUF file.
+        TrainingError: its architecture is another one, or `out` is there or cannot be written.
+        MissingExtraError: a library is not installed.
+    """
+    header = read_header(gguf)
+    if header.kind != "model" or header.architecture not in ARCHITECTURES:
+        raise TrainingError(
+            f"{gguf} holds {header.kind} weights of the architecture {header.architecture!r}; a base can be "
+            f"made of a model that is one of {', '.join(ARCHITECTURES)}"
+        )
+    if out.exists():
+        raise TrainingError(f"{out} is there already: choose another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(out) as partial:
+        _write(gguf, header.chat_template, partial)
+    return out
+
+
+def _write(gguf: Path, chat_template: str | None, folder: Path) -> None:
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("a base from a GGUF file", "train") from error
+    where: dict[str, Any] = {"gguf_file": gguf.name}
+    loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
+    tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, **where)
+    config, weights = loaded.config, loaded.state_dict()
+    # transformers does not read a head's size from the file, and takes the architecture's usual one.
+    keys = next(tensor for name, tensor in weights.items() if name.endswith("self_attn.k_proj.weight"))
+    config.head_dim = keys.shape[0] // config.num_key_value_heads
+    # What was read from a GGUF file refuses to be saved: the same architecture, made anew, does not.
+    plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(weights)
+    plain.generation_config = loaded.generation_config
+    plain.save_pretrained(folder)
+    tokenizer.chat_template = tokenizer.chat_template or chat_template
+    tokenizer.save_pretrained(folder)
