@@ -25,19 +25,23 @@ GAP = r"\s*+(?:(?:\\++\r?+\n|\\{3}(?:r\\)?+n)\s*+)*+"
 """White space, also that of a line that goes on behind a backslash, in a text or in a JSON string."""
 _BLOCK_SCALAR = r"(?:[|>][+-]?+[0-9]?+[ \t]*+(?:\r?+\n|\\++n)\s*+)?+"  # YAML's
 AFTER_NAME = re.compile(rf"(?i:{_QUOTE}(?:{_SIGN})){GAP}{_BLOCK_SCALAR}")
-AUTHORITY = re.compile(rf"(?P<user>(?:{PLACEHOLDER}|[^/\s:@\[?#\"'<>\\])*+)(?::(?P<value>[^/\s@]++))?@")
+AUTHORITY = re.compile(rf"(?P<user>(?:[^/\s:@\[?#\"'<>\\]++|{PLACEHOLDER})*+)(?::(?P<value>[^/\s@]++))?@")
 USER = re.compile(
     r"[ =]?+[ \t]*+(?:\\++\r?+\n[ \t]*+)*+\\?+[\"']?+(?!-)"
     r"(?P<user>[^\s:\"'\\/]{1,128}+):(?P<value>[^\s\"'\\]++)"
 )
 _VERB = r"(?:is|was):?+\s++"
 _RANDOM = r"[\"'`]?+(?=[^\s\"'`,;]{6})(?=[^\s\"'`,;0-9]*+[0-9])"
-# Each behind a check that passes over most words of a sentence at once.
-_ASSIGNED = rf"(?! [a-hj-vx-z])(?={_QUOTE}(?:{_SIGN}|(?<=\s){_VERB}{_RANDOM}))"
+# Each behind a check that passes over most words of a sentence at once. The usual marks come first: the rest
+# finds them too, in twice the time.
+_ASSIGNED = (
+    r"(?! (?:[a-hj-vx-z]|(?:is|was) [a-z]++[\s,;]))"
+    rf"(?=[\"']?+[:=]|{_QUOTE}(?:{_SIGN}|(?<=\s){_VERB}{_RANDOM}))"
+)
 # `login ann password x` has no mark between; said of passwords alone.
 _ASSIGNED_OR_SPOKEN = (
-    r"(?! (?!is|was)[a-z]++[\s,;\"'`])"
-    rf"(?={_QUOTE}(?:{_SIGN}|(?<=\s)(?:{_VERB})?+{_RANDOM}))"
+    r"(?! (?:(?!is|was)|(?:is|was) )[a-z]++[\s,;\"'`])"
+    rf"(?=[\"']?+[:=]|{_QUOTE}(?:{_SIGN}|(?<=\s)(?:{_VERB})?+{_RANDOM}))"
 )
 _KEY = r"[a-z0-9_.~+/=-]"
 _BEARER = rf"\s++(?={_KEY}{{8}})(?=[^\s0-9]*+[0-9]|{_KEY}{{24}})"
@@ -80,12 +84,12 @@ class SecretPlaces:
             self._add("token", PREFIXES)
             self._add("block", {"-----begin ": BLOCK})
             self._add("spaced", {name: _before(name, AFTER_NAME) for name in names.spaced})
-            self._add("url", {"://": _before("://", AUTHORITY)})
+            self._add("url", {"://": re.compile(rf"://(?!:/)(?={AUTHORITY.pattern})")})
             self._add("bearer", {"bearer": at_word("bearer", _BEARER)})
             self._add("basic", {word: at_word(word, _BASIC) for word in ("basic ", "Basic ", "BASIC ")})
             self._add("word", {"sshpass -p": at_word("sshpass -p", "")})
             self._add("word", {word: _command_pattern(word, flag) for word, flag in _COMMANDS.items()})
-            self._add("user", {word: at_word(word, f"(?={USER.pattern})") for word in ("-u", "--user")})
+            self._add("user", {word: at_word(word, f"(?! -)(?={USER.pattern})") for word in ("-u", "--user")})
             self._add("piped", {word: at_word(word, f"(?={_PIPED})") for word in ("echo ", "printf ")})
             # These are looked for elsewhere: in tags, and in command lines that are lists.
             self._add("attribute", dict.fromkeys(("value=", "content="), _NOWHERE))
@@ -125,12 +129,11 @@ def _run(kind: str, word: str, matches: Iterator[re.Match[str]]) -> Iterator[Pla
 def _name_pattern(word: str) -> re.Pattern[str]:
     """A word of a name, in a name to which a value belongs: `password=`, `--password x`, `<password>x`."""
     assigned = _ASSIGNED_OR_SPOKEN if word == "pass" else _ASSIGNED
-    word = re.escape(word)
+    word, rest = re.escape(word), rf"[\w-]{{0,{LONGEST_NAME}}}+"
     return re.compile(
         # The next word of a sentence: not here, unless this is a flag or a tag.
         rf"{word}(?!{word}| [a-hj-vx-z](?<![\w<-]{word}..))"
-        rf"(?:(?<=[\w<-]{word})())?+[\w-]{{0,{LONGEST_NAME}}}+"
-        rf"(?:{assigned}|(?(1)(?=[ \t>])|(?!)))"
+        rf"(?:(?<=[\w<-]{word}){rest}(?=[ \t>])|{rest}{assigned})"
     )
 
 

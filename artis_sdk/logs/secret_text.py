@@ -32,8 +32,8 @@ _VALUE = re.compile(
     r"|(?P<entity>&(?:amp;)*+(?:quot|apos|#0*+3[49]|#x0*+2[27]);)"
     r"|(?P<percent>%2[27])"
     # Quoted, perhaps cut off; then quoted inside a JSON string.
-    r"|\"(?P<double>(?:[^\"\\]++|\\.)*+)(?:\"|\\?\Z)"
-    r"|'(?P<single>(?:[^'\\]++|\\.)*+)(?:'|\\?\Z)"
+    r"|\"(?P<double>(?:[^\"\\]++|(?:\\.)++)*+)(?:\"|\\?\Z)"
+    r"|'(?P<single>(?:[^'\\]++|(?:\\.)++)*+)(?:'|\\?\Z)"
     r"|(?P<open>\\++[\"'])"
     rf"|(?i:bearer|basic|digest|token)\s+(?P<scheme>{PLACEHOLDER}|"
     r"[^\s\"'\\,;&(){}\[\]]++)"
