@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
-from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, Implementation, MatchKind
 
 _HALF_PAIRS = re.compile("[\ud800-\udfff]")
 _BLOCK = 65_536  # characters searched at a time for what a text holds
 _FIRST_BLOCK = 2_048
 _SMALL = 2_000  # characters of all needles up to which the quickest automaton takes under 1 ms to build
+_FEW = 64  # needles up to which the search skips parts of a text, by the processor's vector instructions
 
 
 def folded(text: str) -> str:
@@ -40,19 +41,44 @@ class TextSearch:
 
     def __init__(self, needles: Iterable[str], *, ignore_case: bool = False) -> None:
         self.needles = [needle for needle in needles if needle]
-        self._exact = not ignore_case
         self._plain = folded if ignore_case else without_half_pairs
         small = sum(map(len, self.needles)) <= _SMALL
-        self._automaton = AhoCorasick(
-            [self._plain(needle) for needle in self.needles],
-            matchkind=MatchKind.Standard,
-            implementation=Implementation.DFA if small else None,
-        )
+        self._kind = Implementation.DFA if small else None
+        self._few = len(self.needles) <= _FEW and "\n" not in "".join(self.needles)
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Number of the needle, start and end of each occurrence, by end."""
-        plain = text if self._exact and text.isascii() else self._plain(text)
-        return self._automaton.find_matches_as_indexes(plain, overlapping=True)
+        plain = self._plain(text)
+        if plain.isascii():
+            return self._of_bytes.find_matches_as_indexes(plain.encode(), overlapping=True)
+        return self._of_letters.find_matches_as_indexes(plain, overlapping=True)
+
+    def starts(self, text: str) -> list[int]:
+        """Where needles begin: of each line with needles at least one place."""
+        plain = self._plain(text)
+        if not (self._few and plain.isascii()):
+            return [start for _, start, _ in self.find(text)]
+        return [start for _, start, _ in self._of_few.find_matches_as_indexes(plain.encode())]
+
+    # Each is built when a text needs it: most sessions see one kind of text.
+
+    @cached_property
+    def _of_letters(self) -> AhoCorasick:
+        needles = list(map(self._plain, self.needles))
+        return AhoCorasick(needles, matchkind=MatchKind.Standard, implementation=self._kind)
+
+    @cached_property
+    def _of_bytes(self) -> BytesAhoCorasick:
+        """Takes half the time; in ASCII texts a byte's place is its letter's."""
+        return BytesAhoCorasick(self._encoded(), matchkind=MatchKind.Standard, implementation=self._kind)
+
+    @cached_property
+    def _of_few(self) -> BytesAhoCorasick:
+        """Skips what can begin none of a few needles, in a tenth of the time; but not with overlaps."""
+        return BytesAhoCorasick(self._encoded(), matchkind=MatchKind.LeftmostFirst, implementation=self._kind)
+
+    def _encoded(self) -> list[bytes]:
+        return [self._plain(needle).encode() for needle in self.needles]
 
 
 class Occurring:
