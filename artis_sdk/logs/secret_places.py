@@ -2,18 +2,21 @@
 
 One pass finds which words of this kind a text has. For each of them a pattern that begins with the word goes
 over the text and reports the places where what surrounds it allows a secret, so a text full of such words
-costs little more than another.
+costs little more than another. Where there are many such words, a second pass finds the rare ones, and their
+patterns look there only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from heapq import merge
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from operator import itemgetter
 
 from artis_sdk.logs.secret_names import SecretNames
 from artis_sdk.logs.secret_tokens import BLOCK, PREFIXES, at_word
-from artis_sdk.logs.text_search import Occurring, folded
+from artis_sdk.logs.text_search import Occurring, blocks, folded
 from artis_sdk.records.redacted import PLACEHOLDER
 
 LONGEST_NAME = 64
@@ -65,6 +68,9 @@ _QUERY = {"sig=": 6, "signature=": 6, "x-amz-signature=": 6, "key=": 16, "code="
 
 _WITH_CASE = frozenset({"token", "block", "basic"})
 """Kinds that are spelled with capitals or without."""
+_FEW_WORDS = 4  # in a text; for each a pattern goes over it in less time than one search for all takes
+_OFTEN = 64  # in a block of a text; a pattern that goes over the block finds so many in less time
+_AT_ONCE = 256  # places, more than a budget reads on for nothing
 
 Place = tuple[int, int, str, str]
 """Start and end of a place at which a secret may stand, its kind, and the word that tells."""
@@ -92,11 +98,11 @@ class SecretPlaces:
             self._add("user", {word: at_word(word, f"(?! -)(?={USER.pattern})") for word in ("-u", "--user")})
             self._add("piped", {word: at_word(word, f"(?={_PIPED})") for word in ("echo ", "printf ")})
             # These are looked for elsewhere: in tags, and in command lines that are lists.
-            self._add("attribute", dict.fromkeys(("value=", "content="), _NOWHERE))
+            self._add("tag", dict.fromkeys(("value=", "content="), _NOWHERE))
             self._add("command", dict.fromkeys((word.split()[0] for word in _COMMANDS), _NOWHERE))
             self._add("query", {word: _query_pattern(word, least) for word, least in _QUERY.items()})
+            self._add("attribute", {word: _attribute_pattern(word) for word in names.starts})
         self._words = Occurring(self._patterns)
-        self._attributes = {word: _attribute_pattern(word) for word in names.starts} if names.any else {}
 
     def _add(self, kind: str, patterns: dict[str, re.Pattern[str]]) -> None:
         # A word may begin several things: `auth` a name, `sk-` a name and a key.
@@ -110,20 +116,78 @@ class SecretPlaces:
     def find(self, text: str) -> Iterator[Place]:
         """The places of a text, in order; the search goes on with each step of the iterator."""
         lower = folded(text)
+        runs = self._runs(text, lower)
+        few = len(runs) <= _FEW_WORDS
+        often = runs if few else {}
+        rare = {} if few else runs
+        for start, stop in blocks(len(lower)):
+            places: list[Place] = []
+            found = self._words.starts(lower, start, stop, frozenset(often)) if rare else {}
+            for word, starts in found.items():
+                if len(starts) > _OFTEN:
+                    often[word] = rare.pop(word)
+                    for run in often[word]:
+                        run.skip(start)
+                else:
+                    for run in rare[word]:
+                        places += run.at(starts)
+            for run in chain.from_iterable(often.values()):
+                places += run.before(stop)
+            yield from sorted(places)
+
+    def _runs(self, text: str, lower: str) -> dict[str, list[_Run]]:
+        """What is to be searched for in a text, by the words of which it is known that they occur."""
         held = self._words.find(lower)
-        runs = [
-            _run(kind, word, pattern.finditer(text if kind in _WITH_CASE else lower))
-            for found in held
-            for kind, word, pattern in self._patterns[found]
-        ]
-        if "value=" in held or "content=" in held:
-            named = held & self._attributes.keys()
-            runs += [_run("attribute", word, self._attributes[word].finditer(lower)) for word in named]
-        return merge(*runs)
+        in_tags = "value=" in held or "content=" in held
+        return {
+            word: [
+                _Run(kind, as_written, pattern, text if kind in _WITH_CASE else lower)
+                for kind, as_written, pattern in self._patterns[word]
+                if kind != "attribute" or in_tags
+            ]
+            for word in held
+        }
 
 
-def _run(kind: str, word: str, matches: Iterator[re.Match[str]]) -> Iterator[Place]:
-    return ((*match.span(), kind, word) for match in matches)
+class _Run:
+    """The places of one kind at one word, found from the start of a text to its end.
+
+    Args:
+        kind, word: these of the places.
+        pattern: what a place looks like; it begins with the word.
+        text: text to search.
+    """
+
+    def __init__(self, kind: str, word: str, pattern: re.Pattern[str], text: str) -> None:
+        self._kind, self._word, self._pattern, self._text = kind, word, pattern, text
+        self._end = 0  # of the last place
+        self._spans: Iterator[tuple[int, int]] | None = None
+        self._waiting: list[Place] = []
+
+    def at(self, starts: Iterable[int]) -> Iterator[Place]:
+        """The places among these, at which the word stands. The quicker way for a word that is rare."""
+        for start in starts:
+            if start >= self._end and (match := self._pattern.match(self._text, start)) is not None:
+                self._end = match.end()
+                yield start, self._end, self._kind, self._word
+
+    def skip(self, start: int) -> None:
+        """Search on from here."""
+        self._end = max(self._end, start)
+
+    def before(self, stop: int) -> list[Place]:
+        """The further places that begin before this one. The quicker way for a word that is not rare."""
+        if self._spans is None:
+            self._spans = map(re.Match.span, self._pattern.finditer(self._text, self._end))
+        waiting, kind, word = self._waiting, self._kind, self._word
+        while not waiting or waiting[-1][0] < stop:
+            more = [(start, end, kind, word) for start, end in islice(self._spans, _AT_ONCE)]
+            if not more:
+                break
+            waiting += more
+        number = bisect_left(waiting, stop, key=itemgetter(0))
+        self._waiting = waiting[number:]
+        return waiting[:number]
 
 
 def _name_pattern(word: str) -> re.Pattern[str]:

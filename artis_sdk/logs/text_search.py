@@ -31,6 +31,14 @@ def without_half_pairs(text: str) -> str:
     return text if text.isascii() else _HALF_PAIRS.sub("\ufffd", text)
 
 
+def blocks(size: int) -> Iterator[tuple[int, int]]:
+    """Start and end of the blocks in which a text of this size is searched, so that a search may end soon."""
+    start, block = 0, _FIRST_BLOCK
+    while start < size:
+        yield start, min(start + block, size)
+        start, block = start + block, min(4 * block, _BLOCK)
+
+
 class TextSearch:
     """Finds every occurrence of every needle, overlapping ones included.
 
@@ -99,23 +107,27 @@ class Occurring:
     def find(self, text: str) -> frozenset[str]:
         """The strings that occur in this text, which has no half surrogate pairs."""
         found: frozenset[str] = frozenset()
-        start, size = 0, _FIRST_BLOCK
-        while start < len(text):
+        for start, stop in blocks(len(text)):
             search = self._search(found)
-            block = text[max(start - self._longest, 0) : start + size]
-            found |= {search.needles[number] for number, _, _ in search.find(block)}
-            start, size = start + size, min(4 * size, _BLOCK)
+            places = search.find(text[max(start - self._longest, 0) : stop])
+            found |= {search.needles[number] for number, _, _ in places}
+        return found
+
+    def starts(self, text: str, start: int, stop: int, others: frozenset[str]) -> dict[str, list[int]]:
+        """Where those that are not among the others begin between `start` and `stop`."""
+        search = self._search(others)
+        found: dict[str, list[int]] = {}
+        for number, place, _ in search.find(text[start : stop + self._longest]):
+            if start + place < stop:
+                found.setdefault(search.needles[number], []).append(start + place)
         return found
 
     def any_in(self, text: str) -> bool:
         """Whether one of them occurs in this text, which has no half surrogate pairs."""
         search = self._search(frozenset())
-        start, size = 0, _FIRST_BLOCK
-        while start < len(text):
-            if search.find(text[max(start - self._longest, 0) : start + size]):
-                return True
-            start, size = start + size, min(4 * size, _BLOCK)
-        return False
+        return any(
+            search.find(text[max(start - self._longest, 0) : stop]) for start, stop in blocks(len(text))
+        )
 
     def _search_without(self, found: frozenset[str]) -> TextSearch:
         return TextSearch(needle for needle in self._needles if needle not in found)
