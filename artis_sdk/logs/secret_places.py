@@ -21,6 +21,7 @@ from artis_sdk.records.redacted import PLACEHOLDER
 
 LONGEST_NAME = 64
 """Characters of a name before and after the word that tells."""
+_REST = rf"[a-z0-9_\w-]{{0,{LONGEST_NAME}}}+"  # of a name; `\w` alone takes half as long again
 # The end of a quoted name, and the mark before its value: plain, in HTML, or in a URL.
 _QUOTE = r"(?=[\\\"'&%\s=:])(?:&(?:amp;)*+(?:quot|apos|#0*+3[49]|#x0*+2[27]);|%2[27]|\\*+[\"']?)\s*+"
 _SIGN = r"=>|:=|[:=]|%3[ad]|&#(?:58|61|x3[ad]);"
@@ -69,7 +70,8 @@ _QUERY = {"sig=": 6, "signature=": 6, "x-amz-signature=": 6, "key=": 16, "code="
 _WITH_CASE = frozenset({"token", "block", "basic"})
 """Kinds that are spelled with capitals or without."""
 _FEW_WORDS = 4  # in a text; for each a pattern goes over it in less time than one search for all takes
-_OFTEN = 64  # in a block of a text; a pattern that goes over the block finds so many in less time
+_SHORT = 20_000  # characters of a text in which no word is worth the search
+_OFTEN = 500  # characters for each of them; a pattern that goes over a text finds more than that in less time
 _AT_ONCE = 256  # places, more than a budget reads on for nothing
 
 Place = tuple[int, int, str, str]
@@ -117,14 +119,14 @@ class SecretPlaces:
         """The places of a text, in order; the search goes on with each step of the iterator."""
         lower = folded(text)
         runs = self._runs(text, lower)
-        few = len(runs) <= _FEW_WORDS
+        few = len(runs) <= _FEW_WORDS or len(lower) <= _SHORT
         often = runs if few else {}
         rare = {} if few else runs
         for start, stop in blocks(len(lower)):
             places: list[Place] = []
             found = self._words.starts(lower, start, stop, frozenset(often)) if rare else {}
             for word, starts in found.items():
-                if len(starts) > _OFTEN:
+                if len(starts) * _OFTEN > stop - start:
                     often[word] = rare.pop(word)
                     for run in often[word]:
                         run.skip(start)
@@ -180,6 +182,8 @@ class _Run:
         if self._spans is None:
             self._spans = map(re.Match.span, self._pattern.finditer(self._text, self._end))
         waiting, kind, word = self._waiting, self._kind, self._word
+        if stop == len(self._text):
+            return [*waiting, *((start, end, kind, word) for start, end in self._spans)]
         while not waiting or waiting[-1][0] < stop:
             more = [(start, end, kind, word) for start, end in islice(self._spans, _AT_ONCE)]
             if not more:
@@ -193,11 +197,11 @@ class _Run:
 def _name_pattern(word: str) -> re.Pattern[str]:
     """A word of a name, in a name to which a value belongs: `password=`, `--password x`, `<password>x`."""
     assigned = _ASSIGNED_OR_SPOKEN if word == "pass" else _ASSIGNED
-    word, rest = re.escape(word), rf"[\w-]{{0,{LONGEST_NAME}}}+"
+    word = re.escape(word)
     return re.compile(
         # The next word of a sentence: not here, unless this is a flag or a tag.
         rf"{word}(?!{word}| [a-hj-vx-z](?<![\w<-]{word}..))"
-        rf"(?:(?<=[\w<-]{word}){rest}(?=[ \t>])|{rest}{assigned})"
+        rf"(?:(?<=[\w<-]{word}){_REST}(?=[ \t>])|{_REST}{assigned})"
     )
 
 
@@ -208,7 +212,7 @@ def _attribute_pattern(word: str) -> re.Pattern[str]:
     """A word at the end of an attribute's value: `type="password" value=`, `key='token'/>`."""
     word = re.escape(word)
     return re.compile(
-        rf"{word}(?<=[=\"'.\w-]{word})[\w-]{{0,{LONGEST_NAME}}}+"
+        rf"{word}(?<=[=\"'.\w-]{word}){_REST}"
         r"(?=\\*+[\"']?+(?:\s++[\w:.-]{1,32}+=|\s*+/?+>))"
     )
 

@@ -14,6 +14,10 @@ _HALF_PAIRS = re.compile("[\ud800-\udfff]")
 _BLOCK = 65_536  # characters searched at a time for what a text holds
 _FIRST_BLOCK = 2_048
 _SMALL = 2_000  # characters of all needles up to which the quickest automaton takes under 1 ms to build
+_ALONE = (
+    3_000  # characters searched for one needle after the other in the time that an automaton takes to build
+)
+_CALL = 50  # characters, in the time that a search takes at least
 _FEW = 64  # needles up to which the search skips parts of a text, by the processor's vector instructions
 
 
@@ -53,6 +57,8 @@ class TextSearch:
         small = sum(map(len, self.needles)) <= _SMALL
         self._kind = Implementation.DFA if small else None
         self._few = len(self.needles) <= _FEW and "\n" not in "".join(self.needles)
+        self._sought = list(map(self._plain, self.needles))
+        self._passed = 0
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Number of the needle, start and end of each occurrence, by end."""
@@ -64,6 +70,9 @@ class TextSearch:
     def starts(self, text: str) -> list[int]:
         """Where needles begin: of each line with needles at least one place."""
         plain = self._plain(text)
+        self._passed += len(plain) + _CALL
+        if self._passed <= _ALONE and not any(map(plain.__contains__, self._sought)):
+            return []
         if not (self._few and plain.isascii()):
             return [start for _, start, _ in self.find(text)]
         return [start for _, start, _ in self._of_few.find_matches_as_indexes(plain.encode())]
@@ -72,8 +81,7 @@ class TextSearch:
 
     @cached_property
     def _of_letters(self) -> AhoCorasick:
-        needles = list(map(self._plain, self.needles))
-        return AhoCorasick(needles, matchkind=MatchKind.Standard, implementation=self._kind)
+        return AhoCorasick(self._sought, matchkind=MatchKind.Standard, implementation=self._kind)
 
     @cached_property
     def _of_bytes(self) -> BytesAhoCorasick:
@@ -86,7 +94,7 @@ class TextSearch:
         return BytesAhoCorasick(self._encoded(), matchkind=MatchKind.LeftmostFirst, implementation=self._kind)
 
     def _encoded(self) -> list[bytes]:
-        return [self._plain(needle).encode() for needle in self.needles]
+        return [needle.encode() for needle in self._sought]
 
 
 class Occurring:
