@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.logs.secret_names import SECRET_NAMES, SecretNames
@@ -69,9 +69,41 @@ def test_places_of_long_texts_are_those_of_every_pattern(size: int, seed: int) -
     assert list(PLACES.find(text)) == sorted(plain_places(text))
 
 
+@pytest.mark.parametrize("shift", range(0, 60, 3))
+@pytest.mark.parametrize(
+    "after", ["pin=1 otp=2 jwt=3 ssn=4 pwd=5 ", "token=a1 ", "a token-" + "a" * 40 + "-token=b2 "]
+)
+def test_places_at_the_edge_of_a_block_are_those_of_every_pattern(shift: int, after: str) -> None:
+    """In order, each once, also where a word becomes frequent behind a place that reaches over the edge."""
+    few = "jwt: x, pin=1, otp-token-cookie=2, passwd=3, auth=4, ssn=5, mfa_token: 6; "
+    text = ""
+    for edge in (2_048, 10_240, 43_008):
+        text = f"{text}{'x' * (edge - len(text) - shift)}{few}{after * 40}"
+    text += "x" * 40_000
+    assert list(PLACES.find(text)) == sorted(plain_places(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://:hunter2-x9@example.org:6379/0",
+        "://://:/ redis://:hunter2-x9@[redacted:0a1b2c3d]",
+        "the\\ntoken=hunter2-x9",
+        "curl -u \\\n  ann:hunter2-x9",
+        "password is sunshine, password is hunter2-x9",
+        "the token is  hunter2-x9",
+        "--token is-hunter2-x9",
+        "<token is='a'>hunter2-x9</token>",
+    ],
+)
+def test_the_quick_ways_pass_over_no_secret(text: str) -> None:
+    assert "hunter2-x9" in [found.value.removeprefix("is-") for found in SecretTexts(NAMES).find(text)]
+
+
 LINES = st.lists(st.text("abé\ud800 ", max_size=6), max_size=8)
 
 
+@example(["xa", "b"], ["a\nb", "b"], 0)
 @settings(max_examples=300, deadline=None)
 @given(LINES, st.lists(st.text("abé\ud800 \n", min_size=1, max_size=3), max_size=5), st.integers(0, 100))
 def test_every_line_with_a_needle_has_a_start(lines: list[str], needles: list[str], others: int) -> None:
