@@ -21,7 +21,8 @@ _NEEDLE = 12  # characters of a longer form that are searched for; the rest is c
 _MOST = 20_000  # secrets remembered; beyond it the newer half is kept
 _WORD = re.compile(r"[\w.~+/-]*[\w~+/-]", re.ASCII)
 _TO_WORDS = "".join(chr(code) if _WORD.match(chr(code)) or chr(code) == "." else " " for code in range(128))
-_NUMBER = re.compile(r"-?+[0-9]++(?:\.[0-9]++)?+(?:e[+-]?+[0-9]++)?+")
+_DIGITS = 4_300  # of an integer; Python reads no longer one
+_NUMBER = re.compile(rf"-?+[0-9]{{1,{_DIGITS}}}+(?:\.[0-9]++)?+(?:e[+-]?+[0-9]++)?+")
 
 
 class _Generation:
