@@ -14,9 +14,7 @@ _HALF_PAIRS = re.compile("[\ud800-\udfff]")
 _BLOCK = 65_536  # characters searched at a time for what a text holds
 _FIRST_BLOCK = 2_048
 _SMALL = 2_000  # characters of all needles up to which the quickest automaton takes under 1 ms to build
-_ALONE = (
-    3_000  # characters searched for one needle after the other in the time that an automaton takes to build
-)
+_ALONE = 3_000  # characters searched for each needle alone before an automaton is built, which takes as long
 _CALL = 50  # characters, in the time that a search takes at least
 _FEW = 64  # needles up to which the search skips parts of a text, by the processor's vector instructions
 
