@@ -33,22 +33,37 @@ def leaves(value: JsonValue) -> Leaves:
     items: list[Any] = [value]
     while items:
         kinds = set(map(type, items))
-        one = len(kinds) == 1
         objects: list[dict[str, JsonValue]] = []
         lists: list[list[JsonValue]] = []
-        for kind in kinds:
-            same: list[Any] = items if one else [item for item in items if type(item) is kind]
-            if issubclass(kind, str):
-                texts.update(same)
-            elif issubclass(kind, dict):
-                objects += same
-            elif issubclass(kind, list):
-                lists += same
-            elif kind is not bool and kind is not NoneType:
-                numbers += same
+        takers = {kind: _takers(kind, texts, objects, lists, numbers) for kind in kinds}
+        if len(kinds) == 1:
+            takers[kinds.pop()][1](items)
+        else:
+            takes = {kind: take for kind, (take, _) in takers.items()}
+            for item in items:
+                takes[type(item)](item)
         keys.update(*objects)
         items = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
     return Leaves(keys, texts, numbers)
+
+
+def _takers(
+    kind: type,
+    texts: set[str],
+    objects: list[dict[str, JsonValue]],
+    lists: list[list[JsonValue]],
+    numbers: list[int | float],
+) -> tuple[Callable[[Any], object], Callable[[Any], object]]:
+    """What takes one value of this type, and what takes many."""
+    if issubclass(kind, str):
+        return texts.add, texts.update
+    if issubclass(kind, dict):
+        return objects.append, objects.extend
+    if issubclass(kind, list):
+        return lists.append, lists.extend
+    if kind is bool or kind is NoneType:
+        return bool, bool  # keeps none
+    return numbers.append, numbers.extend
 
 
 def all_texts(value: JsonValue) -> list[str]:

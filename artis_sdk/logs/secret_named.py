@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from operator import is_
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pydantic import JsonValue
 
@@ -102,10 +103,11 @@ class SecretNamed:
     def _covered_rows(self, value: list[JsonValue], names: _Names, budget: SecretBudget) -> JsonValue:
         """A list of objects, in less time: there may be very many."""
         keys, add = [*names.keys], budget.add
+        objects = cast(list[dict[str, JsonValue]], value)
+        flat = FLAT.issuperset(map(type, chain.from_iterable(map(dict.values, objects))))
         rows: list[JsonValue] = []
-        for row in value:
-            assert isinstance(row, dict)
-            if not FLAT.issuperset(map(type, row.values())):
+        for row in objects:
+            if not flat and not FLAT.issuperset(map(type, row.values())):
                 rows.append(self._covered_object(row, names, budget))
                 continue
             for key in keys:

@@ -83,8 +83,7 @@ class SecretNames:
 
     def suspects(self, names: Sequence[str]) -> set[str]:
         """Those of many names that could be the name of a secret."""
-        starts = (start for _, start, _ in self._search.find("\n".join(names)))
-        return {name for name, _ in texts_at(names, starts)}
+        return {name for name, _ in texts_at(names, self._search.starts("\n".join(names)))}
 
     def _is_secret(self, name: str) -> bool:
         words = split_words(name)

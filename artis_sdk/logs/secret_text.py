@@ -32,8 +32,8 @@ _VALUE = re.compile(
     r"|(?P<entity>&(?:amp;)*+(?:quot|apos|#0*+3[49]|#x0*+2[27]);)"
     r"|(?P<percent>%2[27])"
     # Quoted, perhaps cut off; then quoted inside a JSON string.
-    r"|\"(?P<double>(?:[^\"\\]++|\\.)*+)(?:\"|\\?\Z)"
-    r"|'(?P<single>(?:[^'\\]++|\\.)*+)(?:'|\\?\Z)"
+    r"|\"(?P<double>(?:[^\"\\]++|(?:\\.)++)*+)(?:\"|\\?\Z)"
+    r"|'(?P<single>(?:[^'\\]++|(?:\\.)++)*+)(?:'|\\?\Z)"
     r"|(?P<open>\\++[\"'])"
     rf"|(?i:bearer|basic|digest|token)\s+(?P<scheme>{PLACEHOLDER}|"
     r"[^\s\"'\\,;&(){}\[\]]++)"
@@ -134,18 +134,22 @@ class SecretTexts:
             places: those that `suspects` found in it; None to find them.
         """
         last = name_end = 0
+        is_secret = self._names.is_secret
         for place in self._places.find(text) if places is None else places:
-            start = place[0]
+            start, end, kind, _ = place
             if start < last:
                 continue
-            if place[2] == "name":
+            if kind == "name":
                 if start < name_end:
                     continue
-                first, name_end = _name_start(text, start, max(last, name_end)), place[1]
-                secret = self._named(text, first, name_end)
-            elif place[2] == "attribute":
-                name = text[_name_start(text, start, last) : place[1]]
-                secret = _in_attributes(text, start, place[1]) if self._names.is_secret(name) else None
+                first = _name_start(text, start, last if last > name_end else name_end)
+                first, name_end = max(first, end - 2 * LONGEST_NAME), end
+                if not is_secret(text[first:end]) and text[first - 1 : first] != "\\":
+                    continue  # at once: a text may be full of names such as `token_count`
+                secret = self._named(text, first, end)
+            elif kind == "attribute":
+                name = text[_name_start(text, start, last) : end]
+                secret = _in_attributes(text, start, end) if is_secret(name) else None
             else:
                 secret = _read(text, place)
             if secret is not None and secret.end > secret.start >= last:
@@ -153,7 +157,6 @@ class SecretTexts:
                 last = secret.end
 
     def _named(self, text: str, start: int, end: int) -> Found | None:
-        start = max(start, end - 2 * LONGEST_NAME)
         name = text[start:end]
         if name[:1] in "nrt" and text[start - 1 : start] == "\\" and start > 0:
             name = name[1:] if self._names.is_secret(name[1:]) else name
@@ -181,7 +184,7 @@ class SecretTexts:
 
 def _name_start(text: str, place: int, first: int) -> int:
     """Start of the name that this place is in, without the dashes before it."""
-    if place == first or not (text[place - 1].isalnum() or text[place - 1] in "_-"):
+    if place == first or not ((letter := text[place - 1]).isalnum() or letter in "_-"):
         return place
     before = text[max(first, place - LONGEST_NAME) : place]
     inside = _IN_NAME.search(before)

@@ -45,7 +45,7 @@ def at_word(literal: str, then: str, flags: int = 0) -> re.Pattern[str]:
     so that all of a text without it is passed over at once.
     """
     word = re.escape(literal)
-    return re.compile(rf"{word}(?:(?<![\w-]{word})|(?<=\\[nrt]{word})){then}", flags)
+    return re.compile(rf"{word}(?!(?<=[\w-]{word})(?<!\\[nrt]{word})){then}", flags)
 
 
 PREFIXES = {prefix: at_word(prefix, then) for prefix, then in _RULES.items()}

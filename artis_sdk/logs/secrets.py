@@ -21,7 +21,8 @@ _NEEDLE = 12  # characters of a longer form that are searched for; the rest is c
 _MOST = 20_000  # secrets remembered; beyond it the newer half is kept
 _WORD = re.compile(r"[\w.~+/-]*[\w~+/-]", re.ASCII)
 _TO_WORDS = "".join(chr(code) if _WORD.match(chr(code)) or chr(code) == "." else " " for code in range(128))
-_NUMBER = re.compile(r"^-?+[0-9]++(?:\.[0-9]++)?+(?:e[+-]?+[0-9]++)?+$", re.MULTILINE)
+_DIGITS = 4_300  # of an integer; Python reads no longer one
+_NUMBER = re.compile(rf"-?+[0-9]{{1,{_DIGITS}}}+(?:\.[0-9]++)?+(?:e[+-]?+[0-9]++)?+")
 
 
 class _Generation:
@@ -35,7 +36,7 @@ class _Generation:
             self._by_needle.setdefault(form[:_NEEDLE], []).append((form, stand_in))
         # In order, because neighbours in the automaton are then neighbours in memory: half the time.
         self._search = TextSearch(sorted(self._by_needle.keys() | parts))
-        self.numbers = frozenset(map(_number, _NUMBER.findall("\n".join((*shown, *parts)))))
+        self.numbers = frozenset(map(_number, filter(_NUMBER.fullmatch, (*shown, *parts))))
         """Those that a number may be."""
 
     def __len__(self) -> int:
@@ -43,8 +44,7 @@ class _Generation:
 
     def suspects(self, texts: Sequence[str], joined: str) -> set[str]:
         """Those of these texts that may hold a secret; joined by line breaks they are `joined`."""
-        starts = (start for _, start, _ in self._search.find(joined))
-        return {text for text, _ in texts_at(texts, starts)}
+        return {text for text, _ in texts_at(texts, self._search.starts(joined))}
 
     def spans(self, text: str) -> Iterator[tuple[int, int, str | None]]:
         """Places of secrets in the text, with their placeholders; None for a piece."""

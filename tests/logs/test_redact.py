@@ -205,3 +205,10 @@ def test_the_outcome_of_a_call_loses_the_secrets_of_its_arguments() -> None:
     assert not re.search("hunter2|t0k3n", seen.model_dump_json())
     assert seen.provenance is Provenance.REAL
     assert Redactor().redact_outcome("login", outcome, {"password": "real"}).provenance is Provenance.REAL
+
+
+@pytest.mark.parametrize("digits", [4_300, 4_301, 10_000])
+def test_a_secret_of_very_many_digits(digits: int) -> None:
+    """Python reads no integer of more than 4,300."""
+    secret = "7" * digits
+    assert secret not in str(hidden({"password": secret, "note": f"it is {secret}"}))
