@@ -70,14 +70,7 @@ def _asks_a_model(simulator: Simulator) -> bool:
     while isinstance(simulator, Wrapper):
         simulator = simulator.simulator
     if isinstance(simulator, Composite):
-        parts: list[bool] = []
-
-        def look(part: Simulator) -> Simulator:
-            parts.append(_asks_a_model(part))
-            return part
-
-        simulator.with_parts(look)
-        return any(parts)
+        return any(map(_asks_a_model, simulator.parts))
     return isinstance(simulator, LLMSimulator)
 
 

@@ -66,15 +66,10 @@ async def approve(request: Any) -> Approve | Reject:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with Session(
-        agent=agent,
-        tools=Toolset.from_object(bank),
-        simulator=SandboxSimulator(),
-        strategy=Parallel(3),
-        evaluate=False,
-        summarize=False,
-        approve=approve,
+        agent=agent, tools=Toolset.from_object(bank), simulator=SandboxSimulator(),
+        strategy=Parallel(3), evaluate=False, summarize=False, approve=approve,
         journal=Path(mkdtemp()) / "journal.db",
-    ) as app.state.session:
+    ) as app.state.session:  # fmt: skip
         yield
 
 

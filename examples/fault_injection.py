@@ -7,22 +7,20 @@ import asyncio
 from pathlib import Path
 from tempfile import mkdtemp
 
-from artis_sdk import Agent, Parallel, Risk, SandboxSimulator, Session, Toolset, guarded_tool
+from artis_sdk import Agent, Parallel, Risk, SandboxSimulator, Session, Toolset
 from artis_sdk.simulators import Fault, Faulty, fault_report
 
 
 class Till:
+    """Anybody's class, unchanged."""
+
     def __init__(self) -> None:
         self.paid: list[str] = []
 
-    @guarded_tool(risk=Risk.READ_ONLY)
     def payments(self) -> list[str]:
-        """The payments so far."""
         return list(self.paid)
 
-    @guarded_tool
     def pay(self, to: str) -> str:
-        """Pay somebody ten euros."""
         self.paid.append(to)
         return "paid"
 
@@ -47,15 +45,11 @@ async def careful(task: str, *, tools: Toolset, guidance: str | None) -> str:
 
 async def report(agent: Agent) -> str:
     lost = Fault(kind="lost", tool="pay", nth=1)  # made, and its answer never arrives
+    tools = Toolset.from_object(Till(), risks={"payments": Risk.READ_ONLY})
     async with Session(
-        agent=agent,
-        tools=Toolset.from_object(Till()),
-        simulator=Faulty(SandboxSimulator(), [lost]),
-        strategy=Parallel(1),
-        evaluate=False,
-        summarize=False,
-        journal=Path(mkdtemp()) / "journal.db",
-    ) as session:
+        agent=agent, tools=tools, simulator=Faulty(SandboxSimulator(), [lost]), strategy=Parallel(1),
+        evaluate=False, summarize=False, journal=Path(mkdtemp()) / "journal.db",
+    ) as session:  # fmt: skip
         plan = await session.rehearse("Pay Ann ten euros.")
     (followed,) = fault_report(plan.attempts, plan.task.tools)
     return str(followed)

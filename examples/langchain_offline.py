@@ -58,12 +58,9 @@ class Arrives(Simulator):
 async def main() -> None:
     agent = create_agent(Scripted(), [send_letter])
     async with Session(
-        agent=rehearsed(agent, risks={"send_letter": Risk.IRREVERSIBLE}),
-        simulator=Arrives(),
-        evaluate=False,
-        summarize=False,
-        journal=Path(mkdtemp()) / "journal.db",
-    ) as session:
+        agent=rehearsed(agent, risks={"send_letter": Risk.IRREVERSIBLE}), simulator=Arrives(),
+        evaluate=False, summarize=False, journal=Path(mkdtemp()) / "journal.db",
+    ) as session:  # fmt: skip
         plan = await session.rehearse("Write to Bob.")
         print("rehearsed:", *plan.foreseen, "sent so far:", sent)
         result = await session.commit(plan)

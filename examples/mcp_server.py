@@ -36,14 +36,9 @@ async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
 
 warehouse = Warehouse()
 session = Session(
-    agent=agent,
-    tools=Toolset.from_object(warehouse),
-    simulator=SandboxSimulator(),
-    strategy=Sequential(2),
-    evaluate=False,
-    summarize=False,
-    journal=Path(mkdtemp()) / "journal.db",
-)
+    agent=agent, tools=Toolset.from_object(warehouse), simulator=SandboxSimulator(),
+    strategy=Sequential(2), evaluate=False, summarize=False, journal=Path(mkdtemp()) / "journal.db",
+)  # fmt: skip
 plans: dict[str, Plan] = {}
 server = MCPServer("warehouse")
 

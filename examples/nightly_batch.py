@@ -41,15 +41,10 @@ def is_safe(plan: Plan) -> bool:
 async def main(folder: Path) -> None:
     invoices = Invoices()
     async with Session(
-        agent=agent,
-        tools=Toolset.from_object(invoices),
-        simulator=SandboxSimulator(),
-        strategy=Parallel(3),
-        evaluate=False,
-        summarize=False,
-        journal=folder / "journal.db",
+        agent=agent, tools=Toolset.from_object(invoices), simulator=SandboxSimulator(),
+        strategy=Parallel(3), evaluate=False, summarize=False, journal=folder / "journal.db",
         log=folder / "calls.db",
-    ) as session:
+    ) as session:  # fmt: skip
         for call in await session.recover():  # of a night that ended early
             print("left over:", call.tool, call.state.value)
         for invoice in list(invoices.open):

@@ -59,14 +59,10 @@ async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
 async def main() -> None:
     calendar = Calendar()
     async with Session(
-        agent=agent,
-        tools=Toolset.from_object(calendar),
-        simulator=SandboxSimulator(),
-        strategy=Sequential(2),
-        evaluate=False,
-        summarize=False,
+        agent=agent, tools=Toolset.from_object(calendar), simulator=SandboxSimulator(),
+        strategy=Sequential(2), evaluate=False, summarize=False,
         journal=Path(mkdtemp()) / "journal.db",
-    ) as session:
+    ) as session:  # fmt: skip
         plan = await session.rehearse("A room at nine, please.")
         for attempt in plan.attempts:
             print(attempt)

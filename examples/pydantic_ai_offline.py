@@ -45,12 +45,9 @@ class Sends(Simulator):
 async def main() -> None:
     accounts: dict[str, int] = {}
     async with Session(
-        agent=rehearsed(agent, risks={"pay": Risk.IRREVERSIBLE}, deps=accounts),
-        simulator=Sends(),
-        evaluate=False,
-        summarize=False,
-        journal=Path(mkdtemp()) / "journal.db",
-    ) as session:
+        agent=rehearsed(agent, risks={"pay": Risk.IRREVERSIBLE}, deps=accounts), simulator=Sends(),
+        evaluate=False, summarize=False, journal=Path(mkdtemp()) / "journal.db",
+    ) as session:  # fmt: skip
         plan = await session.rehearse("Send Bob 80 euros.")
         print("rehearsed:", len(plan.attempts), "attempts, accounts", accounts)
         result = await session.commit(plan)

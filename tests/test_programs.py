@@ -6,33 +6,16 @@ import ast
 import copy
 import inspect
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.programs import ROOT, ran
 
-ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "examples.md").read_text()
 SECTIONS = dict(re.findall(r"^## `(.*?)`\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 PRINTED = {name: text.partition("```text\n")[2].partition("```")[0] for name, text in SECTIONS.items()}
-
-
-def ran(name: str, *arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", f"examples/{name}.py", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("name", ["own_agent", "fault_injection"])

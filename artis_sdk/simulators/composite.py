@@ -24,6 +24,18 @@ class Composite(Simulator):
             change: function of each part that returns the part to put in its place.
         """
 
+    @property
+    def parts(self) -> tuple[Simulator, ...]:
+        """The simulators that it is made of."""
+        found: list[Simulator] = []
+
+        def keep(part: Simulator) -> Simulator:
+            found.append(part)
+            return part
+
+        self.with_parts(keep)
+        return tuple(found)
+
 
 class Wrapper(Simulator):
     """A simulator around another one, whose state and code are the attempt's.

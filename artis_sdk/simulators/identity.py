@@ -10,7 +10,6 @@ from artis_sdk.contracts import Simulator
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.checked import Checked
 from artis_sdk.simulators.composite import Composite
-from artis_sdk.simulators.ladder import Ladder
 from artis_sdk.simulators.llm import LLMSimulator
 from artis_sdk.simulators.replay import ReplaySimulator
 
@@ -38,17 +37,8 @@ class SimulatorIdentity(BaseModel):
 
 def identities(simulator: Simulator) -> tuple[SimulatorIdentity, ...]:
     """The identities of a simulator's parts that guess: none of a sandbox, a replay, and `Checked`."""
-    if isinstance(simulator, Ladder):
-        return tuple(one for rung in simulator.rungs for one in identities(rung))
     if isinstance(simulator, Composite):
-        found: list[SimulatorIdentity] = []
-
-        def looked_at(part: Simulator) -> Simulator:
-            found.extend(identities(part))
-            return part
-
-        simulator.with_parts(looked_at)
-        return tuple(found)
+        return tuple(one for part in simulator.parts for one in identities(part))
     if isinstance(simulator, Checked | ReplaySimulator) or simulator.runs_code:
         return ()
     if isinstance(simulator, LLMSimulator):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,37 +10,30 @@ from typing import Any
 
 import pytest
 from helpers.page_blocks import blocks, run
+from helpers.programs import ENVIRONMENT, ROOT, ran
 
 from artis_sdk.backends import ScriptedBackend
-
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def needs(module: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(find_spec(module) is None, reason="`make frameworks` installs it and runs this")
 
 
-def ran(name: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, f"examples/{name}.py"],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-@needs("pydantic_ai")
-def test_pydantic_ai() -> None:
-    assert ran("pydantic_ai_offline") == [
+PRINTED = {
+    "pydantic_ai": (
         "rehearsed: 5 attempts, accounts {}",
         "committed: done: {'sent': 80} accounts {'bob': 80}",
-    ]
+    ),
+    "langchain": (
+        'rehearsed: send_letter(to="bob") → "letter to bob"  (irreversible, 5 of 5 attempts) sent so far: []',
+        "committed: sent: letter to bob sent so far: ['bob']",
+    ),
+}
+
+
+@pytest.mark.parametrize("module", [pytest.param(name, marks=needs(name)) for name in PRINTED])
+def test_a_program_prints(module: str) -> None:
+    assert tuple(ran(f"{module}_offline", warnings="default").splitlines()) == PRINTED[module]
 
 
 @needs("pydantic_ai")
@@ -62,14 +53,6 @@ async def test_the_first_block_of_the_page(tmp_path: Path, monkeypatch: pytest.M
     code = blocks("frameworks.md")[0].replace('"openai:gpt-5-mini"', "model")
     await run(code, agent=Agent(TestModel(), tools=[pay]), model=model)
     assert len(paid) == 1
-
-
-@needs("langchain")
-def test_langchain() -> None:
-    assert ran("langchain_offline") == [
-        'rehearsed: send_letter(to="bob") → "letter to bob"  (irreversible, 5 of 5 attempts) sent so far: []',
-        "committed: sent: letter to bob sent so far: ['bob']",
-    ]
 
 
 @needs("fastapi")

@@ -11,21 +11,7 @@ from hypothesis import given, settings
 from rich.panel import Panel
 
 from artis_sdk.records import Attempt, Outcome, Plan, Provenance, Role, Usage
-from artis_sdk.records.events import (
-    AttemptEvaluated,
-    AttemptFinished,
-    AttemptStarted,
-    CallCommitted,
-    CallSimulated,
-    CommitFinished,
-    CommitStarted,
-    Event,
-    LimitHit,
-    ModelAnswered,
-    Recommended,
-    RehearsalFinished,
-    RehearsalStarted,
-)
+from artis_sdk.records import events as kinds
 from artis_sdk.view.live import LiveView, outcome_text
 from artis_sdk.view.screen import Screen
 from artis_sdk.visible import visible
@@ -33,21 +19,23 @@ from artis_sdk.visible import visible
 OURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")  # colours, and the cursor, which the live view moves
 
 
-def events(plan: Plan, text: str = "Paid.") -> list[Event]:
+def events(plan: Plan, text: str = "Paid.") -> list[kinds.Event]:
     """The events of this plan's rehearsal and commit."""
-    found: list[Event] = [RehearsalStarted(task=plan.task, strategy=plan.strategy)]
+    found: list[kinds.Event] = [kinds.RehearsalStarted(task=plan.task, strategy=plan.strategy)]
     for attempt in plan.attempts:
-        found.append(AttemptStarted(attempt=attempt.index))
-        found += [CallSimulated(attempt=attempt.index, call=s.call, outcome=s.outcome) for s in attempt.steps]
-        found.append(AttemptFinished(attempt=attempt))
+        found.append(kinds.AttemptStarted(attempt=attempt.index))
+        found += [
+            kinds.CallSimulated(attempt=attempt.index, call=s.call, outcome=s.outcome) for s in attempt.steps
+        ]
+        found.append(kinds.AttemptFinished(attempt=attempt))
         if attempt.evaluation is not None:
-            found.append(AttemptEvaluated(attempt=attempt.index, evaluation=attempt.evaluation))
-    found.append(AttemptFinished(attempt=Attempt(index=len(plan.attempts), ended="error", error=text)))
-    found.append(LimitHit(limit=text, used=1, allowed=1))
+            found.append(kinds.AttemptEvaluated(attempt=attempt.index, evaluation=attempt.evaluation))
+    found.append(kinds.AttemptFinished(attempt=Attempt(index=len(plan.attempts), ended="error", error=text)))
+    found.append(kinds.LimitHit(limit=text, used=1, allowed=1))
     if plan.recommendation is not None:
-        found.append(Recommended(recommendation=plan.recommendation))
-    found += [RehearsalFinished(plan=plan), CommitStarted(plan=plan.id)]
-    return [*found, *(CallCommitted(committed=call) for call in a_result(plan, text).calls)]
+        found.append(kinds.Recommended(recommendation=plan.recommendation))
+    found += [kinds.RehearsalFinished(plan=plan), kinds.CommitStarted(plan=plan.id)]
+    return [*found, *(kinds.CallCommitted(committed=call) for call in a_result(plan, text).calls)]
 
 
 def shown(plan: Plan, text: str = "Paid.", *, terminal: bool) -> str:
@@ -70,9 +58,9 @@ def test_the_last_line_says_phase_time_and_what_is_waited_for() -> None:
     screen = Screen(file=io.StringIO(), width=400, force_terminal=True)
     view = LiveView(screen)
     said: list[str] = []
-    asked = ModelAnswered(role=Role.ACTION, backend="b", usage=Usage(), attempt=0)
+    asked = kinds.ModelAnswered(role=Role.ACTION, backend="b", usage=Usage(), attempt=0)
     begun = events(plan)[:2]
-    for event in (*begun, asked, *events(plan)[2:], CommitFinished(result=a_result(plan, "Paid."))):
+    for event in (*begun, asked, *events(plan)[2:], kinds.CommitFinished(result=a_result(plan, "Paid."))):
         view.on_event(event)
         with screen.capture() as last:
             screen.print(view.render())
