@@ -132,12 +132,11 @@ class Guard:
             CommitStopped: it is not made, and the commit ends.
             JournalError: the decision could not be written; the call is not made.
         """
-        tool = invocation.tool
-        spec, arguments = tool.spec, invocation.call.arguments
-        match = self.foreseen.take(tool.name, spec, arguments, nested=nested)
+        tool, spec, arguments = invocation.tool, invocation.tool.spec, invocation.call.arguments
+        match = self.foreseen.take(spec.name, spec, arguments, nested=nested)
         if match.kind == "foreseen" or match.approved_by is not None:
             return Admitted(invocation, match, match.approved_by)
-        by = self._changes.edited_out.by(tool.name, spec, arguments)
+        by = self._changes.edited_out.by(spec.name, spec, arguments)
         if by is not None:
             no = Reject(reason="it is a call that was edited out of the plan", by=by)
             return await self._decided(invocation, redacted, match, no, nested=nested)
