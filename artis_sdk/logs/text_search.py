@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
@@ -43,7 +43,7 @@ class TextSearch:
         self._exact = not ignore_case
         self._plain = folded if ignore_case else without_half_pairs
         small = sum(map(len, self.needles)) <= _SMALL
-        self._automaton = AhoCorasick(
+        self.automaton = AhoCorasick(
             [self._plain(needle) for needle in self.needles],
             matchkind=MatchKind.Standard,
             implementation=Implementation.DFA if small else None,
@@ -52,7 +52,7 @@ class TextSearch:
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Number of the needle, start and end of each occurrence, by end."""
         plain = text if self._exact and text.isascii() else self._plain(text)
-        return self._automaton.find_matches_as_indexes(plain, overlapping=True)
+        return self.automaton.find_matches_as_indexes(plain, overlapping=True)
 
 
 class Occurring:
@@ -83,15 +83,23 @@ class Occurring:
 
     def any_in(self, text: str) -> bool:
         """Whether one of them occurs in this text, which has no half surrogate pairs."""
-        search = self._search(frozenset())
+        find = self._all.automaton.find_matches_as_indexes
+        if len(text) <= _FIRST_BLOCK:
+            return bool(find(text, overlapping=True))
         start, size = 0, _FIRST_BLOCK
         while start < len(text):
-            if search.find(text[max(start - self._longest, 0) : start + size]):
+            if find(text[max(start - self._longest, 0) : start + size], overlapping=True):
                 return True
             start, size = start + size, min(4 * size, _BLOCK)
         return False
 
+    @cached_property
+    def _all(self) -> TextSearch:
+        return TextSearch(self._needles)
+
     def _search_without(self, found: frozenset[str]) -> TextSearch:
+        if not found:
+            return self._all
         return TextSearch(needle for needle in self._needles if needle not in found)
 
 
