@@ -140,7 +140,7 @@ class Guard:
         if by is not None:
             no = Reject(reason="it is a call that was edited out of the plan", by=by)
             return await self._decided(invocation, redacted, match, no, nested=nested)
-        if self.mode == "guided" or tool.risk is Risk.READ_ONLY:
+        if self.terms.mode == "guided" or tool.risk is Risk.READ_ONLY:
             return Admitted(invocation, match)
         treatment = _treatment(self.terms.on_unforeseen, tool.risk)
         if treatment == "allow":
@@ -308,7 +308,7 @@ class Guard:
         """
         if made.journal_id in self._accepted:
             return
-        if self.mode == "guided" or not made.diverged:
+        if self.terms.mode == "guided" or not made.diverged:
             return
         assert made.predicted is not None
         if made.outcome.type == made.predicted.type and self.foreseen.is_over:

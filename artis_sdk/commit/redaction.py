@@ -58,7 +58,9 @@ async def redacted_arguments(redact: Redact, invocation: Invocation) -> dict[str
     """The arguments of a call without secrets, those of the caller's Python objects included."""
     tool, arguments = invocation.tool, invocation.call.arguments
     hidden, kwargs = tool.hidden, invocation.kwargs
-    given = [*invocation.args, *(value for name, value in kwargs.items() if name not in hidden)]
+    if hidden:
+        kwargs = {name: value for name, value in kwargs.items() if name not in hidden}
+    given = [*invocation.args, *kwargs.values()]
     if not is_large(arguments):
         return redact.redact_arguments(tool.spec, arguments, given=given)
     return await asyncio.to_thread(redact.redact_arguments, tool.spec, arguments, given=given)

@@ -146,7 +146,7 @@ class Redactor:
         for secret in secret_values(given):
             known.add(secret)
         plain = dict(arguments)
-        if isinstance(tool, ToolSpec):
+        if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
         name = tool if isinstance(tool, str) else tool.name
         if not known.size and not self._may_hold(plain, (name,)):
@@ -175,7 +175,7 @@ class Redactor:
         for secret in secret_values(returned):
             known.add(secret)
         name = tool if isinstance(tool, str) else tool.name
-        if isinstance(tool, ToolSpec):
+        if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
         fields = dict(zip(OUTCOME_TEXTS, _outcome_texts(outcome), strict=True))
         arguments = dict(arguments)
@@ -248,7 +248,7 @@ class Redactor:
         self, tool: ToolSpec | str, arguments: Mapping[str, JsonValue], known: Secrets
     ) -> JsonValue:
         """As `cover`, for the arguments of a call: by the marks of the tool's schema too."""
-        if isinstance(tool, ToolSpec):
+        if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
         name = tool if isinstance(tool, str) else tool.name
         return self.cover(self._cover_marks(name, dict(arguments), known), f"{name}.arguments", known)
