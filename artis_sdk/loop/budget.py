@@ -322,7 +322,7 @@ class CommitMeter(BudgetMeter):
             LimitReached: before the first real call only.
         """
         if request.priority > _COMMIT_PRIORITY:
-            request = replace(request, priority=_COMMIT_PRIORITY)
+            request = request.with_priority(_COMMIT_PRIORITY)
         if not self._begun:
             return await self._metered(backend, role, request)
         with unsealed():
