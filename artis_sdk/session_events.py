@@ -44,8 +44,9 @@ class SessionEvents:
 
     def __init__(self, callback: Emit | None) -> None:
         self._callback = callback
-        self._listened = callback is not None
         self._readers: WeakSet[EventReader] = WeakSet()
+        self._read = False
+        """Whether there has been a reader."""
         self._shown: Callable[[Event], Event] | None = None
         self._over = False
 
@@ -63,19 +64,22 @@ class SessionEvents:
         if self._over:
             reader.put(None)
         self._readers.add(reader)
-        self._listened = True
+        self._read = True
         return reader
 
     def emit(self, event: Event) -> None:
         """Hand an event on."""
         line = LINES[type(event)]
-        if not self._listened and not line.logger.isEnabledFor(line.level):
+        logged = line.logger.isEnabledFor(line.level)
+        if not self._read and not logged and self._callback is None:
             return
         assert self._shown is not None
         event = self._shown(event)
-        log(event)
-        for reader in tuple(self._readers):
-            reader.put(event)
+        if logged:
+            log(event)
+        if self._read:
+            for reader in tuple(self._readers):
+                reader.put(event)
         if self._callback is not None:
             self._callback(event)
 

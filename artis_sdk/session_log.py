@@ -45,14 +45,13 @@ class _Line(NamedTuple):
 
 
 def log(event: Event) -> None:
-    """Log an event.
+    """Log an event, whose line's logger is enabled for its level.
 
     Args:
         event: the event, without secrets.
     """
     line = LINES[type(event)]
-    if line.logger.isEnabledFor(line.level):
-        line.logger.log(line.level, "%s", visible(line.text(event)))
+    line.logger.log(line.level, "%s", visible(line.text(event)))
 
 
 def _attempt_finished(event: AttemptFinished) -> str:

@@ -152,10 +152,11 @@ class CallChanges:
     def instead_of(self, invocation: Invocation, *, nested: bool) -> dict[str, JsonValue] | None:
         """Arguments that were edited into this call before the commit broke off; None without such an edit.
         Each edit is taken once."""
-        spec, call = invocation.tool.spec, invocation.call
+        call = invocation.call
         for one in self._edits:
             if one.asked.tool != call.tool or one.nested is not nested:
                 continue
+            spec = invocation.tool.spec
             if may_be_same(with_defaults(spec, one.asked.arguments), with_defaults(spec, call.arguments)):
                 self._edits.remove(one)
                 return one.arguments

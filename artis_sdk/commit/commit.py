@@ -13,7 +13,6 @@ from pydantic import JsonValue
 
 from artis_sdk.commit.before import OnUnknown, UnsettledCalls, look_around
 from artis_sdk.commit.call_identity import IdempotencyKeys
-from artis_sdk.commit.ended_by import EndedBy
 from artis_sdk.commit.guard import Admitted, Guard, Terms
 from artis_sdk.commit.journal import FINISHED, REFUSED, CallState, CommitJournal
 from artis_sdk.commit.made import CallUnderWay, MadeCalls
@@ -164,18 +163,13 @@ class RealWorld:
                 with suppress(JournalError):  # the error in hand says more
                     await self.journal.end_plan(self._plan.id, REFUSED if self._refused else "stopped")
             if self.calls:
-                error.add_note(
-                    f"Real calls were made before; the journal has them under plan {self._plan.id}."
-                )
+                error.add_note(f"Real calls were made before; the journal has them under plan {self.plan}.")
             if self._broken is not None and isinstance(error, Exception) and error is not self._broken:
                 raise self._broken from error
             raise
         await self.journal.end_plan(self._plan.id, self.ending)
-        if self._earlier is not None and (left := self._earlier.left()):
-            names = ", ".join(f"{call.tool} ({call.id})" for call in left)
-            self.notes.append(
-                f"the resumed agent did not repeat calls that its commit had already made: {names}"
-            )
+        if self._earlier is not None:
+            self.notes += self._earlier.notes()
 
     def remember_refusal(self, error: FirewallError) -> None:
         """End the commit because one of its guarded calls was refused where it was made: the agent may take
@@ -196,25 +190,26 @@ class RealWorld:
             CommitStopped: the plan does not foresee this call, which was not made, or its outcome.
         """
         self._check_open(invocation)
-        invocation = self.guard.in_place(invocation, nested=self._within() is not None)
-        taken = self._answer(invocation)
-        if taken is not None:
-            made, reply = taken
-            await self._look_at(made)
-            return reply
+        within = self._within()
+        invocation = self.guard.in_place(invocation, nested=within is not None)
+        if self._earlier is not None and (taken := self._answer(invocation, self._earlier)):
+            await self._look_at(taken[0])
+            return taken[1]
         redacted = await redacted_arguments(self.redact, invocation)
         self._check_open(invocation)
-        within = self._within()
         if self._on_call is not None and within is None:
             self._on_call()
-        admitted = await self._admitted(invocation, redacted)
+        admitted = await self._admitted(invocation, redacted, nested=within is not None)
         if isinstance(admitted, Reply):
             return admitted
         if admitted.invocation is not invocation:  # edited
             redacted = await redacted_arguments(self.redact, admitted.invocation)
         assert self._unsettled is not None
-        with EndedBy(CommitRefused, self._end):
+        try:
             await self._unsettled.check_twin(admitted.invocation.tool.name, invocation.tool.spec, redacted)
+        except CommitRefused as error:
+            self._end(error)
+            raise
         self._check_open(invocation)
         call = self._begun(admitted, redacted, within)
         reply = await executing(admitted.invocation.call, call.intent, self._carried_out(call))
@@ -259,9 +254,8 @@ class RealWorld:
             raise self._broken
         if not self._open:
             name = invocation.tool.name
-            raise CommitRefused(
-                self._plan.id, f"its commit has ended; {name} was called too late and did not run"
-            )
+            why = f"its commit has ended; {name} was called too late and did not run"
+            raise CommitRefused(self._plan.id, why)
 
     def _end(self, error: ArtisError) -> None:
         """Have an error end the commit: every later call raises it."""
@@ -272,33 +266,43 @@ class RealWorld:
         inside = _inside.get()
         return inside[1] if inside is not None and inside[0] is self else None
 
-    def _answer(self, invocation: Invocation) -> tuple[CommittedCall, Reply] | None:
+    def _answer(self, invocation: Invocation, before: EarlierCalls) -> tuple[CommittedCall, Reply] | None:
         """This same call, and the reply that it got, before the commit was interrupted."""
-        if self._earlier is None:
-            return None
-        with EndedBy(CommitRefused, self._end):
-            found = self._earlier.take(invocation, nested=self._within() is not None)
+        try:
+            found = before.take(invocation, nested=self._within() is not None)
+        except CommitRefused as error:
+            self._end(error)
+            raise
         if found is None:
             return None
         earlier, reply = found
         return self._made.take_over(earlier, *self.guard.matched(earlier)), reply
 
-    async def _admitted(self, invocation: Invocation, redacted: Mapping[str, JsonValue]) -> Admitted | Reply:
+    async def _admitted(
+        self, invocation: Invocation, redacted: Mapping[str, JsonValue], *, nested: bool
+    ) -> Admitted | Reply:
         """The call as the plans around and this one let it be made, or the answer to one that is rejected."""
         around: Admitted | None = None
         if self._parent is not None:
-            there = await self._parent._admitted(invocation, redacted)
+            within = self._parent._within()
+            there = await self._parent._admitted(invocation, redacted, nested=within is not None)
             if isinstance(there, Reply):
                 return there
             around, invocation = there, there.invocation
-        with EndedBy(CommitStopped, self._end):
-            admitted = await self.guard.admit(invocation, redacted, nested=self._within() is not None)
+        try:
+            admitted = await self.guard.admit(invocation, redacted, nested=nested)
+        except CommitStopped as error:
+            self._end(error)
+            raise
         return replace(admitted, around=around) if around and isinstance(admitted, Admitted) else admitted
 
     async def _look_at(self, made: CommittedCall, admitted: Admitted | None = None) -> None:
         """Look at the outcome of a call, for this plan and those around."""
-        with EndedBy(CommitStopped, self._end):
+        try:
             await self.guard.look_at(made)
+        except CommitStopped as error:
+            self._end(error)
+            raise
         if self._parent is not None and admitted is not None and admitted.around is not None:
             there = self._parent.guard.beside(made, admitted.around.match)
             await self._parent._look_at(there, admitted.around)
@@ -332,8 +336,8 @@ class RealWorld:
     async def _carry_out(self, call: CallUnderWay) -> Reply:
         await self._begin(call)
         invocation = call.admitted.invocation
-        tool, args, kwargs = invocation.tool, invocation.args, invocation.kwargs
-        late = partial(self._ended_late, call)
+        tool, late = invocation.tool, partial(self._ended_late, call)
+        args, kwargs = invocation.args, invocation.kwargs
         outside = _inside.set((self, call.intent.seq))
         try:
             reply = await execute(tool, tool.function, args, kwargs, Provenance.REAL, late=late)

@@ -80,6 +80,8 @@ class ForeseenCalls:
         self, tool: str, spec: ToolSpec | None, arguments: Mapping[str, JsonValue], *, nested: bool
     ) -> Match:
         """Match a real call, as `look_up`; a foreseen call that it is counts as made from now on."""
+        if not self._left:
+            return UNFORESEEN
         index = self.find(tool, spec, arguments, nested=nested)
         if index is not None:
             del self._left[index]

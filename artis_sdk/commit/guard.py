@@ -132,16 +132,15 @@ class Guard:
             CommitStopped: it is not made, and the commit ends.
             JournalError: the decision could not be written; the call is not made.
         """
-        tool = invocation.tool
-        spec, arguments = tool.spec, invocation.call.arguments
-        match = self.foreseen.take(tool.name, spec, arguments, nested=nested)
+        tool, spec, arguments = invocation.tool, invocation.tool.spec, invocation.call.arguments
+        match = self.foreseen.take(spec.name, spec, arguments, nested=nested)
         if match.kind == "foreseen" or match.approved_by is not None:
             return Admitted(invocation, match, match.approved_by)
-        by = self._changes.edited_out.by(tool.name, spec, arguments)
+        by = self._changes.edited_out.by(spec.name, spec, arguments)
         if by is not None:
             no = Reject(reason="it is a call that was edited out of the plan", by=by)
             return await self._decided(invocation, redacted, match, no, nested=nested)
-        if self.mode == "guided" or tool.risk is Risk.READ_ONLY:
+        if self.terms.mode == "guided" or tool.risk is Risk.READ_ONLY:
             return Admitted(invocation, match)
         treatment = _treatment(self.terms.on_unforeseen, tool.risk)
         if treatment == "allow":
@@ -309,7 +308,7 @@ class Guard:
         """
         if made.journal_id in self._accepted:
             return
-        if self.mode == "guided" or not made.diverged:
+        if self.terms.mode == "guided" or not made.diverged:
             return
         assert made.predicted is not None
         if made.outcome.type == made.predicted.type and self.foreseen.is_over:

@@ -108,7 +108,7 @@ class MadeCalls:
         committed = CommittedCall(
             call=made,
             outcome=outcome,
-            risk=tool.risk,
+            risk=intent.risk,
             **{**beside(admitted.match, expected), "approved_by": admitted.approved_by},
             journal_id=intent.id,
             nested=nested,
@@ -131,7 +131,7 @@ class MadeCalls:
                     history=call.history,
                     outcome=outcome,
                     predicted=predicted,
-                    risk=tool.risk,
+                    risk=intent.risk,
                     process=os.getpid(),
                 )
             )

@@ -17,15 +17,17 @@ LARGE = 65_536
 
 def is_large(value: JsonValue) -> bool:
     """Whether redacting this value would block the event loop; stops counting at `LARGE`."""
-    waiting, size = [value], 0
+    waiting: list[Any] = [value]
+    size = 0
     while waiting and size < LARGE:
         item = waiting.pop()
-        if type(item) is str or isinstance(item, str):  # the first is quicker
+        kind = type(item)
+        if kind is str:
             size += len(item)
-        elif isinstance(item, dict):
+        elif kind is dict:
             size += sum(map(len, item))
             waiting += item.values()
-        elif isinstance(item, list):
+        elif kind is list:
             waiting += item
         size += 8
     return size >= LARGE
@@ -56,7 +58,9 @@ async def redacted_arguments(redact: Redact, invocation: Invocation) -> dict[str
     """The arguments of a call without secrets, those of the caller's Python objects included."""
     tool, arguments = invocation.tool, invocation.call.arguments
     hidden, kwargs = tool.hidden, invocation.kwargs
-    given = [*invocation.args, *(value for name, value in kwargs.items() if name not in hidden)]
+    if hidden:
+        kwargs = {name: value for name, value in kwargs.items() if name not in hidden}
+    given = [*invocation.args, *kwargs.values()]
     if not is_large(arguments):
         return redact.redact_arguments(tool.spec, arguments, given=given)
     return await asyncio.to_thread(redact.redact_arguments, tool.spec, arguments, given=given)
@@ -64,7 +68,7 @@ async def redacted_arguments(redact: Redact, invocation: Invocation) -> dict[str
 
 async def redacted_outcome(redact: Redact, invocation: Invocation, reply: Reply) -> Outcome:
     """The outcome of a call without secrets."""
-    if is_large(reply.outcome.value) or is_large(reply.outcome.message):
+    if is_large([reply.outcome.value, reply.outcome.message]):
         return await asyncio.to_thread(redacted_at_once, redact, invocation, reply)
     return redacted_at_once(redact, invocation, reply)
 

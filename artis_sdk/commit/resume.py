@@ -71,9 +71,13 @@ class EarlierCalls:
         self._waiting = [made for made in self._waiting if made.risk is not Risk.READ_ONLY]
         return None
 
-    def left(self) -> list[JournaledCall]:
-        """The agent's earlier calls that it has not made again."""
-        return [call for call in self._waiting if call.within is None and call.risk is not Risk.READ_ONLY]
+    def notes(self) -> tuple[str, ...]:
+        """One note that names the agent's earlier calls that it has not made again; empty without any."""
+        left = [call for call in self._waiting if call.within is None and call.risk is not Risk.READ_ONLY]
+        if not left:
+            return ()
+        names = ", ".join(f"{call.tool} ({call.id})" for call in left)
+        return (f"the resumed agent did not repeat calls that its commit had already made: {names}",)
 
     def _reply(self, invocation: Invocation, made: JournaledCall) -> Reply:
         assert made.outcome is not None

@@ -12,6 +12,7 @@ import secrets as random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import translate
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Protocol
 
 from pydantic import JsonValue
@@ -48,6 +49,7 @@ all texts of a value at once.
 """
 OUTCOME_TEXTS = ("value", "failure_type", "message", "raw")
 """The fields of an outcome that may hold a secret."""
+_outcome_texts = attrgetter(*OUTCOME_TEXTS)
 _PLACEHOLDER = re.compile(f"({PLACEHOLDER})")
 
 
@@ -144,7 +146,7 @@ class Redactor:
         for secret in secret_values(given):
             known.add(secret)
         plain = dict(arguments)
-        if isinstance(tool, ToolSpec):
+        if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
         name = tool if isinstance(tool, str) else tool.name
         if not known.size and not self._may_hold(plain, (name,)):
@@ -173,13 +175,11 @@ class Redactor:
         for secret in secret_values(returned):
             known.add(secret)
         name = tool if isinstance(tool, str) else tool.name
-        if isinstance(tool, ToolSpec):
+        if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
-        fields = {part: getattr(outcome, part) for part in OUTCOME_TEXTS}
+        fields = dict(zip(OUTCOME_TEXTS, _outcome_texts(outcome), strict=True))
         arguments = dict(arguments)
-        if not (
-            known.size or self._may_hold(arguments, (name,)) or self._may_hold([*fields.values()], (name,))
-        ):
+        if not known.size and not self._may_hold([arguments, *fields.values()], (name,)):
             return outcome
         self.cover_arguments(tool, arguments, known)
         hidden = self._hidden(fields, f"{name}.outcome", known)
@@ -222,11 +222,14 @@ class Redactor:
             tools: tools of whose calls the value holds arguments.
             known: the session's secrets.
         """
-        knows = [secrets for secrets in known if secrets.size]
-        if not knows and not self._may_hold(value, tools):
-            return True
+        for secrets in known:
+            if secrets.size:
+                break
+        else:
+            if not self._may_hold(value, tools):
+                return True
         parts = leaves(value)
-        return self.finds_none(parts, tools) and all(secrets.has_none(parts) for secrets in knows)
+        return self.finds_none(parts, tools) and all(secrets.has_none(parts) for secrets in known)
 
     def _may_hold(self, value: JsonValue, tools: Collection[str]) -> bool:
         if self._always or self._finders or not self._marked.keys().isdisjoint(tools):
@@ -245,7 +248,7 @@ class Redactor:
         self, tool: ToolSpec | str, arguments: Mapping[str, JsonValue], known: Secrets
     ) -> JsonValue:
         """As `cover`, for the arguments of a call: by the marks of the tool's schema too."""
-        if isinstance(tool, ToolSpec):
+        if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
         name = tool if isinstance(tool, str) else tool.name
         return self.cover(self._cover_marks(name, dict(arguments), known), f"{name}.arguments", known)

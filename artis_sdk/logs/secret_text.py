@@ -99,10 +99,8 @@ class SecretTexts:
     def __init__(self, names: SecretNames) -> None:
         self._names = names
         self._places = SecretPlaces(names)
-
-    def may_hold(self, text: str) -> bool:
-        """Whether the text could hold a secret; False is certain, and found quickly."""
-        return self._places.may_hold(text)
+        self.may_hold = self._places.may_hold
+        """Whether a text could hold a secret; False is certain, and found quickly."""
 
     def suspects(self, texts: Sequence[str]) -> Iterator[tuple[str, Iterable[Place]]]:
         """Those of many texts that could hold a secret, each with the places in it, in order."""

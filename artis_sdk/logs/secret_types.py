@@ -16,11 +16,6 @@ _NO_SECRETS = (str, bytes, int, float, type, ModuleType, FunctionType)  # texts 
 _LEAVES = frozenset((NoneType, bool, int, float, str, bytes))  # hold no secrets, either
 
 
-def _is_leaf(kind: type) -> bool:
-    # Hashing a class may run its metaclass; `id` raises an audit event, for which our hook is called.
-    return type(kind) is type and kind in _LEAVES
-
-
 def secret_values(value: Any) -> list[str]:
     """The secrets in a value as texts, in its containers and attributes; nothing of the value's own runs."""
     found: list[str] = []
@@ -29,7 +24,8 @@ def secret_values(value: Any) -> list[str]:
     while waiting and len(seen) < _MOST:
         item = waiting.pop()
         kind = type(item)  # `isinstance` would run the value's own code
-        if _is_leaf(kind) or (number := id(item)) in seen:
+        # Hashing a class may run its metaclass; `id` raises an audit event, for which our hook is called.
+        if (type(kind) is type and kind in _LEAVES) or (number := id(item)) in seen:
             continue
         if kind is dict or kind is list or kind is tuple:  # the same as below, for most values and sooner
             seen.add(number)

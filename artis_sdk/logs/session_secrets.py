@@ -60,10 +60,10 @@ class SessionSecrets:
     ) -> Outcome:
         """As `Redactor.redact_outcome`, also without known secrets; the outcome's secrets are known from now
         on."""
-        size = self.size
+        size = self.known.size
         hidden = self.redactor.redact_outcome(tool, outcome, arguments, returned=returned, known=self.known)
-        if hidden is outcome and self.size == size:
-            self._clear = outcome, arguments, size
+        if hidden is outcome and self.known.size == size:
+            self._clear = outcome, arguments, self.size
         return hidden
 
     def see(self, value: Any) -> None:
@@ -100,7 +100,7 @@ class SessionSecrets:
     def _known_clear(self) -> tuple[object, object]:
         """An outcome and arguments that need no second look: the event of a call follows its
         journaling at once. Our own copies, which no tool holds."""
-        if self._clear is None or self._made_up.size or self._clear[2] != self.size:
+        if self._clear is None or self._made_up.size or self._clear[2] != self.known.size:
             return None, None
         return self._clear[:2]
 

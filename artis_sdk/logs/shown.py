@@ -69,12 +69,14 @@ def map_record(record: M, change: MapValue, arguments: MapArguments, tool: str |
     return mapped
 
 
-def _fields_with_text(kind: type[BaseModel]) -> tuple[str, ...]:
-    """The fields of a record that may hold texts and values."""
-    return () if _is(kind, ToolSpec) else tuple(name for name in kind.model_fields if name not in _NAMES)
+def _fields_with_text(kind: type[BaseModel]) -> tuple[tuple[str, bool], ...]:
+    """The fields of a record that may hold texts and values, each with whether it holds a value."""
+    if _is(kind, ToolSpec):
+        return ()
+    return tuple((name, name in _VALUES) for name in kind.model_fields if name not in _NAMES)
 
 
-_fields_of: Callable[[Any], tuple[str, ...]] = cache(_fields_with_text)
+_fields_of: Callable[[Any], tuple[tuple[str, bool], ...]] = cache(_fields_with_text)
 
 
 def values_of(
@@ -93,13 +95,14 @@ def values_of(
     tools: set[str] = set()
     waiting: list[Any] = [record]
     for item in waiting:
-        if _is(type(item), ToolCall):
+        kind = type(item)
+        if kind is ToolCall or _is(kind, ToolCall):
             tools.add(item.tool)
         fields = item.__dict__
-        for field in _fields_of(type(item)):
+        for field, is_value in _fields_of(kind):
             value = fields[field]
             kind = type(value)
-            if (kind in _WITHOUT_TEXT and field not in _VALUES) or value is outcome or value is arguments:
+            if (kind in _WITHOUT_TEXT and not is_value) or value is outcome or value is arguments:
                 continue
             if kind is str:
                 values.append(value)
@@ -111,7 +114,7 @@ def values_of(
                     waiting.append(part)
                 elif _is(kind, tuple):
                     parts += part
-                elif not _is(kind, Enum) and (field in _VALUES or _is(kind, str)):
+                elif not _is(kind, Enum) and (is_value or _is(kind, str)):
                     values.append(part)
     return values, tools
 

@@ -130,12 +130,18 @@ class Occurring:
 
     def any_in(self, text: str) -> bool:
         """Whether one of them occurs in this text, which has no half surrogate pairs."""
-        search = self._search(frozenset())
-        return any(
-            search.find(text[max(start - self._longest, 0) : stop]) for start, stop in blocks(len(text))
-        )
+        find = self._all.find
+        if len(text) <= _FIRST_BLOCK:
+            return bool(find(text))
+        return any(find(text[max(start - self._longest, 0) : stop]) for start, stop in blocks(len(text)))
+
+    @cached_property
+    def _all(self) -> TextSearch:
+        return TextSearch(self._needles)
 
     def _search_without(self, found: frozenset[str]) -> TextSearch:
+        if not found:
+            return self._all
         return TextSearch(needle for needle in self._needles if needle not in found)
 
 

@@ -182,12 +182,13 @@ class Budget:
         before = self.usage.get(role)
         self.usage[role] = usage if before is None else before + usage
         self.tokens += usage.prompt_tokens + usage.completion_tokens
-        price = self._prices.get(backend.name)
+        name = backend.name
+        price = self._prices.get(name)
         if price is not None:
             self.cost += price.of(usage)
         if usage.completion_tokens > self._longest.get(role, 0):
             self._longest[role] = usage.completion_tokens
-        self._emit(ModelAnswered(role=role, backend=backend.name, usage=usage, attempt=attempt))
+        self._emit(ModelAnswered(role=role, backend=name, usage=usage, attempt=attempt))
 
     @asynccontextmanager
     async def deadline(self, share: float) -> AsyncIterator[None]:
@@ -321,7 +322,7 @@ class CommitMeter(BudgetMeter):
             LimitReached: before the first real call only.
         """
         if request.priority > _COMMIT_PRIORITY:
-            request = replace(request, priority=_COMMIT_PRIORITY)
+            request = request.with_priority(_COMMIT_PRIORITY)
         if not self._begun:
             return await self._metered(backend, role, request)
         with unsealed():

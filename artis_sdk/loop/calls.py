@@ -52,8 +52,13 @@ async def carry_out(calls: Sequence[ToolCall], table: Table, world: World) -> li
     Returns:
         One step per call, in order; calls that cannot be made are failures of provenance `forced`.
     """
-    read = [table.read(call) for call in calls]
-    invocations = [entry for entry in read if isinstance(entry, Invocation)]
+    read: list[Invocation | Outcome] = []
+    invocations: list[Invocation] = []
+    for call in calls:
+        entry = table.read(call)
+        read.append(entry)
+        if isinstance(entry, Invocation):
+            invocations.append(entry)
     if len(invocations) < len(read):
         not_made(entry for entry in read if isinstance(entry, Outcome))
     replies = iter(await world.handle_turn(invocations) if invocations else ())

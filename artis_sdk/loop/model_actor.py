@@ -239,7 +239,7 @@ class ModelActor:
         Raises:
             BackendError: there is no call that the error would take along.
         """
-        request = replace(settings, messages=tuple(course.messages))
+        request = settings.with_messages(tuple(course.messages))
         if course.odd is not None and request.seed is not None:  # the same seed would draw the same again
             request = replace(request, seed=(request.seed + _NEXT_DRAW) % 2**31)
         try:

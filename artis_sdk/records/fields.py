@@ -13,14 +13,15 @@ from artis_sdk.records.plain_forms import plain_text
 
 
 def _json_object(value: Any) -> dict[str, JsonValue]:
-    if not issubclass(type(value), Mapping):
+    kind = type(value)
+    if kind is not dict and not issubclass(kind, Mapping):
         raise ValueError("not an object")
     found: dict[str, JsonValue] = jsonable(value)
     return found
 
 
 def _text(value: Any) -> Any:
-    return plain_text(value) if type(value) is str else value
+    return plain_text(value) if type(value) is str and not value.isascii() else value
 
 
 class _Written:

@@ -58,6 +58,11 @@ _ENDED = re.compile(r"\s")
 """No mark holds white space."""
 
 
+def may_hold_mark(text: str) -> bool:
+    """Whether a mark could stand in a text, or in the texts of its JSON; False is certain."""
+    return "<" in text or "[" in text or "]" in text
+
+
 def break_up(text: str, *, thoughts: bool = True) -> str:
     """A text in which no mark stands: each has a character without width behind its first one.
 

@@ -26,10 +26,11 @@ def parsed(tool: CheckedTool, call: ToolCall) -> Invocation:
     Raises:
         InvalidArguments: the arguments do not fit the schema.
     """
-    if not any(isinstance(value, dict | list) for value in call.arguments.values()):
-        return tool.parse(call)  # nothing in them can be changed
-    own = call.model_copy(update={"arguments": copied(call.arguments)})
-    return replace(tool.parse(own), call=call)
+    for value in call.arguments.values():
+        if isinstance(value, dict | list):
+            own = call.model_copy(update={"arguments": copied(call.arguments)})
+            return replace(tool.parse(own), call=call)
+    return tool.parse(call)  # nothing in them can be changed
 
 
 def copied(value: Any) -> Any:

@@ -13,7 +13,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from threading import Lock, get_ident
 from typing import Any
@@ -135,14 +135,18 @@ def sealed(seal: Seal) -> Iterator[None]:
         seal.restore_environment()
 
 
-@contextmanager
-def unsealed() -> Iterator[None]:
-    """Lift the seal for code that is not the body's own: a session inside it that calls its model."""
-    token = _seal.set(None)
-    try:
-        yield
-    finally:
-        _seal.reset(token)
+class unsealed:  # a context manager, and no generator: every request to a model enters one
+    """Lifts the seal for code that is not the body's own: a session inside it that calls its model."""
+
+    __slots__ = ("_sealed",)
+
+    _sealed: Token[Seal | None]
+
+    def __enter__(self) -> None:
+        self._sealed = _seal.set(None)
+
+    def __exit__(self, *_: object) -> None:
+        _seal.reset(self._sealed)
 
 
 def seal_other_threads(seal: Seal) -> None:

@@ -21,7 +21,7 @@ from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
 from artis_sdk.tools.control_signals import is_control_signal, is_from_task_group
 from artis_sdk.tools.failures import UNCLASSIFIED
 from artis_sdk.tools.guarded import Reply
-from artis_sdk.tools.lazy import is_awaitable, is_iterator, lazy_value
+from artis_sdk.tools.lazy import is_awaitable, is_iterator, is_plain, lazy_value
 from artis_sdk.tools.originals import in_body
 from artis_sdk.tools.protocols import RunnableTool
 from artis_sdk.tools.world import check_allowed, current, firewall
@@ -113,6 +113,8 @@ async def _awaited(
 async def _finished(call: Callable[[], Any]) -> tuple[_Returned, bool]:
     """The value of a call, and whether it had to be awaited."""
     value = await with_sync_calls(call)
+    if is_plain(type(value)):
+        return _Returned(value, value), False
     awaitable = False
     while is_awaitable(value):
         value, awaitable = await value, True
@@ -226,8 +228,7 @@ def _returned(
     tool: RunnableTool, value: _Returned, provenance: Provenance, start: float, *, awaitable: bool = False
 ) -> Reply:
     duration = time.perf_counter() - start
-    lazy = lazy_value(value.given)
-    if lazy is not None:
+    if (lazy := lazy_value(value.given)) is not None:
         message = (
             f"returned {lazy}, which does its work after the call has returned; return the finished result"
         )

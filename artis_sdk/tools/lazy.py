@@ -42,7 +42,8 @@ def awaited_annotation(annotation: Any) -> Any:
     return Any if annotation in _AWAITABLE else annotation
 
 
-def _is_plain(kind: type) -> bool:
+def is_plain(kind: type) -> bool:
+    """Whether values of this type can do no later work; False is not certain."""
     # Hashing a class may run its metaclass; `id` raises an audit event, for which our hook is called.
     return type(kind) is type and kind in _PLAIN
 
@@ -88,7 +89,7 @@ def _evaluated(function: Callable[..., Any]) -> Any:
 def is_awaitable(value: Any) -> bool:
     """As `inspect.isawaitable`, without running the value's own code, which may be hostile."""
     kind = type(value)
-    if _is_plain(kind):
+    if is_plain(kind):
         return False
     if issubclass(kind, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
@@ -98,7 +99,7 @@ def is_awaitable(value: Any) -> bool:
 def is_iterator(value: Any) -> bool:
     """As `isinstance(value, Iterator)`, without running the value's own code."""
     kind = type(value)
-    return not _is_plain(kind) and all(
+    return not is_plain(kind) and all(
         class_attribute(kind, name) is not None for name in ("__iter__", "__next__")
     )
 
@@ -106,7 +107,7 @@ def is_iterator(value: Any) -> bool:
 def lazy_value(value: Any) -> str | None:
     """The kind of a returned value that works after the call and cannot be awaited; else None."""
     kind = type(value)  # `isinstance` runs the value's own code, which may be hostile
-    if _is_plain(kind):
+    if is_plain(kind):
         return None
     if issubclass(kind, AsyncGeneratorType):
         return "an async generator"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -25,14 +24,21 @@ running_body: ContextVar[Body | None] = ContextVar("artis_sdk_running_body", def
 """This context's innermost body; None outside every body."""
 
 
-@contextmanager
-def in_body(binding: object, *, is_real: bool) -> Iterator[None]:
-    """Mark this context as a tool's body during the block. Arguments as in `Body`."""
-    outside = running_body.set(Body(binding, is_real))
-    try:
-        yield
-    finally:
-        running_body.reset(outside)
+class in_body:  # a context manager, and no generator: every call of a tool enters one
+    """Marks this context as a tool's body during the block. Arguments as in `Body`."""
+
+    __slots__ = ("_body", "_outside")
+
+    _outside: Token[Body | None]
+
+    def __init__(self, binding: object, *, is_real: bool) -> None:
+        self._body = Body(binding, is_real)
+
+    def __enter__(self) -> None:
+        self._outside = running_body.set(self._body)
+
+    def __exit__(self, *_: object) -> None:
+        running_body.reset(self._outside)
 
 
 def real_function(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -61,6 +61,8 @@ class Parameters:
 
     def place(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of the function, from arguments by name."""
+        if self.var_positional is None and not self.positional_only:
+            return (), dict(arguments)
         spread = arguments.get(self.var_positional, ()) if self.var_positional is not None else ()
         by_position = self.positional if spread else self.positional_only
         while not spread and by_position and by_position[-1] not in arguments:

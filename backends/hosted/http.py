@@ -85,7 +85,7 @@ class HttpClient:
         """
         session = self._session or self._open(url)
         try:
-            response = await session.post(url, data=body, headers=self._headers, allow_redirects=False)
+            response = await session.post(url, data=body, allow_redirects=False)
             content = b"" if stream else await response.read()
         except (aiohttp.ClientError, OSError) as error:
             _raise(self._backend, error)
@@ -104,6 +104,7 @@ class HttpClient:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
+            headers=self._headers,  # here once, as each request's they would be read anew
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             # Looking for a proxy costs every request, so only if there is one.

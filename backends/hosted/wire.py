@@ -38,10 +38,12 @@ def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Mess
 
     For a history seen before this makes no Python call, however long it is.
     """
-    # `_wire` is a call each
-    pieces = [message.__pydantic_private__["_wire"].get(key) for message in messages]  # type: ignore[index]
-    for place in [place for place, piece in enumerate(pieces) if piece is None]:
-        pieces[place] = messages[place]._wire[key] = translate(messages[place])
+    pieces: list[T] = []
+    for message in messages:
+        wire = message.__pydantic_private__["_wire"]  # type: ignore[index]  # `_wire` is a call each
+        if key not in wire:
+            wire[key] = translate(message)
+        pieces.append(wire[key])
     return pieces
 
 

@@ -12,7 +12,7 @@ from artis_sdk.backends.hosted.names import fit_description, fit_name
 from artis_sdk.backends.hosted.wire import arguments_object, encode, is_closed, safe_id, sent_arguments
 from artis_sdk.backends.openai.answers import read_calls, text_of
 from artis_sdk.records import Message, ToolCall, ToolSpec
-from artis_sdk.records.marks import break_up, in_all_texts, put_together
+from artis_sdk.records.marks import break_up, in_all_texts, may_hold_mark, put_together
 
 _ECHOED = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content")
 """Fields beside a message's text that its server wants back; any other is only told."""
@@ -72,7 +72,10 @@ def message_object(
 
 
 def _arguments(call: ToolCall, *, broken: bool) -> str:
-    return encode(sent_arguments(call) if broken else arguments_object(call)).decode()
+    text = encode(arguments_object(call)).decode()
+    if broken and (call.malformed is not None or may_hold_mark(text)):
+        return encode(sent_arguments(call)).decode()
+    return text
 
 
 def _add_as_said(wire: dict[str, Any], message: Message, *, thoughts: bool) -> None:
