@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import pytest
 from helpers.frameworks import Played
+
+# CrewAI reads them when it is imported: no telemetry leaves the tests, and no first run asks about traces.
+os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "OTEL_SDK_DISABLED": "true", "CREWAI_TESTING": "true"}
 
 HEAD = (
     "framework",
