@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from helpers.fault_server import Seen, serving
 from helpers.framework_laws import RISKS, Ledger, NoFunds, session
-from helpers.frameworks import LOOK, NO_FUNDS, PAY, calls_in
+from helpers.frameworks import LOOK, NO_FUNDS, PAY, calls_in, model, tool_results
+
+from artis_sdk.errors import ConfigurationError
 
 pytest.importorskip("crewai", reason="`make frameworks` installs it and runs this")
 
+from crewai import Agent, Crew, Process, Task
+from crewai.tools import BaseTool, ToolFailure, tool
 from frameworks.cases.crewai import agent_of, model_of, texts_of, tools_of
 
 from artis_sdk.integrations.crewai import rehearsed
 
-LATER = "Observation: "
 both_forms = pytest.mark.parametrize("as_text", [False, True], ids=["native", "text"])
 
 
@@ -102,3 +105,191 @@ async def test_a_failure_in_a_text_is_tried_again_in_both_worlds(tmp_path: Path)
 
 def seen_last(seen: Seen) -> str:
     return "".join(texts_of(seen, "assistant")[-1:])
+
+
+# --- tools of other kinds -------------------------------------------------------------------------
+
+
+class Pay(BaseTool):
+    name: str = "Send Money"
+    description: str = "Send money."
+    real: list[Any] = []  # noqa: RUF012  # pydantic copies it
+
+    def _run(self, target: str, amount: int) -> int:
+        self.real.append((target, amount))
+        return amount
+
+
+MONEY = [("send_money", {"target": "bob", "amount": 5})]
+
+
+@both_forms
+async def test_a_tool_that_is_a_class(as_text: bool, tmp_path: Path) -> None:
+    pay = Pay(max_usage_count=1)
+    async with serving(model_of(MONEY, as_text=as_text)) as server:
+        agent = agent_of(server.base_url, [pay], as_text=as_text)
+        async with session(rehearsed(agent), tmp_path / "j.db") as s:
+            plan = await s.rehearse("Pay.")
+            assert steps_of(plan) == [["send_money"]] * 3, plan.notes
+            assert (pay.real, pay.current_usage_count) == ([], 0), "a rehearsal uses nothing up"
+            await s.commit(plan)
+    assert pay.real == [("bob", 5)]
+    assert pay.current_usage_count >= 1
+    assert calls_in(tmp_path / "j.db") == [("send_money", "done")]
+    assert vars(pay).keys() == vars(Pay()).keys(), "nothing stays at the tool"
+
+
+async def test_a_failure_that_a_tool_returns(tmp_path: Path) -> None:
+    @tool
+    def pay(target: str, amount: int) -> Any:
+        """Send money."""
+        return ToolFailure(message=NO_FUNDS, code="no_funds")
+
+    async with serving(model(PAY)) as server:
+        async with session(rehearsed(agent_of(server.base_url, [pay])), tmp_path / "j.db") as s:
+            result = await s.commit(await s.rehearse("Pay."))
+        assert tool_results(server.requests[-1]) == [f"{NO_FUNDS} (code: no_funds)"]
+    assert [(call.outcome.ok, call.outcome.failure_type) for call in result.calls] == [(False, "no_funds")]
+
+
+async def test_a_tool_of_which_no_session_knows_is_refused(tmp_path: Path) -> None:
+    """The agent gets it while it runs, from a callback of the application's."""
+    pay = Pay()
+    async with serving(model(MONEY)) as server:
+        agent = agent_of(server.base_url, tools_of(Ledger(), is_async=False))
+
+        async def run(given: Agent, text: str) -> Any:
+            other = agent_of(server.base_url, [pay])
+            return await other.kickoff_async(text)
+
+        async with session(rehearsed(agent, run=run), tmp_path / "j.db") as s:
+            plan = await s.rehearse("Pay.")
+    assert pay.real == []
+    assert {attempt.ended for attempt in plan.attempts} == {"refused"}
+
+
+# --- planning, crews, delegation ------------------------------------------------------------------
+
+
+def crew_of(url: str, ledger: Ledger, *, hierarchical: bool = False, **options: Any) -> Any:
+    """A head who has no tool, and a clerk who has them all."""
+    clerk = agent_of(url, tools_of(ledger, is_async=True))
+    head = agent_of(url, [], "head", allow_delegation=True)
+    task = Task(
+        description="{task}", expected_output="A word.", agent=None if hierarchical else head, **options
+    )
+    if hierarchical:
+        return Crew(agents=[clerk], tasks=[task], process=Process.hierarchical, manager_llm=head.llm)
+    return Crew(agents=[head, clerk], tasks=[task])
+
+
+DELEGATE = [("delegate_work_to_coworker", {"task": "Pay.", "context": "none", "coworker": "clerk"})]
+
+
+@pytest.mark.parametrize("hierarchical", [False, True])
+async def test_a_crew_whose_head_delegates(
+    hierarchical: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    ledger = Ledger()
+    async with serving(model(DELEGATE, LOOK, PAY)) as server:
+        crew = crew_of(server.base_url, ledger, hierarchical=hierarchical)
+        async with session(rehearsed(crew, risks=RISKS), tmp_path / "j.db") as s:
+            plan = await s.rehearse("Send Bob five euros.")
+            assert ledger.real == []
+            assert steps_of(plan) == [["balance", "pay"]] * 3, plan.notes
+            assert [attempt.ended for attempt in plan.attempts] == ["answer"] * 3
+            (task,) = crew.tasks
+            assert (task.output, task.delegations, task.description) == (None, 0, "{task}")
+            assert crew._task_output_handler.load() == []
+            result = await s.commit(plan)
+    assert result.answer == "done"
+    assert ledger.real == [("balance", "bob"), ("pay", "bob", 5)]
+    assert calls_in(tmp_path / "j.db") == [("balance", "done"), ("pay", "done")]
+    assert (task.output.raw, task.delegations) == ("done", 1)
+    assert len(crew._task_output_handler.load()) == 1
+
+
+async def test_the_tools_of_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    ledger = Ledger()
+    async with serving(model([*LOOK, *PAY])) as server:
+        clerk = agent_of(server.base_url, [])
+        tools = tools_of(ledger, is_async=False)
+        task = Task(description="{task}", expected_output="A word.", agent=clerk, tools=tools)
+        async with session(
+            rehearsed(Crew(agents=[clerk], tasks=[task]), risks=RISKS), tmp_path / "j.db"
+        ) as s:
+            plan = await s.rehearse("Send Bob five euros.")
+            assert [sorted(steps) for steps in steps_of(plan)] == [["balance", "pay"]] * 3, plan.notes
+            assert (ledger.real, task.used_tools) == ([], 0)
+            await s.commit(plan)
+    assert sorted(ledger.real) == [("balance", "bob"), ("pay", "bob", 5)]
+
+
+async def test_the_steps_of_an_agent_that_plans(tmp_path: Path) -> None:
+    """CrewAI runs the steps of such a plan by other code than an agent's own calls."""
+    ledger = Ledger()
+    steps = [{"step_number": 1, "description": "Pay Bob.", "tool_to_use": "pay", "depends_on": []}]
+    planned = [("create_reasoning_plan", {"plan": "Pay.", "steps": steps, "ready": True})]
+    async with serving(model(planned, PAY)) as server:
+        agent = agent_of(server.base_url, tools_of(ledger, is_async=False), planning=True)
+        async with session(rehearsed(agent, risks=RISKS), tmp_path / "j.db") as s:
+            plan = await s.rehearse("Pay.")
+            assert ledger.real == []
+            assert steps_of(plan) == [["pay"]] * 3, plan.notes
+            await s.commit(plan)
+    assert ledger.real == [("pay", "bob", 5)]
+    assert calls_in(tmp_path / "j.db") == [("pay", "done")]
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+URL = "http://127.0.0.1:9/v1"
+
+
+class RunsItself(Pay):
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(**kwargs)
+
+
+def crew_with(**options: Any) -> Any:
+    clerk = agent_of(URL, [])
+    task = {"description": "{task}", "expected_output": "A word.", "agent": clerk}
+    given = {name: options.pop(name) for name in ("description", "human_input") if name in options}
+    return Crew(agents=[clerk], tasks=[Task(**{**task, **given})], **options)
+
+
+REFUSED = {
+    "'clerk' has mcps": lambda: agent_of(URL, [], mcps=["https://example.com/mcp"]),
+    "'clerk' has apps": lambda: agent_of(URL, [], apps=["gmail"]),
+    "'clerk' has checkpoints": lambda: agent_of(URL, [], checkpoint=True),
+    "'Send Money' is called by methods of its own": lambda: agent_of(URL, [RunsItself()]),
+    "has no such tool": lambda: agent_of(URL, [Pay()]),
+    "where the session's task goes": lambda: crew_with(description="Pay Bob."),
+    "a task has human_input": lambda: crew_with(human_input=True),
+    "the crew has checkpoint=": lambda: crew_with(checkpoint=True),
+}
+
+
+@pytest.mark.parametrize("told", REFUSED)
+async def test_what_a_rehearsal_could_not_hold_is_refused(told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        async with session(rehearsed(REFUSED[told](), risks={"other": RISKS["pay"]}), tmp_path / "j.db"):
+            pass
+
+
+async def test_a_memory_is_refused(tmp_path: Path) -> None:
+    agent = agent_of(URL, [])
+    agent.__dict__["memory"] = object()  # a real one loads a model of embeddings
+    with pytest.raises(ConfigurationError, match="would keep what happens in rehearsals"):
+        async with session(rehearsed(agent), tmp_path / "j.db"):
+            pass
+
+
+async def test_tools_at_the_models_provider_are_refused(tmp_path: Path) -> None:
+    agent = agent_of(URL, [])
+    agent.llm.builtin_tools = ["web_search"]
+    with pytest.raises(ConfigurationError, match="model's provider \\(web_search\\)"):
+        async with session(rehearsed(agent), tmp_path / "j.db"):
+            pass
