@@ -113,6 +113,8 @@ class _Agent(RehearsedAgent):
     async def session_tools(self) -> Toolset:
         if isinstance(self.agent, Crew):
             _refuse_in_crew(self.agent, takes_text=self.run_agent is not None)
+        else:
+            _refuse_in_agent(self.agent)  # before its co-workers are looked for
         for agent in _agents(self.agent):
             _refuse_in_agent(agent)
         facts = [_facts_of(tool) for tool in _tools(self.agent)]
@@ -137,7 +139,14 @@ class _Agent(RehearsedAgent):
         return str(getattr(answer, "raw", answer))
 
     async def _run_plainly(self, agent: Any, text: str) -> Any:
-        return await agent.kickoff_async({"task": text} if isinstance(agent, Crew) else text)
+        if isinstance(agent, Agent):
+            return await agent.kickoff_async(text)
+        output = await agent.kickoff_async({"task": text})
+        if not agent.stream:
+            return output
+        async for _ in output:
+            pass
+        return output.result
 
 
 # --- what there is --------------------------------------------------------------------------------
@@ -179,7 +188,8 @@ def _caches_of(start: Agent | Crew) -> Iterator[Any]:
 
 def _refuse_in_agent(agent: Any) -> None:
     if not isinstance(agent, Agent):
-        raise ConfigurationError(f"{type(agent).__name__} is no Agent of CrewAI's own, whose tools are known")
+        kind = type(agent).__name__
+        raise ConfigurationError(f"{kind} is no Agent or Crew of CrewAI's own, so its tools are not known")
     reasons = {
         "apps": "apps, whose tools CrewAI finds out when it runs, so no plan can know them; pass their tools",
         "mcps": "mcps, whose tools CrewAI finds out when it runs, so no plan can know them; pass their tools",
@@ -312,11 +322,19 @@ def _cache_seam(key: int, name: str, method: Callable[..., Any]) -> Any:
 
 
 class _Nowhere:
-    """In place of the file in which a crew keeps the outputs of its last run."""
+    """In place of the database in which a crew keeps the outputs of its last run."""
 
     def reset(self) -> None: ...
 
     def update(self, task_index: int, log: dict[str, Any]) -> None: ...
+
+
+def _write_no_files(crew: Crew) -> None:
+    """Until the crew is as it was again: no output of a task, no log, no database."""
+    crew._task_output_handler = _Nowhere()
+    vars(crew)["output_log_file"] = None
+    for task in crew.tasks:
+        vars(task)["output_file"] = None
 
 
 @contextmanager
@@ -332,7 +350,7 @@ def _as_it_was(start: Agent | Crew) -> Iterator[None]:
     used = [(tool, tool.current_usage_count) for tool in _tools(start)]
     try:
         if isinstance(start, Crew):
-            start._task_output_handler = _Nowhere()
+            _write_no_files(start)
         yield
     finally:
         for one, fields, private in before:

@@ -15,6 +15,7 @@ from artis_sdk.errors import ConfigurationError
 pytest.importorskip("crewai", reason="`make frameworks` installs it and runs this")
 
 from crewai import Agent, Crew, Process, Task
+from crewai.flow import Flow
 from crewai.tools import BaseTool, ToolFailure, tool
 from frameworks.cases.crewai import agent_of, model_of, texts_of, tools_of
 
@@ -110,7 +111,7 @@ def seen_last(seen: Seen) -> str:
 # --- tools of other kinds -------------------------------------------------------------------------
 
 
-class Pay(BaseTool):
+class Pay(BaseTool):  # type: ignore[misc]  # its base has no types here
     name: str = "Send Money"
     description: str = "Send money."
     real: list[Any] = []  # noqa: RUF012  # pydantic copies it
@@ -210,21 +211,31 @@ async def test_a_crew_whose_head_delegates(
     assert len(crew._task_output_handler.load()) == 1
 
 
-async def test_the_tools_of_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["plain", "streamed", "in a thread"])
+async def test_a_task_with_tools_and_files(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In rehearsals CrewAI writes none of its files."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
     ledger = Ledger()
     async with serving(model([*LOOK, *PAY])) as server:
         clerk = agent_of(server.base_url, [])
         tools = tools_of(ledger, is_async=False)
-        task = Task(description="{task}", expected_output="A word.", agent=clerk, tools=tools)
-        async with session(
-            rehearsed(Crew(agents=[clerk], tasks=[task]), risks=RISKS), tmp_path / "j.db"
-        ) as s:
+        task = Task(
+            description="{task}", expected_output="A word.", agent=clerk, tools=tools, output_file="out.md",
+            async_execution=way == "in a thread",
+        )  # fmt: skip
+        crew = Crew(agents=[clerk], tasks=[task], stream=way == "streamed", output_log_file="log.txt")
+        async with session(rehearsed(crew, risks=RISKS), tmp_path / "j.db") as s:
             plan = await s.rehearse("Send Bob five euros.")
             assert [sorted(steps) for steps in steps_of(plan)] == [["balance", "pay"]] * 3, plan.notes
-            assert (ledger.real, task.used_tools) == ([], 0)
-            await s.commit(plan)
+            assert (ledger.real, task.used_tools, task.output_file) == ([], 0, "out.md")
+            assert not (tmp_path / "out.md").exists()
+            assert not (tmp_path / "log.txt").exists()
+            result = await s.commit(plan)
+    assert result.answer == "done"
     assert sorted(ledger.real) == [("balance", "bob"), ("pay", "bob", 5)]
+    assert (tmp_path / "out.md").read_text() == "done"
+    assert (tmp_path / "log.txt").exists()
 
 
 async def test_the_steps_of_an_agent_that_plans(tmp_path: Path) -> None:
@@ -260,7 +271,8 @@ def crew_with(**options: Any) -> Any:
     return Crew(agents=[clerk], tasks=[Task(**{**task, **given})], **options)
 
 
-REFUSED = {
+REFUSED: dict[str, Any] = {
+    "Flow is no Agent or Crew of CrewAI's own": Flow,
     "'clerk' has mcps": lambda: agent_of(URL, [], mcps=["https://example.com/mcp"]),
     "'clerk' has apps": lambda: agent_of(URL, [], apps=["gmail"]),
     "'clerk' has checkpoints": lambda: agent_of(URL, [], checkpoint=True),
