@@ -216,7 +216,8 @@ def _refuse_in_crew(crew: Crew, *, takes_text: bool) -> None:
             )
     if any(task.human_input for task in crew.tasks):
         raise ConfigurationError("a task has human_input, which would ask in each rehearsal; leave it out")
-    if not takes_text and not any("{task}" in task.description for task in crew.tasks):
+    written = [task._original_description or task.description for task in crew.tasks]  # the former once run
+    if not takes_text and not any("{task}" in text for text in written):
         raise ConfigurationError(
             "no task of the crew says where the session's task goes: write {task} in a description, or pass "
             "rehearsed(..., run=...)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ pytest.importorskip("crewai", reason="`make frameworks` installs it and runs thi
 from crewai import Agent, Crew, Process, Task
 from crewai.flow import Flow
 from crewai.tools import BaseTool, ToolFailure, tool
+from crewai.tools.agent_tools.agent_tools import AgentTools
 from frameworks.cases.crewai import agent_of, model_of, texts_of, tools_of
 
 from artis_sdk.integrations.crewai import rehearsed
@@ -69,11 +71,16 @@ async def test_the_cache_answers_a_second_call_of_the_same_run_in_both_worlds(tm
 # --- calls in the model's text --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-async def test_calls_in_a_text_are_rehearsed(is_async: bool, tmp_path: Path) -> None:
+DELEGATE = [("delegate_work_to_coworker", {"task": "Pay.", "context": "none", "coworker": "clerk"})]
+
+
+@pytest.mark.parametrize("who", ["sync tools", "async tools", "a co-worker"])
+async def test_calls_in_a_text_are_rehearsed(who: str, tmp_path: Path) -> None:
     ledger = Ledger()
-    async with serving(model_of(LOOK, PAY, as_text=True)) as server:
-        agent = agent_of(server.base_url, tools_of(ledger, is_async=is_async), as_text=True)
+    async with serving(model_of(DELEGATE, LOOK, PAY, as_text=True)) as server:
+        agent = agent_of(server.base_url, tools_of(ledger, is_async=who == "async tools"), as_text=True)
+        if who == "a co-worker":
+            agent = agent_of(server.base_url, AgentTools(agents=[agent]).tools(), "head", as_text=True)
         async with session(rehearsed(agent, risks=RISKS), tmp_path / "j.db") as s:
             plan = await s.rehearse("Pay.")
             assert ledger.real == []
@@ -184,14 +191,11 @@ def crew_of(url: str, ledger: Ledger, *, hierarchical: bool = False, **options: 
     return Crew(agents=[head, clerk], tasks=[task])
 
 
-DELEGATE = [("delegate_work_to_coworker", {"task": "Pay.", "context": "none", "coworker": "clerk"})]
-
-
 @pytest.mark.parametrize("hierarchical", [False, True])
 async def test_a_crew_whose_head_delegates(
     hierarchical: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path / "data"))
     ledger = Ledger()
     async with serving(model(DELEGATE, LOOK, PAY)) as server:
         crew = crew_of(server.base_url, ledger, hierarchical=hierarchical)
@@ -204,6 +208,8 @@ async def test_a_crew_whose_head_delegates(
             assert (task.output, task.delegations, task.description) == (None, 0, "{task}")
             assert crew._task_output_handler.load() == []
             result = await s.commit(plan)
+        async with session(rehearsed(crew), tmp_path / "k.db") as s:
+            await s.rehearse("Send Bob six euros.")
     assert result.answer == "done"
     assert ledger.real == [("balance", "bob"), ("pay", "bob", 5)]
     assert calls_in(tmp_path / "j.db") == [("balance", "done"), ("pay", "done")]
@@ -214,7 +220,7 @@ async def test_a_crew_whose_head_delegates(
 @pytest.mark.parametrize("way", ["plain", "streamed", "in a thread"])
 async def test_a_task_with_tools_and_files(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In rehearsals CrewAI writes none of its files."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     ledger = Ledger()
     async with serving(model([*LOOK, *PAY])) as server:
@@ -266,13 +272,13 @@ class RunsItself(Pay):
 
 def crew_with(**options: Any) -> Any:
     clerk = agent_of(URL, [])
-    task = {"description": "{task}", "expected_output": "A word.", "agent": clerk}
+    task: dict[str, Any] = {"description": "{task}", "expected_output": "A word.", "agent": clerk}
     given = {name: options.pop(name) for name in ("description", "human_input") if name in options}
-    return Crew(agents=[clerk], tasks=[Task(**{**task, **given})], **options)
+    return Crew(agents=[clerk], tasks=[Task(**task | given)], **options)
 
 
-REFUSED: dict[str, Any] = {
-    "Flow is no Agent or Crew of CrewAI's own": Flow,
+REFUSED: dict[str, Callable[[], Any]] = {
+    "Flow is no Agent or Crew of CrewAI's own": lambda: Flow(),
     "'clerk' has mcps": lambda: agent_of(URL, [], mcps=["https://example.com/mcp"]),
     "'clerk' has apps": lambda: agent_of(URL, [], apps=["gmail"]),
     "'clerk' has checkpoints": lambda: agent_of(URL, [], checkpoint=True),

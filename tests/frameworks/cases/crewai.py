@@ -55,10 +55,12 @@ def model_of(*turns: Turn, as_text: bool) -> Handler:
         return model(*turns)
 
     def handle(seen: Seen) -> Reply:
+        offered = texts_of(seen, "user")[0]
+        mine = [turn for turn in turns if f"Tool Name: {turn[0][0]}\n" in offered]
         played = sum("Action Input:" in text for text in texts_of(seen, "assistant"))
-        if played >= len(turns):
+        if played >= len(mine):
             return answer(seen, "Thought: I now know the final answer\nFinal Answer: done")
-        ((name, given),) = turns[played]
+        ((name, given),) = mine[played]
         return answer(seen, f"Thought: go on\nAction: {name}\nAction Input: {json.dumps(given)}")
 
     return handle
