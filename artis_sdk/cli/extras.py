@@ -30,6 +30,7 @@ PURPOSES = {
     "google-adk": "agents of google-adk",
     "autogen": "agents of AutoGen",
     "smolagents": "agents of smolagents",
+    "crewai": "agents and crews of CrewAI",
     "bench": "BFCL's tasks",
 }
 """By extra that a user installs."""

@@ -9,6 +9,7 @@ from artis_sdk.tools.guarded import GuardedTool
 _INTEGRATIONS = {
     "agents": "openai_agents",
     "autogen_core": "autogen",
+    "crewai": "crewai",
     "google": "google_adk",
     "langchain_core": "langchain",
     "pydantic_ai": "pydantic_ai",

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
 from helpers.frameworks import Played
+
+# CrewAI reads them as it is imported: no telemetry, no question about traces, its storage not at home.
+os.environ |= {
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "OTEL_SDK_DISABLED": "true",
+    "CREWAI_TESTING": "true",
+    "CREWAI_STORAGE_DIR": str(Path(gettempdir(), "artis-crewai")),
+}
 
 HEAD = (
     "framework",

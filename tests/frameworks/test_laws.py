@@ -24,6 +24,7 @@ CASES = {
     "google_adk": ("google.adk", "GoogleADK"),
     "autogen": ("autogen_agentchat", "AutoGen"),
     "smolagents": ("smolagents", "Smolagents"),
+    "crewai": ("crewai", "CrewAI"),
     "mcp": ("mcp.server.mcpserver", "MCP"),
 }
 """By module of `frameworks.cases`: the package that it needs, and its class."""

@@ -52,6 +52,12 @@ def smolagents(pay: Callable[..., Any]) -> Any:
     return tool(pay)
 
 
+def crewai(pay: Callable[..., Any]) -> Any:
+    from crewai.tools import tool
+
+    return tool(pay)
+
+
 def strands(pay: Callable[..., Any]) -> Any:
     from strands import tool
 
@@ -66,6 +72,7 @@ MAKERS = {
     "google.adk": google_adk,
     "smolagents": smolagents,
     "strands.agent": strands,
+    "crewai": crewai,
 }
 
 
