@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mcp", reason="`make frameworks` installs it and runs this")
+pytest.importorskip("mcp.server.mcpserver", reason="`make frameworks` installs it and runs this")
 
 from helpers.gateways import Stand, client_of, standing
 from helpers.mcp_over_http import till_over_http
