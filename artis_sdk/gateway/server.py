@@ -26,8 +26,8 @@ from artis_sdk.gateway.own_tools import (
     RehearseRequest,
     read_request,
 )
+from artis_sdk.gateway.pass_through import PassThrough
 from artis_sdk.gateway.plans import Planner
-from artis_sdk.gateway.reading import Reading
 from artis_sdk.gateway.upstream import Upstream
 from artis_sdk.integrations.mcp import result_of
 from artis_sdk.records import Risk, ToolCall
@@ -74,7 +74,7 @@ class Gateway:
             instructions=_INSTRUCTIONS,
             on_list_tools=self._list,
             on_call_tool=self._call,
-            **Reading(self.upstream.links).handlers,
+            **PassThrough(self.upstream.links).handlers,
         )
 
     async def _list(

@@ -19,7 +19,7 @@ Context: TypeAlias = ServerRequestContext[Any]
 Page: TypeAlias = types.PaginatedRequestParams | None
 
 
-class Reading:
+class PassThrough:
     """Passes requests that only read on to the servers, and their answers back as they are.
 
     A resource is the server's that lists it, or else the first that has it. A prompt has its server's name
