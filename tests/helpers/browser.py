@@ -22,6 +22,14 @@ _FLAGS = (
 )
 
 
+OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
+CLIPPED = """[...document.querySelectorAll('body *')].filter(one => {
+    if (!one.checkVisibility()) return false;  // folded: looking at its box would lay it out
+    const box = one.getBoundingClientRect();
+    return box.width && (box.right > document.documentElement.clientWidth + 1 || box.left < -1);
+}).map(one => one.outerHTML.slice(0, 120))"""
+
+
 class Tab:
     """One tab, by protocol methods."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from helpers.browser import FOUND, WHY_NOT, Tab, browser
+from helpers.browser import CLIPPED, FOUND, OPEN_ALL, WHY_NOT, Tab, browser
 from helpers.hostile import SAMPLES
 from helpers.plans import a_plan, a_result, approved, pay
 
@@ -48,12 +48,6 @@ PAGES = {
     "wide": WIDE.to_html(),
     "wide-result": a_result(WIDE, "R" * 5_000).to_html(),
 }
-OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
-CLIPPED = """[...document.querySelectorAll('body *')].filter(one => {
-    if (!one.checkVisibility()) return false;  // folded: looking at its box would lay it out
-    const box = one.getBoundingClientRect();
-    return box.width && (box.right > document.documentElement.clientWidth + 1 || box.left < -1);
-}).map(one => one.outerHTML.slice(0, 120))"""
 CONTRASTS = """[...document.querySelectorAll('.good, .bad, .risk, .status, dt, summary, small, code')]
     .slice(0, 400).map(one => [getComputedStyle(one).color, getComputedStyle(document.body).colorScheme])"""
 
