@@ -51,8 +51,8 @@ def main(base: str) -> Path:
         folder / "calls.db",
         base,
         folder / "run",
-        data=DataSettings(validation=0.1, test=0.2),
-        settings=SFTSettings(epochs=1, batch=8, judged=16),
+        data=DataSettings(validation=0.1, test=0.1),
+        settings=SFTSettings(epochs=1, batch=8, judged=8, evaluations=2),
         on_stage=print,
     )
     print(f"the adapter, with its card and its measures: {trained.adapter}")
