@@ -15,7 +15,12 @@ from artis_sdk.cli.app import app
 from artis_sdk.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+}
 """Files of the repository's top folder -> pages of the site."""
 MARK = "<!-- commands -->"
 """Stands in the page of the command line for what `artis --help` and its like print."""
