@@ -94,6 +94,30 @@ async def test_a_large_database_by_its_digest(tmp_path: Path, rows: list[str]) -
     assert ("shop.db", "sha256") in found
 
 
+class Diary:
+    """Makes its database when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, text: str) -> str:
+        is_new = not self.path.exists()
+        with closing(sqlite3.connect(self.path)) as db, db:
+            if is_new:
+                db.execute("create table pages (text)")
+            db.execute("insert into pages values (?)", (text,))
+        return "new" if is_new else "old"
+
+
+async def test_looking_makes_no_database(tmp_path: Path) -> None:
+    tools = Toolset.from_object(Diary(tmp_path / "diary.db"), fork=forks.of(path=forks.sqlite))
+    assert database(tmp_path / "diary.db") is None
+    found = await changes(tools, call("write", text="a"), call("write", text="b"))
+    pages = {"1": {"text": "a"}, "2": {"text": "b"}}
+    assert found == {("diary.db",): (None, {"pages": pages})}
+    assert not (tmp_path / "diary.db").exists()
+
+
 async def test_a_database_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop.db")
     with closing(sqlite3.connect(shop.path, isolation_level=None)) as db:

@@ -25,12 +25,14 @@ def database(file: Path) -> Any:
     """The rows of an SQLite database, by table and primary key; by row number in a table without one.
 
     Of a database of more than `MOST_ROWS` rows or `MOST_BYTES` bytes, the number of bytes and their digest;
-    of one that cannot be read, such as a locked one, the reason.
+    of one that cannot be read, such as a locked one, the reason; None where there is no file.
     """
-    if file.exists() and file.stat().st_size > MOST_BYTES:
+    if not file.exists():
+        return None
+    if file.stat().st_size > MOST_BYTES:
         return _digest(file)
-    try:
-        with closing(sqlite3.connect(file, timeout=0)) as db:
+    try:  # looking makes no file: the service may ask whether there is one
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=0)) as db:
             db.text_factory = lambda text: text.decode(errors="backslashreplace")
             tables: dict[str, dict[str, Any]] = {}
             left = MOST_ROWS
