@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
-from pydantic_core import to_json
 
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.contracts import Simulator
@@ -17,7 +16,6 @@ from artis_sdk.session_parts import SessionParts
 from artis_sdk.simulators.composite import Composite, Wrapper
 from artis_sdk.simulators.llm import LLMSimulator
 from artis_sdk.tools import Toolset, current_world
-from artis_sdk.visible import shortened
 
 
 async def snapshot(
@@ -53,10 +51,12 @@ def blind(simulator: Simulator, given: StateSource | None, state: State) -> tupl
     """
     if given is not None or not isinstance(state, dict) or _shows_data(state) or not _asks_a_model(simulator):
         return ()
-    seen = shortened(to_json(state).decode())
+    # Names alone: of a value that is cut, half of a secret would not be found any more.
+    seen = [f"{kind}.{name}" for kind, of in state.items() if isinstance(of, dict) for name in of]
     return (
-        f"the simulator sees none of the data that the tools work on: the state is {seen}. Pass "
-        "Session(state=...), a function that looks up what the task may touch",
+        "the simulator sees none of the data that the tools work on: the state has only "
+        f"{', '.join(seen) or 'objects without attributes'}. Pass Session(state=...), a function that looks "
+        "up what the task may touch",
     )
 
 
