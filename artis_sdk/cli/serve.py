@@ -53,7 +53,9 @@ def serve(
 
     def announce(how: str) -> None:
         if as_json:
-            print_json({"base_url": started.base_url, "model": started.name, "adapters": started.adapters})
+            print_json(
+                {"base_url": started.base_url, "model": started.name, "adapters": list(started.adapters)}
+            )
         else:
             console.print(plain(how, lines=True), soft_wrap=True)
 

@@ -10,6 +10,7 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.chat import AT_ONCE, pocket_prompts
 from artis_sdk.simulators import LLMSimulator, SandboxSimulator
+from artis_sdk.simulators.trained import weights_digest
 
 EngineName = Literal["llama.cpp", "vllm"]
 SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained"]
@@ -64,4 +65,6 @@ def simulator(name: SimulatorName, backend: Backend) -> Simulator:
         return SandboxSimulator()
     if name == "untrained":
         return LLMSimulator(backend, prompts=pocket_prompts(), form=AT_ONCE)
-    return LLMSimulator.trained(weights.form(name), backend, adapter=name)
+    trained = LLMSimulator.trained(weights.form(name), backend, adapter=name)
+    trained.adapter = weights_digest(weights.gguf_adapter(name))
+    return trained

@@ -51,13 +51,19 @@ class Trained(BaseModel):
 
 
 def adapter_digest(folder: str | os.PathLike[str]) -> str | None:
-    """`sha256:` of the weights in an adapter's folder; None for a folder without weights of a known name."""
-    for name in _WEIGHTS:
-        path = Path(folder) / name
-        if path.is_file():
-            found = sha256()
-            with path.open("rb") as file:
-                while piece := file.read(_PIECE):
-                    found.update(piece)
-            return f"sha256:{found.hexdigest()}"
-    return None
+    """`sha256:` of the weights in an adapter's or a merged model's folder; None for one without weights."""
+    named = (path for name in _WEIGHTS if (path := Path(folder) / name).is_file())
+    parts = sorted(Path(folder).glob("*.safetensors")) or sorted(Path(folder).glob("*.bin"))
+    first = next(named, None)
+    files = [first] if first is not None else parts
+    return weights_digest(*files) if files else None
+
+
+def weights_digest(*files: Path) -> str:
+    """`sha256:` of the contents of files, one after the other."""
+    found = sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                found.update(piece)
+    return f"sha256:{found.hexdigest()}"

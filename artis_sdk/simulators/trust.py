@@ -170,9 +170,17 @@ def gated(simulator: Simulator, trust: Trust, on_doubt: OnDoubt) -> Simulator:
     rung has its own gate; only the last one can stop the rehearsal.
 
     Raises:
-        ConfigurationError: the trust file was measured for another simulator, model, adapter or form.
+        ConfigurationError: the trust file was measured for another simulator, model, adapter or form, or
+            the simulator's adapter is known by name alone.
     """
     for one in identities(simulator) if trust.measured else ():
+        if one.adapter is not None and not one.adapter.startswith("sha256:"):
+            raise ConfigurationError(
+                f"the simulator's adapter {one.adapter!r} is known by its name alone, under which another"
+                " one may be served, so no trust file is known to hold for it: make the simulator with"
+                f" LLMSimulator.trained(FOLDER, backend, adapter={one.adapter!r}), which hashes its"
+                " weights, and measure with `artis eval simulator --trained FOLDER`"
+            )
         if one not in trust.measured:
             nearest = max(trust.measured, key=lambda known: known.kind == one.kind)
             raise ConfigurationError(

@@ -46,7 +46,8 @@ class Server:
     base_url: str
     name: str
     """The served model name."""
-    adapters: tuple[str, ...] = ()
+    adapters: dict[str, str] = field(default_factory=dict)
+    """Paths or hub ids by name."""
 
     def how_to_reach(self) -> str:
         """Lines with a program's settings to reach the server."""
@@ -57,7 +58,8 @@ class Server:
             f"in the environment:  ARTIS_AGENT={shlex.quote(spec)} ARTIS_BACKENDS={shlex.quote(backends)}",
         ]
         lines += [
-            f'the simulator:       LLMSimulator(backend, adapter="{adapter}")' for adapter in self.adapters
+            f'the simulator:       LLMSimulator.trained("{path}", backend, adapter="{name}")'
+            for name, path in self.adapters.items()
         ]
         return "\n".join(lines)
 
@@ -141,7 +143,7 @@ def server(
         environment=added,
         base_url=f"http://{reached_at}:{port}/v1",
         name=name or model,
-        adapters=tuple(adapters or ()),
+        adapters={key: str(path) for key, path in (adapters or {}).items()},
     )
 
 

@@ -16,7 +16,7 @@ from artis_sdk.errors import ConfigurationError, EvaluationError
 from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.evals.fidelity.trust import TrustRules, judge
-from artis_sdk.records import Risk
+from artis_sdk.records import Capabilities, Risk
 from artis_sdk.simulators import Ladder, LLMSimulator, PromptForm, RetrievalSimulator, SandboxSimulator
 from artis_sdk.simulators.faults import Fault
 from artis_sdk.simulators.faulty import Faulty
@@ -187,3 +187,19 @@ async def test_a_trust_file_of_another_simulator_is_refused(tmp_path: Path) -> N
     assert gated(SandboxSimulator(), trust, "skip").runs_code  # it guesses nothing
     own = Trust(simulator="mine", tools={})
     assert isinstance(gated(RetrievalSimulator(()), own, "skip"), TrustGate)
+
+
+async def test_an_adapter_known_by_name_alone_has_no_trust(tmp_path: Path) -> None:
+    """Another adapter may be served under the name tomorrow."""
+    backend = ScriptedBackend([], capabilities=Capabilities(adapters=True))
+    by_name = LLMSimulator(backend, adapter="sim")
+    trust = Trust(simulator="s", measured=identities(by_name), tools={})
+    with pytest.raises(
+        ConfigurationError, match=r"by its name alone.*LLMSimulator\.trained\(FOLDER, backend"
+    ):
+        gated(by_name, trust, "skip")
+    Trained(base="b", form=PromptForm(), templates=TEMPLATES).write(tmp_path)
+    for n, weights in enumerate((b"one", b"two"), 1):  # parts of a merged model
+        (tmp_path / f"model-{n}-of-2.safetensors").write_bytes(weights)
+    (identity,) = identities(LLMSimulator.trained(tmp_path, backend, adapter="sim"))
+    assert identity.adapter == "sha256:" + sha256(b"onetwo").hexdigest()

@@ -94,7 +94,7 @@ def test_log_records_hold_messages(tmp_path: Path) -> None:
             "attributes": [],
             "body": value(body),
         }
-        for n, (name, body) in enumerate(bodies)
+        for n, (name, body) in enumerate(bodies, 1)
     ]
     path = write(tmp_path / "l.jsonl", {"resourceLogs": [{"scopeLogs": [{"logRecords": logs}]}]})
     assert shown(records(path, "otel")) == [("look", {"at": "a"}, "success", "fine")]

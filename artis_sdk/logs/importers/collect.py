@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from artis_sdk.logs.codec import dumps
 from artis_sdk.logs.imported import LeftOut
 from artis_sdk.logs.importers.found import (
     NO_RESULT,
@@ -31,6 +33,7 @@ from artis_sdk.records import Outcome, ToolCall
 _TIMES: Final = "created_at|createdAt|timestamp|created|time"
 _LISTS: Final = ("tool_calls", "toolCalls", "toolInvocations", "invalid_tool_calls")
 _TOOL_ROLES: Final = ("tool", "function", "toolResult")
+_OTHER_CALL: Final = "another call has the same id"
 # Names of LangChain's message classes.
 _CLASSES: Final = {"ToolMessage": "tool", "FunctionMessage": "function", "AIMessage": "ai"}
 
@@ -54,17 +57,23 @@ class Calls:
     """Collects calls and results, in the order of the calls.
 
     Args:
-        once: whether a call whose id was seen is the same call, as where each request repeats the messages
+        once: whether a call that was seen is the same call, as where each request repeats the messages
             before it; elsewhere clients use ids again.
     """
 
     def __init__(self, *, once: bool = False) -> None:
         self._once = once
         self._calls: list[FoundCall] = []
-        self._open: dict[str, int] = {}
-        self._seen: set[str] = set()
-        """Ids of calls that are not made again: of this message, or of all, where `once`."""
+        self._open: dict[str, list[int]] = {}
+        """Calls without a result, by id; of several in one message the oldest is answered first."""
+        self._seen: dict[str, list[int]] = {}
+        """Calls that are not made again, by id: of this message, or of all, where `once`."""
         self._answered: set[str] = set()
+        """Likewise, of results."""
+        self._told: Counter[tuple[str, str]] = Counter()
+        """Calls and results that have no id, where `once`."""
+        self._request: Counter[tuple[str, str]] = Counter()
+        """Those of this request."""
         self._lost: list[LeftOut] = []
 
     # --- messages -----------------------------------------------------------------------------
@@ -79,14 +88,16 @@ class Calls:
         """
         if not self._once:
             self._seen.clear()
+            self._answered.clear()
         message, kind = _plain(message)
         at = at if at is not None else seconds(pick(message, _TIMES))
         if kind in CALLS or kind in ANSWERS or is_unknown_call(kind):
             self.part(message, place, at)
             return
-        lists = (message[name] for name in ("content", "parts") if isinstance(message.get(name), list))
-        blocks = [block for content in lists for block in content if isinstance(block, dict)]
-        if message.get("role", kind) in _TOOL_ROLES and not any(kind_of(b)[0] in ANSWERS for b in blocks):
+        is_answer = message.get("role", kind) in _TOOL_ROLES
+        contents = (message.get(name) for name in ("content", "parts"))
+        blocks = [b for content in contents for b in _blocks(content, texts=not is_answer)]
+        if is_answer and not any(kind_of(b)[0] in ANSWERS for b in blocks):
             self._answer(TOOL_MESSAGE, message, place)
             return
         for name in _LISTS:
@@ -99,8 +110,21 @@ class Calls:
         for number, block in enumerate(blocks):
             self.part(block, f"{place}.content[{number}]", at)
 
+    def request(self, seen: Counter[tuple[str, str]]) -> None:
+        """Take in the messages of a request from now on.
+
+        Args:
+            seen: the request's calls and results without an id, so far. What it repeats of the requests
+                before it is told apart by its number among its like.
+        """
+        self._request = seen
+
     def _listed(self, given: Any, place: str, at: float | None) -> None:
-        for number, item in enumerate(given if isinstance(given, list) else ()):
+        given = parsed(given)
+        if given is not None and not isinstance(given, list):
+            self._lost.append(LeftOut("", f"its calls are not a list: {given!r:.80}", place))
+            return
+        for number, item in enumerate(given or ()):
             if not isinstance(item, dict):
                 self._lost.append(LeftOut("", f"a call is not an object: {item!r:.80}", f"{place}[{number}]"))
                 continue
@@ -118,19 +142,19 @@ class Calls:
         if kind in CALLS:
             self._call(CALLS[kind], body, place, at)
         elif is_unknown_call(kind):
-            self._begin("", pick(body, "call_id|id"), place, at).reason = f"no importer knows {kind!r}"
+            reason = f"no importer knows {kind!r}"
+            self._begin(FoundCall("", place, at, _id(pick(body, "call_id|id")), reason=reason))
         if kind in ANSWERS:
             self._answer(ANSWERS[kind], body, place)
 
     # --- calls and results --------------------------------------------------------------------
 
     def _call(self, shape: CallShape, body: dict[str, Any], place: str, at: float | None) -> None:
-        name, id_ = shape.tool or pick(body, shape.name), pick(body, shape.id)
-        if id_ is not None and str(id_) in self._seen:
-            return  # the same call, written twice
-        found = self._begin(name if isinstance(name, str) else "", id_, place, at)
+        name, id_ = shape.tool or pick(body, shape.name), _id(pick(body, shape.id))
+        found = FoundCall(name if isinstance(name, str) else "", place, at, id_)
         if not found.tool:
             found.reason = "it has no name"
+            self._begin(found)
             return
         given = pick(body, shape.arguments)
         if given is None and shape.fields:
@@ -139,50 +163,76 @@ class Calls:
             if body.get("parse_error"):
                 raise Unusable(f"its arguments could not be read: {body['parse_error']!s:.80}")
             found.call = ToolCall(
-                id=str(id_ or f"call_{len(self._calls) - 1}"),
+                id=id_ or f"call_{len(self._calls)}",
                 tool=found.tool,
                 arguments=arguments(given, optional=shape.optional),
             )
         except Unusable as error:
             found.reason = str(error)
+        self._begin(found)
 
-    def _begin(self, tool: str, id_: Any, place: str, at: float | None) -> FoundCall:
+    def _begin(self, found: FoundCall) -> None:
+        """Take in a call, unless it was written before."""
         number = len(self._calls)
-        found = FoundCall(tool, place, at, None if id_ in (None, "") else str(id_))
-        self._calls.append(found)
-        if id_ is None or id_ == "":
-            self._open[f"{number}:{tool}"] = number
+        if found.id is None:
+            if self._repeated(found.tool, dumps(found.call.arguments) if found.call else ""):
+                return
+            self._open[f"{number}:{found.tool}"] = [number]
         else:
-            self._seen.add(str(id_))
-            self._open[str(id_)] = number
-        return found
+            known = self._seen.setdefault(found.id, [])
+            if any(_same(self._calls[n], found) for n in known):
+                return
+            if known and self._once:
+                found.call, found.reason = None, _OTHER_CALL
+            else:
+                self._open[found.id] = [*(n for n in self._open.get(found.id, ()) if n in known), number]
+            known.append(number)
+        self._calls.append(found)
+
+    def _repeated(self, name: str, content: str) -> bool:
+        """Whether a call or a result without an id was in the requests before this one."""
+        key = (name, content)
+        self._request[key] += 1
+        if not self._once or self._request[key] > self._told[key]:
+            self._told[key] += 1
+            return False
+        return True
 
     def _answer(self, shape: AnswerShape, body: dict[str, Any], place: str) -> None:
         """Take in a result; one without an id belongs to the oldest open call of that name."""
-        value, id_ = pick(body, shape.result), pick(body, shape.id)
+        value, id_ = pick(body, shape.result), _id(pick(body, shape.id))
         result = answered(body, value)
         if shape.inline and value is None and not result.failed:
             return
         name = shape.tool or pick(body, shape.name)
-        if self._once and id_ is not None and str(id_) in self._answered:
+        if id_ is None and self._repeated(str(name), "result"):
             return
+        if id_ in self._answered and id_ not in self._open:
+            return  # the same result, written twice
         found = self._close(id_, name)
         if found is None:
             self._lost.append(LeftOut(str(name or ""), "a result that answers no call", place))
             return
         if id_ is not None:
-            self._answered.add(str(id_))
+            self._answered.add(id_)
         if not has(body, shape.result) and not shape.empty and not result.failed:
             found.reason = "its result was not captured"
         elif found.call is not None:
             found.outcome = _unwrapped(shape, result).outcome(found.call)
 
-    def _close(self, id_: Any, name: Any) -> FoundCall | None:
-        key = str(id_) if id_ is not None and str(id_) in self._open else None
+    def _close(self, id_: str | None, name: Any) -> FoundCall | None:
+        key = id_ if id_ is not None and id_ in self._open else None
         if key is None and name is not None:
-            mine = (k for k, n in self._open.items() if self._calls[n].tool == name)
-            key = next((k for k in mine if id_ is None or self._calls[self._open[k]].id is None), None)
-        return None if key is None else self._calls[self._open.pop(key)]
+            mine = (k for k, (n, *_) in self._open.items() if self._calls[n].tool == name)
+            key = next((k for k in mine if id_ is None or self._calls[self._open[k][0]].id is None), None)
+        if key is None:
+            return None
+        open_ = self._open[key]
+        number = next((n for n in open_ if self._calls[n].tool == name), open_[0])
+        open_.remove(number)
+        if not open_:
+            del self._open[key]
+        return self._calls[number]
 
     def withdraw(self, id_: str, reason: str) -> None:
         """Leave out a call that was never made, although the log shows an answer."""
@@ -206,6 +256,30 @@ class Calls:
     def lost(self) -> list[LeftOut]:
         """Results that answer no call."""
         return self._lost
+
+
+def _id(given: Any) -> str | None:
+    return None if given in (None, "") else str(given)
+
+
+def _same(known: FoundCall, found: FoundCall) -> bool:
+    """Whether two calls with one id are one: a message may show a call in several ways, in one of them
+    without its arguments."""
+    if known.tool != found.tool:
+        return False
+    if known.call is None or found.call is None:
+        return True
+    one, other = known.call.arguments, found.call.arguments
+    return not one or not other or one == other
+
+
+def _blocks(content: Any, *, texts: bool) -> list[dict[str, Any]]:
+    """The parts in a message's content; with `texts` also those in a text, as columns of tables hold them."""
+    if texts and isinstance(content, str) and content.startswith("["):
+        read = parsed(content)
+        items = [item for item in read if isinstance(item, dict)] if isinstance(read, list) else []
+        return items if any(kind_of(item)[0] in {*CALLS, *ANSWERS} for item in items) else []
+    return [item for item in content if isinstance(item, dict)] if isinstance(content, list) else []
 
 
 def _unwrapped(shape: AnswerShape, result: Answered) -> Answered:

@@ -53,7 +53,7 @@ def _sample(sample: JsonValue, place: str, run: Any) -> TraceSession:
         elif event.get("event") == "model":
             trace.tools |= tool_documents(event.get("tools"))
     told = [m for m in items_of(sample, "messages") if isinstance(m, dict)]
-    trace.requests.append((None, [(m, f"{place} messages[{n}]") for n, m in enumerate(told)]))
+    trace.request([(m, f"{place} messages[{n}]") for n, m in enumerate(told)])
     name = pick(sample, "uuid") or ":".join(
         str(part) for part in (run, sample.get("id"), sample.get("epoch", 1)) if part is not None
     )

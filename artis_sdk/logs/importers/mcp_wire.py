@@ -38,7 +38,7 @@ class _Connection:
     tools: dict[str, ToolSpec] = field(default_factory=dict)
     lost: list[LeftOut] = field(default_factory=list)
     others: set[str] = field(default_factory=set)
-    """Ids of requests of other methods, whose results are not a tool's."""
+    """Ids of open requests of other methods, also of the server's own, which count by themselves."""
 
 
 class McpWire:
@@ -103,14 +103,15 @@ class McpWire:
         seen.open[str(id_)] = found
 
     def _answer(self, seen: _Connection, message: dict[str, Any], place: str, at: float | None) -> None:
-        result, error = message.get("result"), message.get("error")
+        id_, result, error = str(message.get("id")), message.get("result"), message.get("error")
         seen.tools |= tool_documents(pick(result, "tools"))
-        found = seen.open.pop(str(message.get("id")), None)
+        if not _of_tool(result) and (error is None or id_ in seen.others):
+            seen.others.discard(id_)  # it answers another request, perhaps one of the server's
+            return
+        found = seen.open.pop(id_, None)
         if found is None:
-            if isinstance(result, dict) and "isError" in result and str(message.get("id")) not in seen.others:
-                known = any(call.id == str(message.get("id")) for call in seen.calls)
-                if not known:
-                    seen.lost.append(LeftOut("", "a result that answers no call", place))
+            if _of_tool(result) and not any(call.id == id_ for call in seen.calls):
+                seen.lost.append(LeftOut("", "a result that answers no call", place))
             return
         if found.call is None:
             return
@@ -127,6 +128,13 @@ class McpWire:
 
 
 MCP: Final = TraceFormat("mcp", "wire logs of MCP (JSON-RPC)", McpWire)
+
+
+def _of_tool(result: Any) -> bool:
+    """Whether a result is a tool's; that of a sampled message has a role beside its content."""
+    if not isinstance(result, dict) or "role" in result:
+        return False
+    return isinstance(result.get("content"), list) or "structuredContent" in result or "isError" in result
 
 
 def _messages(value: JsonValue) -> Iterator[dict[str, Any]]:

@@ -19,12 +19,15 @@ from artis_sdk.logs.importers.collect import Calls
 from artis_sdk.logs.importers.documents import tool_documents
 from artis_sdk.logs.importers.format import TraceFormat
 from artis_sdk.logs.importers.found import Place, TraceSession, Unusable
-from artis_sdk.logs.importers.read import pick
+from artis_sdk.logs.importers.read import parsed, pick
 from artis_sdk.logs.importers.shapes import ANSWERS
 from artis_sdk.records import ToolSpec
 
 _MESSAGES: Final = ("messages", "input", "items", "contents", "output")
 _NESTED: Final = ("request", "body", "input", "response", "output", "inputBodyJson", "outputBodyJson")
+_TEXTS: Final = (*_MESSAGES, *_NESTED)
+"""Fields that a table may hold as text."""
+_PIECES: Final = ("content_block_", "message_start", "message_delta", "message_stop", "response.")
 _NAMES: Final = "id|session_id|sessionId|conversation_id|thread_id|session|requestId"
 _TOOLS: Final = "tools|toolConfig.tools|tool_config.tools|config.tools|functions"
 
@@ -52,12 +55,15 @@ class Transcripts:
 
     def _transcript(self, value: JsonValue, place: str) -> TraceSession:
         given = value if isinstance(value, dict) else {"messages": value}
+        given = {**given, **{name: parsed(given[name]) for name in _TEXTS if name in given}}
         lists = list(_message_lists(given, place))
         if not lists:
             raise Unusable("not a transcript: it needs a list of messages under `messages`")
         calls, tools = Calls(), dict[str, ToolSpec]()
         for where, messages in lists:
             for number, message in enumerate(messages):
+                if _is_piece(message):
+                    raise Unusable("pieces of a stream: a transcript holds whole messages")
                 calls.message(message, f"{where}[{number}]")
                 if message.get("type") == "mcp_list_tools":
                     tools |= tool_documents(message.get("tools"))
@@ -87,8 +93,8 @@ def _message_lists(given: dict[str, Any], place: str) -> Iterator[tuple[str, lis
         messages = given.get(name)
         if isinstance(messages, list) and all(map(_is_message, messages)):
             yield f"{place} {name}", messages
-        elif isinstance(messages, list) and name == "messages":
-            raise Unusable("not a transcript: not every one of its `messages` is a message")
+        elif isinstance(messages, list) and (name == "messages" or any(map(_is_message, messages))):
+            raise Unusable(f"not a transcript: not every one of its `{name}` is a message")
     choices = pick(given, "choices|candidates")
     for number, choice in enumerate(choices if isinstance(choices, list) else ()):
         message = pick(choice, "message|content")
@@ -99,6 +105,12 @@ def _message_lists(given: dict[str, Any], place: str) -> Iterator[tuple[str, lis
     for name in _NESTED:
         if isinstance(given.get(name), dict):
             yield from _message_lists(given[name], f"{place} {name}")
+
+
+def _is_piece(message: dict[str, Any]) -> bool:
+    """Whether it is an event of a stream, of OpenAI's Responses or of Anthropic."""
+    kind = message.get("type")
+    return isinstance(kind, str) and kind.startswith(_PIECES)
 
 
 def _is_message(value: JsonValue) -> bool:

@@ -150,8 +150,8 @@ class Runs:
                 pick(run, "extra.invocation_params.tools") or pick(given, "tools") or []
             )
             told = pick(given, "messages") if isinstance(given, dict) else given
-            trace.requests.append((start, list(messages(told, f"{place} {shape.input}"))))
-            trace.requests.append((end if end is not None else start, list(_made(returned, place))))
+            before = list(messages(told, f"{place} {shape.input}"))
+            trace.request(before, list(_made(returned, place)), start, end)
 
     def _tool(
         self,

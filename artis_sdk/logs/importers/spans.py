@@ -94,8 +94,7 @@ class Spans:
             body = attributes_of({"attributes": [{"key": "body", "value": span["body"]}]}).get("body")
             event_name = name or text_of(attributes, "event.name")
             before += told_by_event(event_name, body if isinstance(body, dict) else {}, place)
-        trace.requests.append((start, before))
-        trace.requests.append((end if end is not None else start, made))
+        trace.request(before, made, start, end)
 
     def rest(self) -> Iterator[TraceSession]:
         """The conversations, each with its calls in the order in which they began."""

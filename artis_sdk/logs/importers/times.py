@@ -12,7 +12,7 @@ _UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9))
 
 
 def seconds(given: Any) -> float | None:
-    """A time as seconds since the epoch; None for what is no time.
+    """A time as seconds since the epoch; None for what is no time, as 0, which is written for none.
 
     Args:
         given: a number, or its text, of seconds, milliseconds, microseconds or nanoseconds, told apart by
@@ -21,18 +21,18 @@ def seconds(given: Any) -> float | None:
     if isinstance(given, bool):
         return None
     if isinstance(given, list) and len(given) == 2 and all(map(_is_number, given)):
-        return float(given[0]) + float(given[1]) / 1e9
+        return float(given[0]) + float(given[1]) / 1e9 or None
     if isinstance(given, str):
         return _of_text(given.strip())
     if not _is_number(given) or not math.isfinite(given):
         return None
-    return float(given) / next(scale for top, scale in _UNITS if abs(given) < top)
+    return float(given) / next(scale for top, scale in _UNITS if abs(given) < top) or None
 
 
 def nanoseconds(given: Any) -> float | None:
     """A number of nanoseconds, or its text, as seconds; None for anything else."""
     try:
-        return None if isinstance(given, bool) else int(given) / 1e9
+        return None if isinstance(given, bool) else int(given) / 1e9 or None
     except (TypeError, ValueError):
         return None
 

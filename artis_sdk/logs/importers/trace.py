@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from artis_sdk.logs.codec import dumps
 from artis_sdk.logs.imported import LeftOut
@@ -25,6 +25,16 @@ class ToolSpan(FoundCall):
     ended: float | None = None
 
 
+class _Told(NamedTuple):
+    """Messages that stand before a request, or that it made."""
+
+    at: float | None
+    request: Counter[tuple[str, str]]
+    """What `Calls.request` takes: one for both parts of a request."""
+    messages: Sequence[tuple[dict[str, Any], str]]
+    """Each with its place."""
+
+
 @dataclass
 class TracedCalls:
     """Everything of one conversation or trace that concerns tools."""
@@ -32,16 +42,37 @@ class TracedCalls:
     parents: dict[str, str] = field(default_factory=dict)
     """Span around each span, by id."""
     spans: list[ToolSpan] = field(default_factory=list)
-    requests: list[tuple[float | None, list[tuple[dict[str, Any], str]]]] = field(default_factory=list)
-    """Messages of each model request, with its time."""
+    requests: list[_Told] = field(default_factory=list)
+    """Messages of model requests."""
     tools: dict[str, ToolSpec] = field(default_factory=dict)
+
+    def request(
+        self,
+        before: Sequence[tuple[dict[str, Any], str]],
+        made: Sequence[tuple[dict[str, Any], str]] = (),
+        start: float | None = None,
+        end: float | None = None,
+    ) -> None:
+        """Take in a model request.
+
+        Args:
+            before: messages before it, with their places.
+            made: messages that it made.
+            start, end: its times, in seconds since the epoch.
+        """
+        seen: Counter[tuple[str, str]] = Counter()
+        self.requests += (
+            _Told(start, seen, before),
+            _Told(end if end is not None else start, seen, made),
+        )
 
     def session(self, name: str, state: State = None) -> TraceSession:
         """The calls: one of each tool span, and those that only messages show."""
         spans, left_out = self._outermost()
         told = Calls(once=True)
-        for at, request in sorted(self.requests, key=lambda made: _late(made[0])):
-            for message, place in request:
+        for at, request, messages in sorted(self.requests, key=lambda part: _late(part.at)):
+            told.request(request)
+            for message, place in messages:
                 told.message(message, place, at)
         found = self._only_told(told.each(), spans)
         left_out += [LeftOut(f.tool, f.reason, f.place) for f in found if not f.call or not f.outcome]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -16,6 +17,7 @@ from artis_sdk.logs.codec import loads
 from artis_sdk.logs.importers.read import parsed
 from artis_sdk.logs.jsonl import open_plain
 from artis_sdk.logs.parquet import parquet_rows
+from artis_sdk.records.jsonable import jsonable
 
 SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".gz", ".parquet", ".eval")
 """Endings of the files that are read in a folder."""
@@ -48,7 +50,7 @@ def read_values(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
             start = file.read(4)
         if start == _PARQUET:
             for number, row in enumerate(parquet_rows(path), 1):
-                yield number, {name: _column(value) for name, value in row.items() if value is not None}
+                yield number, {name: _column(value) for name, value in row.items() if not _missing(value)}
         elif start == _ZIP:
             yield from _samples(path)
         else:
@@ -59,20 +61,24 @@ def read_values(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
 
 
 def _lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, JsonValue | LogError]]:
+    """JSON lines, if the first one is JSON or if the file as a whole is none and another line is."""
     first = next((line for line in file if line.strip()), b"")
-    if _is_json(first):
+    file.seek(0)
+    if first and not _is_json(first):
+        whole = _whole(path, file.read())
         file.seek(0)
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, _value(path, number, line)
-    elif first:
+        if not isinstance(whole, LogError) or not any(line[:1] == b"{" and _is_json(line) for line in file):
+            yield 1, whole
+            return
         file.seek(0)
-        yield 1, _whole(path, file.read())
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            yield number, _value(path, number, line)
 
 
 def _is_json(line: bytes) -> bool:
     try:
-        loads(line)
+        loads(line.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError):
         return False
     return True
@@ -80,7 +86,7 @@ def _is_json(line: bytes) -> bool:
 
 def _value(path: Path, number: int, line: bytes) -> JsonValue | LogError:
     try:
-        value: JsonValue = loads(line)
+        value: JsonValue = loads(line.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError) as error:
         return LogError(f"{path}:{number}: not JSON: {error}")
     return value
@@ -105,17 +111,24 @@ def _samples(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
 
 
 def _column(value: Any) -> JsonValue:
-    """A column's value: JSON in a text is read; a struct has a field for every row's, null where it was
-    not there."""
+    """A column's value: JSON in a text is read."""
     if isinstance(value, str):
         return parsed(value) if value.lstrip()[:1] in ("{", "[") else value
-    if isinstance(value, list):
-        return [_column(item) if isinstance(item, dict | list) else item for item in value]
+    return _inner(value)
+
+
+def _inner(value: Any) -> JsonValue:
+    """A value in a column as JSON. A struct has a field for every row's, null where it was not there."""
     if isinstance(value, dict):
-        return {
-            key: _column(item) if isinstance(item, dict | list) else item
-            for key, item in value.items()
-            if item is not None
-        }
-    plain: JsonValue = value.isoformat() if hasattr(value, "isoformat") else value
+        return {key: _inner(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        if value and all(isinstance(item, tuple) for item in value):  # a map
+            return {str(key): _inner(item) for key, item in value}
+        return [_inner(item) for item in value]
+    plain: JsonValue = jsonable(value)
     return plain
+
+
+def _missing(value: Any) -> bool:
+    """Whether a row has no value in a column: pandas writes NaN for none."""
+    return value is None or value != value
