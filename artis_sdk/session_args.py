@@ -16,6 +16,7 @@ from artis_sdk.logs import Redactor
 from artis_sdk.loop.budget import Emit
 from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.strategies import Strategy
+from artis_sdk.loop.streamed import OnText
 from artis_sdk.prompts import Prompts, Style
 from artis_sdk.records import CommitMode, History, SampledRole, Sampling, State
 from artis_sdk.simulators.trust import OnDoubt, Trust
@@ -86,6 +87,10 @@ class SessionArgs:
         prices: price of each backend, by its name; a cost limit needs them.
         redact: the redactor, with your rules beside ours, of journal, log, saved plans and events.
         on_event: callback on the event loop for each `artis_sdk.records.events.Event`, without secrets.
+        on_text: callback on the event loop for each `artis_sdk.loop.streamed.TextPiece`: the models' texts in
+            every role, as they are written, **with** their secrets, for a person's screen and for no log. The
+            models are then asked to stream, where they can; an answer that is cut off after its first piece
+            is not asked for again.
         traces: OpenTelemetry spans of what the session does, see `Traces`; None for what the settings say.
     """
 
@@ -119,4 +124,5 @@ class SessionArgs:
     prices: Mapping[str, Price] | None = None
     redact: Redactor | None = None
     on_event: Emit | None = None
+    on_text: OnText | None = None
     traces: Traces | None = None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends import resolve
 from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.commit.agreement import Agreement
 from artis_sdk.commit.journal import CommitJournal
@@ -17,7 +15,7 @@ from artis_sdk.commit.options import CommitOptions
 from artis_sdk.commit.replay import NoAgent
 from artis_sdk.contracts import Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError, SimulationError
-from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.logs import Redactor
 from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.loop.actor import Actor
 from artis_sdk.loop.budget import Budget, Emit
@@ -29,19 +27,17 @@ from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.loop.sampling import RoleSampling
 from artis_sdk.loop.scoring import ModelScorer, Scorer
 from artis_sdk.loop.strategies import Direct, StepStrategy, Strategy, named
+from artis_sdk.loop.streamed import OnText
 from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.whose_code import runs_application_code
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, SampledRole, State, ToolCall, Usage
 from artis_sdk.session_args import SessionArgs
+from artis_sdk.session_backends import Backends
+from artis_sdk.session_simulator import make_simulator, trusted
 from artis_sdk.session_stores import make_journal, make_log
 from artis_sdk.session_tools import make_tools
 from artis_sdk.settings import Settings, load_object
-from artis_sdk.simulators import FROM_LOG, Checked, Ladder, LLMSimulator, PromptForm, SandboxSimulator
-from artis_sdk.simulators.composite import Composite
-from artis_sdk.simulators.form import named_form
-from artis_sdk.simulators.named import is_registered, registered_simulator
-from artis_sdk.simulators.trust import Trust, gated
 from artis_sdk.simulators.veil import veiled
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.in_place import guarded_in_place
@@ -68,6 +64,7 @@ class SessionParts:
     limits: Limits
     prices: Mapping[str, Price]
     tracing: Tracing | None
+    on_text: OnText | None
     application_code: bool
     """Whether any part runs application code, see `artis_sdk.loop.whose_code`."""
 
@@ -87,7 +84,7 @@ class SessionParts:
         Args:
             spent: usage of its rehearsal in another session, by role.
         """
-        return Budget(self.limits, prices=self.prices, emit=emit, spent=spent)
+        return Budget(self.limits, prices=self.prices, emit=emit, on_text=self.on_text, spent=spent)
 
 
 class NoSimulator(Simulator):
@@ -137,7 +134,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
         committer=committing_actor(strategy, agent, scorer, evaluator),
         simulator=NoSimulator()
         if simulator is None or not simulates
-        else _trusted(veiled(simulator, secrets), given, settings),
+        else trusted(veiled(simulator, secrets), given, settings),
         strategy=strategy,
         evaluator=evaluator,
         summarizer=_part("summarizer", advisor, prompts, sampling) if advises else None,
@@ -149,9 +146,19 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
         limits=limits,
         prices=budget_prices,
         tracing=_tracing(given, settings, session, secrets),
+        on_text=given.on_text,
         application_code=runs_application_code(
             simulator or NoSimulator(),
-            (model or given.agent, judge, advisor, strategy, prompts, given.redact, *own_stores),
+            (
+                model or given.agent,
+                judge,
+                advisor,
+                strategy,
+                prompts,
+                given.redact,
+                given.on_text,
+                *own_stores,
+            ),
         ),
     )
     if parts.application_code:
@@ -202,29 +209,6 @@ def make_actor(
     return actor, model
 
 
-class Backends:
-    """Backends by name for one session: made once, closed with it. Backends passed in stay open."""
-
-    def __init__(self, stack: AsyncExitStack, options: Mapping[str, Mapping[str, Any]]) -> None:
-        self._stack = stack
-        self._options = options
-        self._made: dict[str, Backend] = {}
-
-    def get(self, given: str | Backend) -> Backend:
-        """The backend of this name; a backend is returned unchanged.
-
-        Raises:
-            ConfigurationError: see `resolve`.
-        """
-        if not isinstance(given, str):
-            return given
-        if given not in self._made:
-            backend = resolve(given, **self._options.get(given, {}))
-            self._stack.push_async_callback(backend.aclose)
-            self._made[given] = backend
-        return self._made[given]
-
-
 def _tracing(given: SessionArgs, settings: Settings, session: str, secrets: SessionSecrets) -> Tracing | None:
     traces = given.traces
     if traces is None and settings.traces != "off":
@@ -258,105 +242,6 @@ def _commit_options(given: SessionArgs, settings: Settings) -> CommitOptions:
 def make_strategy(settings: Settings) -> Strategy:
     """The strategy named in the settings, with their number of attempts."""
     return named(settings.strategy)(settings.attempts)
-
-
-def make_simulator(
-    given: Simulator | Backend | str | None,
-    settings: Settings,
-    backends: Backends,
-    prompts: Prompts,
-    stack: AsyncExitStack,
-    sampling: RoleSampling,
-) -> Simulator | None:
-    """The session's simulator; None if neither option nor setting names one.
-
-    Args:
-        given: a simulator; or a backend or its name, for an `LLMSimulator`; `sandbox`;
-            `replay:FILE`, or another key of `FROM_LOG`, for a call log; `checked`, alone or in front of
-            another name; or the name of a registered one.
-    """
-    given = given if given is not None else settings.simulator
-    if not _is_model(given):
-        sampling.refuse("simulator", "the simulator is an object of yours, or no model")
-    if given is None:
-        return None
-    if isinstance(given, str):
-        if given == "sandbox":
-            return SandboxSimulator()
-        first, _, below = given.partition(",")
-        kind, _, rest = first.partition(":")
-        if kind == "checked":
-            rung = Checked(restore=load_object(rest) if rest else None)
-            if not below:
-                return rung
-            lower = make_simulator(below.strip(), settings, backends, prompts, stack, sampling)
-            return Ladder([rung, *([] if lower is None else [lower])])
-        kind, _, rest = given.partition(":")
-        if kind in FROM_LOG:
-            path = Path(rest)
-            if not path.exists():
-                raise ConfigurationError(f"simulator {given!r}: there is no file {path}")
-            log = CallLog(path)
-            stack.callback(log.close)
-            return FROM_LOG[kind](log)
-        if is_registered(given):
-            return _resolved(registered_simulator(given), backends, prompts)
-        if kind not in known_prefixes():
-            names = ", ".join(["sandbox", "checked", *(f"{name}:FILE" for name in FROM_LOG)])
-            raise ConfigurationError(
-                f"simulator {given!r} is none of {names}, and no backend's: their prefixes are "
-                f"{', '.join(known_prefixes())}"
-            )
-        return LLMSimulator(
-            backends.get(given), prompts=prompts, form=_form(settings), **sampling.of("simulator")
-        )
-    if isinstance(given, Backend) and not isinstance(given, Simulator):
-        return LLMSimulator(given, prompts=prompts, form=_form(settings), **sampling.of("simulator"))
-    if isinstance(given, Simulator):
-        return _resolved(given, backends, prompts)
-    raise ConfigurationError(
-        f"simulator must be a Simulator, a backend or a name, not {type(given).__name__}; "
-        "it needs `async def predict(call, state, history) -> Outcome`"
-    )
-
-
-def _is_model(simulator: Simulator | Backend | str | None) -> bool:
-    """Whether the option is a backend or its name, for an `LLMSimulator`."""
-    if simulator is None:
-        return False
-    if isinstance(simulator, str):
-        name = simulator.rpartition(",")[2].strip()
-        ours = name == "sandbox" or name.partition(":")[0] in (*FROM_LOG, "checked")
-        return not ours and not is_registered(name)
-    return isinstance(simulator, Backend) and not isinstance(simulator, Simulator)
-
-
-def _form(settings: Settings) -> PromptForm | None:
-    return None if settings.simulator_form is None else named_form(settings.simulator_form)
-
-
-def _trusted(simulator: Simulator, given: SessionArgs, settings: Settings) -> Simulator:
-    """The simulator, behind the gate if a trust file is set.
-
-    Raises:
-        ConfigurationError: the file cannot be read.
-    """
-    trust = given.trust if given.trust is not None else settings.trust
-    if trust is None:
-        return simulator
-    trust = trust if isinstance(trust, Trust) else Trust.read(trust)
-    return gated(simulator, trust, given.on_doubt or settings.on_doubt)
-
-
-def _resolved(simulator: Simulator, backends: Backends, prompts: Prompts) -> Simulator:
-    """The same simulator with its named models resolved, and the session's templates."""
-    if isinstance(simulator, Composite):
-        return simulator.with_parts(lambda part: _resolved(part, backends, prompts))
-    if isinstance(simulator, LLMSimulator):
-        simulator = copy(simulator)
-        simulator.backend = backends.get(simulator.backend)
-        simulator.prompts = simulator.prompts or prompts
-    return simulator
 
 
 def _backend_for(setting: str, given: Any, model: Backend | None, backends: Backends) -> Any:

@@ -41,7 +41,10 @@ ALLOWED: dict[str, set[str]] = {
     "session_log": {"records", "visible"},
     "session_events": {"records", "loop", "session_log"},
     "session_sync": {"errors"},
-    "session_parts": SESSION | {"session_args", "session_stores", "session_tools"},
+    "session_backends": BASE | {"backends"},
+    "session_simulator": SESSION | {"session_args", "session_backends"},
+    "session_parts": SESSION
+    | {"session_args", "session_backends", "session_simulator", "session_stores", "session_tools"},
     "session_state": SESSION | {"session_args", "session_parts"},
     "session_operations": SESSION | {"session_parts"},
     "session": SESSION
@@ -50,7 +53,8 @@ ALLOWED: dict[str, set[str]] = {
     "integrations": SESSION,
     "testing": SESSION | {"session"},
     "pytest_plugin": {"tools", "testing"},
-    "gateway": SESSION | {"session", "session_parts", "session_stores", "integrations", "view"},
+    "gateway": SESSION
+    | {"session", "session_backends", "session_simulator", "session_stores", "integrations", "view"},
     "pocket": SESSION | {"session"},
     "evals": SESSION | {"session", "pocket", "view"},
     "trainers": SESSION | {"session", "pocket", "evals", "view"},

@@ -26,7 +26,8 @@ from artis_sdk.gateway.upstream import connected
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.loop.sampling import RoleSampling
 from artis_sdk.prompts import Prompts
-from artis_sdk.session_parts import Backends, make_simulator
+from artis_sdk.session_backends import Backends
+from artis_sdk.session_simulator import make_simulator
 from artis_sdk.session_stores import make_journal, make_log
 from artis_sdk.settings import Settings
 from artis_sdk.simulators import ReplaySimulator

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError, LimitReached
 from artis_sdk.loop.limits import Limits, Price
+from artis_sdk.loop.streamed import OnText, TextPiece
 from artis_sdk.loop.tokens import PromptSize
 from artis_sdk.records import Completion, Request, Role, Usage
 from artis_sdk.records.events import Event, LimitHit, ModelAnswered
@@ -62,6 +63,7 @@ class Budget:
         limits: limits of the run.
         prices: prices by backend name; a cost limit needs one for every backend.
         emit: callback for `ModelAnswered` and `LimitHit`.
+        on_text: callback for the models' texts as they arrive; None asks for whole answers.
         spent: earlier usage of the run, by role, as for a plan that another session rehearsed.
     """
 
@@ -71,6 +73,7 @@ class Budget:
         *,
         prices: Mapping[str, Price] | None = None,
         emit: Emit = ignore,
+        on_text: OnText | None = None,
         spent: Mapping[Role, Usage] | None = None,
     ) -> None:
         self.limits = limits or Limits()
@@ -81,6 +84,8 @@ class Budget:
         self.notes: list[str] = []
         self._prices = dict(prices or {})
         self._emit = emit
+        self._on_text = on_text
+        self._requests = 0
         self._held = _Hold()
         self._settled: list[asyncio.Future[None]] = []
         self._longest: dict[Role, int] = {}
@@ -134,6 +139,19 @@ class Budget:
     def for_commit(self) -> CommitMeter:
         """The meter of the commit."""
         return CommitMeter(self)
+
+    async def ask(self, backend: Backend, role: Role, request: Request, attempt: int | None) -> Completion:
+        """Make a call that was admitted; its text is told as it arrives, if somebody listens."""
+        tell, number = self._on_text, self._requests
+        self._requests += 1
+        with unsealed():
+            if tell is None:
+                return await model_call(backend, role, request)
+
+            def arrived(text: str) -> None:
+                tell(TextPiece(role, attempt, number, text))
+
+            return await model_call(backend, role, request, on_token=arrived)
 
     async def admit(
         self, backend: Backend, role: Role, request: Request, size: PromptSize, share: float
@@ -289,8 +307,7 @@ class BudgetMeter:
         budget = self._budget
         hold = await budget.admit(backend, role, request, self._size, self._share)
         try:
-            with unsealed():
-                completion = await model_call(backend, role, request)
+            completion = await budget.ask(backend, role, request, self.attempt)
         finally:
             budget.settle(hold)
         budget.charge(backend, role, completion.usage, self.attempt)
@@ -325,8 +342,7 @@ class CommitMeter(BudgetMeter):
             request = request.with_priority(_COMMIT_PRIORITY)
         if not self._begun:
             return await self._metered(backend, role, request)
-        with unsealed():
-            completion = await model_call(backend, role, request)
+        completion = await self._budget.ask(backend, role, request, None)
         self._budget.steps += role is Role.ACTION
         self._budget.charge(backend, role, completion.usage, None)
         self._budget.overrun()

@@ -72,13 +72,19 @@ def summarizing() -> SessionSpan:
     return OFF if here is None else here.child("summarize", {OPERATION: "summarize"})
 
 
-def model_call(backend: Backend, role: Role, request: Request) -> Awaitable[Completion]:
+def model_call(
+    backend: Backend, role: Role, request: Request, *, on_token: Callable[[str], None] | None = None
+) -> Awaitable[Completion]:
     """One request to a model: `backend.complete`."""
     here = open_span.get()
-    return backend.complete(request) if here is None else _asked(here, backend, role, request)
+    if here is not None:
+        return _asked(here, backend, role, request, on_token)
+    return backend.complete(request) if on_token is None else backend.complete(request, on_token=on_token)
 
 
-async def _asked(here: OpenSpan, backend: Backend, role: Role, request: Request) -> Completion:
+async def _asked(
+    here: OpenSpan, backend: Backend, role: Role, request: Request, on_token: Callable[[str], None] | None
+) -> Completion:
     given = model_request(backend, role, request)
 
     def content() -> Attributes:
@@ -86,7 +92,7 @@ async def _asked(here: OpenSpan, backend: Backend, role: Role, request: Request)
         return model_messages([shown(message) for message in request.messages], request)
 
     with here.child(f"chat {given['gen_ai.request.model']}", given, content) as span:
-        completion = await backend.complete(request)
+        completion = await backend.complete(request, on_token=on_token)
         span.result(completion)
     return completion
 

@@ -16,7 +16,8 @@ from artis_sdk.pocket import Bank, pocket_tools
 from artis_sdk.pocket.bank import Account, InsufficientFunds
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Provenance
-from artis_sdk.session_parts import Backends, make_simulator
+from artis_sdk.session_backends import Backends
+from artis_sdk.session_simulator import make_simulator
 from artis_sdk.settings import load_settings
 from artis_sdk.simulators import Checked, Ladder, LLMSimulator, SandboxSimulator
 
