@@ -89,14 +89,20 @@ async def test_the_adapter_as_it_is_in_vllm(run: Path, reference: dict[str, Any]
         assert_same(await said(backend, "simulator"), reference["adapter"])
 
 
-async def test_merged_weights_in_transformers_and_vllm(
-    tmp_path: Path, run: Path, reference: dict[str, Any]
-) -> None:
+@pytest.fixture(scope="module")
+def merged(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(run, tmp_path_factory.mktemp("exported") / "merged", "merged")
+
+
+def test_merged_weights_in_transformers(merged: Path, reference: dict[str, Any]) -> None:
     from transformers import AutoModelForCausalLM
 
-    merged = export(run, tmp_path / "merged", "merged")
     assert_same(greedy(AutoModelForCausalLM.from_pretrained(merged), reference["ids"]), reference["adapter"])
     assert {"artis_simulator.json", "card.json", "tokenizer.json"} <= {p.name for p in merged.iterdir()}
+
+
+@pytest.mark.large
+async def test_merged_weights_in_vllm(merged: Path, reference: dict[str, Any]) -> None:
     async with aclosing(VLLMBackend(str(merged), engine_args=ENGINE_ARGS)) as backend:
         assert_same(await said(backend, None), reference["adapter"])
 
