@@ -1,10 +1,11 @@
-"""Strands: an `Agent` rehearsed as it is, with the agents that are its tools."""
+"""Strands: an `Agent`, a `Graph` or a `Swarm` rehearsed as it is, with the agents that are tools."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,10 +21,13 @@ from strands import Agent
 from strands.agent._agent_as_tool import _AgentAsTool
 from strands.hooks import BeforeToolCallEvent
 from strands.interrupt import Interrupt
+from strands.multiagent.base import MultiAgentBase, MultiAgentResult, Status
+from strands.multiagent.graph import Graph
+from strands.multiagent.swarm import Swarm
 from strands.types._events import ToolResultEvent
 from strands.types.tools import AgentTool
 
-from artis_sdk.errors import ConfigurationError, ToolFailure
+from artis_sdk.errors import AgentError, ConfigurationError, ToolFailure
 from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
 from artis_sdk.integrations.seams import exchanged, tools_here
@@ -66,7 +70,7 @@ def as_tool(tool: AgentTool, **options: Any) -> GuardedTool[..., Any]:
 
 
 def rehearsed(
-    agent: Agent,
+    agent: Agent | Graph | Swarm,
     *,
     risks: Mapping[str, Risk] | None = None,
     default_risk: Risk = Risk.IRREVERSIBLE,
@@ -74,21 +78,23 @@ def rehearsed(
     on_interrupt: OnInterrupt | None = None,
     run: Run | None = None,
 ) -> RehearsedAgent:
-    """A session's agent from a Strands agent, whose tools stay as they are.
+    """A session's agent from a Strands agent, graph or swarm, whose tools stay as they are.
 
-    Agents that are its tools (`Agent.as_tool`) are rehearsed with it. A predicted failure is a result with
+    Agents that are its tools (`Agent.as_tool`) or its nodes are rehearsed with it; a swarm's hand-offs are
+    no calls of tools. A predicted failure is a result with
     the status `error`, as of a tool that raises. A Strands agent keeps its conversation and runs one task at
     a time, so attempts wait for each other, each begins with the conversation as it was, and only the commit
     adds to it.
 
     Args:
-        agent: the agent.
+        agent: the agent, graph or swarm.
         risks: risks by tool name.
         default_risk: risk of all other tools.
         state: invocation state of each run, which tools get as `ToolContext.invocation_state`.
         on_interrupt: answers an interrupt of a hook or a tool.
         run: runs the agent, such as with `stream_async`: `async def run(agent, text)`, which returns the
-            answer; by default `agent.invoke_async(text, invocation_state=state)`.
+            answer; by default `agent.invoke_async(text, invocation_state=state)`, of a graph or swarm the
+            last node's words.
     """
     return _Agent(agent, risks, default_risk, run, state=dict(state or {}), on_interrupt=on_interrupt)
 
@@ -103,34 +109,36 @@ class _Agent(RehearsedAgent):
 
     async def session_tools(self) -> Toolset:
         facts: dict[str, ToolFacts] = {}
-        for agent in _reachable(self.agent):
-            _refuse_what_stays(agent)
-            if id(agent) not in self.watched:
-                self.watched.add(id(agent))
-                agent.hooks.add_callback(BeforeToolCallEvent, _check_known)
-            for name, tool in agent.tool_registry.registry.items():
-                if not isinstance(tool, _AgentAsTool):
-                    facts[name] = _facts_of(tool)
+        for one in _reachable(self.agent):
+            _refuse_what_stays(one)
+            if not isinstance(one, Agent):
+                continue
+            if id(one) not in self.watched:
+                self.watched.add(id(one))
+                one.hooks.add_callback(BeforeToolCallEvent, _check_known)
+            for tool in _tools_of(one):
+                facts[tool.tool_name] = _facts_of(tool)
         return self.tools.toolset(facts.values())
 
     async def run(self, text: str) -> str:
         async with self.one_at_a_time:
-            before = self.agent.take_snapshot(preset="session")
+            everyone = list(_reachable(self.agent))
+            restore = [_as_it_is(one) for one in everyone]
             try:
                 with ExitStack() as stack:
-                    for agent in _reachable(self.agent):
-                        for tool in agent.tool_registry.registry.values():
-                            if not isinstance(tool, _AgentAsTool):
-                                stack.enter_context(exchanged(tool, "stream", partial(_seam, tool.tool_name)))
+                    for one in everyone:
+                        for tool in _tools_of(one):
+                            stack.enter_context(exchanged(tool, "stream", partial(_seam, tool.tool_name)))
                     answer = await self._run(self.agent, text)
             finally:
                 if isinstance(current_world(), SimulatedWorld):
-                    self.agent.load_snapshot(before)
-        return str(answer).removesuffix("\n")
+                    for back in restore:
+                        back()
+        return _words(answer).removesuffix("\n")
 
-    async def _run_plainly(self, agent: Agent, text: str) -> Any:
+    async def _run_plainly(self, agent: Any, text: str) -> Any:
         result = await agent.invoke_async(text, invocation_state=dict(self.state))
-        while result.stop_reason == "interrupt":
+        while result.interrupts:
             answers = [
                 {"interruptResponse": {"interruptId": one.id, "response": await self._answer(one)}}
                 for one in result.interrupts or ()
@@ -148,27 +156,78 @@ class _Agent(RehearsedAgent):
         return await self.on_interrupt(interrupt)
 
 
-def _reachable(start: Agent) -> Iterator[Agent]:
-    """The agent and those that are its tools, each once."""
+def _reachable(start: Any) -> Iterator[Any]:
+    """The agent, graph or swarm, and all agents that are its tools or nodes, each once."""
 
-    def below(agent: Agent) -> list[Agent]:
-        tools = agent.tool_registry.registry.values()
+    def below(one: Any) -> list[Any]:
+        if isinstance(one, MultiAgentBase):
+            return [node.executor for node in getattr(one, "nodes", {}).values()]
+        tools = one.tool_registry.registry.values() if isinstance(one, Agent) else ()
         return [tool._agent for tool in tools if isinstance(tool, _AgentAsTool)]
 
     return each_once(start, below)
 
 
-def _refuse_what_stays(agent: Agent) -> None:
-    kept = [name for name in ("_session_manager", "memory_manager") if getattr(agent, name, None) is not None]
+def _tools_of(agent: Any) -> list[AgentTool]:
+    """An agent's tools that are neither agents nor a swarm's hand-off; none of a graph or swarm."""
+    tools = agent.tool_registry.registry.values() if isinstance(agent, Agent) else ()
+    return [tool for tool in tools if not _is_no_call(tool)]
+
+
+def _is_no_call(tool: AgentTool) -> bool:
+    function = getattr(tool, "_tool_func", None)
+    hands_off = getattr(function, "__qualname__", "").startswith("Swarm._create_handoff_tool.")
+    return isinstance(tool, _AgentAsTool) or (hands_off and function.__module__ == Swarm.__module__)
+
+
+def _as_it_is(one: Any) -> Callable[[], None]:
+    """What puts the conversation, or a graph's or swarm's state, back to how it is now."""
+    if isinstance(one, Agent):
+        before = one.take_snapshot(preset="session")
+        return lambda: one.load_snapshot(before)
+    state = one.state
+    shared = deepcopy(one.shared_context.context) if isinstance(one, Swarm) else None
+    nodes = [(node, node.execution_status, node.result) for node in one.nodes.values() if shared is None]
+
+    def back() -> None:
+        one.state = state
+        if shared is not None:
+            one.shared_context.context = shared
+        for node, status, result in nodes:
+            node.execution_status, node.result = status, result
+
+    return back
+
+
+def _words(answer: Any) -> str:
+    """The answer's text; of a graph or swarm that of the node that came last."""
+    if not isinstance(answer, MultiAgentResult):
+        return str(answer)
+    if answer.status == Status.FAILED:
+        failed = [f"{name}: {one}" for name, one in answer.results.items() if one.status == Status.FAILED]
+        raise AgentError(f"the agents failed: {'; '.join(failed) or 'without a word of a node'}")
+    ran = getattr(answer, "execution_order", ()) or getattr(answer, "node_history", ())
+    last = [answer.results[node.node_id].result for node in ran if node.node_id in answer.results]
+    return _words(last[-1]) if last else str(answer)
+
+
+def _refuse_what_stays(one: Any) -> None:
+    if not isinstance(one, Agent | Graph | Swarm):
+        raise ConfigurationError(
+            f"{type(one).__name__} is neither an Agent nor a Graph or Swarm of them, so its calls cannot be "
+            "rehearsed; make it a tool, or give the session an agent of your own"
+        )
+    name = one.name if isinstance(one, Agent) else one.id
+    managers = ("_session_manager", "session_manager", "memory_manager")
+    kept = [manager for manager in managers if getattr(one, manager, None) is not None]
     if kept:
         raise ConfigurationError(
-            f"agent {agent.name!r} has a {kept[0].strip('_').replace('_', ' ')}, which would keep what "
-            "happens "
+            f"agent {name!r} has a {kept[0].strip('_').replace('_', ' ')}, which would keep what happens "
             "in rehearsals; give the session an agent without one"
         )
-    if agent.load_tools_from_directory:
+    if isinstance(one, Agent) and one.load_tools_from_directory:
         raise ConfigurationError(
-            f"agent {agent.name!r} loads tools as their files change, so no plan can know them; pass "
+            f"agent {name!r} loads tools as their files change, so no plan can know them; pass "
             "load_tools_from_directory=False"
         )
 
@@ -176,7 +235,7 @@ def _refuse_what_stays(agent: Agent) -> None:
 def _check_known(event: BeforeToolCallEvent[Any]) -> None:
     """Refuse a tool that came after the session was opened: it has no seam."""
     tool, tools = event.selected_tool, tools_here.get()
-    if tools is None or tool is None or current.get() is None or isinstance(tool, _AgentAsTool):
+    if tools is None or tool is None or current.get() is None or _is_no_call(tool):
         return
     if not hasattr(tool.stream, "artis_seam"):
         refuse(

@@ -16,7 +16,7 @@ from helpers.frameworks import Predicts, Turn, calls_in, model, tool_results
 from artis_sdk import Parallel, Risk, Session
 from artis_sdk.records import Plan, Result
 
-Way = Literal["async tools", "sync tools", "streamed", "sub-agent", "hand-off"]
+Way = Literal["async tools", "sync tools", "streamed", "sub-agent", "hand-off", "graph"]
 SECRET = "kept-from-every-model-4711"
 """A value in the framework's context object."""
 CONTEXT = "framework_context"
