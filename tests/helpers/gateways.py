@@ -74,6 +74,8 @@ class Stand:
         elicits: bool = True,
         wait: float = 0,
         announce: Callable[[Held], None] = lambda held: None,
+        agent: str | None = None,
+        trust: Path | None = None,
     ) -> Gateway:
         planner = Planner(
             tools=self.upstream.tools,
@@ -81,6 +83,8 @@ class Stand:
             log=log,
             redactor=Redactor(),
             simulator=simulator or NoPrediction(),
+            agent=agent,
+            trust=trust,
         )
         return Gateway(self.upstream, planner, Holding(announce), elicits, wait)
 
