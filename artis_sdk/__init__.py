@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         SequentialRevision,
         WeightedBestOfN,
     )
+    from artis_sdk.loop.streamed import TextPiece
     from artis_sdk.records import (
         Attempt,
         Evaluation,
@@ -178,6 +179,7 @@ _WHERE = {
     "Summarizer": "contracts",
     "SummaryError": "errors",
     "Task": "records",
+    "TextPiece": "loop.streamed",
     "Tool": "tools",
     "ToolCall": "records",
     "ToolDefinitionError": "errors",
@@ -270,6 +272,7 @@ __all__ = [
     "Summarizer",
     "SummaryError",
     "Task",
+    "TextPiece",
     "Tool",
     "ToolCall",
     "ToolDefinitionError",
