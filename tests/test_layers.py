@@ -15,13 +15,15 @@ ROOT = Path(__file__).parent.parent
 BASE = {"errors", "visible", "records", "contracts"}
 LOWER = BASE | {"tools", "prompts"}
 LOOP = LOWER | {"simulators", "traces", "loop"}
-SESSION = LOOP | {"commit", "logs", "settings", "backends"}
+SESSION = LOOP | {"commit", "logs", "settings", "backends", "store_address"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "visible": set(),
     "keyword_options": set(),
     "entry_points": {"errors"},
     "sqlite": set(),
+    "store_address": {"errors"},
+    "postgresql": {"errors"},
     "lease": {"errors", "records"},
     "records": {"errors", "visible"},
     "contracts": {"errors", "records"},
@@ -31,10 +33,10 @@ ALLOWED: dict[str, set[str]] = {
     "simulators": LOWER | {"entry_points"},
     "traces": LOWER | {"simulators"},
     "loop": LOWER | {"simulators", "traces", "entry_points"},
-    "commit": LOOP | {"sqlite", "lease"},
-    "logs": BASE | {"sqlite", "tools"},
+    "commit": LOOP | {"sqlite", "postgresql", "lease"},
+    "logs": BASE | {"sqlite", "postgresql", "lease", "store_address", "tools"},
     "backends": BASE | {"entry_points"},
-    "settings": LOOP,
+    "settings": LOOP | {"store_address"},
     "session_args": SESSION - {"settings", "backends"},
     "session_stores": SESSION,
     "session_tools": BASE | {"tools", "settings", "session_args", "backends", "entry_points"},

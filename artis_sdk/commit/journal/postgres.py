@@ -13,7 +13,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
 from artis_sdk.commit.journal.decision import Decision
-from artis_sdk.commit.journal.postgres_owner import OwnerSession, parameters, problem, store_name
+from artis_sdk.commit.journal.postgres_owner import OwnerSession
 from artis_sdk.commit.journal.postgres_plans import candidates_for_pruning, claim_plan, remove_plans
 from artis_sdk.commit.journal.postgres_schema import (
     END_PLAN,
@@ -37,6 +37,7 @@ from artis_sdk.commit.journal.rows import (
 from artis_sdk.commit.journal.sharing import SharedJournals
 from artis_sdk.commit.journal.writer import WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
+from artis_sdk.postgresql import PATIENCE, answering, parameters, problem, store_name
 from artis_sdk.records import Outcome, Risk, new_id
 
 _shared: SharedJournals[PostgresJournal] = SharedJournals()
@@ -65,7 +66,7 @@ class PostgresJournal:
             password are found as libpq finds them. Its tables are in the schema `artis_journal`, made with
             the first write.
         timeout: maximum wait for a connection, and for another session's lock, in seconds. A server that
-            has not answered a write for three times as long is taken for lost.
+            has not answered for three times as long is taken for lost.
 
     Raises:
         ConfigurationError: the URL cannot be read.
@@ -77,7 +78,7 @@ class PostgresJournal:
         return _shared.join(url, lambda: cls(url))
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
-        self._parameters = parameters(url, timeout)
+        self._parameters = parameters(url, timeout, "journal")
         self._timeout = timeout
         self.name = store_name(self._parameters)
         self._writer = PostgresWriter(self.name, partial(OwnerSession, self._parameters, timeout))
@@ -260,11 +261,12 @@ class PostgresJournal:
                     min_size=0,
                     max_size=_READERS,
                     timeout=self._timeout,
-                    check=ConnectionPool.check_connection,
+                    configure=self._limit,
+                    check=self._check,
                     open=True,
                 )
         try:
-            with self._readers.connection() as connection:
+            with self._readers.connection() as connection, answering(connection, PATIENCE * self._timeout):
                 rows: list[Any] = connection.execute(statement, given).fetchall()
                 return rows
         except psycopg.errors.UndefinedTable:
@@ -273,6 +275,17 @@ class PostgresJournal:
             raise JournalError(f"{self.name}: no connection to the server in {self._timeout:g} s") from None
         except psycopg.Error as error:
             raise JournalError(f"{self.name}: {problem(error)}") from error
+
+    def _limit(self, connection: psycopg.Connection) -> None:
+        """The server ends what this side has given up."""
+        with answering(connection, self._timeout):
+            limit = f"{round(1000 * PATIENCE * self._timeout)}ms"
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", (limit,))
+
+    def _check(self, connection: psycopg.Connection) -> None:
+        """Whether a waiting connection still works: the network may have gone without a word."""
+        with answering(connection, self._timeout):
+            ConnectionPool.check_connection(connection)
 
     def _raise_lost(self, plan: str) -> None:
         lost = self._lost.pop(plan, None)

@@ -13,59 +13,20 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
-from artis_sdk.commit.journal.postgres_schema import make_tables
-from artis_sdk.errors import ConfigurationError, JournalError
+from artis_sdk.commit.journal.postgres_schema import TABLES
+from artis_sdk.errors import JournalError
+from artis_sdk.postgresql import PATIENCE, make_tables, store_name
 
 _SESSION = """
-SELECT set_config('lock_timeout', %s, false), set_config('idle_session_timeout', '0', false),
-       set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
-       set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '25000', false)
+SELECT set_config('lock_timeout', %(lock)s, false), set_config('statement_timeout', %(answer)s, false),
+       set_config('idle_session_timeout', '0', false), set_config('tcp_keepalives_idle', %(idle)s, false),
+       set_config('tcp_keepalives_interval', %(interval)s, false),
+       set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', %(gone)s, false)
 """
-"""A session is not ended because it is idle, and is within 25 s when its host is gone."""
-
-_PATIENCE = 3
-"""Maximum wait for an answer, as a multiple of the wait for a lock, which the server itself ends."""
+"""A session is not ended because it is idle, and is within two and a half timeouts when its host is gone."""
 
 _held: WeakSet[OwnerSession] = WeakSet()
-
-
-def parameters(url: str, timeout: float) -> dict[str, Any]:
-    """Connection parameters of a URL, with limits on the waiting.
-
-    Args:
-        timeout: maximum wait for a connection, in seconds.
-
-    Raises:
-        ConfigurationError: the URL cannot be read; it is not repeated, since it may hold a password.
-    """
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.Error:
-        raise ConfigurationError(
-            "the journal's URL is not one of PostgreSQL: postgresql://user@host:port/database"
-        ) from None
-    ours = {
-        "connect_timeout": max(2, round(timeout)),
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 25_000,  # ms
-        "application_name": "artis_sdk",
-    }
-    return {**ours, **given, "client_encoding": "UTF8"}
-
-
-def store_name(given: dict[str, Any]) -> str:
-    """Name of the store for messages, without a password."""
-    server = f"{given.get('host', '')}:{given.get('port', '')}".rstrip(":")
-    return f"postgresql://{server}/{given.get('dbname', '')}"
-
-
-def problem(error: psycopg.Error) -> str:
-    """What happened, without the rows that the server quotes."""
-    return error.diag.message_primary or str(error).strip() or type(error).__name__
 
 
 class OwnerSession:
@@ -85,7 +46,7 @@ class OwnerSession:
         self.connection = psycopg.connect(**given, autocommit=True)
         self._socket = socket.socket(fileno=os.dup(self.connection.fileno()))
         """The connection's: a descriptor of its own is nobody else's when the connection has closed its."""
-        self._patience = _PATIENCE * timeout
+        self._patience = PATIENCE * timeout
         self._since: float | None = None
         """Time since which the server owes an answer, in seconds of the monotonic clock."""
         self._over = threading.Event()
@@ -95,8 +56,8 @@ class OwnerSession:
             self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             with self.answering():
                 self._check_direct(store_name(given))
-                self.connection.execute(_SESSION, (f"{round(1000 * timeout)}ms",))
-                make_tables(self.connection, store_name(given))
+                self.connection.execute(_SESSION, _limits(timeout))
+                self._make_tables(store_name(given))
                 self.connection.execute("SELECT pg_advisory_lock(%s)", (self.id,))
         except BaseException:
             self._leave()
@@ -126,6 +87,14 @@ class OwnerSession:
             raise JournalError(
                 f"{name}: a connection pooler stands between, and a journal needs a session of its own: who "
                 "is alive could not be told. Give the address of the server itself"
+            )
+
+    def _make_tables(self, name: str) -> None:
+        version = make_tables(self.connection, TABLES)
+        if version != TABLES.version:
+            raise JournalError(
+                f"{name}: its journal is of version {version}, and this artis_sdk knows up to "
+                f"{TABLES.version}; update artis_sdk"
             )
 
     @property
@@ -158,6 +127,17 @@ class OwnerSession:
         self._over.set()
         self.connection.close()
         self._socket.close()
+
+
+def _limits(timeout: float) -> dict[str, str]:
+    """Values of `_SESSION`, as texts."""
+    return {
+        "lock": f"{round(1000 * timeout)}ms",
+        "answer": f"{round(1000 * PATIENCE * timeout)}ms",
+        "idle": str(max(1, round(timeout))),
+        "interval": str(max(1, round(timeout / 2))),
+        "gone": str(round(2500 * timeout)),
+    }
 
 
 def _forget_in_child() -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from artis_sdk.errors import JournalError
-
-if TYPE_CHECKING:
-    import psycopg
+from artis_sdk.postgresql import Tables
 
 SCHEMA = "artis_journal"
 _VERSION = 1
@@ -199,60 +194,15 @@ CREATE TRIGGER decision_changes BEFORE UPDATE OR DELETE ON artis_journal.decisio
 FOR EACH ROW EXECUTE FUNCTION artis_journal.decision_changes();
 """.replace("(writing)", f"({_WRITING})")
 
-_MIGRATIONS: dict[int, str] = {}
-"""Statements that bring the tables to the next version, by their version."""
-
-
-def make_tables(connection: psycopg.Connection, name: str) -> None:
-    """Make or migrate the tables, unless they are there; only one of several processes does.
-
-    Raises:
-        JournalError: they are of a later version.
-        psycopg.Error: the server refuses.
-    """
-    if _version(connection) == _VERSION:
-        return
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-        version = _version(connection)
-        if version is None:
-            if not _has_schema(connection):  # IF NOT EXISTS would need the right to make it
-                connection.execute(f"CREATE SCHEMA {SCHEMA}")
-            connection.execute(_TABLES)
-            version = _VERSION
-        if version in _MIGRATIONS:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITING,))  # older sessions are refused
-        while version in _MIGRATIONS:
-            connection.execute(_MIGRATIONS[version])
-            version += 1
-            connection.execute("UPDATE artis_journal.journal SET version = %s", (version,))
-    if version != _VERSION:
-        raise JournalError(
-            f"{name}: its journal is of version {version}, and this artis_sdk knows up to {_VERSION}; "
-            "update artis_sdk"
-        )
-
-
-def _version(connection: psycopg.Connection) -> int | None:
-    """Version of the tables; None if there are none.
-
-    Asks the catalog's tables: `to_regclass` answers from a cache, which does not know what another session
-    has committed while this one waited for its lock.
-    """
-    table = connection.execute(
-        "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-        " WHERE nspname = %s AND relname = 'journal'",
-        (SCHEMA,),
-    ).fetchone()
-    if table is None:
-        return None
-    (version,) = connection.execute("SELECT version FROM artis_journal.journal").fetchone()
-    return int(version)
-
-
-def _has_schema(connection: psycopg.Connection) -> bool:
-    query = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
-    return connection.execute(query, (SCHEMA,)).fetchone() is not None
+TABLES = Tables(
+    schema=SCHEMA,
+    about="journal",
+    version=_VERSION,
+    statements=_TABLES,
+    migrations={},
+    making=_MAKING,
+    writing=_WRITING,
+)
 
 
 NOW = "extract(epoch FROM clock_timestamp())::double precision"

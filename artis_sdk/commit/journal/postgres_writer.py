@@ -9,10 +9,11 @@ from typing import Any
 
 import psycopg
 
-from artis_sdk.commit.journal.postgres_owner import OwnerSession, problem
+from artis_sdk.commit.journal.postgres_owner import OwnerSession
 from artis_sdk.commit.journal.postgres_schema import ENTER
 from artis_sdk.commit.journal.writer import GroupWriter, LaterRequest, WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
+from artis_sdk.postgresql import problem
 
 Sent = Callable[[], Any]
 """What work returns: it gives the result, once the transaction is written."""
