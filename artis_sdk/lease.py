@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from artis_sdk.errors import JournalError
 from artis_sdk.records import new_id
 
+_ASKED = 5
+"""How often a lock is asked for, a millisecond apart, where those who ask exclude each other."""
+
+_FLAGS = getattr(os, "O_CLOEXEC", 0)  # on Windows a child has no handle of its parent anyway
 # Locks that a forked child must not keep alive after its parent.
 _held: set[ProcessLease] = set()
 _guard = threading.Lock()
@@ -30,7 +36,7 @@ class ProcessLease:
         self.id = new_id()
         self.path = _lock_path(beside, self.id)
         while True:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
             locked = _lock(self._file, shared=False)
             # A sweep may have removed the file between the open and the lock.
             if locked and self.path.exists():
@@ -45,8 +51,7 @@ class ProcessLease:
             if self not in _held:
                 return
             _held.remove(self)
-        self.path.unlink(missing_ok=True)
-        os.close(self._file)
+        _remove(self._file, self.path)
 
 
 def is_alive(beside: Path, owner: str) -> bool:
@@ -57,16 +62,31 @@ def is_alive(beside: Path, owner: str) -> bool:
 def is_held(path: Path) -> bool:
     """Whether the owner of a lock file still holds it. Removes the file of a dead owner."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDWR | _FLAGS)
     except FileNotFoundError:
         return False
+    if _lock(file, shared=True):  # shared, so that two askers do not take each other for it
+        _remove(file, path)
+        return False
+    os.close(file)
+    return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether nobody else is in a block of the same file; does not wait.
+
+    Args:
+        path: path of a lock file, made if it is missing, which stays.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+    locked = _lock(file, shared=False)
     try:
-        alive = not _lock(file, shared=True)  # shared, so that two askers do not take each other for it
-        if not alive:
-            path.unlink(missing_ok=True)
+        yield locked
     finally:
+        if locked:
+            _unlock(file)  # a child that was forked meanwhile has the file open, too
         os.close(file)
-    return alive
 
 
 def sweep(beside: Path) -> None:
@@ -81,17 +101,55 @@ def _lock_path(beside: Path, owner: str) -> Path:
     return beside.with_name(f"{beside.name}.owner-{owner}")
 
 
+def _remove(file: int, path: Path) -> None:
+    """Close and remove a lock file; it stays if somebody is about to lock it."""
+    if os.name == "posix":
+        path.unlink(missing_ok=True)  # before the lock is gone, or it might be another's by now
+        os.close(file)
+    else:
+        os.close(file)
+        with suppress(PermissionError):  # where it is open elsewhere it cannot be removed
+            path.unlink(missing_ok=True)
+
+
 def _lock(file: int, *, shared: bool) -> bool:
     """Take the lock if it is free; False if it is not."""
-    try:
-        import fcntl
-    except ImportError:
-        raise JournalError("the commit journal needs POSIX file locks, which this system lacks") from None
+    return _by_kernel(file, shared=shared) if os.name == "posix" else _by_library(file)
+
+
+def _by_kernel(file: int, *, shared: bool) -> bool:
+    import fcntl
+
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _by_library(file: int) -> bool:
+    """The lock of other systems, such as `LockFileEx` of Windows.
+
+    It has no shared form, so somebody who only asks may hold it for a moment.
+    """
+    from filelock import lock_descriptor
+
+    for _ in range(_ASKED):
+        if lock_descriptor(file, blocking=False):
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def _unlock(file: int) -> None:
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_UN)
+    else:
+        from filelock import unlock_descriptor
+
+        unlock_descriptor(file)
 
 
 def _forget_in_child() -> None:
