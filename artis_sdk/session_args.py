@@ -54,7 +54,8 @@ class SessionArgs:
         history: real calls made before the session was opened, oldest first, for the simulator. Not used
             where `state` is a function, which shows their effects, or objects behind the tools do.
         limits: limits of each run, rehearsal and commit together.
-        log: call log, or its path, for every real call.
+        log: call log, or its path, for every real call; or the URL of one that hosts share, a database or a
+            folder of Parquet files.
         journal: commit journal, its path, or `postgresql://user@host:port/database`; by default one file for
             all sessions of a user.
         on_unknown: treatment of a call whose twin in the journal, with the same tool and arguments, has no

@@ -9,7 +9,7 @@ from pathlib import Path
 from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs import CallLog
+from artis_sdk.logs import open_call_log
 from artis_sdk.loop.sampling import RoleSampling
 from artis_sdk.prompts import Prompts
 from artis_sdk.session_args import SessionArgs
@@ -20,6 +20,7 @@ from artis_sdk.simulators.composite import Composite
 from artis_sdk.simulators.form import named_form
 from artis_sdk.simulators.named import is_registered, registered_simulator
 from artis_sdk.simulators.trust import Trust, gated
+from artis_sdk.store_address import log_address
 
 
 def make_simulator(
@@ -55,10 +56,10 @@ def make_simulator(
             return Ladder([rung, *([] if lower is None else [lower])])
         kind, _, rest = given.partition(":")
         if kind in FROM_LOG:
-            path = Path(rest)
-            if not path.exists():
-                raise ConfigurationError(f"simulator {given!r}: there is no file {path}")
-            log = CallLog(path)
+            where = log_address(rest)
+            if isinstance(where, Path) and not where.exists():
+                raise ConfigurationError(f"simulator {given!r}: there is no file {where}")
+            log = open_call_log(where, create=False)
             stack.callback(log.close)
             return FROM_LOG[kind](log)
         if is_registered(given):

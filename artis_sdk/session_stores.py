@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
-from artis_sdk.commit.journal.address import address
 from artis_sdk.contracts import LogStore
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 from artis_sdk.logs import Redactor
 from artis_sdk.logs.capture import capture
 from artis_sdk.settings import Settings
+from artis_sdk.store_address import journal_address
 from artis_sdk.tools import Toolset
 
 
@@ -23,7 +23,7 @@ def make_journal(given: CommitJournal | str | Path, stack: AsyncExitStack) -> Co
         MissingExtraError: the extra `postgres` is not installed.
     """
     if isinstance(given, str | Path):
-        where = address(given)
+        where = journal_address(given)
         journal = SQLiteJournal.shared(where) if isinstance(where, Path) else _postgres(where)
         stack.push_async_callback(journal.aclose)
         return journal
@@ -48,7 +48,7 @@ def make_log(
 ) -> LogStore | None:
     """The call log; one opened by the session also records calls made outside its commits.
 
-    Sessions of one file without a redactor of their own share the log.
+    Sessions of one log without a redactor of their own share it. Raises as `open_call_log`.
     """
     if not isinstance(given, str | Path):
         return given

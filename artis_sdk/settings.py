@@ -29,6 +29,7 @@ from artis_sdk.prompts import Style
 from artis_sdk.records import CommitMode, Risk, SampledRole, Sampling, Treatment
 from artis_sdk.records.doubtful_rules import settle
 from artis_sdk.simulators.form import named_form
+from artis_sdk.store_address import data_folder
 
 FailureRule = Literal["text", "exit_code", "code", "status", "other_error"]
 
@@ -43,8 +44,7 @@ def default_journal() -> Path:
 
     It depends on no working directory. A script that is started again from another folder finds what it left.
     """
-    data = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(data) if os.path.isabs(data) else Path.home() / ".local/share") / "artis" / "journal.db"
+    return data_folder() / "journal.db"
 
 
 def _known_form(names: str | None) -> str | None:
@@ -59,8 +59,8 @@ def _known_strategy(name: str) -> str:
     return name
 
 
-def _path_or_url(given: str | Path) -> str | Path:
-    return given if "://" in str(given) else Path(given)
+def _path_or_url(given: str | Path | None) -> str | Path | None:
+    return given if given is None or "://" in str(given) else Path(given)
 
 
 class Settings(BaseSettings):
@@ -104,8 +104,9 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     prices: dict[str, Price] = {}
     """Price of each backend, by its name; a cost limit needs them."""
-    log: Path | None = None
-    """Call log, for every real call."""
+    log: Annotated[str | Path | None, AfterValidator(_path_or_url)] = None
+    """Call log, for every real call: a file, `postgresql://user@host:port/database`, or the URL of a folder
+    of Parquet files, such as `s3://bucket/calls`."""
     journal: Annotated[str | Path, AfterValidator(_path_or_url)] = Field(default_factory=default_journal)
     """Commit journal, a file or `postgresql://user@host:port/database`; after a crash it holds the calls
     whose outcome is unknown."""

@@ -18,7 +18,6 @@ from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.registry import known_prefixes, takes
 from artis_sdk.cli.extras import Extra, installed_extras
 from artis_sdk.cli.output import Json, console, next_step, print_json
-from artis_sdk.commit.journal.address import shown_address
 from artis_sdk.commit.journal.call import OPEN
 from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
@@ -26,6 +25,7 @@ from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.simulators import FROM_LOG
 from artis_sdk.simulators.named import is_registered
+from artis_sdk.store_address import shown_address
 from artis_sdk.view.text import plain
 
 

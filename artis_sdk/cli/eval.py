@@ -27,6 +27,7 @@ from artis_sdk.settings import load_object, load_settings
 from artis_sdk.simulators import FROM_LOG, Checked, Ladder, LLMSimulator, PromptForm
 from artis_sdk.simulators.form import FORM_PARTS, named_form
 from artis_sdk.simulators.named import is_registered, registered_simulator
+from artis_sdk.store_address import shown_address
 from artis_sdk.view.screen import label
 from artis_sdk.view.text import plain
 
@@ -39,7 +40,10 @@ _SHOWN = 12  # tools in the table
 @app.command("simulator")
 def simulator(
     data: Annotated[
-        Path, typer.Argument(help="A call log, its export, or the --out folder of `artis train simulator`.")
+        str,
+        typer.Argument(
+            help="A call log, a file or a URL; its export; or the --out folder of `artis train simulator`."
+        ),
     ],
     simulator: Annotated[
         str,
@@ -111,7 +115,7 @@ def simulator(
                     measured,
                     rows.records,
                     name=name,
-                    data=f"{data} ({split})",
+                    data=f"{shown_address(data)} ({split})",
                     tools=() if tools is None else load_object(tools),
                     folder=out,
                     similarity="auto" if similarity else None,
@@ -167,7 +171,7 @@ def _simulator(
         return Ladder([rung, _simulator(below, trained, adapter, form, rows, stack)]) if below else rung
     kind, _, rest = name.partition(":")
     if kind in FROM_LOG:
-        return FROM_LOG[kind](records_of(Path(rest)) if rest else rows.training())
+        return FROM_LOG[kind](records_of(rest) if rest else rows.training())
     if is_registered(name):
         return registered_simulator(name)
     if kind == "python":

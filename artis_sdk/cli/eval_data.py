@@ -11,9 +11,10 @@ from typing import Literal, NamedTuple
 
 from artis_sdk.errors import ConfigurationError, LogError
 from artis_sdk.evals.fidelity.predict import GROUND_TRUTH, session_of
-from artis_sdk.logs import CallLog, read_jsonl, read_parquet
+from artis_sdk.logs import open_call_log, read_jsonl, read_parquet
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.replay import digest, history_digest
+from artis_sdk.store_address import log_address
 from artis_sdk.trainers.dataset.split import Bounds, by_rank, position
 
 Part = Literal["test", "validation", "train", "all"]
@@ -33,12 +34,13 @@ class HeldOut(NamedTuple):
     """Number of held-out records left out because a training record poses the same question."""
 
 
-def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
+def held_out(data: str | Path, part: Part, *, limit: int, seed: int) -> HeldOut:
     """The rows of one split.
 
     Args:
-        data: the `--out` of a training run or its `data` folder, whose own split is taken; or a log, its
-            export as `.jsonl` or `.parquet`, which is split by session as a training run would.
+        data: the `--out` of a training run or its `data` folder, whose own split is taken; or a log, a file
+            or a URL, or its export as `.jsonl` or `.parquet`, which is split by session as a training run
+            would.
         part: name of the split; `all` for all rows.
         limit: maximum number of rows, chosen by a digest of their ids.
         seed: seed of the split and the choice.
@@ -48,7 +50,8 @@ def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
         LogError: the log cannot be read, or a line is corrupt.
         TrainingError: the log has too few sessions to be split.
     """
-    folder = _prepared(data)
+    where = log_address(data)
+    folder = _prepared(where) if isinstance(where, Path) else None
     if folder is not None and part != "all":
         wanted = folder / f"{part}.parquet"
         return HeldOut(
@@ -56,14 +59,13 @@ def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
         )
     if folder is not None:
         raise ConfigurationError(f"{data} is already split: pass --split test, validation or train")
-    if not data.exists():
-        raise ConfigurationError(f"{data}: no such file")
+    _check_exists(where)
     if part == "all":
-        return HeldOut(_chosen(_read(data), limit, seed), lambda: iter(()), 0)
-    bounds = _bounds(data, seed)
+        return HeldOut(_chosen(_read(where), limit, seed), lambda: iter(()), 0)
+    bounds = _bounds(where, seed)
 
     def of(split: str) -> Iterator[CallRecord]:
-        return (record for record in _read(data) if bounds.split(session_of(record)) == split)
+        return (record for record in _read(where) if bounds.split(session_of(record)) == split)
 
     chosen = _chosen(of(part), limit, seed)
     if part == "train":
@@ -73,28 +75,33 @@ def held_out(data: Path, part: Part, *, limit: int, seed: int) -> HeldOut:
     return HeldOut(kept, lambda: of("train"), len(chosen) - len(kept))
 
 
-def records_of(path: Path) -> Iterator[CallRecord]:
+def records_of(data: str | Path) -> Iterator[CallRecord]:
     """The records of a log, or of its export as `.jsonl` or `.parquet`.
 
     Raises:
         ConfigurationError: the file does not exist.
         LogError: it cannot be read, or a line is corrupt.
     """
-    if not path.exists():
-        raise ConfigurationError(f"{path}: no such file")
-    return _read(path)
+    where = log_address(data)
+    _check_exists(where)
+    return _read(where)
 
 
-def _read(path: Path) -> Iterator[CallRecord]:
-    if path.suffix == ".parquet":
-        yield from read_parquet(path)
-    elif path.suffix == ".jsonl":
-        for item in read_jsonl(path):
+def _check_exists(where: str | Path) -> None:
+    if isinstance(where, Path) and not where.exists():
+        raise ConfigurationError(f"{where}: no such file")
+
+
+def _read(where: str | Path) -> Iterator[CallRecord]:
+    if isinstance(where, Path) and where.suffix == ".parquet":
+        yield from read_parquet(where)
+    elif isinstance(where, Path) and where.suffix == ".jsonl":
+        for item in read_jsonl(where):
             if isinstance(item, LogError):
                 raise item
             yield item
     else:
-        with CallLog(path, create=False) as log:
+        with open_call_log(where, create=False) as log:
             yield from log.records()
 
 
@@ -110,8 +117,8 @@ def _prepared(data: Path) -> Path | None:
     return None
 
 
-def _bounds(data: Path, seed: int) -> Bounds:
-    sessions = {session_of(record) for record in _read(data)}
+def _bounds(where: str | Path, seed: int) -> Bounds:
+    sessions = {session_of(record) for record in _read(where)}
     places = sorted(position(session, seed) for session in sessions)
     validation, test = _SHARES
     bounds = Bounds(seed=seed, validation=validation, test=validation + test)

@@ -13,10 +13,11 @@ from rich.table import Table
 from artis_sdk.cli.failure_rules import answers, write_answers
 from artis_sdk.cli.output import Json, console, errors, next_step, note, print_json
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs import CallLog
+from artis_sdk.logs import open_call_log
 from artis_sdk.records import CallRecord
 from artis_sdk.session_tools import make_tools
 from artis_sdk.settings import load_object, load_settings
+from artis_sdk.store_address import shown_address
 from artis_sdk.tools import Toolset
 from artis_sdk.view.screen import label
 from artis_sdk.view.text import plain
@@ -29,7 +30,9 @@ Tools = Annotated[str | None, typer.Option(help="The tools, as `module:name` or 
 
 
 def failures(
-    log: Annotated[Path | None, typer.Argument(help="The call log; by default ARTIS_LOG.")] = None,
+    log: Annotated[
+        str | None, typer.Argument(help="The call log, a file or a URL; by default ARTIS_LOG.")
+    ] = None,
     tools: Tools = None,
     tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
     unseen: Annotated[bool, typer.Option("--unseen", help="Only failure modes never seen.")] = False,
@@ -56,9 +59,9 @@ def failures(
     every = {one.name: one for world in load_worlds(tools) for one in world.tools}
     if tool is not None and tool not in every:
         raise ConfigurationError(f"no tool is named {tool!r}; the tools are {', '.join(every)}")
-    path = log or load_settings().log
+    where = log or load_settings().log
     taxonomy = Taxonomy(every.values())
-    found = seen_failures(_counted(_records(path, tool), shown=not as_json), taxonomy)
+    found = seen_failures(_counted(_records(where, tool), shown=not as_json), taxonomy)
     found = [one for one in found if tool is None or one.tool == tool]
     known, hit = sum(len(t.modes) for t in found), sum(len(t.modes) - t.unseen for t in found)
     if as_json:
@@ -69,12 +72,12 @@ def failures(
         _print_doubts(one)
     calls = sum(one.calls for one in found)
     console.print(plain(f"{hit} of {known} failure modes seen in {calls:,} calls"))
-    where = tools or load_settings().tools
+    named = tools or load_settings().tools
     if known > hit:
-        logged = f" --log {path}" if path is not None else ""
-        next_step(f"artis generate --tools {where} --out generated.db{logged}")
+        logged = "" if where is None else f" --log {shown_address(where)}"
+        next_step(f"artis generate --tools {named} --out generated.db{logged}")
     else:
-        next_step(f"artis train simulator {path or 'calls.db'} --base MODEL --out run")
+        next_step(f"artis train simulator {shown_address(where or 'calls.db')} --base MODEL --out run")
 
 
 def load_worlds(where: str | None) -> list[StartState]:
@@ -102,9 +105,9 @@ def _counted(records: Iterator[CallRecord], *, shown: bool) -> Iterator[CallReco
             yield record
 
 
-def _records(path: Path | None, tool: str | None) -> Iterator[CallRecord]:
-    if path is not None:
-        with CallLog(path, create=False) as log:
+def _records(where: str | Path | None, tool: str | None) -> Iterator[CallRecord]:
+    if where is not None:
+        with open_call_log(where, create=False) as log:
             yield from log.records(tool=tool)
 
 

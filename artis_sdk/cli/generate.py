@@ -17,8 +17,10 @@ from artis_sdk.cli.failures import load_worlds
 from artis_sdk.cli.output import Json, console, errors, next_step, note, print_json
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs import CallLog
+from artis_sdk.logs import open_call_log
+from artis_sdk.logs.opening import absolute
 from artis_sdk.settings import load_settings
+from artis_sdk.store_address import shown_address
 from artis_sdk.view.screen import label
 from artis_sdk.view.text import plain
 
@@ -35,11 +37,13 @@ Sources = Annotated[str, typer.Option(help="Comma-separated: agents, mutation, p
 
 
 def generate(
-    out: Annotated[Path, typer.Option(help="Log to which rows are added.")],
+    out: Annotated[str, typer.Option(help="Log to which rows are added, a file or a URL.")],
     tools: Annotated[
         str | None, typer.Option(help="`module:name` of a Toolset, or of a list of them: the start states.")
     ] = None,
-    log: Annotated[Path | None, typer.Option(help="Call log with real calls to begin from.")] = None,
+    log: Annotated[
+        str | None, typer.Option(help="Call log with real calls to begin from, a file or a URL.")
+    ] = None,
     sources: Sources = "mutation,property",
     calls: Annotated[int, typer.Option(help="Maximum number of calls.", min=1)] = 5000,
     seconds: Annotated[float | None, typer.Option(help="Maximum duration in seconds.", min=0)] = None,
@@ -72,7 +76,7 @@ def generate(
     from artis_sdk.trainers.generate import GenerationBudget
 
     real = log or load_settings().log
-    if real is not None and real.resolve() == out.resolve():
+    if real is not None and absolute(real) == absolute(out):
         raise ConfigurationError(f"--log and --out are both {out}: generated rows go to a log of their own")
     made = asyncio.run(
         _generate(
@@ -95,14 +99,14 @@ def generate(
         return
     _print(made)
     if made.rows:
-        next_step(f"artis train simulator {out} --base MODEL --out run")
+        next_step(f"artis train simulator {shown_address(out)} --base MODEL --out run")
     else:
         next_step(f"artis logs failures --tools {tools or load_settings().tools}")
 
 
 async def _generate(
     worlds: Sequence[StartState],
-    path: Path | None,
+    real: str | Path | None,
     budget: GenerationBudget,
     writer: str | None,
     solvers: Sequence[str],
@@ -126,7 +130,7 @@ async def _generate(
         def show(made: GenerationProgress) -> None:
             bar.update(task, completed=made.calls, reached=made.reached, modes=made.modes)
 
-        log = None if path is None else stack.enter_context(CallLog(path, create=False))
+        log = None if real is None else stack.enter_context(open_call_log(real, create=False))
         with bar:
             made = await run(
                 worlds,
@@ -153,7 +157,9 @@ def _print(made: Generated) -> None:
     console.print(_by_source(made.coverage))
     console.print(_by_tool(made.coverage))
     reached, known = made.coverage.reached, len(made.coverage.modes)
-    console.print(plain(f"{reached} of {known} failure modes reached, {made.rows:,} rows in {made.log.path}"))
+    console.print(
+        plain(f"{reached} of {known} failure modes reached, {made.rows:,} rows in {made.log.address}")
+    )
     if known and reached == known:
         note("note:", "it ended because every known mode was reached; another --seed adds further rows")
     for tool, count in sorted(made.hung.items()):

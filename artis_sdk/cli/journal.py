@@ -15,11 +15,11 @@ from rich.table import Table
 from artis_sdk.cli.moments import moment
 from artis_sdk.cli.output import Json, console, print_json
 from artis_sdk.commit.journal import Decision, JournaledCall
-from artis_sdk.commit.journal.address import shown_address
 from artis_sdk.logs import Redactor
 from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.store_address import shown_address
 from artis_sdk.view.text import plain
 
 app = typer.Typer(help="Look at the commit journal, and prune it.", no_args_is_help=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 from artis_sdk.cli.failures import failures
 from artis_sdk.cli.output import Json, console, next_step, note, print_json
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs import CallLog, FileReport, Imported
+from artis_sdk.logs import CallStore, FileReport, Imported, open_call_log
 from artis_sdk.logs.importers import FORMATS, import_file
 from artis_sdk.logs.jsonl import export_jsonl, import_jsonl
 from artis_sdk.records.brief import call_text
@@ -22,7 +22,9 @@ from artis_sdk.view.text import plain
 app = typer.Typer(help="Look at a call log, export it, import into it.", no_args_is_help=True)
 app.command("failures")(failures)
 
-Log = Annotated[Path | None, typer.Option("--log", help="The call log; by default ARTIS_LOG.")]
+Log = Annotated[
+    str | None, typer.Option("--log", help="The call log, a file or a URL; by default ARTIS_LOG.")
+]
 
 
 @app.command("show")
@@ -33,7 +35,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """The newest calls, oldest first."""
-    with CallLog(_path(log), create=False) as store:
+    with _open(log) as store:
         records = store.last(last, tool=tool)
     if as_json:
         print_json(records)
@@ -50,7 +52,7 @@ def show(
 @app.command("counts")
 def counts(log: Log = None, as_json: Json = False) -> None:
     """How often each tool succeeded and failed, by failure type."""
-    with CallLog(_path(log), create=False) as store:
+    with _open(log) as store:
         found = store.counts()
     if as_json:
         print_json([count._asdict() for count in found])
@@ -71,7 +73,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the whole log to a file; an existing file is replaced only when everything is written."""
-    with CallLog(_path(log), create=False) as store:
+    with _open(log) as store:
         if target.suffix == ".jsonl":
             written = export_jsonl(store.records(), target)
         elif target.suffix == ".parquet":
@@ -119,7 +121,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Append the calls of a file. If a line is corrupt, nothing is imported."""
-    with CallLog(_path(log)) as store:
+    with _open(log, create=True) as store:
         if format_ == "jsonl":
             done = import_jsonl(source, store, skip_corrupt=skip_corrupt)
         else:
@@ -160,8 +162,8 @@ def _as_json(done: Imported) -> dict[str, object]:
     }
 
 
-def _path(given: Path | None) -> Path:
-    path = given or load_settings().log
-    if path is None:
+def _open(given: str | None, *, create: bool = False) -> CallStore:
+    where = given or load_settings().log
+    if where is None:
         raise ConfigurationError("which log? pass --log calls.db, or set ARTIS_LOG")
-    return path
+    return open_call_log(where, create=create)

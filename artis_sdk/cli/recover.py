@@ -14,7 +14,6 @@ from pydantic import JsonValue
 from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.commit import Recovered
 from artis_sdk.commit.journal import CallState, JournaledCall
-from artis_sdk.commit.journal.address import shown_address
 from artis_sdk.commit.recover import UNSET, Unset, settle
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import Redactor
@@ -23,6 +22,7 @@ from artis_sdk.records.brief import call_text
 from artis_sdk.session import Session
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
+from artis_sdk.store_address import shown_address
 from artis_sdk.view.text import plain
 
 How = Literal["done", "not-executed"]

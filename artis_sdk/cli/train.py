@@ -32,7 +32,9 @@ _DATA = DataSettings()
 
 @app.command("simulator")
 def simulator(
-    log: Annotated[Path, typer.Argument(help="A call log, or its export as .parquet or .jsonl.")],
+    log: Annotated[
+        str, typer.Argument(help="A call log, a file or a URL, or its export as .parquet or .jsonl.")
+    ],
     base: Annotated[str, typer.Option(help="Causal language model: a folder, or a hub id.")],
     out: Annotated[Path, typer.Option(help="New folder for adapter, data and checkpoints.")],
     failure_driven: Annotated[

@@ -23,7 +23,7 @@ from artis_sdk.gateway.page import ApprovalPage
 from artis_sdk.gateway.plans import NoPrediction, Planner
 from artis_sdk.gateway.server import Gateway
 from artis_sdk.gateway.upstream import connected
-from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.logs import Redactor, open_call_log
 from artis_sdk.loop.sampling import RoleSampling
 from artis_sdk.prompts import Prompts
 from artis_sdk.session_backends import Backends
@@ -146,7 +146,7 @@ def _simulator(settings: Settings, stack: AsyncExitStack) -> Simulator:
     kind, _, file = (given or "").partition(":")
     if kind == "replay":
         # Calls come one by one here, so that the same history would hardly come again.
-        log = CallLog(file)
+        log = open_call_log(file)
         stack.callback(log.close)
         return ReplaySimulator(log, match_history=False)
     backends = Backends(stack, settings.backends)

@@ -24,8 +24,10 @@ from pydantic_core import to_json
 
 from artis_sdk.contracts import LogStore, ObservedCall
 from artis_sdk.errors import LogError
-from artis_sdk.logs import CallLog, Redactor
+from artis_sdk.logs.call_store import CallStore
 from artis_sdk.logs.captured_calls import Scope, late_record
+from artis_sdk.logs.opening import absolute, address_of, open_call_log
+from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.secret_types import secret_values
 from artis_sdk.records import CallRecord, new_id
 from artis_sdk.records.jsonable import jsonable
@@ -37,7 +39,7 @@ _STARS = b"**********"
 """A `SecretStr` in JSON."""
 
 
-def capture(path: str | os.PathLike[str] | CallLog, *, redact: Redactor | None = None) -> Capture:
+def capture(path: str | os.PathLike[str] | CallStore, *, redact: Redactor | None = None) -> Capture:
     """Record every real call of every guarded tool, in this process, until the handle is closed.
 
     Inside sessions a call has its task's state and history, and the predicted outcome.
@@ -52,11 +54,14 @@ def capture(path: str | os.PathLike[str] | CallLog, *, redact: Redactor | None =
     no call gets into one file twice.
 
     Args:
-        path: the log's file, or a log that stays open when the capture ends.
+        path: the log's file or URL, as `open_call_log` takes it, or a log that stays open when the capture
+            ends.
         redact: redactor, if `path` is a path; by default a `Redactor()`.
 
     Raises:
+        ConfigurationError: the URL cannot be read.
         LogError: the file is not a call log, or cannot be opened.
+        MissingExtraError: what reads such a URL is not installed.
     """
     return Capture(_join(path, redact))
 
@@ -69,7 +74,7 @@ class Capture:
         self._open = True
 
     @property
-    def log(self) -> CallLog:
+    def log(self) -> CallStore:
         """The log of the calls."""
         return self._recorder.log
 
@@ -89,7 +94,7 @@ class Capture:
         """
         name = id or new_id()
         scope = Scope(session or name, name, jsonable(state))
-        token = _scopes.set({**_scopes.get(), self._recorder.file: scope})
+        token = _scopes.set({**_scopes.get(), self._recorder.address: scope})
         try:
             yield name
         finally:
@@ -136,8 +141,8 @@ def recording(log: LogStore | None) -> LogStore | None:
     """
     with _lock:
         own = next((recorder for recorder in _recorders if recorder.log is log), None)
-        path = log.path.resolve() if isinstance(log, CallLog) else None
-        recorders = [recorder for recorder in _leaders() if recorder.path != path]
+        address = getattr(log, "address", None)
+        recorders = [recorder for recorder in _leaders() if recorder.address != address]
     if own is not None:
         return _Everywhere(None, [*recorders, own])
     return _Everywhere(log, recorders) if recorders or log is not None else None
@@ -181,10 +186,9 @@ def _maker() -> str:
 class _Recorder:
     """Observes the tools for one log; several captures may share it."""
 
-    def __init__(self, log: CallLog, *, path: Path, owns: bool, redact: Redactor | None) -> None:
+    def __init__(self, log: CallStore, *, owns: bool, redact: Redactor | None) -> None:
         self.log = log
-        self.path = path
-        self.file = str(path)
+        self.address = log.address
         self.owns = owns
         self.redact = redact
         self.users = 0
@@ -202,7 +206,7 @@ class _Recorder:
             failure: tuple[str, str] | str | None
             failure = tool.failure_type(value) if error is None else tool.failure_of_error(error)
             secrets = secret_values((arguments, value)) if _STARS in seen else ()
-            place = _scopes.get().get(self.file) or _maker()
+            place = _scopes.get().get(self.address) or _maker()
             self.log.append_late(
                 partial(late_record, tool, seen, failure, secrets, at, duration, ended, place)
             )
@@ -223,16 +227,20 @@ class _Recorder:
         self._lost += 1
         self._why = reason
         if self._lost == 1:
-            _log.warning("%s: calls are not being recorded: %s", self.path, reason)
+            _log.warning("%s: calls are not being recorded: %s", self.address, reason)
 
     def flush(self) -> None:
         self.log.flush()
         self.raise_lost()
 
+    def keep(self) -> None:
+        self.log.keep()
+        self.raise_lost()
+
     def raise_lost(self) -> None:
         lost, self._lost = self._lost, 0
         if lost:
-            raise LogError(f"{self.path}: {lost} calls were not recorded: {self._why}") from self._why
+            raise LogError(f"{self.address}: {lost} calls were not recorded: {self._why}") from self._why
 
     def end(self) -> None:
         """Stop: no capture uses it any more."""
@@ -276,8 +284,8 @@ _observing: list[_Recorder] = []
 
 
 def _leaders() -> list[_Recorder]:
-    """One recorder for each file: the first."""
-    return list({recorder.path: recorder for recorder in reversed(_recorders)}.values())
+    """One recorder for each log: the first."""
+    return list({recorder.address: recorder for recorder in reversed(_recorders)}.values())
 
 
 def _observe() -> None:
@@ -293,16 +301,18 @@ def _observe() -> None:
             _observing.append(recorder)
 
 
-def _join(target: str | os.PathLike[str] | CallLog, redact: Redactor | None) -> _Recorder:
+def _join(target: str | os.PathLike[str] | CallStore, redact: Redactor | None) -> _Recorder:
     with _lock:
-        path = (target.path if isinstance(target, CallLog) else Path(target)).resolve()
+        given = absolute(target) if isinstance(target, str | os.PathLike) else target
+        address = address_of(given) if isinstance(given, str | Path) else given.address
         for recorder in _recorders:
-            same = recorder.log is target or (recorder.owns and recorder.redact is redact)
-            if recorder.path == path and same:
+            same = recorder.log is given or (recorder.owns and recorder.redact is redact)
+            if recorder.address == address and same:
                 recorder.users += 1
                 return recorder
-        log = target if isinstance(target, CallLog) else CallLog(path, redact=redact)
-        recorder = _Recorder(log, path=path, owns=log is not target, redact=redact)
+        owns = isinstance(given, str | Path)
+        log = open_call_log(given, redact=redact) if isinstance(given, str | Path) else given
+        recorder = _Recorder(log, owns=owns, redact=redact)
         recorder.users = 1
         _recorders.append(recorder)
         _observe()
@@ -319,4 +329,4 @@ def _release(recorder: _Recorder) -> None:
     if last:
         recorder.end()
     else:
-        recorder.flush()
+        recorder.keep()

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, cast
 from pydantic import ValidationError
 
 from artis_sdk.errors import LogError
+from artis_sdk.logs.call_store import CallStore
 from artis_sdk.logs.codec import call_fields, dumps, loads, outcome_fields
 from artis_sdk.logs.imported import Imported
-from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord, Outcome, Step, ToolCall, ToolSpec, new_id
 
 _AT_ONCE = 4_000_000  # characters between flushes of an import
@@ -72,7 +72,7 @@ def open_plain(path: str | os.PathLike[str]) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if compressed else open(path, "rb")
 
 
-def import_jsonl(path: str | os.PathLike[str], log: CallLog, *, skip_corrupt: bool = False) -> Imported:
+def import_jsonl(path: str | os.PathLike[str], log: CallStore, *, skip_corrupt: bool = False) -> Imported:
     """Append the records of a file of JSON lines; they are redacted like all others.
 
     The whole file is checked before anything is appended. Importing a file again after an
@@ -107,7 +107,7 @@ class Adding:
         log: the call log.
     """
 
-    def __init__(self, log: CallLog) -> None:
+    def __init__(self, log: CallStore) -> None:
         self._log = log
         self._batch: list[CallRecord] = []
         self._size = 0

@@ -7,25 +7,16 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from artis_sdk.errors import LogError
+from artis_sdk.logs.call_store import Count, Late
 from artis_sdk.logs.codec import dumps
 from artis_sdk.logs.reader import Filter, Reader
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.schema import open_log
-from artis_sdk.logs.writer import Late, Writer
+from artis_sdk.logs.writer import Writer
 from artis_sdk.records import CallRecord, Provenance
-
-
-class Count(NamedTuple):
-    """Number of records of one kind."""
-
-    tool: str
-    type: str
-    """`success`, or the failure type."""
-    provenance: Provenance
-    records: int
 
 
 class CallLog:
@@ -70,6 +61,11 @@ class CallLog:
         with self._reading(create=create):
             pass
 
+    @property
+    def address(self) -> str:
+        """See `CallStore.address`: the file's absolute path."""
+        return str(self.path.resolve())
+
     # --- writing ------------------------------------------------------------------------------
 
     def append(self, record: CallRecord) -> None:
@@ -81,11 +77,7 @@ class CallLog:
         self._writer.put(record)
 
     def append_late(self, make: Late) -> None:
-        """As `append`, for a record that the writer's thread makes.
-
-        Args:
-            make: function that returns the record, and values that are secret in it; called once.
-        """
+        """See `CallStore.append_late`."""
         self._writer.put(make)
 
     def flush(self) -> None:
@@ -94,6 +86,10 @@ class CallLog:
         Raises:
             LogError: a record could not be written.
         """
+        self._writer.flush()
+
+    def keep(self) -> None:
+        """See `CallStore.keep`; as `flush`."""
         self._writer.flush()
 
     def close(self) -> None:

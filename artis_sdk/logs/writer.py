@@ -11,20 +11,16 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from artis_sdk.errors import ArtisError, LogError
+from artis_sdk.logs.call_store import Late, Made
+from artis_sdk.logs.log_file import error_code, inode_of, sync_wal
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.rows import Rows
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
-
-_Made = tuple[CallRecord, Iterable[str]]
-"""A record, and values that are secret in it."""
-Late = Callable[[], _Made]
-"""Makes a record in the writer's thread; called once."""
 
 _LINGER = 0.05  # seconds that a row may wait for others to share its transaction
 _ROWS = 500  # in one transaction, so that other processes get a turn
@@ -37,9 +33,10 @@ _log = logging.getLogger("artis_sdk.logs")
 class _Mark:
     """A caller's wait until everything before it is written."""
 
-    def __init__(self, *, sync: bool, last: bool) -> None:
+    def __init__(self, *, sync: bool, last: bool, next_file: Path | None) -> None:
         self.sync = sync
         self.last = last
+        self.next_file = next_file
         self.done = threading.Event()
         self.error: LogError | None = None
 
@@ -69,7 +66,7 @@ class Writer:
     def _begin(self) -> None:
         """As new: no thread, no connection, nothing waiting."""
         self._queue: deque[CallRecord | Late | _Mark] = deque()
-        self._held: deque[CallRecord | Late | _Made] = deque()
+        self._held: deque[CallRecord | Late | Made] = deque()
         self._wake = threading.Event()
         self._asleep = True
         """Whether the thread was not woken since its last look at the queue; cheaper than the event."""
@@ -105,12 +102,13 @@ class Writer:
             self._asleep = False
             self._wake.set()
 
-    def drain(self, *, sync: bool = False, last: bool = False) -> None:
+    def drain(self, *, sync: bool = False, last: bool = False, next_file: Path | None = None) -> None:
         """Wait until everything taken so far is in the file.
 
         Args:
             sync: whether to force it to the disk.
             last: whether to end the thread and drop records that cannot be written now.
+            next_file: path of the file in which to go on; secrets stay known.
 
         Raises:
             LogError: the file cannot be written.
@@ -118,7 +116,7 @@ class Writer:
         thread = self._thread
         if thread is None:
             return
-        mark = _Mark(sync=sync, last=last)
+        mark = _Mark(sync=sync, last=last, next_file=next_file)
         self._queue.append(mark)
         self._urgent.set()
         self._wake.set()
@@ -214,7 +212,7 @@ class Writer:
             except LogError as error:
                 return error
             except sqlite3.Error as error:
-                busy = _code(error) == sqlite3.SQLITE_BUSY
+                busy = error_code(error) == sqlite3.SQLITE_BUSY
                 if busy and time.monotonic() < deadline:
                     time.sleep(0.005)
                     continue
@@ -249,7 +247,7 @@ class Writer:
             self._rows.scrubbed = bool(busy)
         return count
 
-    def _made(self, n: int) -> _Made:
+    def _made(self, n: int) -> Made:
         """The n-th held record."""
         entry = self._held[n]
         if isinstance(entry, CallRecord):
@@ -261,8 +259,8 @@ class Writer:
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = open_log(self._path, create=True, timeout=_SLICE)
-            self._inode = _inode(self._path)
-        elif self._inode != _inode(self._path):
+            self._inode = inode_of(self._path)
+        elif self._inode != inode_of(self._path):
             raise LogError(
                 f"{self._path} was moved or deleted while it was open; {len(self._held)} records are not "
                 "written"
@@ -278,7 +276,7 @@ class Writer:
     def _explain(self, error: sqlite3.Error, busy: bool) -> LogError:
         if busy:
             why = f"another process held its lock for more than {self._busy_timeout:g} s"
-        elif _code(error) == sqlite3.SQLITE_FULL:
+        elif error_code(error) == sqlite3.SQLITE_FULL:
             why = "the disk is full"
         else:
             why = str(error)
@@ -295,9 +293,13 @@ class Writer:
         elif mark.sync:
             try:
                 with self.io:
-                    _sync(self._path)
+                    sync_wal(self._path)
             except OSError as error:
                 mark.error = LogError(f"{self._path}: not certain to be on disk: {error.strerror}")
+        if mark.next_file is not None and mark.error is None:
+            self._disconnect()
+            self._rows.forget()
+            self._path = mark.next_file
         mark.done.set()
 
     # --- forks --------------------------------------------------------------------------------
@@ -316,36 +318,13 @@ class Writer:
         """The child writes its own records; the parent writes those that waited at the fork."""
         self._begin()
 
+    def begin_in(self, path: Path) -> None:
+        """Set the file, before anything is written."""
+        self._path = path
+
 
 # Errors caused by the record itself, such as a text of a gigabyte.
 _FAULT_OF_RECORD = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
-
-
-def _code(error: sqlite3.Error) -> int | None:
-    """SQLite's primary error code, without the detail in its higher bits."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _sync(path: Path) -> None:
-    """Commits are in the write-ahead log; SQLite itself syncs the pages that it moves from there."""
-    try:
-        file = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
 
 _writers: weakref.WeakSet[Writer] = weakref.WeakSet()
 

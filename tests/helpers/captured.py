@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from artis_sdk import guarded_tool
-from artis_sdk.logs import CallLog
+from artis_sdk.logs import CallStore
 from artis_sdk.records import Risk
 
 
@@ -25,5 +25,5 @@ async def look(what: str, wait: float = 0.0) -> str:
     return f"seen {what}"
 
 
-def rows(log: CallLog) -> list[tuple[str, dict[str, Any], Any]]:
+def rows(log: CallStore) -> list[tuple[str, dict[str, Any], Any]]:
     return [(made.call.tool, made.call.arguments, made.outcome.value) for made in log.records()]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.call_logs import SHARED
 from helpers.train import bank_log
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +43,15 @@ def record(number: int, **changes: Any) -> CallRecord:
     return CallRecord(**{**fields, **changes})
 
 
-def write(records: Iterable[CallRecord], path: Path) -> Path:
+def write(records: Iterable[CallRecord], path: Path) -> Path | str:
+    if path.suffix in (".folder", ".postgresql"):
+        place = SHARED[path.suffix[1:]](path.parent / path.stem)
+        with place.open() as shared:
+            for n, item in enumerate(records):
+                shared.append(item)
+                if n % 90 == 50:
+                    shared.flush()  # one more batch
+        return place.where
     match path.suffix:
         case ".parquet":
             export_parquet(records, path)
@@ -55,7 +64,8 @@ def write(records: Iterable[CallRecord], path: Path) -> Path:
     return path
 
 
-KINDS = ("log.db", "log.parquet", "log.jsonl")
+FILES = ("log.db", "log.parquet", "log.jsonl")
+KINDS = (*FILES, "log.folder", "log.postgresql")
 ALL = DataSettings(rebalance=NORMAL)
 
 
@@ -280,7 +290,7 @@ def test_without_sessions_tasks_stay_together(tmp_path: Path) -> None:
 # --- bad logs ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FILES)
 def test_an_empty_log_and_one_of_simulated_calls_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(TrainingError, match="is empty: a simulator learns from real outcomes"):
         prepare(write([], tmp_path / name), tmp_path / "data")
@@ -316,9 +326,10 @@ def test_whatever_a_log_can_hold_is_not_corrupt(tmp_path: Path, name: str) -> No
     assert sum(1 for split in SPLITS for _ in prepared.records(split)) == len(records)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FILES)
 def test_a_corrupt_row_is_named_or_left_out_and_counted(tmp_path: Path, name: str) -> None:
     path = write([record(n) for n in range(200)], tmp_path / name)
+    assert isinstance(path, Path)
     _damage(path)
     with pytest.raises(LogError, match=r"log\.\w+:?.*\b(row )?(8|7)\b"):
         prepare(path, tmp_path / "data", ALL)

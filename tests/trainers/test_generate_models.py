@@ -73,7 +73,7 @@ class Solver:
 
 
 async def rows(found: Generated) -> list[tuple[str, str, Provenance]]:
-    with CallLog(found.log.path, create=False) as log:
+    with CallLog(found.log.address, create=False) as log:
         return [(r.call.tool, outcome_type(r.outcome, r.call), r.outcome.provenance) for r in log.records()]
 
 

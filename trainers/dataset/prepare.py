@@ -18,6 +18,7 @@ from artis_sdk.errors import TrainingError
 from artis_sdk.logs import read_parquet
 from artis_sdk.records import CallRecord
 from artis_sdk.records.calls import FROZEN
+from artis_sdk.store_address import shown_address
 from artis_sdk.trainers.dataset.duck import quoted, scratch
 from artis_sdk.trainers.dataset.rebalance import (
     FAILURE_DRIVEN,
@@ -107,11 +108,11 @@ class Prepared:
         return Distribution(Rebalance(**self.report["settings"]["rebalance"]), tuple(cells))
 
 
-def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Prepared:
+def prepare(log: str | Path, folder: Path, settings: DataSettings | None = None) -> Prepared:
     """Split, rebalance and write out the usable rows of a log.
 
     Args:
-        log: a call log, or its export as `.parquet` or `.jsonl`.
+        log: a call log, a file or a URL as `open_call_log` takes it, or its export as `.parquet` or `.jsonl`.
         folder: folder, made or overwritten; complete when it holds `report.json`.
         settings: settings; ours by default.
 
@@ -128,7 +129,7 @@ def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Pr
     source = open_source(log, work, skip_corrupt=settings.skip_corrupt)
     with scratch(work, memory_mb=settings.memory_mb) as connection:
         corrupt = source.index(connection)
-        report: dict[str, Any] = {"log": str(log), "settings": settings.model_dump(mode="json")}
+        report: dict[str, Any] = {"log": shown_address(log), "settings": settings.model_dump(mode="json")}
         report["corrupt"] = {"rows": len(corrupt), "named": corrupt[:_NAMED]}
         report["left_out"] = _usable(connection, log, settings)
         bounds = _split(connection, settings)
@@ -149,7 +150,7 @@ def prepare(log: Path, folder: Path, settings: DataSettings | None = None) -> Pr
     return Prepared(folder)
 
 
-def _usable(connection: duckdb.DuckDBPyConnection, log: Path, settings: DataSettings) -> dict[str, int]:
+def _usable(connection: duckdb.DuckDBPyConnection, log: str | Path, settings: DataSettings) -> dict[str, int]:
     """Make `usable`, the rows that may train, and return the number of others, by reason."""
     allowed = sorted(p.value for p in TRAINABLE if settings.sandboxed or p.value != "sandboxed")
     listed = ", ".join(map(quoted, allowed))
@@ -165,7 +166,9 @@ def _usable(connection: duckdb.DuckDBPyConnection, log: Path, settings: DataSett
     if not usable:
         there = ", ".join(f"{n:,} {why}" for why, n in left_out.items())
         found = f"holds no call of real code, only {there}" if there else "is empty"
-        raise TrainingError(f"{log} {found}: a simulator learns from real outcomes; log some with capture()")
+        raise TrainingError(
+            f"{shown_address(log)} {found}: a simulator learns from real outcomes; log some with capture()"
+        )
     connection.execute(
         f"CREATE TABLE usable AS SELECT key, session, tool, type, input FROM calls WHERE {reason} IS NULL"
     )

@@ -1,4 +1,4 @@
-"""Sources of rows, SQLite call log, Parquet or JSON lines, as one table out of core.
+"""Sources of rows, call log, Parquet or JSON lines, as one table out of core.
 
 Each source makes the table `calls`: `key` (its own number of the row), `session`, `tool`, `type`,
 `provenance`, `tainted` (its history holds simulated, replayed or checked ones) and `input`, a digest of all
@@ -11,14 +11,16 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from artis_sdk.errors import LogError, TrainingError
 from artis_sdk.logs import export_parquet, read_jsonl
 from artis_sdk.logs.reader import Reader
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
-from artis_sdk.trainers.dataset.duck import quoted
+from artis_sdk.store_address import log_address
+from artis_sdk.trainers.dataset.parquet_source import CLEAN, ParquetSource, RowSource
+from artis_sdk.trainers.dataset.shared_sources import open_shared
 from artis_sdk.trainers.dataset.types import define_types
 
 if TYPE_CHECKING:
@@ -28,125 +30,31 @@ if TYPE_CHECKING:
 _BATCH: Final = 20_000
 _BATCH_CHARACTERS: Final = 16_000_000
 _REMEMBERED: Final = 16_000_000  # bytes of a log's states and calls, while chosen rows are read
-_MARK: Final = "artis_sdk.call_log"
 
 
-class RowSource(Protocol):
-    """A log as a source of rows."""
-
-    def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
-        """Make the table `calls`, and return the errors of rows that are left out.
-
-        Raises:
-            LogError: it cannot be read, or has corrupt rows and `skip_corrupt` is False.
-        """
-
-    def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
-        """Write the rows of `chosen(split, key)` to a Parquet call log, in the order of their keys."""
-
-
-def open_source(path: Path, work: Path, *, skip_corrupt: bool) -> RowSource:
-    """The source of a file, by its name.
+def open_source(log: str | Path, work: Path, *, skip_corrupt: bool) -> RowSource:
+    """The source of a log, by its address.
 
     Args:
-        path: `.jsonl` or `.parquet` file, or else a call log.
+        log: path of a `.jsonl` or `.parquet` file, or else of a call log; or the URL of one that hosts share.
         work: folder for intermediate files.
         skip_corrupt: whether to leave out and count corrupt rows.
 
     Raises:
+        ConfigurationError: the URL cannot be read.
         TrainingError: the file does not exist.
+        LogError: a shared log cannot be read, or does not exist.
     """
-    if not path.exists():
-        raise TrainingError(f"{path}: no such log")
-    if path.suffix == ".parquet":
-        return ParquetSource(path, skip_corrupt=skip_corrupt)
-    if path.suffix == ".jsonl":
-        return JsonlSource(path, work, skip_corrupt=skip_corrupt)
-    return SqliteSource(path, skip_corrupt=skip_corrupt)
-
-
-class _FileSource:
-    def __init__(self, path: Path, *, skip_corrupt: bool) -> None:
-        self.path = path
-        self._skip = skip_corrupt
-
-
-class ParquetSource(_FileSource):
-    """A file that `export_parquet` wrote."""
-
-    def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
-        import duckdb
-
-        try:
-            marks = connection.execute(
-                "SELECT count(*) FROM parquet_kv_metadata(?) WHERE key = ?", [str(self.path), _MARK.encode()]
-            ).fetchone()
-            if not marks or not marks[0]:
-                raise LogError(f"{self.path} is a Parquet file, but not a call log")
-            connection.execute(_CLEAN)
-            define_types(connection)
-            connection.execute(
-                f"CREATE TABLE scanned AS SELECT key, id, {_VALID} AS valid,"
-                " coalesce(session, task, id) AS session, tool::VARCHAR AS tool,"
-                " CASE WHEN valid THEN type_of(type::VARCHAR, tool::VARCHAR, call, outcome) END AS type,"
-                " provenance::VARCHAR AS provenance, CASE WHEN valid THEN hash(tool,"
-                f" json_extract(call, '$.arguments')::VARCHAR, state, {_HISTORY}) END AS input,"
-                f" CASE WHEN valid THEN {_TAINTED} END AS tainted FROM (SELECT * REPLACE ("
-                "clean(call) AS call, clean(history) AS history, clean(outcome) AS outcome,"
-                f" clean(state) AS state, clean(spec) AS spec) FROM ({self._rows()}))"
-            )
-        except duckdb.Error as error:
-            if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) and self.path.is_file():
-                raise
-            raise LogError(f"{self.path} cannot be read: {error}") from error
-        wrong = [
-            f"{self.path}: row {key + 1} ({id_}) is damaged"
-            for key, id_ in connection.execute(
-                "SELECT key, id FROM scanned WHERE NOT valid ORDER BY key"
-            ).fetchall()
-        ]
-        if wrong and not self._skip:
-            raise LogError(wrong[0])
-        connection.execute("CREATE TABLE calls AS SELECT * EXCLUDE (id, valid) FROM scanned WHERE valid")
-        connection.execute("DROP TABLE scanned")
-        return wrong
-
-    def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
-        connection.execute(
-            f"COPY (SELECT rows.* EXCLUDE (key) FROM ({self._rows()}) rows JOIN chosen USING (key)"
-            f" WHERE chosen.split = {quoted(split)} ORDER BY key)"
-            f" TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 5000,"
-            f" KV_METADATA {{{quoted(_MARK)}: '1'}})"
-        )
-
-    def _rows(self) -> str:
-        return (
-            "SELECT file_row_number AS key, * EXCLUDE (file_row_number)"
-            f" FROM read_parquet({quoted(self.path)}, file_row_number = true)"
-        )
-
-
-# Half of a surrogate pair is a valid escape to Python and to our logs, but not to DuckDB.
-_CLEAN: Final = (
-    "CREATE OR REPLACE MACRO clean(text) AS CASE WHEN json_valid(text) THEN text ELSE"
-    r" regexp_replace(text, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\u0000', 'g') END"
-)
-_VALID: Final = (
-    "json_valid(call) AND json_valid(state) AND json_valid(history) AND json_valid(outcome)"
-    " AND json_valid(spec) AND id IS NOT NULL AND tool IS NOT NULL AND type IS NOT NULL"
-)
-# A simulator does not see ids, durations and calls that the SDK itself refused.
-_HISTORY: Final = (
-    "list_transform(list_filter(json_extract(history, '$[*]'),"
-    " lambda step: json_extract_string(step, '$.outcome.provenance') <> 'forced'),"
-    " lambda step: [json_extract(step, '$.call.tool'), json_extract(step, '$.call.arguments'),"
-    " json_extract(step, '$.outcome.ok'), json_extract(step, '$.outcome.value'),"
-    " json_extract(step, '$.outcome.failure_type'), json_extract(step, '$.outcome.message')])::VARCHAR"
-)
-_TAINTED: Final = (
-    "list_has_any(json_extract_string(history, '$[*].outcome.provenance'), "
-    "['simulated', 'replayed', 'checked'])"
-)
+    where = log_address(log)
+    if isinstance(where, str):
+        return open_shared(where, work, skip_corrupt=skip_corrupt)
+    if not where.exists():
+        raise TrainingError(f"{where}: no such log")
+    if where.suffix == ".parquet":
+        return ParquetSource([where], str(where), skip_corrupt=skip_corrupt)
+    if where.suffix == ".jsonl":
+        return JsonlSource(where, work, skip_corrupt=skip_corrupt)
+    return SqliteSource(where, skip_corrupt=skip_corrupt)
 
 
 class JsonlSource:
@@ -155,11 +63,12 @@ class JsonlSource:
     def __init__(self, path: Path, work: Path, *, skip_corrupt: bool) -> None:
         self.path = path
         self._skip = skip_corrupt
-        self._parquet = ParquetSource(work / "lines.parquet", skip_corrupt=False)
+        self._lines = work / "lines.parquet"
+        self._parquet = ParquetSource([self._lines], str(path), skip_corrupt=False)
 
     def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
         wrong: list[str] = []
-        export_parquet(self._records(wrong), self._parquet.path)
+        export_parquet(self._records(wrong), self._lines)
         self._parquet.index(connection)
         return wrong
 
@@ -176,8 +85,12 @@ class JsonlSource:
         self._parquet.write(connection, split, target)
 
 
-class SqliteSource(_FileSource):
+class SqliteSource:
     """A call log; a row's key is its id."""
+
+    def __init__(self, path: Path, *, skip_corrupt: bool) -> None:
+        self.path = path
+        self._skip = skip_corrupt
 
     def index(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
         try:
@@ -207,7 +120,7 @@ class SqliteSource(_FileSource):
         columns = dict.fromkeys(("key", "record", "task", "previous", "seq"), "int64")
         columns |= dict.fromkeys(names, "string")
         connection.register("given", _arrow(calls, columns))
-        connection.execute(_CLEAN)
+        connection.execute(CLEAN)
         define_types(connection)
         connection.execute(
             "CREATE TABLE steps AS SELECT key, record, task, previous, seq, tool, provenance,"

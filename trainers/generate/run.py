@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.logs import CallLog
+from artis_sdk.logs import CallStore, open_call_log
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import CallRecord
 from artis_sdk.tools import Toolset
@@ -56,7 +56,7 @@ class GenerationProgress:
 class Generated:
     """The result of generation."""
 
-    log: CallLog
+    log: CallStore
     """The log with the added rows, flushed and still open."""
     coverage: Coverage
     rows: int = 0
@@ -71,7 +71,7 @@ class Generated:
     def as_json(self) -> dict[str, Any]:
         """The report as JSON."""
         return {
-            "log": str(self.log.path),
+            "log": self.log.address,
             "rows": self.rows,
             "tasks": self.tasks,
             "coverage": self.coverage.as_json(),
@@ -83,11 +83,11 @@ class Generated:
 
 async def generate(
     tools: Toolset | StartState | Sequence[Toolset | StartState],
-    log: CallLog | Iterable[CallRecord] | None = None,
+    log: CallStore | Iterable[CallRecord] | None = None,
     budget: GenerationBudget | None = None,
     seed: int = 0,
     *,
-    out: CallLog | str | PathLike[str],
+    out: CallStore | str | PathLike[str],
     sources: Iterable[str] = (Mutation.name, Guided.name),
     writer: Backend | None = None,
     solvers: Sequence[Backend] = (),
@@ -130,7 +130,7 @@ async def generate(
     wanted = _checked(list(sources), writer)
     worlds = worlds_of(tools)
     taxonomy = Taxonomy(tool for world in worlds for tool in world.tools)
-    store = out if isinstance(out, CallLog) else CallLog(out)
+    store = open_call_log(out) if isinstance(out, str | PathLike) else out
     try:
         with Runner(worlds, taxonomy, pure=pure, budget=budget or GenerationBudget()) as runner:
             run = _Run(runner, store, seed, vary_state, on_progress)
@@ -153,7 +153,7 @@ class _Run:
     def __init__(
         self,
         runner: Runner,
-        log: CallLog,
+        log: CallStore,
         seed: int,
         vary_state: bool,
         on_progress: Callable[[GenerationProgress], None] | None,
@@ -177,11 +177,11 @@ class _Run:
         """Whether generation is over: the budget is spent, or its coverage reached."""
         return self.runner.spent or self.generated.coverage.share >= self.runner.budget.coverage
 
-    def read(self, log: CallLog | Iterable[CallRecord] | None) -> None:
+    def read(self, log: CallStore | Iterable[CallRecord] | None) -> None:
         """Read the real calls: their tasks, values, states and coverage."""
         if log is None:
             return
-        records = log.records if isinstance(log, CallLog) else list(log).__iter__
+        records = list(log).__iter__ if isinstance(log, Iterable) else log.records
         self.generated.coverage.add_log(records(), self.runner.taxonomy)
         random = Random(f"{self.seed}:log")
         self.tasks = logged_tasks(records(), self.runner.worlds, self.runner.state, random)

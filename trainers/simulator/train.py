@@ -15,6 +15,7 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records.outcome_type import SUCCESS
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.trained import Trained
+from artis_sdk.store_address import shown_address
 from artis_sdk.trainers.card import base_of, sha256, write_card
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset.split import SPLITS
@@ -68,7 +69,7 @@ def train_simulator(
     Under `torchrun` or `accelerate launch` every process calls this, and they train together.
 
     Args:
-        log: a call log, or its export as `.parquet` or `.jsonl`.
+        log: a call log, a file or a URL as `open_call_log` takes it, or its export as `.parquet` or `.jsonl`.
         base: causal language model, path or hub id.
         out: new folder: `adapter/` is the result, `data/` its training and test data, `checkpoints/`
             the points from which a resumed run continues.
@@ -101,8 +102,8 @@ def train_simulator(
     processes, precision, cpu = join_processes(settings, cpu=cpu)
     with processes.main_process_first():
         if processes.is_main_process:
-            run.begin(Path(log), resume=resume)
-            run.prepare(Path(log), tell)
+            run.begin(log, resume=resume)
+            run.prepare(log, tell)
     return run.train(processes, tell, on_progress if processes.is_main_process else None, precision, cpu=cpu)
 
 
@@ -117,11 +118,11 @@ class _Run:
     templates: dict[str, str]
     thoughts: Thoughts | None
 
-    def begin(self, log: Path, *, resume: bool) -> None:
+    def begin(self, log: str | Path, *, resume: bool) -> None:
         """Make the folder, or check that it holds the same run."""
         mine = {
             "base": self.base,
-            "log": str(log),
+            "log": shown_address(log),
             "data": self.data.model_dump(mode="json"),
             "settings": self.settings.model_dump(mode="json"),
             "templates": self.templates,
@@ -152,7 +153,7 @@ class _Run:
         except OSError as error:
             raise TrainingError(f"{self.out} cannot be written: {error.strerror}") from error
 
-    def prepare(self, log: Path, tell: OnStage) -> None:
+    def prepare(self, log: str | Path, tell: OnStage) -> None:
         """Make data and tokens, unless they exist."""
         if (self.out / _TOKENS).exists():
             return

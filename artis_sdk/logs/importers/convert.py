@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from artis_sdk.errors import ConfigurationError, LogError
+from artis_sdk.logs.call_store import CallStore
 from artis_sdk.logs.imported import FileReport, Imported, LeftOut
 from artis_sdk.logs.importers.agent_files import CLAUDE_CODE, CODEX
 from artis_sdk.logs.importers.format import TraceFormat, TraceReader
@@ -20,7 +21,6 @@ from artis_sdk.logs.importers.spans import OTEL
 from artis_sdk.logs.importers.tau2 import TAU2
 from artis_sdk.logs.importers.values import files_of, read_values
 from artis_sdk.logs.jsonl import Adding
-from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord
 
 FORMATS: Final[dict[str, TraceFormat]] = {
@@ -53,7 +53,7 @@ def convert(path: str | os.PathLike[str], format_: str) -> Iterator[Item]:
 
 
 def import_file(
-    path: str | os.PathLike[str], log: CallLog, format_: str, *, skip_corrupt: bool = False
+    path: str | os.PathLike[str], log: CallStore, format_: str, *, skip_corrupt: bool = False
 ) -> Imported:
     """Append the calls of a file or a folder to a log; they are redacted like all others.
 
