@@ -67,6 +67,7 @@ PUBLIC = {
     "Step",
     "Summarizer",
     "Task",
+    "TextPiece",
     "ToolCall",
     "Traces",
     "UnknownRequest",
