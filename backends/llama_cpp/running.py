@@ -143,7 +143,7 @@ class LoadedModel:
             adapter=request.adapter,
             priority=request.priority,
             loop=loop,
-            turn_opening=text.own_end(),
+            turn_opening="" if _call_at_once(request, text.own_end()) else text.own_end(),
             streamed=streamed,
         )
 
@@ -240,6 +240,12 @@ class LoadedModel:
 def _first(*values: float | None) -> float:
     """The first value that is set; the last one always is."""
     return next(value for value in values if value is not None)
+
+
+def _call_at_once(request: Request, turn_opening: str) -> bool:
+    """Whether the answer is held to a call although the prompt opens a thought: the call is none of its."""
+    required = bool(request.tools) and request.tool_choice == "required"
+    return required and ends_in_thought(turn_opening)
 
 
 def _calls_wanted(request: Request) -> bool:

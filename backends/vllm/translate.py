@@ -202,8 +202,10 @@ class ChatTranslator:
         answer = EngineAnswer(self._name, self._config.model)
         if tools_on:
             answer.format, answer.tools = self._format, request.tools
-            if not self._reasoning:
-                answer.turn_opening = self._turn_opening(request)
+            opening = self._turn_opening(request)
+            at_once = request.tool_choice == "required" and ends_in_thought(opening)
+            if not self._reasoning and not at_once:  # a call that is required is in no thought
+                answer.turn_opening = opening
         parsed = tools_on and self._tool_parser is not None
         if self._parser_type is None or not (parsed or self._reasoning):
             return answer

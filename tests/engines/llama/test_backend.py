@@ -20,6 +20,23 @@ pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.engine
 
 
+async def test_a_required_call_comes_at_once_where_the_template_opens_a_thought() -> None:
+    thinks = tiny_model.TEMPLATE.replace(
+        "assistant\\n' }}{%- endif %}\n", "assistant\\n<think>\\n' }}{%- endif %}\n"
+    )
+    assert thinks != tiny_model.TEMPLATE
+    move = ToolSpec(
+        name="move",
+        parameters={"type": "object", "properties": {"to": {"enum": ["north"]}}, "required": ["to"]},
+    )
+    async with opened(chat_template=thinks) as backend:
+        answer = await backend.complete(ask("Go", tools=(move,), tool_choice="required", max_tokens=100))
+    assert answer.tool_calls
+    assert {(call.tool, call.arguments.get("to"), call.malformed) for call in answer.tool_calls} == {
+        ("move", "north", None)
+    }
+
+
 async def test_a_finished_prefix_is_used_again() -> None:
     async with opened() as backend:
         first = await backend.complete(ask(LONG + "one", seed=1))
