@@ -239,6 +239,11 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {version}")
     if version == _VERSION:
         return
+    if version is not None:
+        raise JournalError(
+            f"{path} is a commit journal of version {version}, and this artis_sdk knows up to {_VERSION}; "
+            "update artis_sdk"
+        )
     if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
         raise JournalError(f"{path} is not a commit journal of version {_VERSION}; give another file")
     for statement in _SCHEMA:
