@@ -58,7 +58,7 @@ def _lease() -> str | None:
         if not firewall.running:  # it has ended meanwhile
             return None
         if firewall.lease is None:
-            if os.name != "posix":  # no such locks here
+            if os.name != "posix":  # not tried elsewhere: the strictest mark
                 return INSIDE
             beside = Path(tempfile.gettempdir(), f"artis-world-{os.getuid()}")
             sweep(beside)
