@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.logs import as_text, record, record_lists, task_records
+from helpers.log_strategies import record_lists
+from helpers.logs import as_text, record, task_records
 from hypothesis import HealthCheck, given, settings
 
 from artis_sdk.errors import LogError, MissingExtraError

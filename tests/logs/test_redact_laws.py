@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from helpers.logs import file_bytes, json_values, record
+from helpers.log_strategies import json_values
+from helpers.logs import file_bytes, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue

@@ -8,7 +8,8 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from helpers.logs import as_text, file_bytes, record, record_lists, task_records
+from helpers.log_strategies import record_lists
+from helpers.logs import as_text, file_bytes, record, task_records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

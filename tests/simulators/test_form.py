@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.logs import json_values, outcomes
+from helpers.log_strategies import json_values, outcomes
 from helpers.simulators import Bank, RecordingMeter, call, step
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

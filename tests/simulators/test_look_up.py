@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from helpers.logs import json_values
+from helpers.log_strategies import json_values
 from helpers.simulators import Bank, RecordingMeter, call
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.logs import PAY, json_values
+from helpers.log_strategies import json_values
+from helpers.logs import PAY
 from helpers.simulators import RecordingMeter, call, fork, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
