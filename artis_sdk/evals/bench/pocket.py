@@ -47,17 +47,17 @@ class PocketInstance:
 
 
 class PocketWorld:
-    """Tasks without end, with the pocket model's own prompts.
+    """Tasks without end, with the pocket model's own prompts, or the session's for any other model.
 
     Args:
-        style: see `pocket_prompts`.
+        style: see `pocket_prompts`; None for the session's prompts.
     """
 
     name = "pocket"
     max_steps = 8
 
-    def __init__(self, style: Style = "paper") -> None:
-        self.prompts = pocket_prompts(style)
+    def __init__(self, style: Style | None = "paper") -> None:
+        self.prompts = None if style is None else pocket_prompts(style)
 
     def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[PocketInstance]]:
         """See `BenchmarkWorld.tasks`."""

@@ -46,6 +46,14 @@ class TaskRow(BaseModel):
     """Number of real calls that failed."""
     damaged: bool = False
     """Whether the task was left half done beyond repair, see `KnowsDamage`."""
+    query: str = ""
+    """The task in words, its turns in lines."""
+    made: tuple[str, ...] = ()
+    """The real calls in words, each with its outcome."""
+    answer: str | None = None
+    """The agent's last answer."""
+    problem: str | None = None
+    """The first mistake that the world's check names."""
     error: str | None = None
     """Error that prevented the task, which counts as not fulfilled."""
 

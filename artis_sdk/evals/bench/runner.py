@@ -20,8 +20,12 @@ from artis_sdk.evals.bench.rows import TaskRow, read
 from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, KnowsDamage, TaskInstance
 from artis_sdk.loop.budget import Emit
 from artis_sdk.loop.strategies import Strategy
-from artis_sdk.records import Message, Request, Result, Role, Usage
+from artis_sdk.records import CommittedCall, Message, Request, Result, Role, Usage
+from artis_sdk.records.brief import call_text, outcome_line
 from artis_sdk.session import Session
+from artis_sdk.visible import shortened
+
+_CALL = 400  # characters of a call with its outcome in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ async def _row(
     seed: int,
 ) -> TaskRow:
     began = time.monotonic()
-    told = {"family": task.family, "hidden": task.hidden, "kind": task.kind}
+    told = {"family": task.family, "hidden": task.hidden, "kind": task.kind, "query": "\n".join(task.queries)}
     common: dict[str, Any] = {"cell": cell, "task": task.id, **told}
     try:
         played = await play(
@@ -251,8 +255,15 @@ async def _row(
         stopped=sum(result.ended == "stopped" for result in played.results),
         commit_tokens=played.commit_tokens,
         commit_seconds=round(played.commit_seconds, 3),
+        made=tuple(_in_words(call) for result in played.results for call in result.calls),
+        answer=played.results[-1].answer if played.results else None,
+        problem=next((problem for problem in played.problems if problem is not None), None),
         error=failed[0] if failed else None,
     )
+
+
+def _in_words(made: CommittedCall) -> str:
+    return shortened(f"{call_text(made.call)} → {outcome_line(made.outcome)}", _CALL)
 
 
 async def _answers(backend: Backend) -> None:
