@@ -6,6 +6,7 @@ All of it runs out of core in DuckDB; only the chosen rows are ever read in full
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 REPORT: Final = "report.json"
 _NAMED: Final = 20  # damaged rows that a report names one by one
+_COUNTED: Final = 2_000_000  # rows whose distinct values are counted at once, within 64 MiB
 _FEW: Final = 100_000  # sessions, below which a split may come out empty
 
 
@@ -179,28 +181,24 @@ def _usable(connection: duckdb.DuckDBPyConnection, log: str | Path, settings: Da
 def _split(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Bounds:
     """Make `parted`: the usable rows with their split."""
     place = position_sql("session", settings.seed)
-    connection.execute(
-        f"CREATE TABLE sessions AS SELECT session, {place} AS place FROM usable GROUP BY session"
-    )
     shares = (settings.validation, settings.test)
     bounds = Bounds(seed=settings.seed, validation=shares[0], test=min(sum(shares), 1.0))
-    counts = connection.execute(
-        "SELECT count(*), count(*) FILTER (place < $1), count(*) FILTER (place >= $1 AND place < $2)"
-        " FROM sessions",
-        [bounds.validation, bounds.test],
-    ).fetchone()
-    assert counts is not None
-    sessions, *held = counts
+    sessions, *held = _summed(
+        connection,
+        f"SELECT count(*), count(*) FILTER (place < {bounds.validation!r}), count(*) FILTER"
+        f" (place >= {bounds.validation!r} AND place < {bounds.test!r}) FROM"
+        f" (SELECT {place} AS place FROM usable WHERE {{part}} GROUP BY session)",
+        "usable",
+        "hash(session)",
+    )
     empty = sum(held) == sessions or any(n == 0 < share for n, share in zip(held, shares, strict=True))
     if empty and sessions < _FEW:
-        places = [
-            place for (place,) in connection.execute("SELECT place FROM sessions ORDER BY place").fetchall()
-        ]
-        bounds = by_rank(places, *shares, settings.seed)
+        found = connection.execute(f"SELECT {place} AS place FROM usable GROUP BY session ORDER BY place")
+        bounds = by_rank([place for (place,) in found.fetchall()], *shares, settings.seed)
     connection.execute(
-        f"CREATE TABLE parted AS SELECT u.*, CASE WHEN place < {bounds.validation!r} THEN 'validation'"
-        f" WHEN place < {bounds.test!r} THEN 'test' ELSE 'train' END AS split"
-        " FROM usable u JOIN sessions USING (session)"
+        f"CREATE TABLE parted AS SELECT * EXCLUDE (place), CASE WHEN place < {bounds.validation!r} THEN"
+        f" 'validation' WHEN place < {bounds.test!r} THEN 'test' ELSE 'train' END AS split"
+        f" FROM (SELECT *, {place} AS place FROM usable)"
     )
     connection.execute("DROP TABLE usable")
     return bounds
@@ -212,25 +210,53 @@ def _drop_duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     Training rows stay, so that a held-out row was never trained on; between test and validation, the
     test keeps the row.
     """
-    connection.execute("CREATE TABLE seen AS SELECT DISTINCT input FROM parted WHERE split = 'train'")
     connection.execute("CREATE TABLE kept AS SELECT * FROM parted WHERE split = 'train'")
-    dropped: dict[str, int] = {}
-    for split in ("test", "validation"):
-        rows = f"FROM parted WHERE split = '{split}'"
-        connection.execute(f"INSERT INTO kept SELECT * FROM (SELECT * {rows}) ANTI JOIN seen USING (input)")
-        counts = connection.execute(
-            f"SELECT (SELECT count(*) {rows}), (SELECT count(*) FROM kept WHERE split = '{split}')"
-        ).fetchone()
-        assert counts is not None
-        dropped[split] = counts[0] - counts[1]
-        connection.execute(f"INSERT INTO seen SELECT DISTINCT input {rows}")
-    within = connection.execute(
-        "SELECT count(*) - count(DISTINCT input) FROM parted WHERE split = 'train'"
-    ).fetchone()
-    assert within is not None
+    for part in _parts(connection, "parted", "input"):
+        connection.execute(
+            f"CREATE TABLE seen AS SELECT DISTINCT input FROM parted WHERE split = 'train' AND {part}"
+        )
+        for split in ("test", "validation"):
+            rows = f"FROM parted WHERE split = '{split}' AND {part}"
+            connection.execute(
+                f"INSERT INTO kept SELECT * FROM (SELECT * {rows}) ANTI JOIN seen USING (input)"
+            )
+            connection.execute(f"INSERT INTO seen SELECT DISTINCT input {rows}")
+        connection.execute("DROP TABLE seen")
+    dropped = dict.fromkeys(("test", "validation"), 0)
+    counts = "SELECT split, count(*) FROM {} WHERE split <> 'train' GROUP BY split"
+    for table, sign in (("parted", 1), ("kept", -1)):
+        for split, rows in connection.execute(counts.format(table)).fetchall():
+            dropped[split] += sign * rows
+    (within,) = _summed(
+        connection,
+        "SELECT count(*) - count(DISTINCT input) FROM parted WHERE split = 'train' AND {part}",
+        "parted",
+        "input",
+    )
     connection.execute("DROP TABLE parted")
-    connection.execute("DROP TABLE seen")
-    return {**dropped, "within_train": within[0]}
+    return {**dropped, "within_train": within}
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, table: str, number: str) -> Iterator[str]:
+    """Conditions that divide a table by a number, an expression, into parts that are counted in memory."""
+    (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,)
+    parts = 1 + rows // _COUNTED
+    for part in range(parts):
+        yield f"{number} % {parts} = {part}"
+
+
+def _summed(connection: duckdb.DuckDBPyConnection, query: str, table: str, number: str) -> list[int]:
+    """The sums of a query's numbers over the parts of a table.
+
+    Args:
+        query: a query of one row, with `{part}` for the condition.
+        table, number: as in `_parts`.
+    """
+    rows = [
+        connection.execute(query.replace("{part}", part)).fetchone() or ()
+        for part in _parts(connection, table, number)
+    ]
+    return [sum(column) for column in zip(*rows, strict=True)]
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Distribution:
@@ -238,18 +264,24 @@ def _choose(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Di
 
     They are spread by systematic sampling: a row with r expected draws per epoch is drawn floor(r) or
     ceil(r) times, and all draws together are exactly the target. Epochs begin at different offsets, so
-    that rows with r below 1 take turns.
+    that rows with r below 1 take turns. Of a stratum with more rows than all epochs draw, as many as they
+    draw are chosen at random first.
     """
     counts = connection.execute(
         "SELECT tool, type, count(*) FROM kept WHERE split = 'train' GROUP BY tool, type"
     ).fetchall()
     distribution = distribute(counts, settings.rebalance)
-    connection.execute("CREATE TABLE cells (tool VARCHAR, type VARCHAR, start DOUBLE, repeats DOUBLE)")
+    connection.execute(
+        "CREATE TABLE cells (tool VARCHAR, type VARCHAR, start DOUBLE, repeats DOUBLE, used BIGINT,"
+        " share DOUBLE)"
+    )
     start = 0.0
     for cell in distribution.cells:
-        connection.execute(
-            "INSERT INTO cells VALUES (?, ?, ?, ?)", [cell.tool, cell.type, start, cell.repeats]
-        )
+        used = max(1, min(cell.rows, math.ceil(cell.draws * settings.epochs)))
+        # At least `used` of the shuffled rows lie below this share, but for one chance in 10^20.
+        share = min(1.0, (used + 10 * math.sqrt(used) + 100) / cell.rows)
+        values = [cell.tool, cell.type, start, cell.draws / used, used, share]
+        connection.execute("INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?)", values)
         start += cell.draws
     first = random.Random(settings.seed).random()
     begins = [(first + epoch / settings.epochs) % 1.0 for epoch in range(settings.epochs)]
@@ -257,32 +289,35 @@ def _choose(connection: duckdb.DuckDBPyConnection, settings: DataSettings) -> Di
         f"(floor(start + {begin!r} + n * repeats) - floor(start + {begin!r} + (n - 1) * repeats))::INTEGER"
         for begin in begins
     )
-    shuffled = f"md5(key || ':{settings.seed}')"
+    shuffled = position_sql("key", settings.seed)
     connection.execute(
-        f"CREATE TABLE chosen AS SELECT 'train' AS split, key, tool, type, [{drawn}] AS draws"
-        " FROM (SELECT key, tool, type, row_number() OVER (PARTITION BY tool, type"
-        f" ORDER BY {shuffled}) AS n FROM kept WHERE split = 'train')"
-        " JOIN cells USING (tool, type) WHERE list_sum(draws) > 0"
+        f"CREATE TABLE chosen AS SELECT 'train' AS split, key, tool, type, [{drawn}] AS draws FROM"
+        " (SELECT *, row_number() OVER (PARTITION BY tool, type ORDER BY shuffled, key) AS n FROM"
+        f" (SELECT key, tool, type, start, repeats, used, share, {shuffled} AS shuffled"
+        " FROM kept JOIN cells USING (tool, type) WHERE split = 'train') WHERE shuffled <= share)"
+        " WHERE n <= used AND list_sum(draws) > 0"
     )
     for split, limit in (("validation", settings.max_validation), ("test", settings.max_test)):
         connection.execute(
             f"INSERT INTO chosen SELECT split, key, tool, type, [1] FROM kept WHERE split = '{split}'"
-            f" ORDER BY {shuffled} LIMIT {limit}"
+            f" ORDER BY {shuffled}, key LIMIT {limit}"
         )
     return distribution
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, split: str) -> dict[str, int]:
     """Sizes of a split: its rows and sessions, and the chosen rows."""
-    there = connection.execute(
-        "SELECT count(*), count(DISTINCT session) FROM kept WHERE split = ?", [split]
-    ).fetchone()
+    there = _summed(
+        connection,
+        f"SELECT count(*), count(DISTINCT session) FROM kept WHERE split = '{split}' AND {{part}}",
+        "kept",
+        "hash(session)",
+    )
     chosen = connection.execute(
         "SELECT count(*), count(*) FILTER (type <> 'success'), coalesce(sum(draws[1]), 0)::BIGINT,"
         " coalesce(max(list_max(draws)), 0) FROM chosen WHERE split = ?",
         [split],
     ).fetchone()
-    assert there is not None
     assert chosen is not None
     names = ("rows", "sessions", "chosen", "failures", "draws", "most_draws")
     return dict(zip(names, (*there, *chosen), strict=True))
