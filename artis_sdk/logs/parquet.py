@@ -126,6 +126,19 @@ def parquet_rows(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
         raise LogError(f"{os.fspath(path)} cannot be read: {error}") from error
 
 
+def zstd_content(compressed: bytes) -> bytes:
+    """The content of a text that is compressed with zstd, which Python itself reads from 3.14 on.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        OSError: it is damaged.
+    """
+    arrow, _ = _pyarrow()
+    with arrow.CompressedInputStream(arrow.BufferReader(compressed), "zstd") as stream:
+        content: bytes = stream.read()
+    return content
+
+
 def _pyarrow() -> tuple[ModuleType, ModuleType]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")

@@ -24,6 +24,7 @@ RULES: Final[dict[str, str]] = {
 
 _TEXT = re.compile(
     r"\s*(?:error|fatal|exception)\b(?!s? (?:rate|handling|log))|\s*(?:failed|failure|unable) to\b"
+    r"|\s*an? (?:\w+ )?error (?:occurred|happened)\b"
     r"|\s*(?:could|can|did|does|do|was|were|is)(?: not|n't|not)\b.{0,40}"
     r"\b(?:find|found|open|read|connect|exist|permitted)"
     r"|\s*(?:access|permission) denied|\s*(?:connection|request) (?:refused|timed out|failed)"

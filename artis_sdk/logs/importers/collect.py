@@ -16,7 +16,7 @@ from artis_sdk.logs.importers.found import (
     arguments,
 )
 from artis_sdk.logs.importers.read import has, parsed, pick
-from artis_sdk.logs.importers.results import Answered, answered
+from artis_sdk.logs.importers.results import Answered, answered, only_block
 from artis_sdk.logs.importers.shapes import (
     ANSWERS,
     CALLS,
@@ -285,10 +285,8 @@ def _blocks(content: Any, *, texts: bool) -> list[dict[str, Any]]:
 def _unwrapped(shape: AnswerShape, result: Answered) -> Answered:
     """A result without the wrapper of its provider."""
     value = result.value
-    if shape is ANSWERS["toolResult"] and isinstance(value, list) and len(value) == 1:
-        (block,) = value
-        if isinstance(block, dict) and block.keys() in ({"json"}, {"text"}):
-            return result._replace(value=parsed(next(iter(block.values()))))
+    if shape is ANSWERS["toolResult"]:
+        return result._replace(value=only_block(value))
     if shape is not ANSWERS["functionResponse"] or not isinstance(value, dict) or len(value) != 1:
         return result
     # Gemini: `output` or `result` holds the value, `error` what went wrong.

@@ -59,14 +59,18 @@ def opened(value: JsonValue) -> tuple[JsonValue, bool]:
     value = parsed(value)
     if not isinstance(value, dict):
         return value, False
-    fields = value.get("kwargs")
-    if value.get("lc") is not None and isinstance(fields, dict):
+    fields = pick(value, "kwargs|data")
+    if isinstance(fields, dict) and (value.get("lc") is not None or value.get("type") == "tool"):
         value = {"type": "tool", **fields}
     if value.get("type") == "tool" and "tool_call_id" in value and "content" in value:  # LangChain's message
         inner, marked = opened(value["content"])
         return inner, marked or _marks(value)[0]
     if "content" in value and value.keys() <= _MCP_FIELDS and value.keys() & _MCP_MARKS:
         structured = pick(value, "structuredContent|structured_content")
+        if isinstance(structured, dict) and structured.keys() == {
+            "result"
+        }:  # of a tool that returns no object
+            structured = parsed(structured["result"])
         failed = pick(value, "isError|is_error") is True
         inner = structured if structured is not None else parsed(_of_blocks(value["content"]))
         return inner, failed
@@ -76,6 +80,22 @@ def opened(value: JsonValue) -> tuple[JsonValue, bool]:
     if isinstance(kind, str) and kind.endswith("_tool_result_error"):
         return value, True
     return value, False
+
+
+def only_block(value: JsonValue) -> JsonValue:
+    """The value in the only block of a tool's content, as Bedrock writes it; another value unchanged."""
+    value = parsed(value)
+    if isinstance(value, list) and len(value) == 1:
+        (block,) = value
+        if isinstance(block, dict) and block.keys() in ({"json"}, {"text"}):
+            return parsed(next(iter(block.values())))
+    return value
+
+
+def answered_call(value: JsonValue) -> str | None:
+    """The id of the call that a result of LangChain names; None for another one."""
+    found = pick(parsed(value), "tool_call_id|data.tool_call_id|kwargs.tool_call_id")
+    return found if isinstance(found, str) and found else None
 
 
 def outcome_of(

@@ -145,13 +145,15 @@ class Runs:
         given, returned = parsed(pick(run, shape.input)), parsed(pick(run, shape.output))
         if kind in shape.tools:
             trace.spans.append(self._tool(run, given, returned, place, start, end))
-        elif kind in shape.models:
-            trace.tools |= tool_documents(
-                pick(run, "extra.invocation_params.tools") or pick(given, "tools") or []
-            )
+        else:
+            if kind in shape.models:
+                trace.tools |= tool_documents(
+                    pick(run, "extra.invocation_params.tools") or pick(given, "tools") or []
+                )
             told = pick(given, "messages") if isinstance(given, dict) else given
             before = list(messages(told, f"{place} {shape.input}"))
-            trace.request(before, list(_made(returned, place)), start, end)
+            made = _made(returned, place) if kind in shape.models else _told(returned, place)
+            trace.request(before, list(made), start, end)
 
     def _tool(
         self,
@@ -208,6 +210,12 @@ def _arguments(given: JsonValue) -> JsonValue:
 def _first_line(error: Any) -> str:
     """LangSmith's error is `repr(exception)`, then the traceback."""
     return "" if error is None else str(error).split("\n", 1)[0].split("Traceback (most recent", 1)[0].strip()
+
+
+def _told(returned: JsonValue, place: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The messages that a chain or an agent returns: those of its whole run, often the only ones exported."""
+    told = pick(returned, "messages") if isinstance(returned, dict) else returned
+    yield from messages(told, f"{place} output")
 
 
 def _made(returned: JsonValue, place: str) -> Iterator[tuple[dict[str, Any], str]]:

@@ -15,7 +15,7 @@ from artis_sdk.logs.importers.documents import tool_documents
 from artis_sdk.logs.importers.format import TraceFormat
 from artis_sdk.logs.importers.found import Place, TraceSession, Unusable
 from artis_sdk.logs.importers.read import has, parsed, pick
-from artis_sdk.logs.importers.results import answered
+from artis_sdk.logs.importers.results import answered, answered_call, only_block
 from artis_sdk.logs.importers.span_messages import numbered, told_by_attributes, told_by_event
 from artis_sdk.logs.importers.span_shapes import (
     CONVERSATION,
@@ -29,10 +29,13 @@ from artis_sdk.logs.importers.span_shapes import (
 from artis_sdk.logs.importers.span_values import attributes_of, exception_of, flat_spans, text_of
 from artis_sdk.logs.importers.times import nanoseconds, seconds
 from artis_sdk.logs.importers.trace import ToolSpan, TracedCalls
-from artis_sdk.records import Outcome, Provenance, ToolCall, ToolSpec
+from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.records.outcome_type import mask
 
 _ERRORS: Final = (2, "2", "ERROR", "STATUS_CODE_ERROR", "Error")
+_STRANDS: Final = "strands-agents"  # writes results as blocks of Bedrock
+_DESCRIPTION: Final = "gen_ai.tool.description|tool.description"
+_SCHEMA: Final = "gen_ai.tool.json_schema|tool.parameters|tool.json_schema"
 _TRACE: Final = "traceId|trace_id|traceID|context.trace_id|context.traceId"
 _SPAN: Final = "spanId|span_id|spanID|context.span_id|context.spanId|id"
 _PARENT: Final = "parentSpanId|parent_span_id|parent_id|parentId|parentSpanContext.spanId"
@@ -82,11 +85,9 @@ class Spans:
         if shape is not None:
             made_span = _tool_span(span, shape, attributes, name, place, start, end)
             trace.spans.append(made_span)
-            description = pick(attributes, "gen_ai.tool.description|tool.description")
-            if made_span.tool not in trace.tools and description:
-                trace.tools[made_span.tool] = ToolSpec(
-                    name=made_span.tool, description=str(description), parameters={"type": "object"}
-                )
+            document = {"name": made_span.tool, "description": pick(attributes, _DESCRIPTION)}
+            if made_span.tool not in trace.tools and has(attributes, f"{_DESCRIPTION}|{_SCHEMA}"):
+                trace.tools |= tool_documents([{**document, "parameters": pick(attributes, _SCHEMA)}])
             return
         for event in _events(span):
             before += told_by_event(*event, place)
@@ -132,19 +133,19 @@ def _tool_span(
     tool = text_of(attributes, shape.name) or title
     number = text_of(span, _SPAN)
     told = dict(_events(span))
-    id_ = text_of(attributes, shape.id) if shape.id else ""
+    id_ = text_of(attributes, shape.id) or answered_call(pick(attributes, shape.result))
     found = ToolSpan(tool, place, start, id_ or None, span=number or None, ended=end)
     found.reason = "its result was not captured"
+    call = ToolCall(id=id_ or number or f"{tool}:{start}", tool=tool, arguments={})
+    found.outcome = _outcome(span, shape, attributes, call, told)
+    given = pick(attributes, shape.arguments)
+    if given is None:
+        given = parsed(told.get("gen_ai.tool.message", {}).get("content"))
     try:
-        given = pick(attributes, shape.arguments)
-        if given is None:
-            given = parsed(told.get("gen_ai.tool.message", {}).get("content"))
-        found.call = ToolCall(
-            id=id_ or number or f"{tool}:{start}", tool=tool, arguments=span_arguments(given)
-        )
+        found.call = call.model_copy(update={"arguments": span_arguments(given)})
         found.outcome = _outcome(span, shape, attributes, found.call, told)
     except Unusable as error:
-        found.reason = str(error)
+        found.reason = str(error)  # a message may show them
     if found.outcome is not None and start is not None and end is not None:
         found.outcome = found.outcome.model_copy(update={"duration": max(0.0, end - start)})
     return found
@@ -164,6 +165,8 @@ def _outcome(
     value = pick(attributes, shape.result)
     if value is None:
         value = told.get("gen_ai.choice", {}).get("message")
+    if pick(attributes, "gen_ai.system|gen_ai.provider.name") == _STRANDS:
+        value = only_block(value)
     if value is None and failed:
         raised, said = exception_of(told.get("exception"))
         message = said or text_of(span, "status.message|status.description|status_message")

@@ -121,8 +121,9 @@ class TracedCalls:
                 equal[_key(item)] -= 1
             elif number is None:
                 found.append(item)
-            elif not _whole(found[number]) and _whole(item):
+            elif not _whole(found[number]) and item.call and (item.outcome or spans[number].outcome):
                 item.at = spans[number].at if spans[number].at is not None else item.at
+                item.outcome = item.outcome or spans[number].outcome
                 found[number] = item
         return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 import zipfile
 import zlib
 from codecs import BOM_UTF8
@@ -16,13 +18,14 @@ from artis_sdk.errors import LogError
 from artis_sdk.logs.codec import loads
 from artis_sdk.logs.importers.read import parsed
 from artis_sdk.logs.jsonl import open_plain
-from artis_sdk.logs.parquet import parquet_rows
+from artis_sdk.logs.parquet import parquet_rows, zstd_content
 from artis_sdk.records.jsonable import jsonable
 
 SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".gz", ".parquet", ".eval")
 """Endings of the files that are read in a folder."""
 
 _PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
+_ZSTD: Final = 93  # compression method of zip files
 
 
 def files_of(path: Path) -> tuple[list[Path], list[Path]]:
@@ -107,7 +110,18 @@ def _samples(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.startswith("samples/"))
         for number, name in enumerate(names, 1):
-            yield number, _whole(path, archive.read(name))
+            member = archive.getinfo(name)
+            content = _zstd(path, member) if member.compress_type == _ZSTD else archive.read(name)
+            yield number, _whole(path, content)
+
+
+def _zstd(path: Path, member: zipfile.ZipInfo) -> bytes:
+    """A member's content that is compressed as Inspect does it, which `zipfile` reads from Python 3.14 on."""
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        name_length, extra_length = struct.unpack("<26xHH", file.read(30))
+        file.seek(name_length + extra_length, os.SEEK_CUR)
+        return zstd_content(file.read(member.compress_size))
 
 
 def _column(value: Any) -> JsonValue:
