@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from artis_sdk.backends.llama_cpp.header import read_header
 from artis_sdk.errors import MissingExtraError, TrainingError
+from artis_sdk.trainers.export.architectures import Arch
 from artis_sdk.trainers.whole_folder import whole_folder
+
+_LLAMA3: Final = {
+    "rope_type": "llama3",
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+_LLAMA3_FACTORS: Final = (8.0, 32.0)  # of Llama 3.1, and of 3.2
 
 ARCHITECTURES: Final = ("gemma3", "llama", "qwen2", "qwen3")
 """Names in the file of the architectures that training and exports know."""
@@ -28,7 +37,8 @@ def base_from_gguf(gguf: Path, out: Path) -> Path:
 
     Raises:
         ConfigurationError: no such file, or it is not a whole GGUF file.
-        TrainingError: its architecture is another one, or `out` is there or cannot be written.
+        TrainingError: its architecture is another one, its rotary positions are scaled otherwise than Llama
+            3's, or `out` is there or cannot be written.
         MissingExtraError: a library is not installed.
     """
     header = read_header(gguf)
@@ -58,6 +68,9 @@ def _write(gguf: Path, chat_template: str | None, folder: Path) -> None:
     # transformers does not read a head's size from the file, and takes the architecture's usual one.
     keys = next(tensor for name, tensor in weights.items() if name.endswith("self_attn.k_proj.weight"))
     config.head_dim = keys.shape[0] // config.num_key_value_heads
+    if config.model_type == "gemma3_text":
+        config.query_pre_attn_scalar = config.head_dim
+    _set_rotary(config, gguf)
     # What was read from a GGUF file refuses to be saved: the same architecture, made anew, does not.
     plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     plain.load_state_dict(weights)
@@ -65,3 +78,25 @@ def _write(gguf: Path, chat_template: str | None, folder: Path) -> None:
     plain.save_pretrained(folder)
     tokenizer.chat_template = tokenizer.chat_template or chat_template
     tokenizer.save_pretrained(folder)
+
+
+def _set_rotary(config: Any, gguf: Path) -> None:
+    """Set how rotary positions are scaled, which transformers does not read from a file."""
+    import numpy
+    from gguf import GGUFReader
+
+    reader = GGUFReader(gguf)
+    kind = reader.get_field(f"{read_header(gguf).architecture}.rope.scaling.type")
+    factors: Any = next((t.data for t in reader.tensors if t.name == "rope_freqs.weight"), None)
+    if factors is None and (kind is None or kind.contents() == "none"):
+        return
+    for factor in _LLAMA3_FACTORS if factors is not None else ():
+        rope = {**_LLAMA3, "factor": factor, "rope_theta": config.rope_parameters["rope_theta"]}
+        known = Arch("llama", {**config.to_dict(), "rope_parameters": rope}).rope_factors()
+        if known is not None and numpy.allclose(known, factors, rtol=1e-4):
+            config.rope_parameters = rope
+            return
+    raise TrainingError(
+        f"{gguf} scales rotary positions in a way that is not read from it here "
+        f"({'rope_freqs' if kind is None else kind.contents()}): train on the model's own folder"
+    )
