@@ -47,7 +47,7 @@ def train(base: Path, rows: Iterable[CallRecord], folder: Path, epochs: int, rat
         folder / "run",
         data=DataSettings(rebalance=NORMAL, validation=0.05, test=0.05, seed=seed),
         settings=SFTSettings(
-            epochs=epochs, batch=16, micro_batch=8, rank=64, alpha=128, learning_rate=rate,
+            epochs=epochs, batch=16, rank=64, alpha=128, learning_rate=rate,
             max_length=LONGEST, max_characters=CHARACTERS, focus=True, look_up=True,
             evaluations=2, patience=4, judged=24, seed=seed,
         ),

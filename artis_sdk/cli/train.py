@@ -56,7 +56,9 @@ def simulator(
     skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt rows out and count them.")] = False,
     epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = _SETTINGS.epochs,
     batch: Annotated[int, typer.Option(help="Rows per step, all processes.")] = _SETTINGS.batch,
-    micro_batch: Annotated[int, typer.Option(help="Rows per forward pass.")] = _SETTINGS.micro_batch,
+    tokens_per_pass: Annotated[
+        int, typer.Option(help="Maximum tokens of a forward pass, shared prefixes counted once.")
+    ] = _SETTINGS.tokens_per_pass,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = _SETTINGS.learning_rate,
     rank: Annotated[int, typer.Option(help="Rank of the LoRA adapter.")] = _SETTINGS.rank,
     alpha: Annotated[int, typer.Option(help="Alpha of the LoRA adapter.")] = _SETTINGS.alpha,
@@ -76,7 +78,8 @@ def simulator(
     judged: Annotated[int, typer.Option(help="Held-out rows whose outcome is generated.")] = _SETTINGS.judged,
     precision: training.NumberType = _SETTINGS.precision,
     attn_implementation: training.Attention = None,
-    gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
+    four_bit: training.FourBit = False,
+    gradient_checkpointing: training.Recomputed = None,
     prompts: Annotated[
         Path | None, typer.Option(help="Folder with your own simulator_system.j2 and simulator_user.j2.")
     ] = None,
@@ -111,7 +114,7 @@ def simulator(
         settings = SFTSettings(
             epochs=epochs,
             batch=batch,
-            micro_batch=micro_batch,
+            tokens_per_pass=tokens_per_pass,
             learning_rate=learning_rate,
             rank=rank,
             alpha=alpha,
@@ -123,6 +126,7 @@ def simulator(
             judged=judged,
             precision=precision,
             attn_implementation=attn_implementation,
+            four_bit=four_bit,
             gradient_checkpointing=gradient_checkpointing,
             seed=seed,
         )

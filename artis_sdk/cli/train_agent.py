@@ -87,6 +87,8 @@ def agent(
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _SETTINGS.save_every,
     precision: training.NumberType = _SETTINGS.precision,
     attn_implementation: training.Attention = None,
+    four_bit: training.FourBit = False,
+    gradient_checkpointing: training.Recomputed = None,
     vllm: Annotated[bool, typer.Option(help="Generate rollouts with vLLM.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of tasks, order and rollouts.")] = 0,
     resume: training.Resume = False,
@@ -118,6 +120,8 @@ def agent(
             save_every=save_every,
             precision=precision,
             attn_implementation=attn_implementation,
+            four_bit=four_bit,
+            gradient_checkpointing=gradient_checkpointing,
             generator="vllm" if vllm else "transformers",
             seed=seed,
         )

@@ -23,6 +23,16 @@ NumberType = Annotated[
 Attention = Annotated[
     str | None, typer.Option(help="Attention by transformers' name, such as sdpa or flash_attention_2.")
 ]
+FourBit = Annotated[
+    bool, typer.Option(help="Hold the base in 4 bits a weight while an adapter is trained (bitsandbytes).")
+]
+Recomputed = Annotated[
+    bool | None,
+    typer.Option(
+        "--gradient-checkpointing/--no-gradient-checkpointing",
+        help="Less memory, more time; by default where memory would not suffice.",
+    ),
+]
 Resume = Annotated[bool, typer.Option(help="Continue the run in --out.")]
 OnProcessor = Annotated[
     bool | None, typer.Option(help="Train on the processor, or not; by default where it must.")

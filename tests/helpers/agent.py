@@ -65,11 +65,11 @@ class Scripted:
         self.batches: list[int] = []
         self.made: list[Piece] = []
 
-    def decode(self, asks: Sequence[Ask]) -> list[Piece]:
-        self.batches.append(len(asks))
-        made = [self._one(ask) for ask in asks]
+    def step(self, new: Sequence[Ask]) -> list[tuple[Ask, Piece]]:
+        self.batches.append(len(new))
+        made = [self._one(ask) for ask in new]
         self.made += made
-        return made
+        return list(zip(new, made, strict=True))
 
     def _one(self, ask: Ask) -> Piece:
         ids: list[int] = []

@@ -31,7 +31,7 @@ SHORT = {
     "simulator_user": "{{ init_config }}\n{{ history }}\n{{ action }}",
 }
 SETTINGS = SFTSettings(
-    epochs=2, batch=16, micro_batch=4, judged=2, learning_rate=1e-2, focus=True, patience=99
+    epochs=2, batch=16, tokens_per_pass=1024, judged=2, learning_rate=1e-2, focus=True, patience=99
 )
 DATA = DataSettings(rebalance=Rebalance(target=40), validation=0.2, test=0.2)
 

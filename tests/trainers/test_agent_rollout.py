@@ -140,7 +140,7 @@ async def test_a_group_runs_side_by_side_and_tools_hold_up_nobody() -> None:
 
 async def test_a_decoder_that_fails_fails_every_rollout_that_waits() -> None:
     class Broken:
-        def decode(self, asks: Sequence[Ask]) -> list[Piece]:
+        def step(self, new: Sequence[Ask]) -> list[tuple[Ask, Piece]]:
             raise BackendTimeout("vllm:x", "gone")
 
     with pytest.raises(BackendTimeout):

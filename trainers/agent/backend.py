@@ -16,10 +16,11 @@ from artis_sdk.records import (
     Usage,
 )
 from artis_sdk.trainers.agent.formats import Format, make_format
-from artis_sdk.trainers.agent.generate import Ask, Generator, TorchDecoder
+from artis_sdk.trainers.agent.generate import Ask, Generator
 from artis_sdk.trainers.agent.grpo import seed_of
 from artis_sdk.trainers.agent.requests import RolloutRequests
 from artis_sdk.trainers.agent.run_folder import AgentForm
+from artis_sdk.trainers.agent.torch_decoder import TorchDecoder
 from artis_sdk.trainers.simulator.model import load_base
 
 _UNSAID = 512  # tokens of a request without max_tokens
@@ -142,6 +143,7 @@ class AgentBackend:
             model = PeftModel.from_pretrained(base, str(self._folder))
         else:
             model, tokenizer = load_base(str(self._folder), "float32")
+        model.eval()
         form = make_format(self._form.format, tokenizer, prompt=self._form.prompt, think=self._form.think)
         return model, form, RolloutRequests(form)
 

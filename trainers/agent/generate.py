@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 Ended = Callable[[Sequence[int]], bool]
@@ -35,17 +35,21 @@ class Ask:
 
 
 class Decoder(Protocol):
-    """Decodes a batch; blocks."""
+    """Decodes requests together; blocks."""
 
-    def decode(self, asks: Sequence[Ask]) -> list[Piece]:
-        """One piece per request, in order."""
+    def step(self, new: Sequence[Ask]) -> list[tuple[Ask, Piece]]:
+        """Begin new requests, and go on with those begun earlier, by at least a token.
+
+        Returns:
+            The requests that ended, with their tokens.
+        """
 
 
 class Generator:
-    """Collects requests of concurrent rollouts into batches, which are decoded in a thread.
+    """Decodes the requests of concurrent rollouts together, in a thread.
 
-    A rollout that waits for a tool has no request here, so it delays no other rollout. Use it as
-    `async with Generator(decoder) as generator`.
+    A request that ended makes room for the next at once. A rollout that waits for a tool has no request here,
+    so it delays no other rollout. Use it as `async with Generator(decoder) as generator`.
 
     Args:
         decoder: decoder of one model.
@@ -56,6 +60,7 @@ class Generator:
         self._decoder = decoder
         self._batch = batch
         self._waiting: list[tuple[Ask, asyncio.Future[Piece]]] = []
+        self._going: dict[Ask, asyncio.Future[Piece]] = {}
         self._some = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
@@ -73,7 +78,7 @@ class Generator:
         """The rest of a turn.
 
         Raises:
-            Exception: raised by the decoder, in every request of the batch.
+            Exception: raised by the decoder, in every request that it decodes.
         """
         place: asyncio.Future[Piece] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, place))
@@ -82,14 +87,11 @@ class Generator:
 
     async def _work(self) -> None:
         while True:
-            await self._some.wait()
-            await self._settle()
-            batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
-            if not self._waiting:
+            if not self._going and not self._waiting:
                 self._some.clear()
-            batch = [(ask, place) for ask, place in batch if not place.done()]
-            if batch:
-                await self._decode(batch)
+                await self._some.wait()
+            await self._settle()
+            await self._step(self._admitted())
 
     async def _settle(self) -> None:
         """Let running rollouts reach their next request or their tool, so that they join the batch."""
@@ -99,113 +101,29 @@ class Generator:
             for _ in range(8):
                 await asyncio.sleep(0)
 
-    async def _decode(self, batch: list[tuple[Ask, asyncio.Future[Piece]]]) -> None:
+    def _admitted(self) -> list[Ask]:
+        """The requests for which there is room now."""
+        self._waiting = [(ask, place) for ask, place in self._waiting if not place.done()]
+        room = max(self._batch - len(self._going), 0)
+        new, self._waiting = self._waiting[:room], self._waiting[room:]
+        self._going.update(new)
+        return [ask for ask, _ in new]
+
+    async def _step(self, new: list[Ask]) -> None:
+        if not self._going:
+            return
         try:
-            pieces = await asyncio.to_thread(self._decoder.decode, [ask for ask, _ in batch])
+            ended = await asyncio.to_thread(self._decoder.step, new)
         except Exception as error:  # noqa: BLE001  raised in every request
-            for _, place in batch:
+            for place in self._going.values():
                 if not place.done():
                     place.set_exception(error)
+            self._going.clear()
             return
-        for (_, place), piece in zip(batch, pieces, strict=True):
+        for ask, piece in ended:
+            place = self._going.pop(ask)
             if not place.done():
                 place.set_result(piece)
-
-
-@dataclass(frozen=True, slots=True)
-class TorchDecoder:
-    """A transformers model, with a key-value cache from which finished rows are dropped.
-
-    Args:
-        model: a causal language model; peft models too.
-        pad: id that fills short rows on the left.
-        ends: ids that end a turn.
-        temperature: sampling temperature; 0 for greedy decoding.
-        check: ids after which `Ask.ended` is called; None for every id.
-    """
-
-    model: Any
-    _: KW_ONLY
-    pad: int
-    ends: frozenset[int]
-    temperature: float = 1.0
-    check: frozenset[int] | None = None
-
-    def decode(self, asks: Sequence[Ask]) -> list[Piece]:
-        import torch
-
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.no_grad():
-                return self._decode(asks)
-        finally:
-            self.model.train(training)
-
-    def _decode(self, asks: Sequence[Ask]) -> list[Piece]:
-        import torch
-        from transformers import DynamicCache
-
-        device = self.model.device
-        width = max(len(ask.context) for ask in asks)
-        ids = torch.full((len(asks), width), self.pad, device=device)
-        attention = torch.zeros_like(ids)
-        for row, ask in enumerate(asks):
-            ids[row, width - len(ask.context) :] = torch.tensor(ask.context, device=device)
-            attention[row, width - len(ask.context) :] = 1
-        draws = [torch.Generator().manual_seed(ask.seed) for ask in asks]
-        pieces = [Piece([], [], "limit") for _ in asks]
-        rows = list(range(len(asks)))  # index of the request of each row
-        cache = DynamicCache(config=self.model.config)
-        positions = (attention.cumsum(-1) - 1).clamp(min=0)
-        while rows:
-            out = self.model(
-                input_ids=ids,
-                attention_mask=attention,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            chances = torch.log_softmax(out.logits[:, -1].float() / (self.temperature or 1.0), -1)
-            chosen = self._choose(chances, [draws[row] for row in rows])
-            logprobs = chances.gather(1, chosen[:, None])[:, 0].tolist()
-            kept = []
-            for place, (row, id, logprob) in enumerate(zip(rows, chosen.tolist(), logprobs, strict=True)):
-                pieces[row].ids.append(id)
-                pieces[row].logprobs.append(logprob)
-                why = self._over(asks[row], pieces[row].ids)
-                pieces[row] = pieces[row]._replace(why=why or "limit")
-                if why is None:
-                    kept.append(place)
-            if len(kept) < len(rows):
-                rows = [rows[place] for place in kept]
-                index = torch.tensor(kept, dtype=torch.long, device=device)
-                if rows:
-                    cache.batch_select_indices(index)
-                chosen, attention, positions = chosen[index], attention[index], positions[index]
-            ids = chosen[:, None]
-            attention = torch.cat([attention, torch.ones_like(ids)], 1)
-            positions = positions[:, -1:] + 1
-        return pieces
-
-    def _choose(self, chances: Any, draws: Sequence[Any]) -> Any:
-        """One id per row, each by its own draw."""
-        import torch
-
-        if not self.temperature:
-            return chances.argmax(-1)
-        uniform = torch.stack([torch.rand((), generator=draw, dtype=torch.float64) for draw in draws])
-        below = chances.double().exp().cumsum(-1)
-        target = uniform.to(below.device)[:, None] * below[:, -1:]
-        return torch.searchsorted(below, target, right=True)[:, 0].clamp(max=chances.shape[-1] - 1)
-
-    def _over(self, ask: Ask, ids: list[int]) -> Literal["ended", "eos", "limit"] | None:
-        if ids[-1] in self.ends:
-            return "eos"
-        if (self.check is None or ids[-1] in self.check) and ask.ended(ids):
-            return "ended"
-        return "limit" if len(ids) >= ask.limit else None
 
 
 class VLLMDecoder:
@@ -225,7 +143,11 @@ class VLLMDecoder:
         self._ends = ends
         self._stops = list(stops)
 
-    def decode(self, asks: Sequence[Ask]) -> list[Piece]:
+    def step(self, new: Sequence[Ask]) -> list[tuple[Ask, Piece]]:
+        """The engine decodes them to their ends, the slowest included."""
+        return list(zip(new, self._decoded(new), strict=True))
+
+    def _decoded(self, asks: Sequence[Ask]) -> list[Piece]:
         pieces = [Piece([], [], "limit") for _ in asks]
         going = list(range(len(asks)))
         while going:

@@ -12,17 +12,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from artis_sdk.trainers.agent.formats import Codec, Format
-from artis_sdk.trainers.agent.generate import Decoder, Generator, TorchDecoder, VLLMDecoder
+from artis_sdk.trainers.agent.generate import Decoder, Generator, VLLMDecoder
 from artis_sdk.trainers.agent.measures import means, tally
 from artis_sdk.trainers.agent.rewards import Rewards
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, roll_out_all
+from artis_sdk.trainers.agent.scoring import by_prompt, completion_scores
 from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.tape import loss_mask
+from artis_sdk.trainers.agent.torch_decoder import TorchDecoder
 from artis_sdk.trainers.agent.vllm_weights import reload_weights
 from artis_sdk.trainers.agent.worlds import Worlds
+from artis_sdk.trainers.token_tree import Form
+from artis_sdk.trainers.tree_attention import choose_form
 from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
 
 with warnings.catch_warnings():  # TRL imports an installed vLLM, used or not, with all its warnings
@@ -44,6 +49,7 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         tokenizer: tokenizer of the model.
         tasks: training tasks, by their ids in `data`.
         data: data set with a `prompt` column of task ids.
+        form: the way in which the model computes rows together (`tree_attention.choose_form`).
         format, codec: format and codec of the model.
         worlds: worlds of the calls.
         rewards: rewards of a finished rollout.
@@ -55,6 +61,8 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         peft_config: configuration of the adapter; None to train all weights.
     """
 
+    _buffered_inputs: Any
+
     def __init__(
         self,
         *,
@@ -62,6 +70,7 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         tokenizer: Any,
         tasks: Mapping[str, AgentTask],
         data: Any,
+        form: Form,
         format: Format,
         codec: Codec,
         worlds: Worlds,
@@ -81,6 +90,7 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         self._settings = settings
         self._runner = runner
         self._on_rollouts = on_rollouts
+        self._form = form
         with _silenced():
             super().__init__(
                 model=model,
@@ -93,6 +103,8 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
                 rollout_func=_rolled,
             )
         self.remove_callback(PrinterCallback)
+        if self.ref_model is not None:
+            choose_form(self.accelerator.unwrap_model(self.ref_model))
         if self.use_vllm and args.use_cpu:
             self.vllm_generation.sync_weights = partial(reload_weights, self.vllm_generation)
 
@@ -102,9 +114,9 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         Args:
             prompts: a task's id for each rollout; the copies of a group follow each other.
         """
-        step, rank = self.state.global_step, self.accelerator.process_index
+        step, first = self.state.global_step, self.accelerator.process_index * len(prompts)
         asked = [
-            (self._tasks[id], seed_of(self._settings.seed, step, rank, number, id))
+            (self._tasks[id], seed_of(self._settings.seed, step, first + number, id))
             for number, id in enumerate(prompts)
         ]
         rollouts = self.roll_out(asked, self._worlds, temperature=self._settings.temperature)
@@ -134,7 +146,12 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
             worlds: worlds of the calls.
             temperature: sampling temperature; 0 for greedy decoding.
         """
-        return self._runner.run(self._roll_out(tasks, worlds, self._decoder(temperature)))
+        training = self.model.training
+        self.model.eval()
+        try:
+            return self._runner.run(self._roll_out(tasks, worlds, self._decoder(temperature)))
+        finally:
+            self.model.train(training)
 
     async def _roll_out(
         self, tasks: Sequence[tuple[AgentTask, int]], worlds: Worlds, decoder: Decoder
@@ -164,6 +181,41 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
             check=check,
         )
 
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """TRL's micro-batches of a step, but with rollouts of one prompt together, not shuffled."""
+        before = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        if self._buffered_inputs is None or self._buffered_inputs is before:
+            return inputs
+        self._buffered_inputs = by_prompt(self._buffered_inputs)
+        return self._buffered_inputs[self._step % self.args.steps_per_generation]
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Any,
+        attention_mask: Any,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        **more: Any,
+    ) -> tuple[Any, Any, None]:
+        """TRL's, with the prefix that rollouts share computed once. Padding scores 0."""
+        size = batch_size or len(input_ids)
+        parts = [
+            (input_ids[start : start + size], attention_mask[start : start + size])
+            for start in range(0, len(input_ids), size)
+        ]
+        with self.accelerator.autocast():
+            found = [
+                completion_scores(
+                    model, ids, mask, logits_to_keep, form=self._form, temperature=self.temperature
+                )
+                for ids, mask in parts
+            ]
+        log_probs, entropies = (torch.cat(part) for part in zip(*found, strict=True))
+        return log_probs, entropies if compute_entropy else None, None
+
 
 def _rolled(prompts: list[str], trainer: AgentGRPO) -> dict[str, Any]:
     return trainer.rolled(prompts)
@@ -185,7 +237,13 @@ def seed_of(*parts: object) -> int:
 
 
 def grpo_arguments(
-    folder: Path, settings: AgentSettings, rewards: Rewards, *, processes: int, cpu: bool
+    folder: Path,
+    settings: AgentSettings,
+    rewards: Rewards,
+    *,
+    processes: int,
+    checkpointing: bool,
+    cpu: bool,
 ) -> GRPOConfig:
     """TRL's arguments for a run.
 
@@ -194,10 +252,12 @@ def grpo_arguments(
         settings: settings of the run.
         rewards: rewards, by whose weights TRL sums.
         processes: number of training processes.
+        checkpointing: whether activations are computed again in the backward pass.
         cpu: whether to train on the CPU.
     """
     return GRPOConfig(
-        **shared_arguments(folder, settings, processes=processes, cpu=cpu),
+        **shared_arguments(folder, settings, processes=processes, checkpointing=checkpointing, cpu=cpu),
+        per_device_train_batch_size=settings.micro_batch,
         num_generations=settings.group,
         max_completion_length=settings.limits.tokens,
         max_steps=settings.steps,

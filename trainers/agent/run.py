@@ -24,10 +24,11 @@ from artis_sdk.trainers.agent.run_folder import (
     write_agent,
     write_metrics,
 )
-from artis_sdk.trainers.agent.settings import AgentSettings
+from artis_sdk.trainers.agent.settings import AgentSettings, longest_pass
 from artis_sdk.trainers.agent.step_measures import StepMeasures
 from artis_sdk.trainers.agent.worlds import RealWorlds, SandboxWorlds, SimulatorWorlds, WorldName, Worlds
 from artis_sdk.trainers.card import base_of
+from artis_sdk.trainers.memory import plan_memory
 from artis_sdk.trainers.precision import Chosen, weights_type
 from artis_sdk.trainers.process_group import join_processes
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
@@ -160,20 +161,40 @@ class AgentTrainer:
 
         from artis_sdk.trainers.agent.grpo import AgentGRPO, grpo_arguments
         from artis_sdk.trainers.agent.watch import StepObserver
+        from artis_sdk.trainers.tree_attention import choose_form
 
         settings, main = self.settings, processes.is_main_process
         checkpoints = self._out / "checkpoints"
-        arguments = grpo_arguments(
-            checkpoints, settings, self.rewards, processes=processes.num_processes, cpu=cpu
-        )
         last = sft_checkpoints.latest(checkpoints) if main else None
         processes.wait_for_everyone()
         last = last or sft_checkpoints.latest(checkpoints)
         self._tell(processes, f"loading {self._base}")
         model, tokenizer = load_base(
-            self._base, weights_type(precision, lora=settings.lora), settings.attn_implementation
+            self._base,
+            weights_type(precision, lora=settings.lora),
+            settings.attn_implementation,
+            four_bit=settings.four_bit,
+            device=processes.device,
         )
-        form = make_format(settings.format, tokenizer, prompt=settings.prompt, think=settings.think)
+        format = make_format(settings.format, tokenizer, prompt=settings.prompt, think=settings.think)
+        form = choose_form(model)
+        memory = plan_memory(
+            model,
+            [longest_pass(settings, self._tasks.values(), format)],
+            precision=precision,
+            rank=settings.rank if settings.lora else None,
+            checkpointing=settings.gradient_checkpointing,
+            cpu=cpu,
+        )
+        self._tell(processes, memory.sentence)
+        arguments = grpo_arguments(
+            checkpoints,
+            settings,
+            self.rewards,
+            processes=processes.num_processes,
+            checkpointing=memory.checkpointing,
+            cpu=cpu,
+        )
         log = RolloutLog(
             self._out / (ROLLOUTS if main else f"{processes.process_index}-{ROLLOUTS}"),
             0 if last is None else int(last.name.rpartition("-")[2]),
@@ -187,7 +208,8 @@ class AgentTrainer:
             tokenizer=tokenizer,
             tasks=self._tasks,
             data=Dataset.from_dict({"prompt": list(self._tasks)}),
-            format=form,
+            form=form,
+            format=format,
             codec=Codec(tokenizer),
             worlds=self._worlds,
             rewards=self.rewards,

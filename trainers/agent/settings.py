@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from artis_sdk.errors import TrainingError
-from artis_sdk.trainers.agent.formats import FormatName
-from artis_sdk.trainers.agent.rollout import RolloutLimits
+from artis_sdk.trainers.agent.formats import Format, FormatName
+from artis_sdk.trainers.agent.rollout import AgentTask, RolloutLimits
+from artis_sdk.trainers.memory import PassSize
 from artis_sdk.trainers.run_settings import RunSettings
 
 
@@ -23,6 +25,8 @@ class AgentSettings(RunSettings):
     group: int = Field(default=8, ge=2)
     """Rollouts per task: G."""
     tasks_per_step: int = Field(default=8, ge=1)
+    micro_batch: int = Field(default=8, ge=1)
+    """Rollouts per forward pass in one process."""
     steps: int = Field(default=200, ge=1)
     learning_rate: float = Field(default=1e-5, gt=0.0)
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -47,6 +51,12 @@ class AgentSettings(RunSettings):
     """Steps between checkpoints."""
     generator: Literal["transformers", "vllm"] = "transformers"
 
+    @model_validator(mode="after")
+    def _four_bits_are_not_trained(self) -> Self:
+        if self.four_bit and not self.lora:
+            raise ValueError("weights of 4 bits are not trained: train an adapter (--lora), or leave it out")
+        return self
+
     def accumulation(self, processes: int) -> int:
         """Micro-batches of one step on each process.
 
@@ -67,3 +77,10 @@ class AgentSettings(RunSettings):
                 f"{self.micro_batch} at a time: set --micro-batch to a divisor of {rollouts // processes}"
             )
         return rollouts // at_once
+
+
+def longest_pass(settings: AgentSettings, tasks: Iterable[AgentTask], format: Format) -> PassSize:
+    """The largest pass that a run may have: a micro-batch of rollouts of one task, all at their limit."""
+    prompt = max(len(format.prompt(task.query, task.tools.specs)) for task in tasks)
+    own = settings.micro_batch * settings.limits.tokens
+    return PassSize(tokens=prompt + own, path_tokens=settings.micro_batch * prompt + own, labels=own)

@@ -53,7 +53,6 @@ def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> Tra
                 learning_rate=rate,
                 epochs=1,
                 batch=32,
-                micro_batch=8,
                 max_length=700,
                 focus=True,
                 look_up=True,

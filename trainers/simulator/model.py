@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from artis_sdk.backends.chat.hf import tokenizer_prompts
@@ -42,24 +43,35 @@ def check_base(base: str) -> None:
         raise TrainingError(f"base model {base!r} is not a causal language model: it is {what}")
 
 
-def load_base(base: str, dtype: str, attention: str | None = None) -> tuple[Any, Any]:
+def load_base(
+    base: str,
+    dtype: str,
+    attention: str | None = None,
+    *,
+    four_bit: bool = False,
+    device: Any = "cpu",
+) -> tuple[Any, Any]:
     """Model and tokenizer.
 
     Args:
         base: path of a folder, or hub id.
         dtype: data type of the weights, by torch's name.
         attention: transformers' `attn_implementation`; None for its default.
+        four_bit: whether the weights are held in 4 bits, and `dtype` is that of the computation.
+        device: device of the model.
 
     Raises:
         TrainingError: they cannot be loaded.
+        MissingExtraError: without bitsandbytes, for 4 bits.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    more: dict[str, Any] = _four_bits(dtype, device) if four_bit else {}
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(base)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            base, dtype=getattr(torch, dtype), attn_implementation=attention
+            base, dtype=getattr(torch, dtype), attn_implementation=attention, **more
         )
     except ImportError as error:  # of an attention's kernels
         first = str(error).strip().splitlines()[0]
@@ -72,7 +84,17 @@ def load_base(base: str, dtype: str, attention: str | None = None) -> tuple[Any,
         raise TrainingError(f"base model {base!r} cannot be loaded: {first}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+    return model if four_bit else model.to(device), tokenizer
+
+
+def _four_bits(dtype: str, device: Any) -> dict[str, Any]:
+    """Arguments by which transformers loads a model in 4 bits."""
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise MissingExtraError("a base in 4 bits", "four-bit")
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 class ChatEncoder:

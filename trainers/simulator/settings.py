@@ -18,6 +18,9 @@ class SFTSettings(RunSettings):
     """Maximum number of epochs."""
     batch: int = Field(default=64, ge=1)
     """Rows per optimizer step, over all processes."""
+    tokens_per_pass: int = Field(default=4096, ge=1)
+    """Maximum tokens of one forward pass in one process, a prefix that its rows share counted once; a longer
+    row is a pass of its own."""
     max_length: int = Field(default=4096, ge=16)
     """Maximum tokens of prompt and answer together."""
     focus: bool = False
@@ -34,15 +37,14 @@ class SFTSettings(RunSettings):
     """Number of validation rows with generated outcome, at most half successes if there are failures."""
 
     def accumulation(self, processes: int) -> int:
-        """Micro-batches per optimizer step in each process.
+        """One: a process divides its share of a step itself, by `tokens_per_pass`.
 
         Raises:
-            TrainingError: the batch is not a multiple of processes and micro-batch.
+            TrainingError: a step has less rows than processes.
         """
-        at_once = self.micro_batch * processes
-        if self.batch % at_once:
+        if self.batch < processes:
             raise TrainingError(
-                f"a batch of {self.batch} is not a multiple of {processes} processes with {self.micro_batch} "
-                f"rows at a time: set --micro-batch to a divisor of {max(self.batch // processes, 1)}"
+                f"a step of {self.batch} rows cannot be shared by {processes} processes: set --batch to at "
+                f"least {processes}"
             )
-        return self.batch // at_once
+        return 1

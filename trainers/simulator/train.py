@@ -20,6 +20,7 @@ from artis_sdk.trainers.card import base_of, sha256, write_card
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset.split import SPLITS
 from artis_sdk.trainers.dataset.training_rows import RowMaker, Thoughts
+from artis_sdk.trainers.memory import plan_memory
 from artis_sdk.trainers.precision import Chosen, weights_type
 from artis_sdk.trainers.process_group import join_processes
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
@@ -208,7 +209,9 @@ class _Run:
 
         from artis_sdk.trainers.simulator.exam import exam_of
         from artis_sdk.trainers.simulator.judge import validation_cases
+        from artis_sdk.trainers.simulator.steps import first_passes
         from artis_sdk.trainers.simulator.trainer import SimulatorTrainer, trainer_arguments
+        from artis_sdk.trainers.tree_attention import choose_form
 
         tokens = json.loads((self.out / _TOKENS).read_bytes())
         rows = {split: Dataset.from_file(str(self.out / "tokens" / f"{split}.arrow")) for split in SPLITS}
@@ -217,6 +220,24 @@ class _Run:
         asked, tested = (validation_cases(rows[split], limit, seed=seed) for split in ("validation", "test"))
         failing = any(case.type != SUCCESS for case in asked)
         checkpoints = self.out / "checkpoints"
+        tell(f"loading {self.base}")
+        model, tokenizer = load_base(
+            self.base,
+            weights_type(precision, lora=True),
+            self.settings.attn_implementation,
+            four_bit=self.settings.four_bit,
+            device=processes.device,
+        )
+        form = choose_form(model)
+        memory = plan_memory(
+            model,
+            first_passes(rows["train"], self.settings, form, processes),
+            precision=precision,
+            rank=self.settings.rank,
+            checkpointing=self.settings.gradient_checkpointing,
+            cpu=cpu,
+        )
+        tell(memory.sentence)
         arguments = trainer_arguments(
             checkpoints,
             self.settings,
@@ -224,11 +245,8 @@ class _Run:
             processes=processes.num_processes,
             judged=failing,
             validated=validation is not None,
+            checkpointing=memory.checkpointing,
             cpu=cpu,
-        )
-        tell(f"loading {self.base}")
-        model, tokenizer = load_base(
-            self.base, weights_type(precision, lora=True), self.settings.attn_implementation
         )
         trainer = SimulatorTrainer(
             model=model,
@@ -238,6 +256,7 @@ class _Run:
             validation=validation,
             validation_cases=asked,
             answer_tokens=max(split["longest_answer"] for split in tokens["splits"].values()),
+            form=form,
             settings=self.settings,
             args=arguments,
             peft_config=LoraConfig(

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import torch
-from pyarrow.compute import list_value_length
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig, SFTTrainer
 
 from artis_sdk.trainers.simulator.judge import Judged, ValidationCase, judge
 from artis_sdk.trainers.simulator.model import ChatEncoder
-from artis_sdk.trainers.simulator.sampler import DrawSampler
 from artis_sdk.trainers.simulator.settings import SFTSettings
+from artis_sdk.trainers.simulator.steps import DrawOrder, Steps
+from artis_sdk.trainers.token_tree import Form
+from artis_sdk.trainers.tree_attention import scores
 from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
 
 _CHECKPOINTS_KEPT: Final = 3  # the best, the newest, and the one before until the newest is whole
 _TIE: Final = 1000  # exact match decides between equal failure recalls, and loss between equal matches
+_ANSWERED: Final = 16  # rows that are answered together
 _TOKENS_BEYOND: Final = 1.25  # of the longest answer seen, before an answer counts as endless
 
 
@@ -46,6 +51,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         train, validation: data sets of tokens.
         validation_cases: validation rows with generated outcomes; without any, loss decides the best.
         answer_tokens: tokens of the longest answer.
+        form: the way in which the model computes rows together (`tree_attention.choose_form`).
         settings: settings of the run.
         args: TRL's arguments, by `trainer_arguments`.
         on_progress: callback for steps and evaluations, on the first process.
@@ -61,6 +67,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         validation: Any,
         validation_cases: Sequence[ValidationCase],
         answer_tokens: int,
+        form: Form,
         settings: SFTSettings,
         args: SFTConfig,
         peft_config: Any = None,
@@ -70,16 +77,17 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         self._cases = validation_cases
         self._answer_tokens = int(answer_tokens * _TOKENS_BEYOND) + 4
         self._settings = settings
-        lengths = list_value_length(train.data.column("input_ids")).to_pylist()
-        self._sampler = DrawSampler(
-            train["draws"],
-            settings.seed,
-            lengths=lengths,
-            step=settings.batch,
-            micro_batch=settings.micro_batch,
-            processes=args.world_size,
-        )
-        callbacks: list[Any] = [_Epochs(self._sampler)]
+        order = DrawOrder(train["draws"], settings.seed)
+        shared: dict[str, Any] = {
+            "batch": settings.batch,
+            "tokens": settings.tokens_per_pass,
+            "form": form,
+            "process": args.process_index,
+            "processes": args.world_size,
+        }
+        self._steps = Steps(train, order.epoch(0), **shared)
+        self._validation = None if validation is None else Steps(validation, range(len(validation)), **shared)
+        callbacks: list[Any] = [_Epochs(self._steps, order)]
         if validation is not None:
             callbacks.append(_EarlyStop(early_stopping_patience=settings.patience))
         if on_progress is not None:
@@ -95,20 +103,55 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         )
         self.remove_callback(PrinterCallback)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> DrawSampler:
-        return self._sampler
+    def get_train_dataloader(self) -> DataLoader:
+        """The steps of an epoch, one at a time."""
+        return DataLoader(self._steps, batch_size=1, collate_fn=_only)
 
-    def evaluation_loop(self, *args: Any, **more: Any) -> Any:
-        """The stock loop's loss, and the scores of generated answers."""
-        output = super().evaluation_loop(*args, **more)
-        prefix = more.get("metric_key_prefix", "eval")
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """This process's share of one optimizer step: forward and backward of each of its passes."""
+        model.train()
+        whole = torch.zeros((), device=self.args.device)
+        parts = inputs["passes"]
+        # The gradients of the processes are averaged, and each has the mean over the labels of the step.
+        scale = self.accelerator.num_processes / max(inputs["labels"], 1)
+        for part in parts:
+            # Gradients travel once a step, with those of the last pass.
+            with nullcontext() if part is parts[-1] else self.accelerator.no_sync(model):
+                with self.compute_loss_context_manager():
+                    loss = -scores(model, part).log_probs.sum() * scale
+                self.accelerator.backward(loss)
+            whole += loss.detach()
+        return whole
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """None: transformers would count them by a padded batch, which there is not."""
+        return 0
+
+    def evaluation_loop(
+        self, dataloader: Any, description: str, *args: Any, metric_key_prefix: str = "eval", **more: Any
+    ) -> EvalLoopOutput:
+        """Mean loss over the labels of the validation rows, and the scores of generated answers."""
+        loss = self._validation_loss()
         shares = self.judged(self._cases).metrics()
         if "failure_recall" in shares:
-            loss = output.metrics[f"{prefix}_loss"]
             shares["score"] = shares["failure_recall"] + shares["exact_match"] / _TIE - loss / _TIE**2
-        for name, share in shares.items():
-            output.metrics[f"{prefix}_{name}"] = share
-        return output
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in {"loss": loss, **shares}.items()}
+        return EvalLoopOutput(None, None, metrics, len(self.eval_dataset))
+
+    def _validation_loss(self) -> float:
+        assert self._validation is not None
+        model = self.accelerator.unwrap_model(self.model)
+        model.eval()
+        summed, labels = torch.zeros((), dtype=torch.float64), 0
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for step in self._validation:
+                summed -= sum(scores(model, part).log_probs.sum().item() for part in step["passes"])
+                labels += step["labels"]
+        model.train()
+        whole = self.accelerator.reduce(summed.to(self.args.device, torch.float32), "sum")
+        return float(whole) / max(labels, 1)
 
     def judged(self, validation_cases: Sequence[ValidationCase]) -> Judged:
         """Let the present model answer rows, divided among the processes."""
@@ -120,7 +163,7 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
             self.processing_class,
             mine,
             max_new_tokens=self._answer_tokens,
-            batch=2 * self._settings.micro_batch,
+            batch=_ANSWERED,
         )
         summed = accelerator.reduce(torch.tensor(counts, device=accelerator.device), "sum")
         return Judged(*summed.tolist())
@@ -134,6 +177,7 @@ def trainer_arguments(
     processes: int,
     judged: bool,
     validated: bool,
+    checkpointing: bool,
     cpu: bool,
 ) -> SFTConfig:
     """TRL's arguments for a run.
@@ -145,13 +189,14 @@ def trainer_arguments(
         processes: number of training processes.
         judged: whether failure recall is measured and decides the best checkpoint.
         validated: whether a validation split exists.
+        checkpointing: whether activations are computed again in the backward pass.
         cpu: whether to train on the CPU.
     """
     steps = max(1, -(-draws // settings.batch)) * settings.epochs
     every = max(1, steps // settings.evaluations)
     return SFTConfig(
-        **shared_arguments(folder, settings, processes=processes, cpu=cpu),
-        per_device_eval_batch_size=settings.micro_batch,
+        **shared_arguments(folder, settings, processes=processes, checkpointing=checkpointing, cpu=cpu),
+        per_device_train_batch_size=max(1, settings.batch // processes),
         num_train_epochs=settings.epochs,
         lr_scheduler_type="cosine",
         warmup_steps=settings.warmup,
@@ -171,14 +216,18 @@ def trainer_arguments(
     )
 
 
-class _Epochs(TrainerCallback):  # type: ignore[misc]
-    """Sets the sampler's epoch at its start, also behind a resumed data loader."""
+def _only(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    return steps[0]
 
-    def __init__(self, sampler: DrawSampler) -> None:
-        self._sampler = sampler
+
+class _Epochs(TrainerCallback):  # type: ignore[misc]
+    """Sets an epoch's order at its start, also behind a resumed data loader."""
+
+    def __init__(self, steps: Steps, order: DrawOrder) -> None:
+        self._steps, self._order = steps, order
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        self._sampler.set_epoch(state.global_step * state.num_train_epochs // state.max_steps)
+        self._steps.order = self._order.epoch(state.global_step * state.num_train_epochs // state.max_steps)
 
 
 class _EarlyStop(EarlyStoppingCallback):  # type: ignore[misc]

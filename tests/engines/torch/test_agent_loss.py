@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from artis_sdk.trainers.agent.advantages import group_advantages  # noqa: E402
 from artis_sdk.trainers.agent.formats import make_format  # noqa: E402
 from artis_sdk.trainers.agent.rewards import Rewards  # noqa: E402
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, RolloutLimits  # noqa: E402
+from artis_sdk.trainers.agent.scoring import by_prompt  # noqa: E402
 from artis_sdk.trainers.agent.settings import AgentSettings  # noqa: E402
 from artis_sdk.trainers.agent.tape import Tape  # noqa: E402
 from artis_sdk.trainers.agent.turns import read_tags  # noqa: E402
 from artis_sdk.trainers.agent.worlds import SandboxWorlds  # noqa: E402
 from artis_sdk.trainers.simulator.model import load_base  # noqa: E402
+from artis_sdk.trainers.tree_attention import choose_form  # noqa: E402
 
 torch.set_num_threads(1)
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16, std=0.05)
@@ -83,12 +86,13 @@ def trainer(folder: Path, runner: asyncio.Runner, **more: Any) -> Any:
         tokenizer=tokenizer,
         tasks={task.id: task},
         data=Dataset.from_dict({"prompt": [task.id]}),
+        form=choose_form(model),
         format=form,
         codec=form.codec,
         worlds=SandboxWorlds(),
         rewards=rewards,
         settings=settings,
-        args=grpo_arguments(folder, settings, rewards, processes=1, cpu=True),
+        args=grpo_arguments(folder, settings, rewards, processes=1, checkpointing=False, cpu=True),
         runner=runner,
         on_rollouts=lambda *told: None,
     )
@@ -175,3 +179,49 @@ def test_trl_comes_to_our_advantages_and_takes_our_ids(tmp_path: Path) -> None:
     logged = made._metrics["train"]
     assert logged["rewards/answer/mean"] == [pytest.approx(0.5)]
     assert logged["response_length"] == [pytest.approx(sum(sum(mask) for _, mask, _ in GROUP) / 4)]
+
+
+def test_rollouts_that_share_prompts_score_as_in_trl(tmp_path: Path) -> None:
+    """Two prompts of other lengths, three completions each: log-probabilities, entropies and gradients."""
+    from trl import GRPOTrainer
+
+    generator = torch.Generator().manual_seed(0)
+    prompts = [torch.randint(5, 400, (size,), generator=generator).tolist() for size in (9, 5)]
+    completions = [
+        torch.randint(5, 400, (size,), generator=generator).tolist() for size in (3, 6, 1, 4, 5, 6)
+    ]
+    ids, mask = torch.zeros(2, 6, 15, dtype=torch.long)
+    for n, completion in enumerate(completions):
+        prompt = prompts[n % 2]
+        ids[n, 9 - len(prompt) : 9 + len(completion)] = torch.tensor(prompt + completion)
+        mask[n, 9 - len(prompt) : 9 + len(completion)] = 1
+    with asyncio.Runner() as runner:
+        made = trainer(tmp_path, runner)
+    weights = list(made.model.parameters())
+    found = []
+    for score in (
+        made._get_per_token_logps_and_entropies,
+        partial(GRPOTrainer._get_per_token_logps_and_entropies, made),
+    ):
+        for size in (None, 4):
+            log_probs, entropies, _ = score(made.model, ids, mask, 6, size, True)
+            gradients = torch.autograd.grad((log_probs * mask[:, 9:]).sum(), weights)
+            found.append((log_probs * mask[:, 9:], entropies * mask[:, 9:], gradients))
+    for log_probs, entropies, gradients in found[:3]:
+        assert torch.allclose(log_probs, found[3][0], atol=1e-5)
+        assert torch.allclose(entropies, found[3][1], atol=1e-5)
+        for one, other in zip(gradients, found[3][2], strict=True):
+            assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
+    assert float(sum(one.norm() for one in found[0][2])) > 1.0
+
+
+def test_micro_batches_keep_rollouts_of_a_prompt_together() -> None:
+    rows = torch.tensor([[7, 1], [3, 2], [7, 3], [3, 4], [7, 5], [3, 6]])
+    batches = [
+        {"prompt_ids": rows[n : n + 2, :1], "advantages": rows[n : n + 2, 1], "num_items": torch.tensor(9)}
+        for n in (0, 2, 4)
+    ]
+    made = by_prompt(batches)
+    assert [batch["prompt_ids"].flatten().tolist() for batch in made] == [[3, 3], [3, 7], [7, 7]]
+    assert [batch["advantages"].tolist() for batch in made] == [[2, 4], [6, 1], [3, 5]]
+    assert {int(batch["num_items"]) for batch in made} == {9}

@@ -24,10 +24,11 @@ from artis_sdk.trainers.agent import AgentSettings, AgentTask, AgentTrainer, Rol
 from artis_sdk.trainers.agent.backend import AgentBackend  # noqa: E402
 from artis_sdk.trainers.agent.examples.lookup import KINDS, Register, lookup_tasks, lookup_tools  # noqa: E402
 from artis_sdk.trainers.agent.formats import Codec, make_format  # noqa: E402
-from artis_sdk.trainers.agent.generate import Generator, TorchDecoder  # noqa: E402
+from artis_sdk.trainers.agent.generate import Generator  # noqa: E402
 from artis_sdk.trainers.agent.rollout import Rollout, roll_out_all  # noqa: E402
 from artis_sdk.trainers.agent.run_folder import AgentForm  # noqa: E402
 from artis_sdk.trainers.agent.small import PROMPT  # noqa: E402
+from artis_sdk.trainers.agent.torch_decoder import TorchDecoder  # noqa: E402
 from artis_sdk.trainers.agent.worlds import SandboxWorlds  # noqa: E402
 from artis_sdk.trainers.simulator.model import load_base  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ torch = pytest.importorskip("torch")
 
 from helpers.tiny_model import Shape, hf_model  # noqa: E402
 from helpers.train_child import SETTINGS, run  # noqa: E402
+from pydantic import ValidationError  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from artis_sdk.cli.app import app  # noqa: E402
-from artis_sdk.errors import TrainingError  # noqa: E402
+from artis_sdk.errors import MissingExtraError, TrainingError  # noqa: E402
 from artis_sdk.trainers.agent import AgentSettings, AgentTrainer  # noqa: E402
 from artis_sdk.trainers.agent.examples.lookup import lookup_tasks  # noqa: E402
 from artis_sdk.trainers.precision import choose_precision, weights_type  # noqa: E402
@@ -32,12 +34,17 @@ def test_the_processor_has_fp32_and_bf16(tmp_path: Path) -> None:
         choose_precision("fp16", cpu=True)
     for precision, expected in (("auto", False), ("fp32", False), ("bf16", True)):
         settings = SFTSettings(precision=precision)  # type: ignore[arg-type]
-        assert shared_arguments(tmp_path, settings, processes=1, cpu=True)["bf16"] is expected
+        assert (
+            shared_arguments(tmp_path, settings, processes=1, checkpointing=False, cpu=True)["bf16"]
+            is expected
+        )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_gpu_has_fp16(tmp_path: Path) -> None:
-    given = shared_arguments(tmp_path, SFTSettings(precision="fp16"), processes=1, cpu=False)
+    given = shared_arguments(
+        tmp_path, SFTSettings(precision="fp16"), processes=1, checkpointing=False, cpu=False
+    )
     assert (given["fp16"], given["bf16"]) == (True, False)
 
 
@@ -73,3 +80,11 @@ def test_what_the_device_cannot_is_said_before_the_run(tmp_path: Path, given: di
         assert done.exit_code != 0
         assert "needs a CUDA GPU" in str(done.exception) + done.output
     assert not out.exists()
+
+
+def test_four_bits_need_their_library_and_an_adapter(tmp_path: Path) -> None:
+    if find_spec("bitsandbytes") is None:
+        with pytest.raises(MissingExtraError, match="four-bit"):
+            load_base(str(hf_model(SMALL)), "float32", four_bit=True)
+    with pytest.raises(ValidationError, match="not trained"):
+        AgentSettings(four_bit=True, lora=False)

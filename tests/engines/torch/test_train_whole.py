@@ -76,7 +76,7 @@ async def test_a_log_becomes_a_simulator_that_predicts_failures_and_is_trusted(
     for name, text in TEMPLATES.items():
         (tmp_path / f"{name}.j2").write_text(text)
     run = tmp_path / "run"
-    options = ["--prompts", str(tmp_path), "--focus", "--epochs", "3", "--batch", "16", "--micro-batch", "16"]
+    options = ["--prompts", str(tmp_path), "--focus", "--epochs", "3", "--batch", "16"]
     options += ["--learning-rate", "5e-3", "--validation", "0.1", "--test", "0.2", "--judged", "30", "--cpu"]
     trained = CliRunner().invoke(
         app,
