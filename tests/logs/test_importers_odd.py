@@ -145,6 +145,33 @@ def test_an_id_that_a_later_turn_uses_again(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_results_without_ids_answer_in_order(tmp_path: Path, named: bool) -> None:
+    """As in data sets for training."""
+    calls = [{"function": {"name": name, "arguments": {"at": name}}} for name in ("look", "send", "look")]
+    said = [
+        {"role": "tool", "content": f"{n}", **({"name": c["function"]["name"]} if named else {})}
+        for n, c in enumerate(calls)
+    ]
+    path = write(tmp_path / "c.jsonl", [{"role": "assistant", "tool_calls": calls}, *said[:2]])
+    found = list(convert(path, "messages"))
+    assert shown(found[:2]) == [  # type: ignore[arg-type]
+        ("look", {"at": "look"}, "success", 0),
+        ("send", {"at": "send"}, "success", 1),
+    ]
+    assert [str(item) for item in found[2:]] == [
+        f"{path}:1 messages[0].tool_calls[2]: look: it has no result"
+    ]
+
+
+def test_a_result_without_a_name_is_not_that_of_a_call_with_an_id(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jsonl", [CHAT[0], {"role": "tool", "content": "of what?"}])
+    assert [told.partition(": ")[2] for told in rest(path, "messages")] == [
+        "look: it has no result",
+        "a tool: a result that answers no call",
+    ]
+
+
 def request(n: int, before: list[Any], made: list[Any]) -> dict[str, Any]:
     """A span of a model request."""
     attributes = {"gen_ai.input.messages": json.dumps(before), "gen_ai.output.messages": json.dumps(made)}

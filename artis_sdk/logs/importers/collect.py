@@ -199,7 +199,8 @@ class Calls:
         return True
 
     def _answer(self, shape: AnswerShape, body: dict[str, Any], place: str) -> None:
-        """Take in a result; one without an id belongs to the oldest open call of that name."""
+        """Take in a result; one without an id belongs to the oldest open call of that name, one without a
+        name to the oldest that has no id either."""
         value, id_ = pick(body, shape.result), _id(pick(body, shape.id))
         result = answered(body, value)
         if shape.inline and value is None and not result.failed:
@@ -221,10 +222,7 @@ class Calls:
             found.outcome = _unwrapped(shape, result).outcome(found.call)
 
     def _close(self, id_: str | None, name: Any) -> FoundCall | None:
-        key = id_ if id_ is not None and id_ in self._open else None
-        if key is None and name is not None:
-            mine = (k for k, (n, *_) in self._open.items() if self._calls[n].tool == name)
-            key = next((k for k in mine if id_ is None or self._calls[self._open[k][0]].id is None), None)
+        key = id_ if id_ in self._open else self._unnamed(id_, name or None)
         if key is None:
             return None
         open_ = self._open[key]
@@ -233,6 +231,16 @@ class Calls:
         if not open_:
             del self._open[key]
         return self._calls[number]
+
+    def _unnamed(self, id_: str | None, name: Any) -> str | None:
+        """The key of the oldest open call that a result may answer whose id, if it has one, no call has."""
+        for key, (number, *_) in self._open.items():
+            call = self._calls[number]
+            if name is None and id_ is None and call.id is None:
+                return key
+            if name == call.tool and (id_ is None or call.id is None):
+                return key
+        return None
 
     def withdraw(self, id_: str, reason: str) -> None:
         """Leave out a call that was never made, although the log shows an answer."""

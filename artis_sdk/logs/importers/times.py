@@ -47,7 +47,7 @@ def _of_text(text: str) -> float | None:
     except ValueError:
         pass
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         return None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
