@@ -152,7 +152,8 @@ class SharedCallLog:
         _logs.discard(self)
         self._over.set()
         try:
-            self._writer.close()
+            with self._sending:  # the other thread may be about to turn to the next segment
+                self._writer.close()
         finally:
             try:
                 self._send()

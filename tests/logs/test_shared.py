@@ -6,8 +6,10 @@ import asyncio
 import logging
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,31 @@ def test_what_waits_is_sent_by_itself(place: Place) -> None:
         time.sleep(0.01)
     assert numbers(log) == [1]
     log.close()
+
+
+def test_closing_while_the_other_thread_has_its_turn_tells_of_nothing(tmp_path: Path) -> None:
+    place = FolderPlace(tmp_path)
+    log = SharedCallLog(shared_rows(place.where))
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def make() -> tuple[CallRecord, tuple[str, ...]]:
+        begun.set()
+        goes_on.wait(60)
+        return record(1), ()
+
+    log.append_late(make)
+    begun.wait(60)
+    with ThreadPoolExecutor(2) as threads:
+        closing = threads.submit(log.close)
+        while not log._writer._queue:  # until it waits for the writer's end
+            time.sleep(0.001)
+        turn = threads.submit(log._send)
+        time.sleep(0.05)
+        goes_on.set()
+        turn.result()
+        closing.result()
+    with place.open() as again:
+        assert numbers(again) == [1]
 
 
 @pytest.mark.parametrize("nth", [1, 4, 7, 10, 13])
