@@ -15,6 +15,7 @@ from helpers.importers import records, rest, shown, write
 from helpers.trace_calls import Made
 from helpers.trace_runs import inspect_one
 
+from artis_sdk.logs.importers import convert
 from artis_sdk.records.outcome_type import doubtful_rule
 
 
@@ -99,6 +100,32 @@ def test_a_result_of_mcp_that_is_no_object(tmp_path: Path) -> None:
         {"jsonrpc": "2.0", "id": 1, "result": result},
     )
     assert shown(records(path, "mcp")) == [("add", {}, "success", 3)]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_response_of_anthropic_is_a_message(tmp_path: Path, alone: bool) -> None:
+    """What its servers' tools did stands in the response."""
+    use = {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {"query": "q"}}
+    result = {"type": "web_search_tool_result", "tool_use_id": "1", "content": []}
+    more = {"type": "tool_use", "id": "2", "name": "look", "input": {}}
+    response = {"type": "message", "role": "assistant", "content": [use, result, more]}
+    request = {"messages": [{"role": "user", "content": "Go."}]}
+    value = response if alone else {"request": request, "response": response}
+    found = list(convert(write(tmp_path / "c.jsonl", value), "messages"))
+    assert shown(found[:1]) == [("web_search", {"query": "q"}, "success", [])]  # type: ignore[arg-type]
+    assert [str(item).partition(": ")[2] for item in found[1:]] == ["look: it has no result"]
+
+
+def test_a_search_for_tools_on_openais_server(tmp_path: Path) -> None:
+    """Neither the call nor its result has a call's id."""
+    items = [
+        {"type": "tool_search_call", "id": "tsc", "call_id": None, "arguments": {"paths": ["a"]}},
+        {"type": "tool_search_output", "id": "tso", "call_id": None, "tools": [{"name": "look"}]},
+    ]
+    path = write(tmp_path / "r.jsonl", {"output": items})
+    assert shown(records(path, "messages")) == [
+        ("tool_search", {"paths": ["a"]}, "success", [{"name": "look"}])
+    ]
 
 
 def test_an_eval_file_of_today_is_compressed_with_zstd(tmp_path: Path) -> None:

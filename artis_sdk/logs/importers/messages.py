@@ -102,6 +102,8 @@ def _message_lists(given: dict[str, Any], place: str) -> Iterator[tuple[str, lis
             yield f"{place} choices[{number}]", [message]
     if isinstance(given.get("message"), dict):
         yield f"{place} message", [given["message"]]
+    if "role" in given and isinstance(given.get("content"), list):  # a response of Anthropic is a message
+        yield place, [given]
     for name in _NESTED:
         if isinstance(given.get(name), dict):
             yield from _message_lists(given[name], f"{place} {name}")

@@ -86,7 +86,7 @@ ANSWERS: Final[dict[str, AnswerShape]] = {
     "shell_call_output": AnswerShape(),
     "apply_patch_call_output": AnswerShape(result="output|status"),
     "computer_call_output": AnswerShape(),
-    "tool_search_output": AnswerShape(result="output|tools"),
+    "tool_search_output": AnswerShape(result="output|tools", tool="tool_search"),
     "mcp_call": AnswerShape(id="id", inline=True),
     "file_search_call": AnswerShape(id="id", result="results", inline=True),
     "code_interpreter_call": AnswerShape(id="id", result="outputs", inline=True),
