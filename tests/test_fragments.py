@@ -14,7 +14,10 @@ from artis_sdk import LLMSimulator, Outcome, Parallel, Provenance, Session, Tool
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.contracts import Simulator
+from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, State, ToolCall
+from artis_sdk.simulators.form import PromptForm
+from artis_sdk.simulators.trained import Trained
 
 MODEL = '"openai:gpt-5-mini"'
 
@@ -67,9 +70,14 @@ async def test_approval(options: dict[str, Any]) -> None:
         assert len(edited["plan"].foreseen) == 2
 
 
-async def test_backends(options: dict[str, Any]) -> None:
+async def test_backends(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = blocks("backends.md")
     made = []
+    monkeypatch.chdir(tmp_path)
+    adapter = tmp_path / "adapters/bank"
+    adapter.mkdir(parents=True)
+    templates = {name: Prompts().text(name) for name in ("simulator_system", "simulator_user")}
+    Trained(base="Qwen/Qwen3-8B", form=PromptForm(), templates=templates).write(adapter)
 
     def engine(*args: Any, **kwargs: Any) -> ScriptedBackend:
         inspect.signature(VLLMBackend).bind(*args, **kwargs)
