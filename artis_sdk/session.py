@@ -28,13 +28,13 @@ from artis_sdk.loop.lasting import Lasting
 from artis_sdk.loop.nested import OuterWorld, commit_inside
 from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.whose_code import is_ours
-from artis_sdk.records import CommitMode, History, Message, Plan, Result, Step, Task, new_id
+from artis_sdk.records import CommitMode, History, Message, Plan, Result, Step, new_id
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_events import EventReader, SessionEvents
 from artis_sdk.session_log import SESSION
 from artis_sdk.session_operations import Operations
 from artis_sdk.session_parts import SessionParts, assemble
-from artis_sdk.session_state import blind, snapshot
+from artis_sdk.session_state import blind, task_of
 from artis_sdk.session_stores import open_journal
 from artis_sdk.session_sync import in_sync
 from artis_sdk.session_tools import make_tools, with_agents_tools
@@ -162,14 +162,7 @@ class Session:
         async with self._operation("rehearse") as (parts, span):
             given = self._args.state
             with running_code("rehearsal", callable(given) and not is_ours(given)):
-                state, history = await snapshot(given, parts, self._committed.values())
-            value = Task(
-                query=task,
-                conversation=self._conversation,
-                tools=parts.tools.specs,
-                state=state,
-                history=history,
-            )
+                value = await task_of(task, given, parts, self._conversation, self._committed.values())
             parts.secrets.see(parts.tools.owners)
             parts.secrets.learn(value)
             budget = parts.budget(self._events.emit)
@@ -188,7 +181,7 @@ class Session:
                 see=parts.secrets.see,
                 application_code=parts.application_code or not is_ours(self._args.on_event or ignore),
                 journal=journal,
-                notes=(*notes, *blind(parts.simulator, given, state)),
+                notes=(*notes, *blind(parts.simulator, given, value.state)),
                 expires=lasts,
                 keep_changes=self._args.approve is not None if keep_changes is None else keep_changes,
             )

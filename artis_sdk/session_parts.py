@@ -29,7 +29,7 @@ from artis_sdk.loop.scoring import ModelScorer, Scorer
 from artis_sdk.loop.strategies import Direct, StepStrategy, Strategy, named
 from artis_sdk.loop.streamed import OnText
 from artis_sdk.loop.summarize import ModelSummarizer
-from artis_sdk.loop.whose_code import runs_application_code
+from artis_sdk.loop.whose_code import is_ours, runs_application_code
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, SampledRole, State, ToolCall, Usage
 from artis_sdk.session_args import SessionArgs
@@ -65,6 +65,8 @@ class SessionParts:
     prices: Mapping[str, Price]
     tracing: Tracing | None
     on_text: OnText | None
+    reads_state: bool
+    """Whether anybody reads the state before a task: a simulator, the log, a judge of the application's."""
     application_code: bool
     """Whether any part runs application code, see `artis_sdk.loop.whose_code`."""
 
@@ -147,6 +149,9 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
         prices=budget_prices,
         tracing=_tracing(given, settings, session, secrets),
         on_text=given.on_text,
+        reads_state=simulates
+        or (given.log or settings.log) is not None
+        or (evaluator is not None and not is_ours(evaluator)),
         application_code=runs_application_code(
             simulator or NoSimulator(),
             (

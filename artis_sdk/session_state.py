@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.contracts import Simulator
 from artis_sdk.loop.callable_actor import RemembersCalls
-from artis_sdk.records import History, State
+from artis_sdk.records import History, Message, State, Task
+from artis_sdk.records.jsonable import jsonable
 from artis_sdk.session_args import StateSource
 from artis_sdk.session_parts import SessionParts
 from artis_sdk.simulators.composite import Composite, Wrapper
@@ -18,26 +19,39 @@ from artis_sdk.simulators.llm import LLMSimulator
 from artis_sdk.tools import Toolset, current_world
 
 
-async def snapshot(
-    given: StateSource | None, parts: SessionParts, committed: Iterable[History]
-) -> tuple[State, History]:
-    """The state before a task, and the real calls made since it was taken.
+async def task_of(
+    query: str,
+    given: StateSource | None,
+    parts: SessionParts,
+    conversation: tuple[Message, ...],
+    committed: Iterable[History],
+) -> Task:
+    """The task of a query, with the state before it and the real calls made since that was taken.
+
+    The snapshot of the objects behind the tools is taken only where somebody reads it, on the event loop:
+    in a thread it would see them half changed.
 
     Args:
+        query: the user's request.
         given: the session's option `state`.
         parts: the session's parts.
+        conversation: the session's earlier turns.
         committed: real calls of the session's earlier commits, oldest first.
     """
     tools, made = parts.tools, sum(committed, ())
+    history = earlier = _earlier_in_attempt(tools)
     if callable(given):
         state = given()
         state = await state if inspect.isawaitable(state) else state
         parts.secrets.see(state)
-        return state, _earlier_in_attempt(tools)
-    earlier = _earlier_in_attempt(tools)
-    if given is None:
-        return tools.state(), earlier if tools.owners else made + earlier
-    return given, made + earlier
+        state = jsonable(state)
+    elif given is None:
+        state = tools.state() if parts.reads_state else None
+        history = earlier if tools.owners else made + earlier
+    else:
+        state, history = jsonable(given), made + earlier
+    task = Task(query=query, conversation=conversation, tools=tools.specs, history=history)
+    return task.model_copy(update={"state": state})  # it is JSON: a large one is not validated once more
 
 
 def blind(simulator: Simulator, given: StateSource | None, state: State) -> tuple[str, ...]:

@@ -5,8 +5,9 @@
 
 Both loops talk to one scripted server in a process of its own, over HTTP, and call the same tool. The
 hand-written loop is what the client's documentation shows: `chat.completions.create` in a while loop.
-The Session does the same job with records, validation, journal, usage and events. CPU is that of the
-client process, threads included.
+The Session does the same job with records, validation, journal, usage and events: *lean* with a tool that is
+async and only reads, and a journal that is open; *default* with a sync irreversible tool, and journal and
+call log by their paths. CPU is that of the client process, threads included.
 """
 
 from __future__ import annotations
@@ -42,6 +43,19 @@ class Shelf:
 
     @guarded_tool(risk=Risk.READ_ONLY)
     async def look(self, place: str = "here") -> dict[str, Any]:
+        """Look at a place.
+
+        Args:
+            place: where to look.
+        """
+        return {"place": place, "found": ["a book", "a lamp"]}
+
+
+class PlainShelf:
+    """The same tool as most are: sync, and nothing said of its risk."""
+
+    @guarded_tool
+    def look(self, place: str = "here") -> dict[str, Any]:
         """Look at a place.
 
         Args:
@@ -102,6 +116,20 @@ async def one_session(backend: Backend, shelf: Shelf, tools: Toolset, journal: S
         await session.run(QUERY)
 
 
+async def default_session(backend: Backend, tools: Toolset, folder: Path) -> None:
+    """The same job as a Session with what it makes by itself."""
+    async with Session(
+        agent=backend,
+        tools=tools,
+        strategy=Direct(),
+        journal=folder / "default.db",
+        log=folder / "calls.db",
+        max_steps=100,
+        on_event=_listen,
+    ) as session:
+        await session.run(QUERY)
+
+
 def _listen(event: object) -> None:
     """Somebody listens, so that events are made."""
 
@@ -141,11 +169,14 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
         backend = resolve(
             "openai:scripted", base_url=server.base_url, api_key="none", max_concurrency=1000, timeout=300
         )
+        default = resolve("openai:scripted", base_url=server.base_url, api_key="none", timeout=300)
+        plain = Toolset.from_object(PlainShelf())
         journal = SQLiteJournal(Path(folder) / "journal.db")
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "hand": lambda: hand_written(client, shelf, tools),
             "hand_aiohttp": lambda: hand_written(aio, shelf, tools),
             "session": lambda: one_session(backend, shelf, tools, journal),
+            "default": lambda: default_session(default, plain, Path(folder)),
         }
         if sessions >= 1000:
             del jobs["hand_aiohttp"]
@@ -159,6 +190,7 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
         await client.close()
         await aio.close()
         await backend.aclose()
+        await default.aclose()
         journal.close()
     return {
         "sessions": sessions,
@@ -167,6 +199,8 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
         **{f"{name}_{key}": value for name, got in best.items() for key, value in got.items()},
         "cpu_ratio": best["session"]["cpu_ms"] / best["hand"]["cpu_ms"],
         "wall_gain": best["hand"]["wall_s"] / best["session"]["wall_s"],
+        "default_cpu_ratio": best["default"]["cpu_ms"] / best["hand"]["cpu_ms"],
+        "default_wall_gain": best["hand"]["wall_s"] / best["default"]["wall_s"],
     }
 
 
@@ -223,7 +257,7 @@ async def run(quick: bool) -> dict[str, Any]:
     """All measurements, as one document."""
     cells = [(1, 6, 0.0), (1, 41, 0.0), (100, 6, 0.0)]
     if not quick:
-        cells += [(1000, 6, 0.0), (1, 6, 0.05), (100, 6, 0.05), (1000, 6, 0.05)]
+        cells += [(1000, 6, 0.0), (1, 6, 0.05), (100, 6, 0.05), (1000, 6, 0.05), (300, 6, 1.0)]
     rows = []
     for n, cell in enumerate(cells):
         print(f"{n} of {len(cells)} rows", file=sys.stderr)
@@ -252,7 +286,17 @@ def main() -> None:
         print(json.dumps(found, indent=2))
         return
     table = Table(
-        "sessions", "calls", "latency", "hand-written", "on aiohttp", "Session", "ratio", "wall gain"
+        "sessions",
+        "calls",
+        "latency",
+        "hand-written",
+        "on aiohttp",
+        "lean",
+        "ratio",
+        "wall gain",
+        "default",
+        "ratio",
+        "wall gain",
     )
     for row in found["rows"]:
         table.add_row(
@@ -260,7 +304,8 @@ def main() -> None:
             f"{row['hand_cpu_ms']:.2f} ms",
             f"{row['hand_aiohttp_cpu_ms']:.2f} ms" if "hand_aiohttp_cpu_ms" in row else "not run",
             f"{row['session_cpu_ms']:.2f} ms",
-            f"{row['cpu_ratio']:.2f}", f"{row['wall_gain']:.1f}x",
+            f"{row['cpu_ratio']:.2f}", f"{row['wall_gain']:.1f}x", f"{row['default_cpu_ms']:.2f} ms",
+            f"{row['default_cpu_ratio']:.2f}", f"{row['default_wall_gain']:.1f}x",
         )  # fmt: skip
     console = Console()
     console.print(table)

@@ -11,7 +11,7 @@ from artis_sdk.contracts import Evaluator
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.asked_model import AskedModel
 from artis_sdk.loop.reading import Unreadable, ask, json_object, tagged, text_field
-from artis_sdk.loop.views import failed_calls, task_history, tool_documents, trajectory
+from artis_sdk.loop.views import failed_calls, task_history, trajectory
 from artis_sdk.records import Attempt, Evaluation, Message, Role, Task
 from artis_sdk.records.thinking import strip_thinking
 from artis_sdk.traces.operations import judging
@@ -91,7 +91,7 @@ class ModelEvaluator(AskedModel):
     ) -> tuple[T, str]:
         user = self._prompts.render(
             f"{kind}_user",
-            tool_documents=tool_documents(task.tools),
+            tool_documents=self._prompts.documents(task.tools),
             history=task_history(task),
             simulation=trajectory(attempt),
             calls=len(attempt.steps),

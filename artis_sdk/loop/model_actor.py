@@ -14,7 +14,7 @@ from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.loop.context import fit_attempts
 from artis_sdk.loop.odd_answers import OddAnswer, odd_answer
 from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
-from artis_sdk.loop.views import calls_with_outcomes, tool_documents, trajectory
+from artis_sdk.loop.views import calls_with_outcomes, trajectory
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, result_message
 from artis_sdk.records import (
     Completion,
@@ -217,7 +217,7 @@ class ModelActor:
     def system(self, task: Task) -> Message:
         """The system prompt: one message, shared by all attempts with the same tools."""
         if self._system is None or self._system[0] is not task.tools:
-            functions = None if self._native else tool_documents(task.tools)
+            functions = None if self._native else self._prompts.documents(task.tools)
             text = self._prompts.render("action_system", functions=functions)
             self._system = task.tools, Message(role="system", content=text)
         return self._system[1]

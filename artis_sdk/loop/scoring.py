@@ -9,7 +9,7 @@ from artis_sdk.contracts import Meter
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.asked_model import AskedModel
 from artis_sdk.loop.reading import Unreadable, ask, json_object, text_field
-from artis_sdk.loop.views import task_history, tool_documents
+from artis_sdk.loop.views import task_history
 from artis_sdk.prompts import Data
 from artis_sdk.records import Message, Role, Task
 
@@ -55,7 +55,7 @@ class ModelScorer(AskedModel):
         kind = "revision" if suggest else "scoring"
         user = self._prompts.render(
             f"{kind}_user",
-            tool_documents=tool_documents(task.tools),
+            tool_documents=self._prompts.documents(task.tools),
             history=task_history(task, messages),
             simulation=candidate,
         )

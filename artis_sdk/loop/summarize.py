@@ -13,7 +13,7 @@ from artis_sdk.loop.asked_model import AskedModel
 from artis_sdk.loop.context import fit_attempts
 from artis_sdk.loop.reading import Unreadable, ask, json_object, text_field
 from artis_sdk.loop.tokens import count_tokens
-from artis_sdk.loop.views import task_history, tool_documents
+from artis_sdk.loop.views import task_history
 from artis_sdk.records import Attempt, Message, Recommendation, Role, Task
 
 _ANSWER_SHARE = 8  # an eighth of the context window stays free for the answer
@@ -80,7 +80,7 @@ class ModelSummarizer(AskedModel):
         read: Callable[[str], Recommendation],
     ) -> Recommendation:
         system = self._prompts.render("summary_system", offered=len(attempts))
-        fields = {"tool_documents": tool_documents(task.tools), "history": task_history(task)}
+        fields = {"tool_documents": self._prompts.documents(task.tools), "history": task_history(task)}
         views, self.condensed = fit_attempts(attempts, self._room(system, *fields.values()), self._count)
         numbered = [{**view, "number": number} for number, view in enumerate(views, 1)]
         user = self._prompts.render("summary_user", attempts=numbered, **fields)

@@ -6,15 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from artis_sdk.loop.odd_answers import ODD_ANSWERS
-from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_step, encode_trajectory
-from artis_sdk.records import Attempt, Message, Task, ToolSpec
+from artis_sdk.prompts import Data, encode_lines, encode_message, encode_step, encode_trajectory
+from artis_sdk.records import Attempt, Message, Task
 
 _REMEMBERED = "loop.views"  # key of a message's line, beside the backends' translations
-
-
-def tool_documents(tools: Iterable[ToolSpec]) -> Data:
-    """The tools as the paper lists them: name, description, parameters."""
-    return encode([tool.document() for tool in tools])
 
 
 def message_line(message: Message) -> Data:

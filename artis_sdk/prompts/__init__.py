@@ -8,8 +8,9 @@ or one of the `TRUSTED` fields: a user's own template is as safe as ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import is_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -28,6 +29,8 @@ from artis_sdk.prompts.data import (
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+
+    from artis_sdk.records import ToolSpec
 
 __all__ = [
     "FIELDS",
@@ -112,6 +115,19 @@ class Prompts:
         compiled = {name: _compile(name, source) for name, source in (overrides or {}).items()}
         self._own = {name: template for name, (_, template) in compiled.items()}
         self._texts = {name: text for name, (text, _) in compiled.items()}
+        self._documents: tuple[Sequence[ToolSpec], Data] = ((), encode([]))
+
+    def documents(self, specs: Sequence[ToolSpec]) -> Data:
+        """The tools as the paper lists them: name, description, parameters. The last ones are kept.
+
+        Args:
+            specs: the tools.
+        """
+        known, text = self._documents
+        if len(known) != len(specs) or not all(map(is_, known, specs)):
+            text = encode([spec.document() for spec in specs])
+            self._documents = (tuple(specs), text)
+        return text
 
     def text(self, name: str) -> str:
         """The text of a template.

@@ -54,8 +54,25 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(canonical(bound).encode()).hexdigest()
 
 
+_HASHED: dict[int, tuple[ToolSpec, str]] = {}
+"""Hashes by the id of the spec, which stays the spec's while it is kept here."""
+_KEPT = 4096  # specs
+
+
 def spec_hash(spec: ToolSpec) -> str:
-    """SHA-256, hexadecimal, of a spec: name, description, schema, risk and hidden parameters."""
+    """SHA-256, hexadecimal, of a spec: name, description, schema, risk and hidden parameters. A spec, which
+    does not change, is read once: each plan binds all of its tools."""
+    known = _HASHED.get(id(spec))
+    if known is not None:
+        return known[1]
+    if len(_HASHED) >= _KEPT:
+        _HASHED.clear()
+    found = _spec_hash(spec)
+    _HASHED[id(spec)] = (spec, found)
+    return found
+
+
+def _spec_hash(spec: ToolSpec) -> str:
     dumped = spec.model_dump(mode="json")
     dumped["hidden"] = sorted(dumped["hidden"])
     return hashlib.sha256(canonical(dumped).encode()).hexdigest()

@@ -7,19 +7,19 @@ prompts that it is served with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from artis_sdk.prompts import encode, encode_step
+from artis_sdk.prompts import Data, encode, encode_step
 from artis_sdk.records import History, State, Step, ToolCall
-from artis_sdk.simulators.entries import GLOBAL, NAMED, Entries, Path, words
-
-MARK = "..."
-"""The key for the number of entries that a cut object lacks; a cut list ends with `{"...": n}`."""
+from artis_sdk.simulators.entries import MARK, Container, Entries, name_cost, words
+from artis_sdk.simulators.past import HistoryCursor
+from artis_sdk.simulators.state_view import StateViews
 
 _MARK_COST = 16  # characters of `"...":12345678,`
+_MISSES = 64  # entries in a row without room, after which the rest of their group is not tried
 
 
 class Cut(NamedTuple):
@@ -35,6 +35,95 @@ class Cut(NamedTuple):
     """Number of entries and steps left out for lack of room although the action names them."""
 
 
+class SeenStep(NamedTuple):
+    """A step of a history as prompts show it, and its words."""
+
+    text: Data
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, step: Step) -> SeenStep:
+        """Encode a step."""
+        said = words([*step.call.arguments.items(), ("", step.outcome.content())])
+        return cls(encode_step(step), said)
+
+
+class Cutter:
+    """Cuts the states and histories of one attempt: a state is indexed once, a step encoded once.
+
+    Args:
+        views: reader of the states, which attempts may share.
+    """
+
+    def __init__(self, views: StateViews | None = None) -> None:
+        self._views = views or StateViews()
+        self._past = HistoryCursor()
+        self._steps: list[SeenStep] = []
+
+    def steps(self, history: History) -> list[SeenStep]:
+        """The steps of a history, of which those known already are not read again."""
+        new = self._past.advance(history)
+        if new is None:
+            self._steps, new = [], history
+        self._steps += map(SeenStep.of, new)
+        return self._steps
+
+    def cut(
+        self,
+        calls: Sequence[ToolCall],
+        state: State,
+        history: History,
+        *,
+        room: int | None,
+        focus: bool,
+        reads: frozenset[str] = frozenset(),
+    ) -> Cut:
+        """Fit a state and a history into a number of characters, as prompts encode them.
+
+        First come entries that the action names (by a key above them, by their own value, or by a value
+        beside them in one object), then those that an object named by its identifier points to, then those
+        in no row of a table, then the rest; within each group the outer ones first, until many in a row have
+        no room. In the history, steps that name the same things as the action come first, then the latest.
+        Neither gets more than half of the room unless the other leaves it.
+
+        What the tool's own checks read of an object with many fields counts as pointed to.
+
+        Args:
+            calls: the action.
+            state, history: the state and the history that a simulator receives.
+            room: maximum characters of both together; None for no limit.
+            focus: whether to leave out all of the state that the action does not refer to, even if it fits.
+            reads: names of the fields that the called tools' checks read.
+        """
+        steps = self.steps(history)
+        view = self._views.of(state)
+        whole = 0 if room is None else len(view.text)
+        lengths = [len(step.text) + 1 for step in steps]
+        if not focus and (room is None or whole + sum(lengths) <= room):
+            return Cut(state, history)
+        named = words(pair for call in calls for pair in call.arguments.items())
+        related = [not named.isdisjoint(step.words) for step in steps]
+        links = words(
+            pair
+            for step, near in zip(history, related, strict=True)
+            if near
+            for pair in step.call.arguments.items()
+        )
+        entries = view.entries
+        choice = None if entries is None else _Choice(entries, named, links, reads, focus)
+        focused = choice.cut(None) if choice is not None and focus else (state, 0, 0)
+        if room is None:
+            return Cut(focused[0], history, focused[1], 0, focused[2])
+        shown = len(encode(focused[0])) if focus else whole
+        need = max(whole, shown)  # marks can make a focused state longer than the whole one
+        half = room - need if need <= room // 2 else room // 2
+        kept, used, steps_lost = _cut_history(history, lengths, related, half)
+        left = room - used
+        fits = shown <= left or choice is None
+        kept_state, out, lost = focused if fits or choice is None else choice.cut(left)
+        return Cut(kept_state, kept, out, len(history) - len(kept), steps_lost + lost)
+
+
 def cut(
     calls: Sequence[ToolCall],
     state: State,
@@ -44,53 +133,8 @@ def cut(
     focus: bool,
     reads: frozenset[str] = frozenset(),
 ) -> Cut:
-    """Fit a state and a history into a number of characters, as prompts encode them.
-
-    First come entries that the action names (by a key above them, by their own value, or by a value
-    beside them in one object), then those that an object named by its identifier points to, then those
-    in no row of a table, then the rest; within each group the outer ones first. In the history, steps
-    that name the same things as the action come first, then the latest. Neither gets more than half of
-    the room unless the other leaves it.
-
-    What the tool's own checks read of an object with many fields counts as pointed to.
-
-    Args:
-        calls: the action.
-        state, history: the state and the history that a simulator receives.
-        room: maximum characters of both together; None for no limit.
-        focus: whether to leave out all of the state that the action does not refer to, even if it fits.
-        reads: names of the fields that the called tools' checks read.
-    """
-    lengths = [len(encode_step(step)) + 1 for step in history]
-    whole = len(encode(state))
-    if not focus and (room is None or whole + sum(lengths) <= room):
-        return Cut(state, history)
-    named = words(pair for call in calls for pair in call.arguments.items())
-    related = [_names(step, named) for step in history]
-    links = words(
-        pair
-        for step, near in zip(history, related, strict=True)
-        if near
-        for pair in step.call.arguments.items()
-    )
-    focused = _cut_state(state, named, links, None, focus, reads) if focus else (state, 0, 0)
-    if room is None:
-        return Cut(focused[0], history, focused[1], 0, focused[2])
-    shown = len(encode(focused[0]))
-    need = max(whole, shown)  # marks can make a focused state longer than the whole one
-    half = room - need if need <= room // 2 else room // 2
-    kept, used, steps_lost = _cut_history(history, lengths, related, half)
-    left = room - used
-    kept_state, entries, entries_lost = (
-        focused if shown <= left else _cut_state(state, named, links, left, focus, reads)
-    )
-    return Cut(kept_state, kept, entries, len(history) - len(kept), steps_lost + entries_lost)
-
-
-def _names(step: Step, named: frozenset[str]) -> bool:
-    """Whether a step's arguments or outcome name something that the action names."""
-    mine = words([*step.call.arguments.items(), ("", step.outcome.content())])
-    return not named.isdisjoint(mine)
+    """Cut one state and one history; see `Cutter.cut`."""
+    return Cutter().cut(calls, state, history, room=room, focus=focus, reads=reads)
 
 
 def _cut_history(
@@ -109,58 +153,110 @@ def _cut_history(
     return tuple(step for n, step in enumerate(history) if n in kept), used, lost
 
 
-def _cut_state(
-    state: State,
-    named: frozenset[str],
-    links: frozenset[str],
-    room: int | None,
-    focus: bool,
-    reads: frozenset[str],
-) -> tuple[State, int, int]:
-    """The state that stays, the number of entries left out, and how many of these the action names."""
-    if not isinstance(state, dict | list):
-        return state, 0, 0
-    entries = Entries(state)
-    tiers = entries.tiers(named, links, reads)
-    order = sorted(range(len(tiers)), key=lambda n: (tiers[n], len(entries.paths[n]), n))
-    kept: set[Path] = set()
-    left = room
-    out = lost = 0
-    for n in order:
-        wanted = not focus or tiers[n] <= GLOBAL
-        cost = _cost(entries, n, kept) if wanted and left is not None else 0
-        if not wanted or (left is not None and cost > left):
-            out += n not in entries.tables
-            lost += tiers[n] == NAMED
-            continue
-        path = entries.paths[n]
-        kept.update(path[:depth] for depth in range(len(path) + 1))
-        if left is not None:
-            left -= cost
-    return (state if out == 0 else _rebuilt(state, (), kept)), out, lost
+class _Choice:
+    """The choice among a state's entries for one action.
+
+    Args:
+        entries: the state.
+        named, links: words of the action, and of earlier steps that are about the same.
+        reads: names of the fields that the called tools' checks read.
+        focus: whether entries are left out that the action does not refer to, even if there is room.
+    """
+
+    def __init__(
+        self,
+        entries: Entries,
+        named: frozenset[str],
+        links: frozenset[str],
+        reads: frozenset[str],
+        focus: bool,
+    ) -> None:
+        self._entries = entries
+        self._named, self._near = entries.near(named, links, reads)
+        self._focus = focus
+
+    def cut(self, room: int | None) -> tuple[State, int, int]:
+        """The state that stays, the number of entries left out, and how many of these the action names."""
+        entries, named, near = self._entries, self._named, self._near
+        kept = _Kept(entries, room)
+        found = kept.add(entries.ordered(named))
+        kept.add(n for n in entries.ordered(near) if n not in named)
+        kept.add(n for n in entries.outer if n not in near)
+        if not self._focus:
+            kept.add(n for n in entries.rows if n not in near)
+        out = len(entries.values) - len(entries.tables) - kept.scalars
+        state = entries.root.value if out == 0 else kept.rebuilt(entries.root)
+        return state, out, len(named) - found
 
 
-def _cost(entries: Entries, n: int, kept: set[Path]) -> int:
-    """Characters that an entry adds, with its containers that are not yet counted."""
-    path = entries.paths[n]
-    cost = 0 if n in entries.tables else len(encode(entries.values[n])) + 1
-    for depth in range(len(path), -1, -1):
-        if path[:depth] in kept:
-            break
-        if depth < len(path) or n in entries.tables:
-            cost += 3 + _MARK_COST
-        if depth and isinstance(path[depth - 1], str):
-            cost += len(encode(path[depth - 1])) + 1
-    return cost
+class _Kept:
+    """The part of a state that stays.
 
+    Args:
+        entries: the whole state.
+        room: maximum characters; None for no limit.
+    """
 
-def _rebuilt(value: JsonValue, path: Path, kept: set[Path]) -> JsonValue:
-    if isinstance(value, dict):
-        inside = {key: _rebuilt(v, (*path, key), kept) for key, v in value.items() if (*path, key) in kept}
-        if len(inside) < len(value) and MARK not in inside:
-            inside[MARK] = len(value) - len(inside)
-        return inside
-    if isinstance(value, list):
-        items = [_rebuilt(v, (*path, n), kept) for n, v in enumerate(value) if (*path, n) in kept]
-        return [*items, {MARK: len(value) - len(items)}] if len(items) < len(value) else items
-    return value
+    def __init__(self, entries: Entries, room: int | None) -> None:
+        self._entries = entries
+        self._left = room
+        self.scalars = 0
+        """Number of entries that stay, without tables."""
+        self._inside: dict[Container, list[tuple[int, Container | None]]] = {}
+        """By container its items: the number of an entry, and the container that begins there."""
+
+    def add(self, numbers: Iterable[int]) -> int:
+        """Keep the entries that have room; their number."""
+        found = missed = 0
+        for n in numbers:
+            if self._left is not None and (cost := self._cost(n)) > self._left:
+                missed += 1
+                if missed == _MISSES:
+                    break
+                continue
+            if self._left is not None:
+                self._left -= cost
+            self._keep(n)
+            found, missed = found + 1, 0
+        return found
+
+    def _cost(self, n: int) -> int:
+        """Characters that an entry adds, with its containers that are not yet kept."""
+        cost = self._entries.cost(n)
+        container: Container | None = self._entries.containers[n]
+        while container is not None and container not in self._inside:
+            cost += 3 + _MARK_COST + name_cost(container.key)
+            container = container.parent
+        return cost
+
+    def _keep(self, n: int) -> None:
+        container = self._entries.containers[n]
+        self._open(container)
+        if n not in self._entries.tables:
+            self._inside[container].append((n, None))
+            self.scalars += 1
+
+    def _open(self, container: Container) -> None:
+        if container in self._inside:
+            return
+        self._inside[container] = []
+        if container.parent is not None:
+            self._open(container.parent)
+            self._inside[container.parent].append((container.span[0], container))
+
+    def rebuilt(self, container: Container) -> JsonValue:
+        """A container with what stays of it."""
+        whole, kept = container.value, sorted(self._inside.get(container, ()), key=lambda item: item[0])
+        values = self._entries.values
+        if isinstance(whole, dict):
+            inside = {
+                str(self._entries.keys[n] if inner is None else inner.key): values[n]
+                if inner is None
+                else self.rebuilt(inner)
+                for n, inner in kept
+            }
+            if len(inside) < len(whole) and MARK not in inside:
+                inside[MARK] = len(whole) - len(inside)
+            return inside
+        items = [values[n] if inner is None else self.rebuilt(inner) for n, inner in kept]
+        return [*items, {MARK: len(whole) - len(items)}] if len(items) < len(whole) else items

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from artis_sdk.records import History, Provenance, State, Step, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
-from artis_sdk.simulators.entries import GLOBAL, Entries, words
+from artis_sdk.simulators.entries import Entries, words
 from artis_sdk.simulators.past import HistoryCursor
 
 Token = tuple[str, str]
@@ -58,10 +58,9 @@ class Features:
                 found["state", f"{name} known={text in known}"] += 1
                 found["history", f"{name} known={text in self._known}"] += 1
         if entries is not None:
-            for n, tier in enumerate(entries.tiers(named, frozenset())):
-                if tier <= GLOBAL and n not in entries.tables:
-                    key = next((k for k in reversed(entries.paths[n]) if isinstance(k, str)), "")
-                    found["state", f"{tier} {key}={_short(entries.values[n])}"] += 1
+            for n, tier in entries.tiers(named):
+                if n not in entries.tables:
+                    found["state", f"{tier} {entries.field(n)}={_short(entries.values[n])}"] += 1
         found.update({("history", token): count for token, count in self._steps.items()})
         found["history", f"last {self._last}"] += 1
         found["history", f"again {self._before.get(_identity(call), '')}"] += 1
@@ -72,7 +71,7 @@ class Features:
             entries = Entries(state) if isinstance(state, dict | list) else None
             known: set[str] = set()
             if entries is not None:
-                known.update(str(key).casefold() for path in entries.paths for key in path)
+                known.update(str(key).casefold() for key in entries.all_keys)
                 known.update(str(value).casefold() for value in entries.values)
             self._state = (state, entries, frozenset(known))
         return self._state[1:]

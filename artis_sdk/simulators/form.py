@@ -12,10 +12,11 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, encode_step
 from artis_sdk.records import History, Message, State, ToolCall, ToolSpec
 from artis_sdk.records.calls import FROZEN
-from artis_sdk.simulators.cut import MARK, Cut, cut
-from artis_sdk.simulators.look_up import Entry, LookUp
+from artis_sdk.simulators.cut import Cut, Cutter
+from artis_sdk.simulators.entries import MARK
 from artis_sdk.simulators.past import HistoryCursor
 from artis_sdk.simulators.source_notes import SourceNotes
+from artis_sdk.simulators.state_view import StateViews
 
 
 class PromptForm(BaseModel):
@@ -108,6 +109,7 @@ class Prompter:
         form: the contents of the prompt.
         typed: whether to request the typed answer.
         tools: the tools themselves, for forms that show their source.
+        views: reader of the states, which attempts may share.
 
     Raises:
         ConfigurationError: the form shows source, and no tool has any or the template does not print it.
@@ -121,6 +123,7 @@ class Prompter:
         *,
         typed: bool,
         tools: Iterable[Tool] = (),
+        views: StateViews | None = None,
     ) -> None:
         self._prompts = prompts
         self._specs = specs
@@ -143,17 +146,22 @@ class Prompter:
         self._system = Message(role="system", content=system)
         # Documents that the template does not print take no room from state and history.
         self._documented = prompts.shows("simulator_user", "tool_documents")
-        self._all = encode([spec.document() for spec in specs.values()])
-        self._state: tuple[State, Data] | None = None
-        self._entries: tuple[State, LookUp] | None = None
+        self._all = prompts.documents(tuple(specs.values()))
+        self._views = StateViews(views)
+        self._cutter = Cutter(self._views)
         self._past = HistoryCursor()
         self._history = Data()
+
+    async def read(self, state: State) -> None:
+        """Read a state before its first prompt, a large one off the event loop."""
+        if self._form.cuts:
+            await self._views.of(state).read()
 
     def prompt(self, calls: Sequence[ToolCall], state: State, history: History) -> Prompt:
         """The messages for one action: appendix F's fields."""
         documents = self._documents(calls)
         action = encode([call_view(call) for call in calls])
-        looked_up = encode_lines(self._looked_up(calls, state)) if self._form.looks_up else None
+        looked_up = encode_lines(self._views.of(state).look_up.of(calls)) if self._form.looks_up else None
         checks = self._noted(calls, self._notes.modes) if self._form.modes else None
         source = self._noted(calls, self._notes.source) if self._form.source else None
         left = None
@@ -162,10 +170,11 @@ class Prompter:
             shown = sum(map(len, (documents, action, looked_up or "", checks or "", source or "")))
             room = None if limit is None else max(limit - shown, 0)
             reads = self._reads(calls) if self._form.modes else frozenset()
-            left = cut(calls, state, history, room=room, focus=self._form.focus, reads=reads)
-            shown_state, shown_history = encode(left.state), _encoded(left)
+            left = self._cutter.cut(calls, state, history, room=room, focus=self._form.focus, reads=reads)
+            shown_state = self._views.of(state).text if left.state is state else encode(left.state)
+            shown_history = self._encoded(left, history)
         else:
-            shown_state, shown_history = self._encoded_state(state), self._encoded_history(history)
+            shown_state, shown_history = self._views.of(state).text, self._encoded_history(history)
         user = self._prompts.render(
             "simulator_user",
             tool_documents=documents,
@@ -194,16 +203,6 @@ class Prompter:
     def _reads(self, calls: Sequence[ToolCall]) -> frozenset[str]:
         return frozenset().union(*(self._notes.reads(call.tool) for call in calls))
 
-    def _looked_up(self, calls: Sequence[ToolCall], state: State) -> list[dict[str, Entry | None]]:
-        if self._entries is None or self._entries[0] is not state:
-            self._entries = (state, LookUp(state))
-        return self._entries[1].of(calls)
-
-    def _encoded_state(self, state: State) -> Data:
-        if self._state is None or self._state[0] is not state:
-            self._state = (state, encode(state))
-        return self._state[1]
-
     def _encoded_history(self, history: History) -> Data:
         new = self._past.advance(history)
         pieces: list[Any] = [self._history] if new is not None and self._history else []
@@ -211,7 +210,7 @@ class Prompter:
         self._history = encode_lines(pieces)
         return self._history
 
-
-def _encoded(left: Cut) -> Data:
-    missing: list[Any] = [{MARK: left.steps}] if left.steps else []
-    return encode_lines([*missing, *map(encode_step, left.history)])
+    def _encoded(self, left: Cut, history: History) -> Data:
+        missing: list[Any] = [{MARK: left.steps}] if left.steps else []
+        texts = {id(step): seen.text for step, seen in zip(history, self._cutter.steps(history), strict=True)}
+        return encode_lines([*missing, *(texts[id(step)] for step in left.history)])

@@ -9,7 +9,7 @@ from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.records import History, Outcome, State, Step, ToolCall
 from artis_sdk.simulators.checks import checked
 from artis_sdk.simulators.composite import Composite
-from artis_sdk.tools.protocols import CheckedTool
+from artis_sdk.tools.protocols import CheckedTool, fitting
 
 
 class Ladder(Composite):
@@ -54,7 +54,7 @@ class Ladder(Composite):
         """See `Simulator.fork`: every rung is forked."""
         tools = tuple(tools)
         forked = Ladder(rung.fork(tools, meter) for rung in self.rungs)
-        forked._tools = {tool.name: tool for tool in tools if isinstance(tool, CheckedTool)}
+        forked._tools = {tool.name: tool for tool in fitting(tools, CheckedTool)}  # type: ignore[type-abstract]
         return forked
 
     def begin(self, history: History) -> None:

@@ -21,8 +21,9 @@ from artis_sdk.simulators.answers import (
     typed_outcome,
 )
 from artis_sdk.simulators.form import Prompter, PromptForm
+from artis_sdk.simulators.state_view import StateViews
 from artis_sdk.simulators.trained import Trained, adapter_digest
-from artis_sdk.tools.protocols import CheckedTool
+from artis_sdk.tools.protocols import CheckedTool, fitting
 
 
 class LLMSimulator(Simulator):
@@ -81,6 +82,7 @@ class LLMSimulator(Simulator):
         self._structured = structured
         self.wrap: Callable[[Simulator], Simulator] = lambda attempt: attempt
         self.form = form or PromptForm()
+        self._views = StateViews()
 
     @classmethod
     def trained(
@@ -145,7 +147,15 @@ class LLMSimulator(Simulator):
             typed = self.form.thought or (self._structured and self.backend.capabilities.structured_output)
         form = self.form.model_copy(update={"typed": typed})
         return self.wrap(
-            _Attempt(self.backend, meter, tuple(tools), self.prompts or Prompts(), self._settings, form)
+            _Attempt(
+                self.backend,
+                meter,
+                tuple(tools),
+                self.prompts or Prompts(),
+                self._settings,
+                form,
+                self._views,
+            )
         )
 
 
@@ -167,17 +177,18 @@ class _Attempt(Simulator):
         prompts: Prompts,
         settings: Request,
         form: PromptForm,
+        views: StateViews,
     ) -> None:
         self._backend = backend
         self._meter = meter
-        self._tools = {tool.name: tool for tool in tools if isinstance(tool, CheckedTool)}
+        self._tools = {tool.name: tool for tool in fitting(tools, CheckedTool)}  # type: ignore[type-abstract]
         self._names = {tool.name for tool in tools}
         self._settings = settings
         self._form = form
         self._typed = bool(form.typed)
         self._held = self._typed and backend.capabilities.structured_output
         specs = {tool.name: tool.spec for tool in tools}
-        self._prompter = Prompter(prompts, specs, form, typed=self._typed, tools=tools)
+        self._prompter = Prompter(prompts, specs, form, typed=self._typed, tools=tools, views=views)
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
         return (await self.predict_turn([call], state, history))[0]
@@ -188,6 +199,7 @@ class _Attempt(Simulator):
         if self._form.one_call and len(calls) > 1:
             return await super().predict_turn(calls, state, history)
         self._check(calls)
+        await self._prompter.read(state)
         request = self._request(calls, state, history)
         completion = await self._meter.complete(self._backend, Role.SIMULATION, request)
         try:

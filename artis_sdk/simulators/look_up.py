@@ -12,8 +12,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from artis_sdk.records import State, ToolCall
-from artis_sdk.simulators.cut import MARK
-from artis_sdk.simulators.entries import identifies
+from artis_sdk.simulators.entries import MARK, identifies
 
 Entry = dict[str, JsonValue]
 _MOST: Final = 4

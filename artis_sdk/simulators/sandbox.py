@@ -24,7 +24,7 @@ from artis_sdk.simulators.replies import keep, kept_within
 from artis_sdk.simulators.seal import Allowed, Predicate, Seal, sealed
 from artis_sdk.tools import Invocation, Toolset
 from artis_sdk.tools.execute import INJECTED, execute
-from artis_sdk.tools.protocols import RunnableTool
+from artis_sdk.tools.protocols import RunnableTool, fitting
 from artis_sdk.tools.world import sandboxed
 
 Guarded = RunnableTool
@@ -96,7 +96,7 @@ class SandboxSimulator(Simulator):
             ConfigurationError: an object cannot be forked, or `pure` names something that is not a
                 function.
         """
-        guarded = [tool for tool in tools if isinstance(tool, RunnableTool)]
+        guarded = fitting(tools, RunnableTool)  # type: ignore[type-abstract]
         for name in sorted(self._pure - {tool.name for tool in guarded if tool.owner is None}):
             raise ConfigurationError(f"SandboxSimulator(pure=...): no tool is a function named {name!r}")
         making = Making()

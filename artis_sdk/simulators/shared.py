@@ -19,12 +19,13 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
+
+from artis_sdk.simulators.collection import no_collection
 
 # Neither looked into nor mutable.
 _PLAIN: tuple[type, ...] = (
@@ -60,7 +61,7 @@ class Shared:
         self._plain: set[type] = set()
         self._opened: set[type] = set()
         self._roots = list(copies)
-        with _no_collection():
+        with no_collection():
             self._ours = self._reached(self._roots)
 
     def names(self, path: str) -> bool:
@@ -69,7 +70,7 @@ class Shared:
 
     def path(self, originals: Iterable[object]) -> str | None:
         """Where a fork first reaches something mutable that the original reaches, too; None for nowhere."""
-        with _no_collection():
+        with no_collection():
             theirs = self._reached(originals)
         ours = self._ours
         common = {key for key in theirs.keys() & ours.keys() if self._is_mutable(ours[key])}
@@ -140,18 +141,6 @@ class Shared:
             yield path, value
             if not path.endswith(".__dict__"):  # its attributes have been named already
                 waiting.extend((path + label, inner) for label, inner in _children(value))
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """The walk makes no garbage, and the collector would traverse everything that it holds repeatedly."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _opened(one: Any) -> tuple[Any, ...]:

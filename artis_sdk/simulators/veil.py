@@ -42,8 +42,29 @@ def veiled(simulator: Simulator, veil: Veil) -> Simulator:
         return simulator.with_parts(lambda part: veiled(part, veil))
     if isinstance(simulator, LLMSimulator):
         simulator = copy(simulator)
-        simulator.wrap = lambda attempt: VeiledAttempt(attempt, veil)
+        states = VeiledStates(veil)
+        simulator.wrap = lambda attempt: VeiledAttempt(attempt, veil, states)
     return simulator
+
+
+class VeiledStates:
+    """The last state without secrets, once for all attempts.
+
+    Args:
+        veil: the veil that hides the secrets.
+    """
+
+    def __init__(self, veil: Veil) -> None:
+        self._veil = veil
+        self._size = -1
+        self._state: tuple[State, State] = (None, None)
+
+    def of(self, state: State) -> State:
+        """A state without the secrets that are known by now."""
+        if self._state[0] is not state or self._veil.size != self._size:
+            self._state = (state, self._veil.shown_value(state, "state"))
+            self._size = self._veil.size
+        return self._state[1]
 
 
 class VeiledAttempt(Simulator):
@@ -52,13 +73,14 @@ class VeiledAttempt(Simulator):
     Args:
         inner: the simulator.
         veil: the veil that hides the secrets.
+        states: the states without secrets.
     """
 
-    def __init__(self, inner: Simulator, veil: Veil) -> None:
+    def __init__(self, inner: Simulator, veil: Veil, states: VeiledStates) -> None:
         self._inner = inner
         self._veil = veil
+        self._states = states
         self._size = -1
-        self._state: tuple[State, State] = (None, None)
         self._steps: tuple[History, History] = ((), ())
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:
@@ -69,13 +91,10 @@ class VeiledAttempt(Simulator):
         new = [self._veil.shown(step) for step in self._unseen(history)]
         if self._veil.size != self._size:  # a new secret may be in data shown before
             new = [self._veil.shown(step) for step in history]
-            self._state = (state, self._veil.shown_value(state, "state"))
             self._steps = ((), ())
             self._size = self._veil.size
-        elif self._state[0] is not state:
-            self._state = (state, self._veil.shown_value(state, "state"))
         self._steps = (history, (*self._steps[1], *new))
-        outcomes = await self._inner.predict_turn(shown, self._state[1], self._steps[1])
+        outcomes = await self._inner.predict_turn(shown, self._states.of(state), self._steps[1])
         return [self._revealed(outcome) for outcome in outcomes]
 
     def _unseen(self, history: History) -> Sequence[Step]:

@@ -18,6 +18,7 @@ from artis_sdk.errors import ArtisError, SimulationError, ToolFailure, UnknownOu
 from artis_sdk.records import Outcome, Provenance, Risk, new_id
 from artis_sdk.records.plain_forms import message_of, stand_in, type_name
 from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
+from artis_sdk.tools.call_threads import in_call_thread
 from artis_sdk.tools.control_signals import is_control_signal, is_from_task_group
 from artis_sdk.tools.failures import UNCLASSIFIED
 from artis_sdk.tools.guarded import Reply
@@ -170,10 +171,10 @@ async def _in_thread(
 
 
 def _begun(run: Callable[[], Reply | _Unfinished], name: str, *, daemon: bool) -> Future[Reply | _Unfinished]:
-    """Run with this context: in the thread that waits for this call, else in a thread of its own.
+    """Run with this context: in the thread that waits for this call, else in one that no other call has.
 
-    A pool would deadlock: calls that wait for nested calls fill it. The thread of a real call
-    is not a daemon, so the interpreter does not exit in the middle of it.
+    A pool with a limit would deadlock: calls that wait for nested calls fill it. The interpreter does not
+    exit in the middle of a real call.
     """
     ended: Future[Reply | _Unfinished] = Future()
     context = copy_context()
@@ -189,7 +190,10 @@ def _begun(run: Callable[[], Reply | _Unfinished], name: str, *, daemon: bool) -
 
     caller = waiting_thread.get()
     if caller is None or not caller.take(body, ended):
-        threading.Thread(target=body, name=f"artis-{name}", daemon=daemon).start()
+        if daemon:
+            threading.Thread(target=body, name=f"artis-{name}", daemon=True).start()
+        else:
+            in_call_thread(body)
     return ended
 
 

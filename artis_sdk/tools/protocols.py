@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from artis_sdk.contracts import Tool
 from artis_sdk.records import Outcome, Provenance, ToolCall
 from artis_sdk.tools.guarded import Invocation, Reply
+
+P = TypeVar("P")
+
+
+def fitting(tools: Iterable[object], protocol: type[P]) -> list[P]:
+    """The tools that fit a protocol. Tools of one class are alike: a look at each of hundreds is costly.
+
+    Args:
+        tools: tools of any classes.
+        protocol: a protocol that can be checked at run time.
+    """
+    fits: dict[type, bool] = {}
+    found: list[P] = []
+    for tool in tools:
+        kind = type(tool)
+        if kind not in fits:
+            fits[kind] = isinstance(tool, protocol)
+        if fits[kind]:
+            found.append(cast(P, tool))
+    return found
 
 
 @runtime_checkable

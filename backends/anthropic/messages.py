@@ -13,7 +13,7 @@ from artis_sdk.backends.anthropic.answers import read_completion
 from artis_sdk.backends.anthropic.stream import StreamedMessage
 from artis_sdk.backends.anthropic.wire import conversation, message_fragment, tools_json
 from artis_sdk.backends.hosted.api import Api
-from artis_sdk.backends.hosted.base import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.base import DEFAULT_TIMEOUT, Assembly, HostedBackend
 from artis_sdk.backends.hosted.names import own_names
 from artis_sdk.backends.hosted.refusals import TEMPERATURE, TOOL_CHOICE, TOP_P, optional
 from artis_sdk.backends.hosted.retry import RetryPolicy
@@ -74,7 +74,8 @@ class AnthropicBackend(HostedBackend):
         api_key: key; by default ANTHROPIC_API_KEY of the environment. Anthropic needs one; another
             server without one receives the key `none`.
         timeout: seconds for one whole answer, connecting included.
-        max_concurrency: requests under way at once.
+        max_concurrency: requests under way at once; None for as many as the server takes: from 64 on, twice
+            as many with each round of answers, until it refuses one for its rate or slows down.
         retry: retry policy for failed requests.
         max_tokens: maximum tokens of requests that set none; the API needs a number.
         sampling: whether the model takes temperature and top-p.
@@ -100,7 +101,7 @@ class AnthropicBackend(HostedBackend):
         base_url: str | None = None,
         api_key: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int | None = None,
         retry: RetryPolicy | None = None,
         max_tokens: int = 8192,
         sampling: bool | None = None,

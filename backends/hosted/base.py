@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from artis_sdk.backends.hosted.answers_in_errors import AnswerInError, raise_ans
 from artis_sdk.backends.hosted.calls_in_text import with_calls_from_text
 from artis_sdk.backends.hosted.refusals import Optional, Refused
 from artis_sdk.backends.hosted.retry import RetryPolicy
+from artis_sdk.backends.hosted.slots import RequestSlots
 from artis_sdk.backends.hosted.sse import events
 from artis_sdk.backends.hosted.stops import cut_at
 from artis_sdk.backends.hosted.turns import a_turn_for_each_call, takes_one_call
@@ -30,6 +32,7 @@ from artis_sdk.errors import (
     ConnectionLost,
     MalformedResponse,
     MissingExtraError,
+    RateLimited,
     RequestRejected,
 )
 from artis_sdk.records import Capabilities, Completion, Request
@@ -44,7 +47,6 @@ log = logging.getLogger(__name__)
 _SHOWN = 200  # characters of an answer that is not JSON
 
 DEFAULT_TIMEOUT = 120.0
-DEFAULT_CONCURRENCY = 64
 
 
 class Assembly(Protocol):
@@ -72,7 +74,8 @@ class HostedBackend(ABC):
         url: the whole URL of requests.
         secret: the key, kept out of every message.
         timeout: seconds for one whole answer, connecting included, and again for each retry.
-        max_concurrency: requests, and so connections, under way at once; more wait.
+        max_concurrency: requests, and so connections, under way at once; more wait. None for as many as the
+            server takes, see `RequestSlots`.
         retry: when a failed request is sent again; None for the defaults.
         refusable: parts of requests that a server may refuse, which are then left out.
     """
@@ -89,13 +92,13 @@ class HostedBackend(ABC):
         secret: str | None,
         capabilities: Capabilities,
         timeout: float,
-        max_concurrency: int,
+        max_concurrency: int | None,
         retry: RetryPolicy | None,
         refusable: Sequence[Optional] = (),
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"{name}: base_url must begin with http:// or https://")
-        if max_concurrency < 1 or timeout <= 0:
+        if (max_concurrency is not None and max_concurrency < 1) or timeout <= 0:
             raise ConfigurationError(f"{name}: max_concurrency and timeout must be positive")
         self._name = name
         self._url = url
@@ -106,7 +109,7 @@ class HostedBackend(ABC):
         self._refused = Refused(refusable)
         self._wire_key = name
         self._warned: set[str] = set()
-        self._slots = asyncio.Semaphore(max_concurrency)
+        self._slots = RequestSlots(max_concurrency)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._closed = False
@@ -116,7 +119,7 @@ class HostedBackend(ABC):
             from artis_sdk.backends.hosted.http import HttpClient
         except ModuleNotFoundError:
             raise MissingExtraError(name, self.extra) from None
-        self._http = HttpClient(name, headers, max_concurrency)
+        self._http = HttpClient(name, headers)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name} at {urlsplit(self._url).hostname}>"
@@ -247,20 +250,27 @@ class HostedBackend(ABC):
 
     async def _send(self, body: bytes, listener: _Listener | None) -> Completion:
         """Send once; a slot is held for exactly as long."""
-        async with self._slots:
-            failure: BackendError
-            try:
-                async with asyncio.timeout(self._timeout):
-                    try:
-                        return await self._exchange(body, listener)
-                    except AnswerInError as answer:  # an error's text that is the model's answer
-                        return answer.completion
-            except ConnectionLost as error:
-                failure = self._closed_meanwhile() if self._closed else error
-            except BackendError as error:
-                failure = error
-            except TimeoutError:
-                failure = BackendTimeout(self._name, f"no complete answer in {self._timeout:g} s")
+        taken = await self._slots.take()
+        failure: BackendError
+        try:
+            began = time.monotonic()
+            async with asyncio.timeout(self._timeout):
+                try:
+                    completion = await self._exchange(body, listener)
+                except AnswerInError as answer:  # an error's text that is the model's answer
+                    completion = answer.completion
+            self._slots.answered(time.monotonic() - began)
+            return completion
+        except ConnectionLost as error:
+            failure = self._closed_meanwhile() if self._closed else error
+        except BackendError as error:
+            if isinstance(error, RateLimited):
+                self._slots.refused(taken)
+            failure = error
+        except TimeoutError:
+            failure = BackendTimeout(self._name, f"no complete answer in {self._timeout:g} s")
+        finally:
+            self._slots.give()
         if listener is not None and listener.heard:
             failure.retryable = False  # a second answer would follow the beginning of the first
         raise failure

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
-from urllib.request import getproxies_environment
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 
@@ -67,13 +68,11 @@ class HttpClient:
     Args:
         backend: name of the backend, for errors.
         headers: headers of every request.
-        max_connections: maximum open connections.
     """
 
-    def __init__(self, backend: str, headers: Mapping[str, str], max_connections: int) -> None:
+    def __init__(self, backend: str, headers: Mapping[str, str]) -> None:
         self._backend = backend
         self._headers = headers
-        self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, *, stream: bool) -> HttpResponse:
@@ -98,7 +97,7 @@ class HttpClient:
 
     def _open(self, url: str) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=self._max_connections,
+            limit=0,  # the backend's slots are
             keepalive_timeout=KEEPALIVE,
             ssl=_trusted() if url.startswith("https") else True,
         )
@@ -107,10 +106,16 @@ class HttpClient:
             headers=self._headers,  # here once, as each request's they would be read anew
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
-            # Looking for a proxy costs every request, so only if there is one.
-            trust_env=bool(getproxies_environment()),
+            # Looking for a proxy costs every request, so only if there is one for this URL.
+            trust_env=_has_proxy(url),
         )
         return self._session
+
+
+def _has_proxy(url: str) -> bool:
+    """Whether the environment names a proxy for a URL; `NO_PROXY` alone names none."""
+    target = urlsplit(url)
+    return target.scheme in getproxies_environment() and not proxy_bypass(target.hostname or "")
 
 
 def sdk_headers(client_type: Any, **options: Any) -> dict[str, str]:

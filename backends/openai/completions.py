@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic_core import to_json
 
 from artis_sdk.backends.hosted.api import Api
-from artis_sdk.backends.hosted.base import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.base import DEFAULT_TIMEOUT, Assembly, HostedBackend
 from artis_sdk.backends.hosted.names import own_names
 from artis_sdk.backends.hosted.refusals import STOP, TEMPERATURE, TOOL_CHOICE, TOP_P, optional
 from artis_sdk.backends.hosted.retry import RetryPolicy
@@ -87,7 +87,8 @@ class OpenAIBackend(HostedBackend):
         organization: OpenAI organization.
         project: OpenAI project.
         timeout: seconds for one whole answer, connecting included.
-        max_concurrency: requests under way at once.
+        max_concurrency: requests under way at once; None for as many as the server takes: from 64 on, twice
+            as many with each round of answers, until it refuses one for its rate or slows down.
         retry: retry policy for failed requests.
         max_tokens: maximum tokens of requests that set none; by default 4,096, at most a quarter of
             `context_window`. OpenAI's own server gets none.
@@ -118,7 +119,7 @@ class OpenAIBackend(HostedBackend):
         organization: str | None = None,
         project: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int | None = None,
         retry: RetryPolicy | None = None,
         max_tokens: int | None = None,
         max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None,

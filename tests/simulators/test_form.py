@@ -20,7 +20,8 @@ from artis_sdk.prompts import Prompts, encode, encode_step
 from artis_sdk.records import Capabilities, History, Outcome, Provenance
 from artis_sdk.simulators import LLMSimulator
 from artis_sdk.simulators.answers import answer_schema, typed_answer, typed_entries, typed_outcome
-from artis_sdk.simulators.cut import MARK, Cut, cut
+from artis_sdk.simulators.cut import Cut, cut
+from artis_sdk.simulators.entries import MARK
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.trained import Trained
 

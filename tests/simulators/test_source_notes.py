@@ -17,7 +17,8 @@ from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Capabilities, ToolCall
 from artis_sdk.simulators import LLMSimulator, PromptForm
-from artis_sdk.simulators.cut import MARK, cut
+from artis_sdk.simulators.cut import cut
+from artis_sdk.simulators.entries import MARK
 from artis_sdk.simulators.form import Prompter, named_form
 from artis_sdk.simulators.source_notes import MOST_TOKENS, SourceNotes
 from artis_sdk.tools import Toolset

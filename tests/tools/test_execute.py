@@ -73,7 +73,9 @@ async def test_a_sync_function_runs_in_a_thread_with_this_context() -> None:
     value, thread = (await run(tool(look))).result()
     assert value == "set"
     assert thread != threading.get_ident()
-    assert all(not t.name.startswith("artis-") for t in threading.enumerate())
+    (used,) = (t for t in threading.enumerate() if t.ident == thread)
+    assert used.name.startswith("artis-call"), "it is kept for other calls"
+    assert not used.daemon, "the interpreter does not exit in the middle of a call"
 
 
 async def test_an_iterator_is_read_once_and_given_whole() -> None:

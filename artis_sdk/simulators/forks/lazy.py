@@ -17,6 +17,7 @@ from uuid import UUID
 
 from pydantic_core import SchemaSerializer, core_schema
 
+from artis_sdk.simulators.collection import no_collection
 from artis_sdk.simulators.forks.making import attempt, vouch
 from artis_sdk.simulators.seal import refusal
 
@@ -42,9 +43,10 @@ def copy_on_write(tree: Any) -> Any:
     """
     with attempt() as making:
         memo = making.memo
-        for rows in _large(tree):
-            memo[id(rows)] = lazy = _lazy(rows, memo)
-            vouch(rows, lazy)
+        with no_collection():
+            for rows in _large(tree):
+                memo[id(rows)] = lazy = _lazy(rows, memo)
+                vouch(rows, lazy)
         return copy.deepcopy(tree, memo)
 
 
@@ -74,7 +76,7 @@ def _lazy(rows: Any, memo: dict[int, Any]) -> Any:
     if _PLAIN.issuperset(map(type, values)):
         return rows.copy()
     if type(rows) is dict:
-        return LazyDict({key: NotCopied(value) for key, value in rows.items()}, memo)
+        return LazyDict(zip(rows, map(NotCopied, values), strict=True), memo)
     return LazyList(map(NotCopied, rows), memo)
 
 
