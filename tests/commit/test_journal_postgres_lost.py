@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from helpers.commit import OK, REDACT, intent, until
 from helpers.loop import call
-from helpers.postgres import PostgresStore, postgresql, states
+from helpers.postgres import PostgresStore, crash_server, postgresql, states
 from helpers.proxy import Proxy
 
 from artis_sdk import Direct, Session, Toolset, guarded_tool
@@ -202,21 +202,6 @@ async def test_a_plan_claimed_before_its_session_ended_is_free_again(
     await other.begin(intent())
     assert states(other) == [CallState.INTENT]
     await other.aclose()
-
-
-def crash_server(url: str) -> None:
-    """Kill a process of the server: it ends all others, recovers from its log and starts again."""
-    with psycopg.connect(url) as connection:
-        os.kill(connection.info.backend_pid, signal.SIGKILL)
-        with suppress(psycopg.OperationalError):
-            while True:
-                connection.execute("SELECT 1")
-    while True:
-        try:
-            psycopg.connect(url).close()
-            return
-        except psycopg.OperationalError:
-            time.sleep(0.05)
 
 
 async def test_a_server_that_crashes_and_restarts_forgets_no_intent() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -71,6 +73,22 @@ def postgresql_url(database: str = "postgres") -> str:
         for table in ("decision", "call", "plan", "pruned"):
             _emptier[url].execute(f"DELETE FROM artis_journal.{table}")
     return url
+
+
+def crash_server(url: str) -> None:
+    """Kill a process of the server: it ends all others, recovers from its log and starts again."""
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(url) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        with suppress(psycopg.OperationalError):
+            while True:
+                connection.execute("SELECT 1")
+    while True:
+        try:
+            psycopg.connect(url).close()
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.05)
 
 
 class PostgresStore:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from helpers.call_logs import SHARED, DatabasePlace, FolderPlace
 from helpers.logs import as_text, record, task_records
-from helpers.postgres import PostgresStore
+from helpers.postgres import PostgresStore, crash_server, postgresql
 from helpers.proxy import Proxy
 from typer.testing import CliRunner
 
@@ -153,6 +153,19 @@ async def test_a_network_that_drops_everything_holds_nobody(tmp_path: Path) -> N
         await asyncio.to_thread(log.close)
     with place.open() as again:
         assert numbers(again) == [1, 2]
+
+
+def test_a_server_that_crashes_and_restarts_has_each_record_once() -> None:
+    with postgresql() as folder:  # its own: other tests go on with theirs
+        url = f"postgresql://postgres@/postgres?host={folder}"
+        with open_call_log(url) as log:
+            log.append(record(1))
+            log.flush()
+            log.append(record(2))
+            crash_server(url)
+            log.append(record(3))
+            log.flush()
+            assert numbers(log) == [1, 2, 3]
 
 
 def test_a_folder_that_cannot_be_reached_is_told_once_and_loses_nothing(
