@@ -1,4 +1,4 @@
-"""A call log in a file: size, memory, threads, odd values, other files; laws of all are in `test_places.py`."""
+"""A call log in a file: size, memory, threads, odd values, other files; laws of all: `test_places.py`."""
 
 from __future__ import annotations
 
