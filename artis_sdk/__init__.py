@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownOutcome,
         UntrustedTool,
+        WorkerLost,
     )
     from artis_sdk.logs.capture import capture
     from artis_sdk.loop.limits import Limits, Price
@@ -189,6 +190,7 @@ _WHERE = {
     "TrainingError": "errors",
     "Trust": "simulators.trust",
     "UnknownOutcome": "errors",
+    "WorkerLost": "errors",
     "UnknownRequest": "commit",
     "UntrustedTool": "errors",
     "WeightedBestOfN": "loop.strategies",
@@ -285,6 +287,7 @@ __all__ = [
     "UnknownRequest",
     "UntrustedTool",
     "WeightedBestOfN",
+    "WorkerLost",
     "capture",
     "guarded_tool",
     "resolve",

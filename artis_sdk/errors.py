@@ -185,6 +185,10 @@ class LogError(ArtisError):
     """A call log cannot be read or written."""
 
 
+class WorkerLost(ArtisError):
+    """A worker's process ended in the middle of a task; the results so far are kept."""
+
+
 class TrainingError(ArtisError):
     """Training cannot begin or continue; what was saved before is kept."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
@@ -21,7 +21,6 @@ from artis_sdk.commit.recover import UNSET, Recovered, Unset, recover, settle
 from artis_sdk.commit.replay import replaying
 from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.keyword_options import takes
-from artis_sdk.logs import Redactor
 from artis_sdk.logs.capture import recording
 from artis_sdk.loop.budget import Budget, Emit, ignore
 from artis_sdk.loop.lasting import Lasting
@@ -32,17 +31,19 @@ from artis_sdk.records import CommitMode, History, Message, Plan, Result, Step, 
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_events import EventReader, SessionEvents
 from artis_sdk.session_log import SESSION
+from artis_sdk.session_many import rehearsed
 from artis_sdk.session_operations import Operations
 from artis_sdk.session_parts import SessionParts, assemble
+from artis_sdk.session_recovery import recovered
 from artis_sdk.session_state import blind, task_of
-from artis_sdk.session_stores import open_journal
 from artis_sdk.session_sync import in_sync
-from artis_sdk.session_tools import make_tools, with_agents_tools
+from artis_sdk.session_tools import with_agents_tools
 from artis_sdk.settings import Settings, load_settings
-from artis_sdk.tools import Toolset, running_code
+from artis_sdk.tools import running_code
 from artis_sdk.tools.world import OUTSIDE, WorldBinding, check_allowed, current, route
 from artis_sdk.traces.operations import operation
 from artis_sdk.traces.spans import SessionSpan
+from artis_sdk.workers import WorkerPool
 
 _committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
 """Ids of the sessions in whose commits this context is."""
@@ -86,15 +87,12 @@ class Session:
         session._settings = settings
         return session
 
-    # --- lifetime -----------------------------------------------------------------------------
-
     async def __aenter__(self) -> Self:
         if self._stack is not None:
             raise ConfigurationError("a session is entered once; make a new one")
         if asyncio._get_running_loop() is None:
             raise ConfigurationError(
-                "a session runs on asyncio, and this event loop is another one, such as trio's: run it in "
-                "asyncio.run, in a thread of its own if need be"
+                "a session runs on asyncio; this event loop is another one, such as trio's: use asyncio.run"
             )
         settings = self._settings if self._settings is not None else load_settings()
         self._stack = AsyncExitStack()
@@ -188,6 +186,21 @@ class Session:
             self._budgets[plan.id] = budget
             span.result(plan)
             return plan
+
+    def rehearse_many(
+        self, tasks: Iterable[str], *, at_once: int = 8, pool: WorkerPool | None = None
+    ) -> AsyncIterator[Plan]:
+        """Plans of many tasks as they come: `async for plan in session.rehearse_many(tasks)`.
+
+        Args:
+            tasks: the tasks; `plan.task.query` is the one of a plan.
+            at_once: tasks rehearsed at the same time, by each worker.
+            pool: workers, each with a session of these options and its settings; None for this session.
+
+        Raises:
+            ConfigurationError, WorkerLost: the options cannot be sent; a task has ended three workers.
+        """
+        return rehearsed(type(self), self._args, self.rehearse, tasks, at_once=at_once, pool=pool)
 
     async def commit(
         self,
@@ -368,10 +381,7 @@ class Session:
         return self._events.reader()
 
     async def recover(self) -> list[Recovered]:
-        """Settle real calls that began and have no outcome, where their tools can tell.
-
-        Calls the tools' `reconcile` hooks. Nothing is ever executed again.
-        """
+        """Settle real calls without an outcome by their tools' `reconcile` hooks. None is executed again."""
         async with self._operation("recover") as (parts, _):
             return await recover(parts.journal, parts.tools, redact=parts.secrets)
 
@@ -387,7 +397,4 @@ class Session:
     @classmethod
     async def recover_from(cls, settings: Settings) -> list[Recovered]:
         """`recover` with only the journal and the tools of these settings."""
-        async with AsyncExitStack() as stack:
-            tools = Toolset() if settings.tools is None else make_tools(None, settings)
-            journal = open_journal(settings, stack)
-            return await recover(journal, tools, redact=Redactor())
+        return await recovered(settings)

@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "logs": BASE | {"sqlite", "postgresql", "lease", "store_address", "tools"},
     "backends": BASE | {"entry_points"},
     "settings": LOOP | {"store_address"},
+    "workers": {"errors", "loop"},
     "session_args": SESSION - {"settings", "backends"},
     "session_stores": SESSION,
     "session_tools": BASE | {"tools", "settings", "session_args", "backends", "entry_points"},
@@ -49,17 +50,20 @@ ALLOWED: dict[str, set[str]] = {
     | {"session_args", "session_backends", "session_simulator", "session_stores", "session_tools"},
     "session_state": SESSION | {"session_args", "session_parts"},
     "session_operations": SESSION | {"session_parts"},
+    "session_many": SESSION | {"session_args", "workers"},
+    "session_recovery": SESSION | {"session_stores", "session_tools"},
     "session": SESSION
     | {"keyword_options", "session_args", "session_parts", "session_stores", "session_tools"}
-    | {"session_events", "session_log", "session_operations", "session_state", "session_sync"},
+    | {"session_events", "session_log", "session_many", "session_operations", "session_recovery"}
+    | {"session_state", "session_sync", "workers"},
     "integrations": SESSION,
     "testing": SESSION | {"session"},
     "pytest_plugin": {"tools", "testing"},
     "gateway": SESSION
     | {"session", "session_backends", "session_simulator", "session_stores", "integrations", "view"},
     "pocket": SESSION | {"session"},
-    "evals": SESSION | {"session", "pocket", "view"},
-    "trainers": SESSION | {"session", "pocket", "evals", "view"},
+    "evals": SESSION | {"session", "pocket", "view", "workers"},
+    "trainers": SESSION | {"session", "pocket", "evals", "view", "workers"},
 }
 
 

@@ -19,7 +19,7 @@ PUBLIC = ["backends", "commit", "contracts", "errors", "logs", "loop.limits", "l
 PUBLIC += ["records.events", "simulators", "simulators.forks", "tools", "trainers.agent", "trainers.dataset"]
 TRAINED = {"trainers.agent"}
 """Needs what trains; `tests/engines/torch/test_programs_train.py` asks for it."""
-PUBLIC += ["trainers.failure_modes", "trainers.generate", "trainers.simulator"]
+PUBLIC += ["trainers.failure_modes", "trainers.generate", "trainers.simulator", "workers"]
 
 
 def test_every_public_module_has_its_page() -> None:

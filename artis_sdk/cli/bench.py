@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from rich.table import Table
 from artis_sdk.cli.bench_links import bench_links
 from artis_sdk.cli.demo import EngineName
 from artis_sdk.cli.output import Json, console, errors, print_json
+from artis_sdk.cli.workers import OnRay, Workers, worker_pool
+from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
 from artis_sdk.evals.bench.pocket import PocketWorld
@@ -25,10 +28,12 @@ from artis_sdk.evals.bench.rows import TaskRow, read, write_settings
 from artis_sdk.evals.bench.runner import asked, measure
 from artis_sdk.pocket.oracle import Kind
 from artis_sdk.pocket.play import SIMULATORS, SimulatorName, engine, simulator
+from artis_sdk.pocket.play import EngineName as EngineNameValue
 from artis_sdk.prompts import Style
 from artis_sdk.records import CommitMode
 from artis_sdk.view.screen import label
 from artis_sdk.view.text import plain
+from artis_sdk.workers import WorkerPool
 
 app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)
 
@@ -66,7 +71,11 @@ def pocket(
         EngineName, typer.Option("--engine", help="Engine that runs the model.")
     ] = EngineName.llama,
     threads: Annotated[int | None, typer.Option(help="CPU threads of llama.cpp.", min=1)] = None,
-    concurrency: Annotated[int, typer.Option(help="Tasks played at the same time.", min=1)] = 16,
+    concurrency: Annotated[
+        int, typer.Option(help="Tasks played at the same time, by each worker.", min=1)
+    ] = 16,
+    workers: Workers = None,
+    ray: OnRay = False,
     seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
     style: Annotated[
         Style, typer.Option(help="Prompts and advice: the paper's, which the model was trained on, or ours.")
@@ -91,8 +100,20 @@ def pocket(
     world = PocketWorld(style)
     only = _known(of_kinds, get_args(Kind), "kind")
     ids = {task.id for task in asked(world, count, seed, only)}
-    played = partial(measure, world, wanted=wanted, path=path, count=count, seed=seed, kinds=only)
-    asyncio.run(_measure(played, wanted, engine_name, threads, len(ids), concurrency, shown=not as_json))
+    sequences = max(8, concurrency + concurrency // 2)  # waiting sequences keep their prefix in memory
+    played = partial(
+        measure,
+        world,
+        None,
+        wanted=wanted,
+        path=path,
+        count=count,
+        seed=seed,
+        kinds=only,
+        concurrency=concurrency,
+        opening=partial(_players, engine_name.value, threads, sequences),
+    )
+    asyncio.run(_measure(played, wanted, len(ids), worker_pool(workers, ray), shown=not as_json))
     # The folder may hold rows of other cells, or of more tasks.
     found = lines(row for row in read(path) if row.cell in wanted and row.task in ids)
     tables = "\n".join([table(found), kinds(found), commits(found), families(found), costs(found)])
@@ -119,18 +140,26 @@ def pocket(
     console.print(plain(f"tables: {out / 'tables.md'}   plot: {out / 'accuracy.svg'}"))
 
 
+@asynccontextmanager
+async def _players(
+    name: EngineNameValue, threads: int | None, sequences: int
+) -> AsyncIterator[tuple[Backend, Callable[[str], Simulator]]]:
+    """A worker's model, and its simulators by name."""
+    backend = engine(name, threads=threads, sequences=sequences)
+    try:
+        yield backend, lambda name: simulator(cast(SimulatorName, name), backend)
+    finally:
+        await backend.aclose()
+
+
 async def _measure(
     played: Callable[..., Awaitable[None]],
     wanted: list[BenchCell],
-    engine_name: EngineName,
-    threads: int | None,
     count: int,
-    concurrency: int,
+    workers: AbstractAsyncContextManager[WorkerPool | None],
     *,
     shown: bool,
 ) -> None:
-    sequences = max(8, concurrency + concurrency // 2)  # waiting sequences keep their prefix in memory
-    backend = engine(engine_name.value, threads=threads, sequences=sequences)
     bar = Progress(
         label("{task.description}"),
         BarColumn(),
@@ -153,15 +182,8 @@ async def _measure(
             bar.start_task(ids[row.cell])
             bar.update(ids[row.cell], advance=1, right=f"{right[row.cell] / total[row.cell]:.0%}")
 
-        try:
-            await played(
-                backend=backend,
-                simulators=lambda name: simulator(cast(SimulatorName, name), backend),
-                concurrency=concurrency,
-                on_row=on_row,
-            )
-        finally:
-            await backend.aclose()
+        async with workers as pool:
+            await played(on_row=on_row, pool=pool)
 
 
 def _name(cell: BenchCell) -> str:

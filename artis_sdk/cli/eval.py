@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -13,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeR
 from rich.table import Table
 
 from artis_sdk.backends import resolve
-from artis_sdk.cli.eval_data import HeldOut, Part, held_out, records_of
+from artis_sdk.cli.eval_data import HeldOut, Part, Records, held_out, records_of, training_records
 from artis_sdk.cli.output import Json, console, errors, next_step, print_json
-from artis_sdk.contracts import Simulator
+from artis_sdk.cli.workers import OnRay, Workers, worker_pool
+from artis_sdk.contracts import Simulator, Tool
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.fidelity.measurement import Stage, measure
 from artis_sdk.evals.fidelity.records import Fidelity
@@ -79,7 +81,11 @@ def simulator(
         ),
     ] = 0,
     similarity: Annotated[bool, typer.Option(help="Measure similarity if its encoder is installed.")] = True,
-    concurrency: Annotated[int, typer.Option(help="Calls predicted at the same time.", min=1)] = 8,
+    concurrency: Annotated[
+        int, typer.Option(help="Calls predicted at the same time, by each worker.", min=1)
+    ] = 8,
+    workers: Workers = None,
+    ray: OnRay = False,
     min_rows: Annotated[
         int, typer.Option(help="Least held-out calls of a tool for a verdict.")
     ] = _RULES.min_rows,
@@ -107,9 +113,13 @@ def simulator(
         raise ConfigurationError("checked computes from the tools' source: pass --tools MODULE:NAME")
     shown = None if form is None else named_form(form)
 
+    made = (simulator, trained, adapter, shown)
+    training = partial(training_records, data, split, limit=limit, seed=seed)
+
     async def run() -> Fidelity:
         async with AsyncExitStack() as stack:
-            measured = _simulator(simulator, trained, adapter, shown, rows, stack)
+            measured = _simulator(simulator, trained, adapter, shown, rows.training, stack)
+            pool = await stack.enter_async_context(worker_pool(workers, ray))
             with _watching(len(rows.records), shown=not as_json) as progress:
                 return await measure(
                     measured,
@@ -123,6 +133,8 @@ def simulator(
                     concurrency=concurrency,
                     seed=seed,
                     progress=progress,
+                    pool=pool,
+                    opening=None if pool is None else partial(_opened, made, training, tools),
                 )
 
     found = asyncio.run(run())
@@ -151,12 +163,22 @@ def simulator(
         next_step("artis generate more failures, then artis train simulator --failure-driven")
 
 
+@asynccontextmanager
+async def _opened(
+    made: tuple[str, Path | None, str | None, PromptForm | None], training: Records, tools: str | None
+) -> AsyncIterator[tuple[Simulator, Iterable[Tool]]]:
+    """A worker's simulator, and the real tools."""
+    load_settings()  # it says what counts as a failure
+    async with AsyncExitStack() as stack:
+        yield _simulator(*made, training, stack), () if tools is None else load_object(tools)
+
+
 def _simulator(
     name: str,
     trained: Path | None,
     adapter: str | None,
     form: PromptForm | None,
-    rows: HeldOut,
+    training: Records,
     stack: AsyncExitStack,
 ) -> Simulator:
     """The simulator to measure.
@@ -168,10 +190,10 @@ def _simulator(
     kind, _, rest = first.partition(":")
     if kind == "checked":
         rung = Checked(restore=load_object(rest) if rest else None)
-        return Ladder([rung, _simulator(below, trained, adapter, form, rows, stack)]) if below else rung
+        return Ladder([rung, _simulator(below, trained, adapter, form, training, stack)]) if below else rung
     kind, _, rest = name.partition(":")
     if kind in FROM_LOG:
-        return FROM_LOG[kind](records_of(rest) if rest else rows.training())
+        return FROM_LOG[kind](records_of(rest) if rest else training())
     if is_registered(name):
         return registered_simulator(name)
     if kind == "python":

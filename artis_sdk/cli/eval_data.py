@@ -75,6 +75,11 @@ def held_out(data: str | Path, part: Part, *, limit: int, seed: int) -> HeldOut:
     return HeldOut(kept, lambda: of("train"), len(chosen) - len(kept))
 
 
+def training_records(data: str | Path, part: Part, *, limit: int, seed: int) -> Iterator[CallRecord]:
+    """The records of the training split, as in `held_out`: what a worker in another process reads anew."""
+    return held_out(data, part, limit=limit, seed=seed).training()
+
+
 def records_of(data: str | Path) -> Iterator[CallRecord]:
     """The records of a log, or of its export as `.jsonl` or `.parquet`.
 

@@ -19,6 +19,7 @@ PURPOSES = {
     "generate": "generated calls that reach failure modes",
     "parquet": "call logs as Parquet files, and in folders that hosts share",
     "postgres": "a journal and a call log that hosts share",
+    "ray": "generation, evaluation and rehearsals on a Ray cluster",
     "seal": "saved plans that keep their secrets encrypted",
     "secrets": "keys of some 480 providers hidden",
     "traces": "OpenTelemetry spans",

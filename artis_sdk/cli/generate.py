@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,14 +16,17 @@ from rich.table import Table
 from artis_sdk.backends import resolve
 from artis_sdk.cli.failures import load_worlds
 from artis_sdk.cli.output import Json, console, errors, next_step, note, print_json
+from artis_sdk.cli.workers import OnRay, Workers, worker_pool
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import open_call_log
+from artis_sdk.logs.call_store import CallStore
 from artis_sdk.logs.opening import absolute
 from artis_sdk.settings import load_settings
 from artis_sdk.store_address import shown_address
 from artis_sdk.view.screen import label
 from artis_sdk.view.text import plain
+from artis_sdk.workers import WorkerPool
 
 if TYPE_CHECKING:
     from artis_sdk.trainers.generate import (
@@ -30,8 +34,9 @@ if TYPE_CHECKING:
         Generated,
         GenerationBudget,
         GenerationProgress,
-        StartState,
+        Shard,
     )
+    from artis_sdk.trainers.generate.shards import Generating
 
 Sources = Annotated[str, typer.Option(help="Comma-separated: agents, mutation, property, targeted.")]
 
@@ -67,6 +72,8 @@ def generate(
         typer.Option(help="Tool that is a plain function and changes nothing; may be repeated."),
     ] = None,
     vary_state: Annotated[bool, typer.Option(help="Change plain values of the start states too.")] = True,
+    workers: Workers = None,
+    ray: OnRay = False,
     as_json: Json = False,
 ) -> None:
     """Make calls that fail in as many ways as the tools can, and log them as sandboxed rows.
@@ -78,22 +85,19 @@ def generate(
     real = log or load_settings().log
     if real is not None and absolute(real) == absolute(out):
         raise ConfigurationError(f"--log and --out are both {out}: generated rows go to a log of their own")
-    made = asyncio.run(
-        _generate(
-            load_worlds(tools),
-            real,
-            GenerationBudget(calls=calls, seconds=seconds, coverage=coverage, call_seconds=call_seconds),
-            writer,
-            solver or [],
-            as_json,
-            seed=seed,
-            out=out,
-            sources=[name.strip() for name in sources.split(",") if name.strip()],
-            queries=queries,
-            pure=pure or [],
-            vary_state=vary_state,
-        )
+    opening = partial(
+        _opened,
+        tools,
+        real,
+        writer,
+        solver or [],
+        sources=[name.strip() for name in sources.split(",") if name.strip()],
+        queries=queries,
+        pure=pure or [],
+        vary_state=vary_state,
     )
+    budget = GenerationBudget(calls=calls, seconds=seconds, coverage=coverage, call_seconds=call_seconds)
+    made = asyncio.run(_generate(opening, budget, seed, out, worker_pool(workers, ray), as_json))
     if as_json:
         print_json(made.as_json())
         return
@@ -104,45 +108,58 @@ def generate(
         next_step(f"artis logs failures --tools {tools or load_settings().tools}")
 
 
-async def _generate(
-    worlds: Sequence[StartState],
-    real: str | Path | None,
-    budget: GenerationBudget,
-    writer: str | None,
-    solvers: Sequence[str],
-    quiet: bool,
-    **more: Any,
-) -> Generated:
+@asynccontextmanager
+async def _opened(
+    tools: str | None, real: str | Path | None, writer: str | None, solvers: Sequence[str], **more: Any
+) -> AsyncIterator[Generating]:
+    """What generates: the worlds, the real log and the models, which a worker makes for itself."""
     from artis_sdk.trainers.generate import generate as run
 
     async with AsyncExitStack() as stack:
-        bar = Progress(
-            label("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            label("modes {task.fields[reached]}/{task.fields[modes]}"),
-            TimeElapsedColumn(),
-            console=errors,
-            disable=quiet,
-        )
-        task = bar.add_task("calls", total=budget.calls, reached=0, modes=0)
-
-        def show(made: GenerationProgress) -> None:
-            bar.update(task, completed=made.calls, reached=made.reached, modes=made.modes)
-
+        worlds = load_worlds(tools)
         log = None if real is None else stack.enter_context(open_call_log(real, create=False))
-        with bar:
-            made = await run(
-                worlds,
-                log,
-                budget,
-                writer=await _backend(writer, stack),
-                solvers=[b for name in solvers if (b := await _backend(name, stack)) is not None],
-                on_progress=show,
-                **more,
-            )
-        stack.enter_context(made.log)
-        return made
+        more["writer"] = await _backend(writer, stack)
+        more["solvers"] = [b for name in solvers if (b := await _backend(name, stack)) is not None]
+
+        async def generating(shard: Shard, out: CallStore | str | Path, **shown: Any) -> Generated:
+            return await run(worlds, log, shard.budget, shard.seed, out=out, **more, **shown)
+
+        yield generating
+
+
+async def _generate(
+    opening: Callable[[], AbstractAsyncContextManager[Generating]],
+    budget: GenerationBudget,
+    seed: int,
+    out: str | Path,
+    workers: AbstractAsyncContextManager[WorkerPool | None],
+    quiet: bool,
+) -> Generated:
+    from artis_sdk.trainers.generate import Shard, generate_shards
+
+    bar = Progress(
+        label("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        label("modes {task.fields[reached]}/{task.fields[modes]}"),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=quiet,
+    )
+    task = bar.add_task("calls", total=budget.calls, reached=0, modes=0)
+
+    def show(made: GenerationProgress) -> None:
+        bar.update(task, completed=made.calls, reached=made.reached, modes=made.modes)
+
+    with bar:
+        async with workers as pool:
+            if pool is not None:
+                with open_call_log(out) as log:
+                    return await generate_shards(pool, opening, budget, seed, out=log, on_progress=show)
+            async with opening() as generating:
+                made = await generating(Shard(seed, budget), out, on_progress=show)
+                with made.log:
+                    return made
 
 
 async def _backend(name: str | None, stack: AsyncExitStack) -> Backend | None:

@@ -6,6 +6,7 @@ from artis_sdk._former_names import renamed
 from artis_sdk.trainers.generate.coverage import Coverage
 from artis_sdk.trainers.generate.run import SOURCES, Generated, GenerationProgress, generate
 from artis_sdk.trainers.generate.runner import GenerationBudget
+from artis_sdk.trainers.generate.shards import Shard, generate_shards
 from artis_sdk.trainers.generate.worlds import StartState
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "Generated",
     "GenerationBudget",
     "GenerationProgress",
+    "Shard",
     "StartState",
     "generate",
+    "generate_shards",
 ]
 
 if not TYPE_CHECKING:  # a type checker is to see that the names are gone

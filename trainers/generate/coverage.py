@@ -65,6 +65,20 @@ class Coverage:
         self.first.setdefault(key, source)
         self.hits.setdefault(source, Counter())[key] += 1
 
+    def merge(self, other: Coverage) -> None:
+        """Add what another run over the same tools and the same log has reached; the log counts once."""
+        counts_log = LOG not in self.calls
+        for source, calls in other.calls.items():
+            if source == LOG and not counts_log:
+                continue
+            self.calls[source] += calls
+            if source in other.types:
+                self.types.setdefault(source, Counter()).update(other.types[source])
+            if source in other.hits:
+                self.hits.setdefault(source, Counter()).update(other.hits[source])
+        for key, source in other.first.items():
+            self.first.setdefault(key, source)
+
     # --- reading ----------------------------------------------------------------------------------
 
     @property

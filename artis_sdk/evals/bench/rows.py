@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import BaseModel, ValidationError
 
@@ -67,6 +67,14 @@ def read(path: Path) -> Iterator[TaskRow]:
             yield TaskRow.model_validate_json(line)
         except ValidationError:
             continue
+
+
+def added_to(path: Path) -> TextIO:
+    """A results file, open to add rows: a last line that was cut off is ended, so that it spoils no other."""
+    file = path.open("a", encoding="utf-8")
+    if file.tell() and not path.read_bytes().endswith(b"\n"):
+        file.write("\n")
+    return file
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic
@@ -16,7 +16,7 @@ from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
 from artis_sdk.evals.bench.cells import BenchCell, strategy
-from artis_sdk.evals.bench.rows import TaskRow, read
+from artis_sdk.evals.bench.rows import TaskRow, added_to, read
 from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, KnowsDamage, TaskInstance
 from artis_sdk.loop.budget import Emit
 from artis_sdk.loop.strategies import Strategy
@@ -24,6 +24,7 @@ from artis_sdk.records import CommittedCall, Message, Request, Result, Role, Usa
 from artis_sdk.records.brief import call_text, outcome_line
 from artis_sdk.session import Session
 from artis_sdk.visible import shortened
+from artis_sdk.workers import Here, Run, WorkerPool, opened, results
 
 _CALL = 400  # characters of a call with its outcome in a row
 
@@ -135,37 +136,53 @@ def asked(
     return (task for task in tasks if not kinds or task.kind in kinds)
 
 
+Opening = Callable[[], AbstractAsyncContextManager[tuple[Backend, Callable[[str], Simulator]]]]
+"""Makes the model of all roles, and a function that makes a simulator from its name, for as long as they are
+used."""
+
+
 async def measure(
     world: BenchmarkWorld[TaskInstance],
-    backend: Backend,
+    backend: Backend | None,
     wanted: Iterable[BenchCell],
     path: Path,
     *,
-    simulators: Callable[[str], Simulator],
+    simulators: Callable[[str], Simulator] | None = None,
     count: int,
     seed: int = 0,
     kinds: Collection[str] = (),
     concurrency: int = 4,
     on_row: Callable[[TaskRow], None] | None = None,
+    pool: WorkerPool | None = None,
+    opening: Opening | None = None,
 ) -> None:
     """Play held-out tasks in each cell; rows in the file are not played again.
 
     Args:
-        world: world of the tasks.
-        backend: model of all roles.
+        world: world of the tasks; with a pool it is sent to the workers.
+        backend: model of all roles; None where `opening` makes it.
         wanted: cells, measured in this order.
         path: file of JSON lines to which rows are added.
-        simulators: function that makes the simulator of a cell from its name.
+        simulators: function that makes the simulator of a cell from its name; None as for `backend`.
         count: number of tasks, the same ones in every cell.
         seed: seed of the tasks and of the sampling.
         kinds: as in `asked`.
-        concurrency: tasks played at the same time.
+        concurrency: tasks played at the same time, by each worker.
         on_row: callback for each row, including those read from the file.
+        pool: workers that play; None for this process alone.
+        opening: how each worker makes model and simulators; a pool sends it there.
 
     Raises:
-        ConfigurationError: the world has no held-out tasks, or two with one id; nothing was played.
+        ConfigurationError: the world has no held-out tasks, or two with one id; or a pool has no `opening`;
+            nothing was played.
         EngineDead, BackendClosed: nothing more can be measured; the rows so far are in the file.
+        WorkerLost: a task has ended three workers; the rows so far are in the file.
     """
+    if opening is None:
+        if backend is None or simulators is None or pool is not None:
+            raise ConfigurationError("pass opening=, by which each worker makes its own model and simulators")
+        given = backend, simulators
+        opening = opened(given)
     tasks = list(asked(world, count, seed, kinds))
     ids = {task.id for task in tasks}
     if len(ids) < max(len(tasks), 1):
@@ -178,26 +195,33 @@ async def measure(
             done.add((row.cell, row.task))
             tell(row)
     path.parent.mkdir(parents=True, exist_ok=True)
-    room = asyncio.Semaphore(concurrency)
-    with tempfile.TemporaryDirectory() as folder, path.open("a", encoding="utf-8") as file:
-        async with aclosing(SQLiteJournal.shared(Path(folder) / "journal.db")) as journal:
-
-            async def one(cell: BenchCell, task: BenchmarkTask[TaskInstance]) -> None:
-                async with room:
-                    simulator = simulators(cell.simulator) if cell.simulator else None
-                    row = await _row(world, backend, simulator, cell, task, journal, seed)
+    missing = ((cell, task.id) for cell in wanted for task in tasks if (cell, task.id) not in done)
+    job = partial(_playing, opening, world, count, seed, tuple(kinds))
+    with added_to(path) as file:
+        async with aclosing(results(pool or Here(), job, missing, at_once=concurrency)) as rows:
+            async for row in rows:
                 file.write(row.model_dump_json() + "\n")
                 file.flush()
                 tell(row)
 
-            for cell in wanted:
-                try:
-                    async with asyncio.TaskGroup() as group:
-                        for task in tasks:
-                            if (cell, task.id) not in done:
-                                group.create_task(one(cell, task))
-                except BaseExceptionGroup as errors:
-                    raise errors.exceptions[0] from None
+
+@asynccontextmanager
+async def _playing(
+    opening: Opening, world: BenchmarkWorld[TaskInstance], count: int, seed: int, kinds: Collection[str]
+) -> AsyncIterator[Run[tuple[BenchCell, str], TaskRow]]:
+    """A worker's job: it plays the task with an id in a cell."""
+    tasks = {task.id: task for task in asked(world, count, seed, kinds)}
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        journal = await stack.enter_async_context(aclosing(SQLiteJournal.shared(Path(folder) / "journal.db")))
+        backend, simulators = await stack.enter_async_context(opening())
+
+        async def run(given: tuple[BenchCell, str]) -> TaskRow:
+            cell, task = given[0], tasks[given[1]]
+            simulator = simulators(cell.simulator) if cell.simulator else None
+            return await _row(world, backend, simulator, cell, task, journal, seed)
+
+        yield run
 
 
 async def _row(

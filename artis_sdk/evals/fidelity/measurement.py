@@ -11,7 +11,7 @@ from typing import Literal
 
 from artis_sdk.contracts import Simulator, Tool
 from artis_sdk.errors import ConfigurationError, MissingExtraError
-from artis_sdk.evals.fidelity.predict import Predictions, predict
+from artis_sdk.evals.fidelity.predict import Opening, Predictions, predict
 from artis_sdk.evals.fidelity.records import Fidelity
 from artis_sdk.evals.fidelity.score import (
     ScoredPrediction,
@@ -26,6 +26,7 @@ from artis_sdk.evals.fidelity.score import (
 from artis_sdk.evals.fidelity.similarity import Similarity
 from artis_sdk.records import CallRecord
 from artis_sdk.simulators.identity import SimulatorIdentity, identities
+from artis_sdk.workers import WorkerPool
 
 PREDICTIONS = "predictions.jsonl"
 _MISSES = 40  # examples that a report shows
@@ -47,6 +48,8 @@ async def measure(
     concurrency: int = 8,
     seed: int = 0,
     progress: Stage | None = None,
+    pool: WorkerPool | None = None,
+    opening: Opening | None = None,
 ) -> Fidelity:
     """Measure a simulator on held-out calls.
 
@@ -64,13 +67,16 @@ async def measure(
             for all-MiniLM-L6-v2 if it is installed; None leaves similarity out.
         samples: predictions per call that estimate its failure probability; 0 uses
             log-probabilities, if the backend returns them.
-        concurrency: calls predicted at the same time.
+        concurrency: calls predicted at the same time, by each worker.
         seed: seed of the intervals and of the samples.
         progress: callback for the progress.
+        pool: workers that predict; None for this process alone.
+        opening: how a worker of the pool makes the simulator and the tools; it is sent there.
 
     Raises:
         ConfigurationError: no record is ground truth, or the folder belongs to another simulator.
         BackendError: a model cannot be reached; finished predictions are kept in the folder.
+        WorkerLost: a call has ended three workers; finished predictions are kept.
     """
     found = await predict(
         simulator,
@@ -82,6 +88,8 @@ async def measure(
         concurrency=concurrency,
         seed=seed,
         progress=None if progress is None else lambda done: progress("predicting", done, None),
+        pool=pool,
+        opening=opening,
     )
     missing = None
     if similarity == "auto":

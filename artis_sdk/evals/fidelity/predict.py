@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TextIO
 
@@ -16,9 +16,9 @@ from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, ContextOverflow, SimulationError
 from artis_sdk.evals.fidelity.meter import Asked, failure_probability
 from artis_sdk.evals.fidelity.records import Prediction
-from artis_sdk.loop.strategies.base import together
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, State, ToolCall, ToolSpec, Usage
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
+from artis_sdk.workers import Here, Run, WorkerPool, opened, results
 
 GROUND_TRUTH: Final = frozenset({Provenance.REAL, Provenance.SANDBOXED})
 """Provenances of real code; only such outcomes are the truth."""
@@ -53,6 +53,10 @@ class LoggedTool:
         self.risk = spec.risk
 
 
+Opening = Callable[[], AbstractAsyncContextManager[tuple[Simulator, Iterable[Tool]]]]
+"""Makes a simulator, and the real tools, for as long as it is used."""
+
+
 async def predict(
     simulator: Simulator,
     records: Iterable[CallRecord],
@@ -64,6 +68,8 @@ async def predict(
     concurrency: int = 8,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
+    pool: WorkerPool | None = None,
+    opening: Opening | None = None,
 ) -> Predictions:
     """Let a simulator predict logged calls, each by its own fork, as in an attempt.
 
@@ -79,37 +85,59 @@ async def predict(
         file: file to which predictions are added at once; those that it holds are not made again.
         samples: further predictions per call, at temperature 1, whose share of failures is its failure
             probability; 0 requests log-probabilities, if the backend has them.
-        concurrency: calls predicted at the same time.
+        concurrency: calls predicted at the same time, by each worker.
         seed: seed of the samples, for backends with seeds.
         progress: callback for the number of finished rows.
+        pool: workers that predict; None for this process alone.
+        opening: how a worker of the pool makes the simulator and the tools; it is sent there.
 
     Raises:
         BackendError: a model cannot be reached; finished predictions are kept.
-        ConfigurationError: the file holds the predictions of another simulator, or cannot be written.
+        WorkerLost: a call has ended three workers.
+        ConfigurationError: a pool has no opening; the file holds the predictions of another simulator, or
+            cannot be written.
     """
-    given = {tool.name: tool for tool in tools}
+    if pool is not None and opening is None:
+        raise ConfigurationError("workers need opening=, by which each makes its own simulator")
+    given: tuple[Simulator, Iterable[Tool]] = simulator, [*tools]
+    job = partial(_predicting, opening or opened(given), samples, seed)
     left_out: dict[str, int] = {}
-
     order: list[str] = []
-    asked = Asked(samples, seed)
-    waiting = _ground_truth(records, left_out)
+    usage = Usage()
     with _kept(file, name, samples) as kept:
 
-        async def work() -> None:
-            for record in waiting:
+        def waiting() -> Iterator[CallRecord]:
+            for record in _ground_truth(records, left_out):
                 order.append(record.id)
-                await asyncio.sleep(0)  # gives others a turn beside a simulator that never waits
                 if record.id not in kept.rows:
-                    kept.add(await _predict_one(simulator, record, given, asked))
+                    yield record
+
+        async with aclosing(results(pool or Here(), job, waiting(), at_once=concurrency)) as made:
+            async for row, used in made:
+                kept.add(row)
+                usage += used
                 if progress is not None:
                     progress(len(kept.rows))
-
-        await together(*[work() for _ in range(concurrency)])
     rows = [kept.rows[id_] for id_ in order]
     source: Literal["logprobs", "samples"] | None = None
     if any(row.failure_probability is not None for row in rows):
         source = "samples" if samples else "logprobs"
-    return Predictions(rows, left_out, asked.usage, source)
+    return Predictions(rows, left_out, usage, source)
+
+
+@asynccontextmanager
+async def _predicting(
+    opening: Opening, samples: int, seed: int
+) -> AsyncIterator[Run[CallRecord, tuple[Prediction, Usage]]]:
+    """A worker's job: it predicts one record after the other, with the usage of each."""
+    async with opening() as (simulator, tools):
+        given = {tool.name: tool for tool in tools}
+
+        async def run(record: CallRecord) -> tuple[Prediction, Usage]:
+            asked = Asked(samples, seed)
+            return await _predict_one(simulator, record, given, asked), asked.usage
+
+        yield run
 
 
 async def _predict_one(
