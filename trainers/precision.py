@@ -55,6 +55,23 @@ def check_attention(asked: str | None, *, cpu: bool) -> None:
         )
 
 
+def check_four_bit(asked: bool, *, cpu: bool) -> None:
+    """Refuse a base in 4 bits where it cannot be trained through.
+
+    Args:
+        asked: whether the base is to be held in 4 bits.
+        cpu: whether to train on the CPU, for which bitsandbytes has no gradient.
+
+    Raises:
+        TrainingError: on the processor.
+    """
+    if asked and cpu:
+        raise TrainingError(
+            "--four-bit needs a CUDA GPU, and this run is on the processor, where bitsandbytes computes no "
+            "gradient: leave it out"
+        )
+
+
 def weights_type(precision: Chosen, *, lora: bool) -> str:
     """torch's name of the type of the base's weights. Gradients of fp16 weights cannot be scaled, so that
     these are fp16 only where none of them is trained."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from artis_sdk.errors import TrainingError
-from artis_sdk.trainers.precision import Chosen, check_attention, choose_precision
+from artis_sdk.trainers.precision import Chosen, check_attention, check_four_bit, choose_precision
 from artis_sdk.trainers.run_settings import RunSettings
 
 WAIT: Final = timedelta(hours=24)
@@ -54,6 +54,7 @@ def join_processes(settings: RunSettings, *, cpu: bool | None) -> Joined:
             )
     on_cpu = not torch.cuda.is_available() if cpu is None else cpu
     check_attention(settings.attn_implementation, cpu=on_cpu)
+    check_four_bit(settings.four_bit, cpu=on_cpu)
     precision = choose_precision(settings.precision, cpu=on_cpu)
     processes = PartialState(cpu=on_cpu, timeout=WAIT)
     settings.accumulation(processes.num_processes)

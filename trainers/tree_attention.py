@@ -30,28 +30,30 @@ class Tree:
         self.sizes = one.sizes
         self.lengths = [len(path) for path in one.paths]
         self.index = torch.from_numpy(numpy.concatenate(one.paths)).to(device)
-        self._masks: dict[int | None, list[Any]] = {}
+        self._masks: dict[tuple[int | None, Any], list[Any]] = {}
 
-    def masks(self, window: int | None) -> list[Any]:
-        """Of each row, which of its tokens each of its own tokens sees, (1, 1, own, all); None for all
-        before it in a row that is wholly its own.
+    def masks(self, window: int | None, dtype: Any) -> list[Any]:
+        """Of each row, what is added to the scores of its tokens for each of its own, (1, 1, own, all): 0 for
+        those that it sees. None for all before it in a row that is wholly its own. All layers share them.
 
         Args:
             window: number of tokens that a token sees, itself included; None for all before it.
+            dtype: type of the scores.
         """
-        if window not in self._masks:
-            self._masks[window] = [
-                self._mask(own, all_, window) for own, all_ in zip(self.sizes, self.lengths, strict=True)
+        if (window, dtype) not in self._masks:
+            self._masks[window, dtype] = [
+                self._mask(own, all_, window, dtype)
+                for own, all_ in zip(self.sizes, self.lengths, strict=True)
             ]
-        return self._masks[window]
+        return self._masks[window, dtype]
 
-    def _mask(self, own: int, all_: int, window: int | None) -> Any:
+    def _mask(self, own: int, all_: int, window: int | None, dtype: Any) -> Any:
         if own == all_ and (window is None or window >= all_):
             return None
         place = torch.arange(all_, device=self.index.device)
         behind = place[all_ - own :, None] - place[None, :]
-        seen = behind >= 0
-        return (seen if window is None else seen & (behind < window))[None, None]
+        hidden = behind < 0 if window is None else (behind < 0) | (behind >= window)
+        return torch.zeros_like(hidden, dtype=dtype).masked_fill_(hidden, -torch.inf)[None, None]
 
 
 def _attention(
@@ -69,7 +71,7 @@ def _attention(
     if tree is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **more)[0], None
     keys, values = (part[:, :, tree.index].split(tree.lengths, 2) for part in (key, value))
-    rows = zip(query.split(tree.sizes, 2), keys, values, tree.masks(sliding_window), strict=True)
+    rows = zip(query.split(tree.sizes, 2), keys, values, tree.masks(sliding_window, query.dtype), strict=True)
     return torch.cat([sdpa_attention_forward(module, *row, **more)[0] for row in rows], 1), None
 
 

@@ -86,5 +86,12 @@ def test_four_bits_need_their_library_and_an_adapter(tmp_path: Path) -> None:
     if find_spec("bitsandbytes") is None:
         with pytest.raises(MissingExtraError, match="four-bit"):
             load_base(str(hf_model(SMALL)), "float32", four_bit=True)
+    with pytest.raises(TrainingError, match="--four-bit needs a CUDA GPU"):
+        run(
+            tmp_path / "none.db",
+            hf_model(SMALL),
+            tmp_path,
+            settings=SETTINGS.model_copy(update={"four_bit": True}),
+        )
     with pytest.raises(ValidationError, match="not trained"):
         AgentSettings(four_bit=True, lora=False)
