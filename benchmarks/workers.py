@@ -2,9 +2,11 @@
 
     python benchmarks/workers.py                      # both; Ray where it is installed
     python benchmarks/workers.py --tasks 80 --seconds 0.25
+    python benchmarks/workers.py --waiting            # tasks that wait, as for a model elsewhere
 
-A task computes for so many seconds of CPU. The share of ideal is the wall time with one worker over twice
-that with two; starting the workers is measured apart. An empty task is sent and answered 2,000 times.
+A task computes for so many seconds of CPU, or waits as long. The share of ideal is the wall time with one
+worker over twice that with two; starting the workers is measured apart. An empty task is sent and answered
+2,000 times.
 """
 
 from __future__ import annotations
@@ -38,6 +40,17 @@ async def busy(seconds: float) -> AsyncIterator[Run[int, int]]:
     yield run
 
 
+@asynccontextmanager
+async def waiting(seconds: float) -> AsyncIterator[Run[int, int]]:
+    """Tasks that wait so many seconds each."""
+
+    async def run(number: int) -> int:
+        await asyncio.sleep(seconds)
+        return number
+
+    yield run
+
+
 async def timed(pool: WorkerPool, job: Job[int, int], tasks: int, at_once: int) -> tuple[float, float]:
     """Seconds until the first result, and from there to the last."""
     began = time.perf_counter()
@@ -49,10 +62,10 @@ async def timed(pool: WorkerPool, job: Job[int, int], tasks: int, at_once: int) 
 
 
 async def measure(
-    kind: type[ProcessWorkers] | type[RayWorkers], tasks: int, seconds: float
+    kind: type[ProcessWorkers] | type[RayWorkers], tasks: int, seconds: float, waits: bool
 ) -> dict[str, float]:
     """What one kind of worker costs."""
-    job = partial(busy, seconds)
+    job = partial(waiting if waits else busy, seconds)
     walls = {}
     started = 0.0
     empty = 0.0
@@ -75,20 +88,21 @@ async def measure(
     }
 
 
-async def run(tasks: int, seconds: float) -> dict[str, dict[str, float]]:
+async def run(tasks: int, seconds: float, waits: bool) -> dict[str, dict[str, float]]:
     """All kinds that are installed."""
     kinds: dict[str, type[ProcessWorkers] | type[RayWorkers]] = {"processes": ProcessWorkers}
     if find_spec("ray") is not None:
         kinds["Ray"] = RayWorkers
-    return {name: await measure(kind, tasks, seconds) for name, kind in kinds.items()}
+    return {name: await measure(kind, tasks, seconds, waits) for name, kind in kinds.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=0.5, help="CPU of a task")
+    parser.add_argument("--waiting", action="store_true", help="tasks wait instead of computing")
     arguments = parser.parse_args()
-    found = asyncio.run(run(arguments.tasks, arguments.seconds))
+    found = asyncio.run(run(arguments.tasks, arguments.seconds, arguments.waiting))
     table = Table("", *found)
     for name in next(iter(found.values())):
         table.add_row(name, *(f"{of[name]:.3f}" for of in found.values()))
