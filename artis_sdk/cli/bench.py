@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-from rich.table import Table
 
 from artis_sdk.cli.bench_links import bench_links
+from artis_sdk.cli.bench_options import known, numbers, print_lines, with_progress
+from artis_sdk.cli.bench_world import bench_world
 from artis_sdk.cli.demo import EngineName
-from artis_sdk.cli.output import Json, console, errors, print_json
+from artis_sdk.cli.output import Json, console
 from artis_sdk.cli.workers import OnRay, Workers, worker_pool
-from artis_sdk.contracts import Backend, Simulator
-from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
+from artis_sdk.evals.bench.cells import METHODS, STAGES, Method, Stage, cells
 from artis_sdk.evals.bench.pocket import PocketWorld
 from artis_sdk.evals.bench.report import commits, costs, families, kinds, lines, plot, table
-from artis_sdk.evals.bench.rows import TaskRow, read, write_settings
-from artis_sdk.evals.bench.runner import asked, measure
+from artis_sdk.evals.bench.rows import read, write_settings
+from artis_sdk.evals.bench.runner import Players, asked, measure
 from artis_sdk.pocket.oracle import Kind
 from artis_sdk.pocket.play import SIMULATORS, SimulatorName, engine, simulator
 from artis_sdk.pocket.play import EngineName as EngineNameValue
 from artis_sdk.prompts import Style
 from artis_sdk.records import CommitMode
-from artis_sdk.view.screen import label
 from artis_sdk.view.text import plain
-from artis_sdk.workers import WorkerPool
 
 app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)
 
@@ -44,6 +39,7 @@ def _group() -> None:
 
 
 app.command("links")(bench_links)
+app.command("world")(bench_world)
 
 
 @app.command("pocket")
@@ -51,7 +47,7 @@ def pocket(
     out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run found there continues.")],
     methods: Annotated[str, typer.Option(help="Methods, comma-separated.")] = ",".join(METHODS),
     simulators: Annotated[str, typer.Option(help="Simulators, comma-separated.")] = ",".join(SIMULATORS),
-    numbers: Annotated[str, typer.Option("--n", help="Numbers of attempts, comma-separated.")] = "0,1,3,5,8",
+    tries: Annotated[str, typer.Option("--n", help="Numbers of attempts, comma-separated.")] = "0,1,3,5,8",
     without: Annotated[
         str,
         typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both."),
@@ -87,18 +83,18 @@ def pocket(
     An interrupted run continues where it stopped when it is started again with the same --out.
     """
     wanted = cells(
-        [cast(Method, one) for one in _known(methods, METHODS, "method")],
-        _known(simulators, SIMULATORS, "simulator"),
-        [_number(one) for one in numbers.split(",")],
-        [cast(Stage, one) for one in _known(without, STAGES, "stage")],
-        [cast(CommitMode, one) for one in _known(modes, get_args(CommitMode), "mode")] or [None],
-        [_number(one, "--retries") for one in retries.split(",")],
+        [cast(Method, one) for one in known(methods, METHODS, "method")],
+        known(simulators, SIMULATORS, "simulator"),
+        numbers(tries, "--n"),
+        [cast(Stage, one) for one in known(without, STAGES, "stage")],
+        [cast(CommitMode, one) for one in known(modes, get_args(CommitMode), "mode")] or [None],
+        numbers(retries, "--retries"),
     )
     settings = {"seed": seed, "engine": engine_name.value}
     write_settings(out, settings if style == "paper" else {**settings, "style": style})
     path = out / "rows.jsonl"
     world = PocketWorld(style)
-    only = _known(of_kinds, get_args(Kind), "kind")
+    only = known(of_kinds, get_args(Kind), "kind")
     ids = {task.id for task in asked(world, count, seed, only)}
     sequences = max(8, concurrency + concurrency // 2)  # waiting sequences keep their prefix in memory
     played = partial(
@@ -113,92 +109,23 @@ def pocket(
         concurrency=concurrency,
         opening=partial(_players, engine_name.value, threads, sequences),
     )
-    asyncio.run(_measure(played, wanted, len(ids), worker_pool(workers, ray), shown=not as_json))
+    asyncio.run(with_progress(played, wanted, len(ids), worker_pool(workers, ray), shown=not as_json))
     # The folder may hold rows of other cells, or of more tasks.
     found = lines(row for row in read(path) if row.cell in wanted and row.task in ids)
     tables = "\n".join([table(found), kinds(found), commits(found), families(found), costs(found)])
     (out / "tables.md").write_text(tables, encoding="utf-8")
     said = f"{date.today()}, the pocket model on {engine_name.value}, artis bench pocket, seed {seed}"
     (out / "accuracy.svg").write_text(plot(found, said), encoding="utf-8")
-    if as_json:
-        print_json([line._asdict() for line in found])
-        return
-    columns = ("accuracy", "hidden obstacle", "refused", "half done", "tokens a task")
-    shown = Table("method", "N", "tasks", *columns)
-    for line in found:
-        shown.add_row(
-            line.cell.curve,
-            str(line.cell.n),
-            str(line.rows),
-            str(line.accuracy),
-            str(line.hidden),
-            str(line.refused),
-            str(line.damaged),
-            f"{line.tokens:,.0f}",
-        )
-    console.print(shown)
-    console.print(plain(f"tables: {out / 'tables.md'}   plot: {out / 'accuracy.svg'}"))
+    print_lines(found, as_json=as_json)
+    if not as_json:
+        console.print(plain(f"tables: {out / 'tables.md'}   plot: {out / 'accuracy.svg'}"))
 
 
 @asynccontextmanager
-async def _players(
-    name: EngineNameValue, threads: int | None, sequences: int
-) -> AsyncIterator[tuple[Backend, Callable[[str], Simulator]]]:
+async def _players(name: EngineNameValue, threads: int | None, sequences: int) -> AsyncIterator[Players]:
     """A worker's model, and its simulators by name."""
     backend = engine(name, threads=threads, sequences=sequences)
     try:
-        yield backend, lambda name: simulator(cast(SimulatorName, name), backend)
+        yield Players(backend, None, lambda name: simulator(cast(SimulatorName, name), backend))
     finally:
         await backend.aclose()
-
-
-async def _measure(
-    played: Callable[..., Awaitable[None]],
-    wanted: list[BenchCell],
-    count: int,
-    workers: AbstractAsyncContextManager[WorkerPool | None],
-    *,
-    shown: bool,
-) -> None:
-    bar = Progress(
-        label("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        label("{task.fields[right]}"),
-        console=errors,
-        disable=not shown,
-    )
-    right: Counter[BenchCell] = Counter()
-    total: Counter[BenchCell] = Counter()
-    with bar:
-        ids = {cell: bar.add_task(_name(cell), total=count, right="", start=False) for cell in wanted}
-
-        def on_row(row: TaskRow) -> None:
-            if row.cell not in ids:
-                return
-            total[row.cell] += 1
-            right[row.cell] += row.fulfilled
-            bar.start_task(ids[row.cell])
-            bar.update(ids[row.cell], advance=1, right=f"{right[row.cell] / total[row.cell]:.0%}")
-
-        async with workers as pool:
-            await played(on_row=on_row, pool=pool)
-
-
-def _name(cell: BenchCell) -> str:
-    return f"{cell.curve}, N = {cell.n}"
-
-
-def _known(given: str, known: tuple[str, ...], what: str) -> list[str]:
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            raise ConfigurationError(f"unknown {what} {name!r}; choose from {', '.join(known)}")
-    return names
-
-
-def _number(text: str, option: str = "--n") -> int:
-    if not text.strip().isdigit():
-        raise ConfigurationError(f"{option} takes comma-separated whole numbers, not {text!r}")
-    return int(text)

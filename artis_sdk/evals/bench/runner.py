@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Backend, Simulator
@@ -136,9 +136,18 @@ def asked(
     return (task for task in tasks if not kinds or task.kind in kinds)
 
 
-Opening = Callable[[], AbstractAsyncContextManager[tuple[Backend, Callable[[str], Simulator]]]]
-"""Makes the model of all roles, and a function that makes a simulator from its name, for as long as they are
-used."""
+class Players(NamedTuple):
+    """Who plays a benchmark's tasks."""
+
+    agent: Backend
+    judge: Backend | None
+    """Model of judge and advisor; None for the agent's."""
+    simulators: Callable[[str], Simulator]
+    """Makes the simulator of a cell from its name."""
+
+
+Opening = Callable[[], AbstractAsyncContextManager[Players]]
+"""Makes the players, for as long as they are used."""
 
 
 async def measure(
@@ -181,7 +190,7 @@ async def measure(
     if opening is None:
         if backend is None or simulators is None or pool is not None:
             raise ConfigurationError("pass opening=, by which each worker makes its own model and simulators")
-        given = backend, simulators
+        given = Players(backend, None, simulators)
         opening = opened(given)
     tasks = list(asked(world, count, seed, kinds))
     ids = {task.id for task in tasks}
@@ -214,25 +223,25 @@ async def _playing(
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         journal = await stack.enter_async_context(aclosing(SQLiteJournal.shared(Path(folder) / "journal.db")))
-        backend, simulators = await stack.enter_async_context(opening())
+        players = await stack.enter_async_context(opening())
 
         async def run(given: tuple[BenchCell, str]) -> TaskRow:
-            cell, task = given[0], tasks[given[1]]
-            simulator = simulators(cell.simulator) if cell.simulator else None
-            return await _row(world, backend, simulator, cell, task, journal, seed)
+            return await _row(world, players, given[0], tasks[given[1]], journal, seed)
 
         yield run
 
 
 async def _row(
     world: BenchmarkWorld[TaskInstance],
-    backend: Backend,
-    simulator: Simulator | None,
+    players: Players,
     cell: BenchCell,
     task: BenchmarkTask[TaskInstance],
     journal: CommitJournal,
     seed: int,
 ) -> TaskRow:
+    judge: dict[str, Any] = (
+        {} if players.judge is None else {"evaluator": players.judge, "summarizer": players.judge}
+    )
     began = time.monotonic()
     told = {"family": task.family, "hidden": task.hidden, "kind": task.kind, "query": "\n".join(task.queries)}
     common: dict[str, Any] = {"cell": cell, "task": task.id, **told}
@@ -240,14 +249,15 @@ async def _row(
         played = await play(
             world,
             task,
-            backend,
-            simulator,
+            players.agent,
+            players.simulators(cell.simulator) if cell.simulator else None,
             strategy(cell),
             journal=journal,
             seed=seed,
             evaluate=cell.without not in ("evaluation", "both"),
             summarize=cell.without not in ("summary", "both"),
             mode=cell.mode,
+            **judge,
         )
     except (EngineDead, BackendClosed, ConfigurationError):
         raise  # nothing more can be measured, and this says nothing about the task
@@ -263,7 +273,7 @@ async def _row(
         )
     failed = [result.error for result in played.results if result.ended in ("model_error", "context")]
     if failed:
-        await _answers(backend)
+        await _answers(players.agent)
     return TaskRow(
         **common,
         fulfilled=played.fulfilled,
