@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,22 @@ def strands_latest(folder: Path) -> None:
     strands(folder, "strands-latest")
 
 
+def langfuse(folder: Path) -> None:
+    from langfuse import Langfuse, observe
+
+    provider = spans(folder / "otel" / "langfuse.jsonl")
+    nowhere = "http://127.0.0.1:9"  # what it also sends there, nobody reads
+    Langfuse(public_key="pk", secret_key="sk", base_url=nowhere, tracer_provider=provider, timeout=1)
+    tools = {tool.__name__: observe(as_type="tool")(tool) for tool in (look, add, note, pay)}
+
+    def run() -> None:
+        for name, given in CALLS:
+            with suppress(ValueError):
+                tools[name](**given)
+
+    observe(as_type="agent")(run)()
+
+
 def inspect_ai(folder: Path) -> None:
     import tiktoken
 
@@ -322,7 +339,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     writer.__name__: writer
     for writer in (
         *(pydantic_ai, langchain, openinference, openllmetry, openai_agents, strands, strands_latest),
-        *(inspect_ai, mcp),
+        *(langfuse, inspect_ai, mcp),
     )
 }
 

@@ -1,6 +1,7 @@
 """What the importers make of logs that other libraries wrote: records found of calls present, and how right.
 
-    python -m venv WRITERS && WRITERS/bin/pip install inspect-ai langchain langsmith mcp openai-agents \\
+    python -m venv WRITERS
+    WRITERS/bin/pip install inspect-ai langchain langfuse langsmith mcp openai-agents \\
         openinference-instrumentation-langchain openinference-instrumentation-openai-agents \\
         opentelemetry-instrumentation-langchain pydantic-ai-slim strands-agents
     python benchmarks/written_logs.py WRITERS/bin/python

@@ -64,7 +64,7 @@ class DataSettings(BaseModel):
     """Whether to use outcomes of real code in the sandbox too, which the log marks."""
     skip_corrupt: bool = False
     """Whether to leave out and count corrupt rows."""
-    memory_mb: int = Field(default=256, ge=64)
+    memory_mb: int = Field(default=160, ge=64)
     """Limit of DuckDB's memory, in mebibytes."""
 
 
