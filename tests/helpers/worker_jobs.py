@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import SimulationError
+from artis_sdk.evals.bench.runner import Players
 from artis_sdk.evals.bench.world import BenchmarkTask, Split
 from artis_sdk.records import History, Outcome, Provenance, Request, Result, Risk, State, ToolCall
 from artis_sdk.tools import Toolset, guarded_tool
@@ -130,10 +131,10 @@ class LampWorld:
 
 
 @asynccontextmanager
-async def lighting() -> AsyncIterator[tuple[ScriptedBackend, Callable[[str], Simulator]]]:
+async def lighting() -> AsyncIterator[Players]:
     """A model that lights a lamp and says so."""
 
     def answer(request: Request) -> ToolCall | str:
         return "done" if request.messages[-1].role == "tool" else ToolCall(tool="light")
 
-    yield ScriptedBackend(answer), lambda name: Deadly()
+    yield Players(ScriptedBackend(answer), None, lambda name: Deadly())

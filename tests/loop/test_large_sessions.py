@@ -167,6 +167,8 @@ async def test_sync_tools_use_their_threads_again(tmp_path: Path) -> None:
         threads.append(threading.get_ident())
         return len(threads)
 
+    there = {thread.ident for thread in threading.enumerate()}  # idle ones of other tests
+
     calls = [ToolCall(tool="look", arguments={"place": str(n)}) for n in range(20)]
     agent = ScriptedBackend([*calls, "done"])
     async with Session(
@@ -174,4 +176,4 @@ async def test_sync_tools_use_their_threads_again(tmp_path: Path) -> None:
     ) as session:
         result = await session.run("Look around.")
     assert len(result.calls) == 20
-    assert len(set(threads)) <= 2
+    assert len(set(threads) - there) <= 2
