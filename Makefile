@@ -49,7 +49,8 @@ types: $(VENV)/.dev
 	$(BIN)/mypy -p artis_sdk
 	$(BIN)/mypy tests benchmarks
 
-# The tests wait for processes, disks and clocks as much as they compute.
+# The tests also wait, for processes, disks and clocks: one process more than there are cores.
+quick unit: WORKERS := $(shell expr $(WORKERS) + 1)
 quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not engine and not slow" -n $(WORKERS)
 
