@@ -39,7 +39,7 @@ test: export ARTIS_TEST_CRASH_TRIALS := 1000
 test:
 	+$(MAKE) --no-print-directory --jobs=2 unit lint types $(FRAMEWORKS)/.installed $(OLDER)/.installed
 	+$(MAKE) --no-print-directory --jobs=2 torch frameworks
-	+$(MAKE) --no-print-directory llama vllm
+	+$(MAKE) --no-print-directory --jobs=2 llama vllm
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -61,14 +61,15 @@ frameworks: $(FRAMEWORKS)/.installed $(OLDER)/.installed
 	$(FRAMEWORKS)/bin/python -m pytest -n $(WORKERS) tests/frameworks
 	$(OLDER)/bin/python -m pytest -n $(WORKERS) tests/frameworks --ignore-glob="*/test_gateway*"
 
-# Models of tests are too small for two threads: processes of one. vLLM would bind all to the same core.
+# Models of tests are too small for two threads: processes of one. vLLM would bind all to the same core. Files
+# in their order: the one with the fewest tests, which xdist would take last, takes the longest.
 torch vllm: export OMP_NUM_THREADS := 1
 torch vllm: export VLLM_CPU_OMP_THREADS_BIND := nobind
 vllm: WORKERS := 2  # an engine takes four gigabytes
 torch vllm: $(VENV)/.engines
-	$(BIN)/python -m pytest -m "engine and not large" -n $(WORKERS) --dist loadfile tests/engines/$@
+	$(BIN)/python -m pytest -m "engine and not large" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		tests/engines/$@
 
-# One process: it takes both cores.
 llama: $(VENV)/.engines
 	$(BIN)/python -m pytest -m "engine and not large" tests/engines/llama
 
