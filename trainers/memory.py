@@ -17,10 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from artis_sdk.trainers.precision import Chosen
-from artis_sdk.trainers.token_tree import Pass
+
+if TYPE_CHECKING:  # it needs numpy, and a training's options do not
+    from artis_sdk.trainers.token_tree import Pass
 
 _GIB: Final = 2**30
 _TRAINED: Final = 12
