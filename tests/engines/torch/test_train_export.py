@@ -101,7 +101,6 @@ def test_merged_weights_in_transformers(merged: Path, reference: dict[str, Any])
     assert {"artis_simulator.json", "card.json", "tokenizer.json"} <= {p.name for p in merged.iterdir()}
 
 
-@pytest.mark.large
 async def test_merged_weights_in_vllm(merged: Path, reference: dict[str, Any]) -> None:
     async with aclosing(VLLMBackend(str(merged), engine_args=ENGINE_ARGS)) as backend:
         assert_same(await said(backend, None), reference["adapter"])
