@@ -71,7 +71,7 @@ class Session:
         self._stack: AsyncExitStack | None = None
         self._closed = False
         self._parts: SessionParts | None = None
-        self._conversation: tuple[Message, ...] = ()
+        self._conversation = args.conversation
         self._committed: dict[str, History] = {"": args.history}
         """Real calls by plan."""
         self._budgets: dict[str, Budget] = {}

@@ -18,7 +18,7 @@ from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.loop.streamed import OnText
 from artis_sdk.prompts import Prompts, Style
-from artis_sdk.records import CommitMode, History, SampledRole, Sampling, State
+from artis_sdk.records import CommitMode, History, Message, SampledRole, Sampling, State
 from artis_sdk.simulators.trust import OnDoubt, Trust
 from artis_sdk.tools import Toolset
 from artis_sdk.traces import Traces
@@ -53,6 +53,8 @@ class SessionArgs:
             each task. By default a snapshot of the objects behind the tools.
         history: real calls made before the session was opened, oldest first, for the simulator. Not used
             where `state` is a function, which shows their effects, or objects behind the tools do.
+        conversation: messages of turns before the session was opened, oldest first, such as
+            `Session.conversation` of the session that played them.
         limits: limits of each run, rehearsal and commit together.
         log: call log, or its path, for every real call; or the URL of one that hosts share, a database or a
             folder of Parquet files.
@@ -103,6 +105,7 @@ class SessionArgs:
     strategy: Strategy | None = None
     state: StateSource = None
     history: History = ()
+    conversation: tuple[Message, ...] = ()
     limits: Limits | None = None
     log: LogStore | str | Path | None = None
     journal: CommitJournal | str | Path | None = None

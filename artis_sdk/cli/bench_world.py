@@ -19,6 +19,7 @@ from artis_sdk.cli.workers import OnRay, Workers, worker_pool
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
+from artis_sdk.evals.bench.controls import control_cells
 from artis_sdk.evals.bench.named_worlds import SIMULATORS, WORLDS, named_world, simulators_of
 from artis_sdk.evals.bench.page import bench_page
 from artis_sdk.evals.bench.paired import paired_table, pairs
@@ -65,13 +66,14 @@ def bench_world(
 ) -> None:
     """Compare methods on a world's held-out tasks, which its own check judges.
 
-    Backends take their options from the setting `backends`, and roles their sampling from `sampling`. An
+    Beside them play an idle agent and, where the world knows them, the calls that fulfil each task. Backends
+    take their options from the setting `backends`, and roles their sampling from `sampling`. An
     interrupted run continues where it stopped when it is started again with the same --out.
     """
     model = agent or load_settings().agent
     if not isinstance(model, str) or ":" not in model:
         raise ConfigurationError("name the agent's backend: --agent openai:gpt-5-mini")
-    wanted = cells(
+    methods_asked = cells(
         [cast(Method, one) for one in known(methods, METHODS, "method")],
         known(simulators, SIMULATORS, "simulator", separator=";"),
         numbers(tries, "--n"),
@@ -82,7 +84,9 @@ def bench_world(
     roles = {"agent": model, "judge": judge or model, "simulator": simulator or model}
     write_settings(out, {"world": world, "seed": seed, **roles})
     played = named_world(world)
-    ids = {task.id for task in asked(played, count, seed)}
+    tasks = list(asked(played, count, seed))
+    ids = {task.id for task in tasks}
+    wanted = [*control_cells(tasks), *methods_asked]
     path = out / "rows.jsonl"
     measuring = partial(
         measure,
@@ -99,7 +103,7 @@ def bench_world(
     asyncio.run(with_progress(measuring, wanted, len(ids), pool, shown=not as_json))
     rows = [row for row in read(path) if row.cell in wanted and row.task in ids]
     found = lines(rows)
-    against = _baseline(wanted)
+    against = _baseline(methods_asked)
     title = f"{world}: {model}, {date.today()}, seed {seed}"
     parts = [table(found), paired_table(pairs(rows, against)), kinds(found), commits(found)]
     tables = "\n".join([*parts, families(found), costs(found)])

@@ -100,6 +100,15 @@ class Oracle:
             ]
         return {books(bank) for bank in banks}
 
+    def truth(self, task: PocketTask) -> tuple[tuple[PlannedCall, ...], ...]:
+        """The calls of a good plan for each turn; none for a turn that no plan fulfils."""
+        bank, found = task.bank, []
+        for turn in task.turns:
+            good = self.good_ways(bank, turn)
+            found.append(good[0][0].calls if good else ())
+            bank = good[0][1].bank if good else bank
+        return tuple(found)
+
     def kind(self, task: PocketTask) -> Kind:
         """How hard a task is: the hardest of its turns, see `Kind`."""
         bank = task.bank

@@ -69,7 +69,12 @@ async def test_methods_are_compared_and_a_run_continues(tmp_path: Path) -> None:
         assert code != 0
         assert "holds a run with another seed" in err
     cells = {(line["cell"]["method"], line["cell"]["n"]): line["accuracy"] for line in json.loads(out)}
-    assert {name: found["n"] for name, found in cells.items()} == {("direct", 0): 3, ("sequential", 1): 3}
+    assert {name: found["n"] for name, found in cells.items()} == {
+        ("idle", 0): 3,
+        ("direct", 0): 3,
+        ("sequential", 1): 3,
+    }
+    assert cells["idle", 0]["value"] == 0
     assert cells["direct", 0]["value"] == pytest.approx(2 / 3)
     rows = [json.loads(line) for line in (tmp_path / "run" / "rows.jsonl").read_text().splitlines()]
     dark = next(row for row in rows if row["task"] == "held_out-red" and row["cell"]["method"] == "direct")

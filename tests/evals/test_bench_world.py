@@ -14,7 +14,6 @@ import pytest
 from artis_sdk import Risk, SandboxSimulator, Toolset, guarded_tool
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.errors import BackendClosed, ConfigurationError, MissingExtraError, RequestRejected
-from artis_sdk.evals.bench.bfcl import BFCLInstance, BFCLWorld, load_tasks, parse_ground_truth
 from artis_sdk.evals.bench.cells import BenchCell, cells
 from artis_sdk.evals.bench.pocket import PocketWorld
 from artis_sdk.evals.bench.report import commits, lines
@@ -264,62 +263,6 @@ async def test_a_world_whose_rows_could_not_be_told_apart_is_refused(
     with pytest.raises(ConfigurationError, match=f"the world lamps .*{why}"):
         await measure(Faulty(), backend, GRID, path, simulators=perfect, count=4)
     assert (backend.requests, path.exists()) == ([], False)
-
-
-# --- BFCL -------------------------------------------------------------------------------------
-
-
-class Known:
-    """An agent that makes the ground truth's calls of each turn."""
-
-    def __init__(self, task: BenchmarkTask[BFCLInstance], *, drop_last: bool) -> None:
-        instance = task.start()
-        self._turns = [
-            [parse_ground_truth(text, instance.tools) for text in turn] for turn in instance.task.ground_truth
-        ]
-        if drop_last:
-            last = max(n for n, turn in enumerate(self._turns) if turn)
-            self._turns[last].pop()
-
-    def __call__(self, request: Request) -> str | list[ToolCall]:
-        turn = sum(message.role == "user" for message in request.messages) - 1
-        calls = self._turns[turn]
-        return "done" if request.messages[-1].role == "tool" or not calls else calls
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("category", ["base", "miss_param", "long_context"])
-async def test_bfcl_is_judged_by_the_official_checks(tmp_path: Path, category: str) -> None:
-    pytest.importorskip("bfcl_eval")
-    world = BFCLWorld(category)
-    for task in asked(world, 4, seed=1):
-        assert task.family == category
-        for drop_last in (False, True):
-            backend = ScriptedBackend(Known(task, drop_last=drop_last))
-            played = await play(world, task, backend, None, Direct(), journal=tmp_path / "j.db")
-            assert len(played.problems) == len(task.queries)
-            assert played.fulfilled == (not drop_last), (task.id, played.problems)
-
-
-def test_bfcl_is_split_by_index_in_every_category() -> None:
-    pytest.importorskip("bfcl_eval")
-
-    def numbers(category: str, split: Split, seed: int) -> list[str]:
-        return [task.id.rpartition("_")[2] for task in BFCLWorld(category).tasks(split, seed=seed)]
-
-    held = numbers("base", "held_out", 0)
-    assert len(held) == 40
-    assert held != numbers("base", "held_out", 1)
-    assert held == numbers("base", "held_out", 0)
-    for category in ("base", "miss_param", "long_context"):
-        assert set(numbers(category, "held_out", 1)) == set(held)
-        assert len(numbers(category, "train", 0)) == 160
-        assert not set(numbers(category, "train", 1)) & set(held)
-    with pytest.raises(ConfigurationError, match="choose from base"):
-        BFCLWorld("live")
-    assert load_tasks("miss_func", limit=1), "its tasks can be read"
-    with pytest.raises(ConfigurationError, match="offers some tools from a later turn on"):
-        BFCLWorld("miss_func")
 
 
 async def test_ways_to_commit_are_measured_beside_each_other(tmp_path: Path) -> None:

@@ -160,3 +160,26 @@ async def test_a_simulator_sees_the_real_calls_from_before_the_session(tmp_path:
         plan = await session.rehearse("Pay 3.")
     assert seen == [before]
     assert [step.call.tool for step in plan.attempts[0].steps] == ["pay"], "they are none of the attempt's"
+
+
+async def test_a_session_goes_on_with_another_ones_conversation(tmp_path: Path) -> None:
+    """As where the tools change between two turns."""
+
+    @guarded_tool
+    def pay(amount: int) -> int:
+        """Pay."""
+        return amount
+
+    backend = ScriptedBackend(["Which amount?", "Paid."])
+    common: dict[str, Any] = {"agent": backend, "strategy": Direct(), "journal": tmp_path / "journal.db"}
+    async with Session(tools=[], **common) as first:
+        await first.run("Pay.")
+    async with Session(tools=[pay], conversation=first.conversation, **common) as second:
+        await second.run("Three.")
+    assert [message.content for message in backend.requests[-1].messages[1:]] == [
+        "Pay.",
+        "Which amount?",
+        "Three.",
+    ]
+    assert [message.content for message in second.conversation][-1] == "Paid."
+    assert len(second.conversation) == 4

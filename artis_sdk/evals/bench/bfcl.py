@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals.bench.world import BenchmarkTask, Split
+from artis_sdk.evals.bench.world import BenchmarkTask, CallsByTurn, Split
 from artis_sdk.records import Outcome, Provenance, Result, State, ToolCall
 from artis_sdk.tools import Toolset
 
@@ -42,13 +42,15 @@ class BFCLTask:
     classes: tuple[str, ...]
     config: dict[str, Any] = field(repr=False)
     long_context: bool = False
+    missed: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Tools that are offered from a later turn on, by its number from 0."""
 
     def instances(self) -> dict[str, Any]:
         """Fresh environment objects by class name, loaded with this task's scenario."""
         made: dict[str, Any] = {}
         for name in self.classes:
             instance = _environment_class(name)()
-            if name not in _official("constants.executable_backend_config").STATELESS_CLASSES:
+            if name not in official("constants.executable_backend_config").STATELESS_CLASSES:
                 scenario = copy.deepcopy(self.config.get(name, {}))
                 instance._load_scenario(scenario, long_context=self.long_context)
             made[name] = instance
@@ -65,18 +67,20 @@ def load_tasks(category: str = "base", limit: int | None = None) -> list[BFCLTas
     """
     if category not in CATEGORIES:
         raise ConfigurationError(f"unknown BFCL category {category!r}; choose from {', '.join(CATEGORIES)}")
-    folder = Path(str(_official("").__file__)).parent / "data"
+    folder = Path(str(official("").__file__)).parent / "data"
     name = f"BFCL_v4_multi_turn_{category}.json"
-    rows = _json_lines(folder / name)[:limit]
-    answers = {row["id"]: row["ground_truth"] for row in _json_lines(folder / "possible_answer" / name)}
+    rows = json_lines(folder / name)[:limit]
+    answers = {row["id"]: row["ground_truth"] for row in json_lines(folder / "possible_answer" / name)}
+    more_tools = official("constants.default_prompts").DEFAULT_USER_PROMPT_FOR_ADDITIONAL_FUNCTION_FC
     return [
         BFCLTask(
             id=row["id"],
-            queries=tuple("\n".join(m["content"] for m in turn) for turn in row["question"]),
+            queries=tuple("\n".join(m["content"] for m in turn) or more_tools for turn in row["question"]),
             ground_truth=tuple(tuple(turn) for turn in answers[row["id"]]),
             classes=tuple(row["involved_classes"]),
             config=row["initial_config"],
             long_context="long_context" in row["id"],
+            missed={int(turn): tuple(names) for turn, names in row.get("missed_function", {}).items()},
         )
         for row in rows
     ]
@@ -153,7 +157,7 @@ class OfficialChecker:
             instances: environments on which the turn's calls were made.
             outcomes: outcomes of the turn's calls.
         """
-        checks = _official("eval_checker.multi_turn_eval.multi_turn_checker")
+        checks = official("eval_checker.multi_turn_eval.multi_turn_checker")
         self._responses.extend(outcome.text() for outcome in outcomes)
         truth = [self._play(text) for text in self.task.ground_truth[turn]]
         if not truth:
@@ -183,21 +187,28 @@ class BFCLInstance:
     Attributes:
         task: the task.
         objects: the environments by class name.
-        tools: their public methods.
+        tools: their public methods, in miss_func without those that a later turn offers.
     """
 
     def __init__(self, task: BFCLTask) -> None:
         self.task = task
         self.objects = task.instances()
-        self.tools = guard(self.objects)
+        self._all = guard(self.objects)
+        self.tools = self._offered(0)
         self._checker = OfficialChecker(task)
+
+    def _offered(self, turn: int) -> Toolset:
+        later = {name for at, names in self.task.missed.items() if at > turn for name in names}
+        return Toolset(*(tool for tool in self._all if tool.name not in later)) if later else self._all
 
     def state(self) -> State:
         """The environments' public attributes."""
-        return self.tools.state()
+        return self._all.state()
 
     def check_turn(self, turn: int, result: Result) -> str | None:
         """See `TaskInstance.check_turn`."""
+        if turn + 1 in self.task.missed:
+            self.tools = self._offered(turn + 1)
         outcomes = [made.outcome for made in result.calls if not made.nested]
         return self._checker.check_turn(turn, self.objects, outcomes)
 
@@ -206,21 +217,17 @@ class BFCLWorld:
     """One multi-turn category, 200 tasks in an order by seed; the same 40 indices are always held out.
 
     Args:
-        category: `base`, `miss_param` or `long_context`.
+        category: `base`, `miss_param`, `long_context`, or `miss_func`, where some tools are offered in the
+            middle of a task, with the benchmark's own message.
 
     Raises:
-        ConfigurationError: an unknown category, or `miss_func`, which offers tools in the middle of a task.
+        ConfigurationError: an unknown category, or bfcl-eval is not installed.
     """
 
     prompts = None
     max_steps = None
 
     def __init__(self, category: str = "base") -> None:
-        if category == "miss_func":
-            raise ConfigurationError(
-                "BFCL miss_func offers some tools from a later turn on; a session offers the same tools in "
-                "every turn, so it is not played: use base, miss_param or long_context"
-            )
         self.name = f"bfcl-{category}"
         self._category = category
         self._tasks = load_tasks(category)
@@ -231,21 +238,31 @@ class BFCLWorld:
         chosen = [task for n, task in enumerate(self._tasks) if (n % HELD_OUT_EVERY == 0) == held]
         random.Random(f"bfcl {seed}").shuffle(chosen)
         for task in chosen:
-            start = partial(BFCLInstance, task)
-            yield BenchmarkTask(id=task.id, queries=task.queries, start=start, family=self._category)
+            yield BenchmarkTask(
+                id=task.id,
+                queries=task.queries,
+                start=partial(BFCLInstance, task),
+                family=self._category,
+                truth=partial(_truth, task),
+            )
 
 
-def _json_lines(path: Path) -> list[dict[str, Any]]:
+def _truth(task: BFCLTask) -> CallsByTurn:
+    tools = guard(task.instances())
+    return tuple(tuple(parse_ground_truth(text, tools) for text in turn) for turn in task.ground_truth)
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def _environment_class(name: str) -> Any:
-    module = _official("constants.executable_backend_config").CLASS_FILE_PATH_MAPPING[name]
+    module = official("constants.executable_backend_config").CLASS_FILE_PATH_MAPPING[name]
     return getattr(importlib.import_module(module), name)
 
 
 @cache
-def _official(module: str) -> Any:
+def official(module: str) -> Any:
     try:
         return importlib.import_module(f"bfcl_eval.{module}" if module else "bfcl_eval")
     except ModuleNotFoundError as error:

@@ -21,6 +21,9 @@ from artis_sdk.records.calls import FROZEN
 
 Method = Literal["direct", "best_of_n", "revision", "parallel", "sequential", "hybrid"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
+Control = Literal["idle", "truth"]
+"""What no model plays, for comparison: an agent that makes no call, and one that knows the right calls."""
+CONTROLS: Final[tuple[Control, ...]] = get_args(Control)
 SIMULATING: Final = frozenset({"parallel", "sequential", "hybrid"})
 Stage = Literal["evaluation", "summary", "both"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
@@ -32,7 +35,7 @@ class BenchCell(BaseModel):
 
     model_config = FROZEN
 
-    method: Method
+    method: Method | Control
     simulator: str | None = None
     """Name of the simulator; None for methods that do not simulate."""
     n: int

@@ -8,12 +8,13 @@ from typing import Any, Final
 from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.bfcl import CATEGORIES, BFCLWorld, restored
+from artis_sdk.evals.bench.bfcl_single import LIVE, BFCLSingleTurnWorld
 from artis_sdk.evals.bench.pocket import PocketWorld
 from artis_sdk.evals.bench.world import BenchmarkWorld
 from artis_sdk.settings import load_object
 from artis_sdk.simulators import Checked, Ladder, LLMSimulator, PromptForm, SandboxSimulator
 
-WORLDS: Final = ("pocket", *(f"bfcl-{category}" for category in CATEGORIES if category != "miss_func"))
+WORLDS: Final = ("pocket", *(f"bfcl-{category}" for category in (*CATEGORIES, *LIVE)))
 """Names of the worlds that ship. `pocket` is the bank with the SDK's own prompts, for any model."""
 SIMULATORS: Final = ("sandbox", "checked", "llm", "llm-modes", "checked,llm-modes")
 """Names of the simulators of any world. `llm` knows the tools' documents alone, `llm-modes` also when each
@@ -32,7 +33,8 @@ def named_world(name: str) -> BenchmarkWorld[Any]:
     if name == "pocket":
         return PocketWorld(None)
     if name in WORLDS:
-        return BFCLWorld(name.removeprefix("bfcl-"))
+        category = name.removeprefix("bfcl-")
+        return BFCLSingleTurnWorld(category) if category in LIVE else BFCLWorld(category)
     if ":" not in name:
         raise ConfigurationError(
             f"unknown world {name!r}; choose from {', '.join(WORLDS)}, or name yours: package.module:object"

@@ -6,14 +6,14 @@ import copy
 from collections.abc import Iterator
 from functools import partial
 
-from artis_sdk.evals.bench.world import BenchmarkTask, Split
+from artis_sdk.evals.bench.world import BenchmarkTask, CallsByTurn, Split
 from artis_sdk.pocket.chat import pocket_prompts
 from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.oracle import Oracle, fulfilled, state_of
 from artis_sdk.pocket.task import PocketTask
 from artis_sdk.pocket.tasks import tasks
 from artis_sdk.prompts import Style
-from artis_sdk.records import Result, State
+from artis_sdk.records import Result, State, ToolCall
 from artis_sdk.tools import Toolset
 
 
@@ -70,4 +70,12 @@ class PocketWorld:
                 family=task.family,
                 hidden=oracle.hidden(task),
                 kind=oracle.kind(task),
+                truth=partial(_truth, task),
             )
+
+
+def _truth(task: PocketTask) -> CallsByTurn:
+    return tuple(
+        tuple(ToolCall(tool=call.tool, arguments=dict(call.arguments)) for call in calls)
+        for calls in Oracle().truth(task)
+    )

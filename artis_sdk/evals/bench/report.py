@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from artis_sdk.evals.bench.cells import BenchCell
+from artis_sdk.evals.bench.cells import CONTROLS, BenchCell
 from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.pocket.oracle import KINDS
@@ -176,6 +176,7 @@ def plot(found: Sequence[Line], caption: str = "") -> str:
         found: the cells' results; those with N = 0 begin every curve.
         caption: further words for the line below the plots, such as date and command.
     """
+    found = [line for line in found if line.cell.method not in CONTROLS]
     begin = [line for line in found if line.cell.n == 0]
     members: dict[str, list[Line]] = {}
     for line in found:

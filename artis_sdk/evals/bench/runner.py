@@ -16,6 +16,7 @@ from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
 from artis_sdk.evals.bench.cells import BenchCell, strategy
+from artis_sdk.evals.bench.controls import agent_of
 from artis_sdk.evals.bench.rows import TaskRow, added_to, read
 from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, KnowsDamage, TaskInstance
 from artis_sdk.loop.budget import Emit
@@ -95,10 +96,10 @@ async def play(
         ArtisError: as in `Session.run`.
     """
     instance = task.start()
-    session = Session(
+    opened = partial(
+        Session,
         agent=backend,
         simulator=simulator,
-        tools=instance.tools,
         strategy=strategy,
         state=instance.state,
         journal=journal,
@@ -111,8 +112,15 @@ async def play(
     results: list[Result] = []
     problems: list[str | None] = []
     seconds = 0.0
-    async with session:
+    async with AsyncExitStack() as stack:
+        offered, session = instance.tools, opened(tools=instance.tools)
+        await stack.enter_async_context(session)
         for turn, query in enumerate(task.queries):
+            if instance.tools is not offered:  # a session offers the same tools in every turn
+                await stack.aclose()
+                offered = instance.tools
+                session = opened(tools=offered, conversation=session.conversation)
+                await stack.enter_async_context(session)
             plan = await session.rehearse(query)
             began = time.monotonic()
             results.append(await session.commit(plan))
@@ -242,6 +250,7 @@ async def _row(
     judge: dict[str, Any] = (
         {} if players.judge is None else {"evaluator": players.judge, "summarizer": players.judge}
     )
+    agent = agent_of(cell, task, players.agent)
     began = time.monotonic()
     told = {"family": task.family, "hidden": task.hidden, "kind": task.kind, "query": "\n".join(task.queries)}
     common: dict[str, Any] = {"cell": cell, "task": task.id, **told}
@@ -249,7 +258,7 @@ async def _row(
         played = await play(
             world,
             task,
-            players.agent,
+            agent,
             players.simulators(cell.simulator) if cell.simulator else None,
             strategy(cell),
             journal=journal,
@@ -273,7 +282,7 @@ async def _row(
         )
     failed = [result.error for result in played.results if result.ended in ("model_error", "context")]
     if failed:
-        await _answers(players.agent)
+        await _answers(agent)
     return TaskRow(
         **common,
         fulfilled=played.fulfilled,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import Result, State
+from artis_sdk.records import Result, State, ToolCall
 from artis_sdk.tools import Toolset
 
 Split = Literal["train", "held_out"]
@@ -23,7 +23,7 @@ class TaskInstance(Protocol):
 
     @property
     def tools(self) -> Toolset:
-        """The agent's tools, bound to this instance's objects."""
+        """The agent's tools, bound to this instance's objects; others from a turn on are another Toolset."""
 
     def state(self) -> State:
         """The present state of the objects, as simulators see it; read before each turn."""
@@ -48,6 +48,8 @@ class KnowsDamage(Protocol):
         """Whether the present state is no right one, and nothing leads from it to a right one."""
 
 
+CallsByTurn = tuple[tuple[ToolCall, ...], ...]
+
 InstanceT = TypeVar("InstanceT", bound=TaskInstance, covariant=True)
 
 
@@ -67,6 +69,8 @@ class BenchmarkTask(Generic[InstanceT]):
     """How hard it is, in a word, such as `artis_sdk.pocket.oracle.Kind`; empty if the world cannot tell."""
     hidden: bool = False
     """Whether the plan that comes to mind first fails and another works."""
+    truth: Callable[[], CallsByTurn] | None = None
+    """Finds calls that fulfil the task, by turn, for the control `truth`; None if the world knows none."""
 
 
 class BenchmarkWorld(Protocol[InstanceT]):
