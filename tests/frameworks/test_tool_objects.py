@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -16,64 +17,23 @@ from artis_sdk.errors import InvalidArguments, ToolDefinitionError
 from artis_sdk.records import ToolCall
 
 
-def langchain(pay: Callable[..., Any]) -> Any:
-    from langchain_core.tools import tool
-
-    return tool(pay)
-
-
-def autogen(pay: Callable[..., Any]) -> Any:
+def autogen_tool(pay: Callable[..., Any]) -> Any:
     from autogen_core.tools import FunctionTool
 
     return FunctionTool(pay, description="Send money.")
 
 
-def openai_agents(pay: Callable[..., Any]) -> Any:
-    from agents import function_tool
-
-    return function_tool(pay)
-
-
-def pydantic_ai(pay: Callable[..., Any]) -> Any:
-    from pydantic_ai import Tool
-
-    return Tool(pay)
-
-
-def google_adk(pay: Callable[..., Any]) -> Any:
-    from google.adk.tools import FunctionTool
-
-    return FunctionTool(pay)
-
-
-def smolagents(pay: Callable[..., Any]) -> Any:
-    from smolagents import tool
-
-    return tool(pay)
-
-
-def crewai(pay: Callable[..., Any]) -> Any:
-    from crewai.tools import tool
-
-    return tool(pay)
-
-
-def strands(pay: Callable[..., Any]) -> Any:
-    from strands import tool
-
-    return tool(pay)
-
-
 MAKERS = {
-    "langchain_core": langchain,
-    "autogen_core": autogen,
-    "agents.tool": openai_agents,
-    "pydantic_ai": pydantic_ai,
-    "google.adk": google_adk,
-    "smolagents": smolagents,
-    "strands.agent": strands,
-    "crewai": crewai,
+    "langchain_core": "langchain_core.tools:tool",
+    "autogen_core": f"{__name__}:autogen_tool",
+    "agents.tool": "agents:function_tool",
+    "pydantic_ai": "pydantic_ai:Tool",
+    "google.adk": "google.adk.tools:FunctionTool",
+    "smolagents": "smolagents:tool",
+    "strands.agent": "strands:tool",
+    "crewai": "crewai.tools:tool",
 }
+"""By the module that must be installed: what makes a tool object of a function."""
 
 
 def is_here(module: str) -> bool:
@@ -81,8 +41,9 @@ def is_here(module: str) -> bool:
     return find_spec(top) is not None and find_spec(module) is not None
 
 
-@pytest.mark.parametrize("make", [make for module, make in MAKERS.items() if is_here(module)])
-async def test_simulated_then_made_once(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("framework", [*filter(is_here, MAKERS)])
+async def test_simulated_then_made_once(framework: str, tmp_path: Path) -> None:
+    make = resolve_name(MAKERS[framework])
     real: list[Any] = []
 
     def pay(target: str, amount: int) -> dict[str, int]:
