@@ -124,19 +124,6 @@ class Cutter:
         return Cut(kept_state, kept, out, len(history) - len(kept), steps_lost + lost)
 
 
-def cut(
-    calls: Sequence[ToolCall],
-    state: State,
-    history: History,
-    *,
-    room: int | None,
-    focus: bool,
-    reads: frozenset[str] = frozenset(),
-) -> Cut:
-    """Cut one state and one history; see `Cutter.cut`."""
-    return Cutter().cut(calls, state, history, room=room, focus=focus, reads=reads)
-
-
 def _cut_history(
     history: History, lengths: list[int], related: list[bool], room: int
 ) -> tuple[History, int, int]:

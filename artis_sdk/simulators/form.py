@@ -32,7 +32,7 @@ class PromptForm(BaseModel):
     """Whether the answer states success or failure type (`answers.answer_schema`); None for yes if the
     backend can enforce the schema."""
     focus: bool = False
-    """Whether to show only the part of the state that the action refers to (`cut.cut`)."""
+    """Whether to show only the part of the state that the action refers to (`Cutter.cut`)."""
     look_up: bool | None = None
     """Whether to repeat beside the action the state entries that its arguments name (`look_up.LookUp`); None
     for yes with `modes`."""

@@ -15,7 +15,7 @@ from artis_sdk.pocket.oracle import KINDS, Oracle, books, fulfilled, state_of
 from artis_sdk.pocket.task import PocketTask
 from artis_sdk.pocket.tasks import tasks
 from artis_sdk.pocket.words import held, phrase
-from artis_sdk.simulators.cut import cut
+from artis_sdk.simulators.cut import Cutter
 
 SEEDS = st.integers(min_value=0, max_value=10**6)
 
@@ -140,7 +140,7 @@ def test_a_focused_state_shows_what_the_call_needs(part: str) -> None:
         for way in task.turns[-1].ways:
             steps = oracle.play(task.bank, way.calls).steps
             for n, step in enumerate(steps):
-                left = cut([step.call], state, steps[:n], room=None, focus=True).state
+                left = Cutter().cut([step.call], state, steps[:n], room=None, focus=True).state
                 assert isinstance(left, dict)
                 assert isinstance(left["rows"], dict)
                 shown = left["rows"].keys()

@@ -20,7 +20,7 @@ from artis_sdk.prompts import Prompts, encode, encode_step
 from artis_sdk.records import Capabilities, History, Outcome, Provenance
 from artis_sdk.simulators import LLMSimulator
 from artis_sdk.simulators.answers import answer_schema, typed_answer, typed_entries, typed_outcome
-from artis_sdk.simulators.cut import Cut, cut
+from artis_sdk.simulators.cut import Cut, Cutter
 from artis_sdk.simulators.entries import MARK
 from artis_sdk.simulators.form import PromptForm
 from artis_sdk.simulators.trained import Trained
@@ -44,7 +44,7 @@ def bank(accounts: int = 40) -> Any:
 
 
 def focused(made: Any, state: Any, history: History = ()) -> Any:
-    return cut([made], state, history, room=None, focus=True).state
+    return Cutter().cut([made], state, history, room=None, focus=True).state
 
 
 def test_focus_keeps_what_the_action_names_and_what_belongs_to_no_table() -> None:
@@ -95,13 +95,13 @@ def test_texts_are_named_by_their_pieces_too() -> None:
 def test_a_room_is_filled_with_the_named_first_and_then_the_rest() -> None:
     state = bank()
     for room in (500, 800, 1600):
-        left = cut([call("get", account="A104")], state, (), room=room, focus=False)
+        left = Cutter().cut([call("get", account="A104")], state, (), room=room, focus=False)
         assert room * 0.6 < len(encode(left.state)) <= room
         text = json.dumps(left.state)
         assert '"A104"' in text
         assert (left.entries > 0, left.lost) == (True, 0)
-    assert cut([call("get", account="A104")], state, (), room=100_000, focus=False) == Cut(state, ())
-    tight = cut([call("get", account="A104")], state, (), room=60, focus=False)
+    assert Cutter().cut([call("get", account="A104")], state, (), room=100_000, focus=False) == Cut(state, ())
+    tight = Cutter().cut([call("get", account="A104")], state, (), room=60, focus=False)
     assert tight.lost > 0
 
 
@@ -109,7 +109,7 @@ def test_of_a_long_history_stay_the_steps_about_the_same_and_the_latest() -> Non
     history = tuple(step(call("note", text=f"line {n} " + "x" * 50), n) for n in range(50))
     about = step(call("freeze", account="A104"), {"frozen": "A104"})
     history = (about, *history)
-    left = cut([call("get", account="A104")], {"day": 1}, history, room=700, focus=False)
+    left = Cutter().cut([call("get", account="A104")], {"day": 1}, history, room=700, focus=False)
     assert left.history[0] is about
     assert left.history[1:] == history[-len(left.history) + 1 :]
     assert left.steps == len(history) - len(left.history) > 0
@@ -136,15 +136,15 @@ def test_what_is_left_fits_comes_from_the_whole_and_is_always_the_same(
 ) -> None:
     history = tuple(step(call("f", n=n, text="x" * n), n) for n in range(steps))
     made = call("g", **arguments)
-    left = cut([made], state, history, room=room, focus=focus)
-    assert left == cut([made], state, history, room=room, focus=focus)
+    left = Cutter().cut([made], state, history, room=room, focus=focus)
+    assert left == Cutter().cut([made], state, history, room=room, focus=focus)
     size = len(encode(left.state)) + sum(len(encode_step(s)) + 1 for s in left.history)
     if isinstance(state, dict | list):
         assert size <= max(room, 20)
     assert part_of(left.state, state)
     assert (left.state == state) or left.entries
     assert len(left.history) + left.steps == steps
-    unbounded = cut([made], state, history, room=None, focus=focus)
+    unbounded = Cutter().cut([made], state, history, room=None, focus=focus)
     assert (unbounded.lost, unbounded.history) == (0, history)
 
 
@@ -155,7 +155,7 @@ def test_a_state_shorter_than_its_mark_fits_every_room(state: JsonValue, steps: 
     """Where the history is whole, what it leaves may be too little for the mark of an emptied state."""
     history = tuple(step(call("f", n=n, text="x" * n), n) for n in range(steps))
     for room in range(251):
-        left = cut([call("g")], state, history, room=room, focus=focus)
+        left = Cutter().cut([call("g")], state, history, room=room, focus=focus)
         size = len(encode(left.state)) + sum(len(encode_step(s)) + 1 for s in left.history)
         assert size <= max(room, 20), room
 

@@ -121,7 +121,7 @@ async def test_what_has_no_room_is_not_tried_for_ever(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(entries.Entries, "cost", counted)
     state: Any = {"texts": {f"T{n}": "x" * 300 for n in range(5000)}}
-    left = cut.cut([call("read", text="T8")], state, (), room=1000, focus=False)
+    left = cut.Cutter().cut([call("read", text="T8")], state, (), room=1000, focus=False)
     kept: Any = left.state
     assert kept["texts"]["T8"] == "x" * 300
     assert left.entries > 4990

@@ -17,7 +17,7 @@ from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import Capabilities, ToolCall
 from artis_sdk.simulators import LLMSimulator, PromptForm
-from artis_sdk.simulators.cut import cut
+from artis_sdk.simulators.cut import Cutter
 from artis_sdk.simulators.entries import MARK
 from artis_sdk.simulators.form import Prompter, named_form
 from artis_sdk.simulators.source_notes import MOST_TOKENS, SourceNotes
@@ -202,7 +202,7 @@ def test_focus_keeps_what_the_checks_read() -> None:
     """Of an object with more than sixteen fields, as a car; without its checks all of them are dropped."""
     tools = till()
     state: Any = tools.state()
-    assert cut([PAY], state, (), room=None, focus=True).state == {"Till": {MARK: 21}}
+    assert Cutter().cut([PAY], state, (), room=None, focus=True).state == {"Till": {MARK: 21}}
     text = prompt(PromptForm(documents="called", focus=True, modes=True), PAY, tools)
     assert '{"Till":{"balance":5,"...":20}}' in text
     assert "<Entries>" in text
@@ -212,7 +212,9 @@ def test_focus_keeps_what_the_checks_read() -> None:
 def test_rows_of_a_table_are_not_kept_for_their_fields() -> None:
     rows: dict[str, Any] = {f"A{n}": {"status": "open", "left": n} for n in range(40)}
     call = ToolCall(tool="pay", arguments={"to": "A3"})
-    kept = cut([call], {"rows": rows}, (), room=None, focus=True, reads=frozenset({"status", "left"}))
+    kept = Cutter().cut(
+        [call], {"rows": rows}, (), room=None, focus=True, reads=frozenset({"status", "left"})
+    )
     assert kept.state == {"rows": {"A3": rows["A3"], MARK: 39}}
 
 

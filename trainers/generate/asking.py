@@ -9,7 +9,7 @@ from artis_sdk.contracts import Backend
 from artis_sdk.errors import BackendError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Completion, Outcome, Provenance, Request, State, Step, ToolCall, ToolSpec
-from artis_sdk.simulators.cut import cut
+from artis_sdk.simulators.cut import Cutter
 from artis_sdk.tools import Toolset
 from artis_sdk.trainers.generate.runner import Runner
 from artis_sdk.trainers.generate.tasks import TaskRun
@@ -22,7 +22,7 @@ Done = Callable[[TaskRun], object]
 
 def shown_state(state: State, calls: Sequence[ToolCall] = ()) -> State:
     """A state as a prompt shows it: cut to `STATE` characters, with entries that the calls name first."""
-    return cut(calls, state, (), room=STATE, focus=False).state
+    return Cutter().cut(calls, state, (), room=STATE, focus=False).state
 
 
 def documents(specs: Sequence[ToolSpec]) -> str:
