@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,27 +45,45 @@ def doctor(
     names = list(dict.fromkeys([*(backend or []), *_configured(settings)]))
     answers = asyncio.run(_ask_all(names, settings))
     journal = None if settings is None else asyncio.run(_look_at_journal(settings))
-    healthy = (
-        problem is None
-        and all(answer["ok"] for answer in answers)
-        and not (journal and (journal["open"] or journal["problem"]))
-    )
+    found = _Findings(extras, problem, answers, journal)
     if as_json:
-        print_json(
-            {
-                "artis_sdk": version("artis-sdk"),
-                "extras": [{**extra._asdict(), "install": extra.install} for extra in extras],
-                "known_backends": known_prefixes(),
-                "settings": {"ok": problem is None, "problem": problem},
-                "backends": answers,
-                "journal": journal,
-                "ok": healthy,
-            }
-        )
+        print_json(found.as_json())
     else:
-        _print(extras, problem, answers, journal)
-    if not healthy:
+        _print(found)
+    if not found.healthy:
         raise SystemExit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What was looked at, and what was found."""
+
+    extras: list[Extra]
+    problem: str | None
+    """Why the settings do not hold."""
+    answers: list[dict[str, Any]]
+    """How each backend answered."""
+    journal: dict[str, Any] | None
+    """The journal's state; None where the settings do not hold."""
+
+    @property
+    def healthy(self) -> bool:
+        return (
+            self.problem is None
+            and all(answer["ok"] for answer in self.answers)
+            and not (self.journal and (self.journal["open"] or self.journal["problem"]))
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "artis_sdk": version("artis-sdk"),
+            "extras": [{**extra._asdict(), "install": extra.install} for extra in self.extras],
+            "known_backends": known_prefixes(),
+            "settings": {"ok": self.problem is None, "problem": self.problem},
+            "backends": self.answers,
+            "journal": self.journal,
+            "ok": self.healthy,
+        }
 
 
 def _read_settings() -> tuple[Settings | None, str | None]:
@@ -120,29 +139,24 @@ async def _look_at_journal(settings: Settings) -> dict[str, Any]:
     return {**found, "open": sum(call.state in OPEN for call in calls), "problem": None}
 
 
-def _print(
-    extras: list[Extra],
-    problem: str | None,
-    answers: list[dict[str, Any]],
-    journal: dict[str, Any] | None,
-) -> None:
+def _print(found: _Findings) -> None:
     table = Table("extra", "installed", "for", title=plain(f"artis_sdk {version('artis-sdk')}"))
-    for extra in extras:
+    for extra in found.extras:
         versions = ", ".join(f"{name} {number}" for name, number in extra.versions.items())
-        found = plain(("; ".join(extra.unfit), "red")) if extra.unfit else plain(versions)
+        fit = plain(("; ".join(extra.unfit), "red")) if extra.unfit else plain(versions)
         here = extra.installed or extra.unfit
-        table.add_row(extra.extra, found if here else plain(("no", "dim")), extra.purpose)
+        table.add_row(extra.extra, fit if here else plain(("no", "dim")), extra.purpose)
     console.print(table)
-    for answer in answers:
+    for answer in found.answers:
         if answer["ok"]:
             console.print(plain(("answers ", "green"), f"{answer['backend']} in {answer['seconds']} s"))
         else:
             console.print(plain(("fails   ", "red"), answer["error"], lines=True))
-    if problem is not None:
-        console.print(plain(("settings: ", "red"), problem, lines=True))
-    if journal is not None:
-        _print_journal(journal)
-    next_step(_next(extras, problem, answers, journal))
+    if found.problem is not None:
+        console.print(plain(("settings: ", "red"), found.problem, lines=True))
+    if found.journal is not None:
+        _print_journal(found.journal)
+    next_step(_next(found))
 
 
 def _print_journal(journal: dict[str, Any]) -> None:
@@ -157,22 +171,17 @@ def _print_journal(journal: dict[str, Any]) -> None:
         console.print(plain(f"journal: nothing open in {journal['journal']}"))
 
 
-def _next(
-    extras: list[Extra],
-    problem: str | None,
-    answers: list[dict[str, Any]],
-    journal: dict[str, Any] | None,
-) -> str:
-    unfit = next((extra for extra in extras if extra.unfit), None)
-    if problem is not None:
+def _next(found: _Findings) -> str:
+    unfit = next((extra for extra in found.extras if extra.unfit), None)
+    if found.problem is not None:
         return "correct the setting named above, then run artis doctor again"
-    if journal is not None and journal["open"]:
+    if found.journal is not None and found.journal["open"]:
         return "artis recover"
     if unfit is not None:
         return f"{unfit.install} --upgrade"
-    if not answers:
+    if not found.answers:
         return "artis doctor --backend openai:MODEL asks a backend for one token"
-    failed = next((answer for answer in answers if not answer["ok"]), None)
+    failed = next((answer for answer in found.answers if not answer["ok"]), None)
     if failed is not None:
         return f"see to {failed['backend']}, then run artis doctor again"
     return 'artis rehearse "a task" --tools your_module:toolset'
