@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError, MissingExtraError, WorkerLost
-from artis_sdk.workers.pool import Job
+from artis_sdk.workers.pool import Job, once_open
 
 _END = 30.0  # seconds that a worker has to close what its job opened
 
@@ -58,12 +58,7 @@ class RayWorkers:
             worker = _Actor(kind.remote(job, os.getcwd()))
         except (TypeError, pickle.PicklingError) as error:
             raise ConfigurationError(f"the job cannot be sent to another process: {error}") from error
-        try:
-            await worker.open()
-        except BaseException:
-            await worker.aclose()
-            raise
-        return worker
+        return await once_open(worker, worker.open())
 
     async def aclose(self) -> None:
         """See `WorkerPool.aclose`: end the cluster that was started for it."""

@@ -39,6 +39,9 @@ class Worker(Protocol):
         """Close what the job opened, and end the process."""
 
 
+W = TypeVar("W", bound=Worker)
+
+
 class WorkerPool(Protocol):
     """Where workers come from."""
 
@@ -111,6 +114,24 @@ async def results(
         working.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await working
+
+
+async def once_open(worker: W, opening: Awaitable[None]) -> W:
+    """A worker that has opened its job; it is closed where that fails.
+
+    Args:
+        worker: the worker.
+        opening: wait for its job to be open.
+
+    Raises:
+        Exception: what opening raised.
+    """
+    try:
+        await opening
+    except BaseException:
+        await worker.aclose()
+        raise
+    return worker
 
 
 def opened(value: T) -> Callable[[], AbstractAsyncContextManager[T]]:

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from artis_sdk.errors import ConfigurationError, WorkerLost
-from artis_sdk.workers.pool import Job
+from artis_sdk.workers.pool import Job, once_open
 
 _END = 10.0  # seconds that a worker has to close what its job opened
 
@@ -54,12 +54,7 @@ class ProcessWorkers:
         except Exception as error:  # whatever the objects' own code raises
             raise ConfigurationError(f"the job cannot be sent to another process: {error}") from error
         worker = _Process(sent)
-        try:
-            await worker.opened()
-        except BaseException:
-            await worker.aclose()
-            raise
-        return worker
+        return await once_open(worker, worker.opened())
 
     async def aclose(self) -> None:
         """See `WorkerPool.aclose`: it holds nothing."""
