@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -106,6 +106,7 @@ open_span: ContextVar[OpenSpan | None] = ContextVar("artis_sdk_span", default=No
 """The innermost span of ours in this context; None where tracing is off."""
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class OpenSpan(SessionSpan):
     """A span of a tracer. Whatever fails in it is logged: a tracer ends no rehearsal and no commit, where a
     real call would be left without its outcome.
@@ -119,30 +120,15 @@ class OpenSpan(SessionSpan):
         shows: whether it and the spans inside have content.
     """
 
-    __slots__ = (
-        *("_attributes", "_content", "_name", "_scope", "_span", "_token"),
-        *("shows", "tracing", "world"),
-    )
-
-    def __init__(
-        self,
-        tracing: Tracing,
-        name: str,
-        attributes: Attributes,
-        content: Callable[[], Attributes] | None = None,
-        *,
-        world: str | None,
-        shows: bool,
-    ) -> None:
-        self.tracing = tracing
-        self.world = world
-        self.shows = shows
-        self._name = name
-        self._attributes = attributes
-        self._content = content
-        self._scope = ExitStack()
-        self._span: Any = None
-        self._token: Token[OpenSpan | None] | None = None
+    tracing: Tracing
+    name: str
+    attributes: Attributes
+    content: Callable[[], Attributes] | None = None
+    world: str | None = field(kw_only=True)
+    shows: bool = field(kw_only=True)
+    _scope: ExitStack = field(default_factory=ExitStack, init=False)
+    _span: Any = field(default=None, init=False)
+    _token: Token[OpenSpan | None] | None = field(default=None, init=False)
 
     def child(
         self, name: str, attributes: Attributes, content: Callable[[], Attributes] | None = None
@@ -166,15 +152,15 @@ class OpenSpan(SessionSpan):
         inside = None  # the present span of this context, such as one of the application's own
         if outer is not None and not trace.get_current_span().get_span_context().is_valid:
             inside = trace.set_span_in_context(outer._span)
-        given = {"gen_ai.conversation.id": self.tracing.session, **self._attributes}
+        given = {"gen_ai.conversation.id": self.tracing.session, **self.attributes}
         if self.world is not None:
             given[WORLD] = self.world
         kind = trace.SpanKind.CLIENT if given[OPERATION] == "chat" else trace.SpanKind.INTERNAL
-        self._span = self.tracing.tracer.start_span(self._name, context=inside, kind=kind, attributes=given)
+        self._span = self.tracing.tracer.start_span(self.name, context=inside, kind=kind, attributes=given)
         using = trace.use_span(self._span, record_exception=False, set_status_on_exception=False)
         self._scope.enter_context(using)
-        if self._content is not None and self.shows and self._span.is_recording():
-            self._span.set_attributes(self._content())
+        if self.content is not None and self.shows and self._span.is_recording():
+            self._span.set_attributes(self.content())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
