@@ -12,6 +12,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from artis_sdk.cli import bench_options
 from artis_sdk.cli.bench_links import bench_links
 from artis_sdk.cli.bench_options import known, numbers, print_lines, with_progress
 from artis_sdk.cli.bench_world import bench_world
@@ -30,6 +31,8 @@ from artis_sdk.prompts import Style
 from artis_sdk.records import CommitMode
 from artis_sdk.view.text import plain
 
+_EVERY_METHOD = ",".join(METHODS)
+
 app = typer.Typer(help="Measure methods of test-time scaling.", no_args_is_help=True)
 
 
@@ -45,20 +48,13 @@ app.command("world")(bench_world)
 @app.command("pocket")
 def pocket(
     out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run found there continues.")],
-    methods: Annotated[str, typer.Option(help="Methods, comma-separated.")] = ",".join(METHODS),
+    methods: bench_options.Methods = _EVERY_METHOD,
     simulators: Annotated[str, typer.Option(help="Simulators, comma-separated.")] = ",".join(SIMULATORS),
-    tries: Annotated[str, typer.Option("--n", help="Numbers of attempts, comma-separated.")] = "0,1,3,5,8",
-    without: Annotated[
-        str,
-        typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both."),
-    ] = "",
-    modes: Annotated[
-        str, typer.Option(help="Ways to commit of the methods that simulate: guided, bound, replay.")
-    ] = "",
-    retries: Annotated[
-        str, typer.Option(help="Further real tries of direct execution, comma-separated; 0 is the paper's.")
-    ] = "0,3",
-    count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each setting.", min=1)] = 300,
+    tries: bench_options.Tries = "0,1,3,5,8",
+    without: bench_options.Without = "",
+    modes: bench_options.Modes = "",
+    retries: bench_options.Retries = "0,3",
+    count: bench_options.Tasks = 300,
     of_kinds: Annotated[
         str,
         typer.Option("--kinds", help=f"Only tasks of these kinds, of {', '.join(get_args(Kind))}."),
@@ -67,12 +63,10 @@ def pocket(
         EngineName, typer.Option("--engine", help="Engine that runs the model.")
     ] = EngineName.llama,
     threads: Annotated[int | None, typer.Option(help="CPU threads of llama.cpp.", min=1)] = None,
-    concurrency: Annotated[
-        int, typer.Option(help="Tasks played at the same time, by each worker.", min=1)
-    ] = 16,
+    concurrency: bench_options.Concurrency = 16,
     workers: Workers = None,
     ray: OnRay = False,
-    seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
+    seed: bench_options.Seed = 0,
     style: Annotated[
         Style, typer.Option(help="Prompts and advice: the paper's, which the model was trained on, or ours.")
     ] = "paper",

@@ -1,11 +1,13 @@
-"""What the commands of `artis bench` share: their lists, the progress of a run, and its table."""
+"""What the commands of `artis bench` share: options and their lists, the progress of a run, its table."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Annotated
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
@@ -16,6 +18,21 @@ from artis_sdk.evals.bench.report import Line
 from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.view.screen import label
 from artis_sdk.workers import WorkerPool
+
+Methods = Annotated[str, typer.Option(help="Methods, comma-separated.")]
+Tries = Annotated[str, typer.Option("--n", help="Numbers of attempts, comma-separated.")]
+Without = Annotated[
+    str, typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both.")
+]
+Modes = Annotated[
+    str, typer.Option(help="Ways to commit of the methods that simulate: guided, bound, replay.")
+]
+Retries = Annotated[
+    str, typer.Option(help="Further real tries of direct execution, comma-separated; 0 is the paper's.")
+]
+Tasks = Annotated[int, typer.Option("--tasks", help="Held-out tasks in each setting.", min=1)]
+Concurrency = Annotated[int, typer.Option(help="Tasks played at the same time, by each worker.", min=1)]
+Seed = Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")]
 
 _COLUMNS = ("accuracy", "hidden obstacle", "refused", "half done", "tokens a task")
 

@@ -13,6 +13,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from artis_sdk.backends import resolve
+from artis_sdk.cli import bench_options
 from artis_sdk.cli.bench_options import known, numbers, print_lines, with_progress
 from artis_sdk.cli.output import Json, console
 from artis_sdk.cli.workers import OnRay, Workers, worker_pool
@@ -46,22 +47,16 @@ def bench_world(
     simulators: Annotated[str, typer.Option(help=f"Of {', '.join(SIMULATORS)}; several separated by ;.")] = (
         "sandbox"
     ),
-    methods: Annotated[str, typer.Option(help="Methods, comma-separated.")] = "direct,sequential",
-    tries: Annotated[str, typer.Option("--n", help="Numbers of attempts, comma-separated.")] = "3",
-    without: Annotated[
-        str, typer.Option(help="Stages to leave out of sequential rehearsal: evaluation, summary, both.")
-    ] = "",
-    modes: Annotated[str, typer.Option(help="Ways to commit: guided, bound, replay.")] = "",
-    retries: Annotated[
-        str, typer.Option(help="Further real tries of direct execution, comma-separated; 0 is the paper's.")
-    ] = "3",
-    count: Annotated[int, typer.Option("--tasks", help="Held-out tasks in each setting.", min=1)] = 40,
-    concurrency: Annotated[
-        int, typer.Option(help="Tasks played at the same time, by each worker.", min=1)
-    ] = 4,
+    methods: bench_options.Methods = "direct,sequential",
+    tries: bench_options.Tries = "3",
+    without: bench_options.Without = "",
+    modes: bench_options.Modes = "",
+    retries: bench_options.Retries = "3",
+    count: bench_options.Tasks = 40,
+    concurrency: bench_options.Concurrency = 4,
     workers: Workers = None,
     ray: OnRay = False,
-    seed: Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")] = 0,
+    seed: bench_options.Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Compare methods on a world's held-out tasks, which its own check judges.
