@@ -11,12 +11,13 @@ from typing import Any, Final, Literal, Protocol
 from artis_sdk.backends.chat.hf import tokenizer_prompts, tokenizer_vocabulary
 from artis_sdk.backends.chat.prompt_text import PromptText, concat, written
 from artis_sdk.backends.chat.prompts import ChatPrompts
-from artis_sdk.backends.chat.vocabulary import ForgedControlToken, Vocabulary
+from artis_sdk.backends.chat.vocabulary import Vocabulary
 from artis_sdk.backends.tool_formats import detect, read_answer
 from artis_sdk.errors import ConfigurationError, RequestRejected, TrainingError
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import Outcome, Step, ToolSpec
 from artis_sdk.trainers.agent.turns import ANSWER, CALL, OUTPUT, THINK, GeneratedTurn, cut, escape, read_tags
+from artis_sdk.trainers.prompt_ids import prompt_ids
 
 FormatName = Literal["tags", "native"]
 
@@ -103,15 +104,8 @@ class Codec:
         return tokenizer_vocabulary(self.tokenizer)
 
     def prompt_ids(self, text: PromptText) -> list[int]:
-        """Token ids of a prompt, whose own text may hold control tokens, and its data none.
-
-        Raises:
-            TrainingError: data in it would become a control token in spite of everything.
-        """
-        try:
-            return self.vocabulary.tokens(text)
-        except ForgedControlToken as error:
-            raise TrainingError(f"data in a prompt would be read as control tokens: {error}") from error
+        """Token ids of a prompt; raises as `prompt_ids.prompt_ids`."""
+        return prompt_ids(self.vocabulary, text)
 
     def chat(self, messages: list[dict[str, Any]], *, tools: Any = None, go_on: bool = True) -> PromptText:
         """Messages by the model's chat template.

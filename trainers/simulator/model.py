@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from artis_sdk.backends.chat.hf import tokenizer_prompts
+from artis_sdk.backends.chat.hf import tokenizer_prompts, tokenizer_vocabulary
 from artis_sdk.backends.chat.prompt_text import PromptText, concat, written
 from artis_sdk.errors import ConfigurationError, MissingExtraError, RequestRejected, TrainingError
 from artis_sdk.records import Message
+from artis_sdk.trainers.prompt_ids import prompt_ids
 
 
 def check_base(base: str) -> None:
@@ -122,6 +123,7 @@ class ChatEncoder:
             self._prompts = tokenizer_prompts(base, tokenizer, tokenizer.get_chat_template())
         except ConfigurationError as error:
             raise TrainingError(str(error)) from error
+        self._vocabulary = tokenizer_vocabulary(tokenizer)
         self.end = self._end()
 
     def _end(self) -> str:
@@ -149,15 +151,9 @@ class ChatEncoder:
         return self._render([(message.role, message.content) for message in messages], prompt=True)
 
     def prompt_ids(self, prompt: PromptText) -> list[int]:
-        """Token ids of a prompt, with those control tokens that the chat template wrote.
-
-        Raises:
-            TrainingError: data in it would become a control token in spite of everything.
-        """
-        try:
-            return self._prompts.tokens(prompt)
-        except RequestRejected as error:
-            raise TrainingError(str(error)) from error
+        """Token ids of a prompt, with those control tokens that the chat template wrote; raises as
+        `prompt_ids.prompt_ids`."""
+        return prompt_ids(self._vocabulary, prompt)
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer and the end of the turn; in the answer nothing is a control token."""

@@ -35,13 +35,16 @@ _ERRORS: Final = (
 _OURS: Final = re.compile(r"'?\b(Record|Stored(Dict|List)|Member|Method|BuiltinMethod|Local|Pending)\b")
 """Names of our classes in a message of Python's."""
 
-_BINARY: Final[dict[type, Callable[[Any, Any], Any]]] = {
+ARITHMETIC: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+}
+_BINARY: Final[dict[type, Callable[[Any, Any], Any]]] = {
+    **ARITHMETIC,
     ast.Pow: operator.pow,
     ast.BitOr: operator.or_,
     ast.BitAnd: operator.and_,

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import ast
-import operator
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from artis_sdk.records import Risk, ToolCall
+from artis_sdk.simulators.interpreter.operators import ARITHMETIC
 from artis_sdk.tools import Toolset, guarded_tool
 from artis_sdk.trainers.agent.rollout import AgentTask
 
 _KINDS: Final = ("lamp", "chair", "desk", "shelf", "clock", "kettle", "mirror", "rug")
 _COLOURS: Final = ("red", "blue", "green", "white", "black")
-_OPERATIONS: Final[Mapping[type[ast.operator], Callable[[Any, Any], Any]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
 
 
 @guarded_tool(risk=Risk.READ_ONLY)
@@ -42,8 +34,8 @@ def _value(node: ast.expr) -> float | int:
         return number
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_value(node.operand)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
-        found: float | int = _OPERATIONS[type(node.op)](_value(node.left), _value(node.right))
+    if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+        found: float | int = ARITHMETIC[type(node.op)](_value(node.left), _value(node.right))
         return found
     raise ValueError("only numbers, + - * / // % and brackets")
 
