@@ -31,6 +31,9 @@ awaitable of it."""
 MAKE = "artis_make"
 """The hidden parameter with which a call brings its `Make`."""
 
+TOOL_ERROR = "tool_error"
+"""Failure type of a result that a framework marks as an error without saying which."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlainValue:

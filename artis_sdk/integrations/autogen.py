@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("AutoGen", "autogen"):
     import autogen_agentchat  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of AutoGen", "autogen") from error
 
 from autogen_agentchat.agents import CodeExecutorAgent
 from autogen_agentchat.tools._task_runner_tool import TaskRunnerTool
@@ -23,7 +21,7 @@ from autogen_core.tools import StaticWorkbench, TextResultContent, Workbench
 from autogen_core.tools import ToolResult as WorkbenchResult
 
 from artis_sdk.errors import ConfigurationError, ToolFailure
-from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json
+from artis_sdk.integrations.agent_tools import TOOL_ERROR, PlainValue, ToolFacts, read_json
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
 from artis_sdk.integrations.seams import exchanged, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
@@ -36,9 +34,6 @@ __all__ = ["as_tool", "rehearsed"]
 
 Run = Callable[[Any, str], Awaitable[Any]]
 """Runs the agent on a text: `async def run(agent, text)`, which returns the answer or the `TaskResult`."""
-
-TOOL_ERROR = "tool_error"
-"""Failure type of a workbench's result that is an error."""
 
 
 def as_tool(tool: Any, **options: Any) -> GuardedTool[..., Any]:

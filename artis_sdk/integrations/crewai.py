@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("CrewAI", "crewai"):
     import crewai  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of CrewAI", "crewai") from error
 
 from crewai import Agent, Crew
 from crewai.agents.cache import CacheHandler

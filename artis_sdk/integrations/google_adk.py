@@ -8,12 +8,10 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("google-adk", "google-adk"):
     import google.adk  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of google-adk", "google-adk") from error
 
 from google.adk.agents import BaseAgent, LlmAgent
 from google.adk.agents.llm_agent import _wrap_base_node_as_tool

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("LangChain and LangGraph", "langchain"):
     import langgraph  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of LangChain and LangGraph", "langchain") from error
 
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
@@ -25,7 +23,7 @@ from pydantic import Field
 
 from artis_sdk.commit.approver import Edit, Reject
 from artis_sdk.errors import ConfigurationError, ToolFailure
-from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
+from artis_sdk.integrations.agent_tools import TOOL_ERROR, PlainValue, ToolFacts, read_json, told
 from artis_sdk.integrations.approvals import asked
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent
 from artis_sdk.integrations.seams import exchanged, tools_here
@@ -40,9 +38,6 @@ Run = Callable[[Any, str], Awaitable[Any]]
 """Runs the graph on a text: `async def run(graph, text)`, which returns the answer or the last state."""
 OnInterrupt = Callable[[Any], Awaitable[Any]]
 """Answers an interrupt that is no approval of tool calls, from its value: what `Command(resume=...)` gets."""
-
-TOOL_ERROR = "tool_error"
-"""Failure type of a `ToolMessage` whose status is an error."""
 
 
 def as_tool(tool: BaseTool, **options: Any) -> GuardedTool[..., Any]:

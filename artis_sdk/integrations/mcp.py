@@ -6,17 +6,23 @@ from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("MCP", "mcp"):
     import mcp  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of MCP", "mcp") from error
 
 from mcp import types
 
 from artis_sdk.errors import ConfigurationError, ToolFailure, UnknownOutcome
-from artis_sdk.integrations.agent_tools import AgentTools, Make, PlainValue, ToolFacts, read_json, told
+from artis_sdk.integrations.agent_tools import (
+    TOOL_ERROR,
+    AgentTools,
+    Make,
+    PlainValue,
+    ToolFacts,
+    read_json,
+    told,
+)
 from artis_sdk.records import Risk
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools.toolset import Toolset
@@ -26,8 +32,6 @@ __all__ = ["rehearsed"]
 
 UNANSWERED = (-32000, -32001)
 """Error codes of a connection that closed and of an answer that did not come: the call may have been made."""
-TOOL_ERROR = "tool_error"
-"""Failure type of a result that a server marks as an error."""
 
 _making: ContextVar[bool] = ContextVar("artis_sdk_mcp_making", default=False)
 """Whether this context is in the real call, in which a client calls its session."""

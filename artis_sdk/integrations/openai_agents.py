@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("openai-agents", "openai-agents"):
     import agents  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of openai-agents", "openai-agents") from error
 
 from agents import Agent, FunctionTool, Handoff, Runner
 from agents.tool import ToolSearchTool, maybe_invoke_function_tool_failure_error_function

@@ -8,12 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("pydantic-ai", "pydantic-ai"):
     import pydantic_ai  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of pydantic-ai", "pydantic-ai") from error
 
 from pydantic_ai import Agent, RunContext
 from pydantic_ai.exceptions import ModelRetry

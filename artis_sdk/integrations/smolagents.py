@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("smolagents", "smolagents"):
     import smolagents  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of smolagents", "smolagents") from error
 
 from smolagents import CodeAgent, FinalAnswerTool, MultiStepAgent, Tool
 from smolagents.local_python_executor import LocalPythonExecutor

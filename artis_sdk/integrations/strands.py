@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from artis_sdk.errors import MissingExtraError
+from artis_sdk.integrations.installed import needed
 
-try:
+with needed("Strands", "strands"):
     import strands  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError("the integration of Strands", "strands") from error
 
 from strands import Agent
 from strands.agent._agent_as_tool import _AgentAsTool
@@ -28,7 +26,7 @@ from strands.types._events import ToolResultEvent
 from strands.types.tools import AgentTool
 
 from artis_sdk.errors import AgentError, ConfigurationError, ToolFailure
-from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
+from artis_sdk.integrations.agent_tools import TOOL_ERROR, PlainValue, ToolFacts, read_json, told
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
 from artis_sdk.integrations.seams import exchanged, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
@@ -43,9 +41,6 @@ Run = Callable[[Any, str], Awaitable[Any]]
 """Runs the agent on a text: `async def run(agent, text)`, which returns the answer or the agent's result."""
 OnInterrupt = Callable[[Interrupt], Awaitable[Any]]
 """Answers an interrupt: what the hook or the tool that raised it gets."""
-
-TOOL_ERROR = "tool_error"
-"""Failure type of a result whose status is an error."""
 
 
 def as_tool(tool: AgentTool, **options: Any) -> GuardedTool[..., Any]:
