@@ -8,7 +8,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
@@ -29,6 +29,14 @@ QUICK = RetryPolicy(first=0.01, cap=0.02, total=5.0, attempts=3)
 DIALECTS = pytest.mark.parametrize("make", [OpenAIBackend, AnthropicBackend], ids=["openai", "anthropic"])
 STREAMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 Make = Callable[..., HostedBackend]
+Fault = tuple[Handler, type[errors.BackendError]]
+"""What the server does, and the error that it leads to."""
+
+
+def each(faults: Mapping[str, Any]) -> Callable[[Callable[..., Any]], Any]:
+    """A test of each fault, with the fault as an argument, in both dialects, whole and streamed."""
+    every = pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults.items()])
+    return lambda test: DIALECTS(STREAMS(every(test)))
 
 
 def connect(make: Make, server: Any, **options: Any) -> HostedBackend:
@@ -51,7 +59,7 @@ async def ask(backend: HostedBackend, stream: bool = False) -> Completion:
 
 # --- what is sent again -----------------------------------------------------------------------
 
-AGAIN: dict[str, tuple[Handler, type[errors.BackendError]]] = {
+AGAIN: dict[str, Fault] = {
     "429": (lambda seen: error(seen, 429, "slow down"), errors.RateLimited),
     "429 with a wait": (
         lambda seen: replace(error(seen, 429, "slow down"), headers=(("retry-after", "0.1"),)),
@@ -87,11 +95,9 @@ AGAIN: dict[str, tuple[Handler, type[errors.BackendError]]] = {
 }
 
 
-@DIALECTS
-@STREAMS
-@pytest.mark.parametrize("fault", AGAIN)
-async def test_what_may_pass_is_sent_again(make: Make, stream: bool, fault: str) -> None:
-    handler, expected = AGAIN[fault]
+@each(AGAIN)
+async def test_what_may_pass_is_sent_again(make: Make, stream: bool, fault: Fault) -> None:
+    handler, expected = fault
     timeout = 0.3 if expected is errors.BackendTimeout else 2.0
     async with serving(once(handler)) as server:
         backend = connect(make, server, timeout=timeout)
@@ -166,7 +172,7 @@ def strange_end(whole: dict[str, Any]) -> None:
         whole["choices"][0]["finish_reason"] = "tired"
 
 
-FINAL: dict[str, tuple[Handler, type[errors.BackendError]]] = {
+FINAL: dict[str, Fault] = {
     "400": (lambda seen: error(seen, 400, "bad"), errors.RequestRejected),
     "401": (lambda seen: error(seen, 401, f"wrong key {KEY}"), errors.AuthenticationFailed),
     "403": (lambda seen: error(seen, 403, "no"), errors.AuthenticationFailed),
@@ -196,11 +202,9 @@ FINAL: dict[str, tuple[Handler, type[errors.BackendError]]] = {
 }
 
 
-@DIALECTS
-@STREAMS
-@pytest.mark.parametrize("fault", FINAL)
-async def test_what_cannot_pass_is_not_sent_again(make: Make, stream: bool, fault: str) -> None:
-    handler, expected = FINAL[fault]
+@each(FINAL)
+async def test_what_cannot_pass_is_not_sent_again(make: Make, stream: bool, fault: Fault) -> None:
+    handler, expected = fault
     async with serving(once(handler)) as server:
         backend = connect(make, server)
         with pytest.raises(expected) as caught:
@@ -228,16 +232,16 @@ ODD: dict[str, Handler] = {
 }
 
 
-@DIALECTS
-@STREAMS
-@pytest.mark.parametrize("fault", ODD)
-async def test_an_answer_that_is_none_is_asked_for_once_more(make: Make, stream: bool, fault: str) -> None:
-    async with serving(once(ODD[fault])) as server:
+@each(ODD)
+async def test_an_answer_that_is_none_is_asked_for_once_more(
+    make: Make, stream: bool, fault: Handler
+) -> None:
+    async with serving(once(fault)) as server:
         backend = connect(make, server, timeout=30.0)
         assert (await ask(backend, stream)).text == "fine"
         assert len(server.requests) == 2
         await backend.aclose()
-    async with serving(ODD[fault]) as server:
+    async with serving(fault) as server:
         backend = connect(make, server, retry=RetryPolicy(first=0.01), timeout=30.0)
         with pytest.raises(errors.MalformedResponse):
             await ask(backend, stream)

@@ -9,24 +9,13 @@ import pytest
 from helpers.cli import artis
 from helpers.fault_server import agent, serving
 
-WORLD = '''
+WORLD = """
 from functools import partial
 
-from artis_sdk import Risk, Toolset, guarded_tool
+from helpers.lamps import Lamps
+
+from artis_sdk import Toolset
 from artis_sdk.evals.bench.world import BenchmarkTask
-
-
-class Lamps:
-    def __init__(self, broken):
-        self.broken, self.lit = broken, []
-
-    @guarded_tool(risk=Risk.REVERSIBLE)
-    def light(self, lamp: str) -> str:
-        """Switch a lamp on."""
-        if lamp == self.broken:
-            raise ValueError(f"the {lamp} lamp is broken")
-        self.lit.append(lamp)
-        return f"{lamp} is lit"
 
 
 class Room:
@@ -47,7 +36,7 @@ class LampWorld:
     def tasks(self, split, *, seed=0):
         for broken in ("red", "blue", "green"):
             yield BenchmarkTask(id=f"{split}-{broken}", queries=("Make light.",), start=partial(Room, broken))
-'''
+"""
 
 
 @pytest.mark.slow
@@ -79,7 +68,7 @@ async def test_methods_are_compared_and_a_run_continues(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "run" / "rows.jsonl").read_text().splitlines()]
     dark = next(row for row in rows if row["task"] == "held_out-red" and row["cell"]["method"] == "direct")
     assert dark["problem"] == "it is dark"
-    assert "the red lamp is broken" in dark["made"][0]
+    assert "red is broken" in dark["made"][0]
     assert "<svg" in (tmp_path / "run" / "page.html").read_text()
     assert "| both |" in (tmp_path / "run" / "tables.md").read_text()
 

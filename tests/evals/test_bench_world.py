@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.lamps import Lamps
 
-from artis_sdk import Risk, SandboxSimulator, Toolset, guarded_tool
+from artis_sdk import SandboxSimulator, Toolset
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.errors import BackendClosed, ConfigurationError, MissingExtraError, RequestRejected
 from artis_sdk.evals.bench.cells import BenchCell, cells
@@ -25,22 +26,6 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records import Request, Result, Role, State, ToolCall
 
 # --- a world of somebody's own: it names none of ours as its base -----------------------------
-
-
-class Lamps:
-    """Some are broken, which is not seen before they are switched."""
-
-    def __init__(self, broken: str) -> None:
-        self.broken = broken
-        self.lit: list[str] = []
-
-    @guarded_tool(risk=Risk.REVERSIBLE)
-    def light(self, lamp: str) -> str:
-        """Switch a lamp on."""
-        if lamp == self.broken:
-            raise RuntimeError(f"{lamp} is broken")
-        self.lit.append(lamp)
-        return f"{lamp} is lit"
 
 
 class Room:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -212,19 +212,12 @@ class MemoryJournal:
             if (intent.plan, intent.seq) in self._store.calls:
                 raise JournalError(f"call {intent.id} was begun before")
             self._store.calls[intent.plan, intent.seq] = JournaledCall(
-                plan=intent.plan,
-                seq=intent.seq,
-                tool=intent.tool,
-                arguments=intent.arguments,
-                risk=intent.risk,
-                idempotency_key=intent.idempotency_key,
+                **asdict(intent),
                 state=state,
                 outcome=outcome,
-                begun=intent.begun,
                 ended=None if outcome is None else time.time(),
                 host=socket.gethostname(),
                 process=os.getpid(),
-                within=intent.within,
             )
 
     def _move(

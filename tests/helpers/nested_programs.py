@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 Program = list[Any]
 """Instructions, each a pair of its kind and a word or an inner program."""
-words = st.tuples(st.sampled_from(["write", "leaf", "fail"]), st.sampled_from("abc")).map(list)
+words = st.tuples(st.sampled_from(["note", "leaf", "fail"]), st.sampled_from("abc")).map(list)
 programs = st.recursive(
     st.lists(words, max_size=3),
     lambda inner: st.lists(

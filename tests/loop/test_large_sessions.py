@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.sessions import unjudged
 
 from artis_sdk import Direct, LLMSimulator, Parallel, Session, Toolset, prompts
 from artis_sdk.backends.scripted import ScriptedBackend
@@ -143,15 +144,8 @@ async def test_tools_are_documented_and_hashed_once_a_session(
         return data.encode(value)
 
     monkeypatch.setattr(prompts, "encode", encode)
-    async with Session(
-        agent=agent,
-        tools=tools,
-        simulator=simulator,
-        strategy=Parallel(3),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
-    ) as session:
+    journal = tmp_path / "journal.db"
+    async with unjudged(agent, tools, journal, simulator=simulator, strategy=Parallel(3)) as session:
         for _ in range(3):
             plan = await session.rehearse("Look.")
     assert [len(attempt.steps) for attempt in plan.attempts] == [1, 1, 1]

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from helpers.sessions import unjudged
 from helpers.simulators import Bank, call, fork, outcomes, play
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -234,15 +235,8 @@ async def careful(task: str, *, tools: Any, guidance: str | None) -> str:
 
 
 async def rehearsed(agent: Any, simulator: Any, tmp_path: Any, till: Till) -> Any:
-    async with Session(
-        agent=agent,
-        tools=Toolset.from_object(till),
-        simulator=simulator,
-        strategy=Parallel(2),
-        evaluate=False,
-        summarize=False,
-        journal=tmp_path / "journal.db",
-    ) as session:
+    tools, journal = Toolset.from_object(till), tmp_path / "journal.db"
+    async with unjudged(agent, tools, journal, simulator=simulator, strategy=Parallel(2)) as session:
         return await session.rehearse("Pay 10.")
 
 

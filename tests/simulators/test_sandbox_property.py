@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from helpers import nested_programs
-from helpers.simulators import call, fork, outcomes, play
+from helpers.simulators import Ledger, call, fork, outcomes, play
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,46 +19,31 @@ from artis_sdk.tools import Toolset, guarded_tool, running_code
 Program = nested_programs.Program
 
 
-class Leaf:
-    def __init__(self) -> None:
-        self.words: list[str] = []
-
-    @guarded_tool
-    def write(self, word: str) -> int:
-        self.words.append(word)
-        return len(self.words)
-
-
-class Machine:
+class Machine(Ledger):
     """Runs programs whose instructions are guarded calls, made in every way that code has."""
 
-    def __init__(self, leaf: Leaf) -> None:
+    def __init__(self, leaf: Ledger) -> None:
+        super().__init__()
         self.leaf = leaf
-        self.words: list[str] = []
-
-    @guarded_tool
-    def write(self, word: str) -> int:
-        self.words.append(word)
-        return len(self.words)
 
     @guarded_tool
     def fail(self, word: str) -> None:
-        self.words.append(word)
+        self.rows.append(word)
         raise ValueError(f"no more {word}")
 
     @guarded_tool
     def show(self) -> list[list[str]]:
-        return [self.words, self.leaf.words]
+        return [self.rows, self.leaf.rows]
 
     @guarded_tool
     def run(self, program: Program) -> list[Any]:
         """Sync code: it can only call."""
         results: list[Any] = []
         for kind, given_ in program:
-            if kind in ("write", "fail"):
+            if kind in ("note", "fail"):
                 results.append(getattr(self, kind)(given_))
             elif kind == "leaf":
-                results.append(self.leaf.write(given_))
+                results.append(self.leaf.note(given_))
             elif kind == "catch":
                 try:
                     results.append(self.run(given_))
@@ -72,10 +57,10 @@ class Machine:
     async def arun(self, program: Program) -> list[Any]:
         results: list[Any] = []
         for kind, given_ in program:
-            if kind in ("write", "fail"):
+            if kind in ("note", "fail"):
                 results.append(getattr(self, kind)(given_))
             elif kind == "leaf":
-                results.append(await asyncio.to_thread(self.leaf.write, given_))
+                results.append(await asyncio.to_thread(self.leaf.note, given_))
             elif kind == "catch":
                 try:
                     results.append(await self.arun(given_))
@@ -104,7 +89,7 @@ async def plain(machine: Machine, name: str, program: Program) -> tuple[str, Any
 @pytest.mark.slow
 def test_the_sandbox_gives_what_the_plain_code_gives(sequence: list[tuple[str, Program]]) -> None:
     async def compare() -> None:
-        real = Machine(Leaf())
+        real = Machine(Ledger())
         before, oracle = pickle.dumps(real), copy.deepcopy(real)
         expected = [await plain(oracle, name, program) for name, program in sequence]
         with running_code("rehearsal"):
