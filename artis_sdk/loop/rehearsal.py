@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from artis_sdk.contracts import Evaluator, Simulator, Summarizer
@@ -178,45 +179,38 @@ def shown_at_commit(plan: Plan) -> Briefing:
     return Briefing(prior=_usable(plan.attempts))
 
 
+@dataclass(eq=False, repr=False)
 class Rehearsal:
     """The rehearsal as a strategy sees it: it runs and keeps attempts, and knows of a reached limit."""
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        actor: Actor,
-        simulator: Simulator,
-        tools: Toolset,
-        budget: Budget,
-        evaluator: Evaluator | None,
-        emit: Emit = ignore,
-        see: See = unseen,
-        keep_changes: bool = False,
-    ) -> None:
-        self.task = task
-        self.budget = budget
-        self.emit = emit
-        self._see = see
-        self._keep_changes = keep_changes
-        self.notes: list[str] = []
-        self.stopped: LimitReached | None = None
-        self.no_advice = False
+    task: Task
+    _: KW_ONLY
+    actor: Actor
+    simulator: Simulator
+    tools: Toolset
+    budget: Budget
+    evaluator: Evaluator | None
+    emit: Emit = ignore
+    see: See = unseen
+    keep_changes: bool = False
+    notes: list[str] = field(default_factory=list, init=False)
+    stopped: LimitReached | None = field(default=None, init=False)
+    no_advice: bool = field(default=False, init=False)
+    own_agent: bool = field(init=False)
+    """Whether the actor is the caller's own code."""
+    _attempts: dict[int, Attempt] = field(default_factory=dict, init=False)
+    _next: int = field(default=0, init=False)
+    _suggesting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _suggested: set[int] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
         # An actor of unknown kind counts as application code: the firewall is then at its strictest.
-        self.own_agent: bool = getattr(actor, "runs_code", True)
-        self._actor = actor
-        self._simulator = simulator
-        self._tools = tools
-        self._evaluator = evaluator
-        self._next = 0
-        self._attempts: dict[int, Attempt] = {}
-        self._suggesting = asyncio.Lock()
-        self._suggested: set[int] = set()
+        self.own_agent = getattr(self.actor, "runs_code", True)
 
     @property
     def evaluates(self) -> bool:
         """Whether attempts are judged."""
-        return self._evaluator is not None
+        return self.evaluator is not None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -255,11 +249,11 @@ class Rehearsal:
         return tuple(self._attempts.get(attempt.index, attempt) for attempt in prior)
 
     async def _suggest(self, attempt: Attempt, evaluation: Evaluation) -> Attempt:
-        assert self._evaluator is not None
+        assert self.evaluator is not None
         meter = self.budget.for_attempt(attempt.index)
         try:
             async with meter.deadline():
-                told = await suggestion(metered(self._evaluator, meter), self.task, attempt, evaluation)
+                told = await suggestion(metered(self.evaluator, meter), self.task, attempt, evaluation)
         except (EvaluationError, ContextOverflow, MalformedResponse) as error:
             self.notes.append(f"attempt {attempt.index} has no suggestion: {error}")
             return attempt
@@ -282,14 +276,14 @@ class Rehearsal:
         try:
             async with meter.deadline():
                 world = SimulatedWorld(
-                    self._simulator.fork(self._tools, meter),
+                    self.simulator.fork(self.tools, meter),
                     self.task.state,
                     earlier=self.task.history,
                     attempt=index,
                     emit=self.emit,
-                    see=self._see,
+                    see=self.see,
                     count=meter.step if self.own_agent else None,
-                    keep_change=self._keep_changes,
+                    keep_change=self.keep_changes,
                 )
                 trajectory = await self._act(world, meter, prior)
         except LimitReached as error:
@@ -335,7 +329,7 @@ class Rehearsal:
 
     async def _act(self, world: SimulatedWorld, meter: BudgetMeter, prior: tuple[Attempt, ...]) -> Trajectory:
         try:
-            trajectory = await self._actor.act(self.task, world, meter, Briefing(prior=prior))
+            trajectory = await self.actor.act(self.task, world, meter, Briefing(prior=prior))
         except AgentError:
             world.check()  # the cause that broke the world counts, not the agent's report of it
             raise
@@ -348,9 +342,9 @@ class Rehearsal:
         return trajectory
 
     async def _judge(self, attempt: Attempt, meter: BudgetMeter) -> Attempt:
-        if self._evaluator is None or attempt.ended in NOT_JUDGED:
+        if self.evaluator is None or attempt.ended in NOT_JUDGED:
             return attempt
-        evaluator = metered(self._evaluator, meter)
+        evaluator = metered(self.evaluator, meter)
         try:
             with judging("evaluate", attempt.index) as span:
                 async with meter.deadline():
