@@ -21,9 +21,9 @@ from autogen_core.tools import StaticWorkbench, TextResultContent, Workbench
 from autogen_core.tools import ToolResult as WorkbenchResult
 
 from artis_sdk.errors import ConfigurationError, ToolFailure
-from artis_sdk.integrations.agent_tools import TOOL_ERROR, PlainValue, ToolFacts, read_json
+from artis_sdk.integrations.agent_tools import TOOL_ERROR, AgentTools, Make, PlainValue, ToolFacts, read_json
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
-from artis_sdk.integrations.seams import exchanged, tools_here
+from artis_sdk.integrations.seams import called_by_name, exchanged, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk
 from artis_sdk.tools.guarded import GuardedTool
@@ -130,7 +130,9 @@ def _static(workbench: Workbench) -> list[Any]:
 
 def _enter(workbench: Workbench, stack: ExitStack) -> None:
     if not isinstance(workbench, StaticWorkbench):
-        stack.enter_context(exchanged(workbench, "call_tool", _workbench_seam))
+        stack.enter_context(
+            exchanged(workbench, "call_tool", partial(called_by_name, answer=_from_workbench))
+        )
         return
     for tool in _static(workbench):
         if not isinstance(tool, TaskRunnerTool):
@@ -177,24 +179,14 @@ def _stream_seam(tool: Any, run_json_stream: Callable[..., AsyncIterator[Any]]) 
     return run
 
 
-def _workbench_seam(call_tool: Callable[..., Awaitable[Any]]) -> Any:
-    async def call(name: str, arguments: Mapping[str, Any] | None = None, *more: Any, **named: Any) -> Any:
-        tools = tools_here.get()
-        if tools is None:
-            return await call_tool(name, arguments, *more, **named)
-
-        async def make(given: dict[str, Any]) -> Any:
-            return await call_tool(name, given, *more, **named)
-
-        try:
-            value = await tools.acall(name, arguments or {}, make)
-        except ToolFailure as failure:
-            return WorkbenchResult(name=name, result=[TextResultContent(content=str(failure))], is_error=True)
-        if isinstance(value, PlainValue):
-            return WorkbenchResult(name=name, result=[TextResultContent(content=value.text)])
-        return value
-
-    return call
+async def _from_workbench(tools: AgentTools, name: str, arguments: Mapping[str, Any], make: Make) -> Any:
+    try:
+        value = await tools.acall(name, arguments, make)
+    except ToolFailure as failure:
+        return WorkbenchResult(name=name, result=[TextResultContent(content=str(failure))], is_error=True)
+    if isinstance(value, PlainValue):
+        return WorkbenchResult(name=name, result=[TextResultContent(content=value.text)])
+    return value
 
 
 def _facts_of(schema: Any, function: Any) -> ToolFacts:

@@ -140,7 +140,7 @@ def _put_seam(holder: Any, tools: AgentTools) -> None:
     object.__setattr__(holder, "call_tool", call_tool)
 
 
-async def through(tools: AgentTools, name: str, arguments: dict[str, Any], make: Any) -> Any:
+async def through(tools: AgentTools, name: str, arguments: Mapping[str, Any], make: Make) -> Any:
     """A call in the context's world; its result is the server's, or one that says what the world says."""
     try:
         value = await tools.acall(name, arguments, make)

@@ -20,11 +20,11 @@ from agents.tool_context import ToolContext
 
 from artis_sdk.commit.approver import Edit, Reject
 from artis_sdk.errors import ArtisError, ConfigurationError, InvalidArguments, ToolFailure
-from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json
+from artis_sdk.integrations.agent_tools import AgentTools, Make, PlainValue, ToolFacts, read_json
 from artis_sdk.integrations.approvals import asked
 from artis_sdk.integrations.mcp import calling, facts_of, made, through
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
-from artis_sdk.integrations.seams import exchanged, is_exchanged, own, tools_here
+from artis_sdk.integrations.seams import called_by_name, exchanged, is_exchanged, own, tools_here
 from artis_sdk.records import Risk, new_id
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools.guarded import GuardedTool
@@ -154,7 +154,7 @@ def _enter(agent: Agent[Any], stack: ExitStack) -> None:
         if tool._agent_instance is None:
             stack.enter_context(exchanged(tool, "on_invoke_tool", partial(_Seam, tool)))
     for server in agent.mcp_servers:
-        stack.enter_context(exchanged(server, "call_tool", _server_seam))
+        stack.enter_context(exchanged(server, "call_tool", partial(called_by_name, answer=_from_server)))
     for handoff in agent.handoffs:
         if isinstance(handoff, Handoff):
             stack.enter_context(exchanged(handoff, "on_invoke_handoff", _handoff_seam))
@@ -202,18 +202,8 @@ class _Seam:
         return said
 
 
-def _server_seam(call_tool: Callable[..., Awaitable[Any]]) -> Any:
-    async def call(name: str, arguments: dict[str, Any] | None = None, *args: Any, **kwargs: Any) -> Any:
-        tools = tools_here.get()
-        if tools is None:
-            return await call_tool(name, arguments, *args, **kwargs)
-
-        async def make(given: dict[str, Any]) -> Any:
-            return await made(tools, name, call_tool(name, given, *args, **kwargs))
-
-        return await through(tools, name, arguments or {}, make)
-
-    return call
+async def _from_server(tools: AgentTools, name: str, arguments: Mapping[str, Any], make: Make) -> Any:
+    return await through(tools, name, arguments, lambda given: made(tools, name, make(given)))
 
 
 def _handoff_seam(invoke: Callable[..., Awaitable[Any]]) -> Any:

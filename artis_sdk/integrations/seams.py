@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
-from artis_sdk.integrations.agent_tools import AgentTools
+from artis_sdk.integrations.agent_tools import AgentTools, Make
 
 tools_here: ContextVar[AgentTools | None] = ContextVar("artis_sdk_agent_tools", default=None)
 """The tools of the agent that this context runs; None outside of its runs, where a seam does nothing."""
 
 MakeSeam = Callable[[Any], Any]
 """The attribute's stand-in, from its own value."""
+
+Answer = Callable[[AgentTools, str, Mapping[str, Any], Make], Awaitable[Any]]
+"""The answer of the context's world: from its tools, a tool's name and arguments, and the real call."""
 
 
 @dataclass(eq=False, slots=True)
@@ -61,6 +64,27 @@ def exchanged(target: Any, attribute: str, make_seam: MakeSeam) -> Iterator[None
                     object.__setattr__(target, attribute, found.own)
                 else:
                     object.__delattr__(target, attribute)
+
+
+def called_by_name(call_tool: Callable[..., Awaitable[Any]], answer: Answer) -> Any:
+    """The stand-in of a method that calls a tool by its name.
+
+    Args:
+        call_tool: the method: name, arguments, and whatever else the framework passes.
+        answer: the answer in a context with `tools_here`.
+    """
+
+    async def call(name: str, arguments: Mapping[str, Any] | None = None, *more: Any, **named: Any) -> Any:
+        tools = tools_here.get()
+        if tools is None:
+            return await call_tool(name, arguments, *more, **named)
+
+        async def make(given: dict[str, Any]) -> Any:
+            return await call_tool(name, given, *more, **named)
+
+        return await answer(tools, name, arguments or {}, make)
+
+    return call
 
 
 def own(target: Any, attribute: str) -> Any:
