@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from helpers.family_answers import FAMILIES, OBJECT
 from helpers.fault_server import Reply, Seen, answer, serving, streamed
+from helpers.sessions import served
 
-from artis_sdk import Direct, Parallel, SandboxSimulator, Session, guarded_tool
+from artis_sdk import Direct, Parallel, SandboxSimulator, guarded_tool
 from artis_sdk.backends.anthropic import AnthropicBackend
 from artis_sdk.backends.hosted.base import HostedBackend
 from artis_sdk.backends.openai import OpenAIBackend
@@ -78,13 +79,8 @@ async def test_what_cannot_be_read_is_told_to_the_agent_and_nothing_runs(text: s
         told = [message for message in seen.json["messages"] if message["role"] == "tool"]
         return answer(seen, "I give up." if told else text)
 
-    async with serving(model) as server:
-        backend = OpenAIBackend("m", base_url=server.base_url, api_key="x")
-        async with Session(
-            agent=backend, tools=[delete_logs], strategy=Direct(), journal=tmp_path / "journal.db"
-        ) as session:
-            result = await session.run("Delete old logs.")
-        await backend.aclose()
+    async with served(model, [delete_logs], tmp_path / "journal.db", strategy=Direct()) as session:
+        result = await session.run("Delete old logs.")
     assert deleted == []
     (step,) = [message for message in result.messages if message.role == "tool"]
     assert "could not be read" in step.content
@@ -106,17 +102,9 @@ async def test_a_plan_counts_what_could_not_be_read(tmp_path: Path) -> None:
         turns = sum(message["role"] == "tool" for message in seen.json["messages"])
         return answer(seen, "I give up." if turns == 2 else unread)
 
-    async with serving(model) as server:
-        backend = OpenAIBackend("m", base_url=server.base_url, api_key="x")
-        async with Session(
-            agent=backend,
-            tools=[delete_logs],
-            simulator=SandboxSimulator(),
-            strategy=Parallel(2),
-            journal=tmp_path / "journal.db",
-        ) as session:
-            plan = await session.rehearse("Delete old logs.")
-        await backend.aclose()
+    sandbox, journal = SandboxSimulator(), tmp_path / "journal.db"
+    async with served(model, [delete_logs], journal, simulator=sandbox, strategy=Parallel(2)) as session:
+        plan = await session.rehearse("Delete old logs.")
     for index in range(2):
         count = "2 calls were not made, because what was written is not certain"
         assert f"attempt {index}: {count}" in plan.notes

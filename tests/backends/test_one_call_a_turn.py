@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from helpers.fault_server import Reply, Seen, answer, error, serving
+from helpers.sessions import served
 
-from artis_sdk import Direct, Session, guarded_tool
+from artis_sdk import Direct, guarded_tool
 from artis_sdk.backends.hosted.turns import a_turn_for_each_call
 from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.errors import RequestRejected
@@ -58,18 +59,19 @@ async def test_a_commit_goes_on_after_two_real_calls_in_a_turn(tmp_path: Path) -
         paid.append(amount)
         return "paid"
 
-    async with serving(strict) as server:
-        backend = OpenAIBackend("m", base_url=server.base_url, api_key="x")
-        async with Session(
-            agent=backend, tools=[pay], strategy=Direct(), journal=tmp_path / "journal.db"
-        ) as session:
-            first = await session.run("Pay 1 and 2.")
-            sent = len(server.requests)
-            await session.run("And how often did you pay?")  # the history goes with it
-        await backend.aclose()
+    asked: list[Seen] = []
+
+    def model(seen: Seen) -> Reply:
+        asked.append(seen)
+        return strict(seen)
+
+    async with served(model, [pay], tmp_path / "journal.db", strategy=Direct()) as session:
+        first = await session.run("Pay 1 and 2.")
+        sent = len(asked)
+        await session.run("And how often did you pay?")  # the history goes with it
     assert first.answer == "Paid 2 times."
     assert paid == [1, 2]
-    assert (sent, len(server.requests)) == (3, 4)  # refused once, and known from then on
+    assert (sent, len(asked)) == (3, 4)  # refused once, and known from then on
 
 
 async def test_another_refusal_is_one() -> None:

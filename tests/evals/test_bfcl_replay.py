@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.sessions import unjudged
 
-from artis_sdk import SandboxSimulator, Sequential, Session, Toolset
+from artis_sdk import SandboxSimulator, Sequential, Toolset
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.evals.bench.bfcl import BFCLTask, OfficialChecker, guard, load_tasks, parse_ground_truth
@@ -86,12 +86,8 @@ async def test_a_dropped_call_is_noticed(journal: SQLiteJournal) -> None:
     instances = task.instances()
     tools = guard(instances)
     agent = Playing(dropped, tools)
-    async with Session(
-        agent=ScriptedBackend(agent),
-        tools=tools,
-        simulator="sandbox",
-        strategy=Sequential(0),
-        journal=journal,
+    async with unjudged(
+        ScriptedBackend(agent), tools, journal, simulator="sandbox", strategy=Sequential(0)
     ) as session:
         result = await session.run(task.queries[0])
     problem = OfficialChecker(task).check_turn(0, instances, [call.outcome for call in result.calls])
