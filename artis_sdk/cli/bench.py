@@ -17,6 +17,7 @@ from artis_sdk.cli.bench_links import bench_links
 from artis_sdk.cli.bench_options import known, numbers, print_lines, with_progress
 from artis_sdk.cli.bench_world import bench_world
 from artis_sdk.cli.demo import EngineName
+from artis_sdk.cli.options import Threads
 from artis_sdk.cli.output import Json, console
 from artis_sdk.cli.workers import OnRay, Workers, worker_pool
 from artis_sdk.evals.bench.cells import METHODS, STAGES, Method, Stage, cells
@@ -62,7 +63,7 @@ def pocket(
     engine_name: Annotated[
         EngineName, typer.Option("--engine", help="Engine that runs the model.")
     ] = EngineName.llama,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of llama.cpp.", min=1)] = None,
+    threads: Threads = None,
     concurrency: bench_options.Concurrency = 16,
     workers: Workers = None,
     ray: OnRay = False,

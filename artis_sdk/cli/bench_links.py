@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from artis_sdk.backends import resolve
+from artis_sdk.cli.options import Threads
 from artis_sdk.cli.output import Json, console, errors, print_json
 from artis_sdk.evals.bench.links import Case, LinkRow, Links, cases, measure_links, read_rows
 from artis_sdk.evals.bench.links_report import link_lines, link_table
@@ -33,7 +34,7 @@ def bench_links(
     temperature: Annotated[float | None, typer.Option(help="Temperature of the agent.", min=0)] = None,
     top_p: Annotated[float | None, typer.Option(help="Share of the probability that is kept.", min=0)] = None,
     context: Annotated[int | None, typer.Option(help="Context of llama.cpp, in tokens.", min=1)] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of llama.cpp.", min=1)] = None,
+    threads: Threads = None,
     concurrency: Annotated[int, typer.Option(help="Cases under way at the same time.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the tasks.")] = 0,
     as_json: Json = False,

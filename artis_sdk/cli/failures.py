@@ -11,6 +11,7 @@ from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
 from artis_sdk.cli.failure_rules import answers, write_answers
+from artis_sdk.cli.options import OnlyTool, Tools
 from artis_sdk.cli.output import Json, console, errors, next_step, note, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import open_call_log
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
     from artis_sdk.trainers.failure_modes.seen import SeenTool
     from artis_sdk.trainers.generate.worlds import StartState
 
-Tools = Annotated[str | None, typer.Option(help="The tools, as `module:name` or `module`.")]
-
 
 def failures(
     log: Annotated[
         str | None, typer.Argument(help="The call log, a file or a URL; by default ARTIS_LOG.")
     ] = None,
     tools: Tools = None,
-    tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
+    tool: OnlyTool = None,
     unseen: Annotated[bool, typer.Option("--unseen", help="Only failure modes never seen.")] = False,
     failure: Annotated[
         list[str] | None,

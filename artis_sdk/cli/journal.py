@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from artis_sdk.cli.moments import moment
+from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import Json, console, print_json
 from artis_sdk.commit.journal import Decision, JournaledCall
 from artis_sdk.logs import Redactor
@@ -23,10 +24,6 @@ from artis_sdk.store_address import shown_address
 from artis_sdk.view.text import plain
 
 app = typer.Typer(help="Look at the commit journal, and prune it.", no_args_is_help=True)
-
-Journal = Annotated[
-    str | None, typer.Option(help="The journal, a file or a postgresql:// URL; ARTIS_JOURNAL when left out.")
-]
 
 
 @app.command("show")

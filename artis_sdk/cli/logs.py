@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from artis_sdk.cli.failures import failures
+from artis_sdk.cli.options import OnlyTool
 from artis_sdk.cli.output import Json, console, next_step, note, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import CallStore, FileReport, Imported, open_call_log
@@ -30,7 +31,7 @@ Log = Annotated[
 @app.command("show")
 def show(
     log: Log = None,
-    tool: Annotated[str | None, typer.Option(help="Only this tool.")] = None,
+    tool: OnlyTool = None,
     last: Annotated[int, typer.Option(help="Number of records, the newest ones.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import typer
 from pydantic import JsonValue
 
+from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.commit import Recovered
 from artis_sdk.commit.journal import CallState, JournaledCall
@@ -26,10 +27,6 @@ from artis_sdk.store_address import shown_address
 from artis_sdk.view.text import plain
 
 How = Literal["done", "not-executed"]
-
-Journal = Annotated[
-    str | None, typer.Option(help="The journal, a file or a postgresql:// URL; ARTIS_JOURNAL when left out.")
-]
 
 
 def recover(

@@ -16,6 +16,7 @@ from rich.table import Table
 from artis_sdk.cli.approver import AtTheTerminal
 from artis_sdk.cli.ask import asked_on, secret
 from artis_sdk.cli.moments import moment
+from artis_sdk.cli.options import Tools
 from artis_sdk.cli.output import Json, console, errors, next_step, print_json
 from artis_sdk.cli.plan import read_plan, replace_text
 from artis_sdk.commit.approver import Approve, EditPlan, PlanRequest, Reject
@@ -32,7 +33,6 @@ from artis_sdk.view.live import LiveView
 from artis_sdk.view.plan_text import result_view
 from artis_sdk.view.text import plain
 
-Tools = Annotated[str | None, typer.Option(help="Where the tools are: `module:name` or `module`.")]
 Agent = Annotated[
     str | None,
     typer.Option(
