@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.fault_server import Seen, Server, serving
-from helpers.framework_laws import CONTEXT, SECRET, Case, Ledger, Way, played, session
+from helpers.framework_laws import CONTEXT, SECRET, Case, Ledger, Way, installed, played, session
 from helpers.frameworks import LOOK, NO_FUNDS, PAY, calls_in
 
 CASES = {
@@ -32,11 +31,6 @@ CALLED = ["balance", "pay"]
 
 # google-adk's own, where an agent is a tool.
 pytestmark = pytest.mark.filterwarnings("ignore:The `plugins` argument is deprecated:DeprecationWarning")
-
-
-def installed(module: str) -> bool:
-    top = module.partition(".")[0]
-    return find_spec(top) is not None and find_spec(module) is not None
 
 
 def cases() -> list[Any]:

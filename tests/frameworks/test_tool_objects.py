@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import pytest
-from helpers.framework_laws import session
+from helpers.framework_laws import installed, session
 from helpers.frameworks import calls_in
 
 from artis_sdk import Toolset
@@ -36,12 +35,7 @@ MAKERS = {
 """By the module that must be installed: what makes a tool object of a function."""
 
 
-def is_here(module: str) -> bool:
-    top = module.partition(".")[0]
-    return find_spec(top) is not None and find_spec(module) is not None
-
-
-@pytest.mark.parametrize("framework", [*filter(is_here, MAKERS)])
+@pytest.mark.parametrize("framework", [*filter(installed, MAKERS)])
 async def test_simulated_then_made_once(framework: str, tmp_path: Path) -> None:
     make = resolve_name(MAKERS[framework])
     real: list[Any] = []

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +23,12 @@ SECRET = "kept-from-every-model-4711"
 CONTEXT = "framework_context"
 """Name of the parameter by which a tool gets that object."""
 RISKS = {"pay": Risk.IRREVERSIBLE, "balance": Risk.READ_ONLY}
+
+
+def installed(module: str) -> bool:
+    """Whether this environment has a framework's module."""
+    top = module.partition(".")[0]
+    return find_spec(top) is not None and find_spec(module) is not None
 
 
 class NoFunds(Exception):
