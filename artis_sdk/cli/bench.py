@@ -14,13 +14,13 @@ import typer
 
 from artis_sdk.cli import bench_options
 from artis_sdk.cli.bench_links import bench_links
-from artis_sdk.cli.bench_options import known, numbers, print_lines, with_progress
+from artis_sdk.cli.bench_options import asked_cells, known, print_lines, with_progress
 from artis_sdk.cli.bench_world import bench_world
 from artis_sdk.cli.demo import EngineName
 from artis_sdk.cli.options import Threads
 from artis_sdk.cli.output import Json, console
 from artis_sdk.cli.workers import OnRay, Workers, worker_pool
-from artis_sdk.evals.bench.cells import METHODS, STAGES, Method, Stage, cells
+from artis_sdk.evals.bench.cells import METHODS
 from artis_sdk.evals.bench.pocket import PocketWorld
 from artis_sdk.evals.bench.report import commits, costs, families, kinds, lines, plot, table
 from artis_sdk.evals.bench.rows import read, write_settings
@@ -29,7 +29,6 @@ from artis_sdk.pocket.oracle import Kind
 from artis_sdk.pocket.play import SIMULATORS, SimulatorName, engine, simulator
 from artis_sdk.pocket.play import EngineName as EngineNameValue
 from artis_sdk.prompts import Style
-from artis_sdk.records import CommitMode
 from artis_sdk.view.text import plain
 
 _EVERY_METHOD = ",".join(METHODS)
@@ -77,14 +76,7 @@ def pocket(
 
     An interrupted run continues where it stopped when it is started again with the same --out.
     """
-    wanted = cells(
-        [cast(Method, one) for one in known(methods, METHODS, "method")],
-        known(simulators, SIMULATORS, "simulator"),
-        numbers(tries, "--n"),
-        [cast(Stage, one) for one in known(without, STAGES, "stage")],
-        [cast(CommitMode, one) for one in known(modes, get_args(CommitMode), "mode")] or [None],
-        numbers(retries, "--retries"),
-    )
+    wanted = asked_cells(methods, known(simulators, SIMULATORS, "simulator"), tries, without, modes, retries)
     settings = {"seed": seed, "engine": engine_name.value}
     write_settings(out, settings if style == "paper" else {**settings, "style": style})
     path = out / "rows.jsonl"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -13,9 +13,10 @@ from rich.table import Table
 
 from artis_sdk.cli.output import console, errors, print_json
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals.bench.cells import BenchCell
+from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
 from artis_sdk.evals.bench.report import Line
 from artis_sdk.evals.bench.rows import TaskRow
+from artis_sdk.records import CommitMode
 from artis_sdk.view.screen import label
 from artis_sdk.workers import WorkerPool
 
@@ -48,6 +49,24 @@ def known(given: str, names: Sequence[str], what: str, separator: str = ",") -> 
         if name not in names:
             raise ConfigurationError(f"unknown {what} {name!r}; choose from {', '.join(names)}")
     return found
+
+
+def asked_cells(
+    methods: str, simulators: Sequence[str], tries: str, without: str, modes: str, retries: str
+) -> list[BenchCell]:
+    """The settings that the options of these names ask for.
+
+    Raises:
+        ConfigurationError: a method, stage or mode is not known, or a number is none.
+    """
+    return cells(
+        [cast(Method, one) for one in known(methods, METHODS, "method")],
+        simulators,
+        numbers(tries, "--n"),
+        [cast(Stage, one) for one in known(without, STAGES, "stage")],
+        [cast(CommitMode, one) for one in known(modes, get_args(CommitMode), "mode")] or [None],
+        numbers(retries, "--retries"),
+    )
 
 
 def numbers(given: str, option: str) -> list[int]:

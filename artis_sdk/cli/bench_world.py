@@ -8,18 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
 from artis_sdk.backends import resolve
 from artis_sdk.cli import bench_options
-from artis_sdk.cli.bench_options import known, numbers, print_lines, with_progress
+from artis_sdk.cli.bench_options import asked_cells, known, print_lines, with_progress
 from artis_sdk.cli.output import Json, console
 from artis_sdk.cli.workers import OnRay, Workers, worker_pool
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
+from artis_sdk.evals.bench.cells import BenchCell
 from artis_sdk.evals.bench.controls import control_cells
 from artis_sdk.evals.bench.named_worlds import SIMULATORS, WORLDS, named_world, simulators_of
 from artis_sdk.evals.bench.page import bench_page
@@ -27,7 +27,6 @@ from artis_sdk.evals.bench.paired import paired_table, pairs
 from artis_sdk.evals.bench.report import commits, costs, families, kinds, lines, plot, table
 from artis_sdk.evals.bench.rows import read, write_settings
 from artis_sdk.evals.bench.runner import Players, asked, measure
-from artis_sdk.records import CommitMode
 from artis_sdk.settings import load_settings
 from artis_sdk.view.text import plain
 
@@ -68,13 +67,8 @@ def bench_world(
     model = agent or load_settings().agent
     if not isinstance(model, str) or ":" not in model:
         raise ConfigurationError("name the agent's backend: --agent openai:gpt-5-mini")
-    methods_asked = cells(
-        [cast(Method, one) for one in known(methods, METHODS, "method")],
-        known(simulators, SIMULATORS, "simulator", separator=";"),
-        numbers(tries, "--n"),
-        [cast(Stage, one) for one in known(without, STAGES, "stage")],
-        [cast(CommitMode, one) for one in known(modes, get_args(CommitMode), "mode")] or [None],
-        numbers(retries, "--retries"),
+    methods_asked = asked_cells(
+        methods, known(simulators, SIMULATORS, "simulator", separator=";"), tries, without, modes, retries
     )
     roles = {"agent": model, "judge": judge or model, "simulator": simulator or model}
     write_settings(out, {"world": world, "seed": seed, **roles})
