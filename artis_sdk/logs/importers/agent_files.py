@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from artis_sdk.logs.importers.collect import Calls
 from artis_sdk.logs.importers.format import TraceFormat
-from artis_sdk.logs.importers.found import Place, TraceSession, Unusable
+from artis_sdk.logs.importers.found import Place, TraceSession, Unusable, object_of
 from artis_sdk.logs.importers.read import items_of, parsed, pick
 from artis_sdk.logs.importers.shapes import kind_of
 from artis_sdk.logs.importers.times import seconds
@@ -33,7 +33,7 @@ class ClaudeCode:
     def add(self, value: JsonValue, place: Place) -> Iterable[TraceSession]:
         """Read a line. No session is complete yet."""
         if not isinstance(value, dict) or not isinstance(value.get("type"), str):
-            raise Unusable("not a line of Claude Code: it is no object with a `type`")
+            raise Unusable("not a line of Claude Code: it is not an object with a `type`")
         message = value.get("message")
         if value["type"] not in ("user", "assistant") or not isinstance(message, dict):
             return ()
@@ -62,15 +62,14 @@ class Codex:
 
     def add(self, value: JsonValue, place: Place) -> Iterable[TraceSession]:
         """Read a line. No session is complete yet."""
-        if not isinstance(value, dict):
-            raise Unusable("not a line of Codex: it is no object")
-        kind, payload = value.get("type"), value.get("payload")
-        item = payload if isinstance(payload, dict) else value
-        if kind == "session_meta" or (kind is None and "id" in value):
+        line = object_of(value, "a line of Codex")
+        kind, payload = line.get("type"), line.get("payload")
+        item = payload if isinstance(payload, dict) else line
+        if kind == "session_meta" or (kind is None and "id" in line):
             self._sessions.setdefault(place.file, str(pick(item, "id") or place.file))
             return ()
         calls = self._calls[self._sessions.get(place.file, place.file)]
-        at = seconds(value.get("timestamp"))
+        at = seconds(line.get("timestamp"))
         if kind == "event_msg" and item.get("type") == "mcp_tool_call_end":
             self._event(calls, item, place, at)
         elif kind != "event_msg" and isinstance(item.get("type"), str):

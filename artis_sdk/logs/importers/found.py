@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import JsonValue
 
@@ -19,6 +19,21 @@ NO_ARGUMENTS: Final = "its arguments were not captured"
 
 class Unusable(Exception):
     """A part of a foreign log that does not follow its format."""
+
+
+def object_of(value: JsonValue, what: str) -> dict[str, Any]:
+    """A value that must be an object.
+
+    Args:
+        value: the value.
+        what: what it must be, for people: `a span`.
+
+    Raises:
+        Unusable: it is not one.
+    """
+    if not isinstance(value, dict):
+        raise Unusable(f"not {what}: it is not an object")
+    return value
 
 
 class Place(NamedTuple):

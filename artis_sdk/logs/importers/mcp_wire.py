@@ -19,6 +19,7 @@ from artis_sdk.logs.importers.found import (
     TraceSession,
     Unusable,
     arguments,
+    object_of,
 )
 from artis_sdk.logs.importers.read import parsed, pick
 from artis_sdk.logs.importers.results import Answered, opened
@@ -148,13 +149,12 @@ def _messages(value: JsonValue) -> Iterator[dict[str, Any]]:
         for item in value:
             yield from _messages(item)
         return
-    if not isinstance(value, dict):
-        raise Unusable("not a message of MCP: it is no object")
-    if "jsonrpc" in value or "method" in value:
-        yield value
+    message = object_of(value, "a message of MCP")
+    if "jsonrpc" in message or "method" in message:
+        yield message
         return
     for name in _WRAPPERS:
-        inner = parsed(value.get(name))
+        inner = parsed(message.get(name))
         if isinstance(inner, dict | list):
             yield from _messages(inner)
             return

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from artis_sdk.logs.importers.collect import messages
 from artis_sdk.logs.importers.documents import tool_documents
 from artis_sdk.logs.importers.format import TraceFormat
-from artis_sdk.logs.importers.found import Place, TraceSession, Unusable
+from artis_sdk.logs.importers.found import Place, TraceSession, Unusable, object_of
 from artis_sdk.logs.importers.read import parsed, pick
 from artis_sdk.logs.importers.results import answered
 from artis_sdk.logs.importers.span_shapes import span_arguments
@@ -116,8 +116,7 @@ class Runs:
                 self._read(item, f"{place}[{number}]", outer)
             return
         shape = self._shape
-        if not isinstance(value, dict):
-            raise Unusable("not a run: it is not an object")
+        value = object_of(value, "a run")
         lists = [name for name in shape.inner.split("|") if isinstance(value.get(name), list)]
         kind = text_of(value, shape.kind).lower()
         if not kind and not lists:

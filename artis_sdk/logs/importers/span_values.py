@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from artis_sdk.logs.importers.found import Unusable
+from artis_sdk.logs.importers.found import Unusable, object_of
 from artis_sdk.logs.importers.read import pick
 
 _GROUPS: Final = "resourceSpans|resource_spans|resourceLogs|resource_logs"
@@ -27,8 +27,7 @@ def flat_spans(value: JsonValue) -> Iterator[dict[str, Any]]:
         for item in value:
             yield from flat_spans(item)
         return
-    if not isinstance(value, dict):
-        raise Unusable("not a span: it is not an object")
+    value = object_of(value, "a span")
     groups = pick(value, _GROUPS)
     if isinstance(groups, list):
         for group in groups:
