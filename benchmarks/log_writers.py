@@ -25,6 +25,8 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("look", {"at": "b"}),
 )
 ERROR = "no such account"
+LATE = "timeout"
+"""Name of the file in which the failing call did not end in time."""
 
 
 def look(at: str) -> str:
@@ -250,6 +252,9 @@ def inspect_ai(folder: Path) -> None:
     async def refused(amount: int) -> str:
         raise ToolError(ERROR)
 
+    async def late(amount: int) -> str:
+        raise TimeoutError
+
     def defined(function: Callable[..., Any], name: str) -> Any:
         async def execute(**given: Any) -> Any:
             made = function(**given)
@@ -265,17 +270,21 @@ def inspect_ai(folder: Path) -> None:
             params.properties[field].description = field
         return ToolDef(execute, name, f"{name}.", params).as_tool()
 
-    tools = [defined(tool, tool.__name__) for tool in (look, add, note)] + [defined(refused, "pay")]
-    for form in ("json", "eval"):
-        said = [ModelOutput.for_tool_call("mockllm/model", name, given) for name, given in CALLS]
+    tools = [defined(tool, tool.__name__) for tool in (look, add, note)]
+    for name, form, pay in (("json", "json", refused), ("eval", "eval", refused), (LATE, "eval", late)):
+        said = [ModelOutput.for_tool_call("mockllm/model", tool, given) for tool, given in CALLS]
+        if name == LATE:  # all at once
+            said[0].message.tool_calls = [call for output in said for call in output.message.tool_calls]
+            del said[1:]
         said.append(ModelOutput.from_content("mockllm/model", "Done."))
-        eval(
-            Task(dataset=[Sample(input="Go.")], solver=[use_tools(*tools), generate()]),
+        (log,) = eval(
+            Task(dataset=[Sample(input="Go.")], solver=[use_tools(*tools, defined(pay, "pay")), generate()]),
             model=get_model("mockllm/model", custom_outputs=said),
             log_dir=str(folder / "inspect"),
             log_format=form,
             display="none",
         )
+        Path(log.location).rename(folder / "inspect" / f"{name}.{form}")
 
 
 class _Words:

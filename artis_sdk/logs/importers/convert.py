@@ -10,7 +10,8 @@ from typing import Final
 from artis_sdk.errors import ConfigurationError, LogError
 from artis_sdk.logs.call_store import CallStore
 from artis_sdk.logs.imported import FileReport, Imported, LeftOut
-from artis_sdk.logs.importers.agent_files import CLAUDE_CODE, CODEX
+from artis_sdk.logs.importers.claude_code import CLAUDE_CODE
+from artis_sdk.logs.importers.codex import CODEX
 from artis_sdk.logs.importers.format import TraceFormat, TraceReader
 from artis_sdk.logs.importers.found import Place, TraceSession, Unusable, records
 from artis_sdk.logs.importers.inspect_logs import INSPECT
@@ -71,7 +72,7 @@ def import_file(
     """
     source = Path(path)
     skipped: list[LogError] = []
-    reports = {str(file): FileReport(str(file)) for file in files_of(source)[0]}
+    reports = {str(file): FileReport(str(file)) for file in _files(source, format_)[0]}
     for item, file in _items(source, format_):
         report = reports.setdefault(file, FileReport(file))
         if isinstance(item, LogError):
@@ -98,12 +99,8 @@ class NotALog(LogError):
 
 def _items(source: Path, format_: str) -> Iterator[tuple[Item, str]]:
     """Everything in the files, each with its file."""
-    if format_ not in FORMATS:
-        raise ConfigurationError(
-            f"no importer reads the format {format_!r}; the formats are {', '.join(FORMATS)}"
-        )
+    wanted, others = _files(source, format_)
     reader = FORMATS[format_].reader()
-    wanted, others = files_of(source)
     for file in others:
         yield NotALog(f"{file} was not read: its name does not end like a log's"), str(file)
     for file in wanted:
@@ -111,6 +108,15 @@ def _items(source: Path, format_: str) -> Iterator[tuple[Item, str]]:
             yield from _told(found, file, wanted)
     for session in reader.rest():
         yield from _told(session, wanted[0] if wanted else source, wanted)
+
+
+def _files(source: Path, format_: str) -> tuple[list[Path], list[Path]]:
+    """The files to read, and those in a folder that are no logs of the format by their names."""
+    if format_ not in FORMATS:
+        raise ConfigurationError(
+            f"no importer reads the format {format_!r}; the formats are {', '.join(FORMATS)}"
+        )
+    return files_of(source, FORMATS[format_].suffixes)
 
 
 def _told(found: TraceSession | LogError, file: Path, files: Sequence[Path]) -> Iterator[tuple[Item, str]]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import JsonValue
 
 from artis_sdk.logs.importers.found import Place, TraceSession
+from artis_sdk.logs.importers.values import SUFFIXES
+
+SESSION_FILES: Final = (".jsonl", ".ndjson", ".gz", ".parquet")
+"""Endings of coding agents' session files; beside them lie files of other kinds."""
 
 
 class TraceReader(Protocol):
@@ -45,6 +49,8 @@ class TraceFormat:
     """Contents of such a file, in a few words, for the command's help."""
     reader: Callable[[], TraceReader]
     """Maker of a reader for one import."""
+    suffixes: tuple[str, ...] = SUFFIXES
+    """Endings of the files that are read in a folder."""
 
 
 class EachValue:

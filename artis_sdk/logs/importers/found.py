@@ -14,6 +14,7 @@ from artis_sdk.logs.importers.read import literal, parsed
 from artis_sdk.records import CallRecord, History, Outcome, State, Step, ToolCall, ToolSpec
 
 NO_RESULT: Final = "it has no result"
+REFUSED: Final = "the user did not let it run"
 NO_ARGUMENTS: Final = "its arguments were not captured"
 
 

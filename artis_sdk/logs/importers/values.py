@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -28,7 +28,7 @@ _PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
 _ZSTD: Final = 93  # compression method of zip files
 
 
-def files_of(path: Path) -> tuple[list[Path], list[Path]]:
+def files_of(path: Path, suffixes: Container[str] = SUFFIXES) -> tuple[list[Path], list[Path]]:
     """The files of a folder and below, or the file itself: those to read, by name, and the others.
 
     `results.json` comes before the files of the folder beside it.
@@ -36,8 +36,8 @@ def files_of(path: Path) -> tuple[list[Path], list[Path]]:
     if not path.is_dir():
         return [path], []
     found = sorted(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
-    wanted = [item for item in found if item.suffix.lower() in SUFFIXES]
-    return wanted, [item for item in found if item.suffix.lower() not in SUFFIXES]
+    wanted = [item for item in found if item.suffix.lower() in suffixes]
+    return wanted, [item for item in found if item.suffix.lower() not in suffixes]
 
 
 def read_values(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
