@@ -19,9 +19,9 @@ from artis_sdk.evals.bench.named_worlds import named_world
 from artis_sdk.evals.bench.runner import play
 
 
-async def controls(name: str, count: int, journal: Path) -> None:
+async def controls(name: str, folder: Path | None, count: int, journal: Path) -> None:
     """Play at most `count` tasks of a world, held-out ones first."""
-    world, began = named_world(name), time.process_time()
+    world, began = named_world(name, folder), time.process_time()
     tasks = list(islice(chain(world.tasks("held_out"), world.tasks("train")), count))
     for cell in control_cells(tasks):
         right = 0
@@ -39,10 +39,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("worlds", nargs="+")
     parser.add_argument("--tasks", type=int, default=300)
+    parser.add_argument("--path", type=Path, help="checkout of ACEBench or tau2-bench")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
         for name in given.worlds:
-            asyncio.run(controls(name, given.tasks, Path(folder) / "journal.db"))
+            asyncio.run(controls(name, given.path, given.tasks, Path(folder) / "journal.db"))
 
 
 if __name__ == "__main__":

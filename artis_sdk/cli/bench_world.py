@@ -53,6 +53,9 @@ def bench_world(
     retries: bench_options.Retries = "3",
     count: bench_options.Tasks = 40,
     concurrency: bench_options.Concurrency = 4,
+    folder: Annotated[
+        Path | None, typer.Option("--path", help="Checkout of ACEBench or tau2-bench, for their worlds.")
+    ] = None,
     workers: Workers = None,
     ray: OnRay = False,
     seed: bench_options.Seed = 0,
@@ -72,7 +75,7 @@ def bench_world(
     )
     roles = {"agent": model, "judge": judge or model, "simulator": simulator or model}
     write_settings(out, {"world": world, "seed": seed, **roles})
-    played = named_world(world)
+    played = named_world(world, folder)
     tasks = list(asked(played, count, seed))
     ids = {task.id for task in tasks}
     wanted = [*control_cells(tasks), *methods_asked]

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.bfcl import json_lines, official
+from artis_sdk.evals.bench.documented import json_schema
 from artis_sdk.evals.bench.world import BenchmarkTask, CallsByTurn, Split
 from artis_sdk.records import Result, State, ToolCall
 from artis_sdk.tools import GuardedTool, Toolset
 
 LIVE: Final = ("live_simple", "live_multiple", "live_parallel", "live_parallel_multiple")
-_TYPES: Final = {"dict": "object", "float": "number", "tuple": "array"}
 # What the checker imports and Python's tasks do not use: clients of 40 providers, and parsers of Java.
 _UNUSED: Final = {
     "bfcl_eval.constants.model_config": "MODEL_CONFIG_MAPPING",
@@ -41,7 +41,7 @@ class BFCLSingleInstance:
         self.tools = Toolset(
             *(
                 GuardedTool.from_schema(
-                    _name(given["name"]), given["description"], _schema(given["parameters"]), _called
+                    _name(given["name"]), given["description"], json_schema(given["parameters"]), _called
                 )
                 for given in row["function"]
             )
@@ -112,19 +112,6 @@ def _called(**arguments: Any) -> dict[str, bool]:
 
 def _name(given: str) -> str:
     return given.replace(".", "_")
-
-
-def _schema(given: Any) -> Any:
-    """A schema of the benchmark as JSON schema; `any` is one without a type."""
-    if isinstance(given, list):
-        return [_schema(one) for one in given]
-    if not isinstance(given, dict):
-        return given
-    found = {key: _schema(value) for key, value in given.items()}
-    kind = found.get("type")
-    if isinstance(kind, str):
-        found["type"] = _TYPES.get(kind, kind)
-    return {key: value for key, value in found.items() if (key, value) != ("type", "any")}
 
 
 def _truth(row: dict[str, Any], answer: list[dict[str, Any]]) -> CallsByTurn:

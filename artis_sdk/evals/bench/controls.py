@@ -39,6 +39,6 @@ def agent_of(cell: BenchCell, task: BenchmarkTask[InstanceT], backend: Backend) 
     def reply(request: Request) -> str | tuple[ToolCall, ...]:
         turn = sum(message.role == "user" for message in request.messages) - 1
         made = request.messages[-1].role == "tool"
-        return "Done." if made or not turns[turn] else turns[turn]
+        return task.answer if made or not turns[turn] else turns[turn]
 
     return ScriptedBackend(reply, name="truth")

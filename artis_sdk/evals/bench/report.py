@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from artis_sdk.evals.bench.cells import CONTROLS, BenchCell
 from artis_sdk.evals.bench.rows import TaskRow
-from artis_sdk.evals.intervals import Estimate, share
+from artis_sdk.evals.intervals import Estimate, mean, share
 from artis_sdk.pocket.oracle import KINDS
 from artis_sdk.records import Role, Usage
 from artis_sdk.view import markdown
@@ -28,6 +28,8 @@ class Line(NamedTuple):
     """Accuracy on tasks whose obvious plan is refused."""
     plain: Estimate
     """Accuracy on all other tasks."""
+    score: Estimate | None
+    """Mean share of a task that was done; None for a world that does not tell."""
     families: dict[str, tuple[int, int]]
     """Tasks fulfilled, of how many."""
     kinds: dict[str, tuple[int, int]]
@@ -66,6 +68,7 @@ def _line(cell: BenchCell, rows: list[TaskRow]) -> Line:
     for row in rows:
         for role, used in row.usage.items():
             usage[role] = usage.get(role, Usage()) + used
+    scores = [row.score for row in rows if row.score is not None]
     hidden = [row.fulfilled for row in rows if row.hidden]
     plain = [row.fulfilled for row in rows if not row.hidden]
     return Line(
@@ -74,6 +77,7 @@ def _line(cell: BenchCell, rows: list[TaskRow]) -> Line:
         share(sum(hidden) + sum(plain), len(rows)),
         share(sum(hidden), len(hidden)),
         share(sum(plain), len(plain)),
+        mean(scores, [row.task for row in rows if row.score is not None]) if scores else None,
         _by([(row.family, row.fulfilled) for row in rows]),
         _by([(row.kind, row.fulfilled) for row in rows]),
         sum(row.refused for row in rows),
@@ -96,9 +100,18 @@ def _by(rows: Sequence[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
 
 def table(found: Sequence[Line]) -> str:
     """Accuracy and cost, as Markdown."""
-    head = (*_START, "tasks", "accuracy", "hidden obstacle", "none", "tokens a task")
+    scored = ("done, mean",) if any(line.score for line in found) else ()
+    head = (*_START, "tasks", "accuracy", *scored, "hidden obstacle", "none", "tokens a task")
     rows = [
-        (*_start(line.cell), line.rows, line.accuracy, line.hidden, line.plain, f"{line.tokens:,.0f}")
+        (
+            *_start(line.cell),
+            line.rows,
+            line.accuracy,
+            *(line.score or "–" for _ in scored),
+            line.hidden,
+            line.plain,
+            f"{line.tokens:,.0f}",
+        )
         for line in found
     ]
     return markdown.table(head, rows) + "\n"

@@ -46,6 +46,8 @@ class TaskRow(BaseModel):
     """Number of real calls that failed."""
     damaged: bool = False
     """Whether the task was left half done beyond repair, see `KnowsDamage`."""
+    score: float | None = None
+    """Share of the task that was done, 0 to 1, see `KnowsScore`."""
     query: str = ""
     """The task in words, its turns in lines."""
     made: tuple[str, ...] = ()

@@ -18,7 +18,14 @@ from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, Engi
 from artis_sdk.evals.bench.cells import BenchCell, strategy
 from artis_sdk.evals.bench.controls import agent_of
 from artis_sdk.evals.bench.rows import TaskRow, added_to, read
-from artis_sdk.evals.bench.world import BenchmarkTask, BenchmarkWorld, InstanceT, KnowsDamage, TaskInstance
+from artis_sdk.evals.bench.world import (
+    BenchmarkTask,
+    BenchmarkWorld,
+    InstanceT,
+    KnowsDamage,
+    KnowsScore,
+    TaskInstance,
+)
 from artis_sdk.loop.budget import Emit
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.records import CommittedCall, Message, Request, Result, Role, Usage
@@ -292,6 +299,7 @@ async def _row(
         damaged=isinstance(played.instance, KnowsDamage)
         and not played.fulfilled
         and played.instance.damaged(),
+        score=played.instance.score() if isinstance(played.instance, KnowsScore) else None,
         diverged=sum(len(result.divergences) for result in played.results),
         seconds=round(time.monotonic() - began, 3),
         unforeseen=sum(len(result.unforeseen) for result in played.results),

@@ -48,6 +48,14 @@ class KnowsDamage(Protocol):
         """Whether the present state is no right one, and nothing leads from it to a right one."""
 
 
+@runtime_checkable
+class KnowsScore(Protocol):
+    """An instance that can tell how much of a task was done, also where it is not fulfilled."""
+
+    def score(self) -> float:
+        """The share that was done, 0 to 1, after the last turn was checked."""
+
+
 CallsByTurn = tuple[tuple[ToolCall, ...], ...]
 
 InstanceT = TypeVar("InstanceT", bound=TaskInstance, covariant=True)
@@ -71,6 +79,8 @@ class BenchmarkTask(Generic[InstanceT]):
     """Whether the plan that comes to mind first fails and another works."""
     truth: Callable[[], CallsByTurn] | None = None
     """Finds calls that fulfil the task, by turn, for the control `truth`; None if the world knows none."""
+    answer: str = "Done."
+    """What that control answers at the end of a turn."""
 
 
 class BenchmarkWorld(Protocol[InstanceT]):
