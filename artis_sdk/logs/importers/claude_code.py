@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from artis_sdk.logs.importers.collect import Calls
+from artis_sdk.logs.importers.collect import Calls, sessions_of
 from artis_sdk.logs.importers.format import SESSION_FILES, TraceFormat
 from artis_sdk.logs.importers.found import REFUSED, Place, TraceSession, Unusable
 from artis_sdk.logs.importers.read import items_of, pick
@@ -53,9 +53,7 @@ class ClaudeCode:
 
     def rest(self) -> Iterator[TraceSession]:
         """The sessions, in the order in which they began."""
-        for name, calls in self._calls.items():
-            found, left_out = calls.found()
-            yield TraceSession(name, found, {}, None, left_out)
+        return sessions_of(self._calls)
 
 
 CLAUDE_CODE: Final = TraceFormat("claude-code", "session files of Claude Code", ClaudeCode, SESSION_FILES)

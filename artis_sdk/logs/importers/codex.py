@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from artis_sdk.logs.importers.collect import Calls
+from artis_sdk.logs.importers.collect import Calls, sessions_of
 from artis_sdk.logs.importers.format import SESSION_FILES, TraceFormat
 from artis_sdk.logs.importers.found import REFUSED, Place, TraceSession, object_of
 from artis_sdk.logs.importers.read import parsed, pick
@@ -61,9 +61,7 @@ class Codex:
 
     def rest(self) -> Iterator[TraceSession]:
         """The sessions, in the order in which they began."""
-        for name, calls in self._calls.items():
-            found, left_out = calls.found()
-            yield TraceSession(name, found, {}, None, left_out)
+        return sessions_of(self._calls)
 
 
 CODEX: Final = TraceFormat("codex", "session files of Codex", Codex, SESSION_FILES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from artis_sdk.logs.imported import LeftOut
 from artis_sdk.logs.importers.found import (
     NO_RESULT,
     TraceCall,
+    TraceSession,
     Unusable,
     arguments,
 )
@@ -302,6 +303,13 @@ def _unwrapped(shape: AnswerShape, result: Answered) -> Answered:
     if key in ("output", "result"):
         return result._replace(value=inner)
     return result._replace(failed=True) if key == "error" and inner else result
+
+
+def sessions_of(calls: Mapping[str, Calls]) -> Iterator[TraceSession]:
+    """The sessions of these names, in the order in which they began."""
+    for name, of_session in calls.items():
+        found, left_out = of_session.found()
+        yield TraceSession(name, found, {}, None, left_out)
 
 
 def messages(given: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
