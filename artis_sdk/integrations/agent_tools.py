@@ -12,7 +12,9 @@ from typing import Any
 from pydantic import JsonValue
 
 from artis_sdk.errors import ConfigurationError, SimulationError, ToolDefinitionError, ToolFailure
-from artis_sdk.records import Risk
+from artis_sdk.records import Outcome, Provenance, Risk
+from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.marked_failure import UNTYPED, marked_failure
 from artis_sdk.tools.binding import BoundArguments
 from artis_sdk.tools.definition import Definition
 from artis_sdk.tools.failures import FailureRules
@@ -30,9 +32,6 @@ awaitable of it."""
 
 MAKE = "artis_make"
 """The hidden parameter with which a call brings its `Make`."""
-
-TOOL_ERROR = "tool_error"
-"""Failure type of a result that a framework marks as an error without saying which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,8 @@ class ToolFacts:
     alone: Make | None = None
     """Makes a call without the framework's context, for a replayed plan; None where it needs one."""
     failed: Callable[[Any], str | None] | None = None
-    """Failure type of a result that the framework returns for a failed call; None for a success."""
+    """Failure type of a result that the framework marks as failed, `UNTYPED` if it names none; None for a
+    success."""
     shown: Callable[[Any], Any] | None = None
     """A result of the framework's as the tool's value."""
     output_schema: Mapping[str, Any] | None = None
@@ -244,9 +244,22 @@ class FrameworkBinding(SchemaBinding):
 
 
 class _FrameworkFailures(FailureRules):
-    """A predicted failure is a `ToolFailure`, of which an integration makes what its framework expects."""
+    """The classifiers read the framework's marks, as an importer reads a log's. A predicted failure is a
+    `ToolFailure`, of which an integration makes what its framework expects."""
 
     __slots__ = ()
+
+    @property
+    def declares(self) -> bool:
+        return False
+
+    def outcome(
+        self, value: Any, shown: JsonValue, provenance: Provenance, duration: float | None
+    ) -> Outcome:
+        found = self.classify(value)
+        if found is None:
+            return Outcome.success(shown, provenance, duration=duration)
+        return marked_failure(found, jsonable(shown), provenance, duration)
 
     def exception(self, tool: str, failure_type: str, message: str, scope: Mapping[str, Any]) -> Exception:
         kind: type[SimulatedFailure] = SimulatedFailure
@@ -280,7 +293,9 @@ def told(failure: ToolFailure) -> str:
     """What a model reads of a failure: the type, where the message does not say it."""
     if not failure.message:
         return failure.failure_type
-    return failure.message if " " in failure.message else f"{failure.failure_type}: {failure.message}"
+    if " " in failure.message or failure.failure_type == UNTYPED:
+        return failure.message
+    return f"{failure.failure_type}: {failure.message}"
 
 
 def read_json(value: Any) -> Any:

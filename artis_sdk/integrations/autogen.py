@@ -21,11 +21,12 @@ from autogen_core.tools import StaticWorkbench, TextResultContent, Workbench
 from autogen_core.tools import ToolResult as WorkbenchResult
 
 from artis_sdk.errors import ConfigurationError, ToolFailure
-from artis_sdk.integrations.agent_tools import TOOL_ERROR, AgentTools, Make, PlainValue, ToolFacts, read_json
+from artis_sdk.integrations.agent_tools import AgentTools, Make, PlainValue, ToolFacts, read_json
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
 from artis_sdk.integrations.seams import called_by_name, exchanged, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk
+from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.toolset import Toolset
 from artis_sdk.tools.world import current_world
@@ -202,7 +203,7 @@ def _facts_of(schema: Any, function: Any) -> ToolFacts:
 
 def _failed(result: Any) -> str | None:
     if isinstance(result, WorkbenchResult):
-        return TOOL_ERROR if result.is_error else None
+        return UNTYPED if result.is_error else None
     return type(result).__name__ if isinstance(result, BaseException) else None
 
 

@@ -34,6 +34,7 @@ from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
 from artis_sdk.integrations.seams import exchanged, is_exchanged, own, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk
+from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.originals import running_body
 from artis_sdk.tools.toolset import Toolset
@@ -43,9 +44,6 @@ __all__ = ["as_tool", "rehearsed"]
 
 Run = Callable[[Any, str], Awaitable[Any]]
 """Runs the agent or crew on a text: `async def run(agent, text)`, which returns the answer or its output."""
-
-TOOL_FAILURE = "tool_failure"
-"""Failure type of a `ToolFailure` of CrewAI's that a tool returns, where it has no code."""
 
 _PASSED = (BaseAgentTool, LoadSkillTool, ReadFileTool, AddImageTool, DeferredToolResultReader)
 """CrewAI's own tools, which run in rehearsals: they read, or ask a co-worker, whose tools are rehearsed."""
@@ -273,7 +271,7 @@ def _failed(result: Any) -> str | None:
     if isinstance(result, BaseException):
         return type(result).__name__
     failure = detect_tool_failure(result)
-    return None if failure is None else failure.code or TOOL_FAILURE
+    return None if failure is None else failure.code or UNTYPED
 
 
 def _seam(tool: BaseTool, function: Callable[..., Any]) -> Any:

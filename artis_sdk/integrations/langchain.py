@@ -23,12 +23,13 @@ from pydantic import Field
 
 from artis_sdk.commit.approver import Edit, Reject
 from artis_sdk.errors import ConfigurationError, ToolFailure
-from artis_sdk.integrations.agent_tools import TOOL_ERROR, PlainValue, ToolFacts, read_json, told
+from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
 from artis_sdk.integrations.approvals import asked
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent
 from artis_sdk.integrations.seams import exchanged, tools_here
 from artis_sdk.records import Risk, new_id
 from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.toolset import Toolset
 
@@ -275,7 +276,7 @@ class _Answer(BaseTool):  # type: ignore[misc]  # its base has no types here
 
 def _failed(result: Any) -> str | None:
     if isinstance(result, ToolMessage):
-        return TOOL_ERROR if result.status == "error" else None
+        return UNTYPED if result.status == "error" else None
     return type(result).__name__ if isinstance(result, BaseException) else None
 
 

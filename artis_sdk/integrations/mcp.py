@@ -15,7 +15,6 @@ from mcp import types
 
 from artis_sdk.errors import ConfigurationError, ToolFailure, UnknownOutcome
 from artis_sdk.integrations.agent_tools import (
-    TOOL_ERROR,
     AgentTools,
     Make,
     PlainValue,
@@ -25,6 +24,7 @@ from artis_sdk.integrations.agent_tools import (
 )
 from artis_sdk.records import Risk
 from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.tools.toolset import Toolset
 from artis_sdk.tools.world import current_world
 
@@ -185,7 +185,7 @@ async def made(tools: AgentTools, name: str, call: Awaitable[Any]) -> Any:
 
 def failed(result: Any) -> str | None:
     """The failure type of a result that the server marks as an error."""
-    return TOOL_ERROR if _either(result, "is_error", "isError") else None
+    return UNTYPED if _either(result, "is_error", "isError") else None
 
 
 def shown(result: Any) -> Any:

@@ -26,11 +26,12 @@ from strands.types._events import ToolResultEvent
 from strands.types.tools import AgentTool
 
 from artis_sdk.errors import AgentError, ConfigurationError, ToolFailure
-from artis_sdk.integrations.agent_tools import TOOL_ERROR, PlainValue, ToolFacts, read_json, told
+from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
 from artis_sdk.integrations.seams import exchanged, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk, new_id
+from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.toolset import Toolset
 from artis_sdk.tools.world import current, current_world, refuse
@@ -58,7 +59,7 @@ def as_tool(tool: AgentTool, **options: Any) -> GuardedTool[..., Any]:
         async for event in tool.stream(use, {}):
             last = event
         if _failed(last) is not None:
-            raise getattr(last, "exception", None) or ToolFailure(facts.name, TOOL_ERROR, str(_shown(last)))
+            raise getattr(last, "exception", None) or ToolFailure(facts.name, UNTYPED, str(_shown(last)))
         return _shown(last)
 
     return GuardedTool.from_schema(facts.name, facts.description, facts.parameters, call, **options)
@@ -304,7 +305,7 @@ def _failed(event: Any) -> str | None:
     if event.tool_result["status"] != "error":
         return None
     exception = getattr(event, "exception", None)
-    return TOOL_ERROR if exception is None else type(exception).__name__
+    return UNTYPED if exception is None else type(exception).__name__
 
 
 def _shown(event: Any) -> Any:

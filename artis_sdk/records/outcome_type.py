@@ -57,7 +57,7 @@ _NOTHING = frozenset(
 )
 """Words of an error field that mean no error."""
 _CODE = re.compile(r"[A-Za-z][\w.-]{1,63}$|-?\d{3,6}$")
-_CLASS = re.compile(r"\s*(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Warning|Failure))\b\s*(?:[:(]|$)")
+_CLASS = re.compile(r"\s*(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Warning|Failure))\b\s*(?:[:(]|- |$)")
 _STARTS_AS_ERROR = re.compile(r"\s*(?:error|exception|failure|failed|fatal(?: error)?)\s*:\s*", re.IGNORECASE)
 _DEEPEST = 4
 _LONGEST_JSON = 1_000_000  # characters of a text that is read as JSON
@@ -80,7 +80,7 @@ def outcome_type(outcome: Outcome, call: ToolCall | None = None) -> str:
         return str(outcome.failure_type)
     found = returned_type(outcome.value, call)
     if found is None and not outcome.ok:
-        found = _of_text(outcome.message or "", call) if outcome.message else "failure"
+        found = _of_text(outcome.message, call) if outcome.message else failed_type(outcome.value, call)
     return found or SUCCESS
 
 
@@ -255,8 +255,8 @@ def _snake(key: Any) -> str:
 
 
 def _of_text(text: str, call: ToolCall | None) -> str:
-    named = _CLASS.match(text)
+    body = _STARTS_AS_ERROR.sub("", text, count=1)
+    named = _CLASS.match(text) or _CLASS.match(body)
     if named:
         return named[1]
-    body = _STARTS_AS_ERROR.sub("", text, count=1)
     return body.strip() if _CODE.match(body.strip()) else mask(body, call)

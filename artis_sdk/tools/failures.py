@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import JsonValue
+
 from artis_sdk.errors import ArtisError, ToolDefinitionError, ToolFailure
+from artis_sdk.records import Outcome, Provenance
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.records.plain_forms import type_name
 
@@ -40,6 +43,11 @@ class FailureRules:
         """Raises `ToolDefinitionError` for anything but exception types and callables."""
         return cls(*_sorted(tool, "failures", failures))
 
+    @property
+    def declares(self) -> bool:
+        """Whether a function of the user's says of every returned value what it is."""
+        return bool(self.classifiers)
+
     def classify(self, result: Any) -> str | None:
         """The failure type of a returned value or an exception; None for a success.
 
@@ -53,6 +61,14 @@ class FailureRules:
         if issubclass(kind, ToolFailure):
             return _word(result.failure_type)
         return type_name(result) if issubclass(kind, BaseException) else None
+
+    def outcome(
+        self, value: Any, shown: JsonValue, provenance: Provenance, duration: float | None
+    ) -> Outcome:
+        """A returned value as an outcome; `shown` is the value that models and logs see."""
+        found = self.classify(value)
+        more: dict[str, Any] = {"declared": self.declares, "duration": duration}
+        return Outcome(ok=found is None, value=shown, failure_type=found, provenance=provenance, **more)
 
     def exception(self, tool: str, failure_type: str, message: str, scope: Mapping[str, Any]) -> Exception:
         """The exception that the real tool's caller would see.

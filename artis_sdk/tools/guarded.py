@@ -351,7 +351,7 @@ class GuardedTool(Generic[P, R]):
     @property
     def declares_failures(self) -> bool:
         """Whether `failures=` has a function, which classifies every returned value."""
-        return bool(self._definition.failures.classifiers)
+        return self._definition.failures.declares
 
     @property
     def declared_failures(self) -> tuple[type[Exception], ...]:
@@ -360,10 +360,7 @@ class GuardedTool(Generic[P, R]):
 
     def outcome(self, value: Any, provenance: Provenance, duration: float | None = None) -> Outcome:
         """A returned value as an outcome, by the tool's `failures=` rules."""
-        found = self._definition.failures.classify(value)
-        more: dict[str, Any] = {"declared": self.declares_failures, "duration": duration}
-        shown = self._binding.shown(value)
-        return Outcome(ok=found is None, value=shown, failure_type=found, provenance=provenance, **more)
+        return self._definition.failures.outcome(value, self._binding.shown(value), provenance, duration)
 
     def outcome_of_error(
         self, error: BaseException, provenance: Provenance, duration: float | None = None

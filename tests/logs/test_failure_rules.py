@@ -19,9 +19,13 @@ from artis_sdk import Toolset, guarded_tool
 from artis_sdk.cli.app import app
 from artis_sdk.cli.failure_rules import write_answers
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.integrations.agent_tools import AgentTools, ToolFacts, read_json
 from artis_sdk.logs import CallLog
+from artis_sdk.logs.importers.read import parsed
+from artis_sdk.logs.importers.results import outcome_of
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall
 from artis_sdk.records.doubtful_rules import settle
+from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.records.outcome_type import doubtful_rule, mask, outcome_type, returned_type
 
 
@@ -294,6 +298,52 @@ def test_the_command_shows_doubtful_rules_and_writes_the_answers(
         "failure_rules": {"fetch": {"text": True}},
     }
     assert shown(arguments)[0]["types"] == {"Failed to fetch <*>": 2}
+
+
+# --- called and imported --------------------------------------------------------------------------
+
+
+def framework_tool() -> Any:
+    """A tool of a framework whose results are `{"text": ..., "failed": ...}`."""
+    facts = ToolFacts(
+        name="pay",
+        description="Pay.",
+        parameters={"type": "object", "properties": {"to": {"type": "string"}}},
+        failed=lambda result: UNTYPED if result["failed"] else None,
+        shown=lambda result: read_json(result["text"]),
+    )
+    return AgentTools().toolset([facts]).get("pay")
+
+
+@pytest.mark.parametrize("failed", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("no account for bob", "denied", "Error: KeyError: 'bob'", "KeyError: 'bob'"),
+        *(
+            "Error: ValueError - no",
+            '{"error": {"code": "E7"}}',
+            '{"reason": "too late"}',
+            '{"a": 1}',
+            "[]",
+            "",
+        ),
+    ],
+)
+def test_what_a_framework_marks_has_one_type_called_and_imported(text: str, failed: bool) -> None:
+    call = ToolCall(tool="pay", arguments={"to": "bob"})
+    called = framework_tool().outcome({"text": text, "failed": failed}, Provenance.REAL)
+    imported = outcome_of(parsed(text), failed=failed, call=call)
+    assert outcome_type(called, call) == outcome_type(imported, call)
+    assert called.content() == imported.content()
+    if failed:
+        assert not called.ok
+        assert called.raised == imported.raised
+
+
+def test_a_text_behind_an_error_word_has_the_type_of_its_class() -> None:
+    assert typed("Error: ValueError - no such account") == "ValueError"
+    assert typed("Error: KeyError: 'x'") == typed("KeyError: 'x'") == "KeyError"
 
 
 @pytest.mark.parametrize("option", ["fetch", "fetch:smell", ":text"])

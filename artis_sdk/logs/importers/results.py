@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from artis_sdk.logs.importers.read import parsed, pick
 from artis_sdk.records import Outcome, Provenance, ToolCall
+from artis_sdk.records.marked_failure import marked_failure
 from artis_sdk.records.outcome_type import failed_type, failure_text, returned_type
 
 _UNTYPED: Final = ("error", "unknown", "Error")
@@ -114,18 +115,9 @@ def outcome_of(
     if not failed and type_ is None:
         return Outcome.success(value, Provenance.REAL)
     type_ = failure_type or type_ or failed_type(value, call)
-    if failed and isinstance(value, str | None):
-        return Outcome.failure(type_, _message(value or "", type_), Provenance.REAL, raised=True)
+    if failed:
+        return marked_failure(type_, value, Provenance.REAL)
     return Outcome.failure(type_, failure_text(value) or "", Provenance.REAL, value=value, raised=False)
-
-
-def _message(text: str, type_: str) -> str:
-    """The message of a raised error, as the exception itself has it: without its class, and none where it
-    is only the type once more."""
-    head, colon, rest = text.partition(": ")
-    if colon and head.rpartition(".")[2] == type_:
-        return rest
-    return "" if text == type_ and len(text.split()) == 1 else text
 
 
 def _marks(body: dict[str, Any]) -> tuple[bool, JsonValue]:
