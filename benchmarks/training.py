@@ -1,13 +1,13 @@
 """Training a simulator: rows per CPU second and peak memory, beside plain TRL with the same settings.
 
     python benchmarks/training.py                       # a model of 17 million weights
-    python benchmarks/training.py --model smollm2       # SmolLM2-135M-Instruct
+    python benchmarks/training.py --model smollm2       # SmolLM2-135M-Instruct (--rows 16 --batch 16)
     python benchmarks/training.py --threads 2
     python benchmarks/training.py --prepare 50000       # a log of so many rows made into tokens
 
 `trl` is TRL's SFTTrainer on the same rows and weights; `head` computes each row by itself and the head on the
 answer's positions only; `tree` is what `artis train simulator` does. Each runs in a process of its own, on
-calls of the pocket bank with our prompts (`--focus`). CPU seconds are those of the steps alone; peak is the
+calls of the pocket bank with our prompts. CPU seconds are those of the steps alone; peak is the
 process's resident memory, of which the libraries take about 0.8 GiB. `told` is what the run said it would
 take.
 """
@@ -28,7 +28,6 @@ from typing import Any, Final
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-MICRO_BATCH: Final = 8  # rows a forward pass of plain TRL, our former default
 SESSIONS: Final = 60
 LONGEST: Final = 2048  # tokens of a row
 
@@ -66,7 +65,7 @@ def make_rows(base: Path, out: Path, rows: int, seed: int = 0) -> None:
     log = out.with_suffix(".parquet")
     export_parquet(bank_log(SESSIONS, calls=8, seed=seed), log)
     data = DataSettings(rebalance=Rebalance(target=rows), validation=0.1, test=0.1, epochs=1)
-    _write_tokens(base, log, out, data, SFTSettings(epochs=1, max_length=LONGEST, focus=True))
+    _write_tokens(base, log, out, data, SFTSettings(epochs=1, max_length=LONGEST))
 
 
 def _write_tokens(base: Path, log: Path, out: Path, data: Any, settings: Any) -> None:
@@ -110,8 +109,8 @@ def train(given: dict[str, Any]) -> dict[str, Any]:
     told = ""
     trainer: Any
     if given["trainer"] == "trl":
-        arguments.per_device_train_batch_size = MICRO_BATCH
-        arguments.gradient_accumulation_steps = given["batch"] // MICRO_BATCH
+        arguments.per_device_train_batch_size = given["micro_batch"]
+        arguments.gradient_accumulation_steps = given["batch"] // given["micro_batch"]
         numbers = [n for n, row in enumerate(rows["draws"]) for _ in range(row[0])]
         data = rows.select(numbers).select_columns(["input_ids", "labels"])
         trainer = SFTTrainer(
@@ -185,6 +184,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", type=int, default=64, help="Rows that are trained on.")
     parser.add_argument("--batch", type=int, default=64, help="Rows of a step.")
+    parser.add_argument("--micro-batch", type=int, default=8, help="Rows a forward pass of plain TRL.")
     parser.add_argument("--tokens", type=int, default=4096, help="--tokens-per-pass")
     parser.add_argument("--trainers", nargs="+", default=["trl", "head", "tree"])
     parser.add_argument("--prepare", type=int, metavar="ROWS")
@@ -203,7 +203,7 @@ def main() -> None:
         for trainer in given.trainers:
             found = in_child(
                 "train", given.threads, base=str(base), out=str(out), trainer=trainer, batch=given.batch,
-                tokens=given.tokens,
+                micro_batch=given.micro_batch, tokens=given.tokens,
             )  # fmt: skip
             losses.append(found["losses"])
             print(

@@ -57,7 +57,16 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "simulator_system": frozenset({"typed", "thought", "with_checks", "with_source"}),
     # looked_up, checks and source are None unless the form has them
     "simulator_user": frozenset(
-        {"tool_documents", "checks", "source", "init_config", "history", "action", "looked_up"}
+        {
+            "tool_documents",
+            "documents_last",
+            "checks",
+            "source",
+            "init_config",
+            "history",
+            "action",
+            "looked_up",
+        }
     ),
     "evaluation_system": frozenset({"typed"}),
     "evaluation_user": _JUDGED | {"calls", "failed"},

@@ -62,6 +62,12 @@ class PromptForm(BaseModel):
         return self.modes if self.look_up is None else self.look_up
 
     @property
+    def documents_last(self) -> bool:
+        """Whether the called tool's document stands behind the history: prompts of a session then begin alike
+        up to it. With `focus` the state differs with the call anyway, as what is shown of the source does."""
+        return self.documents == "called" and not (self.focus or self.modes or self.source)
+
+    @property
     def cuts(self) -> bool:
         """Whether a prompt may leave out parts of the data."""
         return self.focus or self.max_characters is not None
@@ -178,6 +184,7 @@ class Prompter:
         user = self._prompts.render(
             "simulator_user",
             tool_documents=documents,
+            documents_last=self._form.documents_last,
             checks=checks,
             source=source,
             init_config=shown_state,

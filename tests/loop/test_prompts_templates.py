@@ -54,7 +54,7 @@ def values(fill: object) -> dict[str, object]:
         "offered": 2,
         "steps": [step, step],
         "query": "Pay Bob.",
-        **dict.fromkeys(("typed", "thought", "with_checks", "with_source"), True),
+        **dict.fromkeys(("typed", "thought", "with_checks", "with_source", "documents_last"), True),
         "attempts": [attempt, attempt],
     }
 
@@ -164,7 +164,7 @@ def test_the_static_part_comes_first_and_is_byte_identical(
     name: str, static: dict[str, str], varying: str
 ) -> None:
     def one(filler: str) -> str:
-        fields = dict.fromkeys(FIELDS[name], filler) | static | {varying: filler}
+        fields = dict.fromkeys(FIELDS[name], filler) | {"documents_last": False} | static | {varying: filler}
         return Prompts().render(name, **fields)
 
     common = common_prefix(one("x"), one("y"))
@@ -177,6 +177,7 @@ def test_history_grows_at_its_end() -> None:
         return Prompts().render(
             "simulator_user",
             tool_documents="T",
+            documents_last=False,
             checks=None,
             source=None,
             init_config="S",

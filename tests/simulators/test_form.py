@@ -205,6 +205,22 @@ async def test_a_form_shows_the_called_tools_and_asks_once_a_call() -> None:
     assert "outputs" in first.messages[0].content
 
 
+async def test_prompts_of_a_session_begin_alike_up_to_the_called_tool() -> None:
+    """State and history are the session's, whatever tool is called: an engine has them in its cache."""
+    backend = ScriptedBackend(lambda request: OK)
+    form = PromptForm(documents="called", one_call=True)
+    attempt = LLMSimulator(backend, form=form).fork(Bank().toolset(), RecordingMeter())
+    history = (step(call("note", text="x"), 1),)
+    await attempt.predict(call("balance", name="ann"), bank(), history)
+    await attempt.predict(call("note", text="y"), bank(), (*history, step(call("balance", name="ann"), 2)))
+    first, second = (request.messages[1].content for request in backend.requests)
+    begin = first.index("\n</History>")
+    assert begin > 2000
+    assert second[:begin] == first[:begin]
+    assert first.index("<Tools>") > begin
+    assert not form.model_copy(update={"focus": True}).documents_last
+
+
 async def test_the_characters_of_a_prompt_are_bounded_and_the_missing_steps_counted() -> None:
     backend = ScriptedBackend(lambda request: OK)
     history = tuple(step(call("note", text=f"{n}" * 40), n) for n in range(40))
