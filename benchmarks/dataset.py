@@ -22,7 +22,7 @@ from artis_sdk.records import ToolSpec
 from artis_sdk.trainers.dataset.duck import quoted, scratch
 
 CALLS = 8  # of one session
-SPEC = json.dumps(ToolSpec(name="tool", description="d" * 200, parameters={"type": "object"}).model_dump())
+SPEC = ToolSpec(name="tool", description="d" * 200, parameters={"type": "object"}).model_dump_json()
 STATE = json.dumps({"accounts": {f"A{n}": {"owner": "ann", "balance": n} for n in range(12)}, "session": 0})
 
 

@@ -105,7 +105,7 @@ class Codec:
 
     def prompt_ids(self, text: PromptText) -> list[int]:
         """Token ids of a prompt; raises as `prompt_ids.prompt_ids`."""
-        return prompt_ids(self.vocabulary, text)
+        return prompt_ids(self.vocabulary, self.tokenizer, [text])[0]
 
     def chat(self, messages: list[dict[str, Any]], *, tools: Any = None, go_on: bool = True) -> PromptText:
         """Messages by the model's chat template.

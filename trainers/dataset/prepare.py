@@ -9,15 +9,16 @@ import json
 import math
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field
 
 from artis_sdk.errors import TrainingError
-from artis_sdk.logs import read_parquet
-from artis_sdk.records import CallRecord
+from artis_sdk.logs.codec import loads, read_outcome
+from artis_sdk.logs.parquet import JSON, PLAIN, log_rows, record_of
+from artis_sdk.records import CallRecord, Outcome, ToolCall
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.store_address import shown_address
 from artis_sdk.trainers.dataset.duck import quoted, scratch
@@ -84,9 +85,23 @@ class Prepared:
         except (OSError, ValueError) as error:
             raise TrainingError(f"{folder} holds no prepared data: {error}") from error
 
-    def records(self, split: Split) -> Iterator[CallRecord]:
-        """The records of one split, each once."""
-        return read_parquet(self.folder / f"{split}.parquet")
+    def records(self, split: Split, only: Container[int] | None = None) -> Iterator[CallRecord]:
+        """The records of one split, each once.
+
+        Args:
+            split: the split.
+            only: places of the records that are read, from 0; None for all.
+        """
+        name = str(self.folder / f"{split}.parquet")
+        for place, row in enumerate(log_rows(name, name, [*PLAIN, *JSON])):
+            if only is None or place in only:
+                yield record_of(row, name)
+
+    def outcomes(self, split: Split) -> Iterator[tuple[ToolCall, Outcome]]:
+        """Call and outcome of each record of one split; nothing else of it is read."""
+        name = str(self.folder / f"{split}.parquet")
+        for row in log_rows(name, name, ["call", "outcome"]):
+            yield ToolCall.model_validate(loads(row["call"])), read_outcome(row["outcome"])
 
     def draws(self) -> list[list[int]]:
         """Number of draws of each record of `train` in each epoch, in their order: (rows, epochs)."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from artis_sdk.logs.codec import loads
-from artis_sdk.records.outcome_type import SUCCESS
+from artis_sdk.records import Outcome, ToolCall
+from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 
 K = TypeVar("K", bound=Hashable)
 
@@ -18,6 +19,11 @@ class Stratum(NamedTuple):
 
     tool: str
     type: str
+
+
+def recorded_strata(outcomes: Iterable[tuple[ToolCall, Outcome]]) -> list[Stratum]:
+    """The stratum of each call with its outcome."""
+    return [Stratum(call.tool, outcome_type(outcome, call)) for call, outcome in outcomes]
 
 
 def strata(rows: Any) -> list[Stratum]:
@@ -71,17 +77,15 @@ def seats(sizes: Mapping[K, int], number: int) -> dict[K, int]:
     return given
 
 
-def exam_of(rows: Any, limit: int, *, seed: int) -> list[dict[str, Any]]:
-    """The rows that `draw_exam` takes from each stratum, `asked` out of `rows`, the largest stratum first.
+def exam_of(there: Sequence[Stratum], asked: Sequence[Stratum]) -> list[dict[str, Any]]:
+    """How many rows of each stratum are `asked`, of how many `rows`, the largest stratum first.
 
     Args:
-        rows: data set of a split's tokens.
-        limit: maximum number of rows.
-        seed: seed of the draw.
+        there: strata of a split's rows.
+        asked: strata of those that `draw_exam` took.
     """
-    known = strata(rows)
-    there, asked = Counter(known), Counter(known[n] for n in draw_exam(known, limit, seed=seed))
+    counts = Counter(asked)
     return [
-        {"tool": stratum.tool, "type": stratum.type, "asked": asked[stratum], "rows": count}
-        for stratum, count in sorted(there.items(), key=lambda item: (-item[1], item[0]))
+        {"tool": stratum.tool, "type": stratum.type, "asked": counts[stratum], "rows": rows}
+        for stratum, rows in sorted(Counter(there).items(), key=lambda item: (-item[1], item[0]))
     ]

@@ -11,7 +11,7 @@ from artis_sdk.logs.codec import loads, read_outcome
 from artis_sdk.records import Outcome, ToolCall
 from artis_sdk.records.outcome_type import outcome_type
 from artis_sdk.simulators.answers import UnreadableAnswer, typed_entries, typed_outcome
-from artis_sdk.trainers.simulator.exam import draw_exam, strata
+from artis_sdk.trainers.simulator.exam import Stratum, draw_exam, strata
 from artis_sdk.trainers.simulator.model import ChatEncoder
 
 
@@ -69,6 +69,11 @@ class ValidationCase:
     real: Outcome
     type: str
     """Type of the real outcome."""
+
+    @property
+    def stratum(self) -> Stratum:
+        """The stratum of the row."""
+        return Stratum(self.call.tool, self.type)
 
     def marked(self, text: str) -> Prediction:
         """A model's prediction beside the real outcome."""
@@ -139,7 +144,7 @@ def generate(
     pad = tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
-    ends = [tokenizer.eos_token_id, *encoder.answer_ids("")[:1]]
+    ends = [tokenizer.eos_token_id, *encoder.token_ids([encoder.answer("")])[0][:1]]
     training = model.training
     model.eval()
     with torch.no_grad():

@@ -150,14 +150,13 @@ class ChatEncoder:
         """The text of the prompt."""
         return self._render([(message.role, message.content) for message in messages], prompt=True)
 
-    def prompt_ids(self, prompt: PromptText) -> list[int]:
-        """Token ids of a prompt, with those control tokens that the chat template wrote; raises as
-        `prompt_ids.prompt_ids`."""
-        return prompt_ids(self._vocabulary, prompt)
+    def answer(self, answer: str) -> PromptText:
+        """The text of an answer and the end of the turn; in the answer nothing is a control token."""
+        return concat((answer, written(self.end)))
 
-    def answer_ids(self, answer: str) -> list[int]:
-        """Token ids of an answer and the end of the turn; in the answer nothing is a control token."""
-        return self.prompt_ids(concat((answer, written(self.end))))
+    def token_ids(self, texts: Sequence[PromptText]) -> list[list[int]]:
+        """Token ids of prompts and answers; raises as `prompt_ids.prompt_ids`."""
+        return prompt_ids(self._vocabulary, self._tokenizer, texts)
 
     def text(self, ids: Sequence[int]) -> str:
         """The generated text, up to the end of the turn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,14 +18,12 @@ from artis_sdk.trainers.dataset.training_rows import FORM, RowMaker, Thoughts, r
 from artis_sdk.trainers.simulator.model import ChatEncoder
 from artis_sdk.trainers.simulator.settings import SFTSettings
 
-_SAMPLE: Final = 500  # rows by which characters are measured in tokens
 _MARGIN: Final = 0.97  # of the tokens, so that rows denser than the sample's densest fit too
-_BATCH: Final = 500  # rows of one Arrow batch
+_BATCH: Final = 500  # rows of one Arrow batch, and of one call of the tokenizer
 
 
 def form_for(
     records: Iterable[CallRecord],
-    rows: int,
     encoder: ChatEncoder,
     settings: SFTSettings,
     prompts: Prompts | None,
@@ -37,8 +35,7 @@ def form_for(
     that surely fit, by the densest of some rows.
 
     Args:
-        records: training records, of which an even sample is read.
-        rows: number of records.
+        records: some of the training records.
         encoder: encoder of the base.
         settings: settings of the run.
         prompts: templates that replace ours.
@@ -54,12 +51,13 @@ def form_for(
     maker = RowMaker(form, prompts, thoughts)
     documented = (prompts or Prompts()).shows("simulator_user", "tool_documents")
     density, frame, answers = 0.0, 0, 0
-    for record in islice(records, 0, None, max(1, rows // _SAMPLE)):
+    for record in records:
         row = maker.row(record)
         text = encoder.prompt(row.messages)
-        density = max(density, len(encoder.prompt_ids(text)) / len(text))
+        prompt, answer = encoder.token_ids([text, encoder.answer(row.answer)])
+        density = max(density, len(prompt) / len(text))
         frame = max(frame, len(text) - _data(record, row.cut, form, documented=documented))
-        answers = max(answers, len(encoder.answer_ids(row.answer)))
+        answers = max(answers, len(answer))
     room = int(_MARGIN * (settings.max_length - answers) / density) - frame
     if room <= 0:
         raise TrainingError(
@@ -148,25 +146,27 @@ def write_tokens(
         ]
     )
     sizes = Sizes()
-    rows = _rows(zip(records, draws, strict=True), sizes, encoder, maker, max_length, known)
+    pairs = zip(records, draws, strict=True)
     with pyarrow.OSFile(str(target), "wb") as file, pyarrow.ipc.new_stream(file, schema) as writer:
-        while batch := list(islice(rows, _BATCH)):
-            writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
+        while batch := list(islice(pairs, _BATCH)):
+            rows = list(_rows(batch, sizes, encoder, maker, max_length, known))
+            writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema=schema))
     return sizes
 
 
 def _rows(
-    pairs: Iterable[tuple[CallRecord, list[int]]],
+    pairs: Sequence[tuple[CallRecord, list[int]]],
     sizes: Sizes,
     encoder: ChatEncoder,
     maker: RowMaker,
     max_length: int,
     known: frozenset[int],
 ) -> Iterator[dict[str, Any]]:
-    for record, drawn in pairs:
-        row = maker.row(record)
-        shown = encoder.prompt(row.messages)
-        prompt, answer = encoder.prompt_ids(shown), encoder.answer_ids(row.answer)
+    made = [maker.row(record) for record, _ in pairs]
+    prompts = [encoder.prompt(row.messages) for row in made]
+    ids = encoder.token_ids([*prompts, *(encoder.answer(row.answer) for row in made)])
+    tokens = zip(prompts, ids[: len(made)], ids[len(made) :], strict=True)
+    for (record, drawn), row, (shown, prompt, answer) in zip(pairs, made, tokens, strict=True):
         if len(prompt) + len(answer) > max_length:
             sizes.too_long += 1
             continue

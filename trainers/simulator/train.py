@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,6 +24,7 @@ from artis_sdk.trainers.memory import plan_memory
 from artis_sdk.trainers.precision import Chosen, weights_type
 from artis_sdk.trainers.process_group import join_processes
 from artis_sdk.trainers.simulator import checkpoints as sft_checkpoints
+from artis_sdk.trainers.simulator.exam import draw_exam, exam_of, recorded_strata, strata
 from artis_sdk.trainers.simulator.model import ChatEncoder, check_base, load_base
 from artis_sdk.trainers.simulator.settings import SFTSettings
 from artis_sdk.trainers.simulator.tokens import form_for, write_tokens
@@ -31,6 +32,7 @@ from artis_sdk.trainers.whole_folder import whole_folder
 
 RUN: Final = "run.json"
 _TOKENS: Final = "tokens.json"
+_SAMPLE: Final = 500  # rows by which characters are measured in tokens
 _TEMPLATES: Final = ("simulator_system", "simulator_user")
 
 _CHOSEN_BY: Final = {
@@ -166,18 +168,19 @@ class _Run:
         prepared = prepare(log, self.out / "data", self.data)
         tell("writing prompts as tokens")
         prompts = Prompts(self.templates)
-        rows = prepared.report["splits"]["train"]["chosen"]
-        form = form_for(prepared.records("train"), rows, encoder, self.settings, prompts, self.thoughts)
+        rows = {split: prepared.report["splits"][split]["chosen"] for split in SPLITS}
+        sample = prepared.records("train", range(0, rows["train"], max(1, rows["train"] // _SAMPLE)))
+        form = form_for(sample, encoder, self.settings, prompts, self.thoughts)
         maker = RowMaker(form, prompts, self.thoughts)
         known: frozenset[int] = frozenset()
         sizes: dict[str, Any] = {}
         folder = self.out / "tokens"
         folder.mkdir(exist_ok=True)
         for split in SPLITS:
-            draws: Iterable[list[int]] = prepared.draws() if split == "train" else _once(prepared, split)
+            only = self._asked(prepared) if split == "test" else range(rows[split])
             found = write_tokens(
-                prepared.records(split),
-                draws,
+                prepared.records(split, only),
+                prepared.draws() if split == "train" else [[1]] * len(only),
                 folder / f"{split}.arrow",
                 encoder=encoder,
                 maker=maker,
@@ -195,6 +198,11 @@ class _Run:
         made = {"form": form.model_dump(), "splits": sizes}
         (self.out / _TOKENS).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
 
+    def _asked(self, prepared: Prepared) -> frozenset[int]:
+        """Places of the test rows that the model will answer: no others are made into tokens."""
+        known = recorded_strata(prepared.outcomes("test"))
+        return frozenset(draw_exam(known, self.settings.judged, seed=self.settings.seed))
+
     def train(
         self,
         processes: Any,
@@ -207,7 +215,6 @@ class _Run:
         from datasets import Dataset
         from peft import LoraConfig
 
-        from artis_sdk.trainers.simulator.exam import exam_of
         from artis_sdk.trainers.simulator.judge import validation_cases
         from artis_sdk.trainers.simulator.steps import first_passes
         from artis_sdk.trainers.simulator.trainer import SimulatorTrainer, trainer_arguments
@@ -285,7 +292,13 @@ class _Run:
         history = list(trainer.state.log_history)
         adapter = self.out / "adapter"
         card = self._card(trainer, tokens, history, seconds)
-        card["exam"] = {split: exam_of(rows[split], limit, seed=seed) for split in ("validation", "test")}
+        card["exam"] = {
+            "validation": exam_of(strata(rows["validation"]), [case.stratum for case in asked]),
+            "test": exam_of(
+                recorded_strata(Prepared(self.out / "data").outcomes("test")),
+                [case.stratum for case in tested],
+            ),
+        }
         card["held_out"] = {
             name: {"rows": counts.rows, **counts.metrics()}
             for name, counts in (("before", before), ("after", after))
@@ -326,10 +339,6 @@ class _Run:
             trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
             Trained(base=self.base, form=PromptForm(**form), templates=self.templates).write(partial)
             write_card(partial, card)
-
-
-def _once(prepared: Prepared, split: Any) -> Iterable[list[int]]:
-    return ([1] for _ in prepared.records(split))
 
 
 def _silent(stage: str) -> None:

@@ -104,9 +104,11 @@ def test_the_trainers_prompts_hold_the_templates_control_tokens(data: dict[str, 
     encoder = ChatEncoder(TOKENIZER, "tiny")
     messages = [Message(role="system", content=data["system"]), Message(role="user", content=data["query"])]
     quiet = [message.model_copy(update={"content": "x"}) for message in messages]
-    ids = encoder.prompt_ids(encoder.prompt(messages))
-    assert control(ids) == control(encoder.prompt_ids(encoder.prompt(quiet)))
-    assert control(encoder.answer_ids(data["answer"])) == ["<|im_end|>"]
+    texts = [encoder.prompt(messages), encoder.prompt(quiet), encoder.answer(data["answer"])]
+    ids, expected, answer = together = encoder.token_ids(texts)
+    assert control(ids) == control(expected)
+    assert control(answer) == ["<|im_end|>"]
+    assert together == [one for text in texts for one in encoder.token_ids([text])]
     tools = conversation(data.__getitem__).tools
     calm = conversation(plain).tools
     for form in (
@@ -126,8 +128,8 @@ def test_prompts_without_marks_have_the_tokens_that_they_always_had() -> None:
     listed = [{"role": message.role, "content": message.content} for message in messages]
     text = TOKENIZER.apply_chat_template(listed, tokenize=False, add_generation_prompt=True)
     assert encoder.prompt(messages) == text
-    assert encoder.prompt_ids(encoder.prompt(messages)) == TOKENIZER(text)["input_ids"]
-    assert encoder.answer_ids('{"ok": true}') == TOKENIZER('{"ok": true}' + encoder.end)["input_ids"]
+    expected = [TOKENIZER(one)["input_ids"] for one in (text, '{"ok": true}' + encoder.end)]
+    assert encoder.token_ids([encoder.prompt(messages), encoder.answer('{"ok": true}')]) == expected
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -144,7 +146,7 @@ def test_a_training_row_is_the_prompt_that_llama_cpp_is_sent(data: dict[str, str
     chat = ModelChat("tiny", model, read_header(path).chat_template, {})
     messages = (Message(role="system", content=data["system"]), Message(role="user", content=data["query"]))
     encoder = ChatEncoder(TOKENIZER, "tiny")
-    assert chat.prompt(Request(messages=messages)) == encoder.prompt_ids(encoder.prompt(messages))
+    assert [chat.prompt(Request(messages=messages))] == encoder.token_ids([encoder.prompt(messages)])
     model.close()
 
 
