@@ -57,5 +57,5 @@ def join_processes(settings: RunSettings, *, cpu: bool | None) -> Joined:
     check_four_bit(settings.four_bit, cpu=on_cpu)
     precision = choose_precision(settings.precision, cpu=on_cpu)
     processes = PartialState(cpu=on_cpu, timeout=WAIT)
-    settings.accumulation(processes.num_processes)
+    settings.check_shares(processes.num_processes)
     return Joined(processes, precision, on_cpu)

@@ -16,6 +16,9 @@ class RunSettings(BaseModel):
     model_config = FROZEN
 
     learning_rate: float = Field(gt=0.0)
+    tokens_per_pass: int = Field(default=4096, ge=1)
+    """Maximum tokens of one forward pass in one process, a prefix that its rows share counted once; a longer
+    row is a pass of its own."""
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     seed: int = 0
@@ -29,9 +32,9 @@ class RunSettings(BaseModel):
     where the memory that is free does not suffice without (`memory.plan_memory`)."""
 
     @abstractmethod
-    def accumulation(self, processes: int) -> int:
-        """Micro-batches of one step in each process, as TRL counts them.
+    def check_shares(self, processes: int) -> None:
+        """Refuse a number of processes that cannot share a step.
 
         Raises:
-            TrainingError: a step cannot be shared by the processes.
+            TrainingError: they cannot.
         """

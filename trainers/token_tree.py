@@ -128,11 +128,17 @@ def packed(rows: Sequence[TokenRow], form: Form) -> Pass:
     return Pass(whole_ids, whole_positions, sizes, paths, whole_heads, whole_labels, form)
 
 
-def passes(rows: Sequence[TokenRow], form: Form, tokens: int) -> list[Pass]:
-    """Rows as forward passes of at most so many packed tokens each; a longer row is a pass of its own."""
-    ordered = [rows[n] for n in in_order(rows)]
+def pass_rows(rows: Sequence[TokenRow], form: Form, tokens: int) -> list[list[int]]:
+    """Numbers of the rows of each forward pass of at most so many packed tokens, in order; a longer row is a
+    pass of its own."""
+    order = in_order(rows)
     most = 0 if form == "alone" else tokens
-    return [packed(ordered[run], form) for run in runs(costs(ordered, form), most)]
+    return [order[run] for run in runs(costs([rows[n] for n in order], form), most)]
+
+
+def passes(rows: Sequence[TokenRow], form: Form, tokens: int) -> list[Pass]:
+    """Rows as forward passes of at most so many packed tokens each."""
+    return [packed([rows[n] for n in numbers], form) for numbers in pass_rows(rows, form, tokens)]
 
 
 def row_of(record: dict[str, Any]) -> TokenRow:

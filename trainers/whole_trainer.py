@@ -49,7 +49,7 @@ def shared_arguments(
     precision = choose_precision(settings.precision, cpu=cpu)
     return {
         "output_dir": str(folder),
-        "gradient_accumulation_steps": settings.accumulation(processes),
+        "gradient_accumulation_steps": 1,  # a process divides its share of a step itself
         "learning_rate": settings.learning_rate,
         "weight_decay": 0.0,
         "router_aux_loss_coef": 0.0,  # experts of the base stay as they are

@@ -56,9 +56,7 @@ def simulator(
     skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt rows out and count them.")] = False,
     epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = _SETTINGS.epochs,
     batch: Annotated[int, typer.Option(help="Rows per step, all processes.")] = _SETTINGS.batch,
-    tokens_per_pass: Annotated[
-        int, typer.Option(help="Maximum tokens of a forward pass, shared prefixes counted once.")
-    ] = _SETTINGS.tokens_per_pass,
+    tokens_per_pass: training.PassTokens = _SETTINGS.tokens_per_pass,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = _SETTINGS.learning_rate,
     rank: Annotated[int, typer.Option(help="Rank of the LoRA adapter.")] = _SETTINGS.rank,
     alpha: Annotated[int, typer.Option(help="Alpha of the LoRA adapter.")] = _SETTINGS.alpha,

@@ -62,7 +62,7 @@ def agent(
     ] = None,
     group: Annotated[int, typer.Option(help="Rollouts per task.")] = _SETTINGS.group,
     tasks_per_step: Annotated[int, typer.Option(help="Tasks per step.")] = _SETTINGS.tasks_per_step,
-    micro_batch: Annotated[int, typer.Option(help="Rollouts per forward pass.")] = _SETTINGS.micro_batch,
+    tokens_per_pass: training.PassTokens = _SETTINGS.tokens_per_pass,
     steps: Annotated[int, typer.Option(help="Optimizer steps.")] = _SETTINGS.steps,
     learning_rate: Annotated[float, typer.Option(help="Constant learning rate.")] = _SETTINGS.learning_rate,
     temperature: Annotated[
@@ -106,7 +106,7 @@ def agent(
             think=think and not small,
             group=group,
             tasks_per_step=tasks_per_step,
-            micro_batch=micro_batch,
+            tokens_per_pass=tokens_per_pass,
             steps=steps,
             learning_rate=learning_rate,
             temperature=temperature,

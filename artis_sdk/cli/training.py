@@ -26,6 +26,9 @@ Attention = Annotated[
 FourBit = Annotated[
     bool, typer.Option(help="Hold the base in 4 bits a weight while an adapter is trained (bitsandbytes).")
 ]
+PassTokens = Annotated[
+    int, typer.Option(help="Maximum tokens of a forward pass, shared prefixes counted once.")
+]
 Recomputed = Annotated[
     bool | None,
     typer.Option(

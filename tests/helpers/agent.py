@@ -71,6 +71,9 @@ class Scripted:
         self.made += made
         return list(zip(new, made, strict=True))
 
+    def close(self) -> None:
+        """Nothing: each request ends in the step in which it begins."""
+
     def _one(self, ask: Ask) -> Piece:
         ids: list[int] = []
         for id in self.cut(self.script(self.codec.text(ask.context))):

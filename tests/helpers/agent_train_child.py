@@ -19,8 +19,8 @@ STEPS = 4
 def train(base: Path, out: Path, *, resume: bool = False, **more: Any) -> TrainedAgent:
     """The run that is killed, resumed, and compared: four steps, a checkpoint after each second."""
     settings = AgentSettings(
-        prompt=PROMPT, think=False, lora=False, learning_rate=1e-3, group=4, tasks_per_step=2, micro_batch=4,
-        steps=STEPS, save_every=2, measured=4, limits=RolloutLimits(turns=3, tokens=120),
+        prompt=PROMPT, think=False, lora=False, learning_rate=1e-3, group=4, tasks_per_step=2,
+        tokens_per_pass=600, steps=STEPS, save_every=2, measured=4, limits=RolloutLimits(turns=3, tokens=120),
     )  # fmt: skip
     held_out = lookup_tasks(4, held_out=True)
     return AgentTrainer(

@@ -1,12 +1,15 @@
 """A training run that generates by vLLM, in a process of its own: `agent_vllm_child.py OUT lora|full`.
 
-Prints a line of JSON: how the sampled probabilities compare with the trained model's and the base's.
+Prints a line of JSON: how the sampled probabilities compare with the trained model's and the base's, and the
+engine's steps for requests that come and go.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from helpers.agent import a_task, odd_tools
 from helpers.tiny_model import TINY, hf_model
 
 from artis_sdk.trainers.agent import AgentSettings, AgentTrainer, Rewards, Rollout, RolloutLimits
+from artis_sdk.trainers.agent.generate import Ask, Generator, Piece
+from artis_sdk.trainers.agent.vllm_decoder import VLLMDecoder
 from artis_sdk.trainers.simulator.model import load_base
 
 STEPS, GROUP, TOKENS = 2, 4, 24
@@ -40,9 +45,38 @@ def apart(model: Any, rollouts: list[Rollout]) -> float:
     return sum(found) / len(found)
 
 
+async def decoded(engine: Any) -> tuple[list[list[int]], int]:
+    """The tokens of requests of other lengths, two at a time, and the number of the engine's steps."""
+    made = VLLMDecoder(engine, ends=frozenset(), stops=(), temperature=1.0)
+    steps = 0
+
+    class Counting:
+        def step(self, new: Sequence[Ask]) -> list[tuple[Ask, Piece]]:
+            nonlocal steps
+            steps += 1
+            return made.step(new)
+
+        def close(self) -> None:
+            made.close()
+
+    async with Generator(Counting(), batch=2) as generator:
+        asks = [Ask([5, 6, 7], limit, lambda ids: False, seed=limit) for limit in (20, 4, 4, 4, 4, 4)]
+        pieces = await asyncio.gather(*map(generator.generate, asks))
+    assert not engine.has_unfinished_requests()
+    return [piece.ids for piece in pieces], steps
+
+
 def main(out: Path, *, lora: bool) -> None:
     """Train on a reward that a random model can tell apart, and compare."""
     seen: list[Rollout] = []
+    engines: list[Any] = []
+    begun = VLLMDecoder.__init__
+
+    def remembered(self: VLLMDecoder, engine: Any, **more: Any) -> None:
+        engines.append(engine)
+        begun(self, engine, **more)
+
+    VLLMDecoder.__init__ = remembered  # type: ignore[method-assign]
 
     def even(rollout: Rollout) -> float:
         seen.append(rollout)
@@ -50,7 +84,7 @@ def main(out: Path, *, lora: bool) -> None:
 
     tools = odd_tools()
     settings = AgentSettings(
-        format="native", prompt="", group=GROUP, tasks_per_step=2, micro_batch=2 * GROUP, steps=STEPS,
+        format="native", prompt="", group=GROUP, tasks_per_step=2, steps=STEPS,
         lora=lora, rank=4, learning_rate=3e-2 if lora else 1e-2, measured=2, generator="vllm",
         limits=RolloutLimits(turns=2, tokens=TOKENS),
     )  # fmt: skip
@@ -69,6 +103,7 @@ def main(out: Path, *, lora: bool) -> None:
         trained, _ = load_base(str(done.folder), "float32")
     stepped = [entry for entry in done.history if "loss" in entry and "reward" in entry]
     measured = seen[-2:]
+    ids, steps = asyncio.run(decoded(engines[0]))
     print(
         json.dumps(
             {
@@ -76,6 +111,9 @@ def main(out: Path, *, lora: bool) -> None:
                 "from_trained": apart(trained, measured),
                 "from_base": apart(base, measured),
                 "before": apart(base, seen[:2]),
+                "ids": ids,
+                "steps": steps,
+                "prefixes": engines[0].vllm_config.cache_config.enable_prefix_caching,
             }
         )
     )

@@ -2,7 +2,7 @@
 
 python train_child.py OPTIONS: JSON with `log`, `base`, `out`, `resume`, and what is to happen:
 `kill` (at a step, or `"checkpoint"` in the middle of one), `full` (the disk, from a step on; with `fill` by
-a file, else by a limit on files), `stop`.
+a file, else by a limit on files).
 """
 
 from __future__ import annotations
@@ -66,8 +66,6 @@ def main(given: dict[str, Any]) -> None:
             fill(Path(given["fill"]))
         elif at.step == given.get("full"):
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-        if at.step == given.get("stop"):
-            raise KeyboardInterrupt
 
     if given.get("kill") == "checkpoint":
         mark = sft_checkpoints.mark

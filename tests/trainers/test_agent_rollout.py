@@ -143,6 +143,9 @@ async def test_a_decoder_that_fails_fails_every_rollout_that_waits() -> None:
         def step(self, new: Sequence[Ask]) -> list[tuple[Ask, Piece]]:
             raise BackendTimeout("vllm:x", "gone")
 
+        def close(self) -> None:
+            pass
+
     with pytest.raises(BackendTimeout):
         await rolled(lambda context: "", a_task("a"), a_task("b"), decoder=Broken(), tokenizer=TOKENIZER)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Ended = Callable[[Sequence[int]], bool]
 """Whether a turn has ended, by all ids generated for it so far."""
@@ -31,7 +29,7 @@ class Ask:
     """Maximum number of new tokens."""
     ended: Ended
     seed: int
-    """Seed of the draws, so that a rollout does not depend on the rest of its batch; vLLM has its own."""
+    """Seed of the draws, so that a rollout does not depend on the rest of its batch."""
 
 
 class Decoder(Protocol):
@@ -43,6 +41,9 @@ class Decoder(Protocol):
         Returns:
             The requests that ended, with their tokens.
         """
+
+    def close(self) -> None:
+        """Forget the requests that have not ended."""
 
 
 class Generator:
@@ -62,6 +63,7 @@ class Generator:
         self._waiting: list[tuple[Ask, asyncio.Future[Piece]]] = []
         self._going: dict[Ask, asyncio.Future[Piece]] = {}
         self._some = asyncio.Event()
+        self._closed = False
         self._worker: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Generator:
@@ -69,10 +71,12 @@ class Generator:
         return self
 
     async def __aexit__(self, *raised: object) -> None:
+        """Wait for the decoder's step, so that nothing uses the model behind the block."""
         assert self._worker is not None
-        self._worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._worker
+        self._closed = True
+        self._some.set()
+        await self._worker
+        self._decoder.close()
 
     async def generate(self, ask: Ask) -> Piece:
         """The rest of a turn.
@@ -86,12 +90,13 @@ class Generator:
         return await place
 
     async def _work(self) -> None:
-        while True:
-            if not self._going and not self._waiting:
+        while not self._closed:
+            if self._going or self._waiting:
+                await self._settle()
+                await self._step(self._admitted())
+            else:
                 self._some.clear()
                 await self._some.wait()
-            await self._settle()
-            await self._step(self._admitted())
 
     async def _settle(self) -> None:
         """Let running rollouts reach their next request or their tool, so that they join the batch."""
@@ -124,62 +129,3 @@ class Generator:
             place = self._going.pop(ask)
             if not place.done():
                 place.set_result(piece)
-
-
-class VLLMDecoder:
-    """vLLM, as TRL runs it beside the training and updates its weights in each step.
-
-    It draws from the engine's own stream: TRL passes one set of parameters for all prompts, and one seed for
-    all would make the rollouts of a group the same.
-
-    Args:
-        engine: TRL's `trainer.vllm_generation`.
-        ends: ids that end a turn.
-        stops: texts at which the engine returns; if the turn has not ended, another request follows.
-    """
-
-    def __init__(self, engine: Any, *, ends: frozenset[int], stops: Sequence[str]) -> None:
-        self._engine = engine
-        self._ends = ends
-        self._stops = list(stops)
-
-    def step(self, new: Sequence[Ask]) -> list[tuple[Ask, Piece]]:
-        """The engine decodes them to their ends, the slowest included."""
-        return list(zip(new, self._decoded(new), strict=True))
-
-    def _decoded(self, asks: Sequence[Ask]) -> list[Piece]:
-        pieces = [Piece([], [], "limit") for _ in asks]
-        going = list(range(len(asks)))
-        while going:
-            self._engine.max_completion_length = max(
-                1, min(asks[n].limit - len(pieces[n].ids) for n in going)
-            )
-            self._engine.generation_kwargs = {
-                "stop": self._stops,
-                "include_stop_str_in_output": True,
-                "skip_special_tokens": False,
-            }
-            prompts = [[*asks[n].context, *pieces[n].ids] for n in going]
-            _, ids, logprobs, _ = self._engine.generate(prompts=prompts, images=None, num_generations=1)
-            left = []
-            for n, more, chances in zip(going, ids, logprobs, strict=True):
-                pieces[n].ids.extend(more)
-                pieces[n].logprobs.extend(_known(chance[0]) for chance in chances)
-                why = self._over(asks[n], pieces[n].ids, bool(more))
-                pieces[n] = pieces[n]._replace(why=why or "limit")
-                if why is None:
-                    left.append(n)
-            going = left
-        return pieces
-
-    def _over(self, ask: Ask, ids: list[int], some: bool) -> Literal["ended", "eos", "limit"] | None:
-        if ids and ids[-1] in self._ends:
-            return "eos"
-        if ids and ask.ended(ids):
-            return "ended"
-        return "limit" if len(ids) >= ask.limit or not some else None
-
-
-def _known(chance: float | None) -> float:
-    """vLLM returns None for a token that it could not score; TRL leaves NaN out of its correction."""
-    return math.nan if chance is None else chance

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,17 +17,25 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from artis_sdk.trainers.agent.formats import Codec, Format
-from artis_sdk.trainers.agent.generate import Decoder, Generator, VLLMDecoder
+from artis_sdk.trainers.agent.generate import Decoder, Generator
 from artis_sdk.trainers.agent.measures import means, tally
 from artis_sdk.trainers.agent.rewards import Rewards
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, roll_out_all
-from artis_sdk.trainers.agent.scoring import by_prompt, completion_scores
+from artis_sdk.trainers.agent.scoring import (
+    completion_rows,
+    completion_scores,
+    divided,
+    loss_share,
+    rows_of,
+)
 from artis_sdk.trainers.agent.settings import AgentSettings
 from artis_sdk.trainers.agent.tape import loss_mask
 from artis_sdk.trainers.agent.torch_decoder import TorchDecoder
+from artis_sdk.trainers.agent.vllm_decoder import VLLMDecoder
 from artis_sdk.trainers.agent.vllm_weights import reload_weights
 from artis_sdk.trainers.agent.worlds import Worlds
-from artis_sdk.trainers.token_tree import Form
+from artis_sdk.trainers.pass_by_pass import PassByPass
+from artis_sdk.trainers.token_tree import Form, pass_rows
 from artis_sdk.trainers.tree_attention import choose_form
 from artis_sdk.trainers.whole_trainer import WholeCheckpoints, shared_arguments
 
@@ -41,7 +50,7 @@ OnRollouts = Callable[[int, Sequence[Rollout], Sequence[Mapping[str, float | Non
 """Callback for the rollouts of a step and their rewards, group by group."""
 
 
-class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
+class AgentGRPO(PassByPass, WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
     """GRPO whose rollouts are ours.
 
     Args:
@@ -60,8 +69,6 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         callbacks: callbacks of transformers.
         peft_config: configuration of the adapter; None to train all weights.
     """
-
-    _buffered_inputs: Any
 
     def __init__(
         self,
@@ -168,10 +175,14 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
 
     def _decoder(self, temperature: float) -> Decoder:
         if self.use_vllm:
-            self.vllm_generation.temperature = temperature
             if not temperature:  # a measurement; for the rollouts of a step TRL does this itself
                 self.vllm_generation.sync_weights()
-            return VLLMDecoder(self.vllm_generation, ends=self._codec.ends, stops=self._format.stops)
+            return VLLMDecoder(
+                self.vllm_generation.llm.llm_engine,
+                ends=self._codec.ends,
+                stops=self._format.stops,
+                temperature=temperature,
+            )
         check = self._codec.closing if self._format.stops else frozenset[int]()
         return TorchDecoder(
             self.accelerator.unwrap_model(self.model),
@@ -181,14 +192,32 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
             check=check,
         )
 
-    def _prepare_inputs(self, generation_batch: Any) -> Any:
-        """TRL's micro-batches of a step, but with rollouts of one prompt together, not shuffled."""
-        before = self._buffered_inputs
-        inputs = super()._prepare_inputs(generation_batch)
-        if self._buffered_inputs is None or self._buffered_inputs is before:
-            return inputs
-        self._buffered_inputs = by_prompt(self._buffered_inputs)
-        return self._buffered_inputs[self._step % self.args.steps_per_generation]
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """TRL's loss of a step, in passes by a budget of tokens. TRL's measures are means over the passes."""
+        began = time.perf_counter()
+        model.train()
+        whole = self._prepare_inputs(inputs)
+        mask = whole["completion_mask"] * whole.get("tool_mask", 1)
+
+        def loss_of(part: Sequence[int]) -> Any:
+            share = loss_share(self.loss_type, mask, part)
+            return self.compute_loss(model, rows_of(whole, part)) * share
+
+        loss = self.backward(model, self._passes(whole), loss_of)
+        self._step += 1
+        self._metrics["train"]["step_time"].append(time.perf_counter() - began)
+        return loss
+
+    def _passes(self, inputs: Mapping[str, Any]) -> list[list[int]]:
+        """Numbers of the rollouts of each pass. All processes have as many passes, because TRL gathers its
+        measures in each."""
+        ids, mask = (
+            torch.cat([inputs[f"prompt_{part}"], inputs[f"completion_{part}"]], 1) for part in ("ids", "mask")
+        )
+        rows = completion_rows(ids, mask, inputs["completion_ids"].shape[1])
+        parts = pass_rows(rows, self._form, self._settings.tokens_per_pass)
+        numbers = self.accelerator.gather(torch.tensor([len(parts)], device=self.accelerator.device))
+        return divided(parts, int(numbers.max()))
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -200,21 +229,19 @@ class AgentGRPO(WholeCheckpoints, GRPOTrainer):  # type: ignore[misc]
         compute_entropy: bool = False,
         **more: Any,
     ) -> tuple[Any, Any, None]:
-        """TRL's, with the prefix that rollouts share computed once. Padding scores 0."""
-        size = batch_size or len(input_ids)
-        parts = [
-            (input_ids[start : start + size], attention_mask[start : start + size])
-            for start in range(0, len(input_ids), size)
-        ]
+        """TRL's, with the prefix that rollouts share computed once, in passes of our own size. Padding
+        scores 0."""
         with self.accelerator.autocast():
-            found = [
-                completion_scores(
-                    model, ids, mask, logits_to_keep, form=self._form, temperature=self.temperature
-                )
-                for ids, mask in parts
-            ]
-        log_probs, entropies = (torch.cat(part) for part in zip(*found, strict=True))
-        return log_probs, entropies if compute_entropy else None, None
+            found = completion_scores(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                form=self._form,
+                temperature=self.temperature,
+                tokens=self._settings.tokens_per_pass,
+            )
+        return found.log_probs, found.entropy if compute_entropy else None, None
 
 
 def _rolled(prompts: list[str], trainer: AgentGRPO) -> dict[str, Any]:
@@ -257,7 +284,7 @@ def grpo_arguments(
     """
     return GRPOConfig(
         **shared_arguments(folder, settings, processes=processes, checkpointing=checkpointing, cpu=cpu),
-        per_device_train_batch_size=settings.micro_batch,
+        per_device_train_batch_size=settings.share(processes),
         num_generations=settings.group,
         max_completion_length=settings.limits.tokens,
         max_steps=settings.steps,

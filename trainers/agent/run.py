@@ -180,7 +180,7 @@ class AgentTrainer:
         form = choose_form(model)
         memory = plan_memory(
             model,
-            [longest_pass(settings, self._tasks.values(), format)],
+            [longest_pass(settings, self._tasks.values(), format, processes=processes.num_processes)],
             precision=precision,
             rank=settings.rank if settings.lora else None,
             checkpointing=settings.gradient_checkpointing,

@@ -25,8 +25,6 @@ class AgentSettings(RunSettings):
     group: int = Field(default=8, ge=2)
     """Rollouts per task: G."""
     tasks_per_step: int = Field(default=8, ge=1)
-    micro_batch: int = Field(default=8, ge=1)
-    """Rollouts per forward pass in one process."""
     steps: int = Field(default=200, ge=1)
     learning_rate: float = Field(default=1e-5, gt=0.0)
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -57,12 +55,11 @@ class AgentSettings(RunSettings):
             raise ValueError("weights of 4 bits are not trained: train an adapter (--lora), or leave it out")
         return self
 
-    def accumulation(self, processes: int) -> int:
-        """Micro-batches of one step on each process.
+    def check_shares(self, processes: int) -> None:
+        """Refuse steps whose tasks are not a multiple of the processes.
 
         Raises:
-            TrainingError: a step's tasks are not a multiple of the processes, or its rollouts not one of
-                processes and micro-batch.
+            TrainingError: they are not.
         """
         if self.tasks_per_step % processes:
             raise TrainingError(
@@ -70,17 +67,18 @@ class AgentSettings(RunSettings):
                 f"which rolls out whole groups of {self.group}: set --tasks-per-step to a multiple of "
                 f"{processes}"
             )
-        rollouts, at_once = self.group * self.tasks_per_step, self.micro_batch * processes
-        if rollouts % at_once:
-            raise TrainingError(
-                f"{rollouts} rollouts per step are not a multiple of {processes} processes with "
-                f"{self.micro_batch} at a time: set --micro-batch to a divisor of {rollouts // processes}"
-            )
-        return rollouts // at_once
+
+    def share(self, processes: int) -> int:
+        """Rollouts of a step in each process."""
+        return self.group * self.tasks_per_step // processes
 
 
-def longest_pass(settings: AgentSettings, tasks: Iterable[AgentTask], format: Format) -> PassSize:
-    """The largest pass that a run may have: a micro-batch of rollouts of one task, all at their limit."""
+def longest_pass(
+    settings: AgentSettings, tasks: Iterable[AgentTask], format: Format, *, processes: int
+) -> PassSize:
+    """The largest pass that a run may have: rollouts of one task, all at their limit."""
     prompt = max(len(format.prompt(task.query, task.tools.specs)) for task in tasks)
-    own = settings.micro_batch * settings.limits.tokens
-    return PassSize(tokens=prompt + own, path_tokens=settings.micro_batch * prompt + own, labels=own)
+    within = (settings.tokens_per_pass - prompt) // settings.limits.tokens
+    rollouts = max(1, min(within, settings.share(processes)))
+    own = rollouts * settings.limits.tokens
+    return PassSize(tokens=prompt + own, path_tokens=rollouts * prompt + own, labels=own)

@@ -92,6 +92,10 @@ class TorchDecoder:
             self._choose(torch.cat(logits))
             return self._ended()
 
+    def close(self) -> None:
+        """See `Decoder.close`."""
+        self._going, self._states, self._kept = [], None, []
+
     def _grouped(self, new: Sequence[Ask]) -> list[list[Ask]]:
         """Requests of which much, and of which little, is to be read: read together they would be padded."""
         known, unknown = list[Ask](), list[Ask]()

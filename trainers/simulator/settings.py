@@ -18,9 +18,6 @@ class SFTSettings(RunSettings):
     """Maximum number of epochs."""
     batch: int = Field(default=64, ge=1)
     """Rows per optimizer step, over all processes."""
-    tokens_per_pass: int = Field(default=4096, ge=1)
-    """Maximum tokens of one forward pass in one process, a prefix that its rows share counted once; a longer
-    row is a pass of its own."""
     max_length: int = Field(default=4096, ge=16)
     """Maximum tokens of prompt and answer together."""
     focus: bool = False
@@ -36,15 +33,14 @@ class SFTSettings(RunSettings):
     judged: int = Field(default=256, ge=1)
     """Number of validation rows with generated outcome, at most half successes if there are failures."""
 
-    def accumulation(self, processes: int) -> int:
-        """One: a process divides its share of a step itself, by `tokens_per_pass`.
+    def check_shares(self, processes: int) -> None:
+        """Refuse steps of less rows than processes.
 
         Raises:
-            TrainingError: a step has less rows than processes.
+            TrainingError: they have less.
         """
         if self.batch < processes:
             raise TrainingError(
                 f"a step of {self.batch} rows cannot be shared by {processes} processes: set --batch to at "
                 f"least {processes}"
             )
-        return 1

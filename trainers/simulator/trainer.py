@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +12,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig, SFTTrainer
 
+from artis_sdk.trainers.pass_by_pass import PassByPass
 from artis_sdk.trainers.simulator.judge import Judged, ValidationCase, judge
 from artis_sdk.trainers.simulator.model import ChatEncoder
 from artis_sdk.trainers.simulator.settings import SFTSettings
@@ -42,7 +42,7 @@ class TrainingProgress(NamedTuple):
 OnProgress = Callable[[TrainingProgress], None]
 
 
-class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
+class SimulatorTrainer(PassByPass, WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
     """Trains on a data set of tokens (`tokens.write_tokens`).
 
     Args:
@@ -107,23 +107,14 @@ class SimulatorTrainer(WholeCheckpoints, SFTTrainer):  # type: ignore[misc]
         """The steps of an epoch, one at a time."""
         return DataLoader(self._steps, batch_size=1, collate_fn=_only)
 
-    def training_step(
-        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
-    ) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
         """This process's share of one optimizer step: forward and backward of each of its passes."""
         model.train()
-        whole = torch.zeros((), device=self.args.device)
-        parts = inputs["passes"]
         # The gradients of the processes are averaged, and each has the mean over the labels of the step.
         scale = self.accelerator.num_processes / max(inputs["labels"], 1)
-        for part in parts:
-            # Gradients travel once a step, with those of the last pass.
-            with nullcontext() if part is parts[-1] else self.accelerator.no_sync(model):
-                with self.compute_loss_context_manager():
-                    loss = -scores(model, part).log_probs.sum() * scale
-                self.accelerator.backward(loss)
-            whole += loss.detach()
-        return whole
+        return self.backward(
+            model, inputs["passes"], lambda part: -scores(model, part).log_probs.sum() * scale
+        )
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """None: transformers would count them by a padded batch, which there is not."""

@@ -77,7 +77,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     out = tmp_path_factory.mktemp("hostile") / "out"
     settings = AgentSettings(
         prompt=PROMPT, think=False, lora=False, learning_rate=1e-3,
-        group=GROUP, tasks_per_step=TASKS, micro_batch=GROUP * TASKS, steps=STEPS,
+        group=GROUP, tasks_per_step=TASKS, steps=STEPS,
         limits=RolloutLimits(turns=3, tokens=160, tool_seconds=0.5, output_characters=40),
     )  # fmt: skip
     before = set(threading.enumerate())

@@ -21,7 +21,7 @@ from artis_sdk.trainers.agent.advantages import group_advantages  # noqa: E402
 from artis_sdk.trainers.agent.formats import make_format  # noqa: E402
 from artis_sdk.trainers.agent.rewards import Rewards  # noqa: E402
 from artis_sdk.trainers.agent.rollout import AgentTask, Rollout, RolloutLimits  # noqa: E402
-from artis_sdk.trainers.agent.scoring import by_prompt  # noqa: E402
+from artis_sdk.trainers.agent.scoring import divided  # noqa: E402
 from artis_sdk.trainers.agent.settings import AgentSettings  # noqa: E402
 from artis_sdk.trainers.agent.tape import Tape  # noqa: E402
 from artis_sdk.trainers.agent.turns import read_tags  # noqa: E402
@@ -66,7 +66,7 @@ def trainer(folder: Path, runner: asyncio.Runner, **more: Any) -> Any:
 
     from artis_sdk.trainers.agent.grpo import AgentGRPO, grpo_arguments
 
-    given = {"group": 4, "tasks_per_step": 1, "micro_batch": 4, "steps": 1, "lora": False, **more}
+    given = {"group": 4, "tasks_per_step": 1, "steps": 1, "lora": False, **more}
     settings = AgentSettings(limits=RolloutLimits(tokens=64), temperature=0.7, **given)
     rewards = Rewards({"answer": 2.0})
     model, tokenizer = load_base(str(hf_model(SMALL)), "float32")
@@ -125,30 +125,38 @@ def reference(model: Any, settings: AgentSettings, before: Any) -> Any:
     return total / len(GROUP)
 
 
-@pytest.mark.parametrize("mask_outputs", [True, False])
-@pytest.mark.parametrize("kl", [0.0, 0.1])
-def test_the_gradient_is_that_of_the_formula(tmp_path: Path, mask_outputs: bool, kl: float) -> None:
+def gradients(made: Any) -> tuple[float, dict[str, Any]]:
+    """Loss and gradients of a step, as the trainer computes them."""
+    made.model.zero_grad()
+    made.current_gradient_accumulation_steps = 1
+    loss = made.training_step(made.model, [{"prompt": "go"} for _ in range(4)])
+    return loss.item(), {name: p.grad.clone() for name, p in made.model.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("mask_outputs", "kl", "tokens"),
+    [(True, 0.0, 4096), (True, 0.1, 11), (False, 0.0, 11), (False, 0.1, 4096)],
+)
+def test_the_gradient_is_that_of_the_formula(
+    tmp_path: Path, mask_outputs: bool, kl: float, tokens: int
+) -> None:
     settings = AgentSettings(mask_outputs=mask_outputs, kl=kl, temperature=0.7)
     with asyncio.Runner() as runner:
-        made = trainer(tmp_path, runner, mask_outputs=mask_outputs, kl=kl)
+        made = trainer(tmp_path, runner, mask_outputs=mask_outputs, kl=kl, tokens_per_pass=tokens)
         with torch.no_grad():  # away from the model that training began with, so that the KL has a gradient
             generator = torch.Generator().manual_seed(1)
             for weights in made.model.parameters():
                 weights.add_(torch.randn(weights.shape, generator=generator) * 0.02)
-        made.model.train()
-        made.current_gradient_accumulation_steps = 1
-        inputs = made._prepare_inputs([{"prompt": "go"} for _ in range(4)])
-        loss = made._compute_loss(made.model, inputs)
-        loss.backward()
-    found = {name: p.grad.clone().double() for name, p in made.model.named_parameters() if p.grad is not None}
+        loss, found = gradients(made)
+        assert len(made._metrics["train"]["entropy"]) == (1 if tokens == 4096 else 3)  # passes
     made.model.zero_grad()
     before, _ = load_base(str(hf_model(SMALL)), "float32")
     expected = reference(made.model, settings, before)
     expected.backward()
-    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    assert loss == pytest.approx(expected.item(), abs=1e-5)
     norm = 0.0
     for name, weights in made.model.named_parameters():
-        assert torch.allclose(found[name], weights.grad, rtol=1e-3, atol=1e-6), name
+        assert torch.allclose(found[name].double(), weights.grad, rtol=1e-3, atol=1e-6), name
         norm += float(weights.grad.norm()) ** 2
     assert math.sqrt(norm) > 1e-2
 
@@ -203,7 +211,8 @@ def test_rollouts_that_share_prompts_score_as_in_trl(tmp_path: Path) -> None:
         made._get_per_token_logps_and_entropies,
         partial(GRPOTrainer._get_per_token_logps_and_entropies, made),
     ):
-        for size in (None, 4):
+        for size, tokens in ((None, 4096), (4, 20)):  # ours go by the tokens
+            made._settings = AgentSettings(tokens_per_pass=tokens)
             log_probs, entropies, _ = score(made.model, ids, mask, 6, size, True)
             gradients = torch.autograd.grad((log_probs * mask[:, 9:]).sum(), weights)
             found.append((log_probs * mask[:, 9:], entropies * mask[:, 9:], gradients))
@@ -215,13 +224,19 @@ def test_rollouts_that_share_prompts_score_as_in_trl(tmp_path: Path) -> None:
     assert float(sum(one.norm() for one in found[0][2])) > 1.0
 
 
-def test_micro_batches_keep_rollouts_of_a_prompt_together() -> None:
-    rows = torch.tensor([[7, 1], [3, 2], [7, 3], [3, 4], [7, 5], [3, 6]])
-    batches = [
-        {"prompt_ids": rows[n : n + 2, :1], "advantages": rows[n : n + 2, 1], "num_items": torch.tensor(9)}
-        for n in (0, 2, 4)
-    ]
-    made = by_prompt(batches)
-    assert [batch["prompt_ids"].flatten().tolist() for batch in made] == [[3, 3], [3, 7], [7, 7]]
-    assert [batch["advantages"].tolist() for batch in made] == [[2, 4], [6, 1], [3, 5]]
-    assert {int(batch["num_items"]) for batch in made} == {9}
+@pytest.mark.parametrize("loss", ["bnpo", "dr_grpo", "dapo"])
+def test_passes_of_few_tokens_have_the_gradient_of_one(tmp_path: Path, loss: str) -> None:
+    found = []
+    with asyncio.Runner() as runner:
+        for tokens in (4096, 1):
+            made = trainer(tmp_path / str(tokens), runner, loss=loss, tokens_per_pass=tokens)
+            found.append(gradients(made))
+    assert found[1][0] == pytest.approx(found[0][0], abs=1e-6)
+    for name, gradient in found[0][1].items():
+        assert torch.allclose(found[1][1][name], gradient, rtol=1e-3, atol=1e-6), name
+    assert max(float(gradient.norm()) for gradient in found[0][1].values()) > 1e-3
+
+
+def test_parts_are_divided_until_there_are_enough() -> None:
+    assert divided([[3, 1, 2], [0]], 2) == [[3, 1, 2], [0]]
+    assert divided([[3, 1, 2], [0]], 4) == [[3], [1], [2], [0]]

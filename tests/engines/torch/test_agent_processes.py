@@ -28,7 +28,7 @@ def test_held_out_tasks_are_rolled_out_once_and_one_process_prints(tmp_path: Pat
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
         *("-m", "artis_sdk.cli", "train", "agent", "--base", hf_model(SMALL), "--out", out, "--full"),
         *("--tasks", "helpers.shared_tasks:tasks", "--group", "2", "--tasks-per-step", "2", "--cpu"),
-        *("--micro-batch", "2", "--steps", "1", "--tokens", "16", "--turns", "1"),
+        *("--tokens-per-pass", "1", "--steps", "1", "--tokens", "16", "--turns", "1"),
     ]
     environment = {**os.environ, "ROLLED": str(rolled), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -52,10 +52,9 @@ def test_held_out_tasks_are_rolled_out_once_and_one_process_prints(tmp_path: Pat
 
 
 def test_groups_that_cannot_be_shared_are_refused_before_the_run() -> None:
-    settings = AgentSettings(group=8, tasks_per_step=3, micro_batch=12)
-    assert settings.accumulation(1) == 2
+    settings = AgentSettings(group=8, tasks_per_step=3)
+    for processes in (1, 3):
+        settings.check_shares(processes)
+        assert settings.share(processes) * processes == 24
     with pytest.raises(TrainingError, match="set --tasks-per-step to a multiple of 2"):
-        settings.accumulation(2)
-    assert AgentSettings(group=8, tasks_per_step=4, micro_batch=8).accumulation(2) == 2
-    with pytest.raises(TrainingError, match="set --micro-batch to a divisor of 16"):
-        AgentSettings(group=8, tasks_per_step=4, micro_batch=12).accumulation(2)
+        settings.check_shares(2)

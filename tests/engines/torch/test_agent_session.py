@@ -64,7 +64,7 @@ class Greedy:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An agent that was trained for a step, in tags."""
     settings = AgentSettings(
-        prompt=PROMPT, think=False, group=4, tasks_per_step=2, micro_batch=8, steps=1, lora=False,
+        prompt=PROMPT, think=False, group=4, tasks_per_step=2, steps=1, lora=False,
         learning_rate=1e-3, limits=RolloutLimits(turns=3, tokens=120),
     )  # fmt: skip
     out = tmp_path_factory.mktemp("agent") / "out"

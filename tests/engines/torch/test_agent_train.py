@@ -34,7 +34,6 @@ SHORT: dict[str, Any] = {
     "think": False,
     "group": 4,
     "tasks_per_step": 2,
-    "micro_batch": 8,
     "learning_rate": 1e-3,
     "lora": False,
     "limits": RolloutLimits(turns=3, tokens=120),
@@ -154,7 +153,7 @@ def test_native_calls_of_a_model_that_knows_them(tmp_path: Path) -> None:
     tools = Toolset.from_object(Odd(), include=["add"])
     tasks = [AgentTask(f"t{n}", "add", tools, answer="2") for n in range(4)]
     settings = AgentSettings(
-        format="native", group=2, tasks_per_step=2, micro_batch=4, steps=1, lora=False,
+        format="native", group=2, tasks_per_step=2, steps=1, lora=False,
         limits=RolloutLimits(turns=2, tokens=24),
     )  # fmt: skip
     done = AgentTrainer(hf_model(SMALL), tmp_path / "out", tasks, settings=settings, cpu=True).train()
@@ -186,7 +185,7 @@ def test_the_command(tmp_path: Path, base: Path) -> None:
         [
             "train", "agent", "--base", str(base), "--out", str(tmp_path / "out"), "--tasks", "lookup",
             "--prompt", str(prompt), "--no-think", "--steps", "1", "--group", "2", "--tasks-per-step", "2",
-            "--micro-batch", "4", "--measured", "4", "--tokens", "80", "--full", "--cpu", "--json",
+            "--measured", "4", "--tokens", "80", "--full", "--cpu", "--json",
             "--weight", "tool_match=0.5",
         ],
     )  # fmt: skip

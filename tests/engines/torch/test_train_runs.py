@@ -151,18 +151,33 @@ def test_too_small_a_disk_is_said_before_training(
         run(log, Path(base), tmp_path / "out")
 
 
+def labels(out: Path) -> list[int]:
+    """Number of labels in a run's first step, of each of two processes."""
+    from datasets import Dataset
+
+    from artis_sdk.trainers.simulator.steps import DrawOrder, Steps
+
+    rows = Dataset.from_file(str(out / "tokens" / "train.arrow"))
+    order = DrawOrder(rows["draws"], SETTINGS.seed).epoch(0)
+    more: dict[str, Any] = {"batch": SETTINGS.batch, "tokens": SETTINGS.tokens_per_pass, "form": "tree"}
+    first = [Steps(rows, order, process=process, processes=2, **more)[0] for process in range(2)]
+    return [sum(len(one.labels) for one in step["passes"]) for step in first]
+
+
 def test_two_processes_train_as_one_and_one_resumes(
     tmp_path: Path, log: Path, base: str, whole: TrainedAdapter
 ) -> None:
-    """Stopped in the second epoch, whose order the one must find again."""
+    """The first is killed in the second epoch, whose order the one must find again. Shares are dealt by
+    tokens, so that the two have different numbers of labels."""
     accelerate = (
         *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
         *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
     )
     out = tmp_path / "out"
-    stopped = child(*accelerate, log=log, base=base, out=out, stop=5)
-    assert stopped.returncode != 0
-    assert (out / "checkpoints" / "checkpoint-4" / "rng_state_1.pth").exists(), stopped.stderr
+    died = child(*accelerate, log=log, base=base, out=out, kill=5)
+    assert died.returncode != 0
+    assert (out / "checkpoints" / "checkpoint-4" / "rng_state_1.pth").exists(), died.stderr
+    assert len(set(labels(out))) == 2
     done = run(log, Path(base), out, resume=True)
     assert done.card["training"]["processes"] == 1
     assert losses(done.history) == pytest.approx(losses(whole.history), abs=2e-4)
@@ -246,7 +261,7 @@ def test_a_folder_that_is_in_use_or_has_another_run_is_refused(
 
 def test_a_step_that_cannot_be_shared_is_said() -> None:
     with pytest.raises(TrainingError, match="set --batch to at least 3"):
-        SETTINGS.model_copy(update={"batch": 2}).accumulation(3)
+        SETTINGS.model_copy(update={"batch": 2}).check_shares(3)
 
 
 @pytest.mark.parametrize(

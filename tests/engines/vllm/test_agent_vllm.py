@@ -37,6 +37,10 @@ def test_the_engine_samples_from_the_trained_weights(tmp_path: Path, kind: str) 
     assert found["before"] < 0.1
     assert found["from_trained"] < 0.1
     assert found["from_base"] > 1.0
+    # A request that ended makes room at once: waiting for the slowest of two would take 28 steps.
+    assert [len(ids) for ids in found["ids"]] == [20, 4, 4, 4, 4, 4]
+    assert found["steps"] < 26
+    assert found["prefixes"]
     groups = defaultdict(set)
     for line in (tmp_path / "out" / "rollouts.jsonl").read_text().splitlines():
         rollout = json.loads(line)
