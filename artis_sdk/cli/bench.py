@@ -15,6 +15,7 @@ import typer
 from artis_sdk.cli import bench_options
 from artis_sdk.cli.bench_links import bench_links
 from artis_sdk.cli.bench_options import asked_cells, known, print_lines, with_progress
+from artis_sdk.cli.bench_report import bench_report
 from artis_sdk.cli.bench_world import bench_world
 from artis_sdk.cli.demo import EngineName
 from artis_sdk.cli.options import Threads
@@ -43,6 +44,7 @@ def _group() -> None:
 
 app.command("links")(bench_links)
 app.command("world")(bench_world)
+app.command("report")(bench_report)
 
 
 @app.command("pocket")

@@ -133,6 +133,7 @@ async def test_the_real_acebench(language: str, right: int, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the packages that it imports
 @pytest.mark.parametrize("domain", tau2_world.DOMAINS)
 async def test_the_real_tau2(domain: str, tmp_path: Path) -> None:
     world = named_world(f"tau2-{domain}", real("ARTIS_TEST_TAU2", "tau2-bench"))

@@ -38,6 +38,10 @@ class Line(NamedTuple):
     """Number of real calls that failed."""
     damaged: int
     """Number of tasks left half done beyond repair."""
+    judged: int
+    """Number of judged attempts."""
+    passed: int
+    """Number of attempts judged right."""
     usage: dict[Role, Usage]
     """Total usage over all rows, by role."""
     errors: int
@@ -82,6 +86,8 @@ def _line(cell: BenchCell, rows: list[TaskRow]) -> Line:
         _by([(row.kind, row.fulfilled) for row in rows]),
         sum(row.refused for row in rows),
         sum(row.damaged for row in rows),
+        sum(row.judged for row in rows),
+        sum(row.passed for row in rows),
         usage,
         sum(row.error is not None for row in rows),
         sum(row.diverged for row in rows),
@@ -182,32 +188,49 @@ def _start(cell: BenchCell) -> tuple[str, str, int]:
     return method, cell.simulator or "–", cell.n
 
 
+def by_curve(found: Iterable[Line]) -> dict[str, list[Line]]:
+    """Lines over the number of attempts, by method and simulator, controls left out.
+
+    Each curve begins at N = 0, with direct execution with the fewest retries.
+    """
+    played = [line for line in found if line.cell.method not in CONTROLS]
+    direct = sorted((line for line in played if line.cell.n == 0), key=lambda line: line.cell.retries)
+    members: dict[str, list[Line]] = {}
+    for line in played:
+        if line.cell.n:
+            members.setdefault(line.cell.curve, direct[:1]).append(line)
+    return {name: sorted(several, key=lambda line: line.cell.n) for name, several in members.items()}
+
+
+def accuracy_curve(name: str, several: Sequence[Line]) -> Curve:
+    """Accuracy in percent over the number of attempts, with its intervals."""
+    shares = [(line.cell.n, 100 * (line.accuracy.value or 0.0)) for line in several]
+    ends = [(100 * (line.accuracy.low or 0.0), 100 * (line.accuracy.high or 0.0)) for line in several]
+    return Curve(name, shares, ends)
+
+
+def written_curve(name: str, several: Sequence[Line]) -> Curve:
+    """Completion tokens a task, in thousands, over the number of attempts."""
+    return Curve(name, [(line.cell.n, _written(line) / 1000) for line in several])
+
+
 def plot(found: Sequence[Line], caption: str = "") -> str:
     """Accuracy and tokens written over N, one curve per method and simulator (figures 4 and 5), as SVG.
 
     Args:
-        found: the cells' results; those with N = 0 begin every curve.
+        found: the cells' results, see `by_curve`.
         caption: further words for the line below the plots, such as date and command.
     """
-    found = [line for line in found if line.cell.method not in CONTROLS]
-    begin = [line for line in found if line.cell.n == 0]
-    members: dict[str, list[Line]] = {}
-    for line in found:
-        if line.cell.n:
-            members.setdefault(line.cell.curve, list(begin)).append(line)
-    ticks = sorted({line.cell.n for line in found})
-    accuracy, tokens = [], []
-    for name, several in members.items():
-        several.sort(key=lambda line: line.cell.n)
-        shares = [(line.cell.n, 100 * (line.accuracy.value or 0.0)) for line in several]
-        ends = [(100 * (line.accuracy.low or 0.0), 100 * (line.accuracy.high or 0.0)) for line in several]
-        accuracy.append(Curve(name, shares, ends))
-        tokens.append(Curve(name, [(line.cell.n, _written(line) / 1000) for line in several]))
+    members = by_curve(found)
+    shown = [line for line in found if line.cell.method not in CONTROLS]
+    ticks = sorted({line.cell.n for line in shown})
+    accuracy = [accuracy_curve(name, several) for name, several in members.items()]
+    tokens = [written_curve(name, several) for name, several in members.items()]
     panels = [
         Panel("fulfilled, percent", accuracy, "attempts N", ticks),
         Panel("completion tokens a task, thousands", tokens, "attempts N", ticks),
     ]
-    counts = sorted({line.rows for line in found})
+    counts = sorted({line.rows for line in shown})
     tasks = f"{counts[0]} tasks" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} tasks"
     said = f"{tasks} a point, 95 percent intervals" + (f"; {caption}" if caption else "")
     return curves([panel for panel in panels if panel.curves], caption=said)

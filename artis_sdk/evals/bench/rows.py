@@ -48,6 +48,10 @@ class TaskRow(BaseModel):
     """Whether the task was left half done beyond repair, see `KnowsDamage`."""
     score: float | None = None
     """Share of the task that was done, 0 to 1, see `KnowsScore`."""
+    judged: int = 0
+    """Number of judged attempts."""
+    passed: int = 0
+    """Number of attempts judged right."""
     query: str = ""
     """The task in words, its turns in lines."""
     made: tuple[str, ...] = ()

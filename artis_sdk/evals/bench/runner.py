@@ -287,6 +287,8 @@ async def _row(
             seconds=time.monotonic() - began,
             error=f"{type(error).__name__}: {error}",
         )
+    attempts = [attempt for result in played.results for attempt in result.plan.attempts]
+    judged = [attempt.evaluation for attempt in attempts if attempt.evaluation is not None]
     failed = [result.error for result in played.results if result.ended in ("model_error", "context")]
     if failed:
         await _answers(agent)
@@ -299,6 +301,8 @@ async def _row(
         damaged=isinstance(played.instance, KnowsDamage)
         and not played.fulfilled
         and played.instance.damaged(),
+        judged=len(judged),
+        passed=sum(evaluation.correct for evaluation in judged),
         score=played.instance.score() if isinstance(played.instance, KnowsScore) else None,
         diverged=sum(len(result.divergences) for result in played.results),
         seconds=round(time.monotonic() - began, 3),
