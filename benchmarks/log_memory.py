@@ -5,7 +5,8 @@
 Each operation runs in a process of its own on a log of that many rows, in tasks of six calls with a state of
 about 600 characters; a tenth of the calls fail. What an operation writes is removed before the next one;
 ten million rows need 25 GB of disk. The log is written straight into the tables, because a
-million appended records take minutes. `show` is `logs show --last 5`. Prepared data need
+million appended records take minutes. `show` is `logs show --last 5`, `show tool` the
+same with a `--tool` that has no calls. Prepared data need
 `pip install "artis-sdk[train]"`.
 """
 
@@ -31,7 +32,7 @@ from artis_sdk.records import ToolSpec
 TASK = 6  # calls
 AT_ONCE = 500_000  # rows in a transaction
 STATE = {"accounts": [{"id": f"acc-{n}", "owner": "ann", "balance": 1250.5} for n in range(12)]}
-OPERATIONS = ("show", "prepare", "failures", "export jsonl", "export parquet")
+OPERATIONS = ("show", "show tool", "prepare", "failures", "export jsonl", "export parquet")
 
 
 @guarded_tool
@@ -101,6 +102,8 @@ def run(operation: str, log: Path, folder: Path) -> None:
     with CallLog(log, create=False) as store:
         if operation == "show":
             assert len(store.last(5)) == 5
+        elif operation == "show tool":
+            assert store.last(5, tool="refund") == []
         elif operation == "export jsonl":
             export_jsonl(store.records(), folder / "out.jsonl")
         else:

@@ -12,6 +12,7 @@ from artis_sdk.sqlite import turn_on_wal
 # "ALOG" in ASCII; `file` and other readers recognize the type by it.
 _APPLICATION = 0x414C4F47
 _VERSION = 1
+_CANNOT_WRITE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL)
 
 # A row of `calls` is one call. Its history is the chain of `previous`, so a row costs the same however
 # long the history is. Rows without `record` are calls known from a history only, such as those that
@@ -60,6 +61,10 @@ _TABLES = (
     "CREATE INDEX tasks_of_session ON tasks (session)",
 )
 
+# For the newest calls of a tool. A file of an earlier artis_sdk has none; it gets one where it is opened,
+# and needs no version of its own, as every artis_sdk keeps an index that it does not know.
+_OF_TOOL = "CREATE INDEX calls_of_tool ON calls (tool) WHERE record IS NOT NULL"
+
 
 def open_log(path: Path, *, create: bool, timeout: float) -> sqlite3.Connection:
     """Open a call log in autocommit mode.
@@ -101,14 +106,29 @@ def _check(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
             raise LogError(f"{path}: its file system cannot hold a write-ahead log")
         connection.execute("BEGIN IMMEDIATE")
         if not _is_log(connection, path):
-            for statement in _TABLES:
+            for statement in (*_TABLES, _OF_TOOL):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
+    else:
+        _add_index(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     # Data that is redacted later is overwritten, not only unlinked.
     connection.execute("PRAGMA secure_delete = ON")
+
+
+def _add_index(connection: sqlite3.Connection) -> None:
+    """Make the index of tools where it is missing. Nothing needs it: another one may be writing, and a file
+    may be one that nobody can write."""
+    query = "SELECT 1 FROM sqlite_master WHERE name = 'calls_of_tool'"
+    if connection.execute(query).fetchone() is not None:
+        return
+    try:
+        connection.execute(_OF_TOOL.replace("INDEX", "INDEX IF NOT EXISTS"))
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
+            raise
 
 
 def _is_log(connection: sqlite3.Connection, path: Path) -> bool:

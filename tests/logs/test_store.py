@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from helpers.logs import as_text, file_bytes, record, task_records
 
 from artis_sdk.errors import LogError
 from artis_sdk.logs import CallLog
+from artis_sdk.logs.reader import Filter
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall
 
 
@@ -163,3 +165,47 @@ def test_a_damaged_row_is_named(tmp_path: Path) -> None:
         read = log.records()
         with pytest.raises(LogError, match="row 2 is damaged"):
             list(read)
+
+
+# --- the newest calls of a tool -------------------------------------------------------------------
+
+
+def without_index(path: Path) -> Path:
+    """A log of an earlier artis_sdk: no index of tools. It has two calls of `rare` and fifty of `pay`."""
+    with CallLog(path) as log:
+        for n in range(52):
+            log.append(record(call=ToolCall(tool="rare" if n in (3, 30) else "pay", arguments={"n": n})))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX calls_of_tool")
+    return path
+
+
+def steps(path: Path) -> list[str]:
+    """How SQLite finds the newest calls of a tool."""
+    where, values = Filter(tool="rare").where()
+    query = f"EXPLAIN QUERY PLAN SELECT c.id FROM calls c WHERE {where} ORDER BY c.id DESC LIMIT 5"
+    with closing(sqlite3.connect(path)) as connection:
+        return [step[3] for step in connection.execute(query, values)]
+
+
+def newest(path: Path) -> list[object]:
+    with CallLog(path, create=False) as log:
+        return [made.call.arguments["n"] for made in log.last(5, tool="rare")]
+
+
+def test_the_newest_calls_of_a_tool_are_found_by_an_index(tmp_path: Path) -> None:
+    """A file that has none gets it where it is opened."""
+    path = without_index(tmp_path / "calls.db")
+    assert not any("calls_of_tool" in step for step in steps(path))
+    assert newest(path) == [3, 30]
+    (step,) = steps(path)
+    assert "USING INDEX calls_of_tool" in step or "USING COVERING INDEX calls_of_tool" in step
+
+
+def test_a_log_that_another_one_writes_is_read_without_the_index(tmp_path: Path) -> None:
+    path = without_index(tmp_path / "calls.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as writing:
+        writing.execute("BEGIN IMMEDIATE")
+        with CallLog(path, create=False, busy_timeout=0.01) as log:
+            assert [made.call.arguments["n"] for made in log.last(1, tool="rare")] == [30]
+    assert not any("calls_of_tool" in step for step in steps(path))
