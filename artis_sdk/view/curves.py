@@ -54,7 +54,8 @@ def curves(panels: Sequence[Panel], *, caption: str = "", columns: int = 2) -> s
     if not panels:
         return svg.document(_WIDTH, _BOTTOM, svg.text(_LEFT, _BOTTOM / 2, f"nothing to show; {caption}"))
     names = list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
-    width = _WIDTH * min(columns, len(panels))
+    longest = max((len(name) for name in names), default=0) if len(names) > 1 else 0
+    width = max(_WIDTH * min(columns, len(panels)), _LEFT + ceil(_needed(longest)))
     legend, below = _legend(names, width) if len(names) > 1 else ([], 0)
     parts = list(legend)
     for place, panel in enumerate(panels):
@@ -84,7 +85,7 @@ def _legend(names: Sequence[str], width: float) -> tuple[list[Markup], int]:
     parts: list[Markup] = []
     x, y = float(_LEFT), 16
     for place, name in enumerate(names):
-        needed = 34 + _LETTER * len(name)
+        needed = _needed(len(name))
         if x + needed > width and x > _LEFT:
             x, y = float(_LEFT), y + _ROW
         parts += [
@@ -93,6 +94,11 @@ def _legend(names: Sequence[str], width: float) -> tuple[list[Markup], int]:
         ]
         x += needed
     return parts, y + 8
+
+
+def _needed(letters: int) -> float:
+    """Pixels of a name of the legend, with its line."""
+    return 34 + _LETTER * letters
 
 
 def _stroke(place: int) -> dict[str, svg.Attribute]:

@@ -304,7 +304,7 @@ def figure_6(runs: Sequence[WorldRun]) -> PaperFigure:
     ]
     note = "Each point is a setting. The paper draws its points and prints no numbers."
     note += "" if points else " No run has judged attempts."
-    panel = Panel("accuracy, percent", points, "attempts judged right, percent")
+    panel = Panel("accuracy, percent", points, "attempts judged right, percent", (0, 25, 50, 75, 100))
     return _figure("Figure 6: judges", note, [panel] if points else [])
 
 

@@ -191,7 +191,8 @@ def _start(cell: BenchCell) -> tuple[str, str, int]:
 def by_curve(found: Iterable[Line]) -> dict[str, list[Line]]:
     """Lines over the number of attempts, by method and simulator, controls left out.
 
-    Each curve begins at N = 0, with direct execution with the fewest retries.
+    Each curve begins at N = 0, with direct execution with the fewest retries, which without any other line
+    is a curve of its own.
     """
     played = [line for line in found if line.cell.method not in CONTROLS]
     direct = sorted((line for line in played if line.cell.n == 0), key=lambda line: line.cell.retries)
@@ -199,6 +200,8 @@ def by_curve(found: Iterable[Line]) -> dict[str, list[Line]]:
     for line in played:
         if line.cell.n:
             members.setdefault(line.cell.curve, direct[:1]).append(line)
+    if direct and not members:
+        return {direct[0].cell.curve: direct[:1]}
     return {name: sorted(several, key=lambda line: line.cell.n) for name, several in members.items()}
 
 
