@@ -52,7 +52,7 @@ def make_parquet(path: Path, rows: int) -> None:
     """
     with scratch(path.parent, memory_mb=1024) as connection:
         connection.execute(
-            f"COPY ({select}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000,"
+            f"COPY ({select}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 5000,"
             " KV_METADATA {'artis_sdk.call_log': '1'})"
         )
 

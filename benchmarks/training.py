@@ -2,6 +2,7 @@
 
     python benchmarks/training.py                       # a model of 17 million weights
     python benchmarks/training.py --model smollm2       # SmolLM2-135M-Instruct (--rows 16 --batch 16)
+    python benchmarks/training.py --short               # rows of one call on the state that it names
     python benchmarks/training.py --threads 2
     python benchmarks/training.py --prepare 50000       # a log of so many rows made into tokens
 
@@ -53,8 +54,9 @@ def make_model(name: str, folder: Path) -> Path:
     )  # fmt: skip
 
 
-def make_rows(base: Path, out: Path, rows: int, seed: int = 0) -> None:
-    """Rows of the pocket bank as tokens, as `artis train simulator` makes them."""
+def make_rows(base: Path, out: Path, rows: int, *, short: bool, seed: int = 0) -> None:
+    """Rows of the pocket bank as tokens, as `artis train simulator` makes them. Short ones have no history
+    and are shown the state that the call names (`--focus`)."""
     from helpers.train import bank_log
 
     from artis_sdk.logs import export_parquet
@@ -63,9 +65,10 @@ def make_rows(base: Path, out: Path, rows: int, seed: int = 0) -> None:
     from artis_sdk.trainers.simulator.settings import SFTSettings
 
     log = out.with_suffix(".parquet")
-    export_parquet(bank_log(SESSIONS, calls=8, seed=seed), log)
+    calls = 1 if short else 8
+    export_parquet(bank_log(SESSIONS * 8 // calls, calls=calls, seed=seed), log)
     data = DataSettings(rebalance=Rebalance(target=rows), validation=0.1, test=0.1, epochs=1)
-    _write_tokens(base, log, out, data, SFTSettings(epochs=1, max_length=LONGEST))
+    _write_tokens(base, log, out, data, SFTSettings(epochs=1, max_length=LONGEST, focus=short))
 
 
 def _write_tokens(base: Path, log: Path, out: Path, data: Any, settings: Any) -> None:
@@ -187,6 +190,7 @@ def main() -> None:
     parser.add_argument("--micro-batch", type=int, default=8, help="Rows a forward pass of plain TRL.")
     parser.add_argument("--tokens", type=int, default=4096, help="--tokens-per-pass")
     parser.add_argument("--trainers", nargs="+", default=["trl", "head", "tree"])
+    parser.add_argument("--short", action="store_true", help="Rows of one call on the state that it names.")
     parser.add_argument("--prepare", type=int, metavar="ROWS")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
@@ -198,7 +202,7 @@ def main() -> None:
             make_parquet(log, given.prepare)
             print(json.dumps(in_child("prepare", given.threads, base=str(base), log=str(log), out=str(out))))
             return
-        make_rows(base, out, given.rows)
+        make_rows(base, out, given.rows, short=given.short)
         losses: list[list[float]] = []
         for trainer in given.trainers:
             found = in_child(

@@ -46,7 +46,13 @@ def scratch(
         with duckdb.connect(str(path), config=settings) as connection:
             connection.execute("SET enable_progress_bar = false")
             yield connection
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except duckdb.OutOfMemoryException as error:
+        first = str(error).splitlines()[0]
+        raise TrainingError(
+            f"{folder}: {memory_mb} MiB do not suffice to prepare the training data: raise "
+            f"`DataSettings.memory_mb` ({first})"
+        ) from error
+    except duckdb.IOException as error:
         raise TrainingError(f"{folder}: training data cannot be prepared: {error}") from error
     finally:
         path.unlink(missing_ok=True)
