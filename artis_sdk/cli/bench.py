@@ -22,6 +22,7 @@ from artis_sdk.cli.options import Threads
 from artis_sdk.cli.output import Json, console
 from artis_sdk.cli.workers import OnRay, Workers, worker_pool
 from artis_sdk.evals.bench.cells import METHODS
+from artis_sdk.evals.bench.controls import control_cells
 from artis_sdk.evals.bench.pocket import PocketWorld
 from artis_sdk.evals.bench.report import commits, costs, families, kinds, lines, plot, table
 from artis_sdk.evals.bench.rows import read, write_settings
@@ -76,15 +77,20 @@ def pocket(
 ) -> None:
     """Play held-out tasks with every method, simulator and number of attempts, and check the final states.
 
+    Beside them play an idle agent and calls that fulfil each task.
     An interrupted run continues where it stopped when it is started again with the same --out.
     """
-    wanted = asked_cells(methods, known(simulators, SIMULATORS, "simulator"), tries, without, modes, retries)
+    played_by = asked_cells(
+        methods, known(simulators, SIMULATORS, "simulator"), tries, without, modes, retries
+    )
     settings = {"seed": seed, "engine": engine_name.value}
     write_settings(out, settings if style == "paper" else {**settings, "style": style})
     path = out / "rows.jsonl"
     world = PocketWorld(style)
     only = known(of_kinds, get_args(Kind), "kind")
-    ids = {task.id for task in asked(world, count, seed, only)}
+    tasks = list(asked(world, count, seed, only))
+    ids = {task.id for task in tasks}
+    wanted = [*control_cells(tasks), *played_by]
     sequences = max(8, concurrency + concurrency // 2)  # waiting sequences keep their prefix in memory
     played = partial(
         measure,

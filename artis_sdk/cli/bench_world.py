@@ -74,7 +74,9 @@ def bench_world(
         methods, known(simulators, SIMULATORS, "simulator", separator=";"), tries, without, modes, retries
     )
     roles = {"agent": model, "judge": judge or model, "simulator": simulator or model}
-    write_settings(out, {"world": world, "seed": seed, **roles})
+    sampled = {role: one.model_dump(exclude_none=True) for role, one in load_settings().sampling.items()}
+    settings = {"world": world, "seed": seed, **roles}
+    write_settings(out, {**settings, "sampling": sampled} if sampled else settings)
     played = named_world(world, folder)
     tasks = list(asked(played, count, seed))
     ids = {task.id for task in tasks}

@@ -77,7 +77,10 @@ async def test_ours_stand_beside_theirs(tmp_path: Path) -> None:
         *rows(WHOLE, 3, 4),
         *rows(LEFT, 0, 4),
     ]
-    one = folder(tmp_path / "one", found, world="bfcl-base", agent=agent, judge="openai:big")
+    sampling = {"agent": {"temperature": 0.7, "top_p": 0.9}}
+    one = folder(
+        tmp_path / "one", found, world="bfcl-base", agent=agent, judge="openai:big", sampling=sampling
+    )
     two = folder(
         tmp_path / "two", rows(DIRECT, 1, 2, 0.4), world="acebench-en", agent=agent, judge="openai:big"
     )
@@ -88,9 +91,8 @@ async def test_ours_stand_beside_theirs(tmp_path: Path) -> None:
     text = compared([one, two, own, tmp_path / "sim"]).markdown()
     mine = "tiny-1.5b-q4_k_m.gguf, judge openai:big"
     assert "| paper: Qwen3-8B | ARTIS (Sequential) | 5 | 18.75 | 29.5 |" in text
-    assert (
-        "| one | bfcl-base | tiny-1.5b-q4_k_m.gguf | q4_k_m | openai:big | 4 | held-out, seed 0 | 3 |" in text
-    )
+    assert "| one | bfcl-base | tiny-1.5b-q4_k_m.gguf | q4_k_m | openai:big |" in text
+    assert "| agent: temperature 0.7, top p 0.9 | 4 | held-out, seed 0 | 3 |" in text
     ours = next(line for line in text.splitlines() if line.startswith(f"| {mine} | direct | 0 |"))
     assert ours.split(" | ")[3:5] == ["–", "25.0 [4.6, 69.9], n 4"]
     assert ours.split(" | ")[8:10] == ["50.0 [9.5, 90.5], n 2", "40.0 [40.0, 40.0], n 2"]

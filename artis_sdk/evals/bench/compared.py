@@ -37,6 +37,8 @@ class WorldRun(NamedTuple):
     """Backend of the agent, without folders."""
     judge: str
     seed: int
+    sampling: str
+    """Settings of sampling, in words."""
     lines: list[Line]
 
     @property
@@ -101,8 +103,14 @@ def _run(folder: Path) -> WorldRun:
         agent,
         _short(settings.get("judge", agent)),
         settings.get("seed", 0),
+        "; ".join(map(_sampled, settings.get("sampling", {}).items())) or "by default",
         lines(read(folder / "rows.jsonl")),
     )
+
+
+def _sampled(of: tuple[str, dict[str, float]]) -> str:
+    role, given = of
+    return f"{role}: " + ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in given.items())
 
 
 def _short(backend: str) -> str:
@@ -114,7 +122,17 @@ def _short(backend: str) -> str:
 
 def differences(runs: Sequence[WorldRun]) -> PaperTable:
     """What is the same and what is not."""
-    head = ("run", "world", "agent", "quantization", "judge and advisor", "tasks", "drawn", "attempts")
+    head = (
+        "run",
+        "world",
+        "agent",
+        "quantization",
+        "judge and advisor",
+        "sampling",
+        "tasks",
+        "drawn",
+        "attempts",
+    )
     rows: list[tuple[object, ...]] = [
         (
             "paper",
@@ -122,6 +140,7 @@ def differences(runs: Sequence[WorldRun]) -> PaperTable:
             "Qwen3-8B (tables 2 and 4)",
             "not said",
             "the agent's model",
+            "agent: temperature 1.0; others 0.01",
             f"{paper.TASKS} a category",
             "all",
             f"{paper.ATTEMPTS}; table 4 up to 15",
@@ -137,6 +156,7 @@ def differences(runs: Sequence[WorldRun]) -> PaperTable:
                 run.agent,
                 quantized[0] if quantized else "not in its name",
                 run.judge,
+                run.sampling,
                 run.tasks,
                 f"held-out, seed {run.seed}",
                 ", ".join(map(str, tried)) or "–",
