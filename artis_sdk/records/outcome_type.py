@@ -255,7 +255,8 @@ def _snake(key: Any) -> str:
 
 
 def _of_text(text: str, call: ToolCall | None) -> str:
-    body = _STARTS_AS_ERROR.sub("", text, count=1)
+    starts = _STARTS_AS_ERROR.match(text)
+    body = text if starts is None else text[starts.end() :]
     named = _CLASS.match(text) or _CLASS.match(body)
     if named:
         return named[1]

@@ -26,7 +26,7 @@ from artis_sdk.logs.importers.results import outcome_of
 from artis_sdk.records import Outcome, Provenance, Risk, ToolCall
 from artis_sdk.records.doubtful_rules import settle
 from artis_sdk.records.marked_failure import UNTYPED
-from artis_sdk.records.outcome_type import doubtful_rule, mask, outcome_type, returned_type
+from artis_sdk.records.outcome_type import doubtful_rule, failed_type, mask, outcome_type, returned_type
 
 
 @pytest.fixture(autouse=True)
@@ -343,6 +343,7 @@ def test_what_a_framework_marks_has_one_type_called_and_imported(text: str, fail
 
 def test_a_text_behind_an_error_word_has_the_type_of_its_class() -> None:
     assert typed("Error: ValueError - no such account") == "ValueError"
+    assert failed_type("Run raised an exception: No file") == "Run raised an exception: No file"
     assert typed("Error: KeyError: 'x'") == typed("KeyError: 'x'") == "KeyError"
 
 
