@@ -2,16 +2,14 @@
 
     python benchmarks/mcp_wires.py FOLDER
 
-Runs where `mcp` is installed, see `written_logs.py`; a server that is neither there nor on the path is left
-out. Each gets five calls, two of them at once and one or two that fail; `FOLDER/wires.json` holds what the
-client was told.
+Runs where `mcp` is installed, see `written_logs.py`; a server that is not on the path is left out. Each gets
+five calls, two of them at once and one or two that fail; `FOLDER/wires.json` holds what the client was told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +22,6 @@ from typing import IO, Any
 
 Call = tuple[str, dict[str, Any]]
 RESULTS = "wires.json"
-PATH = os.environ["PATH"]
 
 
 def servers(folder: Path, url: str) -> dict[str, tuple[list[str], list[Call]]]:
@@ -149,7 +146,7 @@ def main(target: Path) -> None:
         commit = ["commit", "-q", "--allow-empty", "-m", "first"]
         subprocess.run(["git", *author, "-C", str(folder / "repository"), *commit], check=True)
         for name, (command, calls) in servers(folder, f"http://127.0.0.1:{page.server_port}").items():
-            program = shutil.which(command[0], path=f"{Path(sys.executable).parent}{os.pathsep}{PATH}")
+            program = shutil.which(command[0])
             if program is None:
                 print(f"`mcp`: {name} left out, `{command[0]}` is not installed")
                 continue

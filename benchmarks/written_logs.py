@@ -2,12 +2,12 @@
 
     python -m venv WRITERS
     WRITERS/bin/pip install inspect-ai langchain langfuse langsmith mcp openai-agents \\
-        mcp-server-fetch mcp-server-git mcp-server-time \\
         openinference-instrumentation-langchain openinference-instrumentation-openai-agents \\
         opentelemetry-instrumentation-langchain pydantic-ai-slim strands-agents
     npm install --prefix AGENTS @anthropic-ai/claude-code @openai/codex
     python -m venv SERVERS
-    SERVERS/bin/pip install "mcp<2" mcp-server-sqlite bridgemcp-server-filesystem
+    SERVERS/bin/pip install "mcp<2" mcp-server-fetch mcp-server-git mcp-server-sqlite mcp-server-time \\
+        bridgemcp-server-filesystem
     export PATH=$PATH:$PWD/AGENTS/node_modules/.bin:$PWD/SERVERS/bin
     python benchmarks/written_logs.py WRITERS/bin/python
 

@@ -80,6 +80,35 @@ def test_what_lies_beside_session_files(tmp_path: Path) -> None:
         assert (done.records, len(done.skipped)) == (1, 2)
 
 
+def test_a_fork_of_a_session_makes_no_call_again(tmp_path: Path) -> None:
+    """It begins with a copy of the other's lines, under its own name."""
+
+    def lines(session: str, *calls: str) -> list[Any]:
+        made: list[Any] = []
+        for id_ in calls:
+            use = {"type": "tool_use", "id": id_, "name": "Bash", "input": {"command": id_}}
+            answer = {"type": "tool_result", "tool_use_id": id_, "content": "done"}
+            made.append({"type": "assistant", "message": {"role": "assistant", "content": [use]}})
+            made.append({"type": "user", "message": {"role": "user", "content": [answer]}})
+        return [{**line, "sessionId": session} for line in made]
+
+    folder = tmp_path / "projects"
+    folder.mkdir()
+    write(folder / "a.jsonl", *lines("a", "1", "2"))
+    write(folder / "b.jsonl", *lines("b", "1", "2", "3"))
+    write(folder / "c.jsonl", *lines("c", "1", "2", "3", "4"))
+    with CallLog(tmp_path / "calls.db") as log:
+        done = import_file(folder, log, "claude-code")
+        found = list(log.records())
+    assert (done.records, done.repeated) == (9, 5)
+    assert [(r.call.arguments["command"], r.session, r.task, len(r.history)) for r in found] == [
+        ("1", "a", "a", 0),
+        ("2", "a", "a", 1),
+        ("3", "a", "b", 2),
+        ("4", "a", "c", 3),
+    ]
+
+
 def codex(folder: Path, name: str, output: str, *, namespace: str | None = None, done: Any = None) -> Path:
     """A session file with one call, the event of its end, and its answer."""
     call = {"type": "function_call", "name": name, "arguments": '{"a": 1}', "call_id": "c1"}

@@ -52,8 +52,16 @@ class ClaudeCode:
         return ()
 
     def rest(self) -> Iterator[TraceSession]:
-        """The sessions, in the order in which they began."""
-        return sessions_of(self._calls)
+        """The sessions, in the order in which they began. One that was forked, or resumed by a Claude Code of
+        2025, begins with the calls of the other one, under the same ids: they were made once."""
+        made: dict[str, str] = {}
+        roots: dict[str, str] = {}
+        for session in sessions_of(self._calls):
+            tasks = [made.setdefault(found.call.id, session.name) for found in session.calls]
+            root = tasks[0] if tasks else session.name
+            roots[session.name] = roots.get(root, session.name)
+            calls = [found._replace(task=task) for found, task in zip(session.calls, tasks, strict=True)]
+            yield session._replace(calls=calls, root=roots[session.name])
 
 
 CLAUDE_CODE: Final = TraceFormat("claude-code", "session files of Claude Code", ClaudeCode, SESSION_FILES)

@@ -59,6 +59,8 @@ class TraceCall(NamedTuple):
     """End of the call, in seconds since the epoch."""
     place: str = ""
     """Place of the call in the log."""
+    task: str | None = None
+    """Conversation that made the call, where this one began as a copy of it."""
 
 
 class TraceSession(NamedTuple):
@@ -71,6 +73,8 @@ class TraceSession(NamedTuple):
     state: State = None
     left_out: Sequence[LeftOut] = ()
     """Calls that cannot become records."""
+    root: str | None = None
+    """Conversation of which this one is a fork; the records of both are of one session."""
 
 
 def records(session: TraceSession, made: float) -> Iterator[CallRecord]:
@@ -87,14 +91,14 @@ def records(session: TraceSession, made: float) -> Iterator[CallRecord]:
         spec = session.tools.get(found.call.tool)
         if spec is None:
             spec = ToolSpec(name=found.call.tool, parameters={"type": "object"})
-        call, outcome = found.call, found.outcome
-        text = dumps([session.name, number, call.tool, call.arguments, outcome.type, outcome.content()])
+        call, outcome, task = found.call, found.outcome, found.task or session.name
+        text = dumps([task, number, call.tool, call.arguments, outcome.type, outcome.content()])
         yield CallRecord(
             id=blake2b(text.encode(), digest_size=16).hexdigest(),
             # A microsecond apart, so that an order by time is the order of the calls.
             at=found.at if found.at is not None else made + number * 1e-6,
-            session=session.name,
-            task=session.name,
+            session=session.root or session.name,
+            task=task,
             spec=spec,
             call=call,
             state=session.state,
