@@ -62,6 +62,11 @@ def types(found: ToolFailures) -> list[str]:
             "import subprocess\ndef tool(a: str) -> None:\n    subprocess.run([a], check=True, timeout=3)",
             ["CalledProcessError", "FileNotFoundError", "TimeoutExpired"],
         ),
+        (
+            "def tool(a: str) -> str:\n    import git\n    return git.Repo(a).git.status()",
+            ["GitCommandError"],
+        ),
+        ("def tool(a: str) -> str:\n    import git\n    return str(git.Repo(a))", []),
         ("import json\ndef tool(a: str) -> str:\n    return json.loads(a)", ["JSONDecodeError"]),
         ("from json import loads\ndef tool(a: str) -> str:\n    return loads(a)", ["JSONDecodeError"]),
         ("def tool(a: str) -> int:\n    return int(a)", ["ValueError"]),

@@ -100,6 +100,8 @@ def failures_of_call(call: ast.Call, names: NameTable, used: frozenset[str]) -> 
     for package, methods, errors in METHODS:
         if package in used and method in methods and (method not in _HTTP or _is_http(of, package)):
             yield from map(_failure, errors)
+    if "git" in used and written.split(".")[1:][-2:-1] == ["git"]:  # GitPython makes `repo.git.log` of names
+        yield _failure("git.exc.GitCommandError")
     aws = used & {"boto3", "botocore"} and method not in _NO_AWS_CALLS and _is_aws(of, method)
     if aws:
         yield _failure(_AWS)
