@@ -90,8 +90,9 @@ class ObservedTool(Tool, Protocol):
     def hidden(self) -> frozenset[str]:
         """Names of the parameters that no model sees or sets and whose values no log keeps."""
 
-    def failure_type(self, result: Any) -> str | None:
-        """Failure type of a value or exception, by the tool's `failures=` rules; None for a success."""
+    def observed(self, value: Any) -> tuple[Any, tuple[str, str] | str | None]:
+        """What a log keeps of a returned value, and its failure, if it is one: its type, or the type and
+        message of one that counts as raised."""
 
     @property
     def declares_failures(self) -> bool:

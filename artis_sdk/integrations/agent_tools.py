@@ -261,6 +261,11 @@ class _FrameworkFailures(FailureRules):
             return Outcome.success(shown, provenance, duration=duration)
         return marked_failure(found, jsonable(shown), provenance, duration)
 
+    def observed(self, value: Any, shown: Any) -> tuple[Any, tuple[str, str] | str | None]:
+        made = self.outcome(value, shown, Provenance.REAL, None)
+        raised = (made.type, made.message or "") if made.raised else made.failure_type
+        return made.value, raised
+
     def exception(self, tool: str, failure_type: str, message: str, scope: Mapping[str, Any]) -> Exception:
         kind: type[SimulatedFailure] = SimulatedFailure
         if failure_type.isidentifier():  # frameworks write the class's name in front of the message

@@ -202,9 +202,12 @@ class _Recorder:
         try:
             if not tool.hidden.isdisjoint(arguments):
                 arguments = {name: arguments[name] for name in arguments if name not in tool.hidden}
-            seen = _snapshot(arguments, value)
             failure: tuple[str, str] | str | None
-            failure = tool.failure_type(value) if error is None else tool.failure_of_error(error)
+            if error is None:
+                value, failure = tool.observed(value)
+            else:
+                failure = tool.failure_of_error(error)
+            seen = _snapshot(arguments, value)
             secrets = secret_values((arguments, value)) if _STARS in seen else ()
             place = _scopes.get().get(self.address) or _maker()
             self.log.append_late(

@@ -70,6 +70,10 @@ class FailureRules:
         more: dict[str, Any] = {"declared": self.declares, "duration": duration}
         return Outcome(ok=found is None, value=shown, failure_type=found, provenance=provenance, **more)
 
+    def observed(self, value: Any, shown: Any) -> tuple[Any, tuple[str, str] | str | None]:
+        """See `contracts.ObservedTool.observed`; `shown` is as for `outcome`."""
+        return shown, self.classify(value)
+
     def exception(self, tool: str, failure_type: str, message: str, scope: Mapping[str, Any]) -> Exception:
         """The exception that the real tool's caller would see.
 

@@ -348,6 +348,10 @@ class GuardedTool(Generic[P, R]):
         """Failure type of a returned value or an exception by the `failures=` rules; None for a success."""
         return self._definition.failures.classify(result)
 
+    def observed(self, value: Any) -> tuple[Any, tuple[str, str] | str | None]:
+        """See `contracts.ObservedTool.observed`."""
+        return self._definition.failures.observed(value, self._binding.shown(value))
+
     @property
     def declares_failures(self) -> bool:
         """Whether `failures=` has a function, which classifies every returned value."""

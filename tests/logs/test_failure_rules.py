@@ -303,16 +303,15 @@ def test_the_command_shows_doubtful_rules_and_writes_the_answers(
 # --- called and imported --------------------------------------------------------------------------
 
 
-def framework_tool() -> Any:
+def framework_facts() -> ToolFacts:
     """A tool of a framework whose results are `{"text": ..., "failed": ...}`."""
-    facts = ToolFacts(
+    return ToolFacts(
         name="pay",
         description="Pay.",
         parameters={"type": "object", "properties": {"to": {"type": "string"}}},
         failed=lambda result: UNTYPED if result["failed"] else None,
         shown=lambda result: read_json(result["text"]),
     )
-    return AgentTools().toolset([facts]).get("pay")
 
 
 @pytest.mark.parametrize("failed", [True, False])
@@ -332,13 +331,28 @@ def framework_tool() -> Any:
 )
 def test_what_a_framework_marks_has_one_type_called_and_imported(text: str, failed: bool) -> None:
     call = ToolCall(tool="pay", arguments={"to": "bob"})
-    called = framework_tool().outcome({"text": text, "failed": failed}, Provenance.REAL)
+    tool: Any = AgentTools().toolset([framework_facts()]).get("pay")
+    called = tool.outcome({"text": text, "failed": failed}, Provenance.REAL)
     imported = outcome_of(parsed(text), failed=failed, call=call)
     assert outcome_type(called, call) == outcome_type(imported, call)
     assert called.content() == imported.content()
     if failed:
         assert not called.ok
         assert called.raised == imported.raised
+
+
+@pytest.mark.parametrize("failed", [True, False])
+async def test_a_frameworks_call_outside_sessions_is_recorded_like_one_in_a_session(
+    tmp_path: Path, failed: bool
+) -> None:
+    result = {"text": "no account for bob", "failed": failed}
+    tools = AgentTools()
+    tool: Any = tools.toolset([framework_facts()]).get("pay")
+    with artis_sdk.capture(tmp_path / "calls.db"):
+        assert await tools.acall("pay", {"to": "bob"}, lambda _: result) is result
+    with CallLog(tmp_path / "calls.db") as log:
+        (made,) = log.records()
+    assert made.outcome.model_copy(update={"duration": None}) == tool.outcome(result, Provenance.REAL)
 
 
 def test_a_text_behind_an_error_word_has_the_type_of_its_class() -> None:
