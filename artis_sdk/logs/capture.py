@@ -24,11 +24,13 @@ from pydantic_core import to_json
 
 from artis_sdk.contracts import LogStore, ObservedCall
 from artis_sdk.errors import LogError
+from artis_sdk.lingering import LINGER, Lingering
 from artis_sdk.logs.call_store import CallStore
 from artis_sdk.logs.captured_calls import Scope, late_record
 from artis_sdk.logs.opening import absolute, address_of, open_call_log
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.secret_types import secret_values
+from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord, new_id
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools import add_observer, remove_observer
@@ -246,8 +248,15 @@ class _Recorder:
             raise LogError(f"{self.address}: {lost} calls were not recorded: {self._why}") from self._why
 
     def end(self) -> None:
-        """Stop: no capture uses it any more."""
-        if self.owns:
+        """Stop: no capture uses it any more. A file with the usual redaction lingers."""
+        if self.owns and self.redact is None and isinstance(self.log, CallLog) and LINGER:
+            try:
+                self.log.rest()
+            except LogError:
+                self.log.close()
+                raise
+            _lingering.put(self.log.path, self.log)
+        elif self.owns:
             self.log.close()
         else:
             self.log.flush()
@@ -281,6 +290,8 @@ class _Everywhere:
         """Nothing: the opener of the log closes it."""
 
 
+_lingering: Lingering[CallLog] = Lingering()
+"""Files of logs that were closed a moment ago, by their absolute paths."""
 _lock = threading.Lock()
 _recorders: list[_Recorder] = []
 _observing: list[_Recorder] = []
@@ -314,12 +325,17 @@ def _join(target: str | os.PathLike[str] | CallStore, redact: Redactor | None) -
                 recorder.users += 1
                 return recorder
         owns = isinstance(given, str | Path)
-        log = open_call_log(given, redact=redact) if isinstance(given, str | Path) else given
+        log = _opened(given, redact) if isinstance(given, str | Path) else given
         recorder = _Recorder(log, owns=owns, redact=redact)
         recorder.users = 1
         _recorders.append(recorder)
         _observe()
         return recorder
+
+
+def _opened(where: str | Path, redact: Redactor | None) -> CallStore:
+    lingers = _lingering.take(where) if redact is None else None
+    return lingers or open_call_log(where, redact=redact)
 
 
 def _release(recorder: _Recorder) -> None:

@@ -92,6 +92,14 @@ class CallLog:
         """See `CallStore.keep`; as `flush`."""
         self._writer.flush()
 
+    def rest(self) -> None:
+        """As `flush`, before a pause: the file is whole then, for those who copy it."""
+        self._writer.flush(rest=True)
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the file that was written to."""
+        return self._writer.is_current()
+
     def close(self) -> None:
         """Write waiting records and end the thread; raises as `flush`. Closing twice is fine."""
         self._writer.close()

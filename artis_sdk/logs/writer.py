@@ -33,9 +33,10 @@ _log = logging.getLogger("artis_sdk.logs")
 class _Mark:
     """A caller's wait until everything before it is written."""
 
-    def __init__(self, *, sync: bool, last: bool, next_file: Path | None) -> None:
+    def __init__(self, *, sync: bool, last: bool, rest: bool, next_file: Path | None) -> None:
         self.sync = sync
         self.last = last
+        self.rest = rest
         self.next_file = next_file
         self.done = threading.Event()
         self.error: LogError | None = None
@@ -102,12 +103,15 @@ class Writer:
             self._asleep = False
             self._wake.set()
 
-    def drain(self, *, sync: bool = False, last: bool = False, next_file: Path | None = None) -> None:
+    def drain(
+        self, *, sync: bool = False, last: bool = False, rest: bool = False, next_file: Path | None = None
+    ) -> None:
         """Wait until everything taken so far is in the file.
 
         Args:
             sync: whether to force it to the disk.
             last: whether to end the thread and drop records that cannot be written now.
+            rest: whether a pause follows: the write-ahead log is moved into the file, for those who copy it.
             next_file: path of the file in which to go on; secrets stay known.
 
         Raises:
@@ -116,7 +120,7 @@ class Writer:
         thread = self._thread
         if thread is None:
             return
-        mark = _Mark(sync=sync, last=last, next_file=next_file)
+        mark = _Mark(sync=sync, last=last, rest=rest, next_file=next_file)
         self._queue.append(mark)
         self._urgent.set()
         self._wake.set()
@@ -133,9 +137,9 @@ class Writer:
                 f"{self._path}: {len(self._queue)} records were added while the log was being closed"
             )
 
-    def flush(self, *, last: bool = False) -> None:
+    def flush(self, *, last: bool = False, rest: bool = False) -> None:
         """As `drain` to the disk; also raises if records have been refused since the last flush."""
-        self.drain(sync=True, last=last)
+        self.drain(sync=True, last=last, rest=rest)
         if self._refused:
             refused, kinds = self._refused, self._refusals
             self._refused, self._refusals = 0, {}
@@ -294,6 +298,8 @@ class Writer:
             try:
                 with self.io:
                     sync_wal(self._path)
+                    if mark.rest and self._connection is not None:
+                        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except OSError as error:
                 mark.error = LogError(f"{self._path}: not certain to be on disk: {error.strerror}")
         if mark.next_file is not None and mark.error is None:
@@ -317,6 +323,10 @@ class Writer:
     def after_fork_in_child(self) -> None:
         """The child writes its own records; the parent writes those that waited at the fork."""
         self._begin()
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the file that was opened."""
+        return self._inode is not None and self._inode == inode_of(self._path)
 
     def begin_in(self, path: Path) -> None:
         """Set the file, before anything is written."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from helpers.commit import OK, intent
+from helpers.crash_journal import TracedJournal
 
 from artis_sdk.commit.journal import CallState, JournaledCall, SQLiteJournal
 from artis_sdk.commit.journal.queries import read
@@ -40,18 +41,13 @@ async def test_one_bad_request_does_not_harm_those_that_share_its_transaction(jo
     assert sorted(call.seq for call in journal.calls()) == [0, 1, 2, 3, 4, 5]
 
 
-class Watched(SQLiteJournal):
+class Watched(TracedJournal):
     """Keeps what its connection executes."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        super().__init__(path, self._trace)
         self.statements: list[str] = []
         self.full = False
-
-    def _open(self) -> sqlite3.Connection:
-        connection = super()._open()
-        connection.set_trace_callback(self._trace)
-        return connection
 
     def _trace(self, statement: str) -> None:
         self.statements.append(statement)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.commit import make_world, until
+from helpers.crash_journal import TracedJournal
 
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import CallState, CommitJournal, Intent, SQLiteJournal
@@ -363,13 +364,7 @@ async def test_the_event_loop_is_free_while_the_disk_is_awaited(tmp_path: Path) 
                 time.sleep(0.001)
             seen.append(turns - begun)
 
-    class SlowDisk(SQLiteJournal):
-        def _open(self) -> Any:
-            connection = super()._open()
-            connection.set_trace_callback(wait)
-            return connection
-
-    journal = SlowDisk(tmp_path / "journal.db")
+    journal = TracedJournal(tmp_path / "journal.db", wait)
 
     async def watch() -> None:
         nonlocal turns

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from urllib.parse import quote
 from helpers.commit import Tick
 
 from artis_sdk.commit.journal import CommitJournal, Intent, SQLiteJournal
+from artis_sdk.commit.journal.sqlite_file import JournalFile
 from artis_sdk.records import Outcome
 
 URL = os.environ.get("ARTIS_TEST_JOURNAL")
@@ -23,17 +24,33 @@ if URL is not None:  # here, before the forks
     from artis_sdk.commit.journal.postgres import PostgresJournal
 
 
-class TickingJournal(SQLiteJournal):
-    """A journal that tells of each step that it takes, down to the statement."""
+class TracedJournal(SQLiteJournal):
+    """A journal that tells of each statement that its writer executes."""
 
-    def __init__(self, path: Path, tick: Tick) -> None:
+    def __init__(self, path: Path, trace: Callable[[str], object]) -> None:
         super().__init__(path)
-        self._tick = tick
+        self._file = TracedFile(path, trace)
+
+
+class TracedFile(JournalFile):
+    """The file of a `TracedJournal`."""
+
+    def __init__(self, path: Path, trace: Callable[[str], object]) -> None:
+        super().__init__(path, timeout=10.0)
+        self._trace = trace
 
     def _open(self) -> sqlite3.Connection:
         connection = super()._open()
-        connection.set_trace_callback(lambda statement: self._tick(f"before {statement.split()[0]}"))
+        connection.set_trace_callback(self._trace)
         return connection
+
+
+class TickingJournal(TracedJournal):
+    """A journal that tells of each step that it takes, down to the statement."""
+
+    def __init__(self, path: Path, tick: Tick) -> None:
+        super().__init__(path, lambda statement: tick(f"before {statement.split()[0]}"))
+        self._tick = tick
 
     async def begin(self, intent: Intent) -> str:
         return await ticked_begin(super().begin(intent), self._tick)

@@ -17,7 +17,6 @@ from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
 from artis_sdk.commit.journal.claim import Claim, claim
 from artis_sdk.commit.journal.decision import Decision
 from artis_sdk.commit.journal.prune import candidates, remove
-from artis_sdk.commit.journal.reader import JournalReader
 from artis_sdk.commit.journal.rows import (
     Row,
     call_from_row,
@@ -35,10 +34,11 @@ from artis_sdk.commit.journal.schema import (
     open_database,
 )
 from artis_sdk.commit.journal.sharing import SharedJournals
-from artis_sdk.commit.journal.sqlite_writer import SQLiteWriter
+from artis_sdk.commit.journal.sqlite_file import JournalFile, lingering
 from artis_sdk.commit.journal.writer import WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
-from artis_sdk.lease import ProcessLease, is_alive, sweep
+from artis_sdk.lease import ProcessLease, is_alive
+from artis_sdk.lingering import LINGER
 from artis_sdk.records import Outcome, Risk
 
 _shared: SharedJournals[SQLiteJournal] = SharedJournals()
@@ -65,16 +65,24 @@ class SQLiteJournal:
     @classmethod
     def shared(cls, path: str | os.PathLike[str]) -> SQLiteJournal:
         """This process's journal of a file; every caller closes it once."""
-        return _shared.join(os.path.realpath(path), lambda: cls(path))
+        where = os.path.realpath(path)
+        return _shared.join(where, lambda: cls._reopened(path, where))
+
+    @classmethod
+    def _reopened(cls, path: str | os.PathLike[str], where: str) -> SQLiteJournal:
+        journal = cls(path)
+        journal._key = journal.path, where
+        journal._file = lingering.take(journal._key) or journal._file
+        return journal
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
         self.path = Path(path).absolute()
         self._timeout = timeout
-        self._writer = SQLiteWriter(self.path, self._open)
-        connect = partial(open_database, self.path, timeout=0, any_thread=True)
-        self._reader = JournalReader(self.path, connect)
+        self._file = JournalFile(self.path, timeout)
+        self._key: tuple[Path, str] | None = None
+        """Key of the file in `lingering`; None for a journal that is not shared."""
         self._owner: ProcessLease | None = None
-        self._lingering: set[str] = set()
+        self._still_running: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
         self._irreversible: set[str] = set()
         """Ids of plans being committed that have made an irreversible call."""
@@ -86,7 +94,7 @@ class SQLiteJournal:
         The id alone would be the same in a copy, the path alone the same for another file in its place.
         """
         if self._identity is None:
-            self._identity = str(await self._writer.ask(self._name, durable=False))
+            self._identity = str(await self._file.writer.ask(self._name, durable=False))
         return self._identity
 
     # --- commits ------------------------------------------------------------------------------
@@ -96,18 +104,18 @@ class SQLiteJournal:
         begun = time.time()
         try:
             work = partial(self._claim, plan, parent, begun, resume)
-            return int(await self._writer.ask(work, durable=False))
+            return int(await self._file.writer.ask(work, durable=False))
         except asyncio.CancelledError:  # the claim is or will be written anyway
-            if not self._writer.closed:
+            if not self._file.writer.closed:
                 undo = partial(self._end, plan, "cancelled", begun)
-                self._writer.submit(WriteRequest(undo, durable=False))
+                self._file.writer.submit(WriteRequest(undo, durable=False))
             raise
 
     async def end_plan(self, plan: str, ending: str) -> None:
         """See `CommitJournal.end_plan`."""
         durable = plan in self._irreversible
         self._irreversible.discard(plan)
-        await self._writer.ask(partial(self._end, plan, ending, None), durable=durable)
+        await self._file.writer.ask(partial(self._end, plan, ending, None), durable=durable)
         self._raise_lost(plan)
 
     # --- calls --------------------------------------------------------------------------------
@@ -120,7 +128,7 @@ class SQLiteJournal:
             if durable:
                 self._irreversible.add(intent.plan)
             work = partial(self._insert, row_of(intent, None))
-            await self._writer.ask(work, durable=durable)
+            await self._file.writer.ask(work, durable=durable)
         return intent.id
 
     def finish(self, intent: Intent, outcome: Outcome) -> asyncio.Future[None]:
@@ -128,7 +136,7 @@ class SQLiteJournal:
         text = json_text(outcome)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if intent.risk is Risk.READ_ONLY:
-            self._writer.submit_later(_Finished(self, intent, text))
+            self._file.writer.submit_later(_Finished(self, intent, text))
             future.set_result(None)
             return future
 
@@ -136,29 +144,29 @@ class SQLiteJournal:
             if not _step(connection, call=intent, old=CallState.INTENT, new=CallState.DONE, outcome=text):
                 raise JournalError(f"call {intent.id} of {intent.tool} has already ended in the journal")
 
-        self._writer.submit(WriteRequest(finished, durable=False, future=future))
+        self._file.writer.submit(WriteRequest(finished, durable=False, future=future))
         return future
 
     def close_unobserved(self, intent: Intent, state: CallState) -> None:
         """See `CommitJournal.close_unobserved`."""
-        if intent.risk is not Risk.READ_ONLY and not self._writer.closed:
+        if intent.risk is not Risk.READ_ONLY and not self._file.writer.closed:
             work = partial(_step, call=intent, old=CallState.INTENT, new=state)
-            self._writer.submit(WriteRequest(work, durable=False))
+            self._file.writer.submit(WriteRequest(work, durable=False))
 
     def mark_running(self, intent: Intent) -> None:
         """See `CommitJournal.mark_running`."""
-        self._lingering.add(intent.id)
+        self._still_running.add(intent.id)
 
     def finish_late(self, intent: Intent, outcome: Outcome) -> None:
         """See `CommitJournal.finish_late`."""
-        self._lingering.discard(intent.id)
-        if self._writer.closed:
+        self._still_running.discard(intent.id)
+        if self._file.writer.closed:
             self._release()
         else:
             work = partial(
                 _step, call=intent, old=CallState.INTENT, new=CallState.DONE, outcome=json_text(outcome)
             )
-            self._writer.submit(WriteRequest(work, durable=False))
+            self._file.writer.submit(WriteRequest(work, durable=False))
 
     # --- decisions ----------------------------------------------------------------------------
 
@@ -169,7 +177,7 @@ class SQLiteJournal:
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(INSERT_DECISION, row)
 
-        await self._writer.ask(insert, durable=True)
+        await self._file.writer.ask(insert, durable=True)
 
     def decisions(self, *, plan: str | None = None) -> list[Decision]:
         """See `CommitJournal.decisions`."""
@@ -195,15 +203,15 @@ class SQLiteJournal:
     @property
     def answers_at_once(self) -> bool:
         """Whether `calls` and `decisions` need not wait for another process now."""
-        return self._writer.is_at_work and self._reader.is_free()
+        return self._file.writer.is_at_work and self._file.reader.is_free()
 
     def _read(self, statement: str, parameters: Sequence[str | None]) -> list[Any]:
         if not self.path.exists():
             return []
         try:
-            if self._writer.is_at_work:  # so it will be closed, and its reader with it
+            if self._file.writer.is_at_work:  # so it will be closed, and its reader with it
                 with suppress(sqlite3.OperationalError):  # locked: wait on another connection
-                    return self._reader.rows(statement, parameters)
+                    return self._file.reader.rows(statement, parameters)
             with closing(open_database(self.path, timeout=self._timeout)) as connection:
                 return connection.execute(statement, parameters).fetchall()
         except (sqlite3.Error, OSError) as error:
@@ -211,7 +219,7 @@ class SQLiteJournal:
 
     async def abandon(self, call: JournaledCall) -> None:
         """See `CommitJournal.abandon`."""
-        await self._writer.ask(
+        await self._file.writer.ask(
             partial(_step, call=call, old=CallState.INTENT, new=CallState.UNKNOWN), durable=True
         )
 
@@ -222,7 +230,7 @@ class SQLiteJournal:
         state = CallState.NOT_EXECUTED if outcome is None else CallState.RECONCILED
         text = None if outcome is None else json_text(outcome)
         work = partial(_step, call=call, old=CallState.UNKNOWN, new=state, outcome=text, by=by, why=why)
-        await self._writer.ask(work, durable=True)
+        await self._file.writer.ask(work, durable=True)
 
     async def prune(self, before: float) -> int:
         """See `CommitJournal.prune`. Other writers get in between its transactions."""
@@ -238,37 +246,52 @@ class SQLiteJournal:
         removed, alive = 0, partial(is_alive, self.path)
         for n in range(0, len(roots), _PRUNED_AT_ONCE):
             work = partial(remove, roots=roots[n : n + _PRUNED_AT_ONCE], before=before, alive=alive)
-            removed += await self._writer.ask(work, durable=True)
+            removed += await self._file.writer.ask(work, durable=True)
         return removed
 
     # --- the file -----------------------------------------------------------------------------
 
     def close(self) -> None:
         """Write queued requests, and release the file. Closing twice is fine, unless it is shared."""
-        if not _shared.leave(self):
-            return
-        self._writer.close()
-        self._reader.close()
-        self._release()
+        if _shared.leave(self):
+            self._close()
 
     async def aclose(self) -> None:
-        """See `CommitJournal.aclose`; as `close`, off the event loop."""
-        await asyncio.to_thread(self.close)
+        """See `CommitJournal.aclose`; as `close`, off the event loop. A shared journal's file lingers."""
+        if not _shared.leave(self):
+            return
+        if self._key is None or self._still_running or not LINGER or not await self._rested(self._file):
+            await asyncio.to_thread(self._close)
+            return
+        file, self._file = self._file, JournalFile(self.path, self._timeout)
+        self._close()
+        lingering.put(self._key, file)
 
-    def _open(self) -> sqlite3.Connection:
-        connection = open_database(self.path, timeout=self._timeout)
+    async def _rested(self, file: JournalFile) -> bool:
+        """Whether everything is written, and the file may linger."""
         try:
-            sweep(self.path)
-            if self._owner is None:
-                self._owner = ProcessLease(self.path)
-        except BaseException:
-            connection.close()
+            if file.writer.is_at_work:
+                await file.writer.rest()
+        except JournalError:
+            return False
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().run_in_executor(None, self._close)
             raise
-        return connection
+        return file.writer.is_at_work
+
+    def _close(self) -> None:
+        self._file.close()
+        self._release()
 
     def _release(self) -> None:
-        if self._owner is not None and not self._lingering:
+        if self._owner is not None and not self._still_running:
             self._owner.release()
+
+    def _lease(self) -> str:
+        """Id of this journal's owner, alive from the first claim on."""
+        if self._owner is None:
+            self._owner = ProcessLease(self.path)
+        return self._owner.id
 
     def _raise_lost(self, plan: str) -> None:
         lost = self._lost.pop(plan, None)
@@ -277,11 +300,10 @@ class SQLiteJournal:
 
     def _end(self, plan: str, ending: str, begun: float | None, connection: sqlite3.Connection) -> None:
         """End a claim of this journal's own; with `begun` (seconds), only the claim begun at that time."""
-        assert self._owner is not None
         connection.execute(
             "UPDATE plan SET ended = ?, ending = ?"
             " WHERE id = ? AND owner = ? AND ended IS NULL AND begun = coalesce(?, begun)",
-            (time.time(), ending, plan, self._owner.id, begun),
+            (time.time(), ending, plan, self._lease(), begun),
         )
 
     def _name(self, connection: sqlite3.Connection) -> str:
@@ -291,13 +313,11 @@ class SQLiteJournal:
     def _claim(
         self, plan: str, parent: str | None, begun: float, resume: bool, connection: sqlite3.Connection
     ) -> int:
-        assert self._owner is not None
         alive = partial(is_alive, self.path)
-        return claim(connection, Claim(plan, parent, self._owner.id, begun), resume=resume, alive=alive)
+        return claim(connection, Claim(plan, parent, self._lease(), begun), resume=resume, alive=alive)
 
     def _insert(self, row: Row, connection: sqlite3.Connection) -> None:
-        assert self._owner is not None
-        inserted = connection.execute(INSERT_CALL, (*row, self._owner.id))
+        inserted = connection.execute(INSERT_CALL, (*row, self._lease()))
         if inserted.rowcount != 1:
             raise JournalError(f"plan {row[-1]} is not being committed by this journal")
 

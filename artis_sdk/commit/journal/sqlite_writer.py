@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,6 +11,10 @@ from typing import Any
 
 from artis_sdk.commit.journal.writer import GroupWriter, LaterRequest, Work, WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
+
+
+class RestRequest(WriteRequest):
+    """The last one before a pause: the file is whole then, for those who copy it."""
 
 
 class SQLiteWriter(GroupWriter):
@@ -29,6 +34,24 @@ class SQLiteWriter(GroupWriter):
         """Whether the connection makes its transactions durable."""
         self._file: tuple[int, int] | None = None
 
+    async def rest(self) -> None:
+        """Write everything queued, and move the write-ahead log into the file: a pause follows.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self.submit(RestRequest(lambda _: None, False, future))
+        await future
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the file that was opened."""
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return False
+        return self._file == (stat.st_dev, stat.st_ino)
+
     # --- in the thread ------------------------------------------------------------------------
 
     def _write(self, batch: Sequence[WriteRequest | LaterRequest]) -> list[Any]:
@@ -43,6 +66,8 @@ class SQLiteWriter(GroupWriter):
             connection.execute("BEGIN IMMEDIATE")
             results = [self._apply(connection, request.work) for request in batch]
             connection.execute("COMMIT")
+            if any(isinstance(request, RestRequest) for request in batch):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (sqlite3.Error, OSError, ArtisError) as error:
             if connection is not None and connection.in_transaction:
                 with suppress(sqlite3.Error):
