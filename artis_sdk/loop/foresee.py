@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -49,9 +50,13 @@ def bound(plan: Plan, tools: Iterable[ObservedTool]) -> Plan:
 
 def bound_tool(tool: ObservedTool) -> BoundTool:
     """A tool as it is now."""
-    return BoundTool(
-        name=tool.name, risk=tool.risk, spec_hash=spec_hash(tool.spec), source_hash=tool.source_hash
-    )
+    spec = tool.spec
+    return _bound_tool(spec.name, spec.risk, spec_hash(spec), tool.source_hash)
+
+
+@lru_cache(maxsize=4096)  # each plan binds all of its tools
+def _bound_tool(name: str, risk: Risk, spec_hash: str, source_hash: str | None) -> BoundTool:
+    return BoundTool(name=name, risk=risk, spec_hash=spec_hash, source_hash=source_hash)
 
 
 def foreseen_calls(plan: Plan) -> tuple[ForeseenCall, ...]:

@@ -1,4 +1,4 @@
-"""A journal and a log given by paths: open for a moment after their last session, and whole in their files."""
+"""A journal and a log given by paths: open for a moment after their last session, and whole in the files."""
 
 from __future__ import annotations
 
@@ -86,16 +86,16 @@ async def test_a_file_put_in_the_place_of_a_lingering_one_is_the_journal(tmp_pat
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files in /proc, which Linux has")
-async def test_files_are_closed_in_the_end_and_before_a_fork(tmp_path: Path) -> None:
+def test_files_are_closed_in_the_end_and_before_a_fork(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    await commit(path, "a")
+    asyncio.run(commit(path, "a"))
     assert opened(path) > 0
     until = time.monotonic() + 30
     while opened(path) and time.monotonic() < until:
-        await asyncio.sleep(0.05)
+        time.sleep(0.05)
     assert opened(path) == 0
     assert os.listdir(tmp_path) == ["journal.db"]
-    await commit(path, "b")
+    asyncio.run(commit(path, "b"))
     child = os.fork()
     if child == 0:
         os._exit(opened(path))
@@ -125,7 +125,7 @@ async def test_a_journal_left_with_a_call_in_a_thread_does_not_linger(tmp_path: 
     await journal.begin(call)
     journal.mark_running(call)
     await journal.aclose()
-    assert lingering.take((path, os.path.realpath(path))) is None
+    assert lingering.take((path, str(path.resolve()))) is None
     (left,) = SQLiteJournal(path).calls()
     assert left.running
     journal.finish_late(call, OK)
