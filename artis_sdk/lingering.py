@@ -37,7 +37,7 @@ class Lingering(Generic[S]):
 
     def __init__(self) -> None:
         self._stores: dict[Any, tuple[float, S]] = {}
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
         self._closer: threading.Thread | None = None
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
@@ -47,7 +47,7 @@ class Lingering(Generic[S]):
 
     def take(self, key: Any) -> S | None:
         """A store of this key, for its next user; None if none lingers."""
-        with self._changed:
+        with self._lock:
             _, store = self._stores.pop(key, (0.0, None))
         if store is not None and not store.is_current():
             store.close()
@@ -56,19 +56,18 @@ class Lingering(Generic[S]):
 
     def put(self, key: Any, store: S) -> None:
         """Have a store linger whose last user has left it. One of the same key is closed."""
-        with self._changed:
+        with self._lock:
             _, other = self._stores.pop(key, (0.0, None))
             self._stores[key] = time.monotonic() + LINGER, store
             if self._closer is None:
                 self._closer = threading.Thread(target=self._close_in_time, name="artis-linger", daemon=True)
                 self._closer.start()
-            self._changed.notify()
         if other is not None:
             other.close()
 
     def close(self) -> None:
         """Close all that linger."""
-        with self._changed:
+        with self._lock:
             self._close_all()
 
     def _close_all(self) -> None:
@@ -78,24 +77,27 @@ class Lingering(Generic[S]):
 
     def _close_in_time(self) -> None:
         while True:
-            with self._changed:
-                while not self._stores:
-                    self._changed.wait()
+            with self._lock:
+                if not self._stores:
+                    self._closer = None
+                    return
                 key, (until, store) = next(iter(self._stores.items()))  # the first put, so the first to end
-                if (left := until - time.monotonic()) > 0:
-                    self._changed.wait(left)
-                    continue
-                del self._stores[key]
-            store.close()
+                left = until - time.monotonic()
+                if left <= 0:
+                    del self._stores[key]
+            if left <= 0:
+                store.close()
+            else:
+                time.sleep(left)
 
     def _before_fork(self) -> None:
         """A copy of a connection would break the file."""
-        self._changed.acquire()
+        self._lock.acquire()
         self._close_all()
 
     def _after_fork(self) -> None:
-        self._changed.release()
+        self._lock.release()
 
     def _renew(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
         self._closer = None

@@ -1,4 +1,4 @@
-"""The journal and the call log of a session, opened from paths and closed with it."""
+"""The journal and the call log of a session, opened from paths and closed soon after it."""
 
 from __future__ import annotations
 

@@ -26,3 +26,18 @@ def turn_on_wal(connection: sqlite3.Connection, timeout: float) -> bool:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.005)
+
+
+def settle(connection: sqlite3.Connection) -> None:
+    """Move the write-ahead log into the file and empty it, as far as no other connection is reading there:
+    nobody is waited for.
+
+    Raises:
+        sqlite3.Error: the file cannot be written.
+    """
+    (timeout,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {timeout}")

@@ -2,12 +2,14 @@
 
     python benchmarks/session.py            # the table
     python benchmarks/session.py --json
+    python benchmarks/session.py --frameworks      # beside agents of pydantic-ai, openai-agents and langchain
 
-Both loops talk to one scripted server in a process of its own, over HTTP, and call the same tool. The
-hand-written loop is what the client's documentation shows: `chat.completions.create` in a while loop.
-The Session does the same job with records, validation, journal, usage and events: *lean* with a tool that is
-async and only reads, and a journal that is open; *default* with a sync irreversible tool, and journal and
-call log by their paths. CPU is that of the client process, threads included.
+All loops talk to one scripted server in a process of its own, over HTTP, and call the same tool. The
+hand-written loop is what the client's documentation shows: `chat.completions.create` in a while loop; *post*
+is the least that can be written: aiohttp's `post`, and dictionaries. The Session does the same job with
+records, validation, journal, usage and events: *lean* with a tool that is async and only reads, and a journal
+that is open; *default* with a sync irreversible tool, and journal and call log by their paths. CPU is that of
+the client process, threads included.
 """
 
 from __future__ import annotations
@@ -108,6 +110,55 @@ async def hand_written(client: Any, shelf: Shelf, tools: Toolset) -> None:
             messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(result)})
 
 
+async def posted(http: Any, url: str, shelf: Shelf, tools: Toolset) -> None:
+    """The same loop without a client."""
+    documents = [{"type": "function", "function": spec.document()} for spec in tools.specs]
+    messages: list[Any] = [{"role": "user", "content": QUERY}]
+    while True:
+        body = {"model": "scripted", "messages": messages, "tools": documents}
+        async with http.post(f"{url}/chat/completions", json=body) as response:
+            response.raise_for_status()
+            message = (await response.json())["choices"][0]["message"]
+        messages.append(message)
+        if not message.get("tool_calls"):
+            return
+        for call in message["tool_calls"]:
+            result = await shelf.look(**json.loads(call["function"]["arguments"]))
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": json.dumps(result)})
+
+
+def frameworks(client: Any, url: str, calls: int) -> dict[str, Callable[[], Awaitable[object]]]:
+    """The same job by agents of frameworks, each with a sync tool, as most are."""
+    from agents import Agent as OpenAIAgent
+    from agents import OpenAIChatCompletionsModel, RunConfig, Runner, function_tool
+    from langchain.agents import create_agent
+    from langchain_openai import ChatOpenAI
+    from pydantic_ai import Agent as PydanticAgent
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    def look(place: str = "here") -> dict[str, Any]:
+        """Look at a place."""
+        return {"place": place, "found": ["a book", "a lamp"]}
+
+    pydantic = PydanticAgent(
+        OpenAIChatModel("scripted", provider=OpenAIProvider(openai_client=client)), tools=[look]
+    )
+    openai = OpenAIAgent(
+        name="agent",
+        model=OpenAIChatCompletionsModel("scripted", client),
+        tools=[function_tool(look)],
+    )
+    langchain: Any = create_agent(ChatOpenAI(model="scripted", base_url=url, api_key="none"), [look])
+    quiet = RunConfig(tracing_disabled=True)
+    most = {"recursion_limit": 4 * calls + 10}
+    return {
+        "pydantic_ai": lambda: pydantic.run(QUERY),
+        "openai_agents": lambda: Runner.run(openai, QUERY, run_config=quiet, max_turns=calls + 5),
+        "langchain": lambda: langchain.ainvoke({"messages": [("user", QUERY)]}, most),
+    }
+
+
 async def one_session(backend: Backend, shelf: Shelf, tools: Toolset, journal: SQLiteJournal) -> None:
     """The same job as a Session that commits at once."""
     async with Session(
@@ -135,7 +186,7 @@ def _listen(event: object) -> None:
 
 
 async def measure(
-    job: Callable[[], Awaitable[None]], sessions: int, steps: int, enough: int = 700
+    job: Callable[[], Awaitable[object]], sessions: int, steps: int, enough: int = 700
 ) -> dict[str, float]:
     """Run so many jobs at once; CPU for each LLM step in milliseconds, wall for all in seconds.
 
@@ -150,11 +201,12 @@ async def measure(
     return {"cpu_ms": 1e3 * cpu / (rounds * sessions * steps), "wall_s": wall / rounds}
 
 
-async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
-    """Both loops side by side, taking turns; the best of three of each.
+async def compare(sessions: int, calls: int, delay: float, beside: bool) -> dict[str, Any]:
+    """The loops side by side, taking turns; the best of three of each.
 
     At 1000 sessions the hand-written loop runs once, on its default transport: a minute and a half.
     """
+    from aiohttp import ClientSession, TCPConnector
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     shelf, steps = Shelf(), calls + 1
@@ -171,8 +223,10 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
         )
         default = resolve("openai:scripted", base_url=server.base_url, api_key="none", timeout=300)
         plain = Toolset.from_object(PlainShelf())
+        http = ClientSession(connector=TCPConnector(limit=0))
         journal = SQLiteJournal(Path(folder) / "journal.db")
-        jobs: dict[str, Callable[[], Awaitable[None]]] = {
+        jobs: dict[str, Callable[[], Awaitable[object]]] = {
+            "post": lambda: posted(http, server.base_url, shelf, tools),
             "hand": lambda: hand_written(client, shelf, tools),
             "hand_aiohttp": lambda: hand_written(aio, shelf, tools),
             "session": lambda: one_session(backend, shelf, tools, journal),
@@ -180,6 +234,8 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
         }
         if sessions >= 1000:
             del jobs["hand_aiohttp"]
+        elif beside:
+            jobs |= frameworks(client, server.base_url, calls)
         for turn in range(3):
             for name, job in jobs.items():
                 if turn and sessions >= 1000 and name == "hand":
@@ -187,6 +243,7 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
                 got = await measure(job, sessions, steps, 70 if delay else 700)
                 if name not in best or got["cpu_ms"] < best[name]["cpu_ms"]:
                     best[name] = got
+        await http.close()
         await client.close()
         await aio.close()
         await backend.aclose()
@@ -198,6 +255,7 @@ async def compare(sessions: int, calls: int, delay: float) -> dict[str, Any]:
         "delay_ms": delay * 1e3,
         **{f"{name}_{key}": value for name, got in best.items() for key, value in got.items()},
         "cpu_ratio": best["session"]["cpu_ms"] / best["hand"]["cpu_ms"],
+        "post_ratio": best["session"]["cpu_ms"] / best["post"]["cpu_ms"],
         "wall_gain": best["hand"]["wall_s"] / best["session"]["wall_s"],
         "default_cpu_ratio": best["default"]["cpu_ms"] / best["hand"]["cpu_ms"],
         "default_wall_gain": best["hand"]["wall_s"] / best["default"]["wall_s"],
@@ -253,7 +311,7 @@ async def calls_by_part(calls: int) -> dict[str, float]:
     return {part: number / (calls + 1) for part, number in count.most_common()}
 
 
-async def run(quick: bool) -> dict[str, Any]:
+async def run(quick: bool, beside: bool) -> dict[str, Any]:
     """All measurements, as one document."""
     cells = [(1, 6, 0.0), (1, 41, 0.0), (100, 6, 0.0)]
     if not quick:
@@ -261,7 +319,7 @@ async def run(quick: bool) -> dict[str, Any]:
     rows = []
     for n, cell in enumerate(cells):
         print(f"{n} of {len(cells)} rows", file=sys.stderr)
-        rows.append(await compare(*cell))
+        rows.append(await compare(*cell, beside))
 
     def session_cpu(*cell: float) -> float:
         (row,) = (row for row in rows if (row["sessions"], row["calls"], row["delay_ms"]) == cell)
@@ -276,37 +334,38 @@ async def run(quick: bool) -> dict[str, Any]:
     }
 
 
+_COLUMNS = {
+    "post, ms": "post_cpu_ms",
+    "hand-written, ms": "hand_cpu_ms",
+    "on aiohttp, ms": "hand_aiohttp_cpu_ms",
+    "pydantic-ai, ms": "pydantic_ai_cpu_ms",
+    "openai-agents, ms": "openai_agents_cpu_ms",
+    "langchain, ms": "langchain_cpu_ms",
+    "lean, ms": "session_cpu_ms",
+    "of hand-written": "cpu_ratio",
+    "of post": "post_ratio",
+    "wall gain": "wall_gain",
+    "default, ms": "default_cpu_ms",
+    "default of hand-written": "default_cpu_ratio",
+    "default wall gain": "default_wall_gain",
+}
+"""The table's columns, by what they show of a row."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--quick", action="store_true", help="without 1000 sessions and latency")
+    parser.add_argument("--frameworks", action="store_true", help="agents of three frameworks, too")
     arguments = parser.parse_args()
-    found = asyncio.run(run(arguments.quick))
+    found = asyncio.run(run(arguments.quick, arguments.frameworks))
     if arguments.json:
         print(json.dumps(found, indent=2))
         return
-    table = Table(
-        "sessions",
-        "calls",
-        "latency",
-        "hand-written",
-        "on aiohttp",
-        "lean",
-        "ratio",
-        "wall gain",
-        "default",
-        "ratio",
-        "wall gain",
-    )
+    table = Table("sessions", "calls", "latency", *_COLUMNS)
     for row in found["rows"]:
-        table.add_row(
-            str(row["sessions"]), str(row["calls"]), f"{row['delay_ms']:g} ms",
-            f"{row['hand_cpu_ms']:.2f} ms",
-            f"{row['hand_aiohttp_cpu_ms']:.2f} ms" if "hand_aiohttp_cpu_ms" in row else "not run",
-            f"{row['session_cpu_ms']:.2f} ms",
-            f"{row['cpu_ratio']:.2f}", f"{row['wall_gain']:.1f}x", f"{row['default_cpu_ms']:.2f} ms",
-            f"{row['default_cpu_ratio']:.2f}", f"{row['default_wall_gain']:.1f}x",
-        )  # fmt: skip
+        cells = [f"{row[name]:.2f}" if name in row else "not run" for name in _COLUMNS.values()]
+        table.add_row(str(row["sessions"]), str(row["calls"]), f"{row['delay_ms']:g} ms", *cells)
     console = Console()
     console.print(table)
     for name in (

@@ -21,6 +21,7 @@ from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.rows import Rows
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
+from artis_sdk.sqlite import settle
 
 _LINGER = 0.05  # seconds that a row may wait for others to share its transaction
 _ROWS = 500  # in one transaction, so that other processes get a turn
@@ -299,9 +300,10 @@ class Writer:
                 with self.io:
                     sync_wal(self._path)
                     if mark.rest and self._connection is not None:
-                        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except OSError as error:
-                mark.error = LogError(f"{self._path}: not certain to be on disk: {error.strerror}")
+                        settle(self._connection)
+            except (OSError, sqlite3.Error) as error:
+                why = error.strerror if isinstance(error, OSError) else error
+                mark.error = LogError(f"{self._path}: not certain to be on disk: {why}")
         if mark.next_file is not None and mark.error is None:
             self._disconnect()
             self._rows.forget()

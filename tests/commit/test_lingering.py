@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -55,6 +56,17 @@ async def test_a_copy_made_after_a_session_is_whole(tmp_path: Path) -> None:
         await commit(path, plan)
         shutil.copy(path, copy)  # without the files beside it
         assert plans(copy)[-1] == plan
+    assert plans(path) == ["a", "b"]
+
+
+async def test_a_session_does_not_end_later_because_somebody_reads(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    await commit(path, "a")
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM plan").fetchall()
+        async with asyncio.timeout(5):  # half of what the journal waits for a lock
+            await commit(path, "b")
     assert plans(path) == ["a", "b"]
 
 

@@ -213,7 +213,7 @@ def random_kills(folder: Path, trials: int, seed: int) -> dict[str, Any]:
     """Kill commits at random times; every fourth beside another one that nobody kills."""
     chance = random.Random(seed)
     states: Counter[str] = Counter()
-    longest = 0.03  # seconds; follows how long commits take here, so that about a quarter end first
+    longest = commit_time(folder)  # follows how long commits take here, so that about a quarter end first
     for n in range(trials):
         if n % 4 == 0:
             empty(folder)
@@ -230,6 +230,14 @@ def random_kills(folder: Path, trials: int, seed: int) -> dict[str, Any]:
             must_end_well(beside)
             check_undisturbed(folder, f"b{n}")
     return {"trials": trials, **states}
+
+
+def commit_time(folder: Path) -> float:
+    """Seconds that a commit takes here and now, whole."""
+    empty(folder)
+    began = time.monotonic()
+    must_end_well(start(folder, "timed", at_once=False))
+    return time.monotonic() - began
 
 
 def kill(child: int, after: float) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from artis_sdk.commit.journal.writer import GroupWriter, LaterRequest, Work, WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
+from artis_sdk.sqlite import settle
 
 
 class RestRequest(WriteRequest):
@@ -67,7 +68,7 @@ class SQLiteWriter(GroupWriter):
             results = [self._apply(connection, request.work) for request in batch]
             connection.execute("COMMIT")
             if any(isinstance(request, RestRequest) for request in batch):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                settle(connection)
         except (sqlite3.Error, OSError, ArtisError) as error:
             if connection is not None and connection.in_transaction:
                 with suppress(sqlite3.Error):
