@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from helpers.lingering_threads import end_of_threads
 from helpers.logs import file_bytes
 
 from artis_sdk import Direct, Risk, SandboxSimulator, Sequential, Session, Toolset, capture, guarded_tool
@@ -97,6 +98,7 @@ async def test_a_commit_is_logged_with_state_history_and_prediction(tmp_path: Pa
 async def test_many_sessions_of_one_file_share_a_log_and_record_once(tmp_path: Path) -> None:
     vault = Vault()
     log, ready = tmp_path / "calls.db", asyncio.Barrier(20)
+    threads = set(threading.enumerate())
 
     async def one(n: int) -> None:
         async with Session(
@@ -109,14 +111,15 @@ async def test_many_sessions_of_one_file_share_a_log_and_record_once(tmp_path: P
         ) as session:
             await ready.wait()
             if n == 0:
-                assert sum(thread.name == "artis-log" for thread in threading.enumerate()) <= 1
+                begun = set(threading.enumerate()) - threads
+                assert sum(thread.name == "artis-log" for thread in begun) <= 1
                 vault.enter("app", "pw-app-x")
             await ready.wait()
             await session.run("Enter and look.")
 
     await asyncio.gather(*(one(n) for n in range(20)))
     assert firewall.observers == ()
-    assert not any(thread.name == "artis-log" for thread in threading.enumerate())
+    await end_of_threads(threads, name="artis-log")
     with CallLog(log) as store:
         counts = {count.tool: count.records for count in store.counts()}
         assert counts == {"enter": 21, "look": 20}

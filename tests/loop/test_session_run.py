@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.lingering_threads import end_of_threads
 from helpers.sessions import unjudged
 
 from artis_sdk import (
@@ -277,9 +278,7 @@ async def test_cancelling_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert asyncio.all_tasks() == tasks
-    for thread in {t for t in threading.enumerate() if t.name.startswith("artis")} - threads:
-        await asyncio.to_thread(thread.join, 20)  # the journal lingers for a second
-        assert not thread.is_alive()
+    await end_of_threads(threads)
 
 
 async def test_leaving_the_session_ends_what_still_runs(tmp_path: Path) -> None:
