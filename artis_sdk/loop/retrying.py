@@ -9,7 +9,8 @@ from artis_sdk.errors import ContextOverflow, EvaluationError, MalformedResponse
 from artis_sdk.loop.actor import NO_BRIEFING, Actor, Briefing, Trajectory
 from artis_sdk.loop.asked_model import metered
 from artis_sdk.loop.evaluate import suggestion
-from artis_sdk.records import Attempt, Task
+from artis_sdk.records import Attempt, Step, Task
+from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.tools.world import World
 from artis_sdk.traces.operations import judging
 
@@ -43,7 +44,7 @@ class RetryingActor:
         steps, new = tried.steps, tried.steps[len(briefing.done) :]
         said: set[str] = set()
         for _ in range(self._retries):
-            if tried.failure is not None or all(step.outcome.ok for step in new):
+            if tried.failure is not None or all(map(_done, new)):
                 break
             attempt = Attempt(
                 index=0, steps=steps, messages=tried.messages, answer=tried.answer, ended=tried.ended
@@ -58,9 +59,14 @@ class RetryingActor:
             if not told or told in said:
                 break
             said.add(told)
-            shown = [step for step in steps if step.outcome.ok]
+            shown = [step for step in steps if _done(step)]
             tried = await self._actor.act(task, world, meter, Briefing(guidance=told, done=shown))
             new = tried.steps[len(shown) :]
             steps = (*steps, *new)
             tried = replace(tried, steps=steps)
         return tried
+
+
+def _done(step: Step) -> bool:
+    """Whether a call did what it is for: a tool may also answer with an error instead of raising it."""
+    return outcome_type(step.outcome, step.call) == SUCCESS

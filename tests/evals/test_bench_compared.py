@@ -97,6 +97,7 @@ async def test_ours_stand_beside_theirs(tmp_path: Path) -> None:
     assert ours.split(" | ")[3:5] == ["–", "25.0 [4.6, 69.9], n 4"]
     assert ours.split(" | ")[8:10] == ["50.0 [9.5, 90.5], n 2", "40.0 [40.0, 40.0], n 2"]
     assert "| the pocket model | direct | 0 |" in text
+    assert "| the pocket model | none recorded | 2 |" in text
     assert f"| sandbox | bfcl-base, {mine}, N = 3 | 75.0 [30.1, 95.4], n 4 |" in text
     assert "| sim, n 4 | – |" in text
     assert "| 3.0 | 2.0 | 1.0 | 25 | 20 | 5 | 350 | 300 | 50 |" in text

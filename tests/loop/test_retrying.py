@@ -70,6 +70,26 @@ async def test_a_further_try_is_shown_what_was_done_and_does_it_once(tmp_path: P
     assert [call.arguments["target"] for call in retry.messages[2].tool_calls] == ["cid"]
 
 
+async def test_a_tool_may_answer_with_its_error(tmp_path: Path) -> None:
+    """As BFCL's tools do: nothing is raised, and the call has failed all the same."""
+
+    class Answering(Till):
+        @guarded_tool(risk=Risk.IRREVERSIBLE)
+        def pay(self, source: str, target: str) -> Any:
+            """Pay from an account."""
+            if source == "ann":
+                return {"error": "ann has no money"}
+            self.paid.append(f"{source} {target}")
+            return f"{target} was paid"
+
+    till, backend = Answering(), ScriptedBackend(script())
+    result = await played(till, backend, Direct(retries=3), tmp_path / "journal.db")
+    assert till.paid == ["bob cid", "bob dora"]
+    assert len(result.calls) == 3
+    retry = next(request for request in backend.requests if "Use bob" in request.messages[1].content)
+    assert [call.arguments["target"] for call in retry.messages[2].tool_calls] == ["cid"]
+
+
 async def test_without_retries_it_is_the_papers(tmp_path: Path) -> None:
     till, backend = Till(), ScriptedBackend(script())
     result = await played(till, backend, Direct(), tmp_path / "journal.db")

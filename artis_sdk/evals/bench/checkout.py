@@ -21,7 +21,7 @@ def checkout(folder: Path | None, world: str, url: str) -> Path:
     if folder is None or not folder.is_dir():
         missing = "none is given" if folder is None else f"there is no folder {folder}"
         raise ConfigurationError(
-            f"{world} needs a checkout of it, and {missing}: git clone {url}, and pass --path FOLDER"
+            f"{world} needs a checkout, and {missing}: git clone {url}, and pass its folder with --path"
         )
     return folder.resolve()
 

@@ -103,7 +103,7 @@ def _run(folder: Path) -> WorldRun:
         agent,
         _short(settings.get("judge", agent)),
         settings.get("seed", 0),
-        "; ".join(map(_sampled, settings.get("sampling", {}).items())) or "by default",
+        "; ".join(map(_sampled, settings.get("sampling", {}).items())) or "none recorded",
         lines(read(folder / "rows.jsonl")),
     )
 

@@ -30,6 +30,7 @@ from artis_sdk.loop.budget import Emit
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.records import CommittedCall, Message, Request, Result, Role, Usage
 from artis_sdk.records.brief import call_text, outcome_line
+from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.session import Session
 from artis_sdk.visible import shortened
 from artis_sdk.workers import Here, Run, WorkerPool, opened, results
@@ -297,7 +298,7 @@ async def _row(
         fulfilled=played.fulfilled,
         usage=dict(played.usage),
         calls=sum(len(result.calls) for result in played.results),
-        refused=sum(not call.outcome.ok for result in played.results for call in result.calls),
+        refused=sum(outcome_type(c.outcome, c.call) != SUCCESS for one in played.results for c in one.calls),
         damaged=isinstance(played.instance, KnowsDamage)
         and not played.fulfilled
         and played.instance.damaged(),
