@@ -9,14 +9,15 @@ from artis_sdk.loop.foresee import FollowedSteps
 from artis_sdk.prompts import Data, Prompts
 from artis_sdk.records import Attempt, Reference, Task, ToolCall
 from artis_sdk.records.brief import call_text
+from artis_sdk.records.outcome_type import succeeded
 from artis_sdk.records.places import path_text, value_at
 
 
 def advice(prompts: Prompts, task: Task, attempt: Attempt, note: str) -> str:
     """The successful calls of an attempt, in their order, with exact arguments.
 
-    Failed calls, and those that our own loop answered, are left out. An identifier that the simulator made up
-    is described as what an earlier call of the list returns.
+    Failed calls, those answered with an error, and those that our own loop answered are left out. An
+    identifier that the simulator made up is described as what an earlier call of the list returns.
 
     Args:
         prompts: templates, of which `advice` writes it.
@@ -26,7 +27,7 @@ def advice(prompts: Prompts, task: Task, attempt: Attempt, note: str) -> str:
     """
     followed = FollowedSteps.of(task, attempt, {spec.name: spec for spec in task.tools})
     own = followed.steps[: followed.own]
-    calls = {n: (step.call, followed.references[n]) for n, step in enumerate(own) if step.outcome.ok}
+    calls = {n: (step.call, followed.references[n]) for n, step in enumerate(own) if succeeded(step)}
     return calls_verbatim(prompts, calls, note)
 
 

@@ -9,8 +9,8 @@ from artis_sdk.errors import ContextOverflow, EvaluationError, MalformedResponse
 from artis_sdk.loop.actor import NO_BRIEFING, Actor, Briefing, Trajectory
 from artis_sdk.loop.asked_model import metered
 from artis_sdk.loop.evaluate import suggestion
-from artis_sdk.records import Attempt, Step, Task
-from artis_sdk.records.outcome_type import SUCCESS, outcome_type
+from artis_sdk.records import Attempt, Task
+from artis_sdk.records.outcome_type import succeeded
 from artis_sdk.tools.world import World
 from artis_sdk.traces.operations import judging
 
@@ -44,7 +44,7 @@ class RetryingActor:
         steps, new = tried.steps, tried.steps[len(briefing.done) :]
         said: set[str] = set()
         for _ in range(self._retries):
-            if tried.failure is not None or all(map(_done, new)):
+            if tried.failure is not None or all(map(succeeded, new)):
                 break
             attempt = Attempt(
                 index=0, steps=steps, messages=tried.messages, answer=tried.answer, ended=tried.ended
@@ -59,14 +59,9 @@ class RetryingActor:
             if not told or told in said:
                 break
             said.add(told)
-            shown = [step for step in steps if _done(step)]
+            shown = [step for step in steps if succeeded(step)]
             tried = await self._actor.act(task, world, meter, Briefing(guidance=told, done=shown))
             new = tried.steps[len(shown) :]
             steps = (*steps, *new)
             tried = replace(tried, steps=steps)
         return tried
-
-
-def _done(step: Step) -> bool:
-    """Whether a call did what it is for: a tool may also answer with an error instead of raising it."""
-    return outcome_type(step.outcome, step.call) == SUCCESS

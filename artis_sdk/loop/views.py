@@ -8,6 +8,7 @@ from typing import Any
 from artis_sdk.loop.odd_answers import ODD_ANSWERS
 from artis_sdk.prompts import Data, encode_lines, encode_message, encode_step, encode_trajectory
 from artis_sdk.records import Attempt, Message, Task
+from artis_sdk.records.outcome_type import succeeded
 
 _REMEMBERED = "loop.views"  # key of a message's line, beside the backends' translations
 
@@ -40,8 +41,8 @@ def calls_with_outcomes(attempt: Attempt) -> Data:
 
 
 def failed_calls(attempt: Attempt) -> Data | None:
-    """The calls of an attempt that failed, each with its failure; None if none failed."""
-    failed = [encode_step(step) for step in attempt.steps if not step.outcome.ok]
+    """The calls of an attempt that failed or were answered with an error, each with it; None if none were."""
+    failed = [encode_step(step) for step in attempt.steps if not succeeded(step)]
     return encode_lines(failed) if failed else None
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from artis_sdk.records.calls import Outcome, ToolCall
+from artis_sdk.records.calls import Outcome, Step, ToolCall
 from artis_sdk.records.doubtful_rules import doubtful, settled
 from artis_sdk.records.masking import HOLE, mask
 
@@ -82,6 +82,11 @@ def outcome_type(outcome: Outcome, call: ToolCall | None = None) -> str:
     if found is None and not outcome.ok:
         found = _of_text(outcome.message, call) if outcome.message else failed_type(outcome.value, call)
     return found or SUCCESS
+
+
+def succeeded(step: Step) -> bool:
+    """Whether a call did what it is for: a tool may also answer with an error instead of raising it."""
+    return outcome_type(step.outcome, step.call) == SUCCESS
 
 
 def returned_type(value: Any, call: ToolCall | None = None) -> str | None:

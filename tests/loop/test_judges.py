@@ -33,6 +33,11 @@ from artis_sdk.records import (
 
 STEP = Step(call=call("look", account="a"), outcome=Outcome.success({"balance": 10}, Provenance.SIMULATED))
 ATTEMPT = Attempt(index=0, steps=(STEP,), answer="Ten.")
+ANSWERED = Step(
+    call=call("pay", account="b", amount=9),
+    outcome=Outcome.success({"error": "no such account"}, Provenance.SIMULATED),
+)
+"""A failure that the tool returns instead of raising it."""
 
 
 async def test_the_judge_is_shown_everything_and_asked_coolly() -> None:
@@ -122,10 +127,12 @@ async def test_the_judge_is_given_failed_calls_as_facts() -> None:
         outcome=Outcome.failure("NoCover", "only 3", Provenance.SIMULATED, raised=True),
     )
     backend, evaluator = judge()
-    await evaluator.evaluate(task(), Attempt(index=0, steps=(STEP, failed), answer="I sent 9."))
+    await evaluator.evaluate(task(), Attempt(index=0, steps=(STEP, ANSWERED, failed), answer="I sent 9."))
     await evaluator.evaluate(task(), Attempt(index=0, answer="I sent 9."))
     facts, nothing = [prompt(request).partition("[Facts")[2] for request in backend.requests]
-    assert "Calls made: 2." in facts
+    assert "Calls made: 3." in facts
+    assert facts.count('"action"') == 2
+    assert "no such account" in facts
     assert re.findall(r'"failed":"(\w+)"', facts) == ["NoCover"]
     assert "Calls made: 0." in nothing
     assert "<Failed>" not in nothing
@@ -230,7 +237,8 @@ async def test_the_summary_names_one_of_the_right_attempts_and_its_calls_are_the
     paid = Step(
         call=call("pay", account='<a "b">', amount=5), outcome=Outcome.success("ok", Provenance.SIMULATED)
     )
-    attempts = [judged(0, False, STEP), judged(1, True, forced, failed, STEP, paid), judged(4, True, STEP)]
+    right = judged(1, True, forced, failed, ANSWERED, STEP, paid)
+    attempts = [judged(0, False, STEP), right, judged(4, True, STEP)]
     backend, summarizer = adviser()
     found = await summarizer.summarize(task(), attempts)
     assert (found.attempt, found.rationale, found.raw) == (1, "Pay once.", SUMMARY)
