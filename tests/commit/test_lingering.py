@@ -115,6 +115,24 @@ def test_files_are_closed_in_the_end_and_before_a_fork(tmp_path: Path) -> None:
     assert plans(path) == ["a", "b"]
 
 
+async def test_what_is_written_is_not_called_lost_because_its_log_stays_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(connection: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("artis_sdk.commit.journal.sqlite_writer.settle", fails)
+    path = tmp_path / "journal.db"
+    journal = SQLiteJournal.shared(path)
+    await journal.begin_plan("a")
+    call = intent(plan="a", risk=Risk.IRREVERSIBLE)
+    await journal.begin(call)
+    written = journal.finish(call, OK)
+    await journal.aclose()  # in one batch with the outcome, or after it
+    await written
+    assert plans(path) == ["a"]
+
+
 def test_a_process_that_ends_at_once_leaves_the_file_alone(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; sys.path[:0] = sys.argv[2:]\n"

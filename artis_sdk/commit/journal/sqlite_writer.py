@@ -68,7 +68,8 @@ class SQLiteWriter(GroupWriter):
             results = [self._apply(connection, request.work) for request in batch]
             connection.execute("COMMIT")
             if any(isinstance(request, RestRequest) for request in batch):
-                settle(connection)
+                with suppress(sqlite3.Error):  # all of it is written, and closing tries again
+                    settle(connection)
         except (sqlite3.Error, OSError, ArtisError) as error:
             if connection is not None and connection.in_transaction:
                 with suppress(sqlite3.Error):
