@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from artis_sdk.backends.hosted.names import fit_name
-from artis_sdk.backends.hosted.wire import encode, safe_id, sent_arguments
+from artis_sdk.backends.hosted.wire import data_json, encode, safe_id, sent_arguments
 from artis_sdk.records import Message, ToolSpec
 from artis_sdk.records.marks import break_up, in_all_texts, put_together
 
@@ -39,6 +39,9 @@ def message_fragment(message: Message, backend: str | None = None, *, thoughts: 
             block["is_error"] = True
         return b"user", encode(block)
     role = message.role.encode()
+    if role != b"assistant" and not message.tool_calls:
+        text = message.content
+        return role, b'{"type":"text","text":%s}' % data_json(text) if text.strip() else b""
     blocks = _blocks_as_said(message) if own else None
     if blocks is not None:
         blocks = [block for block in blocks if _goes_back(block, thoughts)]

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -21,6 +22,8 @@ NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 """Tools' own names by the names that an API took, where it took all of them."""
 
 _REMEMBERED = 64  # tool lists and schemas in use at once; more only cost their translation again
+_LONG = 4096  # characters from which on a line is looked for among the remembered ones
+_LARGE = 1 << 19  # characters of the longest line that is remembered
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _MANY = 10**12  # tokens; no answer has as many
 
@@ -31,6 +34,40 @@ def encode(value: Any) -> bytes:
         return to_json(value, inf_nan_mode="strings")
     except (PydanticSerializationError, UnicodeEncodeError):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def data_json(text: str, *, thoughts: bool = True) -> bytes:
+    """A text as JSON, with control marks broken up.
+
+    Long lines are translated once: in each prompt of an attempt stand the same tools' documents and the same
+    state. No mark holds a line break.
+
+    Args:
+        text: data.
+        thoughts: as for `break_up`.
+    """
+    if len(text) < _LONG:
+        return encode(break_up(text, thoughts=thoughts))
+    pieces: list[bytes] = []
+    short: list[str] = []
+    for line in text.split("\n"):
+        if not _LONG <= len(line) <= _LARGE:
+            short.append(line)
+            continue
+        if short:
+            pieces.append(_bare("\n".join(short), thoughts))
+            short = []
+        pieces.append(_remembered(line, thoughts))
+    if short:
+        pieces.append(_bare("\n".join(short), thoughts))
+    return b'"%s"' % b"\\n".join(pieces)
+
+
+def _bare(text: str, thoughts: bool) -> bytes:
+    return encode(break_up(text, thoughts=thoughts))[1:-1]
+
+
+_remembered = lru_cache(maxsize=32)(_bare)
 
 
 def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Message], T]) -> list[T]:

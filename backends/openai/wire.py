@@ -9,7 +9,14 @@ from typing import Any
 from pydantic_core import from_json
 
 from artis_sdk.backends.hosted.names import fit_description, fit_name
-from artis_sdk.backends.hosted.wire import arguments_object, encode, is_closed, safe_id, sent_arguments
+from artis_sdk.backends.hosted.wire import (
+    arguments_object,
+    data_json,
+    encode,
+    is_closed,
+    safe_id,
+    sent_arguments,
+)
 from artis_sdk.backends.openai.answers import read_calls, text_of
 from artis_sdk.records import Message, ToolCall, ToolSpec
 from artis_sdk.records.marks import break_up, in_all_texts, may_hold_mark, put_together
@@ -30,6 +37,8 @@ def message_json(message: Message, backend: str | None = None, *, thoughts: bool
         backend: name of the backend that sends it.
         thoughts: whether thoughts that it sent go back to it.
     """
+    if message.role in ("system", "user") and not message.tool_calls:
+        return b'{"role":"%s","content":%s}' % (message.role.encode(), data_json(message.content))
     return encode(message_object(message, broken=True, backend=backend, thoughts=thoughts))
 
 

@@ -16,6 +16,8 @@ from pydantic_core import from_json
 from artis_sdk.backends.anthropic import AnthropicBackend
 from artis_sdk.backends.anthropic import answers as anthropic_answers
 from artis_sdk.backends.anthropic import wire as anthropic
+from artis_sdk.backends.hosted.wire import data_json
+from artis_sdk.backends.hosted.wire import encode as encode_json
 from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.backends.openai import answers as openai_answers
 from artis_sdk.backends.openai import wire as openai
@@ -84,6 +86,20 @@ def test_a_stream_holds_back_no_more_than_it_must() -> None:
     assert stream.feed(BREAK) == ""
     assert stream.feed("x y") == f"<{BREAK}x y"
     assert stream.end() == ""
+
+
+@given(st.lists(st.tuples(hostile, st.integers(0, 2), st.booleans()), max_size=6), st.booleans())
+def test_a_long_text_is_the_same_json_as_a_short_one(
+    lines: list[tuple[str, int, bool]], thoughts: bool
+) -> None:
+    """Whatever lines are remembered, a mark at any of their ends included."""
+    text = "\n".join(
+        part if not times else part + "x" * 4096 * times + (part if twice else "")
+        for part, times, twice in lines
+    )
+    broken = break_up(text, thoughts=thoughts)
+    assert data_json(text, thoughts=thoughts) == encode_json(broken)
+    assert data_json(text, thoughts=thoughts) == encode_json(broken)  # now remembered
 
 
 def test_thoughts_stay_marks_in_a_models_own_message() -> None:
