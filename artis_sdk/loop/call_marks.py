@@ -20,7 +20,11 @@ _MARKS = re.compile(
     r"|<start_function_call>|```tool_(?:code|call)"  # Gemma
 )
 _FENCE = re.compile(r"\A```[\w-]*\s*\n(.*)\n```\Z", re.DOTALL)
-_NAMED = "name|function|tool|tool_name|recipient_name|action"
+_NAMED = re.compile(
+    r"""["'](?:name|function|tool|tool_name|recipient_name|action)["']\s*:\s*["']([^"']+)["']"""
+)
+_WRITTEN = re.compile(r"\[?\s*([^(]+?)\s*\(")  # the beginning of a call as Python writes it
+_OF_WORDS = re.compile(r"(?:\w+\.)+")
 _GIVEN = re.compile(
     r"""["'](?:arguments|parameters|args|params|kwargs|input|tool_input|action_input)["']\s*:"""
 )
@@ -40,11 +44,21 @@ def holds_call(text: str, tools: Collection[str]) -> bool:
         return False
     if _MARKS.search(text):
         return True
-    names = "|".join(sorted(map(re.escape, tools), key=len, reverse=True))
     fenced = _FENCE.match(text)
     body = (fenced[1] if fenced else text).strip()
-    if re.search(rf"""["'](?:{_NAMED})["']\s*:\s*["'](?:\w+\.)*(?:{names})["']""", text):
+    if any(_is_of(named[1], tools) for named in _NAMED.finditer(text)):
         # In prose an object that names a tool may be data; with arguments, or alone, it is a call.
         return body.startswith(("{", "[")) or _GIVEN.search(text) is not None
-    written = re.match(rf"\[?\s*(?:\w+\.)*(?:{names})\s*\(", body)
-    return written is not None and body.endswith((")", ")]"))
+    written = _WRITTEN.match(body)
+    return written is not None and body.endswith((")", ")]")) and _is_of(written[1], tools)
+
+
+def _is_of(name: str, tools: Collection[str]) -> bool:
+    """Whether a text is the name of a tool, which a module's name may stand before."""
+    if name in tools:
+        return True
+    before = _OF_WORDS.match(name)
+    if before is None:
+        return False
+    dots = [at for at, letter in enumerate(before[0]) if letter == "."]
+    return any(name[at + 1 :] in tools for at in dots)
