@@ -350,7 +350,7 @@ _COLUMNS = {
     "default of hand-written": "default_cpu_ratio",
     "default wall gain": "default_wall_gain",
 }
-"""The table's columns, by what they show of a row."""
+"""The table's lines, by what they show of a row."""
 
 
 def main() -> None:
@@ -363,10 +363,12 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(found, indent=2))
         return
-    table = Table("sessions", "calls", "latency", *_COLUMNS)
-    for row in found["rows"]:
-        cells = [f"{row[name]:.2f}" if name in row else "not run" for name in _COLUMNS.values()]
-        table.add_row(str(row["sessions"]), str(row["calls"]), f"{row['delay_ms']:g} ms", *cells)
+    rows = found["rows"]
+    heads = [f"{row['sessions']} x {row['calls']}\n{row['delay_ms']:g} ms" for row in rows]
+    table = Table("sessions x calls\nlatency", *heads)
+    for column, name in _COLUMNS.items():
+        if any(name in row for row in rows):
+            table.add_row(column, *(f"{row[name]:.2f}" if name in row else "" for row in rows))
     console = Console()
     console.print(table)
     for name in (
