@@ -12,12 +12,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from artis_sdk.cli.journaled import call_json, call_lines
 from artis_sdk.cli.moments import moment
 from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import Json, console, print_json
 from artis_sdk.commit.journal import Decision, JournaledCall
 from artis_sdk.logs import Redactor
 from artis_sdk.logs.session_secrets import SessionSecrets
+from artis_sdk.records.brief import outcome_line
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.store_address import shown_address
@@ -41,17 +43,14 @@ def show(
     settings = _settings(journal)
     calls = _shown(deque(asyncio.run(_calls(settings, plan)), maxlen=last))
     if as_json:
-        print_json(calls)
+        print_json([call_json(call) for call in calls])
         return
-    table = Table("call", "id", "begun", "state", "outcome", title=plain(shown_address(settings.journal)))
+    console.print(plain(shown_address(settings.journal), style="bold"))
     for call in calls:
         by = f" by {call.settled_by}: {call.settled_why}" if call.settled_by else ""
-        outcome = "" if call.outcome is None else call.outcome.text()
+        outcome = "" if call.outcome is None else f" → {outcome_line(call.outcome)}"
         state = "running" if call.running else call.state.value
-        table.add_row(
-            *map(plain, (f"{call.tool} {call.arguments}", call.id, call.begun_at, f"{state}{by}", outcome))
-        )
-    console.print(table)
+        console.print(call_lines(call, f"{state}{by}{outcome}"))
 
 
 @app.command("decisions")

@@ -23,9 +23,16 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def next_step(text: str) -> None:
-    """The one obvious next command, last and on standard error, so that piped output stays clean."""
+def next_step(text: str, *commands: str) -> None:
+    """The one obvious next command, last and on standard error, so that piped output stays clean.
+
+    Args:
+        text: the command, or what to do.
+        commands: commands to choose from, each in a line that can be copied, whatever the screen's width.
+    """
     errors.print(plain(("next: ", "dim"), text))
+    for command in commands:
+        errors.print(plain(f"  {command}"), soft_wrap=True)
 
 
 def note(label: str, text: str, style: str = "yellow") -> None:
