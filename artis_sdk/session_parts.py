@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.commit.agreement import Agreement
 from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.commit.options import CommitOptions
@@ -36,8 +35,8 @@ from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_backends import Backends
 from artis_sdk.session_simulator import make_simulator, trusted
 from artis_sdk.session_stores import make_journal, make_log
-from artis_sdk.session_tools import make_tools
-from artis_sdk.settings import Settings, load_object
+from artis_sdk.session_tools import is_backend, load_part, make_tools
+from artis_sdk.settings import Settings
 from artis_sdk.simulators.veil import veiled
 from artis_sdk.tools import Toolset
 from artis_sdk.tools.in_place import guarded_in_place
@@ -254,8 +253,8 @@ def _backend_for(setting: str, given: Any, model: Backend | None, backends: Back
     default the agent's model."""
     if given is None:
         return model
-    if isinstance(given, str) and given.partition(":")[0] not in known_prefixes():
-        return load_object(given, setting, hint=f"; prefixes of backends: {', '.join(known_prefixes())}")
+    if isinstance(given, str) and not is_backend(given):
+        return load_part(setting, given)
     return backends.get(given) if isinstance(given, str) else given
 
 

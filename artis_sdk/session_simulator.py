@@ -39,7 +39,7 @@ def make_simulator(
             another name; or the name of a registered one.
     """
     given = given if given is not None else settings.simulator
-    if not _is_model(given):
+    if not is_model(given):
         sampling.refuse("simulator", "the simulator is an object of yours, or no model")
     if given is None:
         return None
@@ -83,7 +83,7 @@ def make_simulator(
     )
 
 
-def _is_model(simulator: Simulator | Backend | str | None) -> bool:
+def is_model(simulator: Simulator | Backend | str | None) -> bool:
     """Whether the option is a backend or its name, for an `LLMSimulator`."""
     if simulator is None:
         return False

@@ -16,6 +16,20 @@ from artis_sdk.settings import Settings, load_object
 from artis_sdk.tools import Toolset
 
 
+def is_backend(name: str) -> bool:
+    """Whether this names a backend; else it is the `module:name` of an object."""
+    return name.partition(":")[0] in known_prefixes()
+
+
+def load_part(setting: str, where: str) -> Any:
+    """The object at `module:name` that a setting names.
+
+    Raises:
+        ConfigurationError: there is none; the message also names the prefixes of backends.
+    """
+    return load_object(where, setting, hint=f"; prefixes of backends: {', '.join(known_prefixes())}")
+
+
 async def with_agents_tools(given: SessionArgs, settings: Settings) -> SessionArgs:
     """The options, with the agent that they or the settings name, and with the tools that it brings beside
     those that were passed.
@@ -24,8 +38,8 @@ async def with_agents_tools(given: SessionArgs, settings: Settings) -> SessionAr
         ConfigurationError: there is no such agent.
     """
     agent = given.agent or settings.agent
-    if isinstance(agent, str) and agent.partition(":")[0] not in known_prefixes():
-        given = replace(given, agent=_loaded(agent))
+    if isinstance(agent, str) and not is_backend(agent):
+        given = replace(given, agent=load_agent(agent))
     if not isinstance(given.agent, BringsTools):
         return given
     brought = Toolset(*cast(Iterable[Any], await given.agent.session_tools()))
@@ -33,13 +47,17 @@ async def with_agents_tools(given: SessionArgs, settings: Settings) -> SessionAr
     return replace(given, tools=brought + passed)
 
 
-def _loaded(where: str) -> Any:
-    """The agent at `module:name`; or at `INTEGRATION:module:name`, as the registered integration makes it."""
+def load_agent(where: str) -> Any:
+    """The agent at `module:name`; or at `INTEGRATION:module:name`, as the registered integration makes it.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
     first, _, rest = where.partition(":")
     integration = find("integration", first) if ":" in rest else None
     if integration is not None:
         return integration(load_object(rest, "agent"))
-    return load_object(where, "agent", hint=f"; prefixes of backends: {', '.join(known_prefixes())}")
+    return load_part("agent", where)
 
 
 def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Toolset:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from helpers.cli import artis
+from typer.testing import CliRunner
 
 from artis_sdk import ConfigurationError, Session, entry_points
 from artis_sdk.backends import ScriptedBackend
+from artis_sdk.cli.app import app
 from artis_sdk.settings import load_settings
 
 MODULE = '''
@@ -108,6 +110,18 @@ async def test_settings_find_all_three(folder: Path, monkeypatch: pytest.MonkeyP
     assert plan.strategy == "twice"
     assert [attempt.answer for attempt in plan.attempts] == ["it was paid"] * 2
     assert [one.call.tool for one in plan.foreseen] == ["pay"]
+
+
+def test_doctor_loads_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIS_SIMULATOR", "acme:it was paid")
+    monkeypatch.setenv("ARTIS_AGENT", "acme_agents:acme_artis:THEIRS")
+    monkeypatch.setenv("ARTIS_JOURNAL", "journal.db")
+    run = CliRunner().invoke(app, ["doctor", "--json"])
+    assert (run.exit_code, json.loads(run.output)["backends"]) == (0, [])
+    assert [(part["setting"], part["ok"]) for part in json.loads(run.output)["parts"]] == [
+        ("agent", True),
+        ("simulator", True),
+    ]
 
 
 async def test_an_agent_that_brings_tools_is_found_by_its_place(

@@ -18,14 +18,13 @@ from artis_sdk.backends import resolve
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.registry import known_prefixes, takes
 from artis_sdk.cli.extras import Extra, installed_extras
+from artis_sdk.cli.named_parts import load_named, named_backends
 from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.commit.journal.call import OPEN
 from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
-from artis_sdk.simulators import FROM_LOG
-from artis_sdk.simulators.named import is_registered
 from artis_sdk.store_address import shown_address
 from artis_sdk.view.text import plain
 
@@ -38,14 +37,17 @@ def doctor(
 ) -> None:
     """Say what is installed, whether settings hold, which backends answer, which calls are open.
 
-    Backends named in the settings and with --backend generate one token each.
+    Backends named in the settings and with --backend generate one token each; tools, agents and other objects
+    that the settings name are loaded as a session loads them.
     """
     extras = installed_extras()
     settings, problem = _read_settings()
-    names = list(dict.fromkeys([*(backend or []), *_configured(settings)]))
+    parts = [] if settings is None else asyncio.run(load_named(settings))
+    configured = [] if settings is None else named_backends(settings)
+    names = list(dict.fromkeys([*(backend or []), *configured]))
     answers = asyncio.run(_ask_all(names, settings))
     journal = None if settings is None else asyncio.run(_look_at_journal(settings))
-    found = _Findings(extras, problem, answers, journal)
+    found = _Findings(extras, problem, parts, answers, journal)
     if as_json:
         print_json(found.as_json())
     else:
@@ -61,6 +63,8 @@ class _Findings:
     extras: list[Extra]
     problem: str | None
     """Why the settings do not hold."""
+    parts: list[dict[str, Any]]
+    """Whether each object that the settings name loads."""
     answers: list[dict[str, Any]]
     """How each backend answered."""
     journal: dict[str, Any] | None
@@ -70,7 +74,7 @@ class _Findings:
     def healthy(self) -> bool:
         return (
             self.problem is None
-            and all(answer["ok"] for answer in self.answers)
+            and all(one["ok"] for one in [*self.parts, *self.answers])
             and not (self.journal and (self.journal["open"] or self.journal["problem"]))
         )
 
@@ -80,6 +84,7 @@ class _Findings:
             "extras": [{**extra._asdict(), "install": extra.install} for extra in self.extras],
             "known_backends": known_prefixes(),
             "settings": {"ok": self.problem is None, "problem": self.problem},
+            "parts": self.parts,
             "backends": self.answers,
             "journal": self.journal,
             "ok": self.healthy,
@@ -91,18 +96,6 @@ def _read_settings() -> tuple[Settings | None, str | None]:
         return load_settings(), None
     except ConfigurationError as error:
         return None, str(error)
-
-
-def _configured(settings: Settings | None) -> list[str]:
-    if settings is None:
-        return []
-    simulator = settings.simulator
-    if simulator is not None and (
-        simulator == "sandbox" or simulator.partition(":")[0] in FROM_LOG or is_registered(simulator)
-    ):
-        simulator = None
-    names = (settings.agent, simulator, settings.evaluator, settings.summarizer)
-    return [name for name in names if name is not None]
 
 
 async def _ask_all(names: list[str], settings: Settings | None) -> list[dict[str, Any]]:
@@ -147,6 +140,11 @@ def _print(found: _Findings) -> None:
         here = extra.installed or extra.unfit
         table.add_row(extra.extra, fit if here else plain(("no", "dim")), extra.purpose)
     console.print(table)
+    for part in found.parts:
+        if part["ok"]:
+            console.print(plain(("loads   ", "green"), f"{part['setting']} {part['name']}"))
+        else:
+            console.print(plain(("fails   ", "red"), part["error"], lines=True))
     for answer in found.answers:
         if answer["ok"]:
             console.print(plain(("answers ", "green"), f"{answer['backend']} in {answer['seconds']} s"))
@@ -179,9 +177,13 @@ def _next(found: _Findings) -> str:
         return "artis recover"
     if unfit is not None:
         return f"{unfit.install} --upgrade"
-    if not found.answers:
+    broken = next((part for part in found.parts if not part["ok"]), None)
+    if broken is not None:
+        return f"correct the setting {broken['setting']}, {broken['name']}, then run artis doctor again"
+    if not found.answers and not found.parts:
         return "artis doctor --backend openai:MODEL asks a backend for one token"
     failed = next((answer for answer in found.answers if not answer["ok"]), None)
     if failed is not None:
         return f"see to {failed['backend']}, then run artis doctor again"
-    return 'artis rehearse "a task" --tools your_module:toolset'
+    has_tools = any(part["setting"] == "tools" for part in found.parts)
+    return 'artis rehearse "a task"' + ("" if has_tools else " --tools your_module:toolset")
