@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
+from pydantic import JsonValue
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.table import Table
 
@@ -29,7 +30,7 @@ from artis_sdk.settings import load_object, load_settings
 from artis_sdk.simulators import FROM_LOG, Checked, Ladder, LLMSimulator, PromptForm
 from artis_sdk.simulators.form import FORM_PARTS, named_form
 from artis_sdk.simulators.named import is_registered, registered_simulator
-from artis_sdk.store_address import shown_address
+from artis_sdk.store_address import log_address, shown_address
 from artis_sdk.view.screen import label
 from artis_sdk.view.text import plain
 
@@ -100,7 +101,7 @@ def simulator(
 ) -> None:
     """Predict held-out calls, compare with their real outcomes, and judge each tool.
 
-    An interrupted run continues where it stopped when it is started again with the same --out.
+    An interrupted run continues where it stopped when it is started again in the same way.
     """
     rules = TrustRules(min_rows=min_rows, failure_recall=failure_recall, fidelity=fidelity)
     rows = held_out(data, split, limit=limit, seed=seed)
@@ -113,6 +114,14 @@ def simulator(
         raise ConfigurationError("checked computes from the tools' source: pass --tools MODULE:NAME")
     shown = None if form is None else named_form(form)
 
+    where = log_address(data)
+    setting: dict[str, JsonValue] = {
+        "data": shown_address(where.resolve() if isinstance(where, Path) else where),
+        "split": split,
+        "limit": limit,
+        "tools": tools,
+        "adapter": adapter,
+    }
     made = (simulator, trained, adapter, shown)
     training = partial(training_records, data, split, limit=limit, seed=seed)
 
@@ -132,6 +141,7 @@ def simulator(
                     samples=samples,
                     concurrency=concurrency,
                     seed=seed,
+                    setting=setting,
                     progress=progress,
                     pool=pool,
                     opening=None if pool is None else partial(_opened, made, training, tools),

@@ -233,6 +233,23 @@ def test_the_command_measures_reports_and_names_the_next_step(tmp_path: Path) ->
     }
 
 
+def test_a_folder_of_another_setting_is_refused_with_what_differs(tmp_path: Path) -> None:
+    log = stored(tmp_path / "calls.db", log_rows())
+    first = ("--simulator", "majority", "--no-similarity", "--out", tmp_path / "out")
+    assert run(log, *first).exit_code == 0
+    assert run(log, *first).exit_code == 0  # the same goes on
+    other = stored(tmp_path / "other.db", log_rows())
+    for data, more, there, here in (
+        (log, ("--split", "all"), "split test", "split all"),
+        (log, ("--seed", "1"), "seed 0", "seed 1"),
+        (log, ("--limit", "5"), "limit 20000", "limit 5"),
+        (other, (), f"data {log}", f"data {other}"),
+    ):
+        with pytest.raises(ConfigurationError, match="another folder \\(--out\\)") as refused:
+            run(data, *first, *more)
+        assert f"holds predictions with {there}, and these are with {here}:" in str(refused.value)
+
+
 def test_one_json_document_and_a_trusted_tool(tmp_path: Path) -> None:
     harmless = PAY.model_copy(update={"risk": Risk.READ_ONLY})
     rows = [record(n, spec=harmless) for n in range(100)]

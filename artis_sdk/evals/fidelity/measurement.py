@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
+
+from pydantic import JsonValue
 
 from artis_sdk.contracts import Simulator, Tool
 from artis_sdk.errors import ConfigurationError, MissingExtraError
@@ -47,6 +50,7 @@ async def measure(
     samples: int = 0,
     concurrency: int = 8,
     seed: int = 0,
+    setting: Mapping[str, JsonValue] = MappingProxyType({}),
     progress: Stage | None = None,
     pool: WorkerPool | None = None,
     opening: Opening | None = None,
@@ -69,12 +73,14 @@ async def measure(
             log-probabilities, if the backend returns them.
         concurrency: calls predicted at the same time, by each worker.
         seed: seed of the intervals and of the samples.
+        setting: what else the rows depend on, such as the log and its split; a folder of another setting is
+            refused.
         progress: callback for the progress.
         pool: workers that predict; None for this process alone.
         opening: how a worker of the pool makes the simulator and the tools; it is sent there.
 
     Raises:
-        ConfigurationError: no record is ground truth, or the folder belongs to another simulator.
+        ConfigurationError: no record is ground truth, or the folder belongs to another simulator or setting.
         BackendError: a model cannot be reached; finished predictions are kept in the folder.
         WorkerLost: a call has ended three workers; finished predictions are kept.
     """
@@ -87,6 +93,7 @@ async def measure(
         samples=samples,
         concurrency=concurrency,
         seed=seed,
+        setting=setting,
         progress=None if progress is None else lambda done: progress("predicting", done, None),
         pool=pool,
         opening=opening,

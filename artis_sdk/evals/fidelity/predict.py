@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TextIO
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from artis_sdk.contracts import Meter, Simulator, Tool
 from artis_sdk.errors import ConfigurationError, ContextOverflow, SimulationError
@@ -67,6 +68,7 @@ async def predict(
     samples: int = 0,
     concurrency: int = 8,
     seed: int = 0,
+    setting: Mapping[str, JsonValue] = MappingProxyType({}),
     progress: Callable[[int], None] | None = None,
     pool: WorkerPool | None = None,
     opening: Opening | None = None,
@@ -87,6 +89,8 @@ async def predict(
             probability; 0 requests log-probabilities, if the backend has them.
         concurrency: calls predicted at the same time, by each worker.
         seed: seed of the samples, for backends with seeds.
+        setting: what else the rows depend on, such as the log and its split; a file of another setting is
+            refused.
         progress: callback for the number of finished rows.
         pool: workers that predict; None for this process alone.
         opening: how a worker of the pool makes the simulator and the tools; it is sent there.
@@ -94,8 +98,8 @@ async def predict(
     Raises:
         BackendError: a model cannot be reached; finished predictions are kept.
         WorkerLost: a call has ended three workers.
-        ConfigurationError: a pool has no opening; the file holds the predictions of another simulator, or
-            cannot be written.
+        ConfigurationError: a pool has no opening; the file holds the predictions of another simulator or
+            setting, or cannot be written.
     """
     if pool is not None and opening is None:
         raise ConfigurationError("workers need opening=, by which each makes its own simulator")
@@ -104,7 +108,7 @@ async def predict(
     left_out: dict[str, int] = {}
     order: list[str] = []
     usage = Usage()
-    with _kept(file, name, samples) as kept:
+    with _kept(file, {"simulator": name, "samples": samples, "seed": seed, **setting}) as kept:
 
         def waiting() -> Iterator[CallRecord]:
             for record in _ground_truth(records, left_out):
@@ -252,11 +256,10 @@ class _Kept:
 
 
 @contextmanager
-def _kept(path: Path | None, name: str, samples: int) -> Iterator[_Kept]:
+def _kept(path: Path | None, head: dict[str, JsonValue]) -> Iterator[_Kept]:
     if path is None:
         yield _Kept({}, None)
         return
-    head = {"simulator": name, "samples": samples}
     rows, whole = _read(path, head) if path.exists() else ({}, 0)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -275,7 +278,17 @@ def _unwritable(path: Path | str, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"{path} cannot be written ({error.strerror}); what it holds is kept")
 
 
-def _read(path: Path, head: dict[str, Any]) -> tuple[dict[str, Prediction], int]:
+def _check_head(path: Path, found: dict[str, JsonValue], head: dict[str, JsonValue]) -> None:
+    names = [name for name in {**found, **head} if found.get(name) != head.get(name)]
+    if names:
+        there, here = (", ".join(f"{name} {made.get(name)}" for name in names) for made in (found, head))
+        raise ConfigurationError(
+            f"{path} holds predictions with {there}, and these are with {here}: pass another folder (--out), "
+            "or remove the file"
+        )
+
+
+def _read(path: Path, head: dict[str, JsonValue]) -> tuple[dict[str, Prediction], int]:
     """The whole lines of a file of predictions, and their bytes."""
     rows: dict[str, Prediction] = {}
     whole = 0
@@ -284,12 +297,7 @@ def _read(path: Path, head: dict[str, Any]) -> tuple[dict[str, Prediction], int]
             break
         try:
             if number == 0:
-                found = json.loads(line)
-                if found != head:
-                    raise ConfigurationError(
-                        f"{path} holds predictions of {found}, and these are of {head}: pass another folder, "
-                        "or remove the file"
-                    )
+                _check_head(path, json.loads(line), head)
             else:
                 row = Prediction.model_validate_json(line)
                 rows[row.id] = row
