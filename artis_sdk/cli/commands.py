@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from typing import Any
 
 import typer
@@ -28,6 +29,8 @@ COMMANDS = {
 }
 """The subcommands as they are listed, each with the first line of its help."""
 _GROUPS = frozenset({"plan", "logs", "journal", "eval", "train", "bench"})
+_TABLES = 120
+"""Columns of the screen from which help is a table: in a narrower one rich cuts names of options."""
 _MODULES = {"rehearse": "run"}
 """Module of a command, where it has another name."""
 
@@ -50,7 +53,8 @@ class Commands(TyperGroup):
 
 def _loaded(name: str) -> Any:
     module = importlib.import_module(f"artis_sdk.cli.{_MODULES.get(name, name)}")
-    parent = typer.Typer()
+    narrow = shutil.get_terminal_size().columns < _TABLES
+    parent = typer.Typer(rich_markup_mode=None if narrow else "rich")
     if name in _GROUPS:
         parent.add_typer(module.app, name=name)
     else:
