@@ -28,6 +28,7 @@ from artis_sdk.trainers.agent.settings import AgentSettings, longest_pass
 from artis_sdk.trainers.agent.step_measures import StepMeasures
 from artis_sdk.trainers.agent.worlds import RealWorlds, SandboxWorlds, SimulatorWorlds, WorldName, Worlds
 from artis_sdk.trainers.card import base_of
+from artis_sdk.trainers.first_step import kept_from_the_first_step
 from artis_sdk.trainers.memory import plan_memory
 from artis_sdk.trainers.precision import Chosen, weights_type
 from artis_sdk.trainers.process_group import join_processes
@@ -120,7 +121,8 @@ class AgentTrainer:
 
         Raises:
             TrainingError: the base is not a causal language model, the device lacks a setting,
-                `out` holds another run, or the disk is full; saved checkpoints are kept.
+                `out` holds another run, or the disk is full; saved checkpoints are kept. Nothing is left in
+                `out` of a new run that fails before its first step.
             ConfigurationError: called on an event loop, which it would block.
             MissingExtraError: a library is not installed.
         """
@@ -136,9 +138,10 @@ class AgentTrainer:
         with processes.main_process_first():
             if processes.is_main_process:
                 begin(self._out, self._this_run(), resume=self._resume)
-        with asyncio.Runner() as runner:
+        new = processes.is_main_process and not self._resume
+        with kept_from_the_first_step(self._out, new=new) as begins, asyncio.Runner() as runner:
             try:
-                return self._train(processes, runner, precision, cpu=cpu)
+                return self._train(processes, runner, begins, precision, cpu=cpu)
             finally:
                 for worlds in {self._worlds, self._measured_in}:
                     if isinstance(worlds, RealWorlds):
@@ -155,7 +158,15 @@ class AgentTrainer:
             "held-out tasks": [task.id for task in self._held_out],
         }
 
-    def _train(self, processes: Any, runner: asyncio.Runner, precision: Chosen, *, cpu: bool) -> TrainedAgent:
+    def _train(
+        self,
+        processes: Any,
+        runner: asyncio.Runner,
+        begins: Callable[[], None],
+        precision: Chosen,
+        *,
+        cpu: bool,
+    ) -> TrainedAgent:
         from datasets import Dataset
         from peft import LoraConfig
 
@@ -233,6 +244,7 @@ class AgentTrainer:
         before = self._before(trainer, processes)
         self._tell(processes, f"resuming from {last.name}" if last else "training")
         begun = time.monotonic()
+        begins()
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
         seconds = time.monotonic() - begun
         self._tell(processes, f"measuring on {len(self._held_out)} held-out tasks")

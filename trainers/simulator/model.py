@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from artis_sdk.backends.chat.hf import tokenizer_prompts, tokenizer_vocabulary
@@ -23,6 +24,11 @@ def check_base(base: str) -> None:
         TrainingError: the base is not one, or cannot be found.
         MissingExtraError: a library of the train extra is not installed.
     """
+    if Path(base).suffix == ".gguf":
+        raise TrainingError(
+            f"base model {base!r} is a GGUF file: artis train base {base} --out base/ makes a folder of it, "
+            "then pass --base base/"
+        )
     try:
         import datasets  # noqa: F401
         import peft  # noqa: F401

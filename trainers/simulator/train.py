@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,7 @@ from artis_sdk.trainers.card import base_of, sha256, write_card
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset.split import SPLITS
 from artis_sdk.trainers.dataset.training_rows import RowMaker, Thoughts
+from artis_sdk.trainers.first_step import kept_from_the_first_step
 from artis_sdk.trainers.memory import plan_memory
 from artis_sdk.trainers.precision import Chosen, weights_type
 from artis_sdk.trainers.process_group import join_processes
@@ -91,7 +93,7 @@ def train_simulator(
     Raises:
         TrainingError: the base is not a causal language model, the device lacks a setting, the log
             has no rows to train on, `out` holds another run, or the disk is full; saved checkpoints are
-            kept.
+            kept. Nothing is left in `out` of a new run that fails before its first step.
         LogError: the log cannot be read, or has corrupt rows.
         MissingExtraError: a library is not installed.
     """
@@ -103,11 +105,15 @@ def train_simulator(
     check_base(run.base)
     _quiet()
     processes, precision, cpu = join_processes(settings, cpu=cpu)
-    with processes.main_process_first():
-        if processes.is_main_process:
-            run.begin(log, resume=resume)
-            run.prepare(log, tell)
-    return run.train(processes, tell, on_progress if processes.is_main_process else None, precision, cpu=cpu)
+    main = processes.is_main_process
+    with ExitStack() as stack:
+        with processes.main_process_first():
+            if main:
+                run.begin(log, resume=resume)
+            begins = stack.enter_context(kept_from_the_first_step(run.out, new=main and not resume))
+            if main:
+                run.prepare(log, tell)
+        return run.train(processes, tell, begins, on_progress if main else None, precision, cpu=cpu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +213,7 @@ class _Run:
         self,
         processes: Any,
         tell: OnStage,
+        begins: Callable[[], None],
         on_progress: Callable[[Any], None] | None,
         precision: Chosen,
         *,
@@ -285,6 +292,7 @@ class _Run:
         before = trainer.judged(tested)
         tell(f"resuming from {last.name}" if last else "training")
         began = time.monotonic()
+        begins()
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
         seconds = time.monotonic() - began
         tell(f"measuring the adapter on {len(tested)} test rows")

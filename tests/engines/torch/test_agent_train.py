@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,14 @@ def test_a_run_cut_off_goes_on_to_the_same_rewards(tmp_path: Path, base: Path) -
     ]
     assert steps == sorted(steps)
     assert len(steps) == 4 * 8
+
+
+def test_nothing_is_left_of_a_run_that_failed_before_its_first_step(tmp_path: Path, base: Path) -> None:
+    hollow = shutil.copytree(base, tmp_path / "hollow")
+    (hollow / "model.safetensors").unlink()
+    with pytest.raises(TrainingError, match="cannot be loaded"):
+        trained(hollow, tmp_path / "out", steps=1)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 class Foretells(Simulator):

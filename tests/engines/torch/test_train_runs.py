@@ -282,6 +282,22 @@ def test_rows_that_do_not_fit_are_said(tmp_path: Path, log: Path, base: str) -> 
         run(log, Path(base), tmp_path / "out", settings=settings)
 
 
+def test_nothing_is_left_of_a_run_that_failed_before_its_first_step(
+    tmp_path: Path, log: Path, base: str
+) -> None:
+    out = tmp_path / "out"
+    few = tmp_path / "few.parquet"
+    export_parquet(bank_log(1, failures=0.3), few)
+    with pytest.raises(TrainingError, match="sessions cannot be split"):
+        run(few, Path(base), out)
+    assert list(out.iterdir()) == []
+    _without_weights(tmp_path / "hollow")
+    with pytest.raises(TrainingError, match="cannot be loaded"):
+        run(log, tmp_path / "hollow", out)
+    assert list(out.iterdir()) == []
+    assert run(log, Path(base), out).adapter.exists()  # the same folder takes the run that can be
+
+
 def test_the_command_trains_and_says_so(tmp_path: Path, log: Path, base: str) -> None:
     from helpers.train_child import SHORT
 
