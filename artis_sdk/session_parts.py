@@ -116,8 +116,8 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
     if simulates and simulator is None:
         raise ConfigurationError(
             f"strategy {strategy.name!r} needs a simulator: pass simulator=SandboxSimulator(), "
-            "LLMSimulator(backend), ReplaySimulator(log) or a backend's name, or set ARTIS_SIMULATOR; "
-            "or rehearse nothing with strategy=Direct()"
+            "LLMSimulator(backend) or ReplaySimulator(log); or name one, such as sandbox or a backend, with "
+            "--simulator, ARTIS_SIMULATOR, or simulator in artis.toml; or rehearse nothing: strategy direct"
         )
     judge = _backend_for("evaluator", given.evaluator or settings.evaluator, model, backends)
     advisor = _backend_for("summarizer", given.summarizer or settings.summarizer, model, backends)
@@ -194,8 +194,9 @@ def make_actor(
         return NoAgent(), None
     if agent is None:
         raise ConfigurationError(
-            'the session has no agent: pass agent="openai:MODEL", a Backend or an async function of your '
-            'own, or set ARTIS_AGENT; mode="replay" commits plans without one'
+            "the session has no agent: pass agent= a Backend or an async function of your own; or name one, "
+            "such as openai:MODEL, with --agent, ARTIS_AGENT, or agent in artis.toml; mode replay commits "
+            "plans without one"
         )
     if not isinstance(agent, str | Backend):
         sampling.refuse("agent", "the agent is your own and calls its model itself")

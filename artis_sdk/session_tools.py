@@ -69,7 +69,8 @@ def make_tools(given: Toolset | Iterable[Any] | None, settings: Settings) -> Too
     if given is None:
         if settings.tools is None:
             raise ConfigurationError(
-                "the session has no tools: pass tools=Toolset(...), or set ARTIS_TOOLS=module:name"
+                "the session has no tools: pass tools=Toolset(...); or name them as module:name by --tools, "
+                "ARTIS_TOOLS, or tools in artis.toml, which artis init writes"
             )
         given = load_object(settings.tools)
     if isinstance(given, Toolset):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,7 @@ from artis_sdk.loop.strategies import is_known, known_names
 from artis_sdk.prompts import Style
 from artis_sdk.records import CommitMode, Risk, SampledRole, Sampling, Treatment
 from artis_sdk.records.doubtful_rules import settle
+from artis_sdk.settings_errors import explain, meant
 from artis_sdk.simulators.form import named_form
 from artis_sdk.store_address import data_folder
 
@@ -55,7 +56,9 @@ def _known_form(names: str | None) -> str | None:
 
 def _known_strategy(name: str) -> str:
     if not is_known(name):
-        raise ValueError(f"must be one of {', '.join(known_names())}")
+        close = difflib.get_close_matches(name, known_names(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"must be one of {', '.join(known_names())}{hint}")
     return name
 
 
@@ -153,6 +156,13 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
+_MODELS: dict[str, type[BaseModel]] = {
+    "": Settings,
+    "sampling": Sampling,
+    "limits": Limits,
+    "prices": Price,
+}
+"""What may stand within a setting; `""` for the settings themselves."""
 _cache: tuple[object, Settings] | None = None
 
 
@@ -160,7 +170,7 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     """Read the settings of this process and directory; read again only after a change.
 
     Args:
-        given: settings that override the environment and the file, by name.
+        given: settings of the command line, which override the environment and the file, by name.
 
     Raises:
         ConfigurationError: a name is unknown or a value does not fit; says which and where.
@@ -180,7 +190,9 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
         try:
             _cache = key, Settings(**given)
         except ValidationError as error:
-            raise ConfigurationError(_explain(error)) from None
+            names = {place: model.model_fields for place, model in _MODELS.items()}
+            said = explain(error, given=given, environment=environment, prefix=PREFIX, file=FILE, names=names)
+            raise ConfigurationError(said) from None
         except ValueError as error:  # not TOML, or a nested variable that is not JSON
             raise ConfigurationError(f"settings ({FILE} or {PREFIX}*): {error}") from error
     settle(_cache[1].failure_rules)
@@ -200,19 +212,9 @@ def _refuse_unknown_variables(environment: dict[str, str]) -> None:
         field = name.removeprefix(PREFIX).lower().split("__")[0]
         if field not in Settings.model_fields and not name.startswith(_OTHERS):
             known = [PREFIX + other.upper() for other in Settings.model_fields]
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
-            raise ConfigurationError(f"environment variable {name} is not a setting of artis_sdk{hint}")
-
-
-def _explain(error: ValidationError) -> str:
-    """One line for each wrong setting: its name in the file and in the environment."""
-    lines = []
-    for problem in error.errors():
-        parts = [str(part) for part in problem["loc"]]
-        variable = PREFIX + "__".join(parts).upper()
-        lines.append(f"setting {'.'.join(parts)!r} ({FILE}, or {variable}): {problem['msg']}")
-    return "; ".join(lines)
+            raise ConfigurationError(
+                f"environment variable {name} is not a setting of artis_sdk; {meant(name, known)}"
+            )
 
 
 def load_object(where: str, what: str = "tools", hint: str = "") -> Any:

@@ -180,7 +180,9 @@ class Asking:
             allowed: types of its answers.
         """
         if self._approve is None:
-            return Unanswered(reason="there is no approver to ask (approve=)")
+            return Unanswered(
+                reason="there is no approver to ask: pass approve=, or leave out --yes of artis run"
+            )
         with asking(type(request).__name__, _tool_of(request)) as span:
             answer = await self._asked(self._approve, request, allowed)
             span.set("artis.approval.answer", type(answer).__name__)

@@ -132,7 +132,7 @@ class UnsettledCalls:
         for call in list(self._calls):
             if call.tool != tool or not may_be_same(with_defaults(spec, call.arguments), wanted):
                 continue
-            why = 'with on_unknown="note" the call is made anyway'
+            why = "with on_unknown note (--on-unknown note) the call is made anyway"
             if self._on_unknown == "ask":
                 answer = await self._ask(call)
                 if isinstance(answer, Settle):

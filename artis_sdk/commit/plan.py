@@ -123,7 +123,7 @@ def _notes(budget: Budget, trajectory: Trajectory, *, own_agent: bool) -> Iterat
     if trajectory.error is not None:
         yield (
             f"the commit ended without a final answer: {trajectory.error}; its calls are in the result, and "
-            "commit(plan, resume=True) continues"
+            "artis run --plan FILE --resume, or commit(plan, resume=True), continues"
         )
     if trajectory.condensed_attempts:
         yield "attempts were condensed to fit the model's context"

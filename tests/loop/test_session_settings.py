@@ -257,3 +257,70 @@ async def test_a_session_rehearses_on_computed_outcomes(folder: Path) -> None:
     outcomes = [step.outcome for step in plan.attempts[0].steps]
     assert [outcome.type for outcome in outcomes] == ["InsufficientFunds", "success"]
     assert {outcome.provenance for outcome in outcomes} == {Provenance.CHECKED}
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "file", "said"),
+    [
+        ({"strategy": "squential"}, "", "", "--strategy: must be one of sequential, "),
+        ({"strategy": "squential"}, "", "", "; did you mean sequential?"),
+        (
+            {"sampling": {"agent": {"temp": "0.7"}}},
+            "",
+            "[sampling.judge]\ntop_p = 0.9\n",
+            "--sampling agent.temp: there is no such setting; known are temperature, top_p, max_tokens",
+        ),
+        (
+            {"sampling": {"agent": {"max_token": "7"}}},
+            "",
+            "",
+            "--sampling agent.max_token: there is no such setting; did you mean max_tokens?",
+        ),
+        ({}, "squential", "", "setting 'strategy' (ARTIS_STRATEGY): must be one of sequential, "),
+        ({}, "squential", 'strategy = "direct"', "setting 'strategy' (ARTIS_STRATEGY): must be one of"),
+        ({}, "", 'strategy = "squential"', "setting 'strategy' (artis.toml): must be one of sequential, "),
+        (
+            {},
+            "",
+            'agnet = "x"',
+            "setting 'agnet' (artis.toml): there is no such setting; did you mean agent?",
+        ),
+        (
+            {"sampling": {"agent": {"top_p": "0.5"}}},
+            "",
+            "[limits]\ntoken = 3\n",
+            "setting 'limits.token' (artis.toml): there is no such setting; did you mean tokens?",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_as_it_was_given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: Any, variable: str, file: str, said: str
+) -> None:
+    (folder / "artis.toml").write_text(file)
+    if variable:
+        monkeypatch.setenv("ARTIS_STRATEGY", variable)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(given)
+    assert said in str(refused.value)
+    assert "Value error" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "ways"),
+    [
+        ({}, ("tools=", "--tools", "ARTIS_TOOLS", "artis init")),
+        ({"tools": pocket_tools(Bank())}, ("agent=", "--agent", "ARTIS_AGENT", "artis.toml")),
+        (
+            {"tools": pocket_tools(Bank()), "agent": backend()},
+            ("simulator=", "--simulator", "ARTIS_SIMULATOR", "artis.toml"),
+        ),
+    ],
+)
+async def test_what_is_missing_is_named_as_argument_option_and_setting(
+    folder: Path, given: dict[str, Any], ways: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        async with Session(**given):
+            pass
+    for way in ways:
+        assert way in str(refused.value)

@@ -132,5 +132,6 @@ def _against_resuming(held: HeldPlan, goes_on: bool, resume: bool) -> str | None
     return (
         None
         if resume
-        else " and was interrupted; rehearse again, or resume it with commit(plan, resume=True)"
+        else " and was interrupted; rehearse again, or resume it with artis run --plan FILE --resume, or "
+        "commit(plan, resume=True)"
     )
