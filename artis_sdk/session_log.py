@@ -56,12 +56,12 @@ def log(event: Event) -> None:
 
 def _attempt_finished(event: AttemptFinished) -> str:
     attempt = event.attempt
-    return f"attempt {attempt.index} ended as {attempt.ended} after {len(attempt.steps)} calls"
+    return f"attempt {attempt.index + 1} ended as {attempt.ended} after {len(attempt.steps)} calls"
 
 
 def _model_answered(event: ModelAnswered) -> str:
     usage = event.usage
-    where = "" if event.attempt is None else f" in attempt {event.attempt}"
+    where = "" if event.attempt is None else f" in attempt {event.attempt + 1}"
     return (
         f"{event.backend} answered as {event.role}{where}: {usage.prompt_tokens} tokens read, "
         f"{usage.completion_tokens} written"
@@ -88,18 +88,18 @@ LINES: Mapping[type, _Line] = {
     RehearsalStarted: _Line(
         _LOOP, INFO, lambda e: f"a rehearsal begins: {e.strategy}, {len(e.task.tools)} tools"
     ),
-    AttemptStarted: _Line(_LOOP, DEBUG, lambda e: f"attempt {e.attempt} begins"),
+    AttemptStarted: _Line(_LOOP, DEBUG, lambda e: f"attempt {e.attempt + 1} begins"),
     ModelAnswered: _Line(_BACKENDS, DEBUG, _model_answered),
     CallSimulated: _Line(
         _SIMULATORS,
         DEBUG,
-        lambda e: f"attempt {e.attempt}: {_call(e.call)} is {e.outcome.type}, {e.outcome.provenance}",
+        lambda e: f"attempt {e.attempt + 1}: {_call(e.call)} is {e.outcome.type}, {e.outcome.provenance}",
     ),
     AttemptFinished: _Line(_LOOP, INFO, _attempt_finished),
     AttemptEvaluated: _Line(
         _LOOP,
         INFO,
-        lambda e: f"attempt {e.attempt} is judged {'correct' if e.evaluation.correct else 'wrong'}",
+        lambda e: f"attempt {e.attempt + 1} is judged {'correct' if e.evaluation.correct else 'wrong'}",
     ),
     Recommended: _Line(_LOOP, INFO, lambda e: "a recommendation was made"),
     RehearsalFinished: _Line(

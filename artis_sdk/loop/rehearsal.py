@@ -255,7 +255,7 @@ class Rehearsal:
             async with meter.deadline():
                 told = await suggestion(metered(self.evaluator, meter), self.task, attempt, evaluation)
         except (EvaluationError, ContextOverflow, MalformedResponse) as error:
-            self.notes.append(f"attempt {attempt.index} has no suggestion: {error}")
+            self.notes.append(f"attempt {attempt.index + 1} has no suggestion: {error}")
             return attempt
         except LimitReached as error:
             self.stop(error)
@@ -302,16 +302,16 @@ class Rehearsal:
         else:
             if trajectory.condensed_attempts:
                 self.notes.append(
-                    f"attempt {index} saw {trajectory.condensed_attempts} of {len(prior)} earlier attempts "
-                    "condensed, to fit the context"
+                    f"attempt {index + 1} saw {trajectory.condensed_attempts} of {len(prior)} earlier "
+                    "attempts condensed, to fit the context"
                 )
             if unread := unread_note(trajectory.steps):
-                self.notes.append(f"attempt {index}: {unread}")
+                self.notes.append(f"attempt {index + 1}: {unread}")
             if self.own_agent and not trajectory.steps:
-                self.notes.append(f"attempt {index} {NO_CALLS}")
-            self.notes += (f"attempt {index}: {note}" for note in trajectory.notes)
+                self.notes.append(f"attempt {index + 1} {NO_CALLS}")
+            self.notes += (f"attempt {index + 1}: {note}" for note in trajectory.notes)
             if trajectory.error is not None:
-                self.notes.append(f"attempt {index} ended early: {trajectory.error}")
+                self.notes.append(f"attempt {index + 1} ended early: {trajectory.error}")
             return Attempt(
                 index=index,
                 steps=trajectory.steps,
@@ -323,7 +323,7 @@ class Rehearsal:
                 condensed_attempts=trajectory.condensed_attempts,
                 change=world.change,
             )
-        self.notes.append(f"attempt {index} ended early: {reason}")
+        self.notes.append(f"attempt {index + 1} ended early: {reason}")
         steps, nested, change = (world.history, world.nested, world.change) if world else ((), (), None)
         return Attempt(index=index, steps=steps, nested=nested, ended=ended, error=reason, change=change)
 
@@ -351,10 +351,10 @@ class Rehearsal:
                     evaluation = await evaluator.evaluate(self.task, attempt)
                 span.result(evaluation)
         except (EvaluationError, ContextOverflow, MalformedResponse) as error:
-            self.notes.append(f"attempt {attempt.index} is not evaluated: {error}")
+            self.notes.append(f"attempt {attempt.index + 1} is not evaluated: {error}")
             return attempt
         except LimitReached as error:
-            self.notes.append(f"attempt {attempt.index} is not evaluated: {error}")
+            self.notes.append(f"attempt {attempt.index + 1} is not evaluated: {error}")
             self.stop(error)
             return attempt
         self.emit(AttemptEvaluated(attempt=attempt.index, evaluation=evaluation))

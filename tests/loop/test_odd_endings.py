@@ -99,7 +99,7 @@ async def test_one_odd_answer_ends_one_attempt(case: str, first: bool, tmp_path:
             plan = await session.rehearse("Pay Bob 5.")
         await backend.aclose()
     assert [attempt.ended for attempt in plan.attempts] == ["answer", ended, "answer", "answer", "answer"]
-    assert sum("attempt 1 ended early" in note for note in plan.notes) == 1
+    assert sum("attempt 2 ended early" in note for note in plan.notes) == 1
     assert len(plan.attempts[1].steps) == (0 if first else 1)
 
 
@@ -116,4 +116,4 @@ async def test_the_endings_of_attempts(tmp_path: Path) -> None:
     endings: list[Ending] = ["empty", "cut", "filtered", "declined", "unread_call"]
     assert [attempt.ended for attempt in plan.attempts] == endings
     assert all(attempt.answer is None and attempt.error for attempt in plan.attempts)
-    assert all(any(f"attempt {index} ended early" in note for note in plan.notes) for index in range(5))
+    assert all(any(f"attempt {index} ended early" in note for note in plan.notes) for index in range(1, 6))

@@ -72,7 +72,7 @@ async def test_an_agent_that_makes_no_guarded_call_is_noted(tmp_path: Path) -> N
         plan = await s.rehearse("go")
         result = await s.commit(plan)
     assert [note.partition(":")[0] for note in plan.notes] == [
-        "attempt 0 made no guarded call", "attempt 1 made no guarded call",
+        "attempt 1 made no guarded call", "attempt 2 made no guarded call",
     ]  # fmt: skip
     assert [note.partition(":")[0] for note in result.notes] == ["the agent made no guarded call"]
 

@@ -99,7 +99,7 @@ async def test_a_simulator_that_cannot_tell_ends_its_attempt_and_no_other() -> N
     assert first.steps == ()
     assert first.evaluation is None
     assert len(referee.requests) == 2
-    assert "attempt 0 ended early: pay: no idea" in plan.notes
+    assert "attempt 1 ended early: pay: no idea" in plan.notes
     assert plan.predicted == plan.attempts[2].steps
 
 
@@ -146,7 +146,7 @@ async def test_an_unreadable_verdict_leaves_the_attempt_without_one() -> None:
     plan = await rehearsed(Sequential(1), actor, evaluator=evaluator, summarizer=adviser()[1])
     assert plan.attempts[0].evaluation is None
     assert len(referee.requests) == 2  # asked once more, and no oftener
-    assert "attempt 0 is not evaluated" in plan.notes[0]
+    assert "attempt 1 is not evaluated" in plan.notes[0]
     assert plan.recommendation is not None
 
 

@@ -145,7 +145,7 @@ async def test_a_suggestion_that_cannot_be_read_is_a_note() -> None:
     _, evaluator = judge(lambda request: WRONG if "correct" in str(request.schema) else "")
     plan = await rehearsed(Sequential(2), actor, evaluator=evaluator)
     assert len(plan.attempts) == 2
-    assert "attempt 0 has no suggestion" in plan.notes[0]
+    assert "attempt 1 has no suggestion" in plan.notes[0]
 
 
 async def test_without_evaluation_only_the_trajectory_is_shown() -> None:
