@@ -45,7 +45,7 @@ def make_simulator(
         return None
     if isinstance(given, str):
         if given == "sandbox":
-            return SandboxSimulator()
+            return SandboxSimulator(pure=settings.pure)
         first, _, below = given.partition(",")
         kind, _, rest = first.partition(":")
         if kind == "checked":

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     front of one of these: `checked,openai:gpt-5-mini`."""
     simulator_form: Annotated[str | None, AfterValidator(_known_form)] = None
     """What an LLM simulator's prompt shows beyond the default: `modes,source` and the like."""
+    pure: tuple[str, ...] = ()
+    """Functions that change nothing, which `simulator="sandbox"` may run as they are: they have no object to
+    fork (`SandboxSimulator(pure=...)`)."""
     trust: Path | None = None
     """Trust file of the simulator, or the adapter folder with that file."""
     on_doubt: Literal["skip", "stop"] = "skip"

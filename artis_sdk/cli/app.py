@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import traceback
 from typing import Annotated, Any, cast
 
@@ -11,13 +10,11 @@ import typer
 
 from artis_sdk import __version__
 from artis_sdk.cli.commands import Commands
-from artis_sdk.cli.output import console, errors, next_step, note, print_json
+from artis_sdk.cli.output import INTERRUPTED, console, errors, next_step, note, print_error
 from artis_sdk.errors import ArtisError, UnknownOutcome
 from artis_sdk.view.text import plain
 from artis_sdk.visible import visible
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 _CommandLineError = cast(type[Exception], typer.BadParameter.__mro__[2])
 """Base of what typer raises about a command line; it exports only some of the classes."""
 
@@ -60,7 +57,9 @@ def run_app() -> None:
     try:
         code = app(standalone_mode=False)
     except ArtisError as error:
-        _print_error(error)
+        print_error(error)
+        if isinstance(error, UnknownOutcome):
+            next_step("artis recover")
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -82,14 +81,3 @@ def _print_usage_error(error: Any) -> int:
 
     rich_format_error(error)
     return int(error.exit_code)
-
-
-def _print_error(error: ArtisError) -> None:
-    unknown = isinstance(error, UnknownOutcome)
-    if "--json" in sys.argv:
-        more = {"next": "artis recover"} if unknown else {}
-        print_json({"error": type(error).__name__, "message": str(error), **more})
-        return
-    errors.print(plain(("error: ", "red"), str(error).replace("\n", "\n       "), lines=True))
-    if unknown:
-        next_step("artis recover")

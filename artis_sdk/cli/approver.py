@@ -31,6 +31,7 @@ from artis_sdk.records import ToolCall
 from artis_sdk.records.brief import call_text, outcome_line, step_line
 from artis_sdk.tools import Toolset
 from artis_sdk.view.live import LiveView
+from artis_sdk.view.plan_rows import unrehearsed
 from artis_sdk.view.plan_text import plan_view
 from artis_sdk.view.text import plain
 
@@ -53,18 +54,24 @@ class AtTheTerminal:
         self._approved: str | None = None
         """Digest of the plan that has been approved here already."""
 
-    async def on_plan(self, request: PlanRequest) -> Approve | EditPlan | Reject:
-        """Show a plan, and ask."""
+    async def on_plan(self, request: PlanRequest, *made: RenderableType) -> Approve | EditPlan | Reject:
+        """Show a plan, and ask.
+
+        Args:
+            request: the plan.
+            made: what is shown of the calls that are made already.
+        """
         how = {"replay": "exactly these calls", "bound": "held to these calls", "guided": "once"}
-        question = f"Carry this out for real, {how[request.mode]}?"
         plan = request.plan
+        first = "Nothing was rehearsed. " if unrehearsed(plan) else ""
+        question = f"{first}Carry this out for real, {how[request.mode]}?"
 
         def read(text: str) -> EditPlan:
             edit = read_plan_lines(plan, text, self._by)
             edited(plan, edit, self._tools, Prompts(), at=time.time())
             return edit
 
-        shown: list[RenderableType] = list(plan_view(plan))
+        shown: list[RenderableType] = [*plan_view(plan), *made]
         while (chosen := await self._choose(question, *shown)) == "edit":
             found = await self._edited(plan_lines(plan), read)
             if found is not None:

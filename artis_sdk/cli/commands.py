@@ -31,8 +31,6 @@ COMMANDS = {
 _GROUPS = frozenset({"plan", "logs", "journal", "eval", "train", "bench"})
 _TABLES = 120
 """Columns of the screen from which help is a table: in a narrower one rich cuts names of options."""
-_MODULES = {"rehearse": "run"}
-"""Module of a command, where it has another name."""
 
 
 class Commands(TyperGroup):
@@ -52,7 +50,7 @@ class Commands(TyperGroup):
 
 
 def _loaded(name: str) -> Any:
-    module = importlib.import_module(f"artis_sdk.cli.{_MODULES.get(name, name)}")
+    module = importlib.import_module(f"artis_sdk.cli.{name}")
     narrow = shutil.get_terminal_size().columns < _TABLES
     parent = typer.Typer(rich_markup_mode=None if narrow else "rich")
     if name in _GROUPS:

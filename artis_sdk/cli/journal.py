@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Annotated
@@ -12,13 +11,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from artis_sdk.cli.journaled import call_json, call_lines
+from artis_sdk.cli.journaled import call_json, call_lines, without_secrets
 from artis_sdk.cli.moments import moment
 from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import Json, console, print_json
 from artis_sdk.commit.journal import Decision, JournaledCall
-from artis_sdk.logs import Redactor
-from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.records.brief import outcome_line
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
@@ -41,7 +38,7 @@ def show(
     journal has it.
     """
     settings = _settings(journal)
-    calls = _shown(deque(asyncio.run(_calls(settings, plan)), maxlen=last))
+    calls = without_secrets(deque(asyncio.run(_calls(settings, plan)), maxlen=last))
     if as_json:
         print_json([call_json(call) for call in calls])
         return
@@ -96,13 +93,6 @@ def prune(
         print_json({"removed": removed})
     else:
         console.print(plain(f"{removed:,} plans removed from {shown_address(settings.journal)}"))
-
-
-def _shown(calls: Iterable[JournaledCall]) -> list[JournaledCall]:
-    """The calls without secrets, also those that only a later one of them names."""
-    secrets = SessionSecrets(Redactor())
-    learned = [secrets.shown(call) for call in calls]
-    return [secrets.shown(call) for call in learned]
 
 
 def _settings(journal: str | None) -> Settings:

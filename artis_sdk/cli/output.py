@@ -7,11 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from artis_sdk.errors import ArtisError, UnknownOutcome
 from artis_sdk.view.screen import Screen
 from artis_sdk.view.text import json_text, plain
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 """The option of commands whose result `print_json` can print."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 console = Screen()
 errors = Screen(stderr=True)
@@ -23,14 +27,23 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def print_error(error: ArtisError) -> None:
+    """An error that the program names, as a text or, with --json, as the document."""
+    if "--json" in sys.argv:
+        more = {"next": "artis recover"} if isinstance(error, UnknownOutcome) else {}
+        print_json({"error": type(error).__name__, "message": str(error), **more})
+    else:
+        errors.print(plain(("error: ", "red"), str(error).replace("\n", "\n       "), lines=True))
+
+
 def next_step(text: str, *commands: str) -> None:
     """The one obvious next command, last and on standard error, so that piped output stays clean.
 
     Args:
-        text: the command, or what to do.
+        text: the command, in one line however long it is, or what to do.
         commands: commands to choose from, each in a line that can be copied, whatever the screen's width.
     """
-    errors.print(plain(("next: ", "dim"), text))
+    errors.print(plain(("next: ", "dim"), text), soft_wrap=True)
     for command in commands:
         errors.print(plain(f"  {command}"), soft_wrap=True)
 

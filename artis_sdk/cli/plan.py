@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import webbrowser
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from artis_sdk.cli.moments import moment
-from artis_sdk.cli.output import Json, console, next_step, note, print_json
+from artis_sdk.cli.output import Json, console, errors, next_step, note, print_json
 from artis_sdk.commit.approval import approved
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Plan, Result
@@ -90,6 +91,47 @@ def approve(
             "not signed (ARTIS_APPROVAL_KEY): whoever can write this file can approve it",
         )
     next_step(f"artis run --plan {file}")
+
+
+def check_writable(file: Path) -> None:
+    """Check, before anything runs, that a file can be written.
+
+    Raises:
+        ConfigurationError: it cannot; says why.
+    """
+    folder = file.parent
+    if file.is_dir():
+        why = "it is a folder"
+    elif not folder.is_dir():
+        why = f"there is no folder {folder}"
+    elif not os.access(file if file.exists() else folder, os.W_OK):
+        why = "permission denied"
+    else:
+        return
+    raise ConfigurationError(f"{file} cannot be written: {why}; --save names the file of the plan")
+
+
+def save_plan(plan: Plan, file: Path, *, quiet: bool = False) -> None:
+    """Write a plan, without its secrets, and say where it is.
+
+    Args:
+        plan: the plan from `Session.saved`.
+        file: the file.
+        quiet: whether nothing is said.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    try:
+        file.write_text(plan.model_dump_json(indent=2), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
+    if quiet:
+        return
+    errors.print(plain(f"the plan is in {file}; artis plan show {file} --open shows it again"))
+    if plan.withheld is not None and plan.withheld.sealed is None:
+        missing = len(plan.withheld.places)
+        errors.print(plain(f"saved without {missing} secrets; artis run asks for them", style="dim"))
 
 
 def replace_text(file: Path, text: str) -> None:

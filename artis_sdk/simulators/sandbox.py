@@ -333,7 +333,7 @@ _CHANGED = (
 _UNKNOWN = "the state of its fork is not known"
 _NO_OBJECT = (
     "a function has no object that a sandbox could fork. Make it a method of an object in the Toolset, or, "
-    "if it changes nothing, name it in SandboxSimulator(pure=...)"
+    "if it changes nothing, name it in SandboxSimulator(pure=...), or the setting `pure`"
 )
 _OUTSIDE = (
     "it was called inside a sandboxed tool, but it is not part of the sandbox, because its object was not "

@@ -204,9 +204,20 @@ def risk_counts(rows: list[CallRow]) -> dict[Risk, int]:
     return {risk: counts[risk] for risk in reversed(Risk) if counts[risk]}
 
 
+def unrehearsed(plan: Plan) -> bool:
+    """Whether every attempt ended early: the plan knows of nothing that was tried."""
+    return (
+        bool(plan.attempts)
+        and plan.followed is None
+        and all(attempt.error is not None for attempt in plan.attempts)
+    )
+
+
 def problems(plan: Plan) -> Iterator[str]:
-    """What a person must know before they read on: a plan that was changed or has ended, approvals of another
-    one."""
+    """What a person must know before they read on: a plan of which nothing was rehearsed, that was changed or
+    has ended, approvals of another one."""
+    if unrehearsed(plan):
+        yield f"Nothing was rehearsed: every attempt ended early, the first with: {plan.attempts[0].error}"
     if plan.digest is None:
         yield "The plan binds nothing: it was made without a session or by an earlier version."
         return

@@ -67,3 +67,90 @@ async def artis(folder: Path, *arguments: str, stdin: str | None = None) -> tupl
     )
     out, err = await asyncio.wait_for(process.communicate(stdin.encode() if stdin else None), 60)
     return process.returncode or 0, out.decode(), err.decode()
+
+
+DESK = '''
+import os
+import time
+from pathlib import Path
+
+from artis_sdk import Risk, Toolset, guarded_tool
+
+
+class Desk:
+    """Its calls are real when they write a file."""
+
+    def __init__(self, real: bool) -> None:
+        self.real = real
+
+    def __fork__(self) -> "Desk":
+        return Desk(False)
+
+    @guarded_tool(risk=Risk.READ_ONLY)
+    def stock(self) -> int:
+        """Count what is there."""
+        return 3
+
+    @guarded_tool(risk=Risk.REVERSIBLE)
+    def reserve(self, item: str) -> dict:
+        """Reserve one."""
+        if self.real:
+            self._write(f"reserved {item}")
+            return {"reserved": item, "price": int(os.environ.get("PRICE", "5"))}
+        return {"reserved": item, "price": 5}
+
+    @guarded_tool(risk=Risk.IRREVERSIBLE)
+    async def pay(self, amount: int) -> dict:
+        """Send money."""
+        if self.real:
+            self._write(f"paid {amount}")
+            while Path("hang").exists():
+                await __import__("asyncio").sleep(0.05)
+        return {"paid": amount}
+
+    def _write(self, line: str) -> None:
+        with Path("made.txt").open("a") as file:
+            file.write(f"{line}\\n")
+
+
+@guarded_tool
+def send(text: str) -> str:
+    """Send a message, which no sandbox can rehearse: it has no object."""
+    with Path("made.txt").open("a") as file:
+        file.write(f"sent {text}\\n")
+    return "sent"
+
+
+tools = Toolset.from_object(Desk(True))
+functions = Toolset(send)
+
+
+async def agent(task, *, tools, guidance):
+    tools["stock"]()
+    item = tools["reserve"]("lamp")
+    await tools["pay"](item["price"])
+    return "Paid."
+
+
+async def sender(task, *, tools, guidance):
+    tools["send"](task)
+    return "Sent."
+'''
+"""A desk and its agent, a rehearsal of which needs no model. A file `hang` keeps its payment waiting."""
+
+
+def write_desk(folder: Path, **more: Any) -> None:
+    """The module `desk` and settings that rehearse its agent in a sandbox."""
+    (folder / "desk.py").write_text(DESK)
+    settings = {
+        "agent": "desk:agent",
+        "simulator": "sandbox",
+        "tools": "desk:tools",
+        "evaluate": False,
+        "summarize": False,
+        "attempts": 2,
+        "journal": "journal.db",
+        **more,
+    }
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items() if value is not None]
+    (folder / "artis.toml").write_text("".join(lines))

@@ -43,6 +43,10 @@ class Terminal:
         except TimeoutError:
             raise AssertionError(f"{said!r} was not printed: {self.printed}") from None
 
+    async def pause(self, seconds: float = 0.05) -> None:
+        """Wait; what is printed meanwhile is taken."""
+        await asyncio.sleep(seconds)
+
     def press(self, keys: str) -> None:
         os.write(self._keyboard, keys.encode())
 

@@ -11,7 +11,7 @@ from helpers.loop import SUMMARY, call
 
 from artis_sdk import Sampling, SandboxSimulator, Sequential, Session
 from artis_sdk.backends import ScriptedBackend
-from artis_sdk.cli.run import _sampling as from_command_line
+from artis_sdk.cli.run_options import _sampling as from_command_line
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.pocket import Bank, pocket_tools
 from artis_sdk.records import Request, SampledRole, answer_limit
