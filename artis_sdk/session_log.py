@@ -17,6 +17,7 @@ from artis_sdk.records.events import (
     AttemptEvaluated,
     AttemptFinished,
     AttemptStarted,
+    CallBegun,
     CallCommitted,
     CallSimulated,
     CommitFinished,
@@ -68,6 +69,11 @@ def _model_answered(event: ModelAnswered) -> str:
     )
 
 
+def _call_begun(event: CallBegun) -> str:
+    text = f"{event.call.tool} is being made"
+    return f"{text}; {_call(event.call)}" if _COMMIT.isEnabledFor(DEBUG) else text
+
+
 def _call_committed(event: CallCommitted) -> str:
     made = event.committed
     text = f"{made.call.tool} was made, {made.kind}: {made.outcome.type}"
@@ -109,6 +115,7 @@ LINES: Mapping[type, _Line] = {
         _LOOP, INFO, lambda e: f"the {e.limit} limit was reached: {e.used:.10g} of {e.allowed:.10g} used"
     ),
     CommitStarted: _Line(_COMMIT, INFO, lambda e: f"the commit of plan {e.plan} begins"),
+    CallBegun: _Line(_COMMIT, INFO, _call_begun),
     CallCommitted: _Line(_COMMIT, INFO, _call_committed),
     CommitFinished: _Line(_COMMIT, INFO, _commit_finished),
 }

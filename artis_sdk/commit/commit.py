@@ -233,8 +233,6 @@ class RealWorld:
         """Carry out the calls of one turn, one after the other."""
         return [await self.handle(invocation) for invocation in invocations]
 
-    # --- before the first call ----------------------------------------------------------------
-
     async def _restore(self, *, answers: bool) -> None:
         """Take over the calls that were made before the commit was interrupted."""
         calls = await asyncio.to_thread(self.journal.calls, plan=self._plan.id)
@@ -320,9 +318,13 @@ class RealWorld:
         except asyncio.CancelledError:
             self.journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise
-        if call.withdrawn or self._broken is not None:
+        try:
+            if call.withdrawn or self._broken is not None:
+                raise self._broken or asyncio.CancelledError
+            self._made.begin(call)
+        except BaseException:  # a listener's, too: the tool does not run
             self.journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
-            raise self._broken or asyncio.CancelledError
+            raise
         if call.intent.risk is not Risk.READ_ONLY:
             self._change()
 
@@ -330,8 +332,6 @@ class RealWorld:
         if self._on_change is not None:
             self._on_change()
             self._on_change = None
-
-    # --- the call -----------------------------------------------------------------------------
 
     async def _carry_out(self, call: CallUnderWay) -> Reply:
         await self._begin(call)

@@ -15,7 +15,7 @@ from artis_sdk.commit.resume import step_of
 from artis_sdk.contracts import LogStore
 from artis_sdk.loop.budget import Emit
 from artis_sdk.records import CallRecord, CommittedCall, History, Outcome, Plan, Step
-from artis_sdk.records.events import CallCommitted
+from artis_sdk.records.events import CallBegun, CallCommitted
 
 
 @dataclass(eq=False, slots=True)
@@ -37,7 +37,7 @@ class MadeCalls:
         plan: plan being committed.
         session: id of the session, for the call log.
         record: call log.
-        emit: receiver of `CallCommitted`.
+        emit: receiver of `CallBegun` and `CallCommitted`.
     """
 
     def __init__(self, plan: Plan, *, session: str | None, record: LogStore | None, emit: Emit) -> None:
@@ -93,6 +93,11 @@ class MadeCalls:
             within=within,
         )
         return CallUnderWay(admitted, intent, self.history)
+
+    def begin(self, call: CallUnderWay) -> None:
+        """Tell that the intent of a call is journaled and its tool runs next."""
+        made, intent = call.admitted.invocation.call, call.intent
+        self._emit(CallBegun(call=made, risk=intent.risk, journal_id=intent.id))
 
     def add(self, call: CallUnderWay, outcome: Outcome, expected: Outcome | None) -> None:
         """Add a call with an observed outcome.

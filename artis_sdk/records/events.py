@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from artis_sdk.records.calls import FROZEN, Outcome, ToolCall
+from artis_sdk.records.calls import FROZEN, Outcome, Risk, ToolCall
 from artis_sdk.records.chat import Role, Usage
 from artis_sdk.records.runs import Attempt, CommittedCall, Evaluation, Plan, Recommendation, Result, Task
 
@@ -119,6 +119,20 @@ class CommitStarted(BaseModel):
     """Id of the plan."""
 
 
+class CallBegun(BaseModel):
+    """A real call begins: its intent is in the journal, and its tool runs next. Calls that a resumed commit
+    takes over from the journal do not begin."""
+
+    model_config = FROZEN
+    kind: Literal["call_begun"] = "call_begun"
+    call: ToolCall
+    """The call."""
+    risk: Risk
+    """The tool's declared risk."""
+    journal_id: str
+    """The call's id in the journal, as in the `CommittedCall` of `CallCommitted`."""
+
+
 class CallCommitted(BaseModel):
     """A real call has ended."""
 
@@ -148,6 +162,7 @@ Event = (
     | RehearsalFinished
     | LimitHit
     | CommitStarted
+    | CallBegun
     | CallCommitted
     | CommitFinished
 )

@@ -15,13 +15,14 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from artis_sdk.records import CommittedCall, Outcome, Role, events
+from artis_sdk.records import CommittedCall, Outcome, Risk, Role, ToolCall, events
 from artis_sdk.records.brief import call_text
 from artis_sdk.view.screen import Screen
 from artis_sdk.view.text import plain
 
 _WIDTH = 36  # columns of one attempt
 _SHOWN = 8  # calls of one attempt that stay on the screen
+_PHASES = {"answer": "committed", "stopped": "stopped"}  # by the ending of a commit
 
 
 def outcome_text(outcome: Outcome) -> Text:
@@ -53,6 +54,10 @@ class LiveView:
         self._title = ""
         self._attempts: dict[int, _AttemptView] = {}
         self._after: list[RenderableType] = []
+        self._under_way: dict[str, int] = {}
+        """Places in `_after` of the real calls that have begun and not ended, by their ids."""
+        self._last_begun: str | None = None
+        """The call whose line is the last one printed, if it is."""
         self._began = time.monotonic()
         self._phase = "starting"
         self._waits_for: str | None = None
@@ -92,7 +97,8 @@ class LiveView:
             for item in self._after[before:]:
                 self.console.print(item)
 
-    def _take(self, event: events.Event) -> Text | None:
+    def _take(self, event: events.Event) -> RenderableType | None:
+        """Take an event in; returns what it says beside what it adds to `_after`."""
         match event:
             case events.RehearsalStarted():
                 self._title = f"{event.task.query}  [{event.strategy}]"
@@ -133,12 +139,27 @@ class LiveView:
                 self._phase, self._waits_for = "committing, for real", "the agent and its tools"
                 self._after.append(plain("for real, once:", style="bold"))
             case events.CommitFinished():
-                self._phase, self._waits_for = "committed", ""
+                self._phase, self._waits_for = _PHASES.get(event.result.ended, "ended without an answer"), ""
+            case events.CallBegun():
+                self._under_way[event.journal_id] = len(self._after)
+                self._last_begun = event.journal_id
+                self._after.append(_begun(event.call, event.risk))
             case events.CallCommitted():
-                self._after.append(_committed(event.committed))
+                return self._ended(event.committed)
             case _:
                 pass
         return None
+
+    def _ended(self, made: CommittedCall) -> RenderableType | None:
+        """Put a call's outcome below its line; returns what a console prints that cannot redraw it."""
+        whole = Group(_begun(made.call, made.risk), *_outcome(made))
+        place = self._under_way.pop(made.journal_id or "", None)
+        is_last, self._last_begun = self._last_begun == made.journal_id, None
+        if place is None:
+            self._after.append(whole)
+            return None
+        self._after[place] = whole
+        return Group(*_outcome(made)) if is_last else whole
 
     def render(self) -> RenderableType:
         panels = [self._panel(index, view) for index, view in sorted(self._attempts.items())]
@@ -181,12 +202,12 @@ class LiveView:
         )
 
 
-def _committed(committed: CommittedCall) -> Group:
-    lines = [
-        plain(f"{call_text(committed.call)}   ({committed.risk.value})"),
-        outcome_text(committed.outcome),
-    ]
-    if committed.diverged and committed.predicted is not None:
-        predicted = committed.predicted
-        lines.append(plain(f"  ≠ predicted {predicted.type}: {predicted.text()}", style="magenta"))
-    return Group(*lines)
+def _begun(call: ToolCall, risk: Risk) -> Text:
+    return plain(f"{call_text(call)}   ({risk.value})")
+
+
+def _outcome(made: CommittedCall) -> list[Text]:
+    lines = [outcome_text(made.outcome)]
+    if made.diverged and made.predicted is not None:
+        lines.append(plain(f"  ≠ predicted {made.predicted.type}: {made.predicted.text()}", style="magenta"))
+    return lines

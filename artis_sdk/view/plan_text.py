@@ -56,14 +56,10 @@ def result_view(result: Result) -> Iterator[RenderableType]:
     """Task, the real calls beside their predictions, answer and notes."""
     yield _framed("task", result.plan.task.query)
     yield _calls(f"As it went ({result.mode})", result_rows(result), real=True)
-    yield answer_view(result)
+    if result.answer:
+        yield _framed("answer", result.answer)
     for note in (*result.plan.notes, *result.notes):
         yield plain(("note: ", "yellow"), note)
-
-
-def answer_view(result: Result) -> Panel:
-    """The answer."""
-    return _framed("answer", result.answer or "")
 
 
 def _framed(title: str, text: str, style: str = "none") -> Panel:

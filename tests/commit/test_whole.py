@@ -19,7 +19,14 @@ from artis_sdk.loop.callable_actor import CallableActor
 from artis_sdk.loop.limits import Limits
 from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.records import Attempt, Completion, Plan, Recommendation, Risk, Role, Task, Usage
-from artis_sdk.records.events import CallCommitted, CommitFinished, CommitStarted, Event, ModelAnswered
+from artis_sdk.records.events import (
+    CallBegun,
+    CallCommitted,
+    CommitFinished,
+    CommitStarted,
+    Event,
+    ModelAnswered,
+)
 from artis_sdk.tools import Toolset, guarded_tool
 
 SPENT = {Role.ACTION: Usage(requests=3, prompt_tokens=30), Role.EVALUATION: Usage(requests=1)}
@@ -105,9 +112,12 @@ async def test_a_model_carries_the_plan_out_once(journal: CommitJournal, till: T
     assert kinds == [
         CommitStarted,
         ModelAnswered,
+        CallBegun,
         CallCommitted,
         ModelAnswered,
+        CallBegun,
         CallCommitted,
+        CallBegun,
         CallCommitted,
         ModelAnswered,
         CommitFinished,

@@ -26,7 +26,7 @@ from artis_sdk.records import (
     Task,
     ToolCall,
 )
-from artis_sdk.records.events import CallCommitted, Event
+from artis_sdk.records.events import CallBegun, CallCommitted, Event
 from artis_sdk.tools import Toolset, guarded_tool
 from artis_sdk.tools.world import entered
 
@@ -109,6 +109,11 @@ async def test_a_call_is_journaled_recorded_reported_and_compared(journal: Commi
     assert [call.id for call in journal.calls()] == [tea.journal_id, gold.journal_id]
     assert [call.outcome for call in journal.calls()] == [tea.outcome, gold.outcome]
     assert [event.committed for event in events if isinstance(event, CallCommitted)] == [tea, gold]
+    begun = [event for event in events if isinstance(event, CallBegun)]
+    assert [(event.call, event.risk, event.journal_id) for event in begun] == [
+        (made.call, made.risk, made.journal_id) for made in (tea, gold)
+    ]
+    assert [type(event) for event in events] == [CallBegun, CallCommitted] * 2
 
     one, two = records
     assert (one.call, one.outcome, one.predicted) == (tea.call, tea.outcome, tea.predicted)
@@ -118,6 +123,24 @@ async def test_a_call_is_journaled_recorded_reported_and_compared(journal: Commi
     assert two.history == (Step(call=tea.call, outcome=tea.outcome),)
     assert world.history == (*two.history, Step(call=gold.call, outcome=gold.outcome))
     assert CallRecord.model_validate_json(two.model_dump_json()) == two
+
+
+async def test_a_call_is_told_of_before_it_runs_and_after_its_intent(
+    journal: CommitJournal, shop: Shop
+) -> None:
+    def look(event: Event) -> None:
+        if isinstance(event, CallBegun):
+            assert shop.ran == []
+            assert [call.id for call in journal.calls()] == [event.journal_id]
+            raise LookupError("the listener failed")
+
+    world = make_world(journal, emit=look)
+    with pytest.raises(LookupError):
+        async with world.open():
+            await world.handle(shop.call("buy", item="tea"))
+    assert shop.ran == []
+    (call,) = journal.calls()
+    assert call.state is CallState.NOT_EXECUTED
 
 
 async def test_the_history_of_a_record_goes_back_to_the_state(journal: CommitJournal, shop: Shop) -> None:

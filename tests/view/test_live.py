@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import re
 
+import pytest
 from helpers.hostile import SAMPLES, texts
 from helpers.plans import a_plan, a_result, approved, pay
 from hypothesis import given, settings
 from rich.panel import Panel
 
-from artis_sdk.records import Attempt, Outcome, Plan, Provenance, Role, Usage
+from artis_sdk.records import Attempt, Ending, Outcome, Plan, Provenance, Role, Usage
 from artis_sdk.records import events as kinds
+from artis_sdk.records.brief import call_text
 from artis_sdk.view.live import LiveView, outcome_text
 from artis_sdk.view.screen import Screen
 from artis_sdk.visible import visible
@@ -72,6 +74,61 @@ def test_the_last_line_says_phase_time_and_what_is_waited_for() -> None:
     assert said[:3] == [f"rehearsing, 0:00, {what}" for what in first]
     last_lines = ["rehearsed, 0:00", "committing, for real, 0:00, waiting for the agent and its tools"]
     assert said[-3:] == [*last_lines, "committed, 0:00"]
+
+
+def _printed(*shown: kinds.Event, terminal: bool = False) -> list[str]:
+    """The lines of a view after these events: of a terminal the last drawing, else all that was printed."""
+    screen = Screen(file=io.StringIO(), width=100, height=40, force_terminal=terminal)
+    view = LiveView(screen)
+    for event in shown:
+        view.on_event(event)
+    if terminal:
+        screen.file = io.StringIO()
+        screen.print(view.render())
+    assert isinstance(screen.file, io.StringIO)
+    return [line.rstrip() for line in OURS.sub("", screen.file.getvalue()).splitlines()]
+
+
+def _begun_and_ended() -> list[tuple[kinds.CallBegun, kinds.CallCommitted]]:
+    made = a_result(a_plan(pay(1), pay(2), pay(3), value={"ok": True}), "Paid.").calls[2:4]
+    named = [call.model_copy(update={"journal_id": f"p:{n}"}) for n, call in enumerate(made)]
+    return [
+        (
+            kinds.CallBegun(call=call.call, risk=call.risk, journal_id=call.journal_id or ""),
+            kinds.CallCommitted(committed=call),
+        )
+        for call in named
+    ]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_real_call_is_shown_from_when_it_begins(terminal: bool) -> None:
+    (begun, ended), *_ = _begun_and_ended()
+    line = f"{call_text(begun.call)}   ({begun.risk})"
+    before = _printed(begun, terminal=terminal)
+    after = _printed(begun, ended, terminal=terminal)
+    assert line in before
+    assert not any("→" in text for text in before)
+    assert after.count(line) == 1
+    assert after[after.index(line) + 1].strip().startswith("→")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_outcomes_of_calls_at_the_same_time_stand_below_their_calls(terminal: bool) -> None:
+    (one, first), (two, second) = _begun_and_ended()
+    lines = _printed(one, two, second, first, terminal=terminal)
+    for begun in (one, two):
+        last = max(n for n, line in enumerate(lines) if line.startswith(call_text(begun.call)))
+        assert lines[last + 1].strip().startswith("→")
+
+
+def test_a_commit_that_was_stopped_is_not_called_committed() -> None:
+    plan = a_plan(pay(1), value={"ok": True})
+    endings: dict[Ending, str] = {"stopped": "stopped", "cut": "ended without an answer"}
+    for ended, said in endings.items():
+        result = a_result(plan, "Paid.").model_copy(update={"ended": ended, "answer": None})
+        last = _printed(*events(plan), kinds.CommitFinished(result=result), terminal=True)[-1]
+        assert last == f"{said}, 0:00"
 
 
 @settings(max_examples=25)
