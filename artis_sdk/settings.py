@@ -22,9 +22,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from artis_sdk.errors import ConfigurationError
+from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.loop.limits import Limits, Price
 from artis_sdk.loop.strategies import is_known, known_names
+from artis_sdk.module_errors import place_and_error
 from artis_sdk.prompts import Style
 from artis_sdk.records import CommitMode, Risk, SampledRole, Sampling, Treatment
 from artis_sdk.records.doubtful_rules import settle
@@ -229,19 +230,24 @@ def load_object(where: str, what: str = "tools", hint: str = "") -> Any:
         hint: further words of the errors: what else the setting may name.
 
     Raises:
-        ConfigurationError: the module or the name does not exist.
+        ConfigurationError: the module or the name does not exist, or the module cannot be imported.
     """
     module_name, _, attribute = where.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         found: Any = importlib.import_module(module_name)
-        for part in attribute.split(".") if attribute else ():
-            found = getattr(found, part)
     except ModuleNotFoundError as error:
         if error.name is not None and module_name.startswith(error.name):
             raise ConfigurationError(f"{what} {where!r}: no module named {error.name!r}{hint}") from error
+        raise ConfigurationError(f"{what} {where!r}: {place_and_error(error)}") from error
+    except ArtisError:
         raise
+    except Exception as error:  # the application's own code ran, which may raise anything
+        raise ConfigurationError(f"{what} {where!r}: {place_and_error(error)}") from error
+    try:
+        for part in attribute.split(".") if attribute else ():
+            found = getattr(found, part)
     except AttributeError as error:
         raise ConfigurationError(f"{what} {where!r}: {error}{hint}") from error
     return found

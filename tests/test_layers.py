@@ -19,6 +19,7 @@ SESSION = LOOP | {"commit", "logs", "settings", "backends", "store_address"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "visible": set(),
+    "module_errors": set(),
     "keyword_options": set(),
     "entry_points": {"errors"},
     "lingering": set(),
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "commit": LOOP | {"sqlite", "postgresql", "lease", "lingering"},
     "logs": BASE | {"sqlite", "postgresql", "lease", "lingering", "store_address", "tools"},
     "backends": BASE | {"entry_points"},
-    "settings": LOOP | {"settings_errors", "store_address"},
+    "settings": LOOP | {"module_errors", "settings_errors", "store_address"},
     "settings_errors": set(),
     "workers": {"errors", "loop"},
     "session_args": SESSION - {"settings", "backends"},

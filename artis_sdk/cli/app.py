@@ -10,7 +10,16 @@ import typer
 
 from artis_sdk import __version__
 from artis_sdk.cli.commands import Commands
-from artis_sdk.cli.output import INTERRUPTED, console, errors, next_step, note, print_error
+from artis_sdk.cli.output import (
+    INTERRUPTED,
+    console,
+    errors,
+    keep_for_document,
+    next_step,
+    note,
+    print_error,
+    wants_json,
+)
 from artis_sdk.errors import ArtisError, UnknownOutcome
 from artis_sdk.view.text import plain
 from artis_sdk.visible import visible
@@ -54,11 +63,13 @@ def run_app() -> None:
     Exit codes: 0 done, 1 done with a finding, 2 an error that it names, 130 interrupted by Ctrl-C.
     """
     logging.lastResort = _LogOnScreen(logging.WARNING)
+    if wants_json():
+        keep_for_document()
     try:
         code = app(standalone_mode=False)
     except ArtisError as error:
         print_error(error)
-        if isinstance(error, UnknownOutcome):
+        if isinstance(error, UnknownOutcome) and not wants_json():
             next_step("artis recover")
         code = 2
     except (KeyboardInterrupt, typer.Abort):

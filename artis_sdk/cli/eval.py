@@ -170,7 +170,9 @@ def simulator(
     if report.verdicts["trusted"]:
         next_step(f'Session(simulator=..., trust="{trained or out}") rehearses with the trusted tools only')
     else:
-        next_step("artis generate more failures, then artis train simulator --failure-driven")
+        next_step(
+            "train it on more failures: artis generate makes them, artis train simulator draws them often"
+        )
 
 
 @asynccontextmanager

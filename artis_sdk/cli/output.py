@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -21,15 +22,35 @@ console = Screen()
 errors = Screen(stderr=True)
 
 
+_document: TextIO | None = None
+"""Standard output of the process, where it is kept for the document."""
+
+
+def wants_json() -> bool:
+    """Whether the command line asks for one JSON document."""
+    return "--json" in sys.argv
+
+
+def keep_for_document() -> None:
+    """Keep standard output for the document: what anything else in this process prints there, C code and
+    child processes included, goes to standard error."""
+    global _document
+    out = sys.stdout
+    out.flush()
+    _document = os.fdopen(os.dup(out.fileno()), "w", encoding=out.encoding, errors=out.errors)
+    os.dup2(sys.stderr.fileno(), out.fileno())
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(f"{json_text(value)}\n")
-    sys.stdout.flush()
+    out = _document or sys.stdout
+    out.write(f"{json_text(value)}\n")
+    out.flush()
 
 
 def print_error(error: ArtisError) -> None:
     """An error that the program names, as a text or, with --json, as the document."""
-    if "--json" in sys.argv:
+    if wants_json():
         more = {"next": "artis recover"} if isinstance(error, UnknownOutcome) else {}
         print_json({"error": type(error).__name__, "message": str(error), **more})
     else:

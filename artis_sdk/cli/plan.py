@@ -7,6 +7,7 @@ import os
 import tempfile
 import webbrowser
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, TypeVar
 
 import typer
@@ -59,7 +60,7 @@ def show(
     else:
         for part in result_view(shown) if isinstance(shown, Result) else plan_view(shown):
             console.print(part)
-        next_step(f"artis plan show {file} --open shows the attempts, too")
+        next_step(f"artis plan show {quote(str(file))} --open shows the attempts, too")
 
 
 @app.command("approve")
@@ -90,7 +91,7 @@ def approve(
             "note:",
             "not signed (ARTIS_APPROVAL_KEY): whoever can write this file can approve it",
         )
-    next_step(f"artis run --plan {file}")
+    next_step(f"artis run --plan {quote(str(file))}")
 
 
 def check_writable(file: Path) -> None:
@@ -128,7 +129,7 @@ def save_plan(plan: Plan, file: Path, *, quiet: bool = False) -> None:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
     if quiet:
         return
-    errors.print(plain(f"the plan is in {file}; artis plan show {file} --open shows it again"))
+    errors.print(plain(f"the plan is in {file}; artis plan show {quote(str(file))} --open shows it again"))
     if plan.withheld is not None and plan.withheld.sealed is None:
         missing = len(plan.withheld.places)
         errors.print(plain(f"saved without {missing} secrets; artis run asks for them", style="dim"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 from pathlib import Path
 
 import pytest
-from helpers.cli import artis, write_desk
+from helpers.cli import artis, started, write_desk
 from helpers.terminal import CTRL_C, Terminal, at_terminal
 
 pytestmark = pytest.mark.slow
@@ -106,3 +107,33 @@ async def test_a_place_that_cannot_be_written_is_said_before_anything_runs(
     assert (code, out) == (2, "")
     assert f"{where} cannot be written" in err
     assert not (folder / "made.txt").exists()
+
+
+async def test_a_call_is_printed_before_it_returns(folder: Path) -> None:
+    """Who kills a hanging commit has seen what was under way."""
+    (folder / "hang").touch()
+    process = await started(folder, "run", "Buy", "--yes")
+    assert process.stdout is not None
+    lines: list[str] = []
+    async with asyncio.timeout(60):
+        while not lines or not lines[-1].startswith("pay(amount=5)   (irreversible)"):
+            lines.append((await process.stdout.readline()).decode())
+            assert lines[-1], "the commit ended"
+    process.kill()
+    await process.wait()
+
+
+async def test_a_stopped_commit_is_called_stopped(folder: Path) -> None:
+    text = (folder / "desk.py").read_text().replace('"PRICE", "5"', '"PRICE", "6"')
+    (folder / "desk.py").write_text(text)
+    async with at_terminal(folder, "run", "Buy") as terminal:
+        await terminal.until("Carry this out for real")
+        terminal.press("y\n")
+        await terminal.until("Go on?")
+        terminal.press("n\n")
+        assert await terminal.ended() == 1
+    assert "stopped, 0:0" in terminal.plain
+    assert "committed, 0:0" not in terminal.plain
+    assert "╭─ answer" not in terminal.plain
+    (resume,) = _next(terminal)
+    assert resume == ["run", "--plan", *_kept(folder), "--resume", "--mode", "guided"]

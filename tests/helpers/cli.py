@@ -51,20 +51,28 @@ def paying() -> Any:
     return agent(1, "pay", {"target": "Bob", "amount": 5}, schema_reply=SIMULATED)
 
 
-async def artis(folder: Path, *arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error."""
+async def started(
+    folder: Path, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
+    """The command, with pipes for what it prints."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTIS_")}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "artis_sdk.cli",
         *arguments,
         cwd=folder,
         env=environment | {"COLUMNS": "200", "NO_COLOR": "1"},
-        stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def artis(folder: Path, *arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    piped = asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE
+    process = await started(folder, *arguments, stdin=piped)
     out, err = await asyncio.wait_for(process.communicate(stdin.encode() if stdin else None), 60)
     return process.returncode or 0, out.decode(), err.decode()
 
