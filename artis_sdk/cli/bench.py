@@ -28,8 +28,9 @@ from artis_sdk.evals.bench.report import commits, costs, families, kinds, lines,
 from artis_sdk.evals.bench.rows import read, write_settings
 from artis_sdk.evals.bench.runner import Players, asked, measure
 from artis_sdk.pocket.oracle import Kind
-from artis_sdk.pocket.play import SIMULATORS, SimulatorName, engine, simulator
+from artis_sdk.pocket.play import SIMULATORS, AgentName, SimulatorName, agent, engine, simulator
 from artis_sdk.pocket.play import EngineName as EngineNameValue
+from artis_sdk.pocket.tasks import FamiliesName
 from artis_sdk.prompts import Style
 from artis_sdk.view.text import plain
 
@@ -52,7 +53,9 @@ app.command("report")(bench_report)
 def pocket(
     out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run found there continues.")],
     methods: bench_options.Methods = _EVERY_METHOD,
-    simulators: Annotated[str, typer.Option(help="Simulators, comma-separated.")] = ",".join(SIMULATORS),
+    simulators: Annotated[
+        str, typer.Option(help=f"Simulators, comma-separated, of {', '.join(SIMULATORS)}.")
+    ] = "perfect,failure_driven,normal,untrained",
     tries: bench_options.Tries = "0,1,3,5,8",
     without: bench_options.Without = "",
     modes: bench_options.Modes = "",
@@ -70,6 +73,13 @@ def pocket(
     workers: Workers = None,
     ray: OnRay = False,
     seed: bench_options.Seed = 0,
+    played: Annotated[
+        FamiliesName, typer.Option("--families", help="Tasks: the bank's, or traps of other kinds.")
+    ] = "bank",
+    agent_name: Annotated[
+        AgentName,
+        typer.Option("--agent", help="The model as it is, which reports a refusal, or one that goes on."),
+    ] = "plain",
     style: Annotated[
         Style, typer.Option(help="Prompts and advice: the paper's, which the model was trained on, or ours.")
     ] = "paper",
@@ -84,15 +94,18 @@ def pocket(
         methods, known(simulators, SIMULATORS, "simulator"), tries, without, modes, retries
     )
     settings = {"seed": seed, "engine": engine_name.value}
-    write_settings(out, settings if style == "paper" else {**settings, "style": style})
+    settings |= {"style": style} if style != "paper" else {}
+    settings |= {"families": played} if played != "bank" else {}
+    settings |= {"agent": agent_name} if agent_name != "plain" else {}
+    write_settings(out, settings)
     path = out / "rows.jsonl"
-    world = PocketWorld(style)
+    world = PocketWorld(style, played)
     only = known(of_kinds, get_args(Kind), "kind")
     tasks = list(asked(world, count, seed, only))
     ids = {task.id for task in tasks}
     wanted = [*control_cells(tasks), *played_by]
     sequences = max(8, concurrency + concurrency // 2)  # waiting sequences keep their prefix in memory
-    played = partial(
+    play = partial(
         measure,
         world,
         None,
@@ -102,9 +115,9 @@ def pocket(
         seed=seed,
         kinds=only,
         concurrency=concurrency,
-        opening=partial(_players, engine_name.value, threads, sequences),
+        opening=partial(_players, engine_name.value, agent_name, threads, sequences),
     )
-    asyncio.run(with_progress(played, wanted, len(ids), worker_pool(workers, ray), shown=not as_json))
+    asyncio.run(with_progress(play, wanted, len(ids), worker_pool(workers, ray), shown=not as_json))
     # The folder may hold rows of other cells, or of more tasks.
     found = lines(row for row in read(path) if row.cell in wanted and row.task in ids)
     tables = "\n".join([table(found), kinds(found), commits(found), families(found), costs(found)])
@@ -117,10 +130,14 @@ def pocket(
 
 
 @asynccontextmanager
-async def _players(name: EngineNameValue, threads: int | None, sequences: int) -> AsyncIterator[Players]:
+async def _players(
+    name: EngineNameValue, acting: AgentName, threads: int | None, sequences: int
+) -> AsyncIterator[Players]:
     """A worker's model, and its simulators by name."""
     backend = engine(name, threads=threads, sequences=sequences)
     try:
-        yield Players(backend, None, lambda name: simulator(cast(SimulatorName, name), backend))
+        yield Players(
+            agent(acting, backend), None, lambda name: simulator(cast(SimulatorName, name), backend)
+        )
     finally:
         await backend.aclose()

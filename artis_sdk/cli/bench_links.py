@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from artis_sdk.backends import resolve
+from artis_sdk.cli.bench_options import known
 from artis_sdk.cli.options import Threads
 from artis_sdk.cli.output import Json, console, errors, print_json
-from artis_sdk.evals.bench.links import Case, LinkRow, Links, cases, measure_links, read_rows
+from artis_sdk.evals.bench.links import LINKS, Case, LinkRow, Links, cases, measure_links, read_rows
 from artis_sdk.evals.bench.links_report import link_lines, link_table
 from artis_sdk.evals.bench.rows import write_settings
 from artis_sdk.pocket.chat import pocket_prompts
@@ -19,6 +21,9 @@ from artis_sdk.pocket.play import engine
 from artis_sdk.prompts import Prompts, Style
 from artis_sdk.records import Sampling
 from artis_sdk.view.text import plain
+
+_PROMPTS = 8
+"""Sequences of llama.cpp beside the requests under way: the long prompts of the roles stay in memory."""
 
 
 def bench_links(
@@ -36,6 +41,9 @@ def bench_links(
     context: Annotated[int | None, typer.Option(help="Context of llama.cpp, in tokens.", min=1)] = None,
     threads: Threads = None,
     concurrency: Annotated[int, typer.Option(help="Cases under way at the same time.", min=1)] = 4,
+    only: Annotated[
+        str, typer.Option("--links", help=f"Only these links, comma-separated, of {', '.join(LINKS)}.")
+    ] = ",".join(LINKS),
     seed: Annotated[int, typer.Option(help="Seed of the tasks.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -50,8 +58,10 @@ def bench_links(
     write_settings(out, {"agent": agent, "seed": seed, "style": style, **sampled})
     path = out / "rows.jsonl"
     wanted = list(cases(count, seed))
+    chosen = known(only, LINKS, "link")
     sampling = Sampling(temperature=temperature, top_p=top_p)
-    asyncio.run(_measure(agent, style, attempts, sampling, wanted, path, concurrency, threads, context))
+    measured = _measure(agent, style, attempts, sampling, wanted, path, concurrency, threads, context, chosen)
+    asyncio.run(measured)
     ids = {case.task.id for case in wanted}
     found = link_lines(row for row in read_rows(path) if row.task in ids)
     (out / "table.md").write_text(link_table(found), encoding="utf-8")
@@ -73,10 +83,13 @@ async def _measure(
     concurrency: int,
     threads: int | None,
     context: int | None,
+    chosen: Collection[str],
 ) -> None:
-    given = {"n_threads": threads, "n_ctx": context} if agent.startswith("llama_cpp:") else {}
-    options = {name: value for name, value in given.items() if value is not None}
-    backend = engine(threads=threads) if agent == "pocket" else resolve(agent, **options)
+    sequences = concurrency * attempts + _PROMPTS
+    given = {"n_threads": threads, "n_ctx": context, "max_concurrency": sequences}
+    kept = given if agent.startswith("llama_cpp:") else {}
+    options = {name: value for name, value in kept.items() if value is not None}
+    backend = engine(threads=threads, sequences=sequences) if agent == "pocket" else resolve(agent, **options)
     prompts = pocket_prompts if agent == "pocket" else _ours
 
     def on_row(row: LinkRow) -> None:
@@ -84,7 +97,7 @@ async def _measure(
 
     links = Links(backend, prompts, style=style, attempts=attempts, options={"sampling": {"agent": sampling}})
     try:
-        await measure_links(links, wanted, path, concurrency=concurrency, on_row=on_row)
+        await measure_links(links, wanted, path, concurrency=concurrency, only=chosen, on_row=on_row)
     finally:
         await backend.aclose()
 

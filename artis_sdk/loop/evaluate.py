@@ -11,7 +11,7 @@ from artis_sdk.contracts import Evaluator
 from artis_sdk.errors import EvaluationError
 from artis_sdk.loop.asked_model import AskedModel
 from artis_sdk.loop.reading import Unreadable, ask, json_object, tagged, text_field
-from artis_sdk.loop.views import failed_calls, task_history, trajectory
+from artis_sdk.loop.views import failed_calls, numbers_of_request, task_history, trajectory
 from artis_sdk.records import Attempt, Evaluation, Message, Role, Task
 from artis_sdk.records.thinking import strip_thinking
 from artis_sdk.traces.operations import judging
@@ -89,6 +89,7 @@ class ModelEvaluator(AskedModel):
     async def _ask(
         self, kind: str, schema: dict[str, Any], read: Callable[[str], T], task: Task, attempt: Attempt
     ) -> tuple[T, str]:
+        numbers, missing = numbers_of_request(task, attempt)
         user = self._prompts.render(
             f"{kind}_user",
             tool_documents=self._prompts.documents(task.tools),
@@ -96,6 +97,8 @@ class ModelEvaluator(AskedModel):
             simulation=trajectory(attempt),
             calls=len(attempt.steps),
             failed=failed_calls(attempt),
+            numbers=numbers,
+            missing=missing,
         )
         held = self._backend.capabilities.structured_output and self._prompts.shows(f"{kind}_system", "typed")
         system = Message(role="system", content=self._prompts.render(f"{kind}_system", typed=held))

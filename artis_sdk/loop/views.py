@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from artis_sdk.loop.odd_answers import ODD_ANSWERS
-from artis_sdk.prompts import Data, encode_lines, encode_message, encode_step, encode_trajectory
+from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_step, encode_trajectory
 from artis_sdk.records import Attempt, Message, Task
 from artis_sdk.records.outcome_type import succeeded
 
+_NUMBER = re.compile(r"\b[A-Za-z]*\d(?:[\w.,]*\w)?\b")
 _REMEMBERED = "loop.views"  # key of a message's line, beside the backends' translations
 
 
@@ -44,6 +46,29 @@ def failed_calls(attempt: Attempt) -> Data | None:
     """The calls of an attempt that failed or were answered with an error, each with it; None if none were."""
     failed = [encode_step(step) for step in attempt.steps if not succeeded(step)]
     return encode_lines(failed) if failed else None
+
+
+def numbers_of_request(task: Task, attempt: Attempt) -> tuple[int, Data | None]:
+    """How many numbers and identifiers with digits the request has, and those of them that stand in no call
+    which did not fail; None for none. Comparing is what a small judge is worst at.
+    """
+    asked = dict.fromkeys(_numbers(task.query))
+    calls = [encode(step.call.arguments) for step in attempt.steps if succeeded(step)]
+    made = {_value(number) for text in calls for number in _numbers(text)}
+    missing = [number for number in asked if _value(number) not in made]
+    return len(asked), encode(missing) if missing else None
+
+
+def _numbers(text: str) -> list[str]:
+    return _NUMBER.findall(text)
+
+
+def _value(number: str) -> str | float:
+    """A number as its value, so that 80 is 80.00 and 1,000 is 1000; an identifier as it stands."""
+    try:
+        return float(number.replace(",", ""))
+    except ValueError:
+        return number
 
 
 ENDINGS = {

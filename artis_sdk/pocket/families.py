@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from artis_sdk.pocket.bank import Bank
@@ -15,7 +15,7 @@ from artis_sdk.pocket.words import Part, Piece, amount, phrase
 OBVIOUS: Final = 3.0
 """How much more readily the obvious plan comes to mind than any other."""
 
-_PAY: Final = (
+PAY: Final = (
     "send {amount} from {payer} to {payee}",
     "pay {payee} {amount} out of {payer}",
     "transfer {amount} from {payer} to {payee}",
@@ -34,7 +34,7 @@ _OWN: Final = (
     "shift {amount} over from {source} to {target}",
 )
 _BACK: Final = ("give back {transfer}", "refund {transfer}", "return the money of {transfer}")
-_SIMPLE: Final[dict[str, tuple[str, ...]]] = {
+SIMPLE: Final[dict[str, tuple[str, ...]]] = {
     "withdraw": (
         "pay {amount} out of {account} in cash",
         "withdraw {amount} from {account}",
@@ -77,11 +77,11 @@ _ASK: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _form(ledger: Ledger, forms: tuple[str, ...], **fields: object) -> str:
+def worded(ledger: Ledger, forms: tuple[str, ...], **fields: object) -> str:
     return phrase(ledger.rng, ledger.part, (forms, fields))
 
 
-def _both(ledger: Ledger, one: Piece, other: Piece) -> str:
+def joined(ledger: Ledger, one: Piece, other: Piece) -> str:
     return phrase(ledger.rng, ledger.part, one, other, joins=(" and ", ", and also "))
 
 
@@ -98,15 +98,15 @@ def _spread(ledger: Ledger, owner: str, needs: tuple[int, ...], currency: str) -
     return [ledger.account(owner, needs, currency, fits=fit) for fit in fits]
 
 
-def _listed(owner: str) -> PlannedCall:
+def listed(owner: str) -> PlannedCall:
     return PlannedCall("list_accounts", {"owner": owner})
 
 
-def _transfer(source: str, target: str, amount: int) -> PlannedCall:
+def transfer(source: str, target: str, amount: int) -> PlannedCall:
     return PlannedCall("transfer", {"source": source, "target": target, "amount": amount})
 
 
-def _choices(accounts: list[str]) -> list[tuple[str, float]]:
+def by_account(accounts: list[str]) -> list[tuple[str, float]]:
     return [(account, OBVIOUS if n == 0 else 1.0) for n, account in enumerate(accounts)]
 
 
@@ -117,10 +117,10 @@ def pay(ledger: Ledger) -> TaskTurn:
     sources = _spread(ledger, payer, (sum_,), currency)
     target = ledger.account(payee, (), currency)
     return TaskTurn(
-        _form(ledger, _PAY, amount=sum_, payer=payer, payee=payee),
+        worded(ledger, PAY, amount=sum_, payer=payer, payee=payee),
         tuple(
-            Way((_listed(payer), _listed(payee), _transfer(source, target, sum_)), source, weight)
-            for source, weight in _choices(sources)
+            Way((listed(payer), listed(payee), transfer(source, target, sum_)), source, weight)
+            for source, weight in by_account(sources)
         ),
     )
 
@@ -135,10 +135,10 @@ def payee(ledger: Ledger) -> TaskTurn:
         fits[0 if ledger.rng.random() < 0.7 else 1] = False
     targets = [ledger.account(payee, (), currency, fits=fit) for fit in fits]
     return TaskTurn(
-        _form(ledger, _PAY, amount=sum_, payer=source, payee=payee),
+        worded(ledger, PAY, amount=sum_, payer=source, payee=payee),
         tuple(
-            Way((_listed(payee), _transfer(source, target, sum_)), target, weight)
-            for target, weight in _choices(targets)
+            Way((listed(payee), transfer(source, target, sum_)), target, weight)
+            for target, weight in by_account(targets)
         ),
     )
 
@@ -149,16 +149,16 @@ def two(ledger: Ledger) -> TaskTurn:
     sums, currency = (ledger.amount(250), ledger.amount(250)), ledger.currency()
     sources = _spread(ledger, payer, sums, currency)
     targets = [ledger.account(person, (), currency) for person in (first, second)]
-    lists = tuple(_listed(person) for person in (payer, first, second))
+    lists = tuple(listed(person) for person in (payer, first, second))
     return TaskTurn(
-        _form(ledger, _TWO, amount=sums[0], amount2=sums[1], payer=payer, payee=first, payee2=second),
+        worded(ledger, _TWO, amount=sums[0], amount2=sums[1], payer=payer, payee=first, payee2=second),
         tuple(
             Way(
-                (*lists, _transfer(source, targets[0], sums[0]), _transfer(source, targets[1], sums[1])),
+                (*lists, transfer(source, targets[0], sums[0]), transfer(source, targets[1], sums[1])),
                 source,
                 weight,
             )
-            for source, weight in _choices(sources)
+            for source, weight in by_account(sources)
         ),
     )
 
@@ -181,17 +181,17 @@ def order(ledger: Ledger) -> TaskTurn:
         source = ledger.account(owner, (sum_,), currency)
         aside, first = PlannedCall(kind, {"account": source}), kind
     move = (
-        _transfer(source, target, sum_)
+        transfer(source, target, sum_)
         if paying == "transfer"
         else PlannedCall("withdraw", {"account": source, "amount": sum_})
     )
-    moving: Piece = (_SIMPLE[paying], {"account": source, "target": target, "amount": sum_})
-    setting: Piece = (_SIMPLE[kind], aside.arguments)
+    moving: Piece = (SIMPLE[paying], {"account": source, "target": target, "amount": sum_})
+    setting: Piece = (SIMPLE[kind], aside.arguments)
     pair = [(moving, move), (setting, aside)] if first == paying else [(setting, aside), (moving, move)]
     if ledger.rng.random() < 0.25:
         pair.reverse()
     (one, before), (other_, after) = pair
-    query = _both(ledger, one, other_)
+    query = joined(ledger, one, other_)
     return TaskTurn(
         query,
         (
@@ -210,7 +210,7 @@ def own(ledger: Ledger) -> TaskTurn:
     target = ledger.account(owner, (), currency if same else ledger.currency(but=currency))
     arguments = {"source": source, "target": target, "amount": sum_}
     return TaskTurn(
-        _form(ledger, _OWN, amount=sum_, source=source, target=target),
+        worded(ledger, _OWN, amount=sum_, source=source, target=target),
         (
             Way((PlannedCall("transfer", arguments),), "transfer", OBVIOUS),
             Way((PlannedCall("convert", arguments),), "convert"),
@@ -226,21 +226,21 @@ def back(ledger: Ledger) -> TaskTurn:
     found = ledger.past_transfer(source, target, sum_, old=ledger.rng.random() < 0.6)
     look = PlannedCall("get_transfer", {"transfer": found})
     return TaskTurn(
-        _form(ledger, _BACK, transfer=found),
+        worded(ledger, _BACK, transfer=found),
         (
             Way((look, PlannedCall("refund", {"transfer": found})), "refund", OBVIOUS),
-            Way((look, _transfer(target, source, sum_)), "transfer"),
+            Way((look, transfer(target, source, sum_)), "transfer"),
         ),
     )
 
 
 def simple(ledger: Ledger) -> TaskTurn:
     """One or two steps that are named outright."""
-    tools = ledger.rng.sample(sorted(_SIMPLE), 1 if ledger.rng.random() < 0.7 else 2)
+    tools = ledger.rng.sample(sorted(SIMPLE), 1 if ledger.rng.random() < 0.7 else 2)
     steps = [_step(ledger, tool) for tool in tools]
     choice = f"{tools[0]} first" if len(tools) > 1 else tools[0]
     pieces = [piece for piece, _ in steps]
-    query = _both(ledger, *pieces) if len(pieces) > 1 else phrase(ledger.rng, ledger.part, *pieces)
+    query = joined(ledger, *pieces) if len(pieces) > 1 else phrase(ledger.rng, ledger.part, *pieces)
     return TaskTurn(query, (Way(tuple(call for _, call in steps), choice),))
 
 
@@ -280,7 +280,7 @@ def _step(ledger: Ledger, tool: str) -> tuple[Piece, PlannedCall]:
         case _:
             fields["account"] = ledger.account(owner, (sum_,), fits=fits)
     arguments = {**fields, "source": fields.get("account")}
-    return (_SIMPLE[tool], fields), PlannedCall(tool, {key: arguments[key] for key in TOOL_NAMES[tool]})
+    return (SIMPLE[tool], fields), PlannedCall(tool, {key: arguments[key] for key in TOOL_NAMES[tool]})
 
 
 def extra(ledger: Ledger) -> TaskTurn:
@@ -296,7 +296,7 @@ def extra(ledger: Ledger) -> TaskTurn:
         "payee": listed.arguments["owner"],
     }
     return TaskTurn(
-        _both(ledger, (_SIMPLE["withdraw"], arguments), (_PAY[:4], fields)),
+        joined(ledger, (SIMPLE["withdraw"], arguments), (PAY[:4], fields)),
         tuple(
             Way((PlannedCall("withdraw", arguments), *way.calls), way.choice, way.weight) for way in main.ways
         ),
@@ -331,7 +331,7 @@ def ask(ledger: Ledger) -> TaskTurn:
         call = PlannedCall(tool, {"account": account})
     else:
         call = PlannedCall(tools[what], {"account": account})
-    query = _form(ledger, _ASK[what], **fields)
+    query = worded(ledger, _ASK[what], **fields)
     return TaskTurn(query, (Way((call,), call.tool),), asked=asked, reads=True)
 
 
@@ -346,10 +346,10 @@ def missing(ledger: Ledger) -> tuple[TaskTurn, ...]:
     )
     if ledger.rng.random() < 0.5:
         forms = ("send money from {payer} to {payee}", "let {payer} pay {payee}", "pay {payee} from {payer}")
-        query, reply, then = _form(ledger, forms, payer=payer, payee=payee_), "How much?", f"{sum_}."
+        query, reply, then = worded(ledger, forms, payer=payer, payee=payee_), "How much?", f"{sum_}."
     else:
         forms = ("send {amount} from {payer}", "pay {amount} out of {payer}", "let {payer} pay {amount}")
-        query, reply, then = _form(ledger, forms, payer=payer, amount=sum_), "To whom?", f"To {payee_}."
+        query, reply, then = worded(ledger, forms, payer=payer, amount=sum_), "To whom?", f"To {payee_}."
     return TaskTurn(query, reply=reply), TaskTurn(then, whole.ways)
 
 
@@ -357,7 +357,8 @@ Family = Callable[[Ledger], TaskTurn | tuple[TaskTurn, ...]]
 HIDDEN: Final[dict[str, Family]] = {
     "pay": pay, "payee": payee, "two": two, "order": order, "own": own, "back": back, "extra": extra,
 }  # fmt: skip
-FAMILIES: Final[dict[str, tuple[Family, float]]] = {
+Families = Mapping[str, tuple[Family, float]]
+FAMILIES: Final[Families] = {
     "pay": (pay, 14), "payee": (payee, 8), "two": (two, 12), "extra": (extra, 10), "order": (order, 14),
     "own": (own, 7), "back": (back, 7), "simple": (simple, 14), "ask": (ask, 5), "miss_param": (missing, 4),
 }  # fmt: skip
@@ -365,15 +366,21 @@ FAMILIES: Final[dict[str, tuple[Family, float]]] = {
 NO_TOOL: Final = "I have no tool for that."
 
 
-def make(id: str, part: Part) -> PocketTask:
-    """The task of a name, always the same."""
+def make(id: str, part: Part, families: Families = FAMILIES) -> PocketTask:
+    """The task of a name, always the same.
+
+    Args:
+        id: the name.
+        part: part of names, amounts and wordings; see `words`.
+        families: the families, each with its share of the tasks.
+    """
     rng = random.Random(id)
     ledger = Ledger(rng, part, Bank())
-    family = rng.choices(list(FAMILIES), [share for _, share in FAMILIES.values()])[0]
-    made = FAMILIES[family][0](ledger)
+    family = rng.choices(list(families), [share for _, share in families.values()])[0]
+    made = families[family][0](ledger)
     turns = made if isinstance(made, tuple) else (made,)
     kind = rng.random()
-    if kind < 0.07 and family != "miss_param":
+    if kind < 0.07 and len(turns) == 1:
         second = rng.choice((pay, own, simple))(ledger)
         turns, family = (*turns, second), "turns"
     needed = {call.tool for turn in turns for way in turn.ways for call in way.calls}

@@ -103,6 +103,14 @@ class Ledger:
         lowest = needs[0] if len(needs) > 1 and self.rng.random() < 0.7 else 0
         return 10 * self.rng.randint(-(-lowest // 10), (sum(needs) - 1) // 10)
 
+    def capped_account(self, owner: str, most: int, currency: str) -> str:
+        """An account that can pay so much in all, and not ten more: by its money, or by today's limit."""
+        more = most + 10 * self.rng.randint(3, 20)
+        free, left = (most, more) if self.rng.random() < 0.4 else (more, most)
+        made = Account(self.id("A"), owner, currency, free, limit=1000, sent_today=1000 - left)
+        self.bank.accounts[made.id] = made
+        return made.id
+
     def held_account(self, owner: str, needed: int, currency: str) -> tuple[str, str]:
         """An account that can pay an amount only when its hold is released."""
         source = self.account(owner, (needed,), currency)

@@ -23,7 +23,7 @@ Kind = Literal["obvious", "repairable", "impossible", "trap"]
 - `repairable`: it is refused, another plan works, and the refused one leaves nothing in its way.
 - `impossible`: no plan exists or works, so that the books must stay as they are.
 - `trap`: the obvious plan is refused when a part of it is done, and no calls of any plan lead from there to a
-  right state.
+  right state; or it looks done, since nothing is refused, and a part is missing.
 """
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -84,7 +84,7 @@ class Oracle:
     def good_ways(self, bank: Bank, turn: TaskTurn) -> list[tuple[Way, Played]]:
         """The plans that work, each with its results."""
         played = [(way, self.play(bank, way.calls)) for way in turn.ways]
-        return [(way, one) for way, one in played if one.good]
+        return [(way, one) for way, one in played if one.good and not way.short]
 
     def accepted(self, task: PocketTask) -> set[Books]:
         """The final states that fulfil a task: after a good plan for each turn.
@@ -127,8 +127,9 @@ class Oracle:
             return "obvious", good[0][1].bank
         after = good[0][1].bank if good else bank
         accepted = {books(played.bank) for _, played in good} or {books(bank)}
-        begun = self.play(bank, obvious.calls).bank
-        if books(begun) != books(bank) and not self._can_go_on(begun, turn, accepted):
+        begun = self.play(bank, obvious.calls)
+        stuck = books(begun.bank) != books(bank) and not self._can_go_on(begun.bank, turn, accepted)
+        if stuck or (obvious.short and begun.good):
             return "trap", after
         return ("repairable" if good else "impossible"), after
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Literal, get_args
 
 from artis_sdk.backends import resolve
@@ -9,11 +11,13 @@ from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.chat import AT_ONCE, pocket_prompts
+from artis_sdk.records import Capabilities, Completion, Request
 from artis_sdk.simulators import LLMSimulator, SandboxSimulator
 from artis_sdk.simulators.trained import weights_digest
 
 EngineName = Literal["llama.cpp", "vllm"]
-SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained"]
+SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained", "traps"]
+AgentName = Literal["plain", "persistent"]
 SIMULATORS: Final[tuple[SimulatorName, ...]] = get_args(SimulatorName)
 CONTEXT: Final = 4096
 """Tokens of one request. The prompts take some hundreds; the SDK counts whole tool documents."""
@@ -22,7 +26,7 @@ _LONGEST: Final = 320
 
 
 def engine(name: EngineName = "llama.cpp", *, threads: int | None = None, sequences: int = 8) -> Backend:
-    """The shipped pocket model with its two adapters; nothing is loaded yet.
+    """The shipped pocket model with its adapters; nothing is loaded yet.
 
     Args:
         name: name of the engine.
@@ -36,7 +40,7 @@ def engine(name: EngineName = "llama.cpp", *, threads: int | None = None, sequen
     if name == "llama.cpp":
         return resolve(
             f"llama_cpp:{weights.gguf()}",
-            adapters={adapter: weights.gguf_adapter(adapter) for adapter in weights.ADAPTERS},
+            adapters={adapter: weights.gguf_adapter(adapter) for adapter in weights.ALL},
             n_ctx=CONTEXT,
             max_tokens=_LONGEST,
             max_concurrency=sequences,
@@ -45,7 +49,7 @@ def engine(name: EngineName = "llama.cpp", *, threads: int | None = None, sequen
     if name == "vllm":
         return resolve(
             f"vllm:{weights.folder()}",
-            adapters={adapter: weights.adapter(adapter) for adapter in weights.ADAPTERS},
+            adapters={adapter: weights.adapter(adapter) for adapter in weights.ALL},
             engine_args={
                 "max_model_len": CONTEXT,
                 "override_generation_config": {"max_new_tokens": _LONGEST},
@@ -54,11 +58,49 @@ def engine(name: EngineName = "llama.cpp", *, threads: int | None = None, sequen
     raise ConfigurationError(f"unknown engine {name!r}; choose llama.cpp or vllm")
 
 
+class PersistentAgent:
+    """The pocket model as an agent, judge and advisor that goes on after a refusal: an adapter for every
+    request.
+
+    Args:
+        backend: the backend of `engine()`.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.name = f"{backend.name}+{weights.PERSISTENT}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._backend.capabilities
+
+    async def complete(
+        self, request: Request, *, on_token: Callable[[str], None] | None = None
+    ) -> Completion:
+        """See `Backend.complete`."""
+        return await self._backend.complete(replace(request, adapter=weights.PERSISTENT), on_token=on_token)
+
+    async def aclose(self) -> None:
+        """See `Backend.aclose`."""
+        await self._backend.aclose()
+
+
+def agent(name: AgentName, backend: Backend) -> Backend:
+    """The agent: `plain` reports a refusal, `persistent` tries another plan.
+
+    Args:
+        name: its name.
+        backend: the backend of `engine()`.
+    """
+    return backend if name == "plain" else PersistentAgent(backend)
+
+
 def simulator(name: SimulatorName, backend: Backend) -> Simulator:
     """One of the benchmark's simulators.
 
     Args:
-        name: `perfect` runs the bank's own code on a copy; `untrained` is the base model without adapter.
+        name: `perfect` runs the bank's own code on a copy; `untrained` is the base model without adapter;
+            `traps` is failure-driven, and its log also held the families of traps.
         backend: the backend of `engine()`.
     """
     if name == "perfect":

@@ -1,7 +1,7 @@
 """A task for the payments desk: the queries, the plausible plans, and the bank that they run on.
 
-A plan is good if the bank refuses none of its calls; the `oracle` finds the good plans by playing them, and
-no task declares them.
+A plan is good if the bank refuses none of its calls and nothing is missing; the `oracle` finds the good plans
+by playing them, and no task declares them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Way:
     """Difference from the turn's other plans: an account, a tool, or the tool that comes first."""
     weight: float = 1.0
     """Weight with which the agent picks it without advice; largest for the obvious plan."""
+    short: bool = False
+    """Whether a part of what is asked is missing, though nothing is refused."""
 
 
 @dataclass(frozen=True, slots=True)

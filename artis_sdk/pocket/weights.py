@@ -16,12 +16,15 @@ from typing import Any, Final
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 from artis_sdk.pocket.unpack import safetensors
 
-ADAPTERS: Final = ("failure_driven", "normal")
-"""The simulator's two LoRA adapters over one base."""
+ADAPTERS: Final = ("failure_driven", "normal", "traps")
+"""The simulator's LoRA adapters over one base."""
+PERSISTENT: Final = "persistent"
+"""The adapter of an agent that goes on after a refusal; judge and advisor use it, too."""
+ALL: Final = (*ADAPTERS, PERSISTENT)
 ROOT: Final = Path(__file__).parent / "model"
 UNPACKED: Final = {
     "base/model.safetensors": "pocket.gguf",
-    **{f"{name}/adapter_model.safetensors": f"{name}.gguf" for name in ADAPTERS},
+    **{f"{name}/adapter_model.safetensors": f"{name}.gguf" for name in ALL},
 }
 """Files of the folders, and the shipped file that each is made from."""
 

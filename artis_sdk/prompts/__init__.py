@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 _JUDGED: Final = frozenset({"tool_documents", "history", "simulation"})
+_FACTS: Final = frozenset({"calls", "failed", "numbers", "missing"})
 
 FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "action_system": frozenset({"functions"}),  # None for native tool calling
@@ -69,9 +70,9 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "evaluation_system": frozenset({"typed"}),
-    "evaluation_user": _JUDGED | {"calls", "failed"},
+    "evaluation_user": _JUDGED | _FACTS,
     "suggestion_system": frozenset({"typed"}),
-    "suggestion_user": _JUDGED | {"calls", "failed"},
+    "suggestion_user": _JUDGED | _FACTS,
     "summary_system": frozenset({"offered"}),  # number of attempts to choose from
     "summary_user": frozenset({"tool_documents", "history", "attempts"}),
     "advice": frozenset({"steps", "note"}),

@@ -18,6 +18,7 @@ from artis_sdk.loop.evaluate import ModelEvaluator, read_evaluation, read_sugges
 from artis_sdk.loop.reading import Unreadable, json_object
 from artis_sdk.loop.scoring import ModelScorer, read_score
 from artis_sdk.loop.summarize import ModelSummarizer, NoRightAttempt, read_recommendation
+from artis_sdk.loop.views import numbers_of_request
 from artis_sdk.prompts import Prompts, encode
 from artis_sdk.records import (
     Attempt,
@@ -67,8 +68,45 @@ async def test_the_judge_gives_a_bare_verdict_and_a_suggestion_where_one_is_used
     assert verdict.is_valid({"correct": True})
     assert not verdict.is_valid({"correct": True, "why": "It did."})
     assert not told.is_valid({"suggestion": "x" * 401})
-    for rule in ("Which part has no successful call?", "another order", "tone of the answer"):
+    for rule in ("each thing it asks for", "order of the calls does not matter", "tone of the answer"):
         assert rule in backend.requests[0].messages[0].content
+
+
+@pytest.mark.parametrize(
+    ("query", "arguments", "missing"),
+    [
+        ("Pay 80 to B7.", {"account": "B7", "amount": 80}, None),
+        ("Pay 80 to B7.", {"account": "B7", "amount": 70}, ["80"]),
+        ("Pay 1,000 to B7.", {"account": "B8", "amount": 1000.0}, ["B7"]),
+        ("Pay 80.50, all of it.", {"account": "b", "amount": "80.5"}, None),
+        ("Book room 12 on 2026-05-03.", {"account": "12", "amount": "2026-05-03"}, None),
+        ("Pay the rent.", {"account": "b", "amount": 9}, None),
+    ],
+)
+def test_numbers_that_no_successful_call_has_are_found(
+    query: str, arguments: dict[str, Any], missing: list[str] | None
+) -> None:
+    """Comparing is computed: a small judge does not see that the amount is another one."""
+    paid = Step(call=call("pay", **arguments), outcome=Outcome.success(1, Provenance.SIMULATED))
+    refused = Step(
+        call=call("pay", amount=80),
+        outcome=Outcome.failure("Refused", "no", Provenance.SIMULATED, raised=True),
+    )
+    attempt = Attempt(index=0, steps=(refused, paid), answer="Done.")
+    numbers, found = numbers_of_request(task().model_copy(update={"query": query}), attempt)
+    assert (numbers > 0) is any(map(str.isdigit, query))
+    assert found == (None if missing is None else encode(missing))
+
+
+async def test_the_judge_is_told_which_numbers_are_missing() -> None:
+    backend, evaluator = judge(always(PASSED))
+    for query, told in (
+        ("Look at 7.", 'No call that did not fail has these words of the request:\n<Missing>["7"]</Missing>'),
+        ("Look at a.", "None of them failed.\n\nIs the request done?"),
+    ):
+        backend.requests.clear()
+        await evaluator.evaluate(task().model_copy(update={"query": query}), ATTEMPT)
+        assert told in prompt(backend.requests[0])
 
 
 async def test_no_suggestion_is_asked_for_where_there_is_one_or_none_is_needed() -> None:
@@ -109,7 +147,8 @@ async def test_what_a_judge_is_asked_for_cannot_be_copied(held: bool) -> None:
     await ModelEvaluator(backend).evaluate(task(), ATTEMPT)
     (request,) = backend.requests
     assert (request.schema is not None) is held
-    form = request.messages[0].content.partition("Output:")[2]
+    form = request.messages[0].content.partition("Answer " if held else "Output:")[2]
+    assert form
     assert ("digit" in form) is not held
     with pytest.raises(Unreadable):
         read_evaluation(form)
@@ -129,12 +168,12 @@ async def test_the_judge_is_given_failed_calls_as_facts() -> None:
     backend, evaluator = judge()
     await evaluator.evaluate(task(), Attempt(index=0, steps=(STEP, ANSWERED, failed), answer="I sent 9."))
     await evaluator.evaluate(task(), Attempt(index=0, answer="I sent 9."))
-    facts, nothing = [prompt(request).partition("[Facts")[2] for request in backend.requests]
+    facts, nothing = [prompt(request).partition("Facts.")[2] for request in backend.requests]
     assert "Calls made: 3." in facts
     assert facts.count('"action"') == 2
     assert "no such account" in facts
     assert re.findall(r'"failed":"(\w+)"', facts) == ["NoCover"]
-    assert "Calls made: 0." in nothing
+    assert "Calls made: 0. Nothing was done." in nothing
     assert "<Failed>" not in nothing
 
 

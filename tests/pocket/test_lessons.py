@@ -18,7 +18,7 @@ from artis_sdk.pocket.chat import END, TEMPLATE, Segment, segments
 from artis_sdk.pocket.families import make
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.task import PlannedCall
-from artis_sdk.pocket.tasks import tasks
+from artis_sdk.pocket.tasks import FamiliesName, tasks
 from artis_sdk.records import CallRecord, Message, ToolCall
 from artis_sdk.simulators.answers import typed_entries, typed_outcome
 from artis_sdk.trainers.pocket.adapters import SLIPS
@@ -36,9 +36,11 @@ def shown(call: ToolCall) -> str:
     return call.model_dump_json(include={"tool", "arguments"})
 
 
-def test_every_answer_can_be_read() -> None:
-    lessons = Lessons(seed=1)
-    for task in islice(tasks("train", seed=4), 150):
+@pytest.mark.parametrize("families", ["bank", "traps"])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_every_answer_can_be_read(persistent: bool, families: FamiliesName) -> None:
+    lessons = Lessons(seed=1, persistent=persistent)
+    for task in islice(tasks("train", seed=4, families=families), 150):
         for scene in lessons.scenes(task):
             evaluation = read_evaluation(learned(lessons.judge(scene)))
             assert evaluation.correct == (not evaluation.suggestion)

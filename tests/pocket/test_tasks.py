@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from artis_sdk.pocket.families import FAMILIES, HIDDEN, make
 from artis_sdk.pocket.oracle import KINDS, Oracle, books, fulfilled, state_of
 from artis_sdk.pocket.task import PocketTask
-from artis_sdk.pocket.tasks import tasks
-from artis_sdk.pocket.words import held, phrase
+from artis_sdk.pocket.tasks import FamiliesName, tasks
+from artis_sdk.pocket.words import Part, held, phrase
 from artis_sdk.simulators.cut import Cutter
 
 SEEDS = st.integers(min_value=0, max_value=10**6)
 
 
-def some(part: str, count: int) -> list[PocketTask]:
-    return list(islice(tasks(part, seed=9), count))  # type: ignore[arg-type]
+def some(part: Part, count: int, families: FamiliesName = "bank") -> list[PocketTask]:
+    return list(islice(tasks(part, seed=9, families=families), count))
 
 
 def words_of(task: PocketTask) -> tuple[set[str], set[int]]:
@@ -37,8 +37,9 @@ def words_of(task: PocketTask) -> tuple[set[str], set[int]]:
     return names, amounts
 
 
-def test_no_held_out_task_is_in_the_training_data() -> None:
-    train, apart = some("train", 600), some("held_out", 300)
+@pytest.mark.parametrize("families", ["bank", "traps"])
+def test_no_held_out_task_is_in_the_training_data(families: FamiliesName) -> None:
+    train, apart = some("train", 600, families), some("held_out", 300, families)
     names = set().union(*(words_of(task)[0] for task in train))
     amounts = set().union(*(words_of(task)[1] for task in train))
     queries = {turn.query for task in train for turn in task.turns}

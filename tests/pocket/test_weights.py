@@ -50,7 +50,7 @@ def test_the_files_are_those_that_the_figures_belong_to() -> None:
 
 def test_the_folders_hold_what_the_weights_were_made_of(cache: Path) -> None:
     before = files(weights.ROOT)
-    found = {"base": weights.folder(), **{name: weights.adapter(name) for name in weights.ADAPTERS}}
+    found = {"base": weights.folder(), **{name: weights.adapter(name) for name in weights.ALL}}
     card = {**CARD["files"], **CARD["unpacked"]}
     for name, folder in found.items():
         assert cache in folder.parents
@@ -114,8 +114,8 @@ import sys
 sys.modules["huggingface_hub"] = sys.modules["gguf"] = None  # not installed
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.pocket import play, weights
-weights.gguf(), [weights.gguf_adapter(name) for name in weights.ADAPTERS]
-[play.simulator(name, ScriptedBackend([])) for name in ("failure_driven", "normal", "untrained", "perfect")]
+weights.gguf(), [weights.gguf_adapter(name) for name in weights.ALL]
+[play.simulator(name, ScriptedBackend([])) for name in play.SIMULATORS]
 try:
     weights.folder()
 except Exception as error:
@@ -151,12 +151,14 @@ def test_what_a_run_made_is_shipped_as_it_was(tmp_path: Path, cache: Path) -> No
         measures = CARD["adapters"][name]
         own = {**measures, "data": {"rebalance": {"explained": measures["rebalance"]}}}
         (run / name / "adapter" / "card.json").write_text(json.dumps(own))
+    shutil.copytree(weights.adapter(weights.PERSISTENT), run / weights.PERSISTENT / "adapter")
+    (run / weights.PERSISTENT / "run.json").write_text(json.dumps(CARD[weights.PERSISTENT]))
     card = ship(run, tmp_path / "shipped")
     assert {**card, "versions": None} == {**CARD, "versions": None}
     shipped = files(tmp_path / "shipped")
     del shipped["card.json"]
     assert shipped == CARD["files"]
-    for name in ("base", *weights.ADAPTERS):
+    for name in ("base", *weights.ALL):
         weight = next((run / name).rglob("*.safetensors"))
         whole = weight.read_bytes()
         weight.write_bytes(whole.replace(b'"format":"pt"', b'"format":"tp"'))

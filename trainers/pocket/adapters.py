@@ -1,7 +1,8 @@
-"""`python -m artis_sdk.trainers.pocket.adapters`: the simulator's two adapters over the pocket base.
+"""`python -m artis_sdk.trainers.pocket.adapters`: the simulator's adapters over the pocket base.
 
-Both are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain
-log, the failure-driven one on that log with generated failures, with rare outcomes drawn more often.
+All are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain log,
+the failure-driven one on that log with generated failures, with rare outcomes drawn more often, and one like
+it whose log also holds the families of traps.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from artis_sdk.view.text import plain
 SLIPS: Final = 0.05
 """Share of slips among the plain log's turns; low, as real logs hold few failures."""
 TASKS: Final = 4000
-REBALANCE: Final = {"normal": NORMAL, "failure_driven": Rebalance(exponent=0.5, cap=4.0)}
+REBALANCE: Final = {
+    "normal": NORMAL,
+    "failure_driven": Rebalance(exponent=0.5, cap=4.0),
+    "traps": Rebalance(exponent=0.5, cap=4.0),
+}
 
 
 def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> TrainedAdapter:
@@ -41,8 +46,15 @@ def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> Tra
     with contextlib.chdir(run):  # cards then name no path of this machine
         log = Path(f"{name}.db")
         if not log.exists():
-            failing = name == "failure_driven"
-            write(log, part="train", count=TASKS, seed=seed + 1, failures=failing, slips=SLIPS)
+            write(
+                log,
+                part="train",
+                count=TASKS,
+                seed=seed + 1,
+                failures=name != "normal",
+                slips=SLIPS,
+                families=("bank", "traps") if name == "traps" else ("bank",),
+            )
         rebalance = REBALANCE[name].model_copy(update={"target": rows})
         return train_simulator(
             log,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from artis_sdk.loop.views import task_history, trajectory
@@ -16,7 +16,7 @@ from artis_sdk.records import Attempt, History, Message, Risk, Step, Task
 from artis_sdk.simulators.answers import typed_answer
 from artis_sdk.simulators.form import Prompter
 from artis_sdk.trainers.pocket.changes import changed
-from artis_sdk.trainers.pocket.scenes import Scene
+from artis_sdk.trainers.pocket.scenes import Scene, Walk, one_plan, several_plans
 from artis_sdk.trainers.pocket.thoughts import think
 
 NOT_ASKED: Final = "not as asked"
@@ -79,10 +79,12 @@ class Lessons:
 
     Args:
         seed: seed of the draws; tasks have their own.
+        persistent: whether the agent tries another plan after a refusal, instead of reporting it.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, persistent: bool = False) -> None:
         self.oracle = Oracle()
+        self._persistent = persistent
         self._rng = random.Random(seed)
         self._prompts = pocket_prompts()
         specs = {tool.name: tool.spec for tool in self.oracle.tools}
@@ -115,9 +117,11 @@ class Lessons:
         specs = tuple(self._specs[name] for name in scene.task.offered)
         return Task(query=scene.turn.query, conversation=scene.conversation, tools=specs)
 
-    def _attempt(self, scene: Scene, way: Way | None) -> Attempt:
-        played = scene.played(way)
-        return Attempt(index=0, steps=played.steps, answer=answer(scene.turn, played))
+    def _walk(self, scene: Scene, way: Way | None) -> Walk:
+        """What the agent does that begins with a plan."""
+        return (
+            several_plans(scene, way, self.oracle, self._drawn) if self._persistent else one_plan(scene, way)
+        )
 
     # --- the agent ----------------------------------------------------------------------------
 
@@ -141,7 +145,7 @@ class Lessons:
         query = self._prompts.render(
             "action_user", query=scene.turn.query, attempts=attempts, recommendation=recommendation
         )
-        played = scene.played(way)
+        played = self._walk(scene, way).played
         messages = [
             Message(role="system", content=self._prompts.render("action_system", functions=None)),
             *scene.conversation,
@@ -157,6 +161,8 @@ class Lessons:
             return [use(NO_TOOL_CHOICE)] * self._rng.randint(1, 4), None
         avoided, way = self._avoided(ways)
         hints = [avoid(choice) for choice in avoided]
+        if self._persistent and len(hints) > 1 and self._rng.random() < 0.5:
+            hints = [", ".join(hints[:2]), *hints[2:]]  # of one attempt with two plans
         if self._rng.random() < 0.4:
             hints += [use(way.choice)] * self._rng.randint(1, 3)
         elif self._rng.random() < 0.1:
@@ -182,7 +188,8 @@ class Lessons:
         """The evaluator: a refused call is wrong, and so is something that was not asked for."""
         way = self._drawn(scene.turn.ways) if self._rng.random() < 0.6 else None
         way = way or (self._rng.choice(scene.turn.ways) if scene.turn.ways else None)
-        attempt = self._attempt(scene, way)
+        walk = self._walk(scene, way)
+        attempt = Attempt(index=0, steps=walk.played.steps, answer=answer(scene.turn, walk.played))
         spoilt = self._spoilt(scene, attempt) if self._rng.random() < 0.15 else None
         attempt = spoilt or attempt
         user = self._prompts.render(
@@ -191,14 +198,16 @@ class Lessons:
             history=task_history(self._task(scene)),
             simulation=trajectory(attempt),
         )
-        choice = way.choice if way else NO_TOOL_CHOICE
-        refused = next((step for step in attempt.steps if not step.outcome.ok), None)
-        if refused is not None:
-            told = verdict(f"{refused.call.tool}: {refused.outcome.type}", False, avoid(choice))
+        choices = walk.choices or [NO_TOOL_CHOICE]
+        last = attempt.steps[-1] if attempt.steps else None
+        if last is not None and not last.outcome.ok:
+            told = verdict(f"{last.call.tool}: {last.outcome.type}", False, _avoiding(choices))
         elif spoilt is not None:
             told = verdict(NOT_ASKED, False, NOT_ASKED)
+        elif not walk.right:
+            told = verdict(NOT_ASKED, False, _avoiding(choices))
         else:
-            told = verdict(use(choice), True, "")
+            told = verdict(use(choices[-1]), True, "")
         return self._asked("evaluation_system", user, told)
 
     def _spoilt(self, scene: Scene, attempt: Attempt) -> Attempt | None:
@@ -224,21 +233,22 @@ class Lessons:
 
     def advisor(self, scene: Scene) -> list[Segment]:
         """The summarizer: what worked most often, else what to avoid."""
-        ways, good = scene.turn.ways, scene.good
+        ways = scene.turn.ways
         drawn = [self._drawn(ways) for _ in range(self._rng.choice((1, 2, 3, 3, 4, 5, 5, 6, 8)))]
         views: list[dict[str, object]] = []
         worked: list[str] = []
         avoided: dict[str, None] = {}
         for way in drawn:
-            choice = way.choice if way else NO_TOOL_CHOICE
+            walk = self._walk(scene, way)
+            choices = walk.choices or [NO_TOOL_CHOICE]
             if self._rng.random() < 0.05:
                 views.append(_view(NOT_ASKED))
-            elif way is None or way in good:
-                worked.append(use(choice))
+            elif walk.right:
+                worked.append(use(choices[-1]))
                 views.append(_view(None, worked[-1]))
             else:
-                avoided[avoid(choice)] = None
-                views.append(_view(avoid(choice)))
+                avoided |= dict.fromkeys(map(avoid, choices))
+                views.append(_view(_avoiding(choices)))
         user = self._prompts.render("summary_user", tool_documents=Data(""), history=Data(""), attempts=views)
         against = ", ".join(avoided)
         best = max(dict.fromkeys(worked), key=worked.count) if worked else against or NOT_ASKED
@@ -350,6 +360,10 @@ class Lessons:
             Message(role="assistant", content=told),
         ]
         return segments(messages)
+
+
+def _avoiding(choices: Iterable[str]) -> str:
+    return ", ".join(map(avoid, choices))
 
 
 def _view(suggestion: str | None, explanation: str = "") -> dict[str, object]:

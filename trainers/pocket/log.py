@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from artis_sdk.logs import CallLog
 from artis_sdk.pocket.oracle import Oracle, state_of
 from artis_sdk.pocket.task import PocketTask
-from artis_sdk.pocket.tasks import tasks
+from artis_sdk.pocket.tasks import FamiliesName, tasks
 from artis_sdk.pocket.words import Part
 from artis_sdk.records import CallRecord, History, Step
 from artis_sdk.trainers.pocket.changes import changed
@@ -28,20 +28,28 @@ from artis_sdk.view.text import plain
 
 
 def records(
-    part: Part, *, count: int, seed: int, failures: bool = False, slips: float = 1.0
+    part: Part,
+    *,
+    count: int,
+    seed: int,
+    failures: bool = False,
+    slips: float = 1.0,
+    families: Sequence[FamiliesName] = ("bank",),
 ) -> Iterator[CallRecord]:
     """The calls of some tasks' turns.
 
     Args:
         part: part of the tasks; see `words`.
-        count: number of tasks.
+        count: number of tasks, of each of the families.
         seed: seed of the tasks and of the draws.
         failures: whether to add all plans' refused calls, and changed calls, most of which are refused.
         slips: share of the turns in which the plain log holds the unadvised plan (`Lessons.calls`).
+        families: see `tasks`.
     """
     lessons = Lessons(seed=seed)
     rng = random.Random(f"log-{part}-{seed}")
-    for task in islice(tasks(part, seed=seed), count):
+    played = (islice(tasks(part, seed=seed, families=name), count) for name in families)
+    for task in chain.from_iterable(played):
         for number, scene in enumerate(lessons.scenes(task)):
             name = f"{task.id}-{number}"
             steps = list(lessons.calls(scene, slips))
@@ -91,6 +99,9 @@ def main() -> None:
     parser.add_argument(
         "--slips", type=float, default=1.0, help="share of turns played by the unadvised plan"
     )
+    parser.add_argument(
+        "--families", nargs="+", choices=get_args(FamiliesName), default=["bank"], help="of tasks"
+    )
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     count = write(
@@ -100,6 +111,7 @@ def main() -> None:
         seed=given.seed,
         failures=given.failures,
         slips=given.slips,
+        families=given.families,
     )
     Screen().print(plain(f"{count:,} calls in {given.path}"), soft_wrap=True)
 

@@ -1,8 +1,9 @@
 """`python -m artis_sdk.trainers.pocket.ship`: the weights of a run as the package carries them, with a card.
 
 Each weight is carried once, as GGUF; this module checks that it restores the safetensors byte for byte.
-Needs the train extra. Takes a folder with `base/` (of `artis_sdk.trainers.pocket.train`) and one folder a
-simulator adapter (the `--out` of `artis train simulator`).
+Needs the train extra. Takes a folder with `base/` (of `artis_sdk.trainers.pocket.train`), one folder a
+simulator adapter (the `--out` of `artis train simulator`), and `persistent/` (of
+`artis_sdk.trainers.pocket.persistent`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from artis_sdk.pocket.unpack import safetensors
-from artis_sdk.pocket.weights import ADAPTERS, ROOT, UNPACKED, head_dim
+from artis_sdk.pocket.weights import ADAPTERS, ALL, PERSISTENT, ROOT, UNPACKED, head_dim
 from artis_sdk.simulators.trained import Trained
 from artis_sdk.trainers.card import sha256, versions
 from artis_sdk.trainers.export.adapter import export
@@ -31,7 +32,8 @@ def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
     """Write the package's weights.
 
     Args:
-        run: folder with `base/model`, `base/run.json` and `<adapter>/adapter` for each adapter.
+        run: folder with `base/model`, `base/run.json`, `persistent/run.json`, and `<adapter>/adapter` for
+            each adapter.
         target: folder of the weights, overwritten.
 
     Returns:
@@ -45,11 +47,13 @@ def ship(run: Path, target: Path = ROOT) -> dict[str, Any]:
     model = run / "base" / "model"
     shutil.copytree(model, partial / "base", ignore=shutil.ignore_patterns("*.safetensors"))
     export_gguf(model, partial / "pocket.gguf", weights="f16")
-    card: dict[str, Any] = {"base": json.loads((run / "base" / "run.json").read_bytes()), "adapters": {}}
-    for name in ADAPTERS:
+    card: dict[str, Any] = {"base": json.loads((run / "base" / "run.json").read_bytes())}
+    for name in ALL:
         trained = run / name / "adapter"
         export(trained, partial / f"{name}.gguf", "gguf-lora", base=str(model))
-        card["adapters"][name] = _adapter(trained, partial / name)
+        _settings(trained, partial / name)
+    card["adapters"] = {name: _simulator(run / name / "adapter", partial / name) for name in ADAPTERS}
+    card[PERSISTENT] = json.loads((run / PERSISTENT / "run.json").read_bytes())
     files = sorted(path for path in partial.rglob("*") if path.is_file())
     card["bytes"] = sum(path.stat().st_size for path in files)
     if card["bytes"] > MOST:
@@ -72,12 +76,16 @@ def _same(run: Path, path: str, gguf: Path) -> str:
     return sha256([source])
 
 
-def _adapter(source: Path, target: Path) -> dict[str, Any]:
-    """Copy an adapter's settings, without paths of the training machine, and return its measures."""
+def _settings(source: Path, target: Path) -> None:
+    """Copy an adapter's settings, without paths of the training machine."""
     target.mkdir()
     config = json.loads((source / "adapter_config.json").read_bytes())
     config["base_model_name_or_path"] = BASE
     (target / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _simulator(source: Path, target: Path) -> dict[str, Any]:
+    """Copy a simulator's form, and return its measures."""
     Trained.read(source).model_copy(update={"base": BASE}).write(target)
     card = json.loads((source / "card.json").read_bytes())
     return {

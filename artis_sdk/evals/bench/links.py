@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
@@ -257,6 +257,7 @@ async def measure_links(
     path: Path,
     *,
     concurrency: int = 4,
+    only: Collection[str] = LINKS,
     on_row: Callable[[LinkRow], None] = lambda row: None,
 ) -> None:
     """Run every link on every case; rows in the file are not run again.
@@ -266,6 +267,7 @@ async def measure_links(
         wanted: the cases.
         path: file of JSON lines to which rows are added.
         concurrency: cases under way at the same time.
+        only: links to run.
         on_row: callback for each new row.
 
     Raises:
@@ -279,7 +281,7 @@ async def measure_links(
 
             async def one(case: Case) -> None:
                 async with room:
-                    for link in LINKS:
+                    for link in (link for link in LINKS if link in only):
                         asked = not link.startswith("judge") or case.judged(link) is not None
                         if not asked or (case.task.id, link) in done:
                             continue

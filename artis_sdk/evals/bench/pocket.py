@@ -11,7 +11,7 @@ from artis_sdk.pocket.chat import pocket_prompts
 from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.oracle import Oracle, fulfilled, state_of
 from artis_sdk.pocket.task import PocketTask
-from artis_sdk.pocket.tasks import tasks
+from artis_sdk.pocket.tasks import FamiliesName, tasks
 from artis_sdk.prompts import Style
 from artis_sdk.records import Result, State, ToolCall
 from artis_sdk.tools import Toolset
@@ -51,18 +51,20 @@ class PocketWorld:
 
     Args:
         style: see `pocket_prompts`; None for the session's prompts.
+        families: see `tasks`.
     """
 
     name = "pocket"
     max_steps = 8
 
-    def __init__(self, style: Style | None = "paper") -> None:
+    def __init__(self, style: Style | None = "paper", families: FamiliesName = "bank") -> None:
+        self._families: FamiliesName = families
         self.prompts = None if style is None else pocket_prompts(style)
 
     def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[PocketInstance]]:
         """See `BenchmarkWorld.tasks`."""
         oracle = Oracle()
-        for task in tasks(split, seed=seed):
+        for task in tasks(split, seed=seed, families=self._families):
             yield BenchmarkTask(
                 id=task.id,
                 queries=tuple(turn.query for turn in task.turns),

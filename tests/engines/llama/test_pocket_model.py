@@ -14,7 +14,7 @@ from artis_sdk.evals.bench.runner import asked, play
 from artis_sdk.loop.strategies import Direct, Parallel
 from artis_sdk.pocket import weights
 from artis_sdk.pocket.chat import FORM, TEMPLATES
-from artis_sdk.pocket.play import engine, simulator
+from artis_sdk.pocket.play import agent, engine, simulator
 from artis_sdk.records import Plan, Role
 from artis_sdk.simulators.trained import Trained
 
@@ -88,3 +88,28 @@ def test_the_benchmark_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     assert after.startswith(before)
     assert len(after.splitlines()) == 3 * len(["idle", "truth", "direct"])
     assert (tmp_path / "accuracy.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.engine
+async def test_the_persistent_agent_goes_on_after_a_refusal(tmp_path: Path) -> None:
+    """On real inference: the plain agent ends with its refusal, the persistent one tries another plan."""
+    backend = engine("llama.cpp", threads=1)
+    ended: dict[str, int] = {}
+    recovered: dict[str, int] = {}
+    try:
+        for name in ("plain", "persistent"):
+            player = agent(name, backend)  # type: ignore[arg-type]
+            ended[name] = recovered[name] = 0
+            for task in asked(PocketWorld(), 12, seed=2):
+                played = await play(
+                    PocketWorld(), task, player, None, Direct(), journal=tmp_path / f"{name}.db"
+                )
+                for result in played.results:
+                    refused = [n for n, call in enumerate(result.calls) if not call.outcome.ok]
+                    ended[name] += bool(refused) and refused[-1] == len(result.calls) - 1
+                    recovered[name] += bool(refused) and refused[0] < len(result.calls) - 1
+    finally:
+        await backend.aclose()
+    assert ended["plain"] >= 3
+    assert recovered["plain"] == 0
+    assert recovered["persistent"] >= 2

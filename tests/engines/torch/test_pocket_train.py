@@ -14,7 +14,7 @@ torch: Any = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 from artis_sdk.pocket import weights  # noqa: E402
-from artis_sdk.trainers.pocket import train  # noqa: E402
+from artis_sdk.trainers.pocket import persistent, train  # noqa: E402
 
 SHIPPED: int = json.loads((weights.ROOT / "card.json").read_bytes())["base"]["steps"]
 
@@ -63,3 +63,17 @@ def test_a_run_that_broke_off_ends_with_the_same_weights(
     shipped = load_file(weights.folder() / "model.safetensors")
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
     assert any(not torch.equal(whole[name], shipped[name].float()) for name in whole)
+
+
+def test_the_persistent_agent_learns(tmp_path: Path) -> None:
+    """Some steps of its recipe: the loss falls, the base stays, and the adapter is one that peft reads."""
+    from peft import PeftConfig
+
+    first = persistent.train(tmp_path / "first", steps=1)
+    told = persistent.train(tmp_path / "run", steps=8)
+    assert told["loss"] < 0.8 * first["loss"]
+    config = PeftConfig.from_pretrained(str(tmp_path / "run" / "adapter"))
+    assert config.r == persistent.RANK
+    weights_file = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
+    assert all("lora_" in name for name in weights_file)
+    assert json.loads((tmp_path / "run" / "run.json").read_bytes()) == told
