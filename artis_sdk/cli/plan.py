@@ -18,6 +18,7 @@ from artis_sdk.cli.output import Json, console, errors, next_step, note, print_j
 from artis_sdk.commit.approval import approved
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import Plan, Result
+from artis_sdk.records.brief import count
 from artis_sdk.settings import load_settings
 from artis_sdk.view.plan_page import page
 from artis_sdk.view.plan_text import plan_view, result_view
@@ -132,7 +133,10 @@ def save_plan(plan: Plan, file: Path, *, quiet: bool = False) -> None:
     errors.print(plain(f"the plan is in {file}; artis plan show {quote(str(file))} --open shows it again"))
     if plan.withheld is not None and plan.withheld.sealed is None:
         missing = len(plan.withheld.places)
-        errors.print(plain(f"saved without {missing} secrets; artis run asks for them", style="dim"))
+        said = (
+            f"saved without {count(missing, 'secret')}; artis run asks for {'it' if missing == 1 else 'them'}"
+        )
+        errors.print(plain(said, style="dim"))
 
 
 def replace_text(file: Path, text: str) -> None:

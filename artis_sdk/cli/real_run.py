@@ -16,6 +16,7 @@ from artis_sdk.cli.output import console, errors
 from artis_sdk.cli.plan import replace_text, save_plan
 from artis_sdk.cli.plan_in_journal import PlanInJournal, look_up, made_lines
 from artis_sdk.cli.run_report import print_notes
+from artis_sdk.cli.secret_question import secret_question
 from artis_sdk.commit.approver import Approve, EditPlan, PlanRequest, Reject
 from artis_sdk.records import Plan, Result
 from artis_sdk.records.brief import count
@@ -148,8 +149,8 @@ async def _asked_for(plan: Plan, settings: Settings) -> dict[str, JsonValue]:
     if plan.withheld is None or (plan.withheld.sealed is not None and settings.plan_key is not None):
         return {}
     given: dict[str, JsonValue] = {}
-    for placeholder, places in plan.withheld.places.items():
-        value = await secret(f"{placeholder} ({', '.join(places)})")
+    for placeholder in plan.withheld.places:
+        value = await secret(secret_question(plan, placeholder))
         if value is None:
             break
         given[placeholder] = value
