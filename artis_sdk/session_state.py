@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.contracts import Simulator
+from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.callable_actor import RemembersCalls
 from artis_sdk.records import History, Message, State, Task
 from artis_sdk.records.jsonable import jsonable
@@ -37,7 +38,12 @@ async def task_of(
         parts: the session's parts.
         conversation: the session's earlier turns.
         committed: real calls of the session's earlier commits, oldest first.
+
+    Raises:
+        ConfigurationError: the query is empty.
     """
+    if not query.strip():
+        raise ConfigurationError("the task is empty: say in words what the agent is to do")
     tools, made = parts.tools, sum(committed, ())
     history = earlier = _earlier_in_attempt(tools)
     if callable(given):

@@ -92,7 +92,8 @@ def prune(
     if as_json:
         print_json({"removed": removed})
     else:
-        console.print(plain(f"{removed:,} plans removed from {shown_address(settings.journal)}"))
+        plans = "1 plan" if removed == 1 else f"{removed:,} plans"
+        console.print(plain(f"{plans} removed from {shown_address(settings.journal)}"))
 
 
 def _settings(journal: str | None) -> Settings:

@@ -53,8 +53,11 @@ def named_option() -> Iterator[None]:
         yield
     except ValidationError as error:
         first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # it is about several options, which it names
+            raise ConfigurationError(said) from error
         name = str(first["loc"][0]).replace("_", "-")
-        raise ConfigurationError(f"--{name}: {first['msg'].lower()}") from error
+        raise ConfigurationError(f"--{name}: {said[:1].lower()}{said[1:]}") from error
 
 
 def first_process() -> bool:

@@ -17,6 +17,7 @@ from artis_sdk.records.plain_forms import message_of, type_name
 from artis_sdk.tools.binding import Binding
 from artis_sdk.tools.definition import Definition, Reconcile, ToolOptions
 from artis_sdk.tools.lazy import Settled
+from artis_sdk.tools.schema import misfits
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -395,5 +396,5 @@ class GuardedTool(Generic[P, R]):
             if not outcome.ok:  # functions return failures that their annotation leaves out
                 return Reply(outcome, outcome.value, awaitable=awaitable)
             raise SimulationError(
-                self.name, f"the predicted value does not fit the return annotation: {error}"
+                self.name, f"the predicted value does not fit the return annotation: {misfits(error)}"
             ) from error

@@ -24,6 +24,7 @@ from artis_sdk.tools.parameters import Parameters
 
 _REST = "**"
 """Key under which the arguments for `**kwargs` are validated."""
+_SAID = 3  # problems of one value that are named
 _LONGEST_ECHO = 80  # most characters of a wrong value in a message
 
 
@@ -171,6 +172,18 @@ class _Untitled(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+
+def misfits(error: ValidationError) -> str:
+    """The first places at which a value does not fit its annotation, and what stands there."""
+    problems = error.errors(include_url=False)
+    said = []
+    for problem in problems[:_SAID]:
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"])
+        at = f"at {where.lstrip('.')}, " if where else ""
+        said.append(f"{at}{problem['msg'][:1].lower()}{problem['msg'][1:]}, got {_short(problem['input'])}")
+    more = len(problems) - _SAID
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
 
 
 def return_adapter(tool: str, function: Callable[..., Any]) -> TypeAdapter[Any]:

@@ -123,7 +123,8 @@ class LiveView:
             case events.AttemptEvaluated():
                 self._attempts[event.attempt].verdict = event.evaluation.correct
                 word = "correct" if event.evaluation.correct else "wrong"
-                return plain(f"attempt {event.attempt + 1}: judged {word}: {event.evaluation.explanation}")
+                why = event.evaluation.explanation
+                return plain(f"attempt {event.attempt + 1}: judged {word}", f": {why}" if why else "")
             case events.Recommended():
                 text = event.recommendation.recommendation
                 self._after.append(

@@ -192,7 +192,7 @@ def test_held_out_rows_that_training_asks_too_are_left_out_and_counted(tmp_path:
 
 
 def test_too_few_sessions_no_file_and_a_folder_of_something_else(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="1 sessions cannot be split"):
+    with pytest.raises(TrainingError, match="1 session cannot be split"):
         held_out(stored(tmp_path / "calls.db", log_rows(1)), "test", limit=10, seed=0)
     with pytest.raises(ConfigurationError, match="no such file"):
         held_out(tmp_path / "gone.db", "test", limit=10, seed=0)

@@ -51,6 +51,7 @@ RIGHT, MISSED, FORETOLD = ("paid", "paid"), (Refused, "paid"), (Refused, Refused
     ("rows", "expected", "reason"),
     [
         ([RIGHT] * 60 + [FORETOLD] * 20, "trusted", None),
+        ([RIGHT], "unknown", "1 held-out call, 20 needed"),
         ([RIGHT] * 19, "unknown", "19 held-out calls, 20 needed"),
         ([RIGHT] * 60, "unknown", "0 held-out failures in 60 calls, 5 needed"),
         ([RIGHT] * 100, "trusted", None),  # at most 3.7 percent of its calls fail
@@ -114,9 +115,9 @@ async def test_tools_that_were_not_measured_are_unknown() -> None:
 @pytest.mark.parametrize(
     ("rows", "expected", "reason"),
     [
-        ([RIGHT] * 1000, "unknown", "0 held-out failures do not show"),
-        ([RIGHT] * 300 + [MISSED] * 3, "unknown", "3 held-out failures do not show"),
-        ([RIGHT] * 300 + [FORETOLD] * 4, "unknown", "4 held-out failures do not show"),
+        ([RIGHT] * 1000, "unknown", "0 held-out failures cannot show"),
+        ([RIGHT] * 300 + [MISSED] * 3, "unknown", "3 held-out failures cannot show"),
+        ([RIGHT] * 300 + [FORETOLD] * 4, "unknown", "4 held-out failures cannot show"),
         ([RIGHT] * 100 + [FORETOLD] * 6 + [MISSED] * 4, "doubtful", "failure recall 60% of 10, at least 31%"),
         ([RIGHT] * 60 + [FORETOLD] * 20, "trusted", None),
     ],

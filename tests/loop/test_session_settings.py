@@ -324,3 +324,15 @@ async def test_what_is_missing_is_named_as_argument_option_and_setting(
             pass
     for way in ways:
         assert way in str(refused.value)
+
+
+@pytest.mark.parametrize("task", ["", " \n"])
+async def test_an_empty_task_is_refused_before_a_model_is_asked(folder: Path, task: str) -> None:
+    model = backend()
+    async with Session(
+        agent=model, tools=pocket_tools(Bank()), simulator=SandboxSimulator(), journal=folder / "j.db"
+    ) as session:
+        for refused in (session.rehearse, session.run):
+            with pytest.raises(ConfigurationError, match="the task is empty"):
+                await refused(task)
+    assert model.requests == []

@@ -111,6 +111,18 @@ def test_a_value_that_the_annotation_forbids_is_a_simulation_error() -> None:
         PAY.reply(Outcome.success({"number": "many"}, SIMULATED))
 
 
+def test_what_does_not_fit_is_said_by_its_place_in_one_line() -> None:
+    with pytest.raises(SimulationError) as refused:
+        PAY.reply(Outcome.success({"number": "many", "at": "2026-01-02"}, SIMULATED))
+    said = str(refused.value)
+    assert said.endswith(
+        "annotation: at number, input should be a valid integer, unable to parse string as an integer, "
+        "got 'many'"
+    )
+    assert "\n" not in said
+    assert "pydantic" not in said
+
+
 def test_a_return_type_that_pydantic_does_not_know_asks_for_an_instance() -> None:
     def opened() -> logging.Logger: ...  # type: ignore[empty-body]
 

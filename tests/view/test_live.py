@@ -11,7 +11,7 @@ from helpers.plans import a_plan, a_result, approved, pay
 from hypothesis import given, settings
 from rich.panel import Panel
 
-from artis_sdk.records import Attempt, Ending, Outcome, Plan, Provenance, Role, Usage
+from artis_sdk.records import Attempt, Ending, Evaluation, Outcome, Plan, Provenance, Role, Usage
 from artis_sdk.records import events as kinds
 from artis_sdk.records.brief import call_text
 from artis_sdk.view.live import LiveView, outcome_text
@@ -53,6 +53,20 @@ def test_a_rehearsal_ends_in_a_line_about_its_plan() -> None:
     plan = approved(a_plan(pay(1), value={"ok": True}))
     for terminal in (True, False):
         assert repr(plan)[1:-1] in OURS.sub("", shown(plan, terminal=terminal))
+
+
+def test_a_verdict_without_an_explanation_ends_without_a_colon() -> None:
+    screen = Screen(file=io.StringIO(), width=100)
+    view = LiveView(screen)
+    view.on_event(kinds.AttemptStarted(attempt=0))
+    for why in ("", "it paid eve"):
+        verdict = Evaluation(correct=False, explanation=why)
+        view.on_event(kinds.AttemptEvaluated(attempt=0, evaluation=verdict))
+    assert isinstance(screen.file, io.StringIO)
+    assert screen.file.getvalue().splitlines() == [
+        "attempt 1: judged wrong",
+        "attempt 1: judged wrong: it paid eve",
+    ]
 
 
 def test_the_last_line_says_phase_time_and_what_is_waited_for() -> None:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, Field
 
 from artis_sdk.errors import TrainingError
+from artis_sdk.records.brief import count
 from artis_sdk.records.calls import FROZEN
 
 Split = Literal["train", "validation", "test"]
@@ -60,10 +61,10 @@ def by_rank(places: Sequence[float], validation: float, test: float, seed: int) 
         TrainingError: there are too few sessions.
     """
     held = [max(1, round(len(places) * share)) if share > 0 else 0 for share in (validation, test)]
-    wanted = 1 + sum(1 for count in held if count)
+    wanted = 1 + sum(1 for n in held if n)
     if len(places) < wanted:
         raise TrainingError(
-            f"{len(places)} sessions cannot be split into {wanted} parts that share none: log more, or "
+            f"{count(len(places), 'session')} cannot be split into {wanted} parts that share none: log more, or "
             "put independent calls into separate tasks (capture(...).task())"
         )
     while sum(held) >= len(places):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from artis_sdk.evals.fidelity.records import Fidelity, ToolScores
 from artis_sdk.evals.intervals import Estimate, share
 from artis_sdk.records import Risk
+from artis_sdk.records.brief import count
 from artis_sdk.records.calls import FROZEN
 from artis_sdk.simulators.trust import ToolTrust, Trust, Verdict
 
@@ -66,7 +67,7 @@ def judge(fidelity: Fidelity, rules: TrustRules | None = None) -> Trust:
 def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolTrust:
     scores = tool.scores
     if scores.rows < rules.min_rows:
-        return _verdict(tool, "unknown", f"{scores.rows} held-out calls, {rules.min_rows} needed")
+        return _verdict(tool, "unknown", f"{count(scores.rows, 'held-out call')}, {rules.min_rows} needed")
     exact = rules.faithful == "exact" or not measured
     faithful, name = (scores.exact, "exact match") if exact else (scores.high_fidelity, "HF ratio")
     doubts = [_below(faithful, rules.fidelity, name)]
@@ -79,16 +80,16 @@ def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolT
         return _verdict(
             tool,
             "unknown",
-            f"it is irreversible, and {scores.failures} held-out failures do not show that its failures are "
-            f"predicted: {rules.min_failures} needed (`artis generate` makes them)",
+            f"it is irreversible, and {count(scores.failures, 'held-out failure')} cannot show that its "
+            f"failures are predicted: {rules.min_failures} needed (`artis generate` makes them)",
         )
     could_fail = share(scores.failures, scores.rows).high or 0.0
     if scores.failures < rules.min_failures and could_fail > rules.rare_failures:
         return _verdict(
             tool,
             "unknown",
-            f"{scores.failures} held-out failures in {scores.rows} calls, {rules.min_failures} needed to "
-            "know how many it misses",
+            f"{count(scores.failures, 'held-out failure')} in {scores.rows} calls, {rules.min_failures} "
+            "needed to know how many it misses",
         )
     return _verdict(tool, "trusted")
 

@@ -288,7 +288,7 @@ def test_nothing_is_left_of_a_run_that_failed_before_its_first_step(
     out = tmp_path / "out"
     few = tmp_path / "few.parquet"
     export_parquet(bank_log(1, failures=0.3), few)
-    with pytest.raises(TrainingError, match="sessions cannot be split"):
+    with pytest.raises(TrainingError, match="1 session cannot be split"):
         run(few, Path(base), out)
     assert list(out.iterdir()) == []
     _without_weights(tmp_path / "hollow")
