@@ -64,8 +64,8 @@ def by_rank(places: Sequence[float], validation: float, test: float, seed: int) 
     wanted = 1 + sum(1 for n in held if n)
     if len(places) < wanted:
         raise TrainingError(
-            f"{count(len(places), 'session')} cannot be split into {wanted} parts that share none: log more, or "
-            "put independent calls into separate tasks (capture(...).task())"
+            f"{count(len(places), 'session')} cannot be split into {wanted} parts that share none: log "
+            "more, or put independent calls into separate tasks (capture(...).task())"
         )
     while sum(held) >= len(places):
         held[held.index(max(held))] -= 1
