@@ -84,7 +84,8 @@ def with_secrets(plan: Plan, key: SecretStr | None, values: Mapping[str, JsonVal
         how = (
             f"set {KEY_NAME} to the key that it was saved under"
             if plan.withheld.sealed is not None
-            else f"pass them (`secrets=` of Session.commit), or save plans under a key ({KEY_NAME})"
+            else "artis run asks for them at a terminal, without --yes; or pass them (`secrets=` of "
+            f"Session.commit), or save plans under a key ({KEY_NAME})"
         )
         raise CommitRefused(
             plan.id, f"it was saved without its secrets, and nothing was run: {listed}; {how}"

@@ -136,7 +136,7 @@ async def test_without_a_key_the_secrets_are_asked_for_by_name_before_anything_r
     assert not [place for place in by_place if place.startswith("task.state")]
     desk = Desk()
     async with session(tmp_path, desk) as other:
-        with pytest.raises(CommitRefused, match=r"task\.query.*ARTIS_PLAN_KEY"):
+        with pytest.raises(CommitRefused, match=r"task\.query.*artis run asks.*ARTIS_PLAN_KEY"):
             await other.commit(saved)
         assert desk._calls == []
         given: dict[str, Any] = {}
