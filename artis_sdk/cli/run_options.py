@@ -32,7 +32,12 @@ Strategy = Annotated[
     str | None,
     typer.Option(help="sequential, parallel, hybrid, direct, best_of_n, revision or a registered one."),
 ]
-Attempts = Annotated[int | None, typer.Option("--attempts", "-n", help="The paper's N.")]
+Attempts = Annotated[
+    int | None,
+    typer.Option(
+        "--attempts", "-n", help="The paper's N; to rehearse nothing, run with --strategy direct.", min=1
+    ),
+]
 OnUnknown = Annotated[
     Literal["refuse", "ask", "note"] | None,
     typer.Option(help="What to do about a call that stands in the journal without a known outcome."),
