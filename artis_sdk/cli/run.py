@@ -31,9 +31,16 @@ from artis_sdk.cli.run_options import (
     settings_of,
 )
 from artis_sdk.cli.run_report import print_left, print_notes, print_usage
-from artis_sdk.errors import ArtisError, ConfigurationError, NotApproved, PlanChanged, PlanExpired
+from artis_sdk.errors import (
+    ArtisError,
+    ConfigurationError,
+    JournalError,
+    NotApproved,
+    PlanChanged,
+    PlanExpired,
+)
 from artis_sdk.loop.strategies import StepStrategy, named
-from artis_sdk.records import Plan, Result
+from artis_sdk.records import Plan
 from artis_sdk.view.plan_text import result_view
 from artis_sdk.view.text import plain
 
@@ -90,7 +97,7 @@ def run(
     if saved is not None and not isinstance(named(settings.strategy)(1), StepStrategy):
         settings = settings.model_copy(update={"strategy": "direct"})  # it rehearses and judges nothing
     if plan is None:
-        check_writable(save or Path("plan.json"))  # or a name of the plan's own, beside it
+        check_writable(save or Path("plan-of-this-run.json"))  # `RealRun` names it by the plan
     real = RealRun(settings, save or plan, resume=resume, ask=not yes, as_json=as_json)
     try:
         result = asyncio.run(real.carried_out(task, saved))
@@ -106,21 +113,16 @@ def run(
     if as_json:
         print_json(result)
     else:
-        _print(result, real, given)
+        for part in result_view(result):
+            console.print(part)
+        print_usage(result.usage)
     if result.ended != "answer":
+        errors.print(plain(f"the plan is in {real.file}; its commit can be resumed"))
+        how = {**given, "mode": "guided"} if result.ended == "stopped" else given
+        next_step(command("artis", "run", "--plan", str(real.file), "--resume", given=how))
         raise SystemExit(1)
-
-
-def _print(result: Result, real: RealRun, given: Mapping[str, Any]) -> None:
-    for part in result_view(result):
-        console.print(part)
-    print_usage(result.usage)
-    if result.ended == "answer":
-        next_step("artis logs show" if real.settings.log else "set ARTIS_LOG=calls.db to record real calls")
-        return
-    errors.print(plain(f"the plan is in {real.file}; its commit can be resumed"))
-    how = {**given, "mode": "guided"} if result.ended == "stopped" else given
-    next_step(command("artis", "run", "--plan", str(real.file), "--resume", given=how))
+    if not as_json:
+        next_step("artis logs show" if settings.log else "set ARTIS_LOG=calls.db to record real calls")
 
 
 def _refuse(plan: Plan, as_json: bool) -> NoReturn:
@@ -143,11 +145,16 @@ def _tell_where_it_was_left(
     """End the command after a commit that an error or Ctrl-C ended: what was made, and how to go on."""
     assert real.plan is not None
     assert real.file is not None
-    found = asyncio.run(look_up(real.settings, real.plan.id, resume=True))
     interrupted = isinstance(error, KeyboardInterrupt)
     if isinstance(error, KeyboardInterrupt):
         errors.print("interrupted")
     else:
         print_error(error)
-    print_left(found, real.file, given)
+    try:
+        found = asyncio.run(look_up(real.settings, real.plan.id, resume=True))
+    except JournalError as unread:  # it may be what ended the commit
+        errors.print(plain(f"what was made is not known now, as the journal cannot be read: {unread}"))
+        errors.print(plain(f"the plan is in {real.file}"))
+    else:
+        print_left(found, real.file, given)
     raise SystemExit(INTERRUPTED if interrupted else 2)

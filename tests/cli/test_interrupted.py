@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shlex
 from pathlib import Path
@@ -137,3 +138,26 @@ async def test_a_stopped_commit_is_called_stopped(folder: Path) -> None:
     assert "╭─ answer" not in terminal.plain
     (resume,) = _next(terminal)
     assert resume == ["run", "--plan", *_kept(folder), "--resume", "--mode", "guided"]
+
+
+async def test_a_program_is_told_where_the_plan_of_a_stopped_commit_is(folder: Path) -> None:
+    text = (folder / "desk.py").read_text().replace('"PRICE", "5"', '"PRICE", "6"')
+    (folder / "desk.py").write_text(text)
+    code, out, err = await artis(folder, "run", "Buy", "--yes", "--json", "--mode", "bound")
+    assert (code, json.loads(out)["ended"]) == (1, "stopped")
+    (kept,) = _kept(folder)
+    assert f"the plan is in {kept}" in err
+    assert f"artis run --plan {kept} --resume --mode guided" in err
+
+
+async def test_a_journal_that_is_lost_hides_no_error_of_the_commit(folder: Path) -> None:
+    text = (folder / "desk.py").read_text()
+    lost = (
+        'for file in Path().glob("journal.db*"):\n                file.write_bytes(b"?" * 9000)\n            '
+    )
+    (folder / "desk.py").write_text(text.replace('self._write(f"paid', lost + 'self._write(f"paid'))
+    code, out, err = await artis(folder, "run", "Buy", "--yes")
+    assert code == 2, out + err
+    assert "Traceback" not in err
+    assert err.index("error: ") < err.index("what was made is not known now")
+    assert f"the plan is in {_kept(folder)[0]}" in err
