@@ -36,8 +36,6 @@ def keep_for_document() -> None:
     child processes included, goes to standard error."""
     global _document
     out = sys.stdout
-    if out is not sys.__stdout__:  # a program that runs a command in its own process takes what it prints
-        return
     out.flush()
     _document = os.fdopen(os.dup(out.fileno()), "w", encoding=out.encoding, errors=out.errors)
     os.dup2(sys.stderr.fileno(), out.fileno())
