@@ -133,7 +133,7 @@ def test_a_refused_plan_of_two_payments_leaves_the_books_wrong_for_good() -> Non
 
 
 @pytest.mark.parametrize("part", ["train", "held_out"])
-def test_a_focused_state_shows_what_the_call_needs(part: str) -> None:
+def test_a_focused_state_shows_what_the_call_needs(part: Part) -> None:
     """Every account that a call names, or that what it names belongs to, is in the prompt."""
     oracle = Oracle()
     for task in some(part, 120):

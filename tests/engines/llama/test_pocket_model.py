@@ -98,7 +98,7 @@ async def test_the_persistent_agent_goes_on_after_a_refusal(tmp_path: Path) -> N
     recovered: dict[str, int] = {}
     try:
         for name in ("plain", "persistent"):
-            player = agent(name, backend)  # type: ignore[arg-type]
+            player = agent(name, backend)
             ended[name] = recovered[name] = 0
             for task in asked(PocketWorld(), 12, seed=2):
                 played = await play(
