@@ -61,10 +61,8 @@ def test_it_holds_one_package_and_every_module(wheel: Path) -> None:
 def test_it_carries_each_weight_once(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     weights = sorted(Path(name).name for name in names if name.endswith((".gguf", ".safetensors")))
-    assert weights == [
-        "failure_driven.gguf", "normal.gguf", "persistent.gguf", "pocket.gguf", "traps.gguf"
-    ]  # fmt: skip
-    assert wheel.stat().st_size < 12 * 2**20
+    assert weights == ["failure_driven.gguf", "normal.gguf", "persistent.gguf", "pocket.gguf"]
+    assert wheel.stat().st_size < 11 * 2**20
 
 
 def test_it_works_installed(wheel: Path, tmp_path: Path) -> None:

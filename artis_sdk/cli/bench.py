@@ -53,9 +53,7 @@ app.command("report")(bench_report)
 def pocket(
     out: Annotated[Path, typer.Option(help="Folder for rows, tables and plot; a run found there continues.")],
     methods: bench_options.Methods = _EVERY_METHOD,
-    simulators: Annotated[
-        str, typer.Option(help=f"Simulators, comma-separated, of {', '.join(SIMULATORS)}.")
-    ] = "perfect,failure_driven,normal,untrained",
+    simulators: Annotated[str, typer.Option(help="Simulators, comma-separated.")] = ",".join(SIMULATORS),
     tries: bench_options.Tries = "0,1,3,5,8",
     without: bench_options.Without = "",
     modes: bench_options.Modes = "",

@@ -16,7 +16,7 @@ from artis_sdk.simulators import LLMSimulator, SandboxSimulator
 from artis_sdk.simulators.trained import weights_digest
 
 EngineName = Literal["llama.cpp", "vllm"]
-SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained", "traps"]
+SimulatorName = Literal["perfect", "failure_driven", "normal", "untrained"]
 AgentName = Literal["plain", "persistent"]
 SIMULATORS: Final[tuple[SimulatorName, ...]] = get_args(SimulatorName)
 CONTEXT: Final = 4096
@@ -99,8 +99,7 @@ def simulator(name: SimulatorName, backend: Backend) -> Simulator:
     """One of the benchmark's simulators.
 
     Args:
-        name: `perfect` runs the bank's own code on a copy; `untrained` is the base model without adapter;
-            `traps` is failure-driven, and its log also held the families of traps.
+        name: `perfect` runs the bank's own code on a copy; `untrained` is the base model without adapter.
         backend: the backend of `engine()`.
     """
     if name == "perfect":

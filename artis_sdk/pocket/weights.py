@@ -16,8 +16,8 @@ from typing import Any, Final
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 from artis_sdk.pocket.unpack import safetensors
 
-ADAPTERS: Final = ("failure_driven", "normal", "traps")
-"""The simulator's LoRA adapters over one base."""
+ADAPTERS: Final = ("failure_driven", "normal")
+"""The simulator's two LoRA adapters over one base."""
 PERSISTENT: Final = "persistent"
 """The adapter of an agent that goes on after a refusal; judge and advisor use it, too."""
 ALL: Final = (*ADAPTERS, PERSISTENT)

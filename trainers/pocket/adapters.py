@@ -1,8 +1,7 @@
-"""`python -m artis_sdk.trainers.pocket.adapters`: the simulator's adapters over the pocket base.
+"""`python -m artis_sdk.trainers.pocket.adapters`: the simulator's two adapters over the pocket base.
 
-All are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain log,
-the failure-driven one on that log with generated failures, with rare outcomes drawn more often, and one like
-it whose log also holds the families of traps.
+Both are trained by the SDK's own `train_simulator` with the same settings: the normal one on the plain
+log, the failure-driven one on that log with generated failures, with rare outcomes drawn more often.
 """
 
 from __future__ import annotations
@@ -26,11 +25,7 @@ from artis_sdk.view.text import plain
 SLIPS: Final = 0.05
 """Share of slips among the plain log's turns; low, as real logs hold few failures."""
 TASKS: Final = 4000
-REBALANCE: Final = {
-    "normal": NORMAL,
-    "failure_driven": Rebalance(exponent=0.5, cap=4.0),
-    "traps": Rebalance(exponent=0.5, cap=4.0),
-}
+REBALANCE: Final = {"normal": NORMAL, "failure_driven": Rebalance(exponent=0.5, cap=4.0)}
 
 
 def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> TrainedAdapter:
@@ -46,15 +41,8 @@ def train(run: Path, name: str, *, rows: int, rate: float, seed: int = 0) -> Tra
     with contextlib.chdir(run):  # cards then name no path of this machine
         log = Path(f"{name}.db")
         if not log.exists():
-            write(
-                log,
-                part="train",
-                count=TASKS,
-                seed=seed + 1,
-                failures=name != "normal",
-                slips=SLIPS,
-                families=("bank", "traps") if name == "traps" else ("bank",),
-            )
+            failing = name == "failure_driven"
+            write(log, part="train", count=TASKS, seed=seed + 1, failures=failing, slips=SLIPS)
         rebalance = REBALANCE[name].model_copy(update={"target": rows})
         return train_simulator(
             log,
