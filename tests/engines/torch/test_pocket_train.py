@@ -71,9 +71,10 @@ def test_the_persistent_agent_learns(tmp_path: Path) -> None:
 
     first = persistent.train(tmp_path / "first", steps=1)
     told = persistent.train(tmp_path / "run", steps=8)
-    assert told["loss"] < 0.8 * first["loss"]
+    assert told["loss"] < first["loss"]
     config = PeftConfig.from_pretrained(str(tmp_path / "run" / "adapter"))
     assert config.r == persistent.RANK
     weights_file = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
     assert all("lora_" in name for name in weights_file)
+    assert all(tensor.abs().max() > 0 for tensor in weights_file.values()), "lora_B begins with zeros"
     assert json.loads((tmp_path / "run" / "run.json").read_bytes()) == told
