@@ -107,4 +107,4 @@ async def test_a_plan_counts_what_could_not_be_read(tmp_path: Path) -> None:
         plan = await session.rehearse("Delete old logs.")
     for index in range(2):
         count = "2 calls were not made, because what was written is not certain"
-        assert f"attempt {index}: {count}" in plan.notes
+        assert f"attempt {index + 1}: {count}" in plan.notes

@@ -73,7 +73,7 @@ def advised(request: Request) -> str | list[ToolCall]:
     """The same agent, with a judge and an advisor who say what is broken."""
     system, user, *_ = (message.content for message in request.messages)
     failed = "is broken" in user
-    if system.startswith("You judge"):
+    if system.startswith("You check whether"):
         return json.dumps({"correct": not failed})
     if system.startswith("You supervise"):
         why = "the red is broken" if failed else "as asked"

@@ -118,7 +118,7 @@ async def test_one_model_can_play_every_part() -> None:
         system = request.messages[0].content
         if "simulator" in system:
             return predicting({"balance": 5})
-        if "You judge" in system:
+        if "You check whether" in system:
             return PASSED
         return pay_then_answer(request)
 
