@@ -43,7 +43,9 @@ def test_the_tutorial_trains_and_measures_a_simulator(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (script,) = re.findall(r"^```shell\n(.*?)^```", TUTORIAL, re.M | re.S)
-    for line in script.replace("$BASE", str(hf_model(BASE))).splitlines():
+    # So small a base may write no readable answer to four calls; then nothing could be measured.
+    script = script.replace("$BASE", str(hf_model(BASE))).replace("--limit 4", "--limit 16")
+    for line in script.splitlines():
         program, *arguments = shlex.split(line)
         assert program == "artis"
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
