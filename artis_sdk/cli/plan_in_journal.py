@@ -33,7 +33,8 @@ class PlanInJournal:
 
 
 async def look_up(settings: Settings, plan: str, *, resume: bool) -> PlanInJournal:
-    """Look a plan up. It is claimed and released at once: only a claim says whether it is free.
+    """Look a plan up. One with calls, or to be resumed, is claimed and released at once: only a claim says
+    whether it is free.
 
     Args:
         settings: settings with the journal.
@@ -49,6 +50,8 @@ async def look_up(settings: Settings, plan: str, *, resume: bool) -> PlanInJourn
     async with AsyncExitStack() as stack:
         journal = open_journal(settings, stack)
         calls = await asyncio.to_thread(journal.calls, plan=plan)
+        if not calls and not resume:
+            return PlanInJournal()
         try:
             await journal.begin_plan(plan, resume=resume)
         except CommitRefused as error:
