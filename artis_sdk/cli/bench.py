@@ -72,7 +72,7 @@ def pocket(
     ray: OnRay = False,
     seed: bench_options.Seed = 0,
     played: Annotated[
-        FamiliesName, typer.Option("--families", help="Tasks: the bank's, or traps of other kinds.")
+        FamiliesName, typer.Option("--families", help="Tasks: the bank's, traps of other kinds, or in turn.")
     ] = "bank",
     agent_name: Annotated[
         AgentName,

@@ -50,6 +50,12 @@ def test_no_held_out_task_is_in_the_training_data(families: FamiliesName) -> Non
         assert not any(turn.query in queries for turn in task.turns)
 
 
+def test_both_are_a_task_of_each_in_turn() -> None:
+    both = [task.id for task in some("train", 6, "both")]
+    assert both[::2] == [task.id for task in some("train", 3, "bank")]
+    assert both[1::2] == [task.id for task in some("train", 3, "traps")]
+
+
 @given(seed=SEEDS)
 def test_the_parts_are_told_by_the_words_themselves(seed: int) -> None:
     """Not by a sample of them: whatever the seed, no training task has a held-out name or amount."""

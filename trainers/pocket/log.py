@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -34,13 +34,13 @@ def records(
     seed: int,
     failures: bool = False,
     slips: float = 1.0,
-    families: Sequence[FamiliesName] = ("bank",),
+    families: FamiliesName = "bank",
 ) -> Iterator[CallRecord]:
     """The calls of some tasks' turns.
 
     Args:
         part: part of the tasks; see `words`.
-        count: number of tasks, of each of the families.
+        count: number of tasks.
         seed: seed of the tasks and of the draws.
         failures: whether to add all plans' refused calls, and changed calls, most of which are refused.
         slips: share of the turns in which the plain log holds the unadvised plan (`Lessons.calls`).
@@ -48,8 +48,7 @@ def records(
     """
     lessons = Lessons(seed=seed)
     rng = random.Random(f"log-{part}-{seed}")
-    played = (islice(tasks(part, seed=seed, families=name), count) for name in families)
-    for task in chain.from_iterable(played):
+    for task in islice(tasks(part, seed=seed, families=families), count):
         for number, scene in enumerate(lessons.scenes(task)):
             name = f"{task.id}-{number}"
             steps = list(lessons.calls(scene, slips))
@@ -99,9 +98,7 @@ def main() -> None:
     parser.add_argument(
         "--slips", type=float, default=1.0, help="share of turns played by the unadvised plan"
     )
-    parser.add_argument(
-        "--families", nargs="+", choices=get_args(FamiliesName), default=["bank"], help="of tasks"
-    )
+    parser.add_argument("--families", choices=get_args(FamiliesName), default="bank", help="of tasks")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     count = write(
