@@ -167,39 +167,59 @@ def kept_in(file: Path | None, name: str) -> dict[str, dict[str, Any]]:
     return {line["id"]: line for line in lines if line["simulator"] == name}
 
 
+class Predictions:
+    """Predictions of one simulator, some at the same time, kept in a file as they come.
+
+    A row's CPU seconds are those since the row before it came, so that their sum is the whole run's.
+    """
+
+    def __init__(self, simulator: Simulator, world: World, name: str, file: Path | None) -> None:
+        self._simulator, self._world, self._name, self._file = simulator, world, name, file
+        self._known = kept_in(file, name)
+        self._since = time.process_time()
+        self.score = Score()
+
+    async def add(self, record: CallRecord, room: asyncio.Semaphore) -> None:
+        """Predict a call unless the file knows it, and count it."""
+        async with room:
+            line = self._known.get(record.id) or await self._predicted(record)
+        found = None if line["outcome"] is None else Outcome.model_validate(line["outcome"])
+        self.score.add(record, found, line["tokens"], line["cpu_s"])
+
+    async def _predicted(self, record: CallRecord) -> dict[str, Any]:
+        meter = Counted()
+        fork = self._simulator.fork(self._world.tools, meter)
+        found: Outcome | None = None
+        try:
+            found = await fork.predict(record.call, record.state, record.history)
+        except SimulationError:
+            found = None
+        before, self._since = self._since, time.process_time()
+        line = {
+            "simulator": self._name,
+            "id": record.id,
+            "outcome": None if found is None else found.model_dump(mode="json"),
+            "tokens": meter.prompt + meter.answer,
+            "cpu_s": self._since - before,
+        }
+        if self._file is not None:
+            with self._file.open("a") as out:
+                out.write(json.dumps(line) + "\n")
+        return line
+
+
 async def predict(
-    simulator: Simulator, world: World, rows: Iterable[CallRecord], name: str, file: Path | None
+    simulator: Simulator,
+    world: World,
+    rows: Iterable[CallRecord],
+    name: str,
+    file: Path | None = None,
+    concurrency: int = 1,
 ) -> Score:
-    """Predict calls, one after the other, and keep what was predicted in a file."""
-    known = kept_in(file, name)
-    score = Score()
-    for record in rows:
-        kept = known.get(record.id)
-        if kept is None:
-            meter, began = Counted(), time.process_time()
-            fork = simulator.fork(world.tools, meter)
-            found: Outcome | None = None
-            try:
-                found = await fork.predict(record.call, record.state, record.history)
-            except SimulationError:
-                found = None
-            tokens = meter.prompt + meter.answer
-            seconds = time.process_time() - began
-            if file is not None:
-                line = {
-                    "simulator": name,
-                    "id": record.id,
-                    "outcome": None if found is None else found.model_dump(mode="json"),
-                    "tokens": tokens,
-                    "cpu_s": seconds,
-                }
-                with file.open("a") as out:
-                    out.write(json.dumps(line) + "\n")
-            score.add(record, found, tokens, seconds)
-        else:
-            outcome = None if kept["outcome"] is None else Outcome.model_validate(kept["outcome"])
-            score.add(record, outcome, kept["tokens"], kept["cpu_s"])
-    return score
+    """Predict calls."""
+    made, room = Predictions(simulator, world, name, file), asyncio.Semaphore(concurrency)
+    await asyncio.gather(*(made.add(record, room) for record in rows))
+    return made.score
 
 
 async def main() -> None:
@@ -209,6 +229,7 @@ async def main() -> None:
     options.add_argument("--rows", type=int, default=120, help="calls a world for the model, half failures")
     options.add_argument("--calls", type=int, default=1000, help="generated calls of BFCL")
     options.add_argument("--threads", type=int, default=1, help="of llama.cpp")
+    options.add_argument("--concurrency", type=int, default=8, help="calls predicted at the same time")
     options.add_argument("--worlds", nargs="+", default=["pocket", "bfcl"])
     options.add_argument("--forms", nargs="+", default=list(FORMS), help="of the model's prompts")
     given = options.parse_args()
@@ -218,12 +239,16 @@ async def main() -> None:
         rows = list(half_failures(world.rows, given.rows, 0))
         print(f"\n{world.name}\n{HEAD}")
         checked = Checked(restore=world.restore)
-        print((await predict(checked, world, world.rows, "", None)).line("Checked alone, every call"))
-        print((await predict(checked, world, rows, "", None)).line("Checked alone"), flush=True)
+        print((await predict(checked, world, world.rows, "")).line("Checked alone, every call"))
+        print((await predict(checked, world, rows, "")).line("Checked alone"), flush=True)
         if given.model is None:
             continue
         backend = resolve(
-            f"llama_cpp:{given.model}", n_ctx=6144, max_tokens=240, max_concurrency=1, n_threads=given.threads
+            f"llama_cpp:{given.model}",
+            n_ctx=6144,
+            max_tokens=240,
+            max_concurrency=given.concurrency,
+            n_threads=given.threads,
         )
         file = given.out / f"{world.name}-predictions.jsonl"
         simulators: dict[str, Simulator] = {
@@ -232,7 +257,8 @@ async def main() -> None:
         below = LLMSimulator(backend, form=FORMS["modes, look-up"])
         simulators["Checked, then modes, look-up"] = Ladder([checked, below])
         for name, simulator in simulators.items():
-            print((await predict(simulator, world, rows, name, file)).line(name), flush=True)
+            score = await predict(simulator, world, rows, name, file, given.concurrency)
+            print(score.line(name), flush=True)
         await backend.aclose()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from artis_sdk.commit.before import NO_JOURNAL, read_unsettled, unsettled_notes
 from artis_sdk.commit.commit import RealWorld
@@ -110,11 +111,24 @@ async def _act(
         ):
             with running_code("commit", application_code or own_agent, refused=world.remember_refusal):
                 world.emit(CommitStarted(plan=plan.id))
-                briefing = replace(shown_at_commit(plan), done=world.history)  # of a resumed commit
+                briefing = replace(
+                    shown_at_commit(plan),
+                    done=world.history,  # of a resumed commit
+                    is_due=partial(_is_due, plan, world),
+                )
                 trajectory = await actor.act(plan.task, world, meter, briefing)
                 if trajectory.error is not None:
                     world.ending = "stopped"
                 return trajectory
+
+
+def _is_due(plan: Plan, world: RealWorld) -> bool:
+    """Whether a change among the guidance's calls is still to be made, and every call so far was one of them
+    and went as predicted."""
+    advice, guard = plan.recommendation, world.guard
+    if advice is None or advice.attempt is None or guard.not_made or guard.foreseen.is_over:
+        return False
+    return all(call.kind == "foreseen" and not call.diverged for call in world.calls)
 
 
 def _notes(budget: Budget, trajectory: Trajectory, *, own_agent: bool) -> Iterator[str]:

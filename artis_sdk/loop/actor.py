@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -57,6 +57,11 @@ class Trajectory:
         )
 
 
+def nothing_is_due() -> bool:
+    """That no call is due."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Briefing:
     """What an actor is shown beside the task."""
@@ -68,6 +73,9 @@ class Briefing:
     done: Sequence[Step] = ()
     """The real calls that a commit made before it was interrupted. A caller's own agent, which makes its
     calls again, is answered by the world instead and gets none."""
+    is_due: Callable[[], bool] = nothing_is_due
+    """Whether a call is due, for a commit whose guidance is calls: all went as foreseen so far, and a
+    foreseen change is still to be made. A model's next turn is then held to be a call."""
 
 
 NO_BRIEFING: Final = Briefing()

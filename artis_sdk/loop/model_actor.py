@@ -181,7 +181,9 @@ class ModelActor:
         it is odd: see `artis_sdk.loop.odd_answers`. An empty answer, and a call that could not be read, is
         asked for once more.
 
-        What is done stands there as the agent's own first turn, with its results.
+        What is done stands there as the agent's own first turn, with its results. While the briefing says
+        that a call is due, the turn has to be one (`tool_choice="required"`): a small model reads advice
+        aloud, or stops half way.
         """
         view = trajectory if self._prompts.style == "paper" else calls_with_outcomes
         views, condensed = fit_attempts(
@@ -195,7 +197,9 @@ class ModelActor:
         settings = replace(self._settings, tools=task.tools if self._native else ())
         with entered(world):
             for _ in range(self._max_steps):
-                completion = await self._turn(task, settings, course, meter)
+                due = self._native and briefing.is_due()
+                held = replace(settings, tool_choice="required") if due else settings
+                completion = await self._turn(task, held, course, meter)
                 if completion is None:
                     break
                 calls = self.calls(completion)
