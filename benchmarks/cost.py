@@ -119,6 +119,7 @@ def done() -> Completion:
     return Completion(text="done")
 
 
+_TURNS = 8
 FORMS = {
     "whole": PromptForm(),
     "8,000 characters": PromptForm(max_characters=8000),
@@ -187,12 +188,14 @@ async def direct(megabytes: float) -> dict[str, float]:
 
 
 async def many_tools() -> dict[str, float]:
-    """A session's rehearsal of one call with so many tools, the documents in text."""
-    found = {}
-    for count in (10, 500):
-        tools = Toolset.from_functions(*(_tool(n) for n in range(count)))
-        with tempfile.TemporaryDirectory() as folder:
-            found[f"{count} tools"] = await _rehearsed(tools, folder)
+    """A session's rehearsal of one call with so many tools, the documents in text; the best of some turns."""
+    found: dict[str, float] = {}
+    sets = {count: Toolset.from_functions(*map(_tool, range(count))) for count in (10, 500)}
+    for _ in range(_TURNS):
+        for count, tools in sets.items():
+            name = f"{count} tools"
+            with tempfile.TemporaryDirectory() as folder:
+                found[name] = min(found.get(name, float("inf")), await _rehearsed(tools, folder))
     return found
 
 

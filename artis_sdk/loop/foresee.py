@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -42,21 +42,28 @@ def bound(plan: Plan, tools: Iterable[ObservedTool]) -> Plan:
     binding = {
         "follows": None if followed is None else followed.index,
         "foreseen": foreseen_calls(plan),
-        "tools": tuple(bound_tool(tool) for tool in tools if tool.name in offered),
+        "tools": tuple(tool for tool in map(bound_tool, tools) if tool.name in offered),
     }
     plan = plan.model_copy(update=binding)
     return plan.model_copy(update={"digest": plan_digest(plan)})
 
 
+_BOUND: dict[int, tuple[ToolSpec, BoundTool]] = {}
+"""Bound tools by the id of the spec, which stays the spec's while it is kept here."""
+_KEPT: Final = 4096  # specs
+
+
 def bound_tool(tool: ObservedTool) -> BoundTool:
-    """A tool as it is now."""
-    spec = tool.spec
-    return _bound_tool(spec.name, spec.risk, spec_hash(spec), tool.source_hash)
-
-
-@lru_cache(maxsize=4096)  # each plan binds all of its tools
-def _bound_tool(name: str, risk: Risk, spec_hash: str, source_hash: str | None) -> BoundTool:
-    return BoundTool(name=name, risk=risk, spec_hash=spec_hash, source_hash=source_hash)
+    """A tool as it is now. Its spec, which does not change, is read once: each plan binds all its tools."""
+    spec, source_hash = tool.spec, tool.source_hash
+    known = _BOUND.get(id(spec))
+    if known is not None and known[1].source_hash == source_hash:
+        return known[1]
+    if len(_BOUND) >= _KEPT:
+        _BOUND.clear()
+    found = BoundTool(name=spec.name, risk=spec.risk, spec_hash=spec_hash(spec), source_hash=source_hash)
+    _BOUND[id(spec)] = (spec, found)
+    return found
 
 
 def foreseen_calls(plan: Plan) -> tuple[ForeseenCall, ...]:

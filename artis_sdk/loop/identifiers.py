@@ -50,11 +50,10 @@ def made_up_identifiers(task: Task, steps: Sequence[Step], specs: Mapping[str, T
         steps: the attempt's steps that reached its world.
         specs: specs of the tools, by name.
     """
-    reading = {name for name, spec in specs.items() if spec.risk is Risk.READ_ONLY}
     candidates = [
         MadeUp(n, place, value)
         for n, step in enumerate(steps)
-        if step.outcome.ok and step.call.tool not in reading
+        if step.outcome.ok and _may_change(specs.get(step.call.tool))
         for place, value in leaves(step.outcome.value)
         if isinstance(value, str | int) and _is_identifier(value, place)
     ]
@@ -102,6 +101,10 @@ def is_distinctive(value: JsonValue) -> bool:
         and any(character.isalpha() for character in value)
         and not any(character.isspace() for character in value)
     )
+
+
+def _may_change(spec: ToolSpec | None) -> bool:
+    return spec is None or spec.risk is not Risk.READ_ONLY
 
 
 def _is_identifier(value: JsonValue, place: JsonPath) -> bool:

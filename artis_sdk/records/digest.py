@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from artis_sdk.records.calls import ToolSpec
+from artis_sdk.records.foreseen import BoundTool
 from artis_sdk.records.runs import Plan
 from artis_sdk.records.same_call import canonical
 
@@ -50,29 +51,33 @@ def plan_digest(plan: Plan) -> str:
 
     A field that a later version adds does not enter while it has its default, so that digests stay.
     """
-    bound = plan.model_dump(mode="json", exclude=_UNBOUND, exclude_defaults=True)
-    return hashlib.sha256(canonical(bound).encode()).hexdigest()
+    bound = plan.model_dump(mode="json", exclude={**_UNBOUND, "tools": True}, exclude_defaults=True)
+    texts = {name: canonical(value) for name, value in bound.items()}
+    if plan.tools:
+        texts["tools"] = f"[{','.join(map(_tool_text, plan.tools))}]"
+    members = ",".join(f"{canonical(name)}:{texts[name]}" for name in sorted(texts))
+    return hashlib.sha256(f"{{{members}}}".encode()).hexdigest()
 
 
-_HASHED: dict[int, tuple[ToolSpec, str]] = {}
-"""Hashes by the id of the spec, which stays the spec's while it is kept here."""
-_KEPT = 4096  # specs
+_TOOL_TEXTS: dict[int, tuple[BoundTool, str]] = {}
+"""Bound tools as canonical JSON by their ids, which stay theirs while they are kept here: plans of a session
+bind the same ones, by the hundred."""
+_KEPT: Final = 4096  # tools
+
+
+def _tool_text(tool: BoundTool) -> str:
+    known = _TOOL_TEXTS.get(id(tool))
+    if known is not None:
+        return known[1]
+    if len(_TOOL_TEXTS) >= _KEPT:
+        _TOOL_TEXTS.clear()
+    text = canonical(tool.model_dump(mode="json", exclude_defaults=True))
+    _TOOL_TEXTS[id(tool)] = (tool, text)
+    return text
 
 
 def spec_hash(spec: ToolSpec) -> str:
-    """SHA-256, hexadecimal, of a spec: name, description, schema, risk and hidden parameters. A spec, which
-    does not change, is read once: each plan binds all of its tools."""
-    known = _HASHED.get(id(spec))
-    if known is not None:
-        return known[1]
-    if len(_HASHED) >= _KEPT:
-        _HASHED.clear()
-    found = _spec_hash(spec)
-    _HASHED[id(spec)] = (spec, found)
-    return found
-
-
-def _spec_hash(spec: ToolSpec) -> str:
+    """SHA-256, hexadecimal, of a spec: name, description, schema, risk and hidden parameters."""
     dumped = spec.model_dump(mode="json")
     dumped["hidden"] = sorted(dumped["hidden"])
     return hashlib.sha256(canonical(dumped).encode()).hexdigest()

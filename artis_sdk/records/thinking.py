@@ -24,11 +24,12 @@ OPENED: Final = "|".join(map(re.escape, _OPENS))
 """Pattern for the mark that opens a thought."""
 CLOSED: Final = "|".join(map(re.escape, _CLOSES))
 """Pattern for the mark that closes a thought."""
+END_OF_THOUGHT: Final = {opening: re.compile(rf"{re.escape(close)}\s*+") for opening, close in THOUGHTS}
+"""The end of a thought with the blanks behind it, by the mark that opened it: that of no other pair."""
 
 _LEADING = re.compile(
     r"\s*(?:" + "|".join(f"{re.escape(a)}.*?{re.escape(b)}" for a, b in THOUGHTS) + r")\s*", re.DOTALL
 )
-_REST = re.compile(rf".*?(?:{CLOSED})\s*", re.DOTALL)
 
 
 def strip_thinking(text: str) -> str:
@@ -50,7 +51,14 @@ def is_thinking(text: str) -> bool:
 
 def ends_in_thought(text: str) -> bool:
     """Whether the last mark of a thought in a text opens one."""
-    return _last_end(text, _OPENS) > _last_end(text, _CLOSES)
+    return opened_by(text) is not None
+
+
+def opened_by(text: str) -> str | None:
+    """The last mark of a thought in a text, if it opens one."""
+    if _last_end(text, _OPENS) <= _last_end(text, _CLOSES):
+        return None
+    return max(_OPENS, key=lambda mark: (text.rfind(mark), len(mark)))
 
 
 def leading_thought_end(text: str) -> int:
@@ -78,9 +86,10 @@ def opened_thought_end(text: str, prompt_end: str) -> int:
         Number of characters of the thought and the blanks behind it; 0 if the prompt opened no thought,
         and the length of the text if the model does not close it.
     """
-    if not is_thinking(prompt_end):
+    opening = opened_by(prompt_end)
+    if opening is None:
         return 0
-    rest = _REST.match(text)
+    rest = END_OF_THOUGHT[opening].search(text)
     return rest.end() if rest else len(text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -128,7 +128,7 @@ class Prompter:
         form: PromptForm,
         *,
         typed: bool,
-        tools: Iterable[Tool] = (),
+        tools: Collection[Tool] = (),
         views: StateViews | None = None,
     ) -> None:
         self._prompts = prompts

@@ -182,12 +182,12 @@ class _Attempt(Simulator):
         self._backend = backend
         self._meter = meter
         self._tools = {tool.name: tool for tool in fitting(tools, CheckedTool)}  # type: ignore[type-abstract]
-        self._names = {tool.name for tool in tools}
+        specs = {tool.name: tool.spec for tool in tools}
+        self._names = specs.keys()
         self._settings = settings
         self._form = form
         self._typed = bool(form.typed)
         self._held = self._typed and backend.capabilities.structured_output
-        specs = {tool.name: tool.spec for tool in tools}
         self._prompter = Prompter(prompts, specs, form, typed=self._typed, tools=tools, views=views)
 
     async def predict(self, call: ToolCall, state: State, history: History) -> Outcome:

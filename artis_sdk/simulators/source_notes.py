@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 from artis_sdk.contracts import Tool
@@ -34,9 +35,13 @@ class SourceNotes:
 
     _known: ClassVar[OrderedDict[tuple[Any, ...], Any]] = OrderedDict()
 
-    def __init__(self, tools: Iterable[Tool], *, typed: bool) -> None:
-        self._tools = {tool.name: tool for tool in tools if isinstance(tool, GuardedTool)}
+    def __init__(self, tools: Collection[Tool], *, typed: bool) -> None:
+        self._all = tools
         self._typed = typed
+
+    @cached_property
+    def _tools(self) -> dict[str, GuardedTool[..., Any]]:
+        return {tool.name: tool for tool in self._all if isinstance(tool, GuardedTool)}
 
     def check(self, option: str) -> None:
         """Refuse a form that needs source where no source is known.

@@ -102,26 +102,35 @@ def not_a(what: str, error: Exception) -> NotACompletion:
 
 class Remembered(Generic[T]):
     """A translation, remembered by the identity of the translated object; for a tuple, of its items: each
-    session puts the same tools into a tuple of its own."""
+    session puts the same tools into a tuple of its own, and shows it in each request."""
 
     def __init__(self, translate: Callable[[Any], T]) -> None:
         self._translate = translate
         self._known: dict[object, tuple[Any, T]] = {}  # holds the value, so that its ids stay its own
+        self._seen: dict[int, tuple[Any, T]] = {}  # by the id of the very object
 
     def forget(self) -> None:
         """Translate everything again: the server takes something else now."""
         self._known.clear()
+        self._seen.clear()
 
     def __call__(self, value: Any) -> T:
+        seen = self._seen.get(id(value))
+        if seen is not None:
+            return seen[1]
         key = tuple(map(id, value)) if isinstance(value, tuple) else id(value)
         known = self._known.get(key)
-        if known is not None:
-            return known[1]
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        made = self._translate(value)
-        self._known[key] = (value, made)
+        made = self._translate(value) if known is None else known[1]
+        if known is None:
+            _keep(self._known, key, (value, made))
+        _keep(self._seen, id(value), (value, made))
         return made
+
+
+def _keep(kept: dict[Any, T], key: object, value: T) -> None:
+    if len(kept) >= _REMEMBERED:
+        kept.clear()
+    kept[key] = value
 
 
 _TYPED = frozenset({"type", "enum", "const", "anyOf", "$ref"})

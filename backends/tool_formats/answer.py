@@ -33,7 +33,7 @@ from artis_sdk.backends.tool_formats.scan import Scanned, is_offered, scan
 from artis_sdk.backends.tool_formats.text import TEXT
 from artis_sdk.records import ToolCall, ToolSpec
 from artis_sdk.records.action_text import parse_actions
-from artis_sdk.records.thinking import OPENED, ends_in_thought, leading_thought_end, opened_thought_end
+from artis_sdk.records.thinking import OPENED, leading_thought_end, opened_by, opened_thought_end
 
 READERS: Final[tuple[BlockReader, ...]] = (
     FUNCTION_XML,
@@ -139,7 +139,7 @@ def _marked(text: str, tools: Tools, format: ToolCallFormat | None, prompt_end: 
     """An answer with marks, or in words."""
     own = _own_readers(format)
     readers = READERS if tools else own  # tools are offered: any family may answer
-    found = scan(text, readers, tools, thinking=ends_in_thought(prompt_end), own=own)
+    found = scan(text, readers, tools, thinking=opened_by(prompt_end), own=own)
     before, *after = found.outside(text)
     words = before + "".join(piece for piece in after if piece.strip())
     calls = found.calls()

@@ -22,7 +22,7 @@ from artis_sdk.backends.tool_formats.json_calls import write_object
 from artis_sdk.backends.tool_formats.protocol import Block, Reading, ToolCallFormat, Tools
 from artis_sdk.backends.tool_formats.scan import read_blocks
 from artis_sdk.records import ToolCall, ToolSpec
-from artis_sdk.records.thinking import ends_in_thought
+from artis_sdk.records.thinking import opened_by
 
 OPEN: Final = "<tool_call>"
 CLOSE: Final = "</tool_call>"
@@ -41,7 +41,7 @@ class Hermes(ToolCallFormat):
         return OPEN in template and not any(mark in template for mark in _OTHERS)
 
     def read(self, text: str, prompt_end: str = "", tools: Tools | None = None) -> Reading:
-        return read_blocks(text, self, tools or {}, thinking=ends_in_thought(prompt_end))
+        return read_blocks(text, self, tools or {}, thinking=opened_by(prompt_end))
 
     def block(self, text: str, start: int, end: int, tools: Tools) -> Block:
         return framed_block(text, start, end, CLOSE, OPEN)

@@ -19,7 +19,7 @@ from artis_sdk.backends.tool_formats.json_text import json_at, skip_blanks, whol
 from artis_sdk.backends.tool_formats.protocol import Block, Reading, ToolCallFormat, Tools
 from artis_sdk.backends.tool_formats.scan import read_blocks
 from artis_sdk.records import ToolCall, ToolSpec
-from artis_sdk.records.thinking import ends_in_thought, leading_thought_end, opened_thought_end
+from artis_sdk.records.thinking import leading_thought_end, opened_by, opened_thought_end
 
 PYTHON_TAG: Final = "<|python_tag|>"
 _ARGUMENTS = re.compile(r'"(?:parameters|arguments)"\s*+:')
@@ -41,7 +41,7 @@ class Llama(ToolCallFormat):
         start = opened_thought_end(text, prompt_end) or leading_thought_end(text)
         if calls := bare_calls(text[start:], tools or {}):
             return Reading(text[:start], calls)
-        return read_blocks(text, self, tools or {}, thinking=ends_in_thought(prompt_end))
+        return read_blocks(text, self, tools or {}, thinking=opened_by(prompt_end))
 
     def block(self, text: str, start: int, end: int, tools: Tools) -> Block:
         return framed_block(text, start, end)

@@ -10,7 +10,7 @@ from artis_sdk.backends.tool_formats.grammar import Form, Opening, bare_opening,
 from artis_sdk.backends.tool_formats.protocol import BlockReader, Reading, ToolCallFormat, Tools
 from artis_sdk.backends.tool_formats.scan import read_blocks
 from artis_sdk.records import ToolSpec
-from artis_sdk.records.thinking import ends_in_thought
+from artis_sdk.records.thinking import opened_by
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +44,7 @@ class MarkedFormat(ToolCallFormat):
         return all(text in template for text in self.taught or self.marks) and not others
 
     def read(self, text: str, prompt_end: str = "", tools: Tools | None = None) -> Reading:
-        return read_blocks(text, self.reader, tools or {}, thinking=ends_in_thought(prompt_end))
+        return read_blocks(text, self.reader, tools or {}, thinking=opened_by(prompt_end))
 
     def form(self, tools: Sequence[ToolSpec]) -> Form:
         return row(marked(self.marks[0] + self.behind), self.rest(tools))

@@ -11,7 +11,7 @@ from typing import Final
 from artis_sdk.backends.tool_formats.json_calls import malformed
 from artis_sdk.backends.tool_formats.protocol import Block, BlockReader, Reading, Tools
 from artis_sdk.records import ToolCall
-from artis_sdk.records.thinking import CLOSED, OPENED
+from artis_sdk.records.thinking import CLOSED, END_OF_THOUGHT, OPENED
 
 MAX_BLOCKS: Final = 256
 """Maximum blocks of one answer; more come from a model that repeats itself."""
@@ -50,7 +50,7 @@ def scan(
     readers: Sequence[BlockReader],
     tools: Tools,
     *,
-    thinking: bool = False,
+    thinking: str | None = None,
     own: Collection[BlockReader] | None = None,
 ) -> Scanned:
     """Find the thoughts and the blocks of an answer.
@@ -62,19 +62,19 @@ def scan(
         text: the whole answer.
         readers: readers of blocks; of several that begin at one place, the first that finds a block counts.
         tools: the offered tools.
-        thinking: whether the prompt opened a thought.
+        thinking: mark of the thought that the prompt opened; None if it opened none.
         own: readers of the model's own format; what cannot be read in others counts if it names an offered
             tool. None for all of them.
     """
-    found = Scanned(0, 0 if thinking else None)
+    found = Scanned(0, None if thinking is None else 0)
     marks = _marks(tuple(readers))
     at = looked_at = 0
     while True:
-        if found.open_thought is not None:
-            close = _CLOSED.search(text, at)
+        if thinking is not None:
+            close = END_OF_THOUGHT[thinking].search(text, at)
             if close is None:
                 return found
-            found = Scanned(at := close.end())
+            found, thinking = Scanned(at := close.end()), None
             continue
         place = _PLACE.search(text, at)
         if place is None:
@@ -85,7 +85,7 @@ def scan(
             continue
         at = mark.end()
         if mark.lastgroup == "opened":
-            found.open_thought = mark.start()
+            found.open_thought, thinking = mark.start(), mark[0]
             found.blocks = [_refused(block, _BEFORE_A_THOUGHT) for block in found.blocks]
         elif mark.lastgroup == "closed":
             at = _CLOSED.match(text, mark.start()).end()  # type: ignore[union-attr]
@@ -106,7 +106,7 @@ def scan(
             looked_at += 1
 
 
-def read_blocks(text: str, reader: BlockReader, tools: Tools, *, thinking: bool) -> Reading:
+def read_blocks(text: str, reader: BlockReader, tools: Tools, *, thinking: str | None) -> Reading:
     """An answer in one format: the text with its thoughts, without the calls."""
     found = scan(text, [reader], tools, thinking=thinking)
     if not found.blocks:

@@ -29,6 +29,8 @@ THOUGHTS = [
     (f"{CLOSE_IT}? No.<|close|>think<|sep|>No.", "<|open|>think<|sep|>", "No."),
     ('{"name":"close_account","arguments":{"owner":"bob"}}? No.</think>No.', "", "No."),
     ('[close_account(owner="bob")]\n</think>\nNo.', "", "No."),
+    (f"One writes [/THINK] {CLOSE_IT} there.</think>No.", "<think>\n", "No."),  # another family's mark
+    (f"<think>One writes [/THINK] {CLOSE_IT} there.</think>No.", "", "No."),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from artis_sdk.commit.approval import approved
 from artis_sdk.commit.journal import Decided, SQLiteJournal
 from artis_sdk.errors import CommitRefused, ConfigurationError, PlanChanged
 from artis_sdk.records import Plan, Provenance, plan_digest
+from artis_sdk.records.digest import _UNBOUND
+from artis_sdk.records.same_call import canonical
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +46,8 @@ async def test_a_plan_binds_its_calls_tools_and_journal(tmp_path: Path) -> None:
         name: tools[name].source_hash for name in ("pay", "look")
     }
     assert plan.digest == plan_digest(plan)
+    whole = plan.model_dump(mode="json", exclude=_UNBOUND, exclude_defaults=True)
+    assert plan.digest == hashlib.sha256(canonical(whole).encode()).hexdigest()
 
 
 # --- what no longer fits ----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from helpers.sessions import unjudged
 
 from artis_sdk import Direct, LLMSimulator, Parallel, Session, Toolset, prompts
 from artis_sdk.backends.scripted import ScriptedBackend
+from artis_sdk.loop import foresee
 from artis_sdk.prompts import data
 from artis_sdk.records import (
     Capabilities,
@@ -21,7 +22,6 @@ from artis_sdk.records import (
     Provenance,
     Task,
     ToolCall,
-    digest,
 )
 from artis_sdk.records import jsonable as conversion
 from artis_sdk.simulators.answers import typed_answer
@@ -135,7 +135,7 @@ async def test_tools_are_documented_and_hashed_once_a_session(
     )
     simulator = LLMSimulator(ScriptedBackend(lambda _: OK))
     counts = Counts(monkeypatch)
-    counts.of(digest, "_spec_hash")
+    counts.of(foresee, "spec_hash")
     escaped = 0
 
     def encode(value: Any) -> Any:
@@ -149,7 +149,7 @@ async def test_tools_are_documented_and_hashed_once_a_session(
         for _ in range(3):
             plan = await session.rehearse("Look.")
     assert [len(attempt.steps) for attempt in plan.attempts] == [1, 1, 1]
-    assert counts.calls["_spec_hash"] == 40
+    assert counts.calls["spec_hash"] == 40
     assert escaped == 1
 
 
