@@ -10,6 +10,7 @@ from artis_sdk import Direct
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.bfcl import CATEGORIES, BFCLInstance, BFCLWorld
+from artis_sdk.evals.bench.bfcl_first import OFFERED, BFCLFirstTurnWorld
 from artis_sdk.evals.bench.bfcl_single import LIVE, BFCLSingleTurnWorld
 from artis_sdk.evals.bench.runner import asked, play
 from artis_sdk.evals.bench.world import BenchmarkTask, Split
@@ -62,6 +63,26 @@ def test_bfcl_is_split_by_index_in_every_category() -> None:
         assert not set(numbers(category, "train", 1)) & set(held)
     with pytest.raises(ConfigurationError, match="choose from base"):
         BFCLWorld("live")
+
+
+async def test_first_turns_offer_few_tools_and_are_judged_by_the_official_checks(tmp_path: Path) -> None:
+    pytest.importorskip("bfcl_eval")
+    world, whole = BFCLFirstTurnWorld(), BFCLWorld("base")
+    tasks = list(world.tasks("held_out"))
+    assert [task.id for task in tasks] == [task.id for task in whole.tasks("held_out")]
+    for task, base in zip(tasks, whole.tasks("held_out"), strict=True):
+        assert task.truth is not None
+        (calls,) = task.truth()
+        names = {tool.name for tool in task.start().tools}
+        assert task.queries == base.queries[:1]
+        assert names >= {call.tool for call in calls}
+        assert len(names) <= max(OFFERED, len({call.tool for call in calls}))
+        assert names == {tool.name for tool in task.start().tools}
+    for task in tasks[:4]:
+        for drop_last in (False, True):
+            backend = ScriptedBackend(Known(task, drop_last=drop_last))
+            played = await play(world, task, backend, None, Direct(), journal=tmp_path / "j.db")
+            assert played.fulfilled == (not drop_last), (task.id, played.problems)
 
 
 async def test_bfcl_offers_a_missing_tool_in_the_turn_that_says_so(tmp_path: Path) -> None:

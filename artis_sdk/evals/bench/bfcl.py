@@ -44,6 +44,8 @@ class BFCLTask:
     long_context: bool = False
     missed: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Tools that are offered from a later turn on, by its number from 0."""
+    offered: frozenset[str] | None = None
+    """Tools that are offered at all; None for all of the environments'."""
 
     def instances(self) -> dict[str, Any]:
         """Fresh environment objects by class name, loaded with this task's scenario."""
@@ -199,7 +201,9 @@ class BFCLInstance:
 
     def _offered(self, turn: int) -> Toolset:
         later = {name for at, names in self.task.missed.items() if at > turn for name in names}
-        return Toolset(*(tool for tool in self._all if tool.name not in later)) if later else self._all
+        all_names = {tool.name for tool in self._all}
+        names = (all_names if self.task.offered is None else self.task.offered) - later
+        return self._all if names == all_names else Toolset(*(t for t in self._all if t.name in names))
 
     def state(self) -> State:
         """The environments' public attributes."""
@@ -243,11 +247,12 @@ class BFCLWorld:
                 queries=task.queries,
                 start=partial(BFCLInstance, task),
                 family=self._category,
-                truth=partial(_truth, task),
+                truth=partial(right_calls, task),
             )
 
 
-def _truth(task: BFCLTask) -> CallsByTurn:
+def right_calls(task: BFCLTask) -> CallsByTurn:
+    """The ground truth as calls."""
     tools = guard(task.instances())
     return tuple(tuple(parse_ground_truth(text, tools) for text in turn) for turn in task.ground_truth)
 

@@ -10,6 +10,7 @@ from artis_sdk.contracts import Backend, Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.acebench import LANGUAGES, ACEBenchWorld
 from artis_sdk.evals.bench.bfcl import CATEGORIES, BFCLWorld, restored
+from artis_sdk.evals.bench.bfcl_first import FIRST_TURN, BFCLFirstTurnWorld
 from artis_sdk.evals.bench.bfcl_single import LIVE, BFCLSingleTurnWorld
 from artis_sdk.evals.bench.pocket import PocketWorld
 from artis_sdk.evals.bench.tau2 import DOMAINS, Tau2World
@@ -19,7 +20,7 @@ from artis_sdk.simulators import Checked, Ladder, LLMSimulator, PromptForm, Sand
 
 WORLDS: Final = (
     "pocket",
-    *(f"bfcl-{category}" for category in (*CATEGORIES, *LIVE)),
+    *(f"bfcl-{category}" for category in (*CATEGORIES, FIRST_TURN, *LIVE)),
     *(f"acebench-{language}" for language in LANGUAGES),
     *(f"tau2-{domain}" for domain in DOMAINS),
 )
@@ -46,6 +47,8 @@ def named_world(name: str, folder: Path | None = None) -> BenchmarkWorld[Any]:
                 return ACEBenchWorld(part, folder)
             case "tau2":
                 return Tau2World(part, folder)
+            case "bfcl" if part == FIRST_TURN:
+                return BFCLFirstTurnWorld()
             case "bfcl":
                 return BFCLSingleTurnWorld(part) if part in LIVE else BFCLWorld(part)
             case _:
