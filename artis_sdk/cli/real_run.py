@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
+from typing import Final
 
 from pydantic import JsonValue
 from rich.console import RenderableType
@@ -26,6 +29,11 @@ from artis_sdk.settings import Settings
 from artis_sdk.view.live import LiveView
 from artis_sdk.view.plan_rows import unrehearsed
 from artis_sdk.view.text import plain
+
+_WAITING: Final = (
+    "interrupted: no further call is made; one that runs is waited for, and Ctrl-C again gives it up: its "
+    "outcome is then unknown"
+)
 
 
 class Unrehearsed(Exception):
@@ -121,7 +129,7 @@ class RealRun:
             self.file = Path(f"plan-{self.plan.id[:8]}.json")
             save_plan(session.saved(self.plan), self.file, quiet=True)
         self.committing = True
-        with self._shown():
+        with self._shown(), _told_at_ctrl_c():
             result = await session.commit(self.plan, resume=self._resume, secrets=secrets)
         if ours and result.ended == "answer":
             self.file.unlink(missing_ok=True)
@@ -129,6 +137,27 @@ class RealRun:
 
     def _shown(self) -> AbstractContextManager[object]:
         return nullcontext() if self._as_json else self._view
+
+
+@contextmanager
+def _told_at_ctrl_c() -> Iterator[None]:
+    """Say at the first Ctrl-C of a commit what is waited for."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        loop.call_soon_threadsafe(errors.print, _WAITING)  # not in the middle of another line
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _made_before(plan: Plan, found: PlanInJournal) -> Iterator[RenderableType]:

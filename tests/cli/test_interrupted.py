@@ -40,7 +40,7 @@ async def _interrupted(folder: Path, *arguments: str) -> list[list[str]]:
         while not (folder / "made.txt").exists() or "paid" not in (folder / "made.txt").read_text():
             await terminal.pause()
         terminal.press(CTRL_C)
-        await terminal.pause()
+        await terminal.until("interrupted: no further call is made; one that runs is waited for")
         terminal.press(CTRL_C)
         assert await terminal.ended() == 130
     assert "interrupted" in terminal.plain
