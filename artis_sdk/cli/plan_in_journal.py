@@ -11,9 +11,10 @@ from pathlib import Path
 from rich.text import Text
 
 from artis_sdk.cli.journaled import without_secrets
+from artis_sdk.commit.before import check_journal
 from artis_sdk.commit.journal import OPEN, JournaledCall
 from artis_sdk.errors import CommitRefused
-from artis_sdk.records import ToolCall
+from artis_sdk.records import Plan, ToolCall
 from artis_sdk.records.brief import call_text, outcome_line
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings
@@ -32,34 +33,44 @@ class PlanInJournal:
     """Whether a call of its commit, those within calls included, has no known outcome."""
 
 
-async def look_up(settings: Settings, plan: str, *, resume: bool) -> PlanInJournal:
+async def look_up(settings: Settings, plan: Plan, *, resume: bool) -> PlanInJournal:
     """Look a plan up. One with calls, or to be resumed, is claimed and released at once: only a claim says
     whether it is free.
 
     Args:
         settings: settings with the journal.
-        plan: id of the plan.
+        plan: the plan.
         resume: whether an interrupted commit of it is to be resumed.
 
     Raises:
         JournalError: the journal cannot be read or written.
     """
     if isinstance(settings.journal, Path) and not settings.journal.exists():
-        return PlanInJournal()
+        return PlanInJournal(refusal=_of_another(plan, f"{settings.journal}, which is new"))
     refusal: CommitRefused | None = None
     async with AsyncExitStack() as stack:
         journal = open_journal(settings, stack)
-        calls = await asyncio.to_thread(journal.calls, plan=plan)
+        if refusal := _of_another(plan, await journal.identity()):
+            return PlanInJournal(refusal=refusal)
+        calls = await asyncio.to_thread(journal.calls, plan=plan.id)
         if not calls and not resume:
             return PlanInJournal()
         try:
-            await journal.begin_plan(plan, resume=resume)
+            await journal.begin_plan(plan.id, resume=resume)
         except CommitRefused as error:
             refusal = error
         else:
-            await journal.end_plan(plan, "stopped")
+            await journal.end_plan(plan.id, "stopped")
     own = tuple(call for call in without_secrets(calls) if call.within is None)
     return PlanInJournal(own, refusal, any(call.state in OPEN for call in calls))
+
+
+def _of_another(plan: Plan, here: str) -> CommitRefused | None:
+    try:
+        check_journal(plan, here)
+    except CommitRefused as error:
+        return error
+    return None
 
 
 def made_lines(calls: Iterable[JournaledCall]) -> Iterator[Text]:

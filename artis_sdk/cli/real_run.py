@@ -79,7 +79,7 @@ class RealRun:
         """
         before = PlanInJournal()
         if saved is not None:
-            before = await look_up(self.settings, saved.id, resume=self._resume)
+            before = await look_up(self.settings, saved, resume=self._resume)
             if before.refusal is not None:
                 raise before.refusal
         listener = None if self._as_json else self._view.on_event

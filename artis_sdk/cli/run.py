@@ -151,7 +151,7 @@ def _tell_where_it_was_left(
     else:
         print_error(error)
     try:
-        found = asyncio.run(look_up(real.settings, real.plan.id, resume=True))
+        found = asyncio.run(look_up(real.settings, real.plan, resume=True))
     except JournalError as unread:  # it may be what ended the commit
         errors.print(plain(f"what was made is not known now, as the journal cannot be read: {unread}"))
         errors.print(plain(f"the plan is in {real.file}"))

@@ -47,13 +47,7 @@ async def look_around(
         CommitRefused: the plan belongs to another journal, or it predicts a call that would be refused.
         JournalError: the journal cannot be read.
     """
-    here = await journal.identity()
-    if plan.journal not in (None, here):
-        raise CommitRefused(
-            plan.id,
-            f"it was rehearsed for the journal {plan.journal}, and this session uses {here}; it could be "
-            "committed once in each. Open the session with the plan's journal, or rehearse again",
-        )
+    check_journal(plan, await journal.identity())
     found = await read_unsettled(journal)
     others = [call for call in found if call.plan != plan.id]
 
@@ -73,6 +67,24 @@ async def look_around(
             call = foreseen.call
             await unsettled.check_twin(call.tool, specs.get(call.tool), call.arguments)
     return unsettled
+
+
+def check_journal(plan: Plan, here: str) -> None:
+    """Refuse a plan of another journal.
+
+    Args:
+        plan: the plan.
+        here: name of the journal of the commit.
+
+    Raises:
+        CommitRefused: the plan belongs to another journal.
+    """
+    if plan.journal not in (None, here):
+        raise CommitRefused(
+            plan.id,
+            f"it was rehearsed for the journal {plan.journal}, and this session uses {here}; it could be "
+            "committed once in each. Open the session with the plan's journal, or rehearse again",
+        )
 
 
 async def read_unsettled(journal: CommitJournal) -> list[JournaledCall]:

@@ -99,6 +99,20 @@ async def test_a_plan_that_was_committed_is_refused_before_the_question(folder: 
         assert "Carry this out" not in terminal.plain
 
 
+@pytest.mark.parametrize("exists", [True, False])
+async def test_a_plan_of_another_journal_is_refused_before_the_question(folder: Path, exists: bool) -> None:
+    assert (await artis(folder, "rehearse", "Buy", "--save", "plan.json"))[0] == 0
+    settings = folder / "artis.toml"
+    settings.write_text(re.sub(r'journal = ".*"', 'journal = "other.db"', settings.read_text()))
+    if exists:
+        assert (await artis(folder, "run", "Buy", "--yes"))[0] == 0
+    async with at_terminal(folder, "run", "--plan", "plan.json") as terminal:
+        assert await terminal.ended() == 2
+    assert "it was rehearsed for the journal" in terminal.plain
+    assert "Carry this out" not in terminal.plain
+    assert (folder / "other.db").exists() is exists
+
+
 @pytest.mark.parametrize("where", ["nowhere/plan.json", "."])
 @pytest.mark.parametrize("command", [("rehearse",), ("run", "--yes")])
 async def test_a_place_that_cannot_be_written_is_said_before_anything_runs(
