@@ -31,10 +31,9 @@ async def test_a_required_call_comes_at_once_where_the_template_opens_a_thought(
     )
     async with opened(chat_template=thinks) as backend:
         answer = await backend.complete(ask("Go", tools=(move,), tool_choice="required", max_tokens=100))
-    assert answer.tool_calls
-    assert {(call.tool, call.arguments.get("to"), call.malformed) for call in answer.tool_calls} == {
-        ("move", "north", None)
-    }
+    first, *_ = answer.tool_calls  # a model of random weights may repeat it until the last one is cut off
+    assert (first.tool, first.arguments, first.malformed) == ("move", {"to": "north"}, None)
+    assert answer.raw.startswith("<tool_call>")
 
 
 async def test_a_finished_prefix_is_used_again() -> None:
