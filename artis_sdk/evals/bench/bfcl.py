@@ -247,12 +247,11 @@ class BFCLWorld:
                 queries=task.queries,
                 start=partial(BFCLInstance, task),
                 family=self._category,
-                truth=partial(right_calls, task),
+                truth=partial(_truth, task),
             )
 
 
-def right_calls(task: BFCLTask) -> CallsByTurn:
-    """The ground truth as calls."""
+def _truth(task: BFCLTask) -> CallsByTurn:
     tools = guard(task.instances())
     return tuple(tuple(parse_ground_truth(text, tools) for text in turn) for turn in task.ground_truth)
 

@@ -8,55 +8,28 @@ The environments and the checks are the benchmark's own.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
-from artis_sdk.evals.bench.bfcl import (
-    HELD_OUT_EVERY,
-    BFCLInstance,
-    BFCLTask,
-    guard,
-    load_tasks,
-    parse_ground_truth,
-    right_calls,
-)
-from artis_sdk.evals.bench.world import BenchmarkTask, Split
+from artis_sdk.evals.bench.bfcl import BFCLTask, BFCLWorld, guard, parse_ground_truth
 
 FIRST_TURN: Final = "first_turn"
 OFFERED: Final = 8
 """Tools of a task; all that its first turn needs, if those are more."""
 
 
-class BFCLFirstTurnWorld:
+class BFCLFirstTurnWorld(BFCLWorld):
     """The first turns of the 200 base tasks, in an order by seed; the same 40 indices are held out as there.
 
     Raises:
         ConfigurationError: bfcl-eval is not installed.
     """
 
-    prompts = None
-    max_steps = None
-    name = f"bfcl-{FIRST_TURN}"
-
     def __init__(self) -> None:
-        self._tasks = load_tasks("base")
-
-    def tasks(self, split: Split, *, seed: int = 0) -> Iterator[BenchmarkTask[BFCLInstance]]:
-        """See `BenchmarkWorld.tasks`."""
-        held = split == "held_out"
-        chosen = [task for n, task in enumerate(self._tasks) if (n % HELD_OUT_EVERY == 0) == held]
-        random.Random(f"bfcl {seed}").shuffle(chosen)
-        for task in chosen:
-            first = first_turn(task)
-            yield BenchmarkTask(
-                id=first.id,
-                queries=first.queries,
-                start=partial(BFCLInstance, first),
-                family=FIRST_TURN,
-                truth=partial(right_calls, first),
-            )
+        super().__init__("base")
+        self.name = f"bfcl-{FIRST_TURN}"
+        self._category = FIRST_TURN
+        self._tasks = list(map(first_turn, self._tasks))
 
 
 def first_turn(task: BFCLTask) -> BFCLTask:
