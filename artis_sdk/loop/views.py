@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -50,14 +49,13 @@ def failed_calls(attempt: Attempt) -> Data | None:
 
 
 def numbers_of_request(task: Task, attempt: Attempt) -> tuple[int, Data | None]:
-    """How many numbers and identifiers with digits the request has, and those of them that the calls which
-    did not fail have less often than it: what it asks of one account twice is two things. None for none.
-    Comparing is what a small judge is worst at.
+    """How many numbers and identifiers with digits the request has, and those of them that stand in no call
+    which did not fail; None for none. Comparing is what a small judge is worst at.
     """
-    asked = Counter(_numbers(task.query))
+    asked = dict.fromkeys(_numbers(task.query))
     calls = [encode(step.call.arguments) for step in attempt.steps if succeeded(step)]
-    made = Counter(_value(number) for text in calls for number in _numbers(text))
-    missing = [number for number, times in asked.items() if made[_value(number)] < times]
+    made = {_value(number) for text in calls for number in _numbers(text)}
+    missing = [number for number in asked if _value(number) not in made]
     return len(asked), encode(missing) if missing else None
 
 

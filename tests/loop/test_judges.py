@@ -81,9 +81,7 @@ async def test_the_judge_gives_a_bare_verdict_and_a_suggestion_where_one_is_used
         ("Pay 80.50, all of it.", {"account": "b", "amount": "80.5"}, None),
         ("Book room 12 on 2026-05-03.", {"account": "12", "amount": "2026-05-03"}, None),
         ("Pay the rent.", {"account": "b", "amount": 9}, None),
-        ("Pay 80 to B7, and freeze B7.", {"account": "B7", "amount": 80}, ["B7"]),
-        ("Pay 80 to B7, and 80 to Ann.", {"account": "B7", "amount": 80}, ["80"]),
-        ("Pay 80 from 80.", {"account": "80", "amount": 80}, None),
+        ("Pay 80 to B7. B7 is mine, and 80 is all.", {"account": "B7", "amount": 80}, None),
     ],
 )
 def test_numbers_that_no_successful_call_has_are_found(
@@ -104,7 +102,7 @@ def test_numbers_that_no_successful_call_has_are_found(
 async def test_the_judge_is_told_which_numbers_are_missing() -> None:
     backend, evaluator = judge(always(PASSED))
     for query, told in (
-        ("Look at 7.", 'has these words of the request, or not as often as it:\n<Missing>["7"]</Missing>'),
+        ("Look at 7.", 'No call that did not fail has these words of the request:\n<Missing>["7"]</Missing>'),
         ("Look at a.", "None of them failed.\n\nIs the request done?"),
     ):
         backend.requests.clear()
