@@ -43,15 +43,16 @@ async def look_up(settings: Settings, plan: Plan, *, resume: bool) -> PlanInJour
         resume: whether an interrupted commit of it is to be resumed.
 
     Raises:
+        CommitRefused: the plan belongs to another journal.
         JournalError: the journal cannot be read or written.
     """
     if isinstance(settings.journal, Path) and not settings.journal.exists():
-        return PlanInJournal(refusal=_of_another(plan, f"{settings.journal}, which is new"))
+        check_journal(plan, f"{settings.journal}, which is new")
+        return PlanInJournal()
     refusal: CommitRefused | None = None
     async with AsyncExitStack() as stack:
         journal = open_journal(settings, stack)
-        if refusal := _of_another(plan, await journal.identity()):
-            return PlanInJournal(refusal=refusal)
+        check_journal(plan, await journal.identity())
         calls = await asyncio.to_thread(journal.calls, plan=plan.id)
         if not calls and not resume:
             return PlanInJournal()
@@ -63,14 +64,6 @@ async def look_up(settings: Settings, plan: Plan, *, resume: bool) -> PlanInJour
             await journal.end_plan(plan.id, "stopped")
     own = tuple(call for call in without_secrets(calls) if call.within is None)
     return PlanInJournal(own, refusal, any(call.state in OPEN for call in calls))
-
-
-def _of_another(plan: Plan, here: str) -> CommitRefused | None:
-    try:
-        check_journal(plan, here)
-    except CommitRefused as error:
-        return error
-    return None
 
 
 def made_lines(calls: Iterable[JournaledCall]) -> Iterator[Text]:

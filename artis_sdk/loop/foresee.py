@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -25,6 +25,7 @@ from artis_sdk.records import (
 )
 from artis_sdk.records.digest import spec_hash
 from artis_sdk.records.places import replaced
+from artis_sdk.records.remembered import Remembered
 from artis_sdk.records.same_call import canonical, with_defaults
 
 _Specs = Mapping[str, ToolSpec]
@@ -48,22 +49,21 @@ def bound(plan: Plan, tools: Iterable[ObservedTool]) -> Plan:
     return plan.model_copy(update={"digest": plan_digest(plan)})
 
 
-_BOUND: dict[int, tuple[ToolSpec, BoundTool]] = {}
-"""Bound tools by the id of the spec, which stays the spec's while it is kept here."""
-_KEPT: Final = 4096  # specs
-
-
 def bound_tool(tool: ObservedTool) -> BoundTool:
     """A tool as it is now. Its spec, which does not change, is read once: each plan binds all its tools."""
     spec, source_hash = tool.spec, tool.source_hash
-    known = _BOUND.get(id(spec))
-    if known is not None and known[1].source_hash == source_hash:
-        return known[1]
-    if len(_BOUND) >= _KEPT:
-        _BOUND.clear()
-    found = BoundTool(name=spec.name, risk=spec.risk, spec_hash=spec_hash(spec), source_hash=source_hash)
-    _BOUND[id(spec)] = (spec, found)
-    return found
+    by_source = _bound(spec)
+    if source_hash not in by_source:
+        by_source[source_hash] = BoundTool(
+            name=spec.name, risk=spec.risk, spec_hash=spec_hash(spec), source_hash=source_hash
+        )
+    return by_source[source_hash]
+
+
+@partial(Remembered, most=4096)
+def _bound(spec: ToolSpec) -> dict[str | None, BoundTool]:
+    """The bound tools of a spec, by the hash of their source."""
+    return {}
 
 
 def foreseen_calls(plan: Plan) -> tuple[ForeseenCall, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from artis_sdk.records.calls import ToolSpec
 from artis_sdk.records.foreseen import BoundTool
+from artis_sdk.records.remembered import Remembered
 from artis_sdk.records.runs import Plan
 from artis_sdk.records.same_call import canonical
 
@@ -59,21 +61,10 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(f"{{{members}}}".encode()).hexdigest()
 
 
-_TOOL_TEXTS: dict[int, tuple[BoundTool, str]] = {}
-"""Bound tools as canonical JSON by their ids, which stay theirs while they are kept here: plans of a session
-bind the same ones, by the hundred."""
-_KEPT: Final = 4096  # tools
-
-
+@partial(Remembered, most=4096)  # plans of a session bind the same tools, by the hundred
 def _tool_text(tool: BoundTool) -> str:
-    known = _TOOL_TEXTS.get(id(tool))
-    if known is not None:
-        return known[1]
-    if len(_TOOL_TEXTS) >= _KEPT:
-        _TOOL_TEXTS.clear()
-    text = canonical(tool.model_dump(mode="json", exclude_defaults=True))
-    _TOOL_TEXTS[id(tool)] = (tool, text)
-    return text
+    """A bound tool as canonical JSON."""
+    return canonical(tool.model_dump(mode="json", exclude_defaults=True))
 
 
 def spec_hash(spec: ToolSpec) -> str:

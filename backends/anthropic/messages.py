@@ -17,7 +17,7 @@ from artis_sdk.backends.hosted.base import DEFAULT_TIMEOUT, Assembly, HostedBack
 from artis_sdk.backends.hosted.names import own_names
 from artis_sdk.backends.hosted.refusals import TEMPERATURE, TOOL_CHOICE, TOP_P, optional
 from artis_sdk.backends.hosted.retry import RetryPolicy
-from artis_sdk.backends.hosted.wire import Remembered, encode, fragments, is_closed
+from artis_sdk.backends.hosted.wire import Translated, encode, fragments, is_closed
 from artis_sdk.records import Capabilities, Completion, Request, ToolSpec
 from artis_sdk.records.marks import break_up, in_all_texts
 
@@ -125,8 +125,8 @@ class AnthropicBackend(HostedBackend):
         self._strict_tools = strict_tools
         self._own_names: dict[str, str] = {}
         self._translate = partial(message_fragment, backend=name)
-        self._tools = Remembered(self.tools_json)
-        self._output_configs = Remembered(self._output_config_json)
+        self._tools = Translated(self.tools_json)
+        self._output_configs = Translated(self._output_config_json)
         super().__init__(
             name,
             url=f"{server.base_url}/v1/messages",

@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError, ValidationError, from_json
 
 from artis_sdk.records import Completion, Message, ToolCall, Usage, new_id
 from artis_sdk.records.marks import BREAK, break_up, in_all_texts, put_together
+from artis_sdk.records.remembered import Remembered
 
 T = TypeVar("T")
 
@@ -100,37 +101,33 @@ def not_a(what: str, error: Exception) -> NotACompletion:
     return NotACompletion(f"not a {what}: {type(error).__name__}: {error}")
 
 
-class Remembered(Generic[T]):
-    """A translation, remembered by the identity of the translated object; for a tuple, of its items: each
-    session puts the same tools into a tuple of its own, and shows it in each request."""
+class Translated(Generic[T]):
+    """A translation of a schema, or of a tuple of tools, remembered by identity; for a tuple, by that of its
+    items: each session puts the same tools into a tuple of its own, and shows it in each request."""
 
     def __init__(self, translate: Callable[[Any], T]) -> None:
         self._translate = translate
-        self._known: dict[object, tuple[Any, T]] = {}  # holds the value, so that its ids stay its own
-        self._seen: dict[int, tuple[Any, T]] = {}  # by the id of the very object
+        self._by_items: dict[tuple[int, ...], tuple[Any, T]] = {}  # holds the items, so that ids stay theirs
+        self._seen = Remembered(self._of_items, _REMEMBERED)
 
     def forget(self) -> None:
         """Translate everything again: the server takes something else now."""
-        self._known.clear()
-        self._seen.clear()
+        self._by_items.clear()
+        self._seen.forget()
 
     def __call__(self, value: Any) -> T:
-        seen = self._seen.get(id(value))
-        if seen is not None:
-            return seen[1]
-        key = tuple(map(id, value)) if isinstance(value, tuple) else id(value)
-        known = self._known.get(key)
-        made = self._translate(value) if known is None else known[1]
-        if known is None:
-            _keep(self._known, key, (value, made))
-        _keep(self._seen, id(value), (value, made))
+        return self._seen(value)
+
+    def _of_items(self, value: Any) -> T:
+        items = tuple(map(id, value)) if isinstance(value, tuple) else (id(value),)
+        known = self._by_items.get(items)
+        if known is not None:
+            return known[1]
+        if len(self._by_items) >= _REMEMBERED:
+            self._by_items.clear()
+        made = self._translate(value)
+        self._by_items[items] = (value, made)
         return made
-
-
-def _keep(kept: dict[Any, T], key: object, value: T) -> None:
-    if len(kept) >= _REMEMBERED:
-        kept.clear()
-    kept[key] = value
 
 
 _TYPED = frozenset({"type", "enum", "const", "anyOf", "$ref"})

@@ -14,7 +14,7 @@ from artis_sdk.backends.hosted.base import DEFAULT_TIMEOUT, Assembly, HostedBack
 from artis_sdk.backends.hosted.names import own_names
 from artis_sdk.backends.hosted.refusals import STOP, TEMPERATURE, TOOL_CHOICE, TOP_P, optional
 from artis_sdk.backends.hosted.retry import RetryPolicy
-from artis_sdk.backends.hosted.wire import Remembered, fragments, is_closed
+from artis_sdk.backends.hosted.wire import Translated, fragments, is_closed
 from artis_sdk.backends.openai.answers import read_completion
 from artis_sdk.backends.openai.stream import StreamedCompletion
 from artis_sdk.backends.openai.wire import fitted_tools, message_json, schema_json
@@ -146,8 +146,8 @@ class OpenAIBackend(HostedBackend):
         self._strict_tools = strict_tools
         self._own_names: dict[str, str] = {}
         self._translate = partial(message_json, backend=name)
-        self._tools = Remembered(self.tools_json)
-        self._schemas = Remembered(self.schema_json)
+        self._tools = Translated(self.tools_json)
+        self._schemas = Translated(self.schema_json)
         if structured_output is None:
             without = official and _NO_SCHEMA_MODELS.match(model) is not None
             structured_output = not without and not server.base_url.startswith(_NO_SCHEMA_SERVERS)

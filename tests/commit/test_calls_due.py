@@ -9,10 +9,12 @@ from helpers.commit import REDACT
 from helpers.loop import call
 
 from artis_sdk.backends.scripted import ScriptedBackend
+from artis_sdk.commit.approver import Asking, Reject
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.guard import Terms
 from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.commit.plan import commit
+from artis_sdk.errors import ConnectionLost
 from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.model_actor import ModelActor
 from artis_sdk.records import (
@@ -115,6 +117,45 @@ async def test_no_longer_once_the_agent_leaves_the_advice(journal: CommitJournal
         "auto",
         "auto",
     ]
+
+
+async def test_no_longer_once_a_person_rejects_a_call(journal: CommitJournal) -> None:
+    lamps = Lamps()
+
+    async def ann(request: Any) -> Reject:
+        return Reject(by="ann", reason="not that one")
+
+    terms = Terms(mode="bound", asking=Asking(ann))
+    script = ScriptedBackend(
+        [Completion(tool_calls=(one,), finish_reason="tool_calls") for one in (call("light", lamp=6), TWO)]
+        + [Completion(text="Done.")]
+    )
+    plan = lamps.plan()
+    world = RealWorld(journal, plan, redact=REDACT, terms=terms)
+    await commit(plan, ModelActor(script, lamps.tools), world, Budget())
+    assert [request.tool_choice for request in script.requests] == ["required", "auto", "auto"]
+    assert lamps.lit == [2]
+
+
+async def test_again_in_a_commit_that_is_resumed(journal: CommitJournal) -> None:
+    """A call that was made before it broke off is not due again, and the one that is left is."""
+    lamps = Lamps()
+    plan = lamps.plan()
+
+    def broken(request: Any) -> Completion:
+        if request.messages[-1].role == "tool":
+            raise ConnectionLost("test", "gone")
+        return Completion(tool_calls=(TWO,), finish_reason="tool_calls")
+
+    world = RealWorld(journal, plan, redact=REDACT, terms=ALLOWED)
+    await commit(plan, ModelActor(ScriptedBackend(broken), lamps.tools), world, Budget())
+    script = ScriptedBackend(
+        [Completion(tool_calls=(FOUR,), finish_reason="tool_calls"), Completion(text="Done.")]
+    )
+    world = RealWorld(journal, plan, redact=REDACT, terms=ALLOWED, resume=True)
+    await commit(plan, ModelActor(script, lamps.tools), world, Budget())
+    assert [request.tool_choice for request in script.requests] == ["required", "auto"]
+    assert lamps.lit == [2, 4]
 
 
 @pytest.mark.parametrize("lamps", [(), (2,)], ids=["nothing to change", "advice in prose"])
