@@ -236,7 +236,8 @@ async def main() -> None:
     warnings.filterwarnings("ignore")  # of the environments' own code
     worlds = [await asyncio.to_thread(load, name, given.out, given.calls) for name in given.worlds]
     for world in worlds:
-        rows = list(half_failures(world.rows, given.rows, 0))
+        # calls of one tool after another, since their prompts begin with the same document
+        rows = sorted(half_failures(world.rows, given.rows, 0), key=lambda record: record.call.tool)
         print(f"\n{world.name}\n{HEAD}")
         checked = Checked(restore=world.restore)
         print((await predict(checked, world, world.rows, "")).line("Checked alone, every call"))

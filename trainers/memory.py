@@ -88,7 +88,9 @@ def training_bytes(
     checkpointing: bool,
     cpu: bool,
 ) -> int:
-    """Bytes that a training takes in each process, the libraries left out.
+    """Bytes that a training takes in each process.
+
+    Left out: the libraries, and freed blocks that a processor's allocator keeps, which can be as much again.
 
     Args:
         model: sizes of the model.
