@@ -14,7 +14,7 @@ from artis_sdk.commit.journal import Intent, JournaledCall
 from artis_sdk.commit.resume import step_of
 from artis_sdk.contracts import LogStore
 from artis_sdk.loop.budget import Emit
-from artis_sdk.records import CallRecord, CommittedCall, History, Outcome, Plan, Step
+from artis_sdk.records import CallRecord, CommittedCall, History, Outcome, Plan, Step, new_id
 from artis_sdk.records.events import CallBegun, CallCommitted
 
 
@@ -124,8 +124,10 @@ class MadeCalls:
             self.history = (*self.history, Step(call=made, outcome=outcome))
         if self._record is not None:
             self._record.append(
-                # Every part is a value already; checking state and history again would cost by length.
+                # Every part is a value already; checking state and history again would cost by length. Every
+                # field is passed: pydantic's defaults cost more than all the rest.
                 CallRecord.model_construct(
+                    id=new_id(),
                     at=intent.begun,
                     session=self._session,
                     task=self._plan.task.id,

@@ -86,16 +86,16 @@ class SQLiteJournal:
         self._lost: dict[str, ArtisError] = {}
         self._irreversible: set[str] = set()
         """Ids of plans being committed that have made an irreversible call."""
-        self._identity: str | None = None
 
     async def identity(self) -> str:
         """See `CommitJournal.identity`: the file's real path and the id stored in it.
 
         The id alone would be the same in a copy, the path alone the same for another file in its place.
         """
-        if self._identity is None:
-            self._identity = str(await self._file.writer.ask(self._name, durable=False))
-        return self._identity
+        file = self._file
+        if file.identity is None:
+            file.identity = str(await file.writer.ask(self._name, durable=False))
+        return file.identity
 
     # --- commits ------------------------------------------------------------------------------
 

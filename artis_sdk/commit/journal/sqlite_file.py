@@ -26,6 +26,8 @@ class JournalFile:
         self._timeout = timeout
         self.writer = SQLiteWriter(path, self._open)
         self.reader = JournalReader(path, partial(open_database, path, timeout=0, any_thread=True))
+        self.identity: str | None = None
+        """Name of the journal, once it was read (`CommitJournal.identity`)."""
 
     def is_current(self) -> bool:
         """See `LingeringStore`."""
