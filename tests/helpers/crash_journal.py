@@ -29,7 +29,7 @@ class TracedJournal(SQLiteJournal):
 
     def __init__(self, path: Path, trace: Callable[[str], object]) -> None:
         super().__init__(path)
-        self._file = TracedFile(path, trace)
+        self._store = TracedFile(path, trace)
 
 
 class TracedFile(JournalFile):

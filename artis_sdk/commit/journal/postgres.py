@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
 from artis_sdk.commit.journal.decision import Decision
-from artis_sdk.commit.journal.postgres_owner import OwnerSession
+from artis_sdk.commit.journal.postgres_connections import PostgresConnections, key_of, lingering
 from artis_sdk.commit.journal.postgres_plans import candidates_for_pruning, claim_plan, remove_plans
 from artis_sdk.commit.journal.postgres_schema import (
     END_PLAN,
@@ -25,7 +23,7 @@ from artis_sdk.commit.journal.postgres_schema import (
     SELECT_IDENTITY,
     SELECT_OBSTACLE,
 )
-from artis_sdk.commit.journal.postgres_writer import PostgresWriter, Sent
+from artis_sdk.commit.journal.postgres_writer import Sent
 from artis_sdk.commit.journal.rows import (
     Row,
     call_from_row,
@@ -34,20 +32,16 @@ from artis_sdk.commit.journal.rows import (
     row_of,
     row_of_decision,
 )
-from artis_sdk.commit.journal.sharing import SharedJournals
+from artis_sdk.commit.journal.sharing import SharedJournal, SharedJournals
 from artis_sdk.commit.journal.writer import WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
-from artis_sdk.postgresql import PATIENCE, answering, parameters, problem, store_name
 from artis_sdk.records import Outcome, Risk, new_id
 
-_shared: SharedJournals[PostgresJournal] = SharedJournals()
 _PRUNED_AT_ONCE = 200
 """Number of outermost plans removed per transaction, which keeps other writers waiting."""
-_READERS = 4
-"""Maximum number of connections that read."""
 
 
-class PostgresJournal:
+class PostgresJournal(SharedJournal[PostgresConnections]):
     """A `CommitJournal` in a database, PostgreSQL 14 or later, that processes of many hosts may share.
 
     All writes of a process go through one session, which holds an advisory lock. The server drops the lock
@@ -72,22 +66,21 @@ class PostgresJournal:
         ConfigurationError: the URL cannot be read.
     """
 
+    _journals: ClassVar[SharedJournals[PostgresJournal]] = SharedJournals()
+    _lingering = lingering
+
     @classmethod
     def shared(cls, url: str) -> PostgresJournal:
         """This process's journal of a URL; every caller closes it once."""
-        return _shared.join(url, lambda: cls(url))
+        return cls._journals.join(url, lambda: cls(url)._sharing(key_of(url)))
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
-        self._parameters = parameters(url, timeout, "journal")
-        self._timeout = timeout
-        self.name = store_name(self._parameters)
-        self._writer = PostgresWriter(self.name, partial(OwnerSession, self._parameters, timeout))
-        self._guard = threading.Lock()
-        self._readers: ConnectionPool | None = None
+        super().__init__(PostgresConnections(url, timeout))
+        self._url, self._timeout = url, timeout
+        self.name = self._store.name
         self._identity: str | None = None
         self._begun: dict[str, int] = {}
         """Owner under which each call began that has not ended; for the writer's thread."""
-        self._lingering: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
         self._changing: set[str] = set()
         """Ids of plans being committed that have made an irreversible call."""
@@ -98,7 +91,7 @@ class PostgresJournal:
         A standby that takes over keeps them; a restored dump has others.
         """
         if self._identity is None:
-            row = await self._writer.ask(_row_of_identity, durable=False)
+            row = await self._store.writer.ask(_row_of_identity, durable=False)
             self._identity = "postgresql:{}/{}#{}".format(*row)
         return self._identity
 
@@ -109,22 +102,24 @@ class PostgresJournal:
         token = new_id()
 
         def claim(connection: psycopg.Connection) -> Sent:
-            first = claim_plan(connection, plan, parent, owner=self._writer.owner, token=token, resume=resume)
+            first = claim_plan(
+                connection, plan, parent, owner=self._store.writer.owner, token=token, resume=resume
+            )
             return lambda: first
 
         try:
-            return int(await self._writer.ask_alone(claim))
+            return int(await self._store.writer.ask_alone(claim))
         except asyncio.CancelledError:  # the claim is or will be written anyway
-            if not self._writer.closed:
+            if not self._store.writer.closed:
                 undo = partial(self._end, plan, "cancelled", token)
-                self._writer.submit(WriteRequest(undo, durable=False))
+                self._store.writer.submit(WriteRequest(undo, durable=False))
             raise
 
     async def end_plan(self, plan: str, ending: str) -> None:
         """See `CommitJournal.end_plan`."""
         durable = plan in self._changing
         self._changing.discard(plan)
-        await self._writer.ask(partial(self._end, plan, ending, None), durable=durable)
+        await self._store.writer.ask(partial(self._end, plan, ending, None), durable=durable)
         self._raise_lost(plan)
 
     # --- calls --------------------------------------------------------------------------------
@@ -138,7 +133,7 @@ class PostgresJournal:
         if intent.risk is not Risk.READ_ONLY:
             if intent.risk is Risk.IRREVERSIBLE:
                 self._changing.add(intent.plan)
-            await self._writer.ask(partial(self._insert, row_of(intent, None)), durable=True)
+            await self._store.writer.ask(partial(self._insert, row_of(intent, None)), durable=True)
         return intent.id
 
     def finish(self, intent: Intent, outcome: Outcome) -> asyncio.Future[None]:
@@ -146,31 +141,31 @@ class PostgresJournal:
         text = json_text(outcome)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if intent.risk is Risk.READ_ONLY:
-            self._writer.submit_later(_Read(self, row_of(intent, text)))
+            self._store.writer.submit_later(_Read(self, row_of(intent, text)))
             future.set_result(None)
         else:
             work = partial(self._finish, intent, text)
-            self._writer.submit(WriteRequest(work, durable=False, future=future))
+            self._store.writer.submit(WriteRequest(work, durable=False, future=future))
         return future
 
     def close_unobserved(self, intent: Intent, state: CallState) -> None:
         """See `CommitJournal.close_unobserved`."""
-        if intent.risk is not Risk.READ_ONLY and not self._writer.closed:
-            work = partial(self._close, intent, state)
-            self._writer.submit(WriteRequest(work, durable=False))
+        if intent.risk is not Risk.READ_ONLY and not self._store.writer.closed:
+            work = partial(self._close_call, intent, state)
+            self._store.writer.submit(WriteRequest(work, durable=False))
 
     def mark_running(self, intent: Intent) -> None:
         """See `CommitJournal.mark_running`."""
-        self._lingering.add(intent.id)
+        self._still_running.add(intent.id)
 
     def finish_late(self, intent: Intent, outcome: Outcome) -> None:
         """See `CommitJournal.finish_late`."""
-        self._lingering.discard(intent.id)
-        if not self._writer.closed:
+        self._still_running.discard(intent.id)
+        if not self._store.writer.closed:
             work = partial(self._finish, intent, json_text(outcome))
-            self._writer.submit(WriteRequest(work, durable=False))
-        elif not self._lingering:
-            self._writer.release()
+            self._store.writer.submit(WriteRequest(work, durable=False))
+        elif not self._still_running:
+            self._store.writer.release()
 
     # --- decisions ----------------------------------------------------------------------------
 
@@ -182,12 +177,15 @@ class PostgresJournal:
             connection.execute(INSERT_DECISION, row)
             return lambda: None
 
-        await self._writer.ask(insert, durable=True)
+        await self._store.writer.ask(insert, durable=True)
 
     def decisions(self, *, plan: str | None = None) -> list[Decision]:
         """See `CommitJournal.decisions`."""
         where, given = ("", ()) if plan is None else ("WHERE plan = %s", (plan,))
-        return [decision_from_row(row) for row in self._read(f"{SELECT_DECISIONS} {where} ORDER BY n", given)]
+        return [
+            decision_from_row(row)
+            for row in self._store.read(f"{SELECT_DECISIONS} {where} ORDER BY n", given)
+        ]
 
     # --- after a crash ------------------------------------------------------------------------
 
@@ -198,13 +196,13 @@ class PostgresJournal:
         # As literals, in which the server recognizes its index of the open calls.
         wanted = ", ".join(sorted(f"'{state.value}'" for state in set(states))) or "NULL"
         where = f"WHERE state IN ({wanted})" + ("" if plan is None else " AND call.plan = %s")
-        rows = self._read(f"{SELECT_CALLS} {where} ORDER BY call.n", () if plan is None else (plan,))
+        rows = self._store.read(f"{SELECT_CALLS} {where} ORDER BY call.n", () if plan is None else (plan,))
         alive = {row[13] for row in rows if row[18]}
         return [call_from_row(row, alive) for row in rows]
 
     async def abandon(self, call: JournaledCall) -> None:
         """See `CommitJournal.abandon`."""
-        await self._writer.ask(
+        await self._store.writer.ask(
             partial(_step, call=call, old=CallState.INTENT, new=CallState.UNKNOWN), durable=True
         )
 
@@ -215,7 +213,7 @@ class PostgresJournal:
         state = CallState.NOT_EXECUTED if outcome is None else CallState.RECONCILED
         text = None if outcome is None else json_text(outcome)
         work = partial(_step, call=call, old=CallState.UNKNOWN, new=state, outcome=text, by=by, why=why)
-        await self._writer.ask(work, durable=True)
+        await self._store.writer.ask(work, durable=True)
 
     async def prune(self, before: float) -> int:
         """See `CommitJournal.prune`. Other writers get in between its transactions."""
@@ -228,64 +226,21 @@ class PostgresJournal:
             removed = remove_plans(connection, roots, before)
             return lambda: removed
 
-        roots = await self._writer.ask(find, durable=False)
+        roots = await self._store.writer.ask(find, durable=False)
         removed = 0
         for n in range(0, len(roots), _PRUNED_AT_ONCE):
-            removed += await self._writer.ask_alone(partial(remove, roots[n : n + _PRUNED_AT_ONCE]))
-        await self._writer.ask(_row_of_identity, durable=True)
+            removed += await self._store.writer.ask_alone(partial(remove, roots[n : n + _PRUNED_AT_ONCE]))
+        await self._store.writer.ask(_row_of_identity, durable=True)
         return removed
 
     # --- the server ---------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Write queued requests, and end the sessions. Closing twice is fine, unless it is shared."""
-        if not _shared.leave(self):
-            return
-        self._writer.keeps_session = bool(self._lingering)
-        self._writer.close()
-        with self._guard:
-            if self._readers is not None:
-                self._readers.close()
+    def _unopened(self) -> PostgresConnections:
+        return PostgresConnections(self._url, self._timeout)
 
-    async def aclose(self) -> None:
-        """See `CommitJournal.aclose`; as `close`, off the event loop."""
-        await asyncio.to_thread(self.close)
-
-    def _read(self, statement: str, given: Sequence[str]) -> list[Any]:
-        """The rows of a query; none if the database has no journal yet."""
-        self._writer.check_usable()
-        with self._guard:
-            if self._readers is None:
-                self._readers = ConnectionPool(
-                    kwargs={**self._parameters, "autocommit": True},
-                    min_size=0,
-                    max_size=_READERS,
-                    timeout=self._timeout,
-                    configure=self._limit,
-                    check=self._check,
-                    open=True,
-                )
-        try:
-            with self._readers.connection() as connection, answering(connection, PATIENCE * self._timeout):
-                rows: list[Any] = connection.execute(statement, given).fetchall()
-                return rows
-        except psycopg.errors.UndefinedTable:
-            return []
-        except PoolTimeout:
-            raise JournalError(f"{self.name}: no connection to the server in {self._timeout:g} s") from None
-        except psycopg.Error as error:
-            raise JournalError(f"{self.name}: {problem(error)}") from error
-
-    def _limit(self, connection: psycopg.Connection) -> None:
-        """The server ends what this side has given up."""
-        with answering(connection, self._timeout):
-            limit = f"{round(1000 * PATIENCE * self._timeout)}ms"
-            connection.execute("SELECT set_config('statement_timeout', %s, false)", (limit,))
-
-    def _check(self, connection: psycopg.Connection) -> None:
-        """Whether a waiting connection still works: the network may have gone without a word."""
-        with answering(connection, self._timeout):
-            ConnectionPool.check_connection(connection)
+    def _close(self) -> None:
+        self._store.writer.keeps_session = bool(self._still_running)
+        self._store.close()
 
     def _raise_lost(self, plan: str) -> None:
         lost = self._lost.pop(plan, None)
@@ -296,11 +251,11 @@ class PostgresJournal:
 
     def _end(self, plan: str, ending: str, token: str | None, connection: psycopg.Connection) -> Sent:
         """End a claim of this journal's own; with a token, only that claim."""
-        connection.execute(END_PLAN, (ending, plan, self._writer.owner, token))
+        connection.execute(END_PLAN, (ending, plan, self._store.writer.owner, token))
         return lambda: None
 
     def _insert(self, row: Row, connection: psycopg.Connection) -> Sent:
-        owner, plan, call = self._writer.owner, str(row[-1]), f"{row[-1]}:{row[0]}"
+        owner, plan, call = self._store.writer.owner, str(row[-1]), f"{row[-1]}:{row[0]}"
         inserted = connection.execute(INSERT_CALL, (*row, owner))
 
         def check() -> None:
@@ -320,13 +275,13 @@ class PostgresJournal:
 
         return check
 
-    def _close(self, intent: Intent, state: CallState, connection: psycopg.Connection) -> Sent:
+    def _close_call(self, intent: Intent, state: CallState, connection: psycopg.Connection) -> Sent:
         _step(connection, call=intent, old=CallState.INTENT, new=state)
         return lambda: self._begun.pop(intent.id, None)
 
     def _finish(self, intent: Intent, outcome: str, connection: psycopg.Connection) -> Sent:
         """Write an outcome; as unknown, if others may have taken the call for one of a dead owner."""
-        cut_off = self._begun.get(intent.id, self._writer.owner) != self._writer.owner
+        cut_off = self._begun.get(intent.id, self._store.writer.owner) != self._store.writer.owner
         if cut_off:
             step = _step(connection, call=intent, old=CallState.INTENT, new=CallState.UNKNOWN)
         else:

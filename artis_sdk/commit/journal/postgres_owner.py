@@ -42,7 +42,11 @@ class OwnerSession:
     """
 
     def __init__(self, given: dict[str, Any], timeout: float) -> None:
-        self.id = secrets.randbits(62)
+        self.id = 0
+        """Key of the owner's lock."""
+        self.is_resting = True
+        """Whether it holds no lock: its owner is dead, and `renew` makes another."""
+        self._name = store_name(given)
         self.connection = psycopg.connect(**given, autocommit=True)
         self._socket = socket.socket(fileno=os.dup(self.connection.fileno()))
         """The connection's: a descriptor of its own is nobody else's when the connection has closed its."""
@@ -55,14 +59,38 @@ class OwnerSession:
             # A snapshot is taken after the wait for a lock, whatever the database's default is.
             self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             with self.answering():
-                self._check_direct(store_name(given))
+                self._check_direct()
                 self.connection.execute(_SESSION, _limits(timeout))
-                self._make_tables(store_name(given))
-                self.connection.execute("SELECT pg_advisory_lock(%s)", (self.id,))
+            self.renew()
         except BaseException:
             self._leave()
             raise
         _held.add(self)
+
+    def renew(self) -> None:
+        """Hold the lock of a new owner. The tables may be others than before a rest.
+
+        Raises:
+            JournalError: the tables are of a later version.
+            psycopg.Error: the server refuses, or is gone.
+        """
+        with self.answering():
+            self._make_tables()
+            self.id = secrets.randbits(62)
+            self.connection.execute("SELECT pg_advisory_lock(%s)", (self.id,))
+        self.is_resting = False
+
+    def rest(self) -> None:
+        """Give up the lock and keep the connection; a session that cannot is lost.
+
+        The owner is dead on return, unless the server cannot be asked.
+        """
+        try:
+            with self.answering():
+                self.connection.execute("SELECT pg_advisory_unlock(%s)", (self.id,))
+        except psycopg.Error:
+            self.connection.close()
+        self.is_resting = True
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -80,20 +108,20 @@ class OwnerSession:
                 with suppress(OSError):  # it has ended meanwhile
                     self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _check_direct(self, name: str) -> None:
+    def _check_direct(self) -> None:
         """A pooler invents the process id that it tells at the start, and may change servers at any time."""
         (real,) = self.connection.execute("SELECT pg_backend_pid()").fetchone()
         if real != self.connection.info.backend_pid:
             raise JournalError(
-                f"{name}: a connection pooler stands between, and a journal needs a session of its own: who "
-                "is alive could not be told. Give the address of the server itself"
+                f"{self._name}: a connection pooler stands between, and a journal needs a session of its "
+                "own: who is alive could not be told. Give the address of the server itself"
             )
 
-    def _make_tables(self, name: str) -> None:
+    def _make_tables(self) -> None:
         version = make_tables(self.connection, TABLES)
         if version != TABLES.version:
             raise JournalError(
-                f"{name}: its journal is of version {version}, and this artis_sdk knows up to "
+                f"{self._name}: its journal is of version {version}, and this artis_sdk knows up to "
                 f"{TABLES.version}; update artis_sdk"
             )
 
@@ -118,9 +146,8 @@ class OwnerSession:
         Closing alone would not do: the server ends a session some time after its client has left.
         """
         _held.discard(self)
-        with suppress(psycopg.Error), self.answering():  # the lock goes with the session, too
-            if not self.is_lost:
-                self.connection.execute("SELECT pg_advisory_unlock(%s)", (self.id,))
+        if not self.is_resting and not self.is_lost:
+            self.rest()
         self._leave()
 
     def _leave(self) -> None:

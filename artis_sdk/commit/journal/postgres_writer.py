@@ -11,7 +11,7 @@ import psycopg
 
 from artis_sdk.commit.journal.postgres_owner import OwnerSession
 from artis_sdk.commit.journal.postgres_schema import ENTER
-from artis_sdk.commit.journal.writer import GroupWriter, LaterRequest, WriteRequest
+from artis_sdk.commit.journal.writer import GroupWriter, LaterRequest, RestRequest, WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
 from artis_sdk.postgresql import problem
 
@@ -77,11 +77,19 @@ class PostgresWriter(GroupWriter):
             # One of them is at fault, and all were rolled back.
             return [result for request in batch for result in self._write([request])]
         with session.answering():  # a result may take another look
-            return [each if isinstance(each, ArtisError) else self._result(each) for each in sent]
+            results = [each if isinstance(each, ArtisError) else self._result(each) for each in sent]
+        if any(isinstance(request, RestRequest) for request in batch):
+            session.rest()
+        return results
 
     def _open(self) -> OwnerSession:
         if self._session is not None and self._session.is_lost:
             self.release()
+        if self._session is not None and self._session.is_resting:
+            try:
+                self._session.renew()
+            except psycopg.Error:  # the server may have restarted, or another have taken its place
+                self.release()
         if self._session is None:
             self._session = self._connect()
         return self._session

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from artis_sdk._former_names import renamed
 from artis_sdk.commit.journal.call import CallState, Intent, JournaledCall
@@ -33,20 +33,18 @@ from artis_sdk.commit.journal.schema import (
     SELECT_DECISIONS,
     open_database,
 )
-from artis_sdk.commit.journal.sharing import SharedJournals
+from artis_sdk.commit.journal.sharing import SharedJournal, SharedJournals
 from artis_sdk.commit.journal.sqlite_file import JournalFile, lingering
 from artis_sdk.commit.journal.writer import WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
 from artis_sdk.lease import ProcessLease, is_alive
-from artis_sdk.lingering import LINGER
 from artis_sdk.records import Outcome, Risk
 
-_shared: SharedJournals[SQLiteJournal] = SharedJournals()
 _PRUNED_AT_ONCE = 200
 """Number of outermost plans removed per transaction, which keeps other writers waiting."""
 
 
-class SQLiteJournal:
+class SQLiteJournal(SharedJournal[JournalFile]):
     """A `CommitJournal` in a file that several processes of one machine may share.
 
     Durability: an irreversible call's intent, with everything before it, survives a power cut once awaited,
@@ -62,27 +60,25 @@ class SQLiteJournal:
         timeout: maximum wait for another process's lock, in seconds.
     """
 
+    _journals: ClassVar[SharedJournals[SQLiteJournal]] = SharedJournals()
+    _lingering = lingering
+
     @classmethod
     def shared(cls, path: str | os.PathLike[str]) -> SQLiteJournal:
         """This process's journal of a file; every caller closes it once."""
         where = os.path.realpath(path)
-        return _shared.join(where, lambda: cls._reopened(path, where))
 
-    @classmethod
-    def _reopened(cls, path: str | os.PathLike[str], where: str) -> SQLiteJournal:
-        journal = cls(path)
-        journal._key = journal.path, where
-        journal._file = lingering.take(journal._key) or journal._file
-        return journal
+        def make() -> SQLiteJournal:
+            journal = cls(path)
+            return journal._sharing((journal.path, where))
+
+        return cls._journals.join(where, make)
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
         self.path = Path(path).absolute()
         self._timeout = timeout
-        self._file = JournalFile(self.path, timeout)
-        self._key: tuple[Path, str] | None = None
-        """Key of the file in `lingering`; None for a journal that is not shared."""
+        super().__init__(JournalFile(self.path, timeout))
         self._owner: ProcessLease | None = None
-        self._still_running: set[str] = set()
         self._lost: dict[str, ArtisError] = {}
         self._irreversible: set[str] = set()
         """Ids of plans being committed that have made an irreversible call."""
@@ -92,7 +88,7 @@ class SQLiteJournal:
 
         The id alone would be the same in a copy, the path alone the same for another file in its place.
         """
-        file = self._file
+        file = self._store
         if file.identity is None:
             file.identity = str(await file.writer.ask(self._name, durable=False))
         return file.identity
@@ -104,18 +100,18 @@ class SQLiteJournal:
         begun = time.time()
         try:
             work = partial(self._claim, plan, parent, begun, resume)
-            return int(await self._file.writer.ask(work, durable=False))
+            return int(await self._store.writer.ask(work, durable=False))
         except asyncio.CancelledError:  # the claim is or will be written anyway
-            if not self._file.writer.closed:
+            if not self._store.writer.closed:
                 undo = partial(self._end, plan, "cancelled", begun)
-                self._file.writer.submit(WriteRequest(undo, durable=False))
+                self._store.writer.submit(WriteRequest(undo, durable=False))
             raise
 
     async def end_plan(self, plan: str, ending: str) -> None:
         """See `CommitJournal.end_plan`."""
         durable = plan in self._irreversible
         self._irreversible.discard(plan)
-        await self._file.writer.ask(partial(self._end, plan, ending, None), durable=durable)
+        await self._store.writer.ask(partial(self._end, plan, ending, None), durable=durable)
         self._raise_lost(plan)
 
     # --- calls --------------------------------------------------------------------------------
@@ -128,7 +124,7 @@ class SQLiteJournal:
             if durable:
                 self._irreversible.add(intent.plan)
             work = partial(self._insert, row_of(intent, None))
-            await self._file.writer.ask(work, durable=durable)
+            await self._store.writer.ask(work, durable=durable)
         return intent.id
 
     def finish(self, intent: Intent, outcome: Outcome) -> asyncio.Future[None]:
@@ -136,7 +132,7 @@ class SQLiteJournal:
         text = json_text(outcome)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if intent.risk is Risk.READ_ONLY:
-            self._file.writer.submit_later(_Finished(self, intent, text))
+            self._store.writer.submit_later(_Finished(self, intent, text))
             future.set_result(None)
             return future
 
@@ -144,14 +140,14 @@ class SQLiteJournal:
             if not _step(connection, call=intent, old=CallState.INTENT, new=CallState.DONE, outcome=text):
                 raise JournalError(f"call {intent.id} of {intent.tool} has already ended in the journal")
 
-        self._file.writer.submit(WriteRequest(finished, durable=False, future=future))
+        self._store.writer.submit(WriteRequest(finished, durable=False, future=future))
         return future
 
     def close_unobserved(self, intent: Intent, state: CallState) -> None:
         """See `CommitJournal.close_unobserved`."""
-        if intent.risk is not Risk.READ_ONLY and not self._file.writer.closed:
+        if intent.risk is not Risk.READ_ONLY and not self._store.writer.closed:
             work = partial(_step, call=intent, old=CallState.INTENT, new=state)
-            self._file.writer.submit(WriteRequest(work, durable=False))
+            self._store.writer.submit(WriteRequest(work, durable=False))
 
     def mark_running(self, intent: Intent) -> None:
         """See `CommitJournal.mark_running`."""
@@ -160,13 +156,13 @@ class SQLiteJournal:
     def finish_late(self, intent: Intent, outcome: Outcome) -> None:
         """See `CommitJournal.finish_late`."""
         self._still_running.discard(intent.id)
-        if self._file.writer.closed:
+        if self._store.writer.closed:
             self._release()
         else:
             work = partial(
                 _step, call=intent, old=CallState.INTENT, new=CallState.DONE, outcome=json_text(outcome)
             )
-            self._file.writer.submit(WriteRequest(work, durable=False))
+            self._store.writer.submit(WriteRequest(work, durable=False))
 
     # --- decisions ----------------------------------------------------------------------------
 
@@ -177,7 +173,7 @@ class SQLiteJournal:
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(INSERT_DECISION, row)
 
-        await self._file.writer.ask(insert, durable=True)
+        await self._store.writer.ask(insert, durable=True)
 
     def decisions(self, *, plan: str | None = None) -> list[Decision]:
         """See `CommitJournal.decisions`."""
@@ -203,15 +199,15 @@ class SQLiteJournal:
     @property
     def answers_at_once(self) -> bool:
         """Whether `calls` and `decisions` need not wait for another process now."""
-        return self._file.writer.is_at_work and self._file.reader.is_free()
+        return self._store.writer.is_at_work and self._store.reader.is_free()
 
     def _read(self, statement: str, parameters: Sequence[str | None]) -> list[Any]:
         if not self.path.exists():
             return []
         try:
-            if self._file.writer.is_at_work:  # so it will be closed, and its reader with it
+            if self._store.writer.is_at_work:  # so it will be closed, and its reader with it
                 with suppress(sqlite3.OperationalError):  # locked: wait on another connection
-                    return self._file.reader.rows(statement, parameters)
+                    return self._store.reader.rows(statement, parameters)
             with closing(open_database(self.path, timeout=self._timeout)) as connection:
                 return connection.execute(statement, parameters).fetchall()
         except (sqlite3.Error, OSError) as error:
@@ -219,7 +215,7 @@ class SQLiteJournal:
 
     async def abandon(self, call: JournaledCall) -> None:
         """See `CommitJournal.abandon`."""
-        await self._file.writer.ask(
+        await self._store.writer.ask(
             partial(_step, call=call, old=CallState.INTENT, new=CallState.UNKNOWN), durable=True
         )
 
@@ -230,7 +226,7 @@ class SQLiteJournal:
         state = CallState.NOT_EXECUTED if outcome is None else CallState.RECONCILED
         text = None if outcome is None else json_text(outcome)
         work = partial(_step, call=call, old=CallState.UNKNOWN, new=state, outcome=text, by=by, why=why)
-        await self._file.writer.ask(work, durable=True)
+        await self._store.writer.ask(work, durable=True)
 
     async def prune(self, before: float) -> int:
         """See `CommitJournal.prune`. Other writers get in between its transactions."""
@@ -246,41 +242,16 @@ class SQLiteJournal:
         removed, alive = 0, partial(is_alive, self.path)
         for n in range(0, len(roots), _PRUNED_AT_ONCE):
             work = partial(remove, roots=roots[n : n + _PRUNED_AT_ONCE], before=before, alive=alive)
-            removed += await self._file.writer.ask(work, durable=True)
+            removed += await self._store.writer.ask(work, durable=True)
         return removed
 
     # --- the file -----------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Write queued requests, and release the file. Closing twice is fine, unless it is shared."""
-        if _shared.leave(self):
-            self._close()
-
-    async def aclose(self) -> None:
-        """See `CommitJournal.aclose`; as `close`, off the event loop. A shared journal's file lingers."""
-        if not _shared.leave(self):
-            return
-        if self._key is None or self._still_running or not LINGER or not await self._rested(self._file):
-            await asyncio.to_thread(self._close)
-            return
-        file, self._file = self._file, JournalFile(self.path, self._timeout)
-        self._close()
-        lingering.put(self._key, file)
-
-    async def _rested(self, file: JournalFile) -> bool:
-        """Whether everything is written, and the file may linger."""
-        try:
-            if file.writer.is_at_work:
-                await file.writer.rest()
-        except JournalError:
-            return False
-        except asyncio.CancelledError:
-            asyncio.get_running_loop().run_in_executor(None, self._close)
-            raise
-        return file.writer.is_at_work
+    def _unopened(self) -> JournalFile:
+        return JournalFile(self.path, self._timeout)
 
     def _close(self) -> None:
-        self._file.close()
+        self._store.close()
         self._release()
 
     def _release(self) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from artis_sdk.commit.journal.writer import GroupWriter, LaterRequest, Work, WriteRequest
+from artis_sdk.commit.journal.writer import GroupWriter, LaterRequest, RestRequest, Work, WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
 from artis_sdk.sqlite import settle
-
-
-class RestRequest(WriteRequest):
-    """The last one before a pause: the file is whole then, for those who copy it."""
 
 
 class SQLiteWriter(GroupWriter):
@@ -34,16 +29,6 @@ class SQLiteWriter(GroupWriter):
         self._full: bool | None = None
         """Whether the connection makes its transactions durable."""
         self._file: tuple[int, int] | None = None
-
-    async def rest(self) -> None:
-        """Write everything queued, and move the write-ahead log into the file: a pause follows.
-
-        Raises:
-            JournalError: the file cannot be written.
-        """
-        future = asyncio.get_running_loop().create_future()
-        self.submit(RestRequest(lambda _: None, False, future))
-        await future
 
     def is_current(self) -> bool:
         """Whether the path still leads to the file that was opened."""
@@ -67,7 +52,7 @@ class SQLiteWriter(GroupWriter):
             connection.execute("BEGIN IMMEDIATE")
             results = [self._apply(connection, request.work) for request in batch]
             connection.execute("COMMIT")
-            if any(isinstance(request, RestRequest) for request in batch):
+            if any(isinstance(request, RestRequest) for request in batch):  # and others may copy the file
                 with suppress(sqlite3.Error):  # all of it is written, and closing tries again
                     settle(connection)
         except (sqlite3.Error, OSError, ArtisError) as error:

@@ -35,6 +35,11 @@ class WriteRequest:
     """Future that gets the result, on its own loop; None if nobody waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class RestRequest(WriteRequest):
+    """The last one before a pause, in which the store is left to others. It writes nothing."""
+
+
 class LaterRequest(Protocol):
     """A write that nobody waits for."""
 
@@ -73,6 +78,16 @@ class GroupWriter(ABC):
         future = asyncio.get_running_loop().create_future()
         self.submit(WriteRequest(work, durable, future))
         return await future
+
+    async def rest(self) -> None:
+        """Write everything queued, and leave the store to others: a pause follows.
+
+        Raises:
+            JournalError: the store cannot be written.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self.submit(RestRequest(_nothing, False, future))
+        await future
 
     def submit(self, request: WriteRequest) -> None:
         """Queue a request and wake the thread.
@@ -166,6 +181,10 @@ class GroupWriter(ABC):
         for loop, answers in by_loop.items():
             with suppress(RuntimeError):  # the loop is closed, so nobody waits
                 loop.call_soon_threadsafe(_set_results, answers)
+
+
+def _nothing(connection: Any) -> Callable[[], None]:
+    return lambda: None
 
 
 def _set_results(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
