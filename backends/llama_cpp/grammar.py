@@ -54,6 +54,13 @@ class Matcher:
         """Advance by the sampled token."""
         self._matcher.consume_token(token)
 
+    def forced(self) -> list[int]:
+        """Advance by the text that the grammar allows alone. Returns its tokens, as the model writes them."""
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        if tokens:
+            self._matcher.consume_tokens(tokens)
+        return tokens
+
     @property
     def finished(self) -> bool:
         return bool(self._matcher.is_stopped())

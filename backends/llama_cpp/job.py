@@ -61,8 +61,8 @@ class Job:
     waits: tuple[Slot, int, NDArray[np.int32] | None] | None = None
     """A slot, the number of its tokens that this job waits for, and the prompt in prefill there."""
     cached: int = 0
-    next_token: int | None = None
-    """The sampled token that is not yet decoded; None during prefill."""
+    undecoded: list[int] = field(default_factory=list)
+    """The tokens of the answer that are not in the context yet; none during prefill."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 

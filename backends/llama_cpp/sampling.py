@@ -54,8 +54,11 @@ class Sampler:
         self._logprobs = logprobs
         self._may_be_free = may_be_free
 
-    def draw(self, logits: NDArray[np.float32]) -> tuple[int, float | None]:
-        """The next token, and its natural-log probability under the model alone if `logprobs`, else None.
+    def draw(self, logits: NDArray[np.float32]) -> list[tuple[int, float | None]]:
+        """The next tokens, each with its natural-log probability under the model alone if `logprobs`.
+
+        One is drawn. Those that the grammar then allows alone need no model: they follow in the same list, or
+        are all of it, if the text begins with them; not with `logprobs`, which need the model.
 
         Args:
             logits: the model's logits, shape (vocabulary,); not changed.
@@ -64,11 +67,19 @@ class Sampler:
             DecodeFailed: the highest logit is NaN or infinite.
             GrammarRefused: the grammar is too large to go on with.
         """
+        if forced := self._forced():
+            return forced
         allowed = self._allowed()
         token = self._choose(logits) if allowed is None else int(allowed[self._choose(logits[allowed])])
         if self._matcher is not None:
             self._matcher.accept(token)
-        return token, _log_probability(logits, token) if self._logprobs else None
+        drawn = token, _log_probability(logits, token) if self._logprobs else None
+        return [drawn, *self._forced()]
+
+    def _forced(self) -> list[tuple[int, float | None]]:
+        if self._matcher is None or self._logprobs or self._matcher.finished:
+            return []
+        return [(token, None) for token in self._matcher.forced()]
 
     def _allowed(self) -> NDArray[np.intp] | None:
         """Ids of the tokens that may come next; None for all."""

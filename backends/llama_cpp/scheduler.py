@@ -173,12 +173,13 @@ class Scheduler:
         for job, span in computed:
             assert job.slot is not None
             job.slot.extend(span.tokens)
+            del job.undecoded[: len(span.tokens)]
             if span.logits:
                 job.slot.pending = None
                 self._draw(job, span.row)
 
     def _plan(self, jobs: list[Job]) -> list[tuple[Job, Span]]:
-        generating = any(job.next_token is not None for job in self._live)
+        generating = any(job.undecoded for job in self._live)
         room = self._chunk if generating else self._context.n_batch
         room = min(room, self._context.n_batch - len(jobs))
         spans = []
@@ -187,17 +188,17 @@ class Scheduler:
             size = self._span_size(job, room)
             if not size:
                 continue
-            if job.next_token is None:
-                room -= size
+            room -= size - bool(job.undecoded)
             spans.append((job, self._span(job, size)))
         return sorted(spans, key=lambda pair: pair[1].sequence)
 
     def _span_size(self, job: Job, room: int) -> int:
-        """Number of a job's tokens for a batch; prefill stops at a length that other jobs wait for."""
+        """Number of a job's tokens for a batch: of an answer, one that has its place, and as many as there is
+        room for; prefill stops at a length that other jobs wait for."""
         slot = job.slot
         assert slot is not None
-        if job.next_token is not None:
-            return 1
+        if job.undecoded:
+            return min(len(job.undecoded), 1 + max(room, 0))
         waits = [other.waits for other in self._waiting if other.waits is not None]
         stops = [length for at, length, prompt in waits if at is slot and prompt is slot.pending]
         ends = [stop for stop in stops if stop > slot.length]
@@ -209,8 +210,9 @@ class Scheduler:
 
         slot = job.slot
         assert slot is not None
-        if job.next_token is not None:
-            return Span(slot.index, slot.length, np.array([job.next_token], np.int32), logits=True)
+        if job.undecoded:
+            answer = np.array(job.undecoded[:size], np.int32)
+            return Span(slot.index, slot.length, answer, logits=size == len(job.undecoded))
         tokens = job.prompt[slot.length : slot.length + size]
         return Span(slot.index, slot.length, tokens, logits=slot.length + size == len(job.prompt))
 
@@ -218,26 +220,32 @@ class Scheduler:
         slot = job.slot
         assert slot is not None
         try:
-            token, logprob = job.sampler.draw(self._context.logits(row))
+            drawn = job.sampler.draw(self._context.logits(row))
         except GrammarRefused as error:
             self._release_slot(job)
             refused = RequestRejected(self._name, f"the schema is too large to hold an answer to: {error}")
             self._news.append((job, refused))
             return
-        job.tokens.append(token)
-        if logprob is not None:
-            job.logprobs.append(logprob)
-        finish: Literal["stop", "length"] | None = None
-        if self._model.ends(token) or job.stream.feed(self._model.piece(token)) or job.sampler.finished:
-            finish = "stop"
-        elif len(job.tokens) >= job.limit:
-            finish = "length"
-        job.next_token = token
+        finish = self._write(job, drawn)
         if finish is not None:
             self._release_slot(job)
             self._news.append((job, job.generated(finish)))
         elif job.streamed and (text := job.stream.show()):
             self._news.append((job, text))
+
+    def _write(self, job: Job, drawn: list[tuple[int, float | None]]) -> Literal["stop", "length"] | None:
+        """Add tokens to an answer. Returns why it ends with one of them, if it does."""
+        whole = len(job.tokens) + len(drawn) <= job.limit
+        for token, logprob in drawn[: job.limit - len(job.tokens)]:
+            job.tokens.append(token)
+            job.undecoded.append(token)
+            if logprob is not None:
+                job.logprobs.append(logprob)
+            if self._model.ends(token) or job.stream.feed(self._model.piece(token)):
+                return "stop"
+        if whole and job.sampler.finished:
+            return "stop"
+        return "length" if len(job.tokens) >= job.limit else None
 
     def _make_room(self, jobs: list[Job]) -> None:
         """Free cells if the memory is full although every slot has room, as with some architectures."""
