@@ -45,21 +45,33 @@ class Matcher:
         import numpy as np
 
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
-        if self._matcher.is_error():  # its mask would end the answer here
-            raise GrammarRefused(self._matcher.get_error().partition("\n")[0])
+        self._check()
         bits = np.unpackbits(self._mask.view(np.uint8), bitorder="little", count=self._vocab_size)
         return np.flatnonzero(bits)
 
     def accept(self, token: int) -> None:
-        """Advance by the sampled token."""
+        """Advance by the sampled token. Raises: GrammarRefused: as `allowed`."""
         self._matcher.consume_token(token)
+        self._check()
 
     def forced(self) -> list[int]:
-        """Advance by the text that the grammar allows alone. Returns its tokens, as the model writes them."""
+        """Advance by the text that the grammar allows alone.
+
+        Returns:
+            Its tokens, as the tokenizer cuts them.
+
+        Raises:
+            GrammarRefused: as `allowed`.
+        """
         tokens: list[int] = self._matcher.compute_ff_tokens()
         if tokens:
             self._matcher.consume_tokens(tokens)
+        self._check()
         return tokens
+
+    def _check(self) -> None:
+        if self._matcher.is_error():  # it looks like an answer that has ended
+            raise GrammarRefused(self._matcher.get_error().partition("\n")[0])
 
     @property
     def finished(self) -> bool:

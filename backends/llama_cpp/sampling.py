@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from artis_sdk.backends.llama_cpp.context import DecodeFailed
-from artis_sdk.backends.llama_cpp.grammar import GrammarRefused
+from artis_sdk.backends.llama_cpp.grammar import GrammarRefused, Matcher
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from artis_sdk.backends.llama_cpp.grammar import Matcher
-
+T = TypeVar("T")
 _BLOCK = 512
 
 
@@ -69,24 +69,23 @@ class Sampler:
         """
         if forced := self._forced():
             return forced
-        allowed = self._allowed()
+        allowed = self._held(Matcher.allowed)
         token = self._choose(logits) if allowed is None else int(allowed[self._choose(logits[allowed])])
-        if self._matcher is not None:
-            self._matcher.accept(token)
+        self._held(lambda matcher: matcher.accept(token))
         drawn = token, _log_probability(logits, token) if self._logprobs else None
         return [drawn, *self._forced()]
 
     def _forced(self) -> list[tuple[int, float | None]]:
-        if self._matcher is None or self._logprobs or self._matcher.finished:
+        if self._logprobs or self.finished:
             return []
-        return [(token, None) for token in self._matcher.forced()]
+        return [(token, None) for token in self._held(Matcher.forced) or ()]
 
-    def _allowed(self) -> NDArray[np.intp] | None:
-        """Ids of the tokens that may come next; None for all."""
+    def _held(self, step: Callable[[Matcher], T]) -> T | None:
+        """A step of the grammar; None if there is none, or none any more."""
         if self._matcher is None:
             return None
         try:
-            return self._matcher.allowed()
+            return step(self._matcher)
         except GrammarRefused:
             if not self._may_be_free:
                 raise
