@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from artis_sdk.loop.asked_numbers import MadeNumbers, not_made
 from artis_sdk.loop.odd_answers import ODD_ANSWERS
 from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_step, encode_trajectory
 from artis_sdk.records import Attempt, Message, Task
 from artis_sdk.records.outcome_type import succeeded
 
-_NUMBER = re.compile(r"\b[A-Za-z]*\d(?:[\w.,]*\w)?\b")
 _REMEMBERED = "loop.views"  # key of a message's line, beside the backends' translations
 
 
@@ -49,26 +48,14 @@ def failed_calls(attempt: Attempt) -> Data | None:
 
 
 def numbers_of_request(task: Task, attempt: Attempt) -> tuple[int, Data | None]:
-    """How many numbers and identifiers with digits the request has, and those of them that stand in no call
-    which did not fail; None for none. Comparing is what a small judge is worst at.
+    """How many numbers and identifiers with digits the request has, and those of them that should stand in a
+    call which did not fail, and do not; None for none. See `asked_numbers.not_made`.
     """
-    asked = dict.fromkeys(_numbers(task.query))
-    calls = [encode(step.call.arguments) for step in attempt.steps if succeeded(step)]
-    made = {_value(number) for text in calls for number in _numbers(text)}
-    missing = [number for number in asked if _value(number) not in made]
-    return len(asked), encode(missing) if missing else None
-
-
-def _numbers(text: str) -> list[str]:
-    return _NUMBER.findall(text)
-
-
-def _value(number: str) -> str | float:
-    """A number as its value, so that 80 is 80.00 and 1,000 is 1000; an identifier as it stands."""
-    try:
-        return float(number.replace(",", ""))
-    except ValueError:
-        return number
+    documents = (str(tool.document()) for tool in task.tools)
+    calls = [step.call for step in attempt.steps if succeeded(step)]
+    made = MadeNumbers((encode(call.arguments) for call in calls), (call.tool for call in calls))
+    count, missing = not_made(task.query, documents, made)
+    return count, encode(missing) if missing else None
 
 
 ENDINGS = {

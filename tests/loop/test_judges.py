@@ -102,7 +102,7 @@ def test_numbers_that_no_successful_call_has_are_found(
 async def test_the_judge_is_told_which_numbers_are_missing() -> None:
     backend, evaluator = judge(always(PASSED))
     for query, told in (
-        ("Look at 7.", 'No call that did not fail has these words of the request:\n<Missing>["7"]</Missing>'),
+        ("Look at 7.", 'What they ask for was not done:\n<Missing>["7"]</Missing>'),
         ("Look at a.", "None of them failed.\n\nIs the request done?"),
     ):
         backend.requests.clear()
