@@ -16,8 +16,8 @@ from pathlib import Path
 
 from artis_sdk.records import new_id
 
-_ASKED = 5
-"""How often a lock is asked for, a millisecond apart, where those who ask exclude each other."""
+_ASKED = 7
+"""How often a lock is asked for, after twice as long each time, where those who ask exclude each other."""
 
 _FLAGS = getattr(os, "O_CLOEXEC", 0)  # on Windows a child has no handle of its parent anyway
 # Locks that a forked child must not keep alive after its parent.
@@ -134,10 +134,10 @@ def _by_library(file: int) -> bool:
     """
     from filelock import lock_descriptor
 
-    for _ in range(_ASKED):
+    for n in range(_ASKED):
         if lock_descriptor(file, blocking=False):
             return True
-        time.sleep(0.001)
+        time.sleep(0.001 * 2**n)  # an eighth of a second in all: who asks may be kept from the processor
     return False
 
 

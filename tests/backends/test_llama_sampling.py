@@ -27,7 +27,9 @@ def test_only_what_is_allowed_is_drawn(
     values: list[float], temperature: float, top_p: float, seed: int
 ) -> None:
     logits = np.array(values, np.float32)
-    token, logprob = sampler(temperature=temperature, top_p=top_p, seed=seed, logprobs=True).draw(logits)
+    drawing = sampler(temperature=temperature, top_p=top_p, seed=seed, logprobs=True)
+    ((token, logprob),) = drawing.draw(logits)
+    assert logprob is not None
     assert 0 <= token < len(values)
     total = math.log(sum(math.exp(value - max(values)) for value in values)) + max(values)
     assert logprob == pytest.approx(values[token] - total, abs=1e-3)
@@ -53,7 +55,7 @@ def test_the_frequencies_are_the_probabilities(size: int, temperature: float, to
         weights = np.where(np.isin(np.arange(3), kept), weights, 0)
     expected = weights / weights.sum()
     drawing = sampler(temperature=temperature, top_p=top_p)
-    draws = [drawing.draw(logits)[0] for _ in range(4000)]
+    draws = [drawing.draw(logits)[0][0] for _ in range(4000)]
     found = np.array([draws.count(token) for token in chosen]) / len(draws)
     assert np.abs(found - expected).max() < 0.04
     assert found.sum() > 0.999
@@ -64,7 +66,7 @@ def test_one_seed_one_text() -> None:
 
     def text(seed: int | None) -> list[int]:
         drawing = sampler(seed=seed)
-        return [drawing.draw(logits)[0] for _ in range(20)]
+        return [drawing.draw(logits)[0][0] for _ in range(20)]
 
     assert text(7) == text(7)
     assert text(7) != text(8)
