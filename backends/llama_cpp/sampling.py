@@ -78,7 +78,10 @@ class Sampler:
     def _forced(self) -> list[tuple[int, float | None]]:
         if self._logprobs or self.finished:
             return []
-        return [(token, None) for token in self._held(Matcher.forced) or ()]
+        tokens = self._held(Matcher.forced) or []
+        if self._temperature > 0:
+            self._random.random(len(tokens))  # one number a token: a seed's text is the same without this
+        return [(token, None) for token in tokens]
 
     def _held(self, step: Callable[[Matcher], T]) -> T | None:
         """A step of the grammar; None if there is none, or none any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,19 @@ async def test_calls_are_the_same_side_by_side_and_alone(count: int, monkeypatch
             (call.tool, call.arguments) for call in other.tool_calls
         ]
         assert one.tool_calls[0].tool == PAY.name
+
+
+async def test_a_seed_gives_the_same_text_whether_or_not_every_token_is_asked_for() -> None:
+    asked = {"schema": RECEIPT, "temperature": 1.0, "max_tokens": 200}
+    async with opened() as backend:
+        texts = set()
+        for seed in range(8):
+            request = ask("Give a receipt.", seed=seed, **asked)
+            forced = await backend.complete(request)
+            plain = await backend.complete(replace(request, logprobs=True))
+            assert json.loads(forced.text) == json.loads(plain.text)
+            texts.add(forced.text)
+    assert len(texts) > 1
 
 
 async def test_forced_text_longer_than_a_batch_is_computed_in_parts(batches: list[list[int]]) -> None:

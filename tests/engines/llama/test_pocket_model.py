@@ -92,7 +92,7 @@ def test_the_benchmark_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.engine
 async def test_the_persistent_agent_goes_on_after_a_refusal(tmp_path: Path) -> None:
-    """On real inference: the plain agent nearly always ends with its refusal, the persistent one goes on."""
+    """On real inference: the plain agent ends with its refusal, the persistent one tries another plan."""
     backend = engine("llama.cpp", threads=1)
     ended: dict[str, int] = {}
     recovered: dict[str, int] = {}
@@ -100,7 +100,7 @@ async def test_the_persistent_agent_goes_on_after_a_refusal(tmp_path: Path) -> N
         for name in ("plain", "persistent"):
             player = agent(name, backend)
             ended[name] = recovered[name] = 0
-            for task in asked(PocketWorld(), 24, seed=2):
+            for task in asked(PocketWorld(), 12, seed=2):
                 played = await play(
                     PocketWorld(), task, player, None, Direct(), journal=tmp_path / f"{name}.db"
                 )
@@ -110,5 +110,6 @@ async def test_the_persistent_agent_goes_on_after_a_refusal(tmp_path: Path) -> N
                     recovered[name] += bool(refused) and refused[0] < len(result.calls) - 1
     finally:
         await backend.aclose()
-    assert ended["plain"] > ended["persistent"]
-    assert recovered["persistent"] > recovered["plain"]
+    assert ended["plain"] >= 2
+    assert recovered["plain"] == 0
+    assert recovered["persistent"] >= 2
