@@ -15,10 +15,9 @@ from collections.abc import Iterator, Sequence
 
 from artis_sdk.evals.bench.bfcl import guard, load_tasks, parse_ground_truth
 from artis_sdk.evals.intervals import share
-from artis_sdk.loop.asked_numbers import MadeNumbers, not_made, value_of
+from artis_sdk.loop.asked_numbers import NUMBER, MadeNumbers, not_made, value_of
 from artis_sdk.records import ToolCall
 
-NUMBER = re.compile(r"\b[A-Za-z]*\d(?:[\w.,]*\w)?\b")
 Turn = tuple[str, list[str], list[ToolCall]]
 
 

@@ -11,10 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final
 
-_NUMBER: Final = re.compile(r"\b[A-Za-z]*\d(?:[\w.,]*\w)?\b")
+NUMBER: Final = re.compile(r"\b[A-Za-z]*\d(?:[\w.,]*\w)?\b")
+"""A number, or an identifier with digits."""
 _AMOUNT: Final = re.compile(r"([\d.,]*\d)([a-z]*)")
 _UNIT: Final = re.compile(r"(?:\s?-?([a-z]+)\b|\s?([%€$£]))")
 _CLOCK: Final = re.compile(r"(?::\d\d)?\s?([ap])\.?m\b")
@@ -56,6 +56,7 @@ _FACTORS: Final = {
 _OTHERS: Final = (60, 3600, 24, 1440, 86400, 7, 12, 1e3)  # of units in another language
 _MONEY: Final = {"dollar", "buck", "euro", "pound", "franc", "usd", "eur", "gbp", "chf", "$", "€", "£"}
 _MONEY_BEFORE: Final = re.compile(r"(?:\b(?:usd|eur|gbp|chf)|[$€£])\s?$")
+_PRICE: Final = re.compile(rf"[$€£]|\b(?:{'|'.join(filter(str.isalpha, _MONEY))})s?\b", re.IGNORECASE)
 _NEAR: Final = 60  # characters on each side of a number that are looked at
 _SENTENCE_NEAR: Final = 200
 _MOST_PARTS: Final = 12  # of an amount that is split
@@ -95,7 +96,7 @@ class MadeNumbers:
         """How often a tool was called, of those that were called more than once."""
         self.values: set[Value] = set()
         for text in self._texts:
-            for match in _NUMBER.finditer(text):
+            for match in NUMBER.finditer(text):
                 self.values |= {value_of(match[0]), *_hours(match[0].lower(), text[match.end() :].lower())}
 
     def has(self, asked: AskedNumber) -> bool:
@@ -133,7 +134,7 @@ def not_made(query: str, documents: Iterable[str], made: MadeNumbers) -> tuple[i
         How many numbers the request has, and those that should stand in a call and do not. The number is 0
         where none of these are missing, and another one stands in no call.
     """
-    cents = any(map(_CENTS.search, documents))
+    cents = bool(_PRICE.search(query)) and any(map(_CENTS.search, documents))
     asked = _each_once(_with_long_times(_read(query, cents), query))
     grouped = [match.span() for match in _DIGITS.finditer(query) if made.has_digits(_joined(match[0]))]
     left = [
@@ -161,7 +162,7 @@ def _each_once(asked: Iterable[AskedNumber]) -> list[AskedNumber]:
 
 def _read(query: str, cents: bool) -> Iterator[AskedNumber]:
     small = query.lower()
-    for match in _NUMBER.finditer(query):
+    for match in NUMBER.finditer(query):
         text, after = match[0], small[match.end() : match.end() + _NEAR]
         before = small[max(0, match.start() - _NEAR) : match.start()]
         amount = _AMOUNT.fullmatch(text.lower())
@@ -218,16 +219,25 @@ def _rounded(values: Iterable[float]) -> frozenset[Value]:
     return frozenset(round(value, 6) for value in values)
 
 
-def _with_long_times(asked: Iterable[AskedNumber], query: str) -> Iterator[AskedNumber]:
+def _with_long_times(asked: Iterable[AskedNumber], query: str) -> list[AskedNumber]:
     """The same, where *1 hour and 30 minutes* are one length of time."""
-    found = list(asked)
-    for n, (one, other) in enumerate(pairwise(found)):
-        words = re.sub(r"^\s?[A-Za-z]+", "", query[one.span[1] : other.span[0]])
-        if one.seconds > other.seconds > 0 and _BETWEEN.fullmatch(words):
-            whole = _rounded(_lengths(one.seconds + other.seconds))
-            found[n] = replace(found[n], values=found[n].values | whole)
-            found[n + 1] = replace(other, values=other.values | whole)
-    return iter(found)
+    runs: list[list[AskedNumber]] = []
+    for each in asked:
+        if runs and _goes_on(runs[-1][-1], each, query):
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return [
+        replace(each, values=each.values | _rounded(_lengths(sum(part.seconds for part in run))))
+        for run in runs
+        for each in run
+    ]
+
+
+def _goes_on(one: AskedNumber, other: AskedNumber, query: str) -> bool:
+    """Whether a number tells a smaller part of the same length of time."""
+    between = re.sub(r"^\s?[A-Za-z]+", "", query[one.span[1] : other.span[0]])
+    return one.seconds > other.seconds > 0 and bool(_BETWEEN.fullmatch(between))
 
 
 def _joined(digits: str) -> str:

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from helpers.commit import OK, intent
+from helpers.commit import OK, intent, use_once
 
 from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.commit.journal.sqlite_file import lingering
@@ -30,12 +30,7 @@ pytestmark = pytest.mark.skipif(LINGER == 0, reason="nothing lingers on Windows,
 async def commit(path: Path, plan: str) -> SQLiteJournal:
     """A session's use of its journal; leaves it closed."""
     journal = SQLiteJournal.shared(path)
-    await journal.begin_plan(plan)
-    call = intent(plan=plan, risk=Risk.IRREVERSIBLE)
-    await journal.begin(call)
-    await journal.finish(call, OK)
-    await journal.end_plan(plan, "answer")
-    await journal.aclose()
+    await use_once(journal, plan)
     return journal
 
 

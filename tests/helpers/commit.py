@@ -158,3 +158,13 @@ async def found_by(child: str, *arguments: str) -> Any:
         out, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     return json.loads(out)
+
+
+async def use_once(journal: CommitJournal, plan: str) -> None:
+    """A session's use of its journal: a plan with one irreversible call. Leaves the journal closed."""
+    await journal.begin_plan(plan)
+    call = intent(plan=plan, risk=Risk.IRREVERSIBLE)
+    await journal.begin(call)
+    await journal.finish(call, OK)
+    await journal.end_plan(plan, "answer")
+    await journal.aclose()

@@ -37,6 +37,7 @@ def missing(query: str, arguments: dict[str, Any], documents: list[str] | None =
         ("A 90-minute slot.", {"hours": 1.5}),
         ("1 hour and 30 minutes.", {"minutes": 90}),
         ("1h 30min.", {"seconds": 5400}),
+        ("1 day, 2 hours and 30 minutes.", {"minutes": 1590}),
         ("Wait 3 days.", {"hours": 72}),
         ("Für 2 Stunden.", {"minutes": 120}),
         ("Pendant 3 jours.", {"hours": 72}),

@@ -63,6 +63,21 @@ class PostgresWriter(GroupWriter):
     # --- in the thread ------------------------------------------------------------------------
 
     def _write(self, batch: Sequence[WriteRequest | LaterRequest]) -> list[Any]:
+        writes = [request for request in batch if not isinstance(request, RestRequest)]
+        results = iter(self._written(writes) if writes else ())
+        if len(writes) < len(batch):
+            self._rest()
+        return [None if isinstance(request, RestRequest) else next(results) for request in batch]
+
+    def _rest(self) -> None:
+        """Leave the owner dead. A session that is lost is not opened anew for this."""
+        if self._session is not None and self._session.is_lost:
+            self.release()
+        if self._session is not None and not self._session.is_resting:
+            self._session.rest()
+
+    def _written(self, batch: Sequence[WriteRequest | LaterRequest]) -> list[Any]:
+        """Each request's result or its error, of one transaction."""
         try:
             session = self._open()
         except (psycopg.Error, ArtisError) as error:
@@ -75,12 +90,9 @@ class PostgresWriter(GroupWriter):
             if len(batch) == 1 or self._session is None:
                 return [self._failed(error) for _ in batch]
             # One of them is at fault, and all were rolled back.
-            return [result for request in batch for result in self._write([request])]
+            return [result for request in batch for result in self._written([request])]
         with session.answering():  # a result may take another look
-            results = [each if isinstance(each, ArtisError) else self._result(each) for each in sent]
-        if any(isinstance(request, RestRequest) for request in batch):
-            session.rest()
-        return results
+            return [each if isinstance(each, ArtisError) else self._result(each) for each in sent]
 
     def _open(self) -> OwnerSession:
         if self._session is not None and self._session.is_lost:

@@ -86,7 +86,7 @@ class GroupWriter(ABC):
             JournalError: the store cannot be written.
         """
         future = asyncio.get_running_loop().create_future()
-        self.submit(RestRequest(_nothing, False, future))
+        self.submit(RestRequest(lambda _: None, False, future))
         await future
 
     def submit(self, request: WriteRequest) -> None:
@@ -181,10 +181,6 @@ class GroupWriter(ABC):
         for loop, answers in by_loop.items():
             with suppress(RuntimeError):  # the loop is closed, so nobody waits
                 loop.call_soon_threadsafe(_set_results, answers)
-
-
-def _nothing(connection: Any) -> Callable[[], None]:
-    return lambda: None
 
 
 def _set_results(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
