@@ -141,8 +141,12 @@ asyncio.run(main())
 """
 
 
-def test_a_host_that_is_cut_off_is_settled_by_another_and_comes_back_fenced() -> None:
-    with hosts(2) as ((first, second), (url, same)), first.running(HOST, url) as owner:
+@pytest.mark.parametrize(
+    "knows", ["", "keepalives_idle=60&tcp_user_timeout=0"], ids=["by itself", "once it writes"]
+)
+def test_a_host_that_is_cut_off_is_settled_by_another_and_comes_back_fenced(knows: str) -> None:
+    """However the host finds that its session is lost."""
+    with hosts(2) as ((first, second), (url, same)), first.running(HOST, f"{url}?{knows}") as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "begun\n"
         with second.running(OTHER, same) as other:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -17,6 +18,9 @@ import pytest
 
 NOBODY = "02:00:00:00:00:99"
 """Hardware address that no interface has: what is sent to it is lost, and nobody is told."""
+
+
+_numbers = itertools.count()  # the kernel takes a moment to remove a host that was closed
 
 
 class Host:
@@ -79,9 +83,9 @@ def hosts(count: int) -> Iterator[tuple[list[Host], list[str]]]:
         pytest.skip("network namespaces need root and ip")
     with ExitStack() as stack:
         made: list[Host] = []
-        for n in range(count):
+        for _ in range(count):
             try:
-                made.append(Host(n))
+                made.append(Host(next(_numbers) % 50))
             except subprocess.CalledProcessError as error:
                 pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
             stack.callback(made[-1].close)

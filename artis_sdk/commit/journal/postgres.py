@@ -23,7 +23,7 @@ from artis_sdk.commit.journal.postgres_schema import (
     SELECT_IDENTITY,
     SELECT_OBSTACLE,
 )
-from artis_sdk.commit.journal.postgres_writer import Sent
+from artis_sdk.commit.journal.postgres_writer import OutcomeRequest, Sent
 from artis_sdk.commit.journal.rows import (
     Row,
     call_from_row,
@@ -145,7 +145,7 @@ class PostgresJournal(SharedJournal[PostgresConnections]):
             future.set_result(None)
         else:
             work = partial(self._finish, intent, text)
-            self._store.writer.submit(WriteRequest(work, durable=False, future=future))
+            self._store.writer.submit(OutcomeRequest(work, False, future, lost=self._lost_during(intent)))
         return future
 
     def close_unobserved(self, intent: Intent, state: CallState) -> None:
@@ -275,6 +275,11 @@ class PostgresJournal(SharedJournal[PostgresConnections]):
 
         return check
 
+    def _lost_during(self, intent: Intent) -> JournalError:
+        return JournalError(
+            f"call {intent.id} of {intent.tool}: the connection to {self.name} was lost while it ran"
+        )
+
     def _close_call(self, intent: Intent, state: CallState, connection: psycopg.Connection) -> Sent:
         _step(connection, call=intent, old=CallState.INTENT, new=state)
         return lambda: self._begun.pop(intent.id, None)
@@ -290,9 +295,7 @@ class PostgresJournal(SharedJournal[PostgresConnections]):
         def check() -> None:
             self._begun.pop(intent.id, None)
             if cut_off:
-                raise JournalError(
-                    f"call {intent.id} of {intent.tool}: the connection to {self.name} was lost while it ran"
-                )
+                raise self._lost_during(intent)
             if not step():
                 raise JournalError(f"call {intent.id} of {intent.tool} has already ended in the journal")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -22,6 +22,14 @@ Sent = Callable[[], Any]
 @dataclass(frozen=True, slots=True)
 class LoneRequest(WriteRequest):
     """A write that reads first, so that no other session may write meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRequest(WriteRequest):
+    """An outcome of a call. Where its session is lost, nobody here knows whether it was written."""
+
+    lost: JournalError = field(kw_only=True)
+    """Error of a session that was lost while the call ran."""
 
 
 class PostgresWriter(GroupWriter):
@@ -87,8 +95,11 @@ class PostgresWriter(GroupWriter):
         except (psycopg.Error, UnicodeError) as error:
             if session.is_lost:
                 self.release()  # what it began is others' to settle at once
-            if len(batch) == 1 or self._session is None:
-                return [self._failed(error) for _ in batch]
+                return [
+                    each.lost if isinstance(each, OutcomeRequest) else self._failed(error) for each in batch
+                ]
+            if len(batch) == 1:
+                return [self._failed(error)]
             # One of them is at fault, and all were rolled back.
             return [result for request in batch for result in self._written([request])]
         with session.answering():  # a result may take another look
