@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from json import JSONDecoder
 from typing import Final
 
 THOUGHTS: Final = (
@@ -24,6 +25,10 @@ OPENED: Final = "|".join(map(re.escape, _OPENS))
 """Pattern for the mark that opens a thought."""
 CLOSED: Final = "|".join(map(re.escape, _CLOSES))
 """Pattern for the mark that closes a thought."""
+_OPENING: Final = re.compile(OPENED)
+_MARK: Final = re.compile("|".join(f"({re.escape(a)})|({re.escape(b)})" for a, b in THOUGHTS))
+_DATA: Final = re.compile(rf"\s*(?:```\w*\s*|(?!{OPENED})<\w+>\s*)?(?=[{{\[])")
+_JSON: Final = JSONDecoder()
 END_OF_THOUGHT: Final = {opening: re.compile(rf"{re.escape(close)}\s*+") for opening, close in THOUGHTS}
 """The end of a thought with the blanks behind it, by the mark that opened it: that of no other pair."""
 
@@ -33,20 +38,24 @@ _LEADING = re.compile(
 
 
 def strip_thinking(text: str) -> str:
-    """The text after a model's last closed thought, without surrounding blanks."""
-    return text[_last_end(text, _CLOSES) :].strip()
+    """The text after a model's last closed thought, without surrounding blanks.
+
+    A thought ends at the mark of the pair that opened it. A mark in a JSON value with which an answer
+    begins is data.
+    """
+    return text[_thoughts_end(text) :].strip()
 
 
 def outside_thoughts(text: str) -> str:
     """The text of an answer without thoughts: behind the last closed one, and before one that stays open."""
     said = strip_thinking(text)
-    opened = min((place for mark in _OPENS if (place := said.find(mark)) >= 0), default=len(said))
-    return said[:opened].strip()
+    opened = _OPENING.search(said, _data_end(said, 0))
+    return said[: opened.start()].strip() if opened else said
 
 
 def is_thinking(text: str) -> bool:
     """Whether a text opens a thought and closes none."""
-    return any(mark in text for mark in _OPENS) and not any(mark in text for mark in _CLOSES)
+    return not _thoughts_end(text) and outside_thoughts(text) != text.strip()
 
 
 def ends_in_thought(text: str) -> bool:
@@ -91,6 +100,33 @@ def opened_thought_end(text: str, prompt_end: str) -> int:
         return 0
     rest = END_OF_THOUGHT[opening].search(text)
     return rest.end() if rest else len(text)
+
+
+def _thoughts_end(text: str) -> int:
+    """The end of the last closed thought; 0 without any. The first may have been opened by the prompt."""
+    end, pairs, mark = 0, set[int](), _MARK.search(text, _data_end(text, 0))
+    while mark:
+        assert mark.lastindex is not None
+        pair, closes = divmod(mark.lastindex - 1, 2)
+        after = mark.end()
+        if not closes or not pairs:
+            pairs.add(pair)
+        if closes and pair in pairs:
+            end = after
+            after = _data_end(text, end)
+        mark = _MARK.search(text, after)
+    return end
+
+
+def _data_end(text: str, start: int) -> int:
+    """The end of the JSON object or list that begins here, fenced or tagged or not; `start` without one."""
+    opening = _DATA.match(text, start)
+    if opening is None:
+        return start
+    try:
+        return _JSON.raw_decode(text, opening.end())[1]
+    except (ValueError, RecursionError):
+        return start
 
 
 def _last_end(text: str, marks: tuple[str, ...]) -> int:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artis_sdk.records.thinking import is_thinking, leading_thought_end, opened_thought_end, strip_thinking
+from artis_sdk.records.thinking import (
+    THOUGHTS,
+    is_thinking,
+    leading_thought_end,
+    opened_thought_end,
+    outside_thoughts,
+    strip_thinking,
+)
 
 ROOT = Path(__file__).parents[2]
 PIECES = st.lists(st.sampled_from(["<think>", "</think>", "a", " ", "\n", "[f()]"]), max_size=8).map("".join)
@@ -24,6 +32,10 @@ PIECES = st.lists(st.sampled_from(["<think>", "</think>", "a", " ", "\n", "[f()]
         ("<think>a</think>b<think>c</think>d", "d"),
         ("<think>a</think>", ""),
         ("<think>a", "<think>a"),
+        ("<think>a<think>b</think>c</think>d", "d"),
+        ("<think>the mark [/THINK]</think>d", "d"),
+        ("Five?</think>The mark is [/THINK].", "The mark is [/THINK]."),
+        ('{"plan": 1}</think>Ten.', "Ten."),
     ],
 )
 def test_what_is_said_after_the_last_thought(text: str, said: str) -> None:
@@ -57,6 +69,21 @@ def test_the_end_of_a_leading_thought(text: str, rest: str) -> None:
 )
 def test_the_end_of_a_thought_that_the_prompt_opened(prompt_end: str, text: str, rest: str) -> None:
     assert text[opened_thought_end(text, prompt_end) :] == rest
+
+
+@given(
+    st.sampled_from(THOUGHTS),
+    st.lists(st.sampled_from([mark for pair in THOUGHTS for mark in pair]), min_size=1),
+    st.sampled_from(["", "{0}Five?{1}", "Five?{1}"]),
+    st.sampled_from(["{}", "```json\n{}\n```", "<Output>{}</Output>"]),
+)
+def test_a_mark_in_an_answer_of_json_is_data(
+    pair: tuple[str, str], marks: list[str], thought: str, form: str
+) -> None:
+    answer = form.replace("{}", json.dumps({"outputs": [{"ok": True, "value": marks}]}, ensure_ascii=False))
+    text = thought.replace("{0}", pair[0]).replace("{1}", pair[1]) + answer
+    assert strip_thinking(text) == outside_thoughts(text) == answer
+    assert not is_thinking(answer)
 
 
 @given(PIECES)

@@ -289,6 +289,7 @@ def test_templates_are_kept_whole() -> None:
 
 
 @given(outcomes, json_values)
+@example(Outcome.success(None, Provenance.REAL), {"◁/think▷": "<think>"})
 def test_a_typed_answer_reads_back_as_the_outcome(outcome: Outcome, value: JsonValue) -> None:
     if outcome.ok:
         outcome = Outcome.success(value, Provenance.REAL)

@@ -23,7 +23,7 @@ from artis_sdk.commit.journal.postgres_schema import (
     SELECT_IDENTITY,
     SELECT_OBSTACLE,
 )
-from artis_sdk.commit.journal.postgres_writer import OutcomeRequest, Sent
+from artis_sdk.commit.journal.postgres_writer import Sent, SettlingRequest
 from artis_sdk.commit.journal.rows import (
     Row,
     call_from_row,
@@ -145,7 +145,7 @@ class PostgresJournal(SharedJournal[PostgresConnections]):
             future.set_result(None)
         else:
             work = partial(self._finish, intent, text)
-            self._store.writer.submit(OutcomeRequest(work, False, future, lost=self._lost_during(intent)))
+            self._store.writer.submit(SettlingRequest(work, False, future, lost=self._lost_during(intent)))
         return future
 
     def close_unobserved(self, intent: Intent, state: CallState) -> None:

@@ -25,7 +25,7 @@ class LoneRequest(WriteRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeRequest(WriteRequest):
+class SettlingRequest(WriteRequest):
     """An outcome of a call. Where its session is lost, nobody here knows whether it was written."""
 
     lost: JournalError = field(kw_only=True)
@@ -96,7 +96,7 @@ class PostgresWriter(GroupWriter):
             if session.is_lost:
                 self.release()  # what it began is others' to settle at once
                 return [
-                    each.lost if isinstance(each, OutcomeRequest) else self._failed(error) for each in batch
+                    each.lost if isinstance(each, SettlingRequest) else self._failed(error) for each in batch
                 ]
             if len(batch) == 1:
                 return [self._failed(error)]
