@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from artis_sdk.errors import SimulationError
 
+_IMPORT = "(from artis_sdk.simulators import forks)"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -157,9 +158,17 @@ def _outside(stand_in: str, target: Callable[[tuple[Any, ...]], str]) -> Act:
 
 _network = partial(
     _outside,
-    "a client in its place which answers from memory (for an SQLAlchemy engine, forks.engine)",
+    "a client in its place which answers from memory (for an SQLAlchemy engine, "
+    "artis_sdk.simulators.forks.engine)",
 )
 _process = partial(_outside, "something in its place which does this in memory")
+
+
+def _send(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
+    """Data over a connection that was open before. Who allows to connect allows to send."""
+    peer = args[1]
+    if not seal.allowed("socket.connect", peer):
+        _network(lambda _: peer)(seal, event, args)
 
 
 def _dlsym(seal: Judge, event: str, args: tuple[Any, ...]) -> None:
@@ -188,13 +197,13 @@ def _owner(seal: Judge) -> str:
 def _from_object(seal: Judge, path: str, fork: str) -> str:
     """The code that gives a fork to the attribute that holds a path."""
     if seal.owner is None:
-        return f"make {seal.tool} a method of an object that holds the path, with fork={fork}"
+        return f"make {seal.tool} a method of an object that holds the path, with fork={fork} {_IMPORT}"
     attribute = "ATTRIBUTE"
     for name, value in getattr(seal.owner, "__dict__", {}).items():
         if isinstance(value, str | os.PathLike) and value and within(path, os.path.realpath(value)):
             attribute = name
     kind = type(seal.owner).__name__.lower()
-    return f"Toolset.from_object({kind}, fork=forks.of({attribute}={fork}))"
+    return f"Toolset.from_object({kind}, fork=forks.of({attribute}={fork})) {_IMPORT}"
 
 
 def _first(args: tuple[Any, ...]) -> str:
@@ -245,6 +254,7 @@ ACTS: dict[str, Act] = {
     "socket.gethostbyaddr": _network(_first),
     "socket.connect": _network(_second),
     "socket.bind": _network(_second),
+    "socket.send": _send,  # told by `sends`
     "socket.sendto": _network(_second),
     "socket.sendmsg": _network(_second),
     "ftplib.connect": _network(_second),

@@ -1,4 +1,4 @@
-"""Open connections out of the process: no audit event announces the data that goes through them."""
+"""Open connections out of the process, whose data a fork cannot hold back."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ class Reach:
     what: str
     fork: str
     """The replacement that makes it harmless."""
+    seen: bool = False
+    """Whether the seal sees what goes through it, once a body sends something."""
 
 
 # By module and name of the class; subclasses count, too.
 _CLIENTS: dict[tuple[str, str], Reach] = {
-    ("requests.sessions", "Session"): Reach("a client that sends requests", _MEMORY),
-    ("httpx", "Client"): Reach("a client that sends requests", _MEMORY),
-    ("httpx", "AsyncClient"): Reach("a client that sends requests", _MEMORY),
-    ("aiohttp.client", "ClientSession"): Reach("a client that sends requests", _MEMORY),
-    ("urllib3.poolmanager", "PoolManager"): Reach("a client that sends requests", _MEMORY),
-    ("urllib3.connectionpool", "ConnectionPool"): Reach("a client that sends requests", _MEMORY),
-    ("http.client", "HTTPConnection"): Reach("a client that sends requests", _MEMORY),
-    ("smtplib", "SMTP"): Reach("a connection to a mail server", _MEMORY),
-    ("imaplib", "IMAP4"): Reach("a connection to a mail server", _MEMORY),
-    ("ftplib", "FTP"): Reach("a connection to a file server", _MEMORY),
-    ("redis.client", "Redis"): Reach("a client of a database", _MEMORY),
-    ("redis.asyncio.client", "Redis"): Reach("a client of a database", _MEMORY),
-    ("pymongo.mongo_client", "MongoClient"): Reach("a client of a database", _MEMORY),
-    ("botocore.client", "BaseClient"): Reach("a client of a cloud service", _MEMORY),
+    ("requests.sessions", "Session"): Reach("a client that sends requests", _MEMORY, seen=True),
+    ("httpx", "Client"): Reach("a client that sends requests", _MEMORY, seen=True),
+    ("httpx", "AsyncClient"): Reach("a client that sends requests", _MEMORY, seen=True),
+    ("aiohttp.client", "ClientSession"): Reach("a client that sends requests", _MEMORY, seen=True),
+    ("urllib3.poolmanager", "PoolManager"): Reach("a client that sends requests", _MEMORY, seen=True),
+    ("urllib3.connectionpool", "ConnectionPool"): Reach("a client that sends requests", _MEMORY, seen=True),
+    ("http.client", "HTTPConnection"): Reach("a client that sends requests", _MEMORY, seen=True),
+    ("smtplib", "SMTP"): Reach("a connection to a mail server", _MEMORY, seen=True),
+    ("imaplib", "IMAP4"): Reach("a connection to a mail server", _MEMORY, seen=True),
+    ("ftplib", "FTP"): Reach("a connection to a file server", _MEMORY, seen=True),
+    ("redis.client", "Redis"): Reach("a client of a database", _MEMORY, seen=True),
+    ("redis.asyncio.client", "Redis"): Reach("a client of a database", _MEMORY, seen=True),
+    ("pymongo.mongo_client", "MongoClient"): Reach("a client of a database", _MEMORY, seen=True),
+    ("botocore.client", "BaseClient"): Reach("a client of a cloud service", _MEMORY, seen=True),
     ("sqlalchemy.engine.base", "Engine"): Reach("a connection pool", "forks.engine"),
     ("sqlalchemy.engine.base", "Connection"): Reach("a database connection", "forks.engine for its engine"),
     ("sqlalchemy.ext.asyncio.engine", "AsyncEngine"): Reach("a connection pool", _MEMORY),
@@ -56,7 +58,7 @@ def reach_of(kind: type) -> Reach | None:
     if issubclass(kind, sqlite3.Connection):
         return Reach("a database connection", "forks.sqlite")
     if issubclass(kind, socket.socket):
-        return Reach("a socket", _MEMORY)
+        return Reach("a socket", _MEMORY, seen=True)
     if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
         return Reach("an open file", "forks.folder for the folder that it lies in, where the file is opened")
     for (module, name), reach in _CLIENTS.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import io
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -89,8 +91,9 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
             raise ConfigurationError(
                 f"SandboxSimulator: {unseen[0]} addresses a database, and {unseen[1]} connects in C code, "
                 "which is not seen. Let the object hold an SQLAlchemy engine, with fork=forks.of("
-                "engine=forks.engine), or give it a __fork__ method; if no tool uses it, "
-                f"SandboxSimulator(share=[{unseen[0]!r}])"
+                "engine=forks.engine) (from artis_sdk.simulators import forks), or give it a __fork__ "
+                "method; "
+                f"if no tool uses it, SandboxSimulator(share=[{unseen[0]!r}])"
             )
     owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
     common = shared.path(owners.values())
@@ -100,3 +103,38 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
             "the real one. Give the object a fork that copies it (Toolset.from_object(..., fork=...), or "
             f"a __fork__ method), or, if that is intended, SandboxSimulator(share=[{common!r}])"
         )
+
+
+def check_globals(places: Iterable[tuple[str, Any]], share: Iterable[Any]) -> None:
+    """Look for open connections and files that the tools' code reaches without an object.
+
+    Args:
+        places: globals by name.
+        share: what bodies may use even so: names, classes, objects.
+
+    Raises:
+        ConfigurationError: there is one whose data the seal does not see.
+    """
+    given = list(share)
+    kinds = tuple(entry for entry in given if isinstance(entry, type))
+    held = list(places)
+    reaches = {kind: reach_of(kind) for kind in {type(value) for _, value in held}}
+    for name, value in held:
+        reach = reaches[type(value)]
+        if reach is None or reach.seen or _writes_nothing(value):
+            continue
+        if isinstance(value, kinds) or any(entry is value or entry == name for entry in given):
+            continue
+        raise ConfigurationError(
+            f"SandboxSimulator: {name} is {reach.what} within reach of the tools' code, and what goes "
+            f"through it is not seen. Let the tools' object hold it, with {reach.fork}; if no tool uses it, "
+            f"SandboxSimulator(share=[{name!r}])"
+        )
+
+
+def _writes_nothing(value: Any) -> bool:
+    """Whether a file is closed, read alone, or what `print` writes to."""
+    if not isinstance(value, io.IOBase):
+        return False
+    streams = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return value.closed or not value.writable() or any(value is stream for stream in streams)

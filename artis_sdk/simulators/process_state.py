@@ -1,7 +1,7 @@
 """Process state that a sandboxed body can change outside of its fork: mutable defaults, class attributes,
 module globals, and the precision of `decimal` and `mpmath`. (The seal sees environment variables.)
 
-Each fork has its own precision, and its tools get their own defaults. The rest is compared
+Each fork has its own precision, and its tools get their own defaults. The rest (`places`) is compared
 before and after each call. Only mutable defaults are put back: a global or a class attribute may have
 been changed by the application itself meanwhile, and putting it back would lose that.
 """
@@ -18,17 +18,15 @@ from contextlib import contextmanager
 from inspect import Parameter
 from itertools import chain
 from threading import Lock
-from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
+from types import FunctionType
 from typing import Any
 
-from artis_sdk.tools import Toolset
+from artis_sdk.simulators.cached_results import CachedResults
+from artis_sdk.simulators.copies import check_globals
+from artis_sdk.simulators.digest import Look
+from artis_sdk.simulators.places import ProcessPlaces
 
-_NODES = 10_000  # objects that a digest looks at; of the others it only counts the items
-_DEPTH = 40
 _CONTAINERS = (list, dict, set, bytearray, deque)
-_CODE = frozenset({FunctionType, type, ModuleType, BuiltinFunctionType, classmethod, staticmethod, property})
-_ATOMS = (type(None), bool, int, float, complex, str, bytes)
-_ATOM_IDS = frozenset(map(id, _ATOMS))  # a class of the application may compare and hash as it likes
 
 
 class ProcessState:
@@ -37,26 +35,19 @@ class ProcessState:
     Args:
         functions: functions of the tools, without decorators.
         owners: the real objects behind them.
-        share: names of places that may change, as `watched` returns them.
+        share: names of places that may change, as `watched` returns them, and open connections among them.
+
+    Raises:
+        ConfigurationError: an open connection is among the places.
     """
 
     def __init__(self, functions: Iterable[Any], owners: Iterable[object], share: Iterable[Any] = ()) -> None:
+        given = list(share)
         by_id = {id(function): function for function in functions if isinstance(function, FunctionType)}
-        self._functions = tuple(by_id.values())
-        self._classes = tuple(
-            {
-                kind: None
-                for owner in owners
-                for kind in type(owner).__mro__
-                if not _is_library(kind.__module__)
-            }
-        )
-        names = {f.__module__ for f in self._functions} | {kind.__module__ for kind in self._classes}
-        self._modules = tuple(
-            module for name in sorted(names) if (module := sys.modules.get(name)) and not _is_library(name)
-        )
-        self._defaults = _mutable_defaults(self._functions)
-        self._share = {entry for entry in share if isinstance(entry, str)}
+        self._places = ProcessPlaces(by_id.values(), owners)
+        self._defaults = _mutable_defaults(by_id.values())
+        check_globals(self._places.objects(), given)
+        self._share = {entry for entry in given if isinstance(entry, str)}
 
     @contextmanager
     def watched(self, changes: list[str]) -> Iterator[None]:
@@ -66,29 +57,24 @@ class ProcessState:
             changes: receives the names of the places that changed.
         """
         with _defaults_kept(self._defaults):
-            before = self._digests()
+            look = Look()
+            caches = {name: kept for name, kept in self._places.caches().items() if name not in self._share}
+            before = self._digests(look, caches)
             try:
                 yield
             finally:
-                after = self._digests()
+                after = self._digests(Look(earlier=look), caches)
                 found = [name for name in before | after if before.get(name) != after.get(name)]
+                found += [name for name, kept in caches.items() if not kept.forget_new()]
                 changes.extend(name for name in found if name not in self._share)
                 for name, value in self._defaults.items():
                     if name in found:
                         _put_back(value)
 
-    def _digests(self) -> dict[str, int]:
-        budget = [_NODES]
-        found = {name: _digest(value, budget) for name, value in self._defaults.items()}
-        for kind in self._classes:
-            for name, value in list(vars(kind).items()):
-                if _is_state(name, value):
-                    found[f"{kind.__qualname__}.{name}"] = _digest(value, budget)
-        for module in self._modules:
-            for name, value in list(vars(module).items()):
-                if _is_state(name, value):
-                    found[f"{module.__name__}.{name}"] = _digest(value, budget)
-        return found
+    def _digests(self, look: Look, caches: dict[str, CachedResults]) -> dict[str, int]:
+        kept = ((name, cache.results) for name, cache in caches.items())
+        places = chain(self._defaults.items(), self._places.values(), kept)
+        return {name: look.digest(value) for name, value in places}
 
 
 def _mutable_defaults(functions: Iterable[FunctionType]) -> dict[str, Any]:
@@ -207,52 +193,3 @@ def _mpmath_kept() -> Iterator[Any]:
             _precision = users - 1, bits
             if users == 1:
                 mp.prec = bits
-
-
-# --- comparing --------------------------------------------------------------------------------------
-
-
-def _is_library(module: str) -> bool:
-    top = module.partition(".")[0]
-    return (top in sys.stdlib_module_names and top != "__main__") or top in ("pydantic", "artis_sdk")
-
-
-def _is_state(name: str, value: Any) -> bool:
-    if type(value) in _CODE or name.startswith("__"):
-        return False
-    return not (callable(value) or isinstance(value, ModuleType | property | MemberDescriptorType))
-
-
-def _digests_of(items: list[Any], budget: list[int], depth: int) -> list[int]:
-    """As `_digest` of each, with fewer calls: most are atoms, and most containers hold nothing else."""
-    kinds = [*map(type, items)]
-    if _ATOM_IDS.issuperset(map(id, kinds)):
-        return [hash((*kinds, *items))]
-    return [
-        hash((kind, item)) if kind in _ATOMS else _digest(item, budget, depth)
-        for kind, item in zip(kinds, items, strict=True)
-    ]
-
-
-def _digest(value: Any, budget: list[int], depth: int = 0) -> int:
-    """A number that differs when the value has changed, within the budget of objects."""
-    kind = type(value)
-    if kind in _ATOMS:
-        return hash((kind, value))
-    budget[0] -= 1
-    if isinstance(value, str | bytes | int | float):
-        return hash(value)
-    if isinstance(value, dict | list | tuple | deque | set | frozenset):
-        if budget[0] < 0 or depth > _DEPTH:
-            return hash((id(value), len(value)))
-        inner = list(chain.from_iterable(list(dict.items(value)))) if isinstance(value, dict) else list(value)
-        parts = _digests_of(inner, budget, depth + 1)
-        return hash((id(value), *(sorted(parts) if isinstance(value, set | frozenset) else parts)))
-    if isinstance(value, bytearray):
-        return hash(bytes(value))
-    if kind is Toolset:  # itself it does not change, and its schemas are long
-        return hash((id(value), *(_digest(owner, budget, depth + 1) for owner in value.owners)))
-    attributes = getattr(value, "__dict__", None)
-    if isinstance(attributes, dict) and budget[0] >= 0 and depth <= _DEPTH:
-        return hash((id(value), _digest(attributes, budget, depth + 1)))
-    return id(value)

@@ -99,6 +99,8 @@ class SandboxSimulator(Simulator):
         guarded = fitting(tools, RunnableTool)  # type: ignore[type-abstract]
         for name in sorted(self._pure - {tool.name for tool in guarded if tool.owner is None}):
             raise ConfigurationError(f"SandboxSimulator(pure=...): no tool is a function named {name!r}")
+        owners = [tool.owner for tool in guarded if tool.owner is not None]
+        process = ProcessState(map(_undecorated, guarded), owners, self._share)
         making = Making()
         try:
             with forking(making):
@@ -109,8 +111,6 @@ class SandboxSimulator(Simulator):
             making.stack.close()
             raise
         pure = {tool.name: tool for tool in guarded if tool.name in self._pure}
-        owners = [tool.owner for tool in guarded if tool.owner is not None]
-        process = ProcessState(map(_undecorated, guarded), owners, self._share)
         return ForkedSandbox(guarded, copies, making, pure, allowed, process)
 
 

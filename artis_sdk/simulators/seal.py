@@ -1,9 +1,9 @@
 """The seal around a sandboxed body: an act that would leave the process is refused when it is tried.
 
 Python announces such acts as audit events (PEP 578) before they happen. One hook listens to them; it
-does nothing outside a sandboxed body, which it recognizes by a context variable. A C library that opens
-files or sockets by itself announces nothing, nor does sending over a connection that is already open,
-except by `http.client`, `smtplib`, `ftplib`, `imaplib` and `poplib`.
+does nothing outside a sandboxed body, which it recognizes by a context variable. What is sent over a
+connection that is already open is told by `sends`. A C library that opens files or sockets by itself
+announces nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.simulators.acts import ACTS, is_bytecode, refused_database, within
+from artis_sdk.simulators.sends import watch_sends
 
 Predicate = Callable[[str, str], bool]
 """Whether a body may do an act, by the act's name and target."""
@@ -164,6 +165,7 @@ def _listen() -> None:
     with _lock:
         if not _listening:
             sys.addaudithook(_hook)  # an audit hook can never be removed
+            watch_sends(lambda: _seal.get() is not None or _elsewhere is not None, _hook)
             _listening = True
 
 

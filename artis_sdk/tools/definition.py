@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from artis_sdk.errors import ToolDefinitionError
 from artis_sdk.records import Risk, ToolSpec
@@ -38,6 +38,10 @@ class ToolOptions(MethodOptions, total=False):
 
     hide: Iterable[str]
     inject: Mapping[str, Any] | None
+
+
+_OPTIONS: Final = ", ".join([*MethodOptions.__annotations__, "hide", "inject"])
+_RISKS: Final = ", ".join([f"Risk.{risk.name}" for risk in Risk][:-1]) + f" or Risk.{list(Risk)[-1].name}"
 
 
 @dataclass(eq=False)
@@ -83,6 +87,7 @@ def declared(
     hide: Iterable[str] = (),
     inject: Mapping[str, Any] | None = None,
     check_types: bool = True,
+    **unknown: Any,
 ) -> Definition:
     """A tool's declaration from its options.
 
@@ -93,8 +98,13 @@ def declared(
     The other arguments are those of `guarded_tool`, and `check_types` of `Toolset.from_object`.
 
     Raises:
-        ToolDefinitionError: the code's result does its work later, or an option has a wrong value.
+        ToolDefinitionError: the code's result does its work later, or an option has a wrong value or is
+            unknown.
     """
+    if unknown:
+        raise ToolDefinitionError(
+            f"{name}: a tool has no option {', '.join(unknown)}; it has {_OPTIONS}; a risk is {_RISKS}"
+        )
     lazy = lazy_function(code)
     if lazy is not None:
         raise ToolDefinitionError(
@@ -105,6 +115,8 @@ def declared(
         raise ToolDefinitionError(f"{name}: timeout must be a number of seconds above zero, not {timeout!r}")
     if isinstance(hide, str):
         raise ToolDefinitionError(f"{name}: hide must be a collection of names, such as hide=({hide!r},)")
+    if risk not in list(Risk):
+        raise ToolDefinitionError(f"{name}: risk must be {_RISKS}, not {risk!r}")
     return Definition(
         name=name,
         risk=Risk(risk),

@@ -12,6 +12,7 @@ from helpers.simulators import Bank, call, fork, outcomes, play
 
 from artis_sdk.errors import FirewallError, SimulationError
 from artis_sdk.loop.worlds import SimulatedWorld
+from artis_sdk.simulators import SandboxSimulator
 from artis_sdk.tools import Toolset, entered, guarded_tool, running_code
 
 INSIDE = ("by_self", "by_part", "by_global", "by_await", "by_thread", "by_lost_context", "to_stranger",
@@ -104,7 +105,8 @@ async def test_a_call_left_behind_by_a_body_is_refused() -> None:
             late.append(asyncio.create_task(later()))
 
     real = Leaves()
-    await fork(SANDBOX, Toolset.from_object(real)).predict(call("leave"), None, ())
+    sandbox = SandboxSimulator(share=[f"{Leaves.__qualname__}.leave.late"])
+    await fork(sandbox, Toolset.from_object(real)).predict(call("leave"), None, ())
     with pytest.raises(FirewallError, match="that this call belongs to is over"):
         await late[0]
     assert real.words == []

@@ -127,7 +127,8 @@ async def test_what_a_body_left_behind_is_refused_later_and_ends_the_attempt(doe
         async def look(self) -> int:
             return 1
 
-    attempt = fork(SANDBOX, Toolset.from_object(Leaves()))
+    sandbox = SandboxSimulator(share=[f"{Leaves.__qualname__}.leave.left"])
+    attempt = fork(sandbox, Toolset.from_object(Leaves()))
     history = await play(attempt, [call("leave")])
     gate.set()
     with pytest.raises(SimulationError, match="leave: the sandbox refused open"):

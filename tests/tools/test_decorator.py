@@ -207,11 +207,12 @@ def test_what_is_no_tool_is_refused(wrong: Any, message: str) -> None:
         ({"idempotency_key": "nope"}, "not a parameter"),
         ({"failures": int}, "derives from Exception"),
         ({"failures": [ValueError, 3]}, "neither an exception class nor a callable"),
-        ({"risk": "mild"}, "mild"),
+        ({"risk": "mild"}, "Risk.REVERSIBLE or Risk.IRREVERSIBLE, not 'mild'"),
+        ({"effect": "read"}, "no option effect; it has risk, timeout, "),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises((ToolDefinitionError, ValueError), match=message):
+    with pytest.raises(ToolDefinitionError, match=message):
         guarded_tool(**settings)(plain_pay)
 
 

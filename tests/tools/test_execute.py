@@ -259,9 +259,13 @@ async def test_a_classifier_sees_what_was_returned() -> None:
 # --- nobody else ------------------------------------------------------------------------------
 
 PACKAGE = Path(artis_sdk.__file__).parent
-READS_FUNCTIONS = ("tools/", "simulators/interpreter/", "integrations/")
-"""The interpreter reads functions; `tests/simulators/test_checked_sealed.py` holds it to start none. The
-integrations read those of the frameworks' own tools; `tests/frameworks/test_laws.py` counts the calls."""
+READS_FUNCTIONS = (
+    *("tools/", "simulators/interpreter/", "integrations/"),
+    *("simulators/code_reach.py", "simulators/digest.py"),
+)
+"""The sandbox's two look at names and closures. The interpreter reads functions;
+`tests/simulators/test_checked_sealed.py` holds it to start none. The integrations read those of the
+frameworks' own tools; `tests/frameworks/test_laws.py` counts the calls."""
 RUNS_REAL_CODE = {"tools/execute.py", "commit/commit.py", "simulators/sandbox.py"}
 
 

@@ -1,0 +1,75 @@
+"""The results that `functools.cache` and `lru_cache` keep: a body's are taken back, since real calls would be
+answered with them."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import re
+import uuid
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from functools import cache
+from pathlib import PurePath
+from types import FunctionType
+from typing import Any, TypeGuard
+
+Cached = type(cache(len))
+_LINK = "_lru_list_elem"
+_MANY = 1_000  # results that are listed before a body
+_DATA = (
+    *(str, bytes, int, float, complex, type(None), type, FunctionType, Enum, Decimal, Fraction),
+    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, uuid.UUID, PurePath, re.Pattern),
+)
+
+
+def is_cached(value: Any) -> TypeGuard[Any]:
+    """Whether a value is a function whose results are kept."""
+    return type(value) is Cached
+
+
+class CachedResults:
+    """The results of one function as they are now.
+
+    Args:
+        function: a function under `functools.cache` or `lru_cache`.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        info = function.cache_info()
+        self._misses, self._size = info.misses, info.currsize
+        self.results: list[Any] = _results(function) if 0 < info.currsize <= _MANY else []
+        """The objects, which a body may change; none of a cache with very many."""
+
+    def forget_new(self) -> bool:
+        """Forget the results that came since. The whole cache is cleared, which costs time alone, unless it
+        holds objects that are known elsewhere.
+
+        Returns:
+            False if that cannot be: the cache had results before, and some are objects and not data.
+        """
+        if self._function.cache_info().misses == self._misses:
+            return True
+        if self._size and not all(map(_is_data, _results(self._function))):
+            return False
+        self._function.cache_clear()
+        return True
+
+
+def _results(function: Any) -> list[Any]:
+    """CPython shows a cache to its garbage collector alone: a dictionary of results, or a list of keys and
+    results, each pair followed by the type of its link."""
+    shown = gc.get_referents(function)
+    kept = next(each for each in shown if type(each) is dict and each is not vars(function))
+    if not any(type(each).__name__ == _LINK for each in kept.values()):
+        return [*kept.values()]
+    links = [n for n, each in enumerate(shown) if isinstance(each, type) and each.__name__ == _LINK]
+    return [shown[n - 1] for n in links[: len(kept)]]
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, tuple | frozenset):
+        return all(map(_is_data, value))
+    return isinstance(value, _DATA)

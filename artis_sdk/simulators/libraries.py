@@ -1,0 +1,39 @@
+"""Whose code a module is: the application's, or a library's."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+
+_FOLDERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+@cache
+def is_installed(module: str) -> bool:
+    """Whether a module is part of Python or of an installed package; one without a file counts as such,
+    `__main__` apart."""
+    if is_library(module):
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return module != "__main__"
+    return any(Path(file).is_relative_to(folder) for folder in _FOLDERS)
+
+
+def is_library(module: str) -> bool:
+    """Whether a module is part of Python, pydantic or this package."""
+    top = top_package(module)
+    return (top in sys.stdlib_module_names and top != "__main__") or top in ("pydantic", "artis_sdk")
+
+
+def top_package(module: str) -> str:
+    """The name before the first dot."""
+    return module.partition(".")[0]
+
+
+def module_of(function: FunctionType) -> str:
+    """The name of the module that a function's code stands in; empty for code without one."""
+    return str(function.__globals__.get("__name__") or "")
