@@ -23,8 +23,8 @@ class CodeReach:
     def __init__(self, functions: Iterable[FunctionType], classes: Iterable[type]) -> None:
         self.globals: dict[tuple[str, str], dict[str, Any]] = {}
         """By the names of the module and the global, the module's globals."""
-        self.classes: dict[type, None] = {}
-        """The classes, and those that were given, in the order found."""
+        self.classes: dict[int, type] = {}
+        """The classes and those that were given, by id: a class may hash as it likes."""
         given, kinds = list(functions), list(classes)
         modules = [*map(module_of, given), *(kind.__module__ for kind in kinds)]
         self._tops = {*map(top_package, modules)}
@@ -43,7 +43,7 @@ class CodeReach:
                 continue
             for name in names & space.keys():
                 value = self.globals.setdefault((module, name), space)[name]
-                if not isinstance(value, ModuleType):
+                if not issubclass(type(value), ModuleType):
                     self._found(value)
                 elif not any(vars(value) is known for known in spaces):
                     spaces.append(vars(value))
@@ -55,14 +55,14 @@ class CodeReach:
         """Look later into the code of a function, a class or an object."""
         if is_cached(value):
             value = value.__wrapped__
-        if isinstance(value, FunctionType):
+        if type(value) is FunctionType:
             if id(value) not in self._seen and self._is_ours(module_of(value)):
                 self._seen.add(id(value))
                 self._waiting.append(value)
             return
-        for kind in (value if isinstance(value, type) else type(value)).__mro__:
-            if kind not in self.classes and self._is_ours(kind.__module__):
-                self.classes[kind] = None
+        for kind in (value if issubclass(type(value), type) else type(value)).__mro__:
+            if id(kind) not in self.classes and self._is_ours(kind.__module__):
+                self.classes[id(kind)] = kind
                 for member in list(vars(kind).values()):
                     for inner in _functions(member):
                         self._found(inner)

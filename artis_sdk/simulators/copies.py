@@ -118,9 +118,10 @@ def check_globals(places: Iterable[tuple[str, Any]], share: Iterable[Any]) -> No
     given = list(share)
     kinds = tuple(entry for entry in given if isinstance(entry, type))
     held = list(places)
-    reaches = {kind: reach_of(kind) for kind in {type(value) for _, value in held}}
+    found = {id(type(value)): type(value) for _, value in held}
+    reaches = {key: reach_of(kind) for key, kind in found.items()}
     for name, value in held:
-        reach = reaches[type(value)]
+        reach = reaches[id(type(value))]
         if reach is None or reach.seen or _writes_nothing(value):
             continue
         if isinstance(value, kinds) or any(entry is value or entry == name for entry in given):

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from array import array
 from collections import deque
-from concurrent.futures import Executor
 from itertools import chain, count
-from threading import Condition
-from types import (
-    BuiltinFunctionType,
-    CellType,
-    ClassMethodDescriptorType,
-    FunctionType,
-    MethodDescriptorType,
-    WrapperDescriptorType,
-)
+from types import CellType, FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from artis_sdk.simulators.libraries import is_installed, module_of
+from artis_sdk.simulators.object_parts import ObjectParts, parts_of
 from artis_sdk.tools import Toolset
 
 _NODES = 10_000  # objects that a look digests; of the others it only counts the items
@@ -27,25 +17,8 @@ _DEPTH = 40
 _BYTES = 1_000_000  # of an array
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
 _ATOM_IDS = frozenset(map(id, _ATOMS))  # a class of the application may compare and hash as it likes
-_METHODS = (
-    FunctionType,
-    BuiltinFunctionType,
-    MethodDescriptorType,
-    WrapperDescriptorType,
-    ClassMethodDescriptorType,
-    staticmethod,
-    classmethod,
-    type,
-)
-_MACHINERY = (logging.Filterer, logging.LoggerAdapter, Executor, Condition)
-"""What keeps caches and threads of its own, and is meant to work in a body."""
-_PACKAGES = ("loguru.", "structlog.", "sqlalchemy.sql.", "sqlalchemy.orm.")
-"""Where further classes of this kind are: loggers; statements and mappings, which never change otherwise."""
-
+_CONTAINERS = (dict, list, tuple, deque, set, frozenset)
 _EMPTY = CellType()
-
-_computed: WeakKeyDictionary[type, frozenset[str]] = WeakKeyDictionary()
-_slots_of: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 
 
 class Look:
@@ -65,30 +38,29 @@ class Look:
     def digest(self, value: Any, depth: int = 0) -> int:
         """A number that differs when the value has changed."""
         kind = type(value)
-        if kind in _ATOMS:
+        if id(kind) in _ATOM_IDS:
             return hash((kind, value))
         self._left -= 1
-        if isinstance(value, str | bytes | int | float):
-            return hash(value)
         spent = self._left < 0 or depth > _DEPTH
-        if isinstance(value, dict | list | tuple | deque | set | frozenset):
+        if issubclass(kind, _CONTAINERS):
             return hash((id(value), len(value) if spent else self._items(value, depth)))
-        if isinstance(value, bytearray):
+        if issubclass(kind, bytearray):
             return hash(bytes(value))
-        if isinstance(value, count):
+        if issubclass(kind, str | bytes | int | float):
+            return hash(value)
+        if kind is count:
             return hash(repr(value))
         if kind is Toolset:  # itself it does not change, and its schemas are long
             return hash((id(value), *(self.digest(owner, depth + 1) for owner in value.owners)))
-        if isinstance(value, array) or kind.__module__ == "numpy":
+        if kind is array or kind.__module__ == "numpy":
             return hash((id(value), _bytes(value)))
-        if spent or isinstance(value, type) or _is_machinery(value):
-            return id(value)
         if kind is FunctionType:
-            return hash((id(value), self._items(tuple(kept_by(value).values()), depth)))
-        attributes = getattr(value, "__dict__", {})
-        lasting = self._lasting(value, attributes) if isinstance(attributes, dict) else ()
-        slots = [getattr(value, name, None) for name in _slots(kind)]
-        return hash((id(value), self._items((*lasting, *slots), depth))) if lasting or slots else id(value)
+            return hash((id(value), () if spent else self._items(tuple(kept_by(value).values()), depth)))
+        parts = parts_of(kind)
+        if spent or parts.is_opaque:
+            return id(value)
+        inner = (*self._lasting(value, parts), *parts.slots(value))
+        return hash((id(value), self._items(inner, depth))) if inner else id(value)
 
     def _items(self, value: Any, depth: int) -> int:
         if isinstance(value, dict):
@@ -102,13 +74,14 @@ class Look:
         if _ATOM_IDS.issuperset(map(id, kinds)):
             return [hash((*kinds, *items))]
         return [
-            hash((kind, item)) if kind in _ATOMS else self.digest(item, depth)
+            hash((kind, item)) if id(kind) in _ATOM_IDS else self.digest(item, depth)
             for kind, item in zip(kinds, items, strict=True)
         ]
 
-    def _lasting(self, value: object, attributes: dict[str, Any]) -> tuple[Any, ...]:
+    def _lasting(self, value: object, parts: ObjectParts) -> tuple[Any, ...]:
         """The names and values of an object, without what was computed since the earlier look."""
-        absent = _computed_by(type(value)) - attributes.keys()
+        attributes = parts.dictionary(value)
+        absent = parts.computed - attributes.keys()
         if absent:
             self._absent[id(value)] = absent
         ignored = self._ignored.get(id(value), ())
@@ -126,35 +99,6 @@ def kept_by(function: FunctionType) -> dict[str, Any]:
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     kept = {name: cell.cell_contents for name, cell in cells if cell != _EMPTY}
     return kept | {name: value for name, value in vars(function).items() if not name.startswith("__")}
-
-
-def _slots(kind: type) -> tuple[str, ...]:
-    if kind not in _slots_of:
-        slots = [
-            vars(base).get("__slots__", ()) for base in kind.__mro__ if not is_installed(base.__module__)
-        ]
-        _slots_of[kind] = (
-            *chain.from_iterable((each,) if isinstance(each, str) else each for each in slots),
-        )
-    return _slots_of[kind]
-
-
-def _computed_by(kind: type) -> frozenset[str]:
-    """The attributes that a class computes once and then keeps in the object's dictionary."""
-    if kind not in _computed:
-        _computed[kind] = frozenset(
-            name for base in kind.__mro__ for name, value in list(vars(base).items()) if _computes(value)
-        )
-    return _computed[kind]
-
-
-def _computes(value: object) -> bool:
-    kind = type(value)
-    return hasattr(kind, "__get__") and not hasattr(kind, "__set__") and not isinstance(value, _METHODS)
-
-
-def _is_machinery(value: object) -> bool:
-    return isinstance(value, _MACHINERY) or f"{type(value).__module__}.".startswith(_PACKAGES)
 
 
 def _bytes(value: Any) -> int:

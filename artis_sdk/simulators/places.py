@@ -13,8 +13,9 @@ from artis_sdk.simulators.cached_results import CachedResults, is_cached
 from artis_sdk.simulators.code_reach import CodeReach
 from artis_sdk.simulators.digest import kept_by
 from artis_sdk.simulators.libraries import is_installed, is_library, module_of
+from artis_sdk.simulators.object_parts import parts_of
 
-_CODE = frozenset({type, ModuleType, BuiltinFunctionType, FunctionType, classmethod, staticmethod, property})
+_CODE = (type, ModuleType, BuiltinFunctionType, FunctionType, classmethod, staticmethod, property)
 
 
 class ProcessPlaces:
@@ -29,12 +30,12 @@ class ProcessPlaces:
     """
 
     def __init__(self, functions: Iterable[FunctionType], owners: Iterable[object]) -> None:
-        kinds = {kind: None for owner in owners for kind in type(owner).__mro__}
-        own = [kind for kind in kinds if not is_library(kind.__module__)]
+        kinds = {id(kind): kind for owner in owners for kind in type(owner).__mro__}
+        own = {key: kind for key, kind in kinds.items() if not is_library(kind.__module__)}
         given = list(functions)
-        reach = CodeReach(given, own)
-        self._classes = tuple(dict.fromkeys([*own, *reach.classes]))
-        names = sorted({*map(module_of, given)} | {kind.__module__ for kind in own})
+        reach = CodeReach(given, own.values())
+        self._classes = tuple((own | reach.classes).values())
+        names = sorted({*map(module_of, given)} | {kind.__module__ for kind in own.values()})
         self._modules = tuple(
             module for name in names if not is_library(name) and (module := sys.modules.get(name))
         )
@@ -60,13 +61,15 @@ class ProcessPlaces:
         found = [(place, value) for place, name, value in self._globals() if not name.startswith("__")]
         seen: set[int] = set()
         for place, value in found:
-            if type(value) in _CODE or isinstance(value, type) or id(value) in seen:
+            kind = type(value)
+            if issubclass(kind, _CODE) or id(value) in seen:
                 continue
             seen.add(id(value))
             yield place, value
-            held = getattr(value, "__dict__", None)
-            if isinstance(held, dict) and not is_installed(type(value).__module__):
-                found += [(f"{place}.{name}", each) for name, each in list(held.items())]
+            if not is_installed(kind.__module__):
+                found += [
+                    (f"{place}.{name}", each) for name, each in [*parts_of(kind).dictionary(value).items()]
+                ]
 
     def caches(self) -> dict[str, CachedResults]:
         """By name, what the functions under `functools.cache` and `lru_cache` keep now."""
@@ -83,6 +86,7 @@ class ProcessPlaces:
 
 
 def _is_state(value: Any) -> bool:
-    if type(value) in _CODE or isinstance(value, ModuleType | property | MemberDescriptorType):
+    kind = type(value)
+    if issubclass(kind, (*_CODE, MemberDescriptorType)):
         return False
-    return not callable(value) or not is_installed(type(value).__module__)
+    return not callable(value) or not is_installed(kind.__module__)

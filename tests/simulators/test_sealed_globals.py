@@ -36,6 +36,9 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules
         define = "async def" if "await" in body else "def"
         (tmp_path / "state.py").write_text(state)
         (tmp_path / "shop.py").write_text(head + OBJECT.format(define=define, body=body))
+        for name in ("shop", "state"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
         return importlib.import_module("shop")
 
     yield make
@@ -113,6 +116,30 @@ async def test_what_outlives_the_attempt_is_named(
     with pytest.raises(SimulationError, match=f"the whole process: {place}"):
         await do(shop)
     assert await do(shop, place) == "done"
+
+
+LAZY = """
+class Lazy:
+    @property
+    def __class__(self): raise RuntimeError("outside of a request")
+    @property
+    def __dict__(self): raise RuntimeError("outside of a request")
+    def __getattr__(self, name): raise RuntimeError("outside of a request")
+    def __eq__(self, other): raise RuntimeError("outside of a request")
+    __hash__ = None
+class Odd(type):
+    def __eq__(self, other): raise RuntimeError("no classes here")
+    __hash__ = type.__hash__
+class Plain(metaclass=Odd): pass
+request, plain = Lazy(), Plain()
+"""
+
+
+async def test_lazy_objects_are_left_alone(modules: Modules) -> None:
+    """As flask's `request` and django's `SimpleLazyObject`, which work only where something asks for them."""
+    assert await do(modules(LAZY, "request, plain")) == "done"
+    with pytest.raises(SimulationError, match=r"shop\.plain"):
+        await do(modules(LAZY, "plain.x = 1"))
 
 
 async def test_others_changes_of_what_the_code_does_not_name_do_not_count(modules: Modules) -> None:
