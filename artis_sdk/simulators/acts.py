@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from artis_sdk.errors import SimulationError
+from artis_sdk.simulators.connections import IMPORT_FORKS
 
-_IMPORT = "(from artis_sdk.simulators import forks)"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -197,13 +197,13 @@ def _owner(seal: Judge) -> str:
 def _from_object(seal: Judge, path: str, fork: str) -> str:
     """The code that gives a fork to the attribute that holds a path."""
     if seal.owner is None:
-        return f"make {seal.tool} a method of an object that holds the path, with fork={fork} {_IMPORT}"
+        return f"make {seal.tool} a method of an object that holds the path, with fork={fork} {IMPORT_FORKS}"
     attribute = "ATTRIBUTE"
     for name, value in getattr(seal.owner, "__dict__", {}).items():
         if isinstance(value, str | os.PathLike) and value and within(path, os.path.realpath(value)):
             attribute = name
     kind = type(seal.owner).__name__.lower()
-    return f"Toolset.from_object({kind}, fork=forks.of({attribute}={fork})) {_IMPORT}"
+    return f"Toolset.from_object({kind}, fork=forks.of({attribute}={fork})) {IMPORT_FORKS}"
 
 
 def _first(args: tuple[Any, ...]) -> str:

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from dataclasses import dataclass
 
+IMPORT_FORKS = "(from artis_sdk.simulators import forks)"
 _MEMORY = "a stand-in that answers from memory: a __fork__ method, or Toolset.from_object(..., fork=...)"
 
 
@@ -52,6 +53,34 @@ _CLIENTS: dict[tuple[str, str], Reach] = {
     ("subprocess", "Popen"): Reach("a running process", _MEMORY),
 }
 
+_MAKERS = (
+    ("sqlalchemy.orm.session", "sessionmaker"),
+    ("sqlalchemy.orm.scoping", "scoped_session"),
+    ("sqlalchemy.ext.asyncio.session", "async_sessionmaker"),
+    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"),
+)
+"""Classes whose objects open connections of the engine that they are bound to."""
+
+
+def reach_with_makers(kind: type) -> Reach | None:
+    """As `reach_of`, also for what makes database sessions."""
+    if any(_is_subclass(kind, *maker) for maker in _MAKERS):
+        return Reach("a maker of database sessions", "forks.engine")
+    return reach_of(kind)
+
+
+def fork_line(path: str, reach: Reach) -> str | None:
+    """The code that gives a fork to what a path leads to; None where there is no such line.
+
+    Args:
+        path: path from the object, such as `Shop.rows.db`.
+    """
+    name, _, attribute = path.partition(".")
+    if reach.fork not in ("forks.engine", "forks.sqlite") or not re.fullmatch(r"\w+(\.\w+)*", attribute):
+        return None
+    given = f"**{{{attribute!r}: {reach.fork}}}" if "." in attribute else f"{attribute}={reach.fork}"
+    return f"Toolset.from_object({name.lower()}, fork=forks.of({given})) {IMPORT_FORKS}"
+
 
 def reach_of(kind: type) -> Reach | None:
     """How objects of a class reach out of the process; None if they do not."""
@@ -62,13 +91,18 @@ def reach_of(kind: type) -> Reach | None:
     if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
         return Reach("an open file", "forks.folder for the folder that it lies in, where the file is opened")
     for (module, name), reach in _CLIENTS.items():
-        loaded = sys.modules.get(module)
-        known = getattr(loaded, name, None) if loaded is not None else None
-        if isinstance(known, type) and issubclass(kind, known):
+        if _is_subclass(kind, module, name):
             return reach
     if all(callable(getattr(kind, name, None)) for name in ("cursor", "commit", "rollback", "close")):
         return Reach("a database connection", _MEMORY)  # by PEP 249, for any driver
     return None
+
+
+def _is_subclass(kind: type, module: str, name: str) -> bool:
+    """Whether it derives from a class of a module that may not be loaded."""
+    loaded = sys.modules.get(module)
+    known = getattr(loaded, name, None) if loaded is not None else None
+    return isinstance(known, type) and issubclass(kind, known)
 
 
 # Drivers whose C code connects by itself, without an audit event.

@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
-from artis_sdk.simulators.connections import reach_of, unseen_database
+from artis_sdk.simulators.connections import (
+    IMPORT_FORKS,
+    fork_line,
+    reach_of,
+    reach_with_makers,
+    unseen_database,
+)
 from artis_sdk.simulators.forks.making import Making
 from artis_sdk.simulators.shared import Shared
 from artis_sdk.tools.object_forks import fork_of
@@ -49,6 +55,14 @@ def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:
         else:
             made = making.memo[id(owner)] = making.result(fork(owner), owner)
     except Exception as error:
+        held = Shared([owner]).first(lambda each: reach_with_makers(each) is not None)
+        reach = reach_with_makers(type(held[1])) if held else None
+        line = fork_line(held[0], reach) if held and reach else None
+        if held and reach and line and fork is copy.deepcopy:
+            raise ConfigurationError(
+                f"SandboxSimulator cannot fork the {kind} behind {tool.name}: it holds {reach.what} at "
+                f"{held[0]}. Give it a fork: {line}"
+            ) from error
         raise ConfigurationError(
             f"SandboxSimulator cannot fork the {kind} behind {tool.name}: {error!r}. Give the object a "
             "fork: Toolset.from_object(..., fork=...) with one of artis_sdk.simulators.forks, a __fork__ "
@@ -83,7 +97,8 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
         assert reach is not None
         raise ConfigurationError(
             f"SandboxSimulator: the fork has {reach.what} at {path}, and what goes through it is not "
-            f"seen. It needs {reach.fork}; if no tool uses it, SandboxSimulator(share=[{path!r}])"
+            f"seen. It needs {fork_line(path, reach) or reach.fork}; if no tool uses it, "
+            f"SandboxSimulator(share=[{path!r}])"
         )
     for root in roots:
         unseen = unseen_database(root)
@@ -91,9 +106,8 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
             raise ConfigurationError(
                 f"SandboxSimulator: {unseen[0]} addresses a database, and {unseen[1]} connects in C code, "
                 "which is not seen. Let the object hold an SQLAlchemy engine, with fork=forks.of("
-                "engine=forks.engine) (from artis_sdk.simulators import forks), or give it a __fork__ "
-                "method; "
-                f"if no tool uses it, SandboxSimulator(share=[{unseen[0]!r}])"
+                f"engine=forks.engine) {IMPORT_FORKS}, or give it a __fork__ method; if no tool uses it, "
+                f"SandboxSimulator(share=[{unseen[0]!r}])"
             )
     owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
     common = shared.path(owners.values())
@@ -119,17 +133,18 @@ def check_globals(places: Iterable[tuple[str, Any]], share: Iterable[Any]) -> No
     kinds = tuple(entry for entry in given if isinstance(entry, type))
     held = list(places)
     found = {id(type(value)): type(value) for _, value in held}
-    reaches = {key: reach_of(kind) for key, kind in found.items()}
+    reaches = {key: reach_with_makers(kind) for key, kind in found.items()}
     for name, value in held:
         reach = reaches[id(type(value))]
         if reach is None or reach.seen or _writes_nothing(value):
             continue
         if isinstance(value, kinds) or any(entry is value or entry == name for entry in given):
             continue
+        line = fork_line(f"service.{name.rpartition('.')[2]}", reach)
         raise ConfigurationError(
             f"SandboxSimulator: {name} is {reach.what} within reach of the tools' code, and what goes "
-            f"through it is not seen. Let the tools' object hold it, with {reach.fork}; if no tool uses it, "
-            f"SandboxSimulator(share=[{name!r}])"
+            f"through it is not seen. Let the tools' object hold it, and give it a fork: "
+            f"{line or reach.fork}; if no tool uses it, SandboxSimulator(share=[{name!r}])"
         )
 
 

@@ -39,7 +39,8 @@ class ProcessPlaces:
         self._modules = tuple(
             module for name in names if not is_library(name) and (module := sys.modules.get(name))
         )
-        self._named = {place: space for place, space in reach.globals.items() if place[0] not in names}
+        self._named = reach.globals
+        self._elsewhere = {place: space for place, space in self._named.items() if place[0] not in names}
 
     def values(self) -> Iterator[tuple[str, Any]]:
         """Each place with its value."""
@@ -57,8 +58,9 @@ class ProcessPlaces:
                 yield place, value
 
     def objects(self) -> Iterator[tuple[str, Any]]:
-        """Each global that is an object and no code, and what the application's objects among them hold."""
-        found = [(place, value) for place, name, value in self._globals() if not name.startswith("__")]
+        """Each global that the code names and that is no code, and what the application's objects among them
+        hold."""
+        found = [(place, value) for place, name, value in _values(self._named) if not name.startswith("__")]
         seen: set[int] = set()
         for place, value in found:
             kind = type(value)
@@ -80,9 +82,13 @@ class ProcessPlaces:
         for module in self._modules:
             for name, value in list(vars(module).items()):
                 yield f"{module.__name__}.{name}", name, value
-        for (owner, name), space in self._named.items():
-            if name in space:
-                yield f"{owner}.{name}", name, space[name]
+        yield from _values(self._elsewhere)
+
+
+def _values(named: dict[tuple[str, str], dict[str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    for (owner, name), space in named.items():
+        if name in space:
+            yield f"{owner}.{name}", name, space[name]
 
 
 def _is_state(value: Any) -> bool:

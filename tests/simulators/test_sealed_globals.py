@@ -173,6 +173,11 @@ async def test_real_calls_get_no_result_that_a_rehearsal_cached(modules: Modules
             "a connection pool",
             "forks.engine",
         ),
+        (
+            "import sqlalchemy as a, sqlalchemy.orm as b\ndb = b.sessionmaker(a.create_engine('sqlite://'))",
+            "a maker of database sessions",
+            "forks.engine",
+        ),
         ("db = open('orders.txt', 'a')", "an open file", "forks.folder"),
     ],
 )
@@ -180,13 +185,15 @@ async def test_an_open_connection_in_a_module_is_refused(
     modules: Modules, head: str, what: str, advice: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shop = modules(head, "pass")
+    unnamed, shop = modules(head, "pass"), modules(head, "db")
+    assert await do(unnamed) == "done"
     with pytest.raises(ConfigurationError, match=rf"shop\.db is {what} .*{advice}.*share=\['shop\.db'\]"):
         await do(shop)
-    assert await do(shop, "shop.db") == "done"
-    assert await do(shop, shop.db) == "done"
-    assert await do(shop, type(shop.db)) == "done"
-    getattr(shop.db, "close", getattr(shop.db, "dispose", None))()  # type: ignore[misc]
+    for share in ("shop.db", shop.db, type(shop.db)):
+        assert await do(shop, share) == "done"
+    for opened in (unnamed.db, shop.db):
+        for end in ("close", "dispose", "close_all"):
+            getattr(opened, end, lambda: None)()
 
 
 async def test_so_is_one_that_an_object_in_a_module_holds(modules: Modules) -> None:

@@ -12,7 +12,14 @@ from typing import Any
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.simulators.forks.contents import database
 from artis_sdk.simulators.forks.files import backup
-from artis_sdk.simulators.forks.making import check_after_calls, show_content, temporary_folder, vouch
+from artis_sdk.simulators.forks.making import (
+    check_after_calls,
+    show_content,
+    stand_in,
+    temporary_folder,
+    vouch,
+)
+from artis_sdk.simulators.forks.sessions import bound_engine, rebound
 from artis_sdk.simulators.seal import guard_attach, refusal
 
 _SAVEPOINT = "artis_fork"
@@ -39,27 +46,32 @@ def engine(real: Any) -> Iterator[Any]:
     Sessions and session makers that are bound to the engine, in the same object, are bound to the fork.
 
     Args:
-        real: an `sqlalchemy.Engine`.
+        real: an `sqlalchemy.Engine`, or a `sessionmaker` or `scoped_session` bound to one.
 
     Raises:
-        ConfigurationError: it is not an engine, or is one for another database or driver.
+        ConfigurationError: it is none of these, or is for another database or driver.
     """
     try:
         from sqlalchemy.engine import Engine
     except ModuleNotFoundError as error:
         raise ConfigurationError("forks.engine: SQLAlchemy is not installed") from error
-    if not isinstance(real, Engine):
-        raise ConfigurationError(f"forks.engine takes an SQLAlchemy Engine, not a {type(real).__name__}")
-    forks = {"sqlite": _sqlite, "postgresql": _postgresql}
-    if real.dialect.name not in forks:
+    bound = real if isinstance(real, Engine) else bound_engine(real)
+    if not isinstance(bound, Engine):
         raise ConfigurationError(
-            f"forks.engine knows SQLite and PostgreSQL, not {real.dialect.name}; give the object a __fork__ "
+            "forks.engine takes an SQLAlchemy Engine, or a sessionmaker or scoped_session bound to one, "
+            f"not a {type(real if bound is None else bound).__name__}"
+        )
+    forks = {"sqlite": _sqlite, "postgresql": _postgresql}
+    if bound.dialect.name not in forks:
+        raise ConfigurationError(
+            f"forks.engine knows SQLite and PostgreSQL, not {bound.dialect.name}; give the object a __fork__ "
             "method that puts an engine over a copy of the database in its place"
         )
-    with forks[real.dialect.name](real) as made:
+    with forks[bound.dialect.name](bound) as made:
         try:
-            vouch(real, made)
-            yield made
+            vouch(bound, made)
+            stand_in(bound, made)
+            yield made if real is bound else rebound(real, made)
         finally:
             made.dispose()
 

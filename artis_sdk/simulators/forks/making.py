@@ -82,6 +82,13 @@ def vouch(*objects: Any) -> None:
         making.vouched.extend(objects)
 
 
+def stand_in(original: object, made: object) -> None:
+    """Let what else in the object refers to an original refer to its copy."""
+    making = _making.get()
+    if making is not None:
+        making.memo[id(original)] = made
+
+
 def allow(*acts: str) -> None:
     """Say in a `__fork__` method that the tools may do such acts in a sandbox, whichever object they are
     of: for what an object is there for and keeps apart itself, such as starting a process.
