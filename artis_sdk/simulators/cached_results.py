@@ -15,6 +15,9 @@ from pathlib import PurePath
 from types import FunctionType
 from typing import Any, TypeGuard
 
+from artis_sdk.simulators.object_parts import parts_of
+from artis_sdk.simulators.shared import is_frozen
+
 Cached = type(cache(len))
 _LINK = "_lru_list_elem"
 _MANY = 1_000  # results that are listed before a body
@@ -39,7 +42,7 @@ class CachedResults:
     def __init__(self, function: Any) -> None:
         self._function = function
         info = function.cache_info()
-        self._misses, self._size = info.misses, info.currsize
+        self._misses, self._hits, self._size = info.misses, info.hits, info.currsize
         self.results: list[Any] = _results(function) if 0 < info.currsize <= _MANY else []
         """The objects, which a body may change; none of a cache with very many."""
 
@@ -48,14 +51,24 @@ class CachedResults:
         holds objects that are known elsewhere.
 
         Returns:
-            False if that cannot be: the cache had results before, and some are objects and not data.
+            False if that cannot be: the cache had results before, and some are objects and not data, or the
+            body has cleared it.
         """
-        if self._function.cache_info().misses == self._misses:
+        info = self._function.cache_info()
+        if info.misses < self._misses or info.hits < self._hits or self._is_cleared(info.maxsize):
+            return False
+        if info.misses == self._misses:
             return True
         if self._size and not all(map(_is_data, _results(self._function))):
             return False
         self._function.cache_clear()
         return True
+
+    def _is_cleared(self, maxsize: int | None) -> bool:
+        """Whether results are gone that need not have made room."""
+        if not self.results or (maxsize is not None and self._size == maxsize):
+            return False
+        return not {*map(id, self.results)} <= {*map(id, _results(self._function))}
 
 
 def _results(function: Any) -> list[Any]:
@@ -72,4 +85,6 @@ def _results(function: Any) -> list[Any]:
 def _is_data(value: Any) -> bool:
     if isinstance(value, tuple | frozenset):
         return all(map(_is_data, value))
+    if is_frozen(type(value)):
+        return all(_is_data(each) for _, each in parts_of(type(value)).attributes(value))
     return isinstance(value, _DATA)

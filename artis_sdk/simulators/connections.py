@@ -47,6 +47,9 @@ _CLIENTS: dict[tuple[str, str], Reach] = {
     ("psycopg", "AsyncConnection"): Reach("a database connection", _MEMORY),
     ("psycopg2.extensions", "connection"): Reach("a database connection", "forks.engine for an engine"),
     ("psycopg_pool", "ConnectionPool"): Reach("a connection pool", _MEMORY),
+    ("psycopg_pool", "AsyncConnectionPool"): Reach("a connection pool", _MEMORY),
+    ("sqlalchemy.ext.asyncio.engine", "AsyncConnection"): Reach("a database connection", _MEMORY),
+    ("diskcache", "Cache"): Reach("a cache on disk", _MEMORY),
     ("asyncpg.connection", "Connection"): Reach("a database connection", _MEMORY),
     ("asyncpg.pool", "Pool"): Reach("a connection pool", _MEMORY),
     ("duckdb", "DuckDBPyConnection"): Reach("a database connection", _MEMORY),
@@ -58,14 +61,18 @@ _MAKERS = (
     ("sqlalchemy.orm.scoping", "scoped_session"),
     ("sqlalchemy.ext.asyncio.session", "async_sessionmaker"),
     ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"),
+    ("sqlalchemy.orm.session", "Session"),
+    ("sqlalchemy.ext.asyncio.session", "AsyncSession"),
 )
-"""Classes whose objects open connections of the engine that they are bound to."""
+"""Classes whose objects use connections of the engine that they are bound to."""
 
 
 def reach_with_makers(kind: type) -> Reach | None:
-    """As `reach_of`, also for what makes database sessions."""
+    """As `reach_of`, also for database sessions, their makers, and cursors."""
     if any(_is_subclass(kind, *maker) for maker in _MAKERS):
         return Reach("a maker of database sessions", "forks.engine")
+    if all(callable(getattr(kind, name, None)) for name in ("execute", "executemany", "fetchone", "close")):
+        return Reach("a cursor of a database connection", "a connection that it opens itself")  # PEP 249
     return reach_of(kind)
 
 

@@ -18,6 +18,7 @@ from artis_sdk.simulators.connections import (
 )
 from artis_sdk.simulators.forks.making import Making
 from artis_sdk.simulators.shared import Shared
+from artis_sdk.simulators.uncopied import provide
 from artis_sdk.tools.object_forks import fork_of
 from artis_sdk.tools.protocols import RunnableTool
 
@@ -40,6 +41,7 @@ def copied(tools: Iterable[Guarded], fork: Callable[[Any], Any], making: Making)
         if tool.owner is not None:
             first.setdefault(id(tool.owner), tool)
     ordered = sorted(first.values(), key=lambda tool: fork_of(tool.owner) is None)
+    making.provide = lambda original, making: provide(Shared([original]).objects(), making)
     try:
         return {id(tool.owner): _copy(tool, fork_of(tool.owner) or fork, making) for tool in ordered}
     finally:
@@ -51,7 +53,7 @@ def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:
     kind = type(owner).__name__
     try:
         if fork is copy.deepcopy:
-            made = copy.deepcopy(owner, making.memo)
+            made = making.copied(owner)
         else:
             made = making.memo[id(owner)] = making.result(fork(owner), owner)
     except Exception as error:
@@ -76,13 +78,16 @@ def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:
     return made
 
 
-def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: Iterable[Any]) -> None:
+def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: Iterable[Any]) -> Shared:
     """Look for real things that the forks still reach.
 
     Args:
         tools: tools bound to the originals.
         copies: the forked objects.
         share: parts that they may share with the originals, see `SandboxSimulator`.
+
+    Returns:
+        What the forks reach.
 
     Raises:
         ConfigurationError: they reach an open connection, a database that a driver would reach unseen,
@@ -117,13 +122,14 @@ def check_independent(tools: Iterable[Guarded], copies: Iterable[Any], share: It
             "the real one. Give the object a fork that copies it (Toolset.from_object(..., fork=...), or "
             f"a __fork__ method), or, if that is intended, SandboxSimulator(share=[{common!r}])"
         )
+    return shared
 
 
 def check_globals(places: Iterable[tuple[str, Any]], share: Iterable[Any]) -> None:
     """Look for open connections and files that the tools' code reaches without an object.
 
     Args:
-        places: globals by name.
+        places: objects with the paths to them.
         share: what bodies may use even so: names, classes, objects.
 
     Raises:

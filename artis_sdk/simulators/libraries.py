@@ -37,3 +37,9 @@ def top_package(module: str) -> str:
 def module_of(function: FunctionType) -> str:
     """The name of the module that a function's code stands in; empty for code without one."""
     return str(function.__globals__.get("__name__") or "")
+
+
+def module_of_class(kind: type) -> str:
+    """The name of a class's module; empty where the class says something else."""
+    name = type.__getattribute__(kind, "__module__")
+    return name if isinstance(name, str) else ""

@@ -3,11 +3,13 @@ have them, would do its work when it is asked for its class or its attributes.""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
+import threading
 from concurrent.futures import Executor
+from enum import Enum
 from itertools import chain
-from threading import Condition
+from pathlib import PurePath
 from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -17,13 +19,23 @@ from types import (
     MethodDescriptorType,
     WrapperDescriptorType,
 )
-from typing import Any
+from typing import Any, Final
 from weakref import ref
 
-_MACHINERY = (logging.Filterer, logging.LoggerAdapter, Executor, Condition)
-"""What keeps caches and threads of its own, and is meant to work in a body."""
-_PACKAGES = ("loguru.", "structlog.", "sqlalchemy.sql.", "sqlalchemy.orm.")
-"""Where further classes of this kind are: loggers; statements and mappings, which never change otherwise."""
+from artis_sdk.simulators.libraries import is_installed, module_of_class, top_package
+
+_OPAQUE = (
+    *(type, logging.Filterer, logging.LoggerAdapter, Executor),
+    *(threading.Condition, threading.Semaphore, threading.Barrier),
+    *(asyncio.Lock, asyncio.Semaphore, asyncio.Condition),
+    *(PurePath, Enum),
+)
+"""What never changes, or keeps caches, threads and waiters of its own, and is meant to work in a body."""
+_PACKAGES = ("loguru", "structlog", "sqlalchemy", "jinja2")
+"""Where further classes of this kind are: loggers, templates; engines, statements and mappings."""
+_DATA: Final = {"cachetools": ("_Cache__data",), "threading": ("_flag",), "asyncio": ("_queue", "_value")}
+"""By package, the private attributes that hold what its objects are asked for."""
+_PREFIXES = tuple(f"{package}." for package in _PACKAGES)
 _METHODS = (
     FunctionType,
     BuiltinFunctionType,
@@ -45,35 +57,42 @@ class ObjectParts:
 
     def __init__(self, kind: type) -> None:
         self.kind = ref(kind)
-        self.is_opaque = issubclass(kind, (*_MACHINERY, type)) or f"{kind.__module__}.".startswith(_PACKAGES)
+        module = module_of_class(kind)
+        self.is_opaque = issubclass(kind, _OPAQUE) or f"{module}.".startswith(_PREFIXES)
         """Whether its parts are no state of the application's."""
         members = [*chain.from_iterable([*vars(base).items()] for base in kind.__mro__)]
         self._dictionary = next((value for name, value in members if name == "__dict__"), None)
         self._slots = [
-            value
+            (name, value)
             for base in kind.__mro__
             if "__slots__" in vars(base)
-            for value in vars(base).values()
+            for name, value in vars(base).items()
             if type(value) is MemberDescriptorType
         ]
-        self.computed = frozenset(name for name, value in members if _computes(value))
-        """The attributes that the class computes once and then keeps in the object's dictionary, as
-        `functools.cached_property` does."""
+        self._only_public = is_installed(module)
+        """Whether private attributes, a library's own caches and counters, are left out."""
+        self._data = _DATA.get(top_package(module), ())
+        self._computed = frozenset(name for name, value in members if _computes(value))
 
-    def dictionary(self, value: Any) -> dict[str, Any]:
-        """The object's attributes; empty for one whose class puts something else in their place."""
-        if type(self._dictionary) is not GetSetDescriptorType:
-            return {}
-        found = self._dictionary.__get__(value)
-        return found if type(found) is dict else {}
-
-    def slots(self, value: Any) -> Iterator[Any]:
-        """The values in the object's slots."""
-        for slot in self._slots:
+    def attributes(self, value: Any) -> list[tuple[str, Any]]:
+        """The object's attributes and slots that hold something, by name. None where its class puts something
+        else in their place, as lazy objects do."""
+        found: list[tuple[str, Any]] = []
+        if isinstance(self._dictionary, GetSetDescriptorType | MemberDescriptorType):
+            found = list(self._dictionary.__get__(value).items())
+        for name, slot in self._slots:
             try:
-                yield slot.__get__(value)
+                found.append((name, slot.__get__(value)))
             except AttributeError:  # empty
-                yield None
+                continue
+        if self._only_public:
+            return [(name, each) for name, each in found if not name.startswith("_") or name in self._data]
+        return found
+
+    def not_computed(self, attributes: list[tuple[str, Any]]) -> frozenset[str]:
+        """The attributes that the class computes once and then keeps in the object's dictionary, as
+        `functools.cached_property` does, and that are not there yet."""
+        return self._computed and self._computed.difference(name for name, _ in attributes)
 
 
 _known: dict[int, ObjectParts] = {}

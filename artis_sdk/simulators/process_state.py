@@ -36,17 +36,24 @@ class ProcessState:
         functions: functions of the tools, without decorators.
         owners: the real objects behind them.
         share: names of places that may change, as `watched` returns them, and open connections among them.
+        held: functions inside the objects, and classes of what is inside them.
 
     Raises:
         ConfigurationError: an open connection is among the places.
     """
 
-    def __init__(self, functions: Iterable[Any], owners: Iterable[object], share: Iterable[Any] = ()) -> None:
+    def __init__(
+        self,
+        functions: Iterable[Any],
+        owners: Iterable[object],
+        share: Iterable[Any] = (),
+        held: Iterable[type | FunctionType] = (),
+    ) -> None:
         given = list(share)
         by_id = {id(function): function for function in functions if isinstance(function, FunctionType)}
-        self._places = ProcessPlaces(by_id.values(), owners)
+        self._places = ProcessPlaces(by_id.values(), owners, held)
         self._defaults = _mutable_defaults(by_id.values())
-        check_globals(self._places.objects(), given)
+        check_globals(self._places.objects, given)
         self._share = {entry for entry in given if isinstance(entry, str)}
 
     @contextmanager
@@ -113,6 +120,7 @@ class OwnDefaults:
                 for name, parameter in inspect.signature(function).parameters.items()
                 if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
                 and isinstance(parameter.default, _CONTAINERS)
+                and _is_copyable(parameter.default)
             }
         own = self._made[tool]
         return kwargs | {name: own[name] for name in own.keys() - set(named)} if own else kwargs
@@ -152,7 +160,7 @@ _precision: tuple[int, int] = (0, 0)
 
 @contextmanager
 def _defaults_kept(values: dict[str, Any]) -> Iterator[None]:
-    objects = {id(value): value for value in values.values()}
+    objects = {id(value): value for value in values.values() if _is_copyable(value)}
     with _lock:
         for key, value in objects.items():
             _, clean, users = _kept.get(key) or (value, copy.deepcopy(value), 0)
@@ -167,8 +175,19 @@ def _defaults_kept(values: dict[str, Any]) -> Iterator[None]:
                     _kept[key] = value, clean, users - 1
 
 
+def _is_copyable(value: Any) -> bool:
+    """Whether a mutable default can be copied; one that cannot, as with a lock in it, is only compared."""
+    try:
+        copy.deepcopy(value)
+    except TypeError:
+        return False
+    return True
+
+
 def _put_back(value: Any) -> None:
     with _lock:
+        if id(value) not in _kept:
+            return
         clean = copy.deepcopy(_kept[id(value)][1])
         value.clear()
         (value.update if isinstance(value, dict | set) else value.extend)(clean)

@@ -99,13 +99,13 @@ class SandboxSimulator(Simulator):
         guarded = fitting(tools, RunnableTool)  # type: ignore[type-abstract]
         for name in sorted(self._pure - {tool.name for tool in guarded if tool.owner is None}):
             raise ConfigurationError(f"SandboxSimulator(pure=...): no tool is a function named {name!r}")
-        owners = [tool.owner for tool in guarded if tool.owner is not None]
-        process = ProcessState(map(_undecorated, guarded), owners, self._share)
         making = Making()
         try:
             with forking(making):
                 copies = copied(guarded, self._fork, making)
-            check_independent(guarded, copies.values(), [*self._share, *making.vouched])
+            shared = check_independent(guarded, copies.values(), [*self._share, *making.vouched])
+            owners = [tool.owner for tool in guarded if tool.owner is not None]
+            process = ProcessState(map(_undecorated, guarded), owners, self._share, shared.code())
             allowed = Allowed([*self._allow, *making.allowed])
         except BaseException:
             making.stack.close()

@@ -51,7 +51,7 @@ def watch_sends(is_sealed: Callable[[], bool], tell: Callable[[str, tuple[Any, .
 
         return write
 
-    in_place_of("socket", "socket.send", "socket.sendall")(over_a_socket)
+    in_place_of("socket", "socket.send", "socket.sendall", "socket.sendfile")(over_a_socket)
     in_place_of("ssl", "SSLSocket.send", "SSLSocket.sendall", "SSLSocket.write")(over_a_socket)
     for module, transport in (
         ("asyncio.selector_events", "_SelectorSocketTransport"),

@@ -36,6 +36,8 @@ _PLAIN: tuple[type, ...] = (
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, Decimal, Fraction, UUID, PurePath,
     enum.Enum, re.Pattern, logging.Logger, logging.Handler,
 )  # fmt: skip
+# Where further classes of this kind are: what maps rows to objects.
+_MAPPINGS = ("sqlalchemy.sql.", "sqlalchemy.orm.instrumentation.", "sqlalchemy.orm.path_registry.")
 # Looked into, but not mutable themselves.
 _SEEN_THROUGH: tuple[type, ...] = (
     tuple, frozenset, types.FunctionType, types.MethodType, types.MappingProxyType, types.CellType,
@@ -63,6 +65,16 @@ class Shared:
         self._roots = list(copies)
         with no_collection():
             self._ours = self._reached(self._roots)
+
+    def objects(self) -> list[Any]:
+        """What the forks reach, without what is plain; modules and locks among it."""
+        return list(self._ours.values())
+
+    def code(self) -> Iterator[type | types.FunctionType]:
+        """The functions that the forks reach, and the classes of all objects that they reach."""
+        found = self._ours.values()
+        yield from (one for one in found if type(one) is types.FunctionType)
+        yield from {id(type(one)): type(one) for one in found}.values()
 
     def names(self, path: str) -> bool:
         """Whether it is shared by its path."""
@@ -113,7 +125,7 @@ class Shared:
     def _learn(self, kinds: set[type]) -> None:
         for kind in kinds - self._known:
             self._known.add(kind)
-            if issubclass(kind, _PLAIN) or (self._classes and issubclass(kind, self._classes)):
+            if issubclass(kind, (*_PLAIN, *self._classes)) or _is_code_like(kind):
                 self._plain.add(kind)
             if issubclass(kind, (weakref.ReferenceType, *weakref.ProxyTypes)):
                 self._opened.add(kind)
@@ -122,7 +134,7 @@ class Shared:
         kind = type(one)
         if kind is types.FunctionType:
             return bool(one.__closure__) and _rebinds(one.__code__)
-        return not (issubclass(kind, _SEEN_THROUGH) or _is_bare(kind) or _is_frozen(kind))
+        return not (issubclass(kind, _SEEN_THROUGH) or _is_bare(kind) or is_frozen(kind))
 
     # --- the path to it, only where there is something to name -----------------------------------
 
@@ -141,6 +153,14 @@ class Shared:
             yield path, value
             if not path.endswith(".__dict__"):  # its attributes have been named already
                 waiting.extend((path + label, inner) for label, inner in _children(value))
+
+
+def _is_code_like(kind: type) -> bool:
+    """Whether its objects are made once and never change: mappings of SQLAlchemy's, indexes of pandas'."""
+    module = f"{kind.__module__}."
+    return module.startswith(_MAPPINGS) or (
+        module.startswith("pandas.") and kind.__name__.endswith(("Index", "BlockPlacement"))
+    )
 
 
 def _opened(one: Any) -> tuple[Any, ...]:
@@ -171,7 +191,7 @@ def _weak(kind: type) -> int:
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
-def _is_frozen(kind: type) -> bool:
+def is_frozen(kind: type) -> bool:
     """Whether it is a frozen dataclass or pydantic model; its contents are looked at, too."""
     parameters = getattr(kind, "__dataclass_params__", None)
     config = getattr(kind, "model_config", None)

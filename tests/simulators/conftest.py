@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from helpers.counting_server import Handler, serving
 from helpers.sealed_acts import Does, tree
+from helpers.written import OBJECT, Modules
 
 
 @pytest.fixture
@@ -46,3 +50,22 @@ def does(tmp_path: Path, port: int) -> Iterator[Does]:
     assert tree(folder) == before
     assert Handler.seen == []
     assert os.getcwd() == at
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
+    """Imports `shop`, a module whose class has one method, and `state` beside it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(head: str, body: str, state: str = "") -> ModuleType:
+        define = "async def" if "await" in body else "def"
+        (tmp_path / "state.py").write_text(state)
+        (tmp_path / "shop.py").write_text(head + OBJECT.format(define=define, body=body))
+        for name in ("shop", "state"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return importlib.import_module("shop")
+
+    yield make
+    for name in ("shop", "state"):
+        sys.modules.pop(name, None)

@@ -136,3 +136,46 @@ def test_makers_without_one_engine_are_refused(sessions: Any) -> None:
             fork(SANDBOX, Toolset.from_object(Shop(maker), fork=forks.of(sessions=forks.engine)))
     with pytest.raises(ConfigurationError, match="not a int"):
         fork(SANDBOX, Toolset.from_object(Shop(3), fork=forks.of(sessions=forks.engine)))
+
+
+async def test_sessions_beside_a_forked_engine_are_bound_to_it(sessions: Any) -> None:
+    """Also ones that have been used, and makers that hold one for each thread."""
+
+    class Till:
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine.execution_options(logging_token="till")
+            self.session = Session(self.engine)
+            self.scoped = scoped_session(sessionmaker(self.engine))
+
+        def take(self, name: str, pieces: int) -> list[int]:
+            found = []
+            for session in (self.session, self.scoped()):
+                product = session.get_one(Product, name)
+                product.pieces -= pieces
+                session.commit()
+                found.append(int(product.pieces))
+            return found
+
+    till = Till(sessions.kw["bind"])
+    for used in (till.session, till.scoped()):
+        used.get_one(Product, "lamp")
+        used.commit()
+    tools = Toolset.from_object(till, fork=forks.of(engine=forks.engine))
+    assert await played(tools, call("take", name="lamp", pieces=1)) == [[4, 3]]
+    assert lamps(sessions) == 5
+    till.session.close()
+    till.scoped.remove()
+
+
+async def test_an_engine_in_memory_ends_without_a_trace(capfd: pytest.CaptureFixture[str]) -> None:
+    engine = sqlalchemy.create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    made = sessionmaker(engine, class_=Audited, expire_on_commit=False)
+    with made() as session:
+        session.add(Product(name="lamp", pieces=5))
+        session.commit()
+    tools = Toolset.from_object(Shop(made), fork=forks.of(sessions=forks.engine))
+    assert await played(tools, call("take", name="lamp", pieces=3)) == [2]
+    assert lamps(made) == 5
+    engine.dispose()
+    assert "Traceback" not in capfd.readouterr().err

@@ -32,26 +32,26 @@ def untouched() -> Any:
 # --- forks ------------------------------------------------------------------------------------
 
 
-class Locked(Plain):
+class Halfway(Plain):
     def __init__(self) -> None:
         super().__init__()
-        self.lock = threading.Lock()
+        self.waiting = (n for n in range(3))
 
-    def clone(self) -> Locked:
-        made = Locked()
+    def clone(self) -> Halfway:
+        made = Halfway()
         made.items = list(self.items)
         return made
 
 
 async def test_an_object_that_cannot_be_copied_is_named() -> None:
-    locked = Locked()
-    tools = Toolset.from_object(locked, include=["add"])
-    with pytest.raises(ConfigurationError, match=r"Locked behind add.*lock.*fork=") as caught:
+    halfway = Halfway()
+    tools = Toolset.from_object(halfway, include=["add"])
+    with pytest.raises(ConfigurationError, match=r"Halfway behind add.*generator.*fork=") as caught:
         fork(SANDBOX, tools)
     assert isinstance(caught.value.__cause__, TypeError)
-    history = await play(fork(SandboxSimulator(fork=Locked.clone), tools), [call("add", item=1)])
+    history = await play(fork(SandboxSimulator(fork=Halfway.clone), tools), [call("add", item=1)])
     assert outcomes(history) == [("success", [1])]
-    assert locked.items == []
+    assert halfway.items == []
 
 
 class SharesItself(Plain):

@@ -3,52 +3,12 @@ or no change at all."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
-from helpers.simulators import call, fork
+from helpers.written import Modules, do
 
 from artis_sdk.errors import ConfigurationError, SimulationError
-from artis_sdk.simulators import SandboxSimulator
-from artis_sdk.tools import Toolset
-
-Modules = Callable[..., ModuleType]
-
-OBJECT = """
-class Shop:
-    {define} do(self) -> str:
-        {body}
-        return "done"
-"""
-
-
-@pytest.fixture
-def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
-    """Imports `shop`, a module whose class has one method, and `state` beside it."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def make(head: str, body: str, state: str = "") -> ModuleType:
-        define = "async def" if "await" in body else "def"
-        (tmp_path / "state.py").write_text(state)
-        (tmp_path / "shop.py").write_text(head + OBJECT.format(define=define, body=body))
-        for name in ("shop", "state"):
-            sys.modules.pop(name, None)
-        importlib.invalidate_caches()
-        return importlib.import_module("shop")
-
-    yield make
-    for name in ("shop", "state"):
-        sys.modules.pop(name, None)
-
-
-async def do(shop: ModuleType, *share: Any) -> Any:
-    attempt = fork(SandboxSimulator(share=share), Toolset.from_object(shop.Shop()))
-    return (await attempt.predict(call("do"), None, ())).value
 
 
 @pytest.mark.parametrize(

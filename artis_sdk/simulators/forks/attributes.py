@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -49,7 +48,7 @@ def _forked(original: Any, attributes: Mapping[str, ValueFork], making: Making) 
             made[path] = making.result(fork(value), value)
             if not isinstance(value, str | bytes | int | float | None):
                 making.memo[id(value)] = made[path]
-        copied = copy.deepcopy(original, making.memo)
+        copied = making.copied(original)
     for path, value in made.items():
         *way, last = path.split(".")
         object.__setattr__(_value(copied, ".".join(way)), last, value)

@@ -78,6 +78,8 @@ def engine(real: Any) -> Iterator[Any]:
 
 @contextmanager
 def _sqlite(real: Any) -> Iterator[Any]:
+    from sqlalchemy.pool import QueuePool, SingletonThreadPool
+
     arguments, options = _connect_arguments(real)
     with temporary_folder() as folder:
         copy = folder / "copy.db"
@@ -93,8 +95,12 @@ def _sqlite(real: Any) -> Iterator[Any]:
             guard_attach(made)
             return made
 
-        pool = real.pool.recreate()
-        pool._creator = connect
+        if isinstance(real.pool, SingletonThreadPool):  # its connections end in their own threads alone
+            options["check_same_thread"] = False
+            pool = QueuePool(connect, _dispatch=real.pool.dispatch)
+        else:
+            pool = real.pool.recreate()
+            pool._creator = connect
         yield _over(real, pool)
 
 
@@ -124,10 +130,15 @@ def _postgresql(real: Any) -> Iterator[Any]:
 
 def _over(real: Any, pool: Any) -> Any:
     """The engine with another pool: its dialect, options and listeners are the same."""
-    made = type(real)(
-        pool, real.dialect, real.url, execution_options=real.get_execution_options(), echo=real.echo
-    )
-    made.dispatch._update(real.dispatch, only_propagate=False)
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine.base import OptionEngine
+
+    heard = real
+    while isinstance(heard, OptionEngine):  # options over another engine, whose listeners count
+        heard = heard._proxied
+    kind = Engine if heard is not real else type(real)
+    made = kind(pool, real.dialect, real.url, execution_options=real.get_execution_options(), echo=real.echo)
+    made.dispatch._update(heard.dispatch, only_propagate=False)
     return made
 
 

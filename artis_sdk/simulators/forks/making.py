@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -31,10 +33,34 @@ class Making:
     stack: ExitStack = field(default_factory=ExitStack)
     """Removes all of it."""
 
+    provide: Callable[[object, Making], None] | None = None
+    """Puts stand-ins for parts of an object that cannot be copied into the memo."""
+    is_bound: bool = False
+    """Whether an engine has a stand-in, to which sessions have to be bound."""
+
+    def copied(self, original: object) -> Any:
+        """A deep copy. Where that fails, parts that cannot be copied get stand-ins first."""
+        if self.is_bound and self.provide is not None:
+            self.provide(original, self)
+        before = dict(self.memo)
+        try:
+            return copy.deepcopy(original, self.memo)
+        except Exception:
+            if self.provide is None:
+                raise
+            self.memo.clear()  # it holds objects that are half made
+            self.memo.update(before)
+            self.provide(original, self)
+            return copy.deepcopy(original, self.memo)
+
     def restore_singletons(self) -> None:
         """Restore the attributes of objects that a deep copy cannot copy, such as a class's one instance:
         `copy.deepcopy` has replaced these attributes by copies."""
-        same = [value for key, value in self.memo.items() if key == id(value) and hasattr(value, "__dict__")]
+        same = [
+            value
+            for key, value in self.memo.items()
+            if key == id(value) and hasattr(value, "__dict__") and not isinstance(value, ModuleType)
+        ]
         if not same:
             return
         kept = self.memo.get(id(self.memo), ())  # where `copy.deepcopy` keeps what it copied
@@ -83,10 +109,11 @@ def vouch(*objects: Any) -> None:
 
 
 def stand_in(original: object, made: object) -> None:
-    """Let what else in the object refers to an original refer to its copy."""
+    """Let what else in the object refers to an engine refer to its copy, sessions included."""
     making = _making.get()
     if making is not None:
         making.memo[id(original)] = made
+        making.is_bound = True
 
 
 def allow(*acts: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.simulators.forks.making import Making
 
 
 def bound_engine(maker: Any) -> Any:
@@ -39,3 +41,27 @@ def rebound(maker: Any, engine: Any) -> Any:
         scope = getattr(maker.registry, "scopefunc", None)
         return scoped_session(rebound(maker.session_factory, engine), scopefunc=scope)
     return type(maker)(class_=maker.class_, **{**maker.kw, "bind": engine})
+
+
+def rebound_parts(parts: Iterable[Any], making: Making) -> None:
+    """Let sessions and their makers, bound to an engine that has a fork, be bound to it in the copy.
+
+    Args:
+        parts: objects of the original.
+        making: record of what is made for the fork.
+    """
+    from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+    for part in parts:
+        if isinstance(part, Session):
+            engine = making.memo.get(id(part.bind))
+            if engine is not None:
+                made = type(part)(
+                    bind=engine, autoflush=part.autoflush, expire_on_commit=part.expire_on_commit
+                )
+                making.memo[id(part)] = made
+                making.vouched.append(made)
+        elif isinstance(part, sessionmaker | scoped_session):
+            engine = making.memo.get(id(bound_engine(part)))
+            if engine is not None:
+                making.memo[id(part)] = rebound(part, engine)
