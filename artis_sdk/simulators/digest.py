@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable
 from io import BytesIO, StringIO
 from itertools import chain, count, cycle
-from random import Random
 from types import CellType, FunctionType
 from typing import Any
 
@@ -52,8 +51,6 @@ class Look:
                 return plain.__hash__(value)
         if kind is count or kind is cycle:
             return hash(repr(value.__reduce__()))
-        if kind is Random:
-            return hash(value.getstate())
         if kind is Toolset:  # itself it does not change, and its schemas are long
             return hash((id(value), *(self.digest(owner, depth + 1) for owner in value.owners)))
         if issubclass(kind, (array, bytearray, StringIO, BytesIO)) or module_of_class(kind) == "numpy":

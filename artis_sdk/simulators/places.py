@@ -56,10 +56,11 @@ class ProcessPlaces:
         for place, name, value in self._members():
             if name.startswith("__"):
                 continue
-            if type(value) is MethodType:
+            if type(value) is MethodType and not is_installed(module_of_class(type(value.__self__))):
                 value = value.__self__
             if type(value) is partial:
-                yield place, [*value.args, *value.keywords.values()]
+                given = (*value.args, *value.keywords.values())
+                yield from ((f"{place}[{number}]", each) for number, each in enumerate(given))
             elif type(value) is FunctionType:
                 if id(value) not in self._functions or (value.__closure__ is None and not value.__dict__):
                     continue

@@ -116,11 +116,11 @@ class OwnDefaults:
         """
         if tool not in self._made:
             self._made[tool] = {
-                name: copy.deepcopy(parameter.default)
+                name: copied
                 for name, parameter in inspect.signature(function).parameters.items()
                 if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
                 and isinstance(parameter.default, _CONTAINERS)
-                and _is_copyable(parameter.default)
+                and (copied := _copied(parameter.default)) is not None
             }
         own = self._made[tool]
         return kwargs | {name: own[name] for name in own.keys() - set(named)} if own else kwargs
@@ -160,11 +160,14 @@ _precision: tuple[int, int] = (0, 0)
 
 @contextmanager
 def _defaults_kept(values: dict[str, Any]) -> Iterator[None]:
-    objects = {id(value): value for value in values.values() if _is_copyable(value)}
+    objects = {id(value): value for value in values.values()}
     with _lock:
-        for key, value in objects.items():
-            _, clean, users = _kept.get(key) or (value, copy.deepcopy(value), 0)
-            _kept[key] = value, clean, users + 1
+        for key, value in list(objects.items()):
+            _, clean, users = _kept.get(key) or (value, _copied(value), 0)
+            if clean is None:
+                del objects[key]
+            else:
+                _kept[key] = value, clean, users + 1
     try:
         yield
     finally:
@@ -175,13 +178,13 @@ def _defaults_kept(values: dict[str, Any]) -> Iterator[None]:
                     _kept[key] = value, clean, users - 1
 
 
-def _is_copyable(value: Any) -> bool:
-    """Whether a mutable default can be copied; one that cannot, as with a lock in it, is only compared."""
+def _copied(value: Any) -> Any:
+    """A copy of a mutable default; None of one that cannot be copied, as with a lock in it, and is only
+    compared."""
     try:
-        copy.deepcopy(value)
+        return copy.deepcopy(value)
     except TypeError:
-        return False
-    return True
+        return None
 
 
 def _put_back(value: Any) -> None:

@@ -131,7 +131,8 @@ async def test_the_code_of_what_the_object_holds(modules: Modules, body: str, pl
          "shop.store"),
         ("from cachetools import cached\nkept = {}\n@cached(kept)\ndef rate(a): return a", "rate(1)", "",
          "shop.kept"),
-        ("import random\nchance = random.Random(1)", "chance.random()", "", "shop.chance"),
+        ("from functools import partial\nkept = []\nsent = partial(print, kept)",
+         "sent.args[0].append(1)", "", "shop.kept"),
     ],
 )  # fmt: skip
 async def test_code_is_followed_to_what_it_changes(
@@ -163,6 +164,8 @@ async def test_a_class_method_s_cache_is_emptied(modules: Modules) -> None:
         ("class Rows(list):\n    def __iter__(self): raise RuntimeError('later')\nrows = Rows([1])", "rows"),
         ("class Odd: pass\nOdd.__module__ = None\nodd = Odd()", "odd"),
         ("import threading\ndef tried(kept={'lock': threading.Lock()}): return 1", "tried()"),
+        ("from random import Random, choice\nchance = Random(1)", "chance.random(); choice([1])"),
+        ("from functools import partial\nsaid = partial(print, 'a')", "said()"),
         ("prices = {n: 1.0 for n in range(300_000)}", "prices[1]"),
     ],
 )  # fmt: skip

@@ -45,7 +45,7 @@ class Making:
         before = dict(self.memo)
         try:
             return copy.deepcopy(original, self.memo)
-        except Exception:
+        except (TypeError, copy.Error):
             if self.provide is None:
                 raise
             self.memo.clear()  # it holds objects that are half made
