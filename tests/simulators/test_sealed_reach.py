@@ -15,6 +15,7 @@ from helpers.written import Modules, do
 
 from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.simulators import SandboxSimulator
+from artis_sdk.simulators.code_reach import CodeReach
 from artis_sdk.tools import Toolset
 
 DB = "import sqlite3\ndb = sqlite3.connect('shop.db', check_same_thread=False)\n"
@@ -188,7 +189,8 @@ async def test_an_attribute_is_not_the_global_of_its_name(modules: Modules, rows
 
 
 async def test_a_library_s_base_class_does_not_make_the_library_ours(modules: Modules) -> None:
-    base = "import uuid\nimport asyncio\nclass Base(asyncio.Event):\n    pass\n"
-    shop = modules("from state import Base", "self.x = 1", base)
-    attempt = fork(SandboxSimulator(), Toolset.from_object(shop.Shop()))
-    assert (await attempt.predict(call("do"), None, ())).value == "done"
+    shop = modules("import jinja2\nclass Pages(jinja2.Environment):\n    own = []\n", "pass")
+    pages = shop.Pages()
+    reach = CodeReach([type(pages).from_string], [pages], [type(pages.loader)])
+    assert {kind.__module__ for kind in reach.classes.values()} == {"shop"}
+    assert "Pages.own" in [place for place, _ in reach.objects]

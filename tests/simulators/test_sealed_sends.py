@@ -114,8 +114,12 @@ async def refused(tool: str, server: Server) -> None:
     assert server.requests == before + 2
 
 
+@pytest.mark.parametrize("whole_file", [False, True])
 @pytest.mark.parametrize("encrypted", [False, True])
-async def test_over_a_socket(certificate: tuple[Path, Path], encrypted: bool) -> None:
+async def test_over_a_socket(
+    certificate: tuple[Path, Path], encrypted: bool, whole_file: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "request").write_bytes(REQUEST)
     theirs, ours = _contexts(certificate) if encrypted else (None, None)
     async with serving(theirs) as server:
         plain = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", server.port))
@@ -123,7 +127,11 @@ async def test_over_a_socket(certificate: tuple[Path, Path], encrypted: bool) ->
         with wrapped:
 
             def send() -> bytes:
-                wrapped.sendall(REQUEST)
+                if whole_file:
+                    with (tmp_path / "request").open("rb") as file:
+                        wrapped.sendfile(file)
+                else:
+                    wrapped.sendall(REQUEST)
                 return wrapped.recv(1000)
 
             CONNECTIONS["sync"] = send
