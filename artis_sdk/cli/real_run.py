@@ -141,7 +141,8 @@ class RealRun:
 
 @contextmanager
 def _told_at_ctrl_c() -> Iterator[None]:
-    """Say at the first Ctrl-C of a commit what is waited for."""
+    """Say at the first Ctrl-C of a commit what is waited for. The second ends the loop between two of its
+    steps: raised in the middle of one, as asyncio does it, it could be lost. The third is asyncio's."""
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):
         yield
@@ -149,15 +150,23 @@ def _told_at_ctrl_c() -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def tell(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, give_up)
         loop.call_soon_threadsafe(errors.print, _WAITING)  # not in the middle of another line
         before(number, frame)
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        loop.call_soon_threadsafe(_interrupt)
 
     signal.signal(signal.SIGINT, tell)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def _made_before(plan: Plan, found: PlanInJournal) -> Iterator[RenderableType]:

@@ -12,7 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,13 @@ def postgresql_url(database: str = "postgres") -> str:
 def crash_server(url: str) -> None:
     """Kill a process of the server: it ends all others, recovers from its log and starts again."""
     psycopg = pytest.importorskip("psycopg")
-    with psycopg.connect(url) as connection:
-        os.kill(connection.info.backend_pid, signal.SIGKILL)
+    with closing(psycopg.connect(url, autocommit=True)) as other:
+        with closing(psycopg.connect(url)) as connection:
+            os.kill(connection.info.backend_pid, signal.SIGKILL)
         with suppress(psycopg.OperationalError):
-            while True:
-                connection.execute("SELECT 1")
+            while True:  # until the server has seen it: before that it would take another connection
+                other.execute("SELECT 1")
+                time.sleep(0.01)
     while True:
         try:
             psycopg.connect(url).close()
