@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
 
 from artis_sdk.simulators.object_parts import parts_of
 from artis_sdk.simulators.shared import is_frozen
@@ -25,6 +26,9 @@ _DATA = (
     *(str, bytes, int, float, complex, type(None), type, FunctionType, Enum, Decimal, Fraction),
     *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, uuid.UUID, PurePath, re.Pattern),
 )
+
+_clears: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+"""How often a cache was cleared here."""
 
 
 def is_cached(value: Any) -> TypeGuard[Any]:
@@ -43,6 +47,7 @@ class CachedResults:
         self._function = function
         info = function.cache_info()
         self._misses, self._hits, self._size = info.misses, info.hits, info.currsize
+        self._clears = _clears.get(function, 0)
         self.results: list[Any] = _results(function) if 0 < info.currsize <= _MANY else []
         """The objects, which a body may change; none of a cache with very many."""
 
@@ -55,13 +60,16 @@ class CachedResults:
             body has cleared it.
         """
         info = self._function.cache_info()
-        if info.misses < self._misses or info.hits < self._hits or self._is_cleared(info.maxsize):
-            return False
-        if info.misses == self._misses:
-            return True
-        if self._size and not all(map(_is_data, _results(self._function))):
-            return False
+        if _clears.get(self._function, 0) == self._clears:
+            if info.misses < self._misses or info.hits < self._hits or self._is_cleared(info.maxsize):
+                return False
+            if info.misses == self._misses:
+                return True
+            if self._size and not all(map(_is_data, _results(self._function))):
+                return False
+        # else another body's results were forgotten meanwhile: what is there came since
         self._function.cache_clear()
+        _clears[self._function] = _clears.get(self._function, 0) + 1
         return True
 
     def _is_cleared(self, maxsize: int | None) -> bool:

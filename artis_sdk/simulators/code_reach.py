@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from artis_sdk.simulators.cached_results import CachedResults, is_cached
 from artis_sdk.simulators.libraries import is_installed, is_library, module_of, module_of_class, top_package
 from artis_sdk.simulators.object_parts import parts_of
+from artis_sdk.tools.closures import closed_over
 
 _MANY = 1_000  # items of a container that are looked at
 _ATOMS = frozenset(map(id, (type(None), str, bytes, int, float, bool)))
@@ -81,8 +82,11 @@ class CodeReach:
         kind = type(value)
         self.objects.append((path, value))
         if issubclass(kind, dict):
-            held = [(f"{path}[{key!r:.40}]", each) for key, each in islice(dict.items(value), _MANY)]
-            self._waiting += held
+            items = islice(dict.items(value), _MANY)
+            self._waiting += [
+                (f"{path}[{key!r}]" if type(key) in (str, int) else f"{path}[...]", each)
+                for key, each in items
+            ]
         for base in _CONTAINERS:
             if issubclass(kind, base):
                 self._waiting += [(f"{path}[...]", each) for each in islice(base.__iter__(value), _MANY)]
@@ -102,8 +106,7 @@ class CodeReach:
 
     def _look_at_function(self, path: str, function: FunctionType) -> None:
         self.functions.add(id(function))
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._waiting += [(f"{path}.{name}", inner) for inner in _contents(cell)]
+        self._waiting += [(f"{path}.{name}", inner) for name, inner in closed_over(function).items()]
         if not self.is_ours(module_of(function)):
             return  # a library's wrapper of a function that its closure holds
         names = _names(function.__code__)
@@ -178,10 +181,3 @@ def _wrapped(member: Any) -> Iterator[Any]:
         yield member.func
     else:
         yield from (member.func, *member.args, *member.keywords.values())
-
-
-def _contents(cell: Any) -> Iterator[Any]:
-    try:
-        yield cell.cell_contents
-    except ValueError:  # not assigned yet
-        return

@@ -56,23 +56,26 @@ _CLIENTS: dict[tuple[str, str], Reach] = {
     ("subprocess", "Popen"): Reach("a running process", _MEMORY),
 }
 
-_MAKERS = (
-    ("sqlalchemy.orm.session", "sessionmaker"),
-    ("sqlalchemy.orm.scoping", "scoped_session"),
-    ("sqlalchemy.ext.asyncio.session", "async_sessionmaker"),
-    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"),
-    ("sqlalchemy.orm.session", "Session"),
-    ("sqlalchemy.ext.asyncio.session", "AsyncSession"),
-)
-"""Classes whose objects use connections of the engine that they are bound to."""
+_MAKER, _SESSION = "a maker of database sessions", "a database session"
+_SESSIONS: dict[tuple[str, str], Reach] = {
+    ("sqlalchemy.orm.session", "sessionmaker"): Reach(_MAKER, "forks.engine"),
+    ("sqlalchemy.orm.scoping", "scoped_session"): Reach(_MAKER, "forks.engine"),
+    ("sqlalchemy.orm.session", "Session"): Reach(_SESSION, "forks.engine for its engine"),
+    ("sqlalchemy.ext.asyncio.session", "async_sessionmaker"): Reach(_MAKER, _MEMORY),
+    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"): Reach(_MAKER, _MEMORY),
+    ("sqlalchemy.ext.asyncio.session", "AsyncSession"): Reach(_SESSION, _MEMORY),
+}
+"""What uses connections of the engine that it is bound to: harmless in an object whose engine has a fork."""
+_CURSOR = Reach("a cursor of a database connection", "forks of their own for its connection")
 
 
-def reach_with_makers(kind: type) -> Reach | None:
-    """As `reach_of`, also for database sessions, their makers, and cursors."""
-    if any(_is_subclass(kind, *maker) for maker in _MAKERS):
-        return Reach("a maker of database sessions", "forks.engine")
+def reach_outside(kind: type) -> Reach | None:
+    """As `reach_of`, for objects that no fork holds: database sessions, their makers and cursors, too."""
+    for (module, name), reach in _SESSIONS.items():
+        if _is_subclass(kind, module, name):
+            return reach
     if all(callable(getattr(kind, name, None)) for name in ("execute", "executemany", "fetchone", "close")):
-        return Reach("a cursor of a database connection", "a connection that it opens itself")  # PEP 249
+        return _CURSOR  # by PEP 249, for any driver
     return reach_of(kind)
 
 

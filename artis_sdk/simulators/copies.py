@@ -13,7 +13,7 @@ from artis_sdk.simulators.connections import (
     IMPORT_FORKS,
     fork_line,
     reach_of,
-    reach_with_makers,
+    reach_outside,
     unseen_database,
 )
 from artis_sdk.simulators.forks.making import Making
@@ -57,8 +57,8 @@ def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:
         else:
             made = making.memo[id(owner)] = making.result(fork(owner), owner)
     except Exception as error:
-        held = Shared([owner]).first(lambda each: reach_with_makers(each) is not None)
-        reach = reach_with_makers(type(held[1])) if held else None
+        held = Shared([owner]).first(lambda each: reach_outside(each) is not None)
+        reach = reach_outside(type(held[1])) if held else None
         line = fork_line(held[0], reach) if held and reach else None
         if held and reach and line and fork is copy.deepcopy:
             raise ConfigurationError(
@@ -139,7 +139,7 @@ def check_globals(places: Iterable[tuple[str, Any]], share: Iterable[Any]) -> No
     kinds = tuple(entry for entry in given if isinstance(entry, type))
     held = list(places)
     found = {id(type(value)): type(value) for _, value in held}
-    reaches = {key: reach_with_makers(kind) for key, kind in found.items()}
+    reaches = {key: reach_outside(kind) for key, kind in found.items()}
     for name, value in held:
         reach = reaches[id(type(value))]
         if reach is None or reach.seen or _writes_nothing(value):
@@ -149,8 +149,8 @@ def check_globals(places: Iterable[tuple[str, Any]], share: Iterable[Any]) -> No
         line = fork_line(f"service.{name.rpartition('.')[2]}", reach)
         raise ConfigurationError(
             f"SandboxSimulator: {name} is {reach.what} within reach of the tools' code, and what goes "
-            f"through it is not seen. Let the tools' object hold it, and give it a fork: "
-            f"{line or reach.fork}; if no tool uses it, SandboxSimulator(share=[{name!r}])"
+            f"through it is not seen. Let the tools' object hold it, with {line or reach.fork}; "
+            f"if no tool uses it, SandboxSimulator(share=[{name!r}])"
         )
 
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable
 from io import BytesIO, StringIO
 from itertools import chain, count, cycle
-from types import CellType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from artis_sdk.simulators.libraries import is_installed, module_of, module_of_class
 from artis_sdk.simulators.object_parts import ObjectParts, parts_of
 from artis_sdk.tools import Toolset
+from artis_sdk.tools.closures import closed_over
 
-_NODES = (
-    10_000  # objects that a look digests, an atom counting a tenth; of the others it only counts the items
-)
+_NODES = 10_000  # objects of a look, ten atoms counting as one; of a container beyond it only the length
 _DEPTH = 40
 _BYTES = 1_000_000  # of an array
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
 _ATOM_IDS = frozenset(map(id, _ATOMS))  # a class of the application may compare and hash as it likes
 _CONTAINERS = (dict, list, tuple, deque, set, frozenset)
 _PLAIN = (str, bytes, int, float)
-_EMPTY = CellType()
 
 
 class Look:
@@ -67,25 +64,25 @@ class Look:
         return hash((id(value), held, self._items(self._lasting(value, parts), depth)))
 
     def _contained(self, value: Any, base: Any, depth: int) -> int:
+        number = base.__len__(value)
+        if number > 10 * self._left:
+            return hash(number)
         if base is dict:
-            return self._items(chain.from_iterable(dict.items(value)), depth, 2 * dict.__len__(value))
-        parts = self._parts(base.__iter__(value), depth, base.__len__(value))
+            return self._items([*chain.from_iterable(dict.items(value))], depth)
+        parts = self._parts([*base.__iter__(value)], depth)
         return hash((*(sorted(parts) if base in (set, frozenset) else parts),))
 
-    def _items(self, items: Iterable[Any], depth: int, number: int | None = None) -> int:
-        return hash((*self._parts(items, depth, number),))
+    def _items(self, items: list[Any], depth: int) -> int:
+        return hash((*self._parts(items, depth),))
 
-    def _parts(self, items: Iterable[Any], depth: int, number: int | None = None) -> list[int]:
-        """The digest of each; the number of items alone once the budget is spent."""
-        listed = [*items] if number is None else None
-        number = len(listed) if listed is not None else number
-        assert number is not None
-        if number > 10 * self._left or depth >= _DEPTH:
-            return [number]
-        self._left -= number // 10
+    def _parts(self, items: list[Any], depth: int) -> list[int]:
+        """The digest of each; their number alone once the budget is spent."""
+        if len(items) > 10 * self._left or depth >= _DEPTH:
+            return [len(items)]
+        self._left -= len(items) // 10
         return [
             hash((type(item), item)) if id(type(item)) in _ATOM_IDS else self.digest(item, depth + 1)
-            for item in (items if listed is None else listed)
+            for item in items
         ]
 
     def _lasting(self, value: object, parts: ObjectParts) -> list[Any]:
@@ -103,8 +100,7 @@ def kept_by(function: FunctionType) -> dict[str, Any]:
     wrapper only its cache, as `cachetools.cached` has one."""
     if "__guarded_tool__" in vars(function):
         return kept_by(function.__wrapped__)  # type: ignore[attr-defined]
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    kept = {name: cell.cell_contents for name, cell in cells if cell != _EMPTY}
+    kept = closed_over(function)
     if is_installed(module_of(function)):
         return {name: value for name, value in (kept | vars(function)).items() if name == "cache"}
     return kept | {name: value for name, value in vars(function).items() if not name.startswith("__")}

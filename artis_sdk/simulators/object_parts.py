@@ -24,13 +24,14 @@ from weakref import ref
 
 from artis_sdk.simulators.libraries import is_installed, module_of_class, top_package
 
-_OPAQUE = (
-    *(type, logging.Filterer, logging.LoggerAdapter, Executor),
+_UNCHANGING = (type, PurePath, Enum)
+_MACHINERY = (
+    *(logging.Filterer, logging.LoggerAdapter, Executor),
     *(threading.Condition, threading.Semaphore, threading.Barrier),
     *(asyncio.Lock, asyncio.Semaphore, asyncio.Condition),
-    *(PurePath, Enum),
 )
-"""What never changes, or keeps caches, threads and waiters of its own, and is meant to work in a body."""
+"""What keeps caches, threads and waiters of its own, and is meant to work in a body; an application's own
+subclass may keep anything."""
 _PACKAGES = ("loguru", "structlog", "sqlalchemy", "jinja2")
 """Where further classes of this kind are: loggers, templates; engines, statements and mappings."""
 _DATA: Final = {"cachetools": ("_Cache__data",), "threading": ("_flag",), "asyncio": ("_queue", "_value")}
@@ -58,7 +59,11 @@ class ObjectParts:
     def __init__(self, kind: type) -> None:
         self.kind = ref(kind)
         module = module_of_class(kind)
-        self.is_opaque = issubclass(kind, _OPAQUE) or f"{module}.".startswith(_PREFIXES)
+        self.is_opaque = (
+            issubclass(kind, _UNCHANGING)
+            or (issubclass(kind, _MACHINERY) and is_installed(module))
+            or f"{module}.".startswith(_PREFIXES)
+        )
         """Whether its parts are no state of the application's."""
         members = [*chain.from_iterable([*vars(base).items()] for base in kind.__mro__)]
         self._dictionary = next((value for name, value in members if name == "__dict__"), None)

@@ -28,24 +28,15 @@ class ProcessPlaces:
     Args:
         functions: functions of the tools, without decorators.
         owners: the real objects behind them.
-        held: functions inside them, and classes of what is inside them.
+        reach: what functions and objects reach.
     """
 
-    def __init__(
-        self,
-        functions: Iterable[FunctionType],
-        owners: Iterable[object],
-        held: Iterable[type | FunctionType] = (),
-    ) -> None:
-        given, objects = list(functions), list(owners)
-        reach = CodeReach(given, objects, held)
+    def __init__(self, functions: Iterable[FunctionType], owners: Iterable[object], reach: CodeReach) -> None:
         self._functions = reach.functions
-        self.objects = reach.objects
-        """What the code reaches beside its own objects, with the path to each."""
-        kinds = {id(kind): kind for owner in objects for kind in type(owner).__mro__}
+        kinds = {id(kind): kind for owner in owners for kind in type(owner).__mro__}
         own = {key: kind for key, kind in kinds.items() if reach.is_ours(module_of_class(kind))}
         self._classes = tuple((own | reach.classes).values())
-        names = {*map(module_of, given), *map(module_of_class, own.values())}
+        names = {*map(module_of, functions), *map(module_of_class, own.values())}
         self._modules = tuple(
             module for name in sorted(names) if reach.is_ours(name) and (module := sys.modules.get(name))
         )

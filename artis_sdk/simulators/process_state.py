@@ -22,6 +22,7 @@ from types import FunctionType
 from typing import Any
 
 from artis_sdk.simulators.cached_results import CachedResults
+from artis_sdk.simulators.code_reach import CodeReach
 from artis_sdk.simulators.copies import check_globals
 from artis_sdk.simulators.digest import Look
 from artis_sdk.simulators.places import ProcessPlaces
@@ -49,11 +50,12 @@ class ProcessState:
         share: Iterable[Any] = (),
         held: Iterable[type | FunctionType] = (),
     ) -> None:
-        given = list(share)
+        given, objects = list(share), list(owners)
         by_id = {id(function): function for function in functions if isinstance(function, FunctionType)}
-        self._places = ProcessPlaces(by_id.values(), owners, held)
+        reach = CodeReach(by_id.values(), objects, held)
+        check_globals(reach.objects, given)
+        self._places = ProcessPlaces(by_id.values(), objects, reach)
         self._defaults = _mutable_defaults(by_id.values())
-        check_globals(self._places.objects, given)
         self._share = {entry for entry in given if isinstance(entry, str)}
 
     @contextmanager

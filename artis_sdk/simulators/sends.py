@@ -34,7 +34,7 @@ def watch_sends(is_sealed: Callable[[], bool], tell: Callable[[str, tuple[Any, .
     def over_a_socket(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def send(self: Any, data: Any, *args: Any) -> Any:
-            if is_sealed() and data != _WAKES:
+            if is_sealed() and not (isinstance(data, bytes) and data == _WAKES):
                 told(self, self.getpeername)
             return original(self, data, *args)
 

@@ -26,6 +26,7 @@ from typing import Any
 from uuid import UUID
 
 from artis_sdk.simulators.collection import no_collection
+from artis_sdk.tools.closures import closed_over
 
 # Neither looked into nor mutable.
 _PLAIN: tuple[type, ...] = (
@@ -223,12 +224,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
 def _labelled(value: Any) -> Iterator[tuple[str, Any]]:
     match value:
         case types.FunctionType():
-            cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)
-            for name, cell in cells:
-                try:
-                    inner = cell.cell_contents
-                except ValueError:  # not bound yet
-                    continue
+            for name, inner in closed_over(value).items():
                 yield f" -> {value.__qualname__}'s {name}", inner
             return
         case types.MethodType():

@@ -4,6 +4,7 @@ are shared because nothing of an attempt stays in them."""
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import sys
 import threading
@@ -14,10 +15,11 @@ from typing import Any
 
 from artis_sdk.simulators.forks.making import Making
 from artis_sdk.simulators.forks.sessions import rebound_parts
+from artis_sdk.simulators.libraries import is_installed, module_of_class
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
 _SHARED = (Executor, asyncio.AbstractEventLoop)
-"""What runs an attempt's code in the attempt's context."""
+"""What runs an attempt's code in the attempt's context; an application's own may hold anything."""
 
 
 def provide(parts: Iterable[Any], making: Making) -> None:
@@ -41,10 +43,16 @@ def provide(parts: Iterable[Any], making: Making) -> None:
             making.memo[id(part)] = threading.RLock()
         elif kind is threading.local:
             making.memo[id(part)] = threading.local()
-        elif kind is MappingProxyType:
-            making.memo[id(part)] = MappingProxyType(dict(part))
-        elif issubclass(kind, _SHARED) or kind.__module__.startswith("loguru."):
+        elif _is_shared(kind):
             making.memo[id(part)] = part
             making.vouched.append(part)
     if "sqlalchemy.orm" in sys.modules:
         rebound_parts(found, making)
+    for part in found:  # last, as what is in them may be any of the others
+        if type(part) is MappingProxyType:
+            making.memo[id(part)] = MappingProxyType(copy.deepcopy(dict(part), making.memo))
+
+
+def _is_shared(kind: type) -> bool:
+    module = module_of_class(kind)
+    return (issubclass(kind, _SHARED) and is_installed(module)) or f"{module}.".startswith("loguru.")

@@ -15,6 +15,7 @@ import pytest
 from helpers.simulators import call
 from helpers.stores import played
 
+from artis_sdk.errors import ConfigurationError
 from artis_sdk.tools import Toolset
 
 POOL = ThreadPoolExecutor(1)
@@ -68,6 +69,29 @@ async def test_an_attempt_gets_its_own(part: Any, use: Callable[[Any], Any], giv
         assert await played(Toolset.from_object(real, include=["act"]), call("act")) == [[1, gives]]
     assert real.count == 0
     assert real.part is part
+
+
+class Recording(ThreadPoolExecutor):
+    """An executor of the application's, with state of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.done: list[str] = []
+
+
+async def test_an_executor_with_state_is_not_shared() -> None:
+    with Recording() as pool:
+        counter = Counter(pool, lambda pool: pool.done.append("x"))
+        with pytest.raises(ConfigurationError, match="cannot fork the Counter behind act"):
+            await played(Toolset.from_object(counter, include=["act"]), call("act"))
+    assert pool.done == []
+
+
+async def test_what_is_in_a_mapping_is_copied() -> None:
+    prices = MappingProxyType({"lamp": [5], "lock": threading.Lock()})
+    counter = Counter(prices, lambda prices: prices["lamp"].append(6) or prices["lamp"])
+    assert await played(Toolset.from_object(counter, include=["act"]), call("act")) == [[1, [5, 6]]]
+    assert prices["lamp"] == [5]
 
 
 async def test_a_lock_that_is_held_stays_so() -> None:

@@ -73,12 +73,17 @@ async def test_an_open_connection_is_found(
     assert count(rows) == 0
 
 
-@pytest.mark.parametrize("head", ["db.cursor()", "Session(engine)"])
-async def test_cursors_and_sessions_are_connections(modules: Modules, rows: Path, head: str) -> None:
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [("db.cursor()", "a cursor of a database connection"), ("Session(engine)", "a database session")],
+)
+async def test_cursors_and_sessions_are_connections(
+    modules: Modules, rows: Path, head: str, what: str
+) -> None:
     imports = "from sqlalchemy import create_engine\nfrom sqlalchemy.orm import Session\n"
     engine = "engine = create_engine('sqlite:///shop.db')\n"
     shop = modules(imports + DB + engine + f"held = {head}", "held.execute('select 1')")
-    with pytest.raises(ConfigurationError, match=r"shop\.held is a "):
+    with pytest.raises(ConfigurationError, match=rf"shop\.held is {what} within reach"):
         await do(shop)
     shop.held.close()
     shop.engine.dispose()
@@ -128,6 +133,8 @@ async def test_the_code_of_what_the_object_holds(modules: Modules, body: str, pl
         ("class Settings:\n    class Meta:\n        n = 0", "Settings.Meta.n += 1", "", "Settings.Meta.n"),
         ("from types import SimpleNamespace\nstate = SimpleNamespace()", "state.n = 1", "", "shop.state"),
         ("class Rows(dict): pass\nrows = Rows()", "rows.n = 1", "", "shop.rows"),
+        ("import logging\nclass Kept(logging.Handler):\n    n = 0\nkept = Kept()", "kept.n += 1", "",
+         "shop.kept"),
         ("from functools import cache\n@cache\ndef store(): return []\nstore()", "store.cache_clear()", "",
          "shop.store"),
         ("from cachetools import cached\nkept = {}\n@cached(kept)\ndef rate(a): return a", "rate(1)", "",
@@ -172,6 +179,16 @@ async def test_a_class_method_s_cache_is_emptied(modules: Modules) -> None:
 )  # fmt: skip
 async def test_ordinary_code_is_left_in_peace(modules: Modules, head: str, body: str) -> None:
     assert await do(modules(head, body)) == "done"
+
+
+async def test_attempts_side_by_side_may_use_one_cache(modules: Modules) -> None:
+    """Each forgets what came in its time, and none blames the other for it."""
+    head = "import asyncio\nfrom functools import lru_cache\n"
+    state = "@lru_cache(64)\ndef rate(n): return n * 2\nrate(-1)\n"
+    body = "rate(id(self)); await asyncio.sleep(0.01); rate(id(self) + 1); await asyncio.sleep(0.02)"
+    shop = modules(head + state, body)
+    assert await asyncio.gather(*[do(shop) for _ in range(6)]) == ["done"] * 6
+    assert shop.rate.cache_info().currsize == 0
 
 
 async def test_attempts_side_by_side_may_hold_one_lock(modules: Modules) -> None:

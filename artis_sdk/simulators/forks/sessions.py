@@ -44,13 +44,13 @@ def rebound(maker: Any, engine: Any) -> Any:
 
 
 def rebound_parts(parts: Iterable[Any], making: Making) -> None:
-    """Let sessions and their makers, bound to an engine that has a fork, be bound to it in the copy.
+    """Let sessions, which cannot be copied, be bound in the copy to their engine's fork.
 
     Args:
         parts: objects of the original.
         making: record of what is made for the fork.
     """
-    from sqlalchemy.orm import Session, scoped_session, sessionmaker
+    from sqlalchemy.orm import Session, scoped_session
 
     for part in parts:
         if isinstance(part, Session):
@@ -61,7 +61,7 @@ def rebound_parts(parts: Iterable[Any], making: Making) -> None:
                 )
                 making.memo[id(part)] = made
                 making.vouched.append(made)
-        elif isinstance(part, sessionmaker | scoped_session):
-            engine = making.memo.get(id(bound_engine(part)))
+        elif isinstance(part, scoped_session):
+            engine = making.memo.get(id(getattr(part.session_factory, "kw", {}).get("bind")))
             if engine is not None:
                 making.memo[id(part)] = rebound(part, engine)

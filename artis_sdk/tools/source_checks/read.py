@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from artis_sdk.records.outcome_type import HOLE, returned_type
 from artis_sdk.tools import GuardedTool
+from artis_sdk.tools.closures import closed_over
 from artis_sdk.tools.source_checks.calls import Callees, Live, Target
 from artis_sdk.tools.source_checks.code import (
     NoSource,
@@ -267,19 +268,8 @@ def same_project_class(cls: type, root: FunctionType) -> bool:
 
 
 def _names(source: SourceCode) -> NameTable:
-    scope = {**source.function.__globals__, **_closed_over(source.function)}
+    scope = {**source.function.__globals__, **closed_over(source.function)}
     return NameTable(shapes_of_locals(source.node, scope), scope)
-
-
-def _closed_over(function: FunctionType) -> dict[str, Any]:
-    """The values of a nested function's outer variables, as far as they are set."""
-    found: dict[str, Any] = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    return found
 
 
 def _caught(error: type[BaseException] | None, guards: list[Guard]) -> bool:
