@@ -73,7 +73,7 @@ class ReplayActor:
         foreseen = world.guard.foreseen
         table = Table(self._tools, task.tools)
         steps: list[Step] = []
-        with entered(world):
+        with entered(world, self._tools):
             for index in range(foreseen.planned):
                 expected = foreseen.calls[index]
                 if expected.nested:

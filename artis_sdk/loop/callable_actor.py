@@ -60,7 +60,7 @@ class CallableActor:
                 through the agent, such as `LimitReached`, are raised unchanged.
         """
         advice = "\n\n".join(filter(None, (briefing.guidance, attempts_text(self._prompts, briefing.prior))))
-        with entered(world):
+        with entered(world, self._tools):
             answer = await self._run(task, advice or None)
         steps = world.history if isinstance(world, RemembersCalls) else ()
         return Trajectory(steps=steps, messages=(), answer=answer)

@@ -195,7 +195,7 @@ class ModelActor:
         messages += self._shown_as_done(course.steps)
         table = Table(self._tools, task.tools)
         settings = replace(self._settings, tools=task.tools if self._native else ())
-        with entered(world):
+        with entered(world, self._tools):
             for _ in range(self._max_steps):
                 due = self._native and briefing.is_due()
                 held = replace(settings, tool_choice="required") if due else settings

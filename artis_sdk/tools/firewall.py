@@ -67,6 +67,8 @@ class WorldBinding:
     """Function of each refusal in this context."""
     calls: set[Task[Reply]] = field(default_factory=set)
     """Calls from other threads, in progress."""
+    tools: tuple[object, ...] = ()
+    """Tools of the session whose agent acts in the world."""
     inline: Callable[[Invocation], Callable[[], Any]] | None = None
     """In a sandboxed tool's body: function of a nested call that returns what to run at once, in place."""
 

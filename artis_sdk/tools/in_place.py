@@ -17,6 +17,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.records import Risk
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.object_methods import partial_of
 from artis_sdk.tools.originals import running_body, twins
@@ -108,17 +109,26 @@ class _InPlace:
         if not self._had_signature:
             vars(self._function).pop("__signature__", None)
 
-    def _call(self, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, /, *args: Any, **kwargs: Any) -> Any:
+        args = self._with_object(args, kwargs)
         tool = self._tool(args)
         if tool is None or self._is_outside(tool):
             return self.twin(*args, **kwargs)
         return routed(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
 
-    async def _call_async(self, *args: Any, **kwargs: Any) -> Any:
+    async def _call_async(self, /, *args: Any, **kwargs: Any) -> Any:
+        args = self._with_object(args, kwargs)
         tool = self._tool(args)
         if tool is None or self._is_outside(tool):
             return await self.twin(*args, **kwargs)
         return await routed_async(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
+
+    def _with_object(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The positional arguments of a call, of a method with its object, which may come by its name."""
+        names = self._code.co_varnames[: self._code.co_argcount]
+        if args or not kwargs or not names or all(tool.bound_to is None for tool in self.tools):
+            return args
+        return (kwargs.pop(names[0]),) if names[0] in kwargs else args
 
     @staticmethod
     def _is_outside(tool: Tool) -> bool:
@@ -136,20 +146,33 @@ class _InPlace:
         binding, body = current.get(), running_body.get()
         if binding is not None and body is not None and body.is_real and body.binding is binding:
             return None
-        return self._tool_on(args[0] if args else None)
+        first = args[0] if args else None
+        tool = self._tool_on(first)
+        if tool is None and isinstance(first, type) and (other := self._of_class()) is not None:
+            if route(other.name) is not None:
+                refuse(other.name, _OTHER_CLASS.format(first.__qualname__, other.name), binding)
+        return tool
 
     def _name(self, first: Any) -> str | None:
         tool = self._tool_on(first)
         return None if tool is None else tool.name
 
     def _tool_on(self, first: Any) -> Tool | None:
-        """The tool whose calls have this first argument; None for another object of the class."""
-        for tool in reversed(self.tools):
-            if tool.bound_to is None:
-                return tool
-            if tool.bound_to is first or (isinstance(tool.bound_to, type) and isinstance(first, type)):
-                return tool
-        return None
+        """The tool whose calls have this first argument; None for another object of the class.
+
+        Of several sessions' tools it is that of the session whose agent acts here; for code that none of
+        them rehearses, the one of the greatest risk.
+        """
+        fitting = [t for t in reversed(self.tools) if t.bound_to is None or t.bound_to is first]
+        if len(fitting) > 1 and (binding := current.get()) is not None:
+            own = {id(tool) for tool in binding.tools}
+            fitting = [tool for tool in fitting if id(tool) in own] or fitting
+            fitting.sort(key=lambda tool: _RISKS.index(tool.risk), reverse=True)
+        return fitting[0] if fitting else None
+
+    def _of_class(self) -> Tool | None:
+        """The tool that is a class method, if there is one."""
+        return next((tool for tool in self.tools if isinstance(tool.bound_to, type)), None)
 
 
 def _twin(function: FunctionType) -> FunctionType:
@@ -174,6 +197,11 @@ _PAST_ITS_FRAMEWORK = (
     "code or by an agent that is not rehearsed. Name that agent in rehearsed(..., agents=...), or have the "
     "framework call the tool"
 )
+_OTHER_CLASS = (
+    "refused: this class method was called on {0}, and the session's tool is that of another class. Make one of "
+    "{0} a tool, too, or call it through tools[{1!r}]"
+)
+_RISKS = tuple(Risk)
 _TARGET = "artis_sdk: what the call is handed to"
 _SOURCE = """
 {sync}def detour(*args, **kwargs):

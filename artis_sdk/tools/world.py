@@ -10,7 +10,7 @@ refused.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
@@ -66,17 +66,22 @@ def current_world() -> World | None:
 
 
 @contextmanager
-def entered(world: World) -> Iterator[None]:
+def entered(world: World, tools: Iterable[object] = ()) -> Iterator[None]:
     """Send guarded calls of this context, and of all code that it starts, to `world`.
 
     Later calls, from tasks, threads or timers left behind, are refused.
+
+    Args:
+        world: the world.
+        tools: tools of the session whose agent acts there: a plain function that several sessions have as a
+            tool is this one's.
     """
     from asyncio import get_running_loop
 
     install()
     watch_running_loop()
     outer = current.get()
-    binding = WorldBinding(world, get_running_loop(), get_ident(), os.getpid())
+    binding = WorldBinding(world, get_running_loop(), get_ident(), os.getpid(), tools=tuple(tools))
     binding.code = None if outer is None else outer.code
     binding.refused = getattr(world, "remember_refusal", None)
     with _reporting(binding.code, binding.refused):
@@ -107,7 +112,7 @@ def sandboxed(admit: Callable[[Invocation], Callable[[], Any]]) -> Iterator[None
     outer = current.get()
     binding = WorldBinding(current_world(), get_running_loop(), get_ident(), os.getpid(), inline=admit)
     if outer is not None:
-        binding.code, binding.refused = outer.code, outer.refused
+        binding.code, binding.refused, binding.tools = outer.code, outer.refused, outer.tools
     token = current.set(binding)
     try:
         yield

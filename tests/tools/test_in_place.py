@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from helpers.firewall import CANARIES, PREDICTED, CountingWorld
 
-from artis_sdk.errors import ConfigurationError
-from artis_sdk.tools import Toolset, entered, guarded_tool, running_code
+from artis_sdk.errors import ConfigurationError, FirewallError
+from artis_sdk.records import Risk
+from artis_sdk.tools import Invocation, Toolset, entered, guarded_tool, running_code
 from artis_sdk.tools.bridge import with_sync_calls
+from artis_sdk.tools.guarded import Reply
 from artis_sdk.tools.in_place import guarded_in_place
 from artis_sdk.tools.late_guard import LateGuardWarning
 from artis_sdk.tools.originals import twins
@@ -98,7 +100,6 @@ HELD: list[Callable[..., Any]] = [pay, send, SCALED, TILL.take, functools.partia
         (lambda: Toolset.from_object(TILL), lambda: Till.take(TILL, 1)),
         (lambda: Toolset.from_object(TILL), lambda: HELD[3](1)),
         (lambda: Toolset.from_object(TILL), lambda: Till.open(1)),
-        (lambda: Toolset.from_object(TILL), lambda: BigTill.open(1)),
         (lambda: Toolset.from_object(TILL), lambda: Till.count(1)),
         (lambda: Toolset.from_object(BIG), lambda: BIG.take(1)),
     ],
@@ -182,3 +183,89 @@ def test_a_decorated_builtin_has_no_other_name() -> None:
     cached = guarded_tool(functools.lru_cache(pay))
     with guarded_in_place(Toolset(cached)):
         pass
+
+
+class RecordingWorld(CountingWorld):
+    def __init__(self) -> None:
+        super().__init__()
+        self.invocations: list[Invocation] = []
+
+    async def handle(self, invocation: Invocation) -> Reply:
+        self.invocations.append(invocation)
+        return await super().handle(invocation)
+
+
+# --- several sessions with one function -------------------------------------------------------------
+
+
+async def test_of_two_sessions_with_one_function_the_agents_own_decides() -> None:
+    """Another session that calls the function read-only does not make this one's calls so."""
+    mine = Toolset.from_functions(pay)
+    others = Toolset.from_functions(pay, risks={"pay": Risk.READ_ONLY})
+    for tools, risk in ((mine, Risk.IRREVERSIBLE), (others, Risk.READ_ONLY)):
+        world = RecordingWorld()
+        with guarded_in_place(mine), guarded_in_place(others), entered(world, tools):
+            await with_sync_calls(_paid)
+        (invocation,) = world.invocations
+        assert invocation.tool.risk is risk
+        assert CANARIES == []
+
+
+async def test_of_a_function_of_other_sessions_the_greatest_risk_counts() -> None:
+    """An agent whose session has another tool, or code of which no session is known."""
+    careful, careless = Toolset.from_functions(pay), Toolset.from_functions(pay, risks={"pay": Risk.READ_ONLY})
+    world = RecordingWorld()
+    with guarded_in_place(careful), guarded_in_place(careless), entered(world, Toolset.from_functions(send)):
+        await with_sync_calls(_paid)
+    assert [one.tool.risk for one in world.invocations] == [Risk.IRREVERSIBLE]
+    assert CANARIES == []
+
+
+async def _paid() -> int:
+    return pay(3)
+
+
+class Account:
+    @classmethod
+    def close(cls, n: int) -> int:
+        CANARIES.append("close")
+        return n if cls is Savings else -n
+
+
+class Savings(Account):
+    pass
+
+
+class Current(Account):
+    pass
+
+
+async def test_a_class_method_on_another_class_is_refused_and_never_made_on_this_one() -> None:
+    tools = Toolset.from_object(Savings())
+    with guarded_in_place(tools):
+        assert await in_a_world(lambda: Savings.close(1)) == PREDICTED
+        with pytest.raises(FirewallError, match="called on Current, and the session's tool is that of another"):
+            await in_a_world(lambda: Current.close(5))
+        assert CANARIES == []
+        assert Current.close(2) == -2  # outside every world it is the plain method
+
+
+async def test_a_class_method_of_two_classes_goes_to_each_ones_tool() -> None:
+    tools = Toolset.from_object(Savings(), prefix="savings_") + Toolset.from_object(Current(), prefix="current_")
+    world = RecordingWorld()
+    with guarded_in_place(tools), entered(world, tools):
+        await with_sync_calls(_closed)
+    assert [one.tool.name for one in world.invocations] == ["savings_close", "current_close"]
+
+
+async def _closed() -> int:
+    Savings.close(1)
+    return Current.close(2)
+
+
+async def test_the_object_may_come_by_its_parameters_name() -> None:
+    till = Till()
+    with guarded_in_place(Toolset.from_object(till)):
+        assert await in_a_world(lambda: Till.take(self=till, n=3)) == PREDICTED
+    assert CANARIES == []
+    assert Till.take(self=till, n=3) == -3
