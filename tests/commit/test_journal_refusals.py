@@ -125,6 +125,30 @@ async def test_a_file_that_was_replaced_is_a_journal_error(journal: SQLiteJourna
         await journal.begin(intent())
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("odd"), MemoryError(), SystemExit(3)])
+async def test_a_writer_that_fails_fails_all_who_wait_and_all_who_come(
+    journal: SQLiteJournal, error: BaseException
+) -> None:
+    await journal.begin_plan("p")
+
+    def fail(_: object) -> None:
+        raise error
+
+    writer = journal._store.writer
+    asked = [writer.ask(fail, durable=False), journal.begin(intent()), journal.begin_plan("q")]
+    async with asyncio.timeout(30):
+        for told in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(told, JournalError)
+            assert type(error).__name__ in str(told)
+            assert told.__cause__ is error
+        with pytest.raises(JournalError, match=r"writes no more; open the journal again"):
+            await journal.begin(intent())
+        await journal.aclose()
+    other = SQLiteJournal(journal.path)
+    await other.begin_plan("q")  # nothing holds the file
+    await other.aclose()
+
+
 @pytest.mark.parametrize("patience", [0.1, 30.0])
 async def test_a_locked_file_is_waited_for_and_then_refused(tmp_path: Path, patience: float) -> None:
     journal = SQLiteJournal(tmp_path / "journal.db", timeout=patience)

@@ -144,6 +144,7 @@ class GroupWriter(ABC):
 
     def _run(self) -> None:
         last = False
+        broken: BaseException | None = None
         while not last:
             batch = [self._requests.get()]
             with suppress(Empty):
@@ -154,14 +155,26 @@ class GroupWriter(ABC):
                 self._later.popleft() for _ in range(len(self._later))
             ]
             requests += [request for request in batch if request is not None]
-            results: list[Any] = [
-                JournalError(f"{self._name}: the journal's writer thread failed") for _ in requests
-            ]
-            try:
-                results = self._write(requests)
-            finally:
-                self._answer(requests, results)
-        self._end()
+            if broken is None:
+                try:
+                    results = self._write(requests)
+                except BaseException as error:  # noqa: BLE001  whoever waits would wait for ever
+                    broken = error
+                    with suppress(Exception):  # of a store in an unknown state; others may go on with it
+                        self._end()
+            if broken is not None:
+                results = [self._broken(broken) for _ in requests]
+            self._answer(requests, results)
+        if broken is None:
+            self._end()
+
+    def _broken(self, cause: BaseException) -> JournalError:
+        error = JournalError(
+            f"{self._name}: the journal's writer has failed and writes no more; open the journal again: "
+            f"{type(cause).__name__}: {cause}"
+        )
+        error.__cause__ = cause
+        return error
 
     @abstractmethod
     def _write(self, batch: Sequence[WriteRequest | LaterRequest]) -> list[Any]:
