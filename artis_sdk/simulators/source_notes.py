@@ -33,7 +33,7 @@ class SourceNotes:
         typed: whether answers are typed, which decides the form of an entry.
     """
 
-    _known: ClassVar[OrderedDict[tuple[Any, ...], Any]] = OrderedDict()
+    _known: ClassVar[OrderedDict[tuple[Any, ...], tuple[Any, type]]] = OrderedDict()
 
     def __init__(self, tools: Collection[Tool], *, typed: bool) -> None:
         self._all = tools
@@ -94,12 +94,14 @@ class SourceNotes:
 
     def _cached(self, what: str, tool: GuardedTool[..., Any], make: Any) -> Any:
         """Made once for a source and a class: attempts share it, and other source is read again."""
-        key = (what, plain_function(tool), type(tool.owner), tool.source_hash)
+        cls = type(tool.owner)
+        # By the class's identity, as its metaclass may define `==`; it is kept, so that no other has its id.
+        key = (what, plain_function(tool), id(cls), tool.source_hash)
         if key not in self._known:
-            self._known[key] = make()
+            self._known[key] = make(), cls
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-        return self._known[key]
+        return self._known[key][0]
 
 
 _OPEN, _CLOSE = "\ue000", "\ue001"

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-from artis_sdk.tools.source_checks.code import SourceCode, plain_function
+from artis_sdk.tools.closures import closed_over
+from artis_sdk.tools.source_checks.annotations import Elements, Instance, declared, of_annotation, returned
+from artis_sdk.tools.source_checks.code import Def, SourceCode, own_layer, plain_function
 from artis_sdk.tools.source_checks.shapes import NameTable, known
+from artis_sdk.tools.source_checks.static import (
+    MISSING,
+    body_of,
+    class_member,
+    getter_of,
+    is_a,
+    is_class,
+    items_of,
+    member,
+    module_of,
+    mro_of,
+    unbound,
+)
 
 _DEEPEST = 6
 _ELEMENTS = {"get", "pop", "popitem", "setdefault", "values", "items", "copy"}
@@ -19,33 +33,33 @@ _PASSING = {"list", "sorted", "reversed", "tuple", "next", "iter", "enumerate", 
 _SAMPLED = 8  # elements of a live container that are looked at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Live:
     """A live object: the tool's own, or one of its attributes."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """Some object of a class."""
-
-    cls: type
-
-
-@dataclass(frozen=True, slots=True)
-class Elements:
-    """A container of the annotated elements."""
-
-    of: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """A called function, and the object or class that it is a method of."""
 
     function: FunctionType
     on: Live | Instance | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Named:
+    """A class or a module."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nested:
+    """A function that is defined in the function that calls it."""
+
+    node: Def
 
 
 class Callees:
@@ -69,20 +83,34 @@ class Callees:
         for kind in self._kinds(call.func, 0):
             if isinstance(kind, Target):
                 yield kind
-            elif isinstance(kind, type):
-                for name in ("__init__", "__post_init__", "__new__"):
-                    made = _method(kind, name)
-                    if made is not None:
-                        yield Target(made, Instance(kind))
+            elif isinstance(kind, Named) and is_class(kind.value):
+                for name in ("__new__", "__init__", "__post_init__"):
+                    made = unbound(class_member(kind.value, name))
+                    if type(made) is FunctionType:
+                        yield Target(made, Instance(kind.value))
 
     def classes(self, call: ast.Call) -> list[type]:
         """The classes that a call makes an object of."""
-        return [kind for kind in self._kinds(call.func, 0) if isinstance(kind, type)]
+        named = [kind.value for kind in self._kinds(call.func, 0) if isinstance(kind, Named)]
+        return [value for value in named if is_class(value)]
+
+    def nested(self, call: ast.Call) -> list[Def]:
+        """The functions inside this one that a call runs."""
+        return [kind.node for kind in self._kinds(call.func, 0) if isinstance(kind, Nested)]
+
+    def getters(self, node: ast.Attribute) -> Iterator[Target]:
+        """The functions of the properties that an attribute reads."""
+        for kind in self._kinds(node.value, 1):
+            if isinstance(kind, Live | Instance):
+                getter = getter_of(class_member(_class_of(kind), node.attr))
+                function = None if getter is None else plain_function(getter)
+                if function is not None:
+                    yield Target(function, kind)
 
     # --- expressions ------------------------------------------------------------------------------
 
     def _kinds(self, node: ast.expr, depth: int) -> list[Any]:
-        """Possible values of an expression: `Live`, `Instance`, `Elements`, `Target`, classes and modules."""
+        """Possible values of an expression: `Live`, `Instance`, `Elements`, `Target`, `Named`, `Nested`."""
         if depth > _DEEPEST:
             return []
         match node:
@@ -122,51 +150,54 @@ class Callees:
     def _super(self) -> list[Any]:
         if self._on is None:
             return []
-        cls = self._on.cls if isinstance(self._on, Instance) else type(self._on.value)
-        return [Instance(base) for base in cls.__mro__[1:2]]
+        here = closed_over(self._source.function).get("__class__")
+        bases = mro_of(_class_of(self._on))
+        place = next((n for n, base in enumerate(bases) if base is here), 0)
+        return [_Super(self._on, bases[place + 1 :])]
 
     def _attribute(self, kind: Any, name: str) -> list[Any]:
         match kind:
             case Live(value=value):
-                static = inspect.getattr_static(value, name, None)
-                return self._member(type(value), name, kind, static)
+                found = member(value, name)
+                cls = type(value)
+                if found is MISSING and is_a(value, dict, list, tuple) and name in _ELEMENTS:
+                    return [_Bound(kind, name)]
+                return self._member(cls, name, kind, found)
             case Instance(cls=cls):
-                return self._member(cls, name, kind, inspect.getattr_static(cls, name, None))
+                return self._member(cls, name, kind, class_member(cls, name))
+            case _Super(on=on, bases=bases):
+                found = next((body_of(base)[name] for base in bases if name in body_of(base)), MISSING)
+                return self._member(_class_of(on), name, on, found)
             case Elements() if name in _ELEMENTS:
                 return [_Bound(kind, name)]
-            case type() | ModuleType():
-                return self._member(
-                    kind if isinstance(kind, type) else None, name, None, vars(kind).get(name)
-                )
+            case Named(value=value):
+                return self._member(value if is_class(value) else None, name, None, member(value, name))
         return []
 
     def _member(self, cls: type | None, name: str, on: Live | Instance | None, static: Any) -> list[Any]:
-        if isinstance(static, property) and static.fget is not None:
-            return _annotated(_hints(static.fget).get("return"))
-        if isinstance(static, staticmethod | classmethod):
-            static = static.__func__
-        function = plain_function(static) if callable(static) and not isinstance(static, type) else None
+        getter = getter_of(static)
+        if getter is not None:
+            function = plain_function(getter)
+            return [] if function is None else list(returned(function))
+        static = unbound(static)
+        callable_ = callable(static) and not is_class(static)
+        function = own_layer(static) if callable_ else None
         if function is not None:
             return [Target(function, on if on is not None or cls is None else Instance(cls))]
-        if isinstance(on, Live) and static is not None:
-            value = static if not _is_slot(static) else getattr(on.value, name, None)
-            if isinstance(value, dict | list | tuple | set) and name in _ELEMENTS:
-                return []
-            return _of_object(value)
-        if isinstance(on, Live) and isinstance(on.value, dict | list | tuple) and name in _ELEMENTS:
+        if isinstance(on, Live) and name in _ELEMENTS and is_a(on.value, dict, list, tuple):
             return [_Bound(on, name)]
-        if static is None and cls is not None:
-            return _annotated(_hints(cls).get(name))
+        if static is MISSING and cls is not None:
+            return list(declared(cls, name))
         return _of_object(static)
 
     def _result(self, kind: Any) -> list[Any]:
         match kind:
             case Target(function=function):
-                return _annotated(_hints(function).get("return"))
+                return list(returned(function))
             case _Bound(on=on):
                 return _element(on) if kind.name not in ("values", "items", "copy") else [on]
-            case type():
-                return [Instance(kind)]
+            case Named(value=value) if is_class(value):
+                return [Instance(value)]
         return []
 
     # --- locals -----------------------------------------------------------------------------------
@@ -175,13 +206,16 @@ class Callees:
     def _locals(self) -> dict[str, list[Any]]:
         """Sources of each name's value: assigned expressions, loops, and annotated classes."""
         found: dict[str, list[Any]] = {}
-        hints = _hints(self._source.function)
+        module = NameTable({}, self._names.globals)
         arguments = self._source.node.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         for position, argument in enumerate(every):
-            found[argument.arg] = list(_annotated(hints.get(argument.arg)))
+            found[argument.arg] = list(of_annotation(argument.annotation, module))
             if position == 0 and self._on is not None and argument.arg in ("self", "cls"):
                 found[argument.arg] = [self._on]
+        for inner in self._source.node.body:
+            if isinstance(inner, Def):
+                found.setdefault(inner.name, []).append(Nested(inner))
         for node in ast.walk(self._source.node):
             match node:
                 case ast.Assign(targets=targets, value=value):
@@ -206,20 +240,32 @@ class Callees:
     def _narrowed(self, which: ast.expr) -> list[Any]:
         parts = which.elts if isinstance(which, ast.Tuple) else [which]
         classes = [self._names.value(part) for part in parts]
-        return [Instance(cls) for cls in classes if known(cls) and _is_class_of_theirs(cls)]
+        return [Instance(cls) for cls in classes if is_class(cls) and module_of(cls) != "builtins"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Super:
+    """An object, seen from one of the classes that it is of."""
+
+    on: Live | Instance
+    bases: tuple[type, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Loop:
     over: ast.expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Bound:
     """A method of a container."""
 
     on: Any
     name: str
+
+
+def _class_of(on: Live | Instance) -> type:
+    return on.cls if isinstance(on, Instance) else type(on.value)
 
 
 def _loop_names(target: ast.expr) -> Iterator[str]:
@@ -232,12 +278,12 @@ def _of_object(value: Any) -> list[Any]:
     """The value of a known object for its callers."""
     if not known(value) or value is None:
         return []
-    if isinstance(value, MethodType):
-        function = plain_function(value)
+    if type(value) is MethodType:
+        function = own_layer(value)
         return [] if function is None else [Target(function, Live(value.__self__))]
-    if isinstance(value, type | ModuleType):
-        return [value]
-    function = plain_function(value) if callable(value) else None
+    if is_class(value) or is_a(value, ModuleType):
+        return [Named(value)]
+    function = own_layer(value) if callable(value) else None
     return [Target(function)] if function is not None else [Live(value)]
 
 
@@ -245,43 +291,11 @@ def _element(kind: Any) -> list[Any]:
     match kind:
         case Elements(of=kinds):
             return list(kinds)
-        case Live(value=dict() as value):
-            return _distinct(list(value.values())[:_SAMPLED])
-        case Live(value=list() | tuple() as value):
-            return _distinct(value[:_SAMPLED])
+        case Live(value=value):
+            return _distinct(item for _, item in items_of(value)[:_SAMPLED])
     return []
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    return list({type(value): Live(value) for value in values if value is not None}.values())
-
-
-def _annotated(hint: Any) -> list[Any]:
-    """The classes in an annotation: of a union each, of a container its elements."""
-    if isinstance(hint, type) and get_origin(hint) is None:
-        return [Instance(hint)] if _is_class_of_theirs(hint) else []
-    origin, inner = get_origin(hint), get_args(hint)
-    if isinstance(origin, type) and issubclass(origin, dict | list | tuple | set | frozenset):
-        return [Elements(tuple(_annotated(inner[-1] if inner[-1] is not ... else inner[0])))] if inner else []
-    return [kind for part in inner if part is not type(None) for kind in _annotated(part)]
-
-
-def _is_class_of_theirs(cls: Any) -> bool:
-    return isinstance(cls, type) and cls.__module__ != "builtins"
-
-
-def _is_slot(static: Any) -> bool:
-    return inspect.ismemberdescriptor(static) or inspect.isgetsetdescriptor(static)
-
-
-def _method(cls: type, name: str) -> FunctionType | None:
-    static = inspect.getattr_static(cls, name, None)
-    static = static.__func__ if isinstance(static, staticmethod | classmethod) else static
-    return static if isinstance(static, FunctionType) else None
-
-
-def _hints(thing: Any) -> dict[str, Any]:
-    try:
-        return get_type_hints(thing)
-    except (NameError, TypeError, AttributeError):  # annotations that only a type checker resolves
-        return {}
+    """One object of each class."""
+    return list({id(type(value)): Live(value) for value in values if value is not None}.values())

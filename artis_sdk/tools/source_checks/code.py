@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
+
+from artis_sdk.tools.guarded import GuardedTool
+from artis_sdk.tools.source_checks.static import MISSING, is_a, member
 
 Def = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -35,10 +38,40 @@ class NoSource(Exception):
 
 
 def plain_function(callable_: Any) -> FunctionType | None:
-    """The Python function behind a callable; None for code in C."""
-    found = inspect.unwrap(callable_)
-    found = getattr(found, "__func__", found)
-    return found if isinstance(found, FunctionType) else None
+    """The Python function behind a callable, within its wrappers; None for code in C."""
+    return next(iter([*layers(callable_)][::-1]), None)
+
+
+def layers(callable_: Any) -> Iterator[FunctionType]:
+    """The Python functions of a callable, from the outermost wrapper to the function within."""
+    inner, seen = callable_, set[int]()
+    while inner is not MISSING and id(inner) not in seen:
+        seen.add(id(inner))
+        if is_a(inner, GuardedTool):
+            inner = inner.function
+        elif type(inner) is MethodType:
+            inner = inner.__func__
+        else:
+            if type(inner) is FunctionType:
+                yield inner
+            inner = member(inner, "__wrapped__")
+
+
+def own_layer(callable_: Any) -> FunctionType | None:
+    """The outermost function of a callable that is the application's, decorators included; that of code which
+    is installed, or that this package puts around it, stands aside."""
+    every = list(layers(callable_))
+    return next((one for one in every if one is every[-1] or _is_own(one, every[-1])), None)
+
+
+def _is_own(layer: FunctionType, inner: FunctionType) -> bool:
+    """Whether a wrapper belongs to the code of what it wraps; `functools.wraps` copies the module's name, so
+    only the globals tell."""
+    home, inside = (str(one.__globals__.get("__name__", "")) for one in (layer, inner))
+    top = home.partition(".")[0]
+    if home.startswith("artis_sdk.tools.") or top in sys.stdlib_module_names:
+        return False
+    return top == inside.partition(".")[0] or not layer.__code__.co_filename.startswith(_installed())
 
 
 def source_of(function: FunctionType) -> SourceCode:
@@ -79,8 +112,8 @@ def same_project(function: FunctionType, root: FunctionType) -> bool:
     True in the tool's own top-level package, and for files outside the standard library and the
     installed packages.
     """
-    top = function.__module__.partition(".")[0]
-    if top == root.__module__.partition(".")[0]:
+    top = (function.__module__ or "").partition(".")[0]
+    if top == (root.__module__ or "").partition(".")[0]:
         return True
     file = function.__code__.co_filename
     return top not in sys.stdlib_module_names and not file.startswith(_installed())

@@ -6,10 +6,13 @@ import ast
 import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from artis_sdk.records.outcome_type import HOLE
+from artis_sdk.tools.closures import closed_over
+from artis_sdk.tools.source_checks.code import SourceCode
 from artis_sdk.tools.source_checks.shapes import NameTable, shape
+from artis_sdk.tools.source_checks.static import class_member, is_class, subclass
 
 Handlers = tuple[ast.ExceptHandler, ...]
 
@@ -26,10 +29,10 @@ def exception_of(expression: ast.expr, names: NameTable) -> Raised:
     """The class and the message of `ValueError("...")`, `ValueError`, or `errors.NotFound(x)`."""
     call = expression if isinstance(expression, ast.Call) else None
     found = names.value(call.func if call is not None else expression)
-    error = found if isinstance(found, type) and issubclass(found, BaseException) else None
+    error = found if is_error(found) else None
     if call is None or error is None:
         return Raised(error, None if call is not None or error is None else "")
-    if error.__init__ not in _PLAIN_INITS or error.__str__ not in _PLAIN_STRS or call.keywords:
+    if not shows_its_arguments(error) or call.keywords:
         return Raised(error, None)
     if len(call.args) != 1:
         return Raised(error, None if call.args else "")
@@ -45,8 +48,8 @@ def caught_classes(handler: ast.ExceptHandler, names: NameTable) -> list[type[Ba
     found: list[type[BaseException] | None] = []
     for part in parts:
         value = names.value(part)
-        classes = value if isinstance(value, tuple) else (value,)
-        found += [c if isinstance(c, type) and issubclass(c, BaseException) else None for c in classes]
+        classes = value if type(value) is tuple else (value,)
+        found += [c if is_error(c) else None for c in classes]
     return found
 
 
@@ -56,7 +59,7 @@ def stops(handlers: Handlers, error: type[BaseException] | None, names: NameTabl
         if any(isinstance(n, ast.Raise) and n.exc is None for s in handler.body for n in ast.walk(s)):
             continue
         for caught in caught_classes(handler, names):
-            if caught is not None and issubclass(error or Exception, caught):
+            if caught is not None and subclass(error or Exception, caught):
                 return True
     return False
 
@@ -87,8 +90,25 @@ _PLAIN = [
     if isinstance(error, type) and issubclass(error, BaseException) and _shows_its_message(error)
 ]
 # Messages of exceptions that keep these are what they were made with.
-_PLAIN_INITS = frozenset(error.__init__ for error in _PLAIN)
-_PLAIN_STRS = frozenset(error.__str__ for error in _PLAIN)
+_PLAIN_INITS = [class_member(error, "__init__") for error in _PLAIN]
+_PLAIN_STRS = [class_member(error, "__str__") for error in _PLAIN]
+
+
+def is_error(value: Any) -> TypeGuard[type[BaseException]]:
+    """Whether it is an exception class."""
+    return is_class(value) and subclass(value, BaseException)
+
+
+def shows_its_arguments(error: type[BaseException]) -> bool:
+    """Whether an exception's text is what it was made with: no `__init__` or `__str__` of its own."""
+    made, shown = class_member(error, "__init__"), class_member(error, "__str__")
+    return any(made is one for one in _PLAIN_INITS) and any(shown is one for one in _PLAIN_STRS)
+
+
+def names_of(source: SourceCode) -> NameTable:
+    """The names that a function sees: its own, those that it closes over, and its module's."""
+    scope = {**source.function.__globals__, **closed_over(source.function)}
+    return NameTable(shapes_of_locals(source.node, scope), scope)
 
 
 def shapes_of_locals(node: ast.AST, scope: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from artis_sdk.tools.source_checks.errors import is_error
 from artis_sdk.tools.source_checks.shapes import NameTable
+from artis_sdk.tools.source_checks.static import is_a, member, module_of
 
 _FILE: Final = ("builtins.FileNotFoundError", "builtins.PermissionError")
 _VALUE: Final = ("builtins.ValueError",)
@@ -120,12 +122,8 @@ def failure_of_access(node: ast.Subscript) -> KnownFailure | None:
 
 def packages(node: ast.AST, scope: dict[str, Any]) -> frozenset[str]:
     """The packages that a function uses: those of its module's globals, and those that it imports."""
-    found = {value.__name__.partition(".")[0] for value in scope.values() if isinstance(value, ModuleType)}
-    found |= {
-        str(getattr(value, "__module__", None) or "").partition(".")[0]
-        for value in scope.values()
-        if callable(value)
-    }
+    used = (value for value in scope.values() if callable(value) or is_a(value, ModuleType))
+    found = {module_of(value).partition(".")[0] for value in used}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in inner.names}
@@ -163,11 +161,11 @@ def _is_aws(receiver: str, method: str) -> bool:
 def _module_of(node: ast.expr, names: NameTable) -> str:
     """The module of a function that was imported by its name."""
     found = names.value(node) if isinstance(node, ast.Name) else None
-    return str(getattr(found, "__module__", "") or "") if callable(found) else ""
+    return module_of(found) if callable(found) else ""
 
 
 def _failure(path: str) -> KnownFailure:
     module, _, name = path.rpartition(".")
-    found = getattr(sys.modules.get(module), name, None)
-    is_error = isinstance(found, type) and issubclass(found, BaseException)
-    return KnownFailure(name, found if is_error else None)
+    loaded = sys.modules.get(module)
+    found = None if loaded is None else member(loaded, name)
+    return KnownFailure(name, found if is_error(found) else None)

@@ -16,9 +16,10 @@ from artis_sdk.records.outcome_type import HOLE, returned_type
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.source_checks.calls import Callees, Live, Target
 from artis_sdk.tools.source_checks.code import NoSource, SourceCode, plain_function, same_project, source_of
-from artis_sdk.tools.source_checks.errors import exception_of, identifiers, shapes_of_locals, stops
+from artis_sdk.tools.source_checks.errors import exception_of, identifiers, names_of, stops
 from artis_sdk.tools.source_checks.secrets import HIDDEN, secret_name, without_secrets
 from artis_sdk.tools.source_checks.shapes import NameTable, alternatives, shape
+from artis_sdk.tools.source_checks.static import is_plain, name_of
 
 _DEEPEST: Final = 5  # calls between a tool and a check
 _MOST: Final = 40  # checks of a tool
@@ -125,9 +126,7 @@ class _Walk:
         if depth > _DEEPEST or code in self._entered:
             return
         source = source_of(target.function)
-        table = NameTable(
-            shapes_of_locals(source.node, source.function.__globals__), source.function.__globals__
-        )
+        table = names_of(source)
         scope = _Scope(
             source, table, Callees(source, table, target.on), dict(values), depth, returned,
             frozenset(_returned_names(source.node)), guards,
@@ -258,7 +257,7 @@ class _Walk:
             return
         called = expression if isinstance(expression, ast.Call) else None
         kind = (
-            raised.error.__name__
+            name_of(raised.error)
             if raised.error is not None
             else ast.unparse(called.func if called else expression)
         )
@@ -304,9 +303,9 @@ class _Substitute(ast.NodeTransformer):
 
 def _shown(value: Any) -> bool:
     """Whether a constant is short enough to stand in its name's place."""
-    if type(value) in (tuple, list, set, frozenset):
-        return len(value) <= 8 and all(type(v) in (str, int, float, bool) for v in value)
-    return type(value) in (str, int, float, bool)
+    if any(type(value) is kind for kind in (tuple, list, set, frozenset)):
+        return len(value) <= 8 and all(is_plain(one) and one is not None for one in value)
+    return is_plain(value) and value is not None
 
 
 def _substituted(node: ast.expr, scope: _Scope) -> ast.expr:

@@ -11,7 +11,7 @@ from typing import Final
 
 from artis_sdk.tools.source_checks.calls import Callees
 from artis_sdk.tools.source_checks.code import NoSource, SourceCode, same_project, source_of
-from artis_sdk.tools.source_checks.errors import Handlers, shapes_of_locals, stops
+from artis_sdk.tools.source_checks.errors import Handlers, names_of, stops
 from artis_sdk.tools.source_checks.known_calls import (
     KnownFailure,
     failure_of_access,
@@ -20,6 +20,7 @@ from artis_sdk.tools.source_checks.known_calls import (
 )
 from artis_sdk.tools.source_checks.shapes import NameTable, known
 from artis_sdk.tools.source_checks.sites import AccessSite, CallSite, Scan, Site
+from artis_sdk.tools.source_checks.static import is_class
 
 Guards = tuple[tuple[Handlers, NameTable], ...]
 
@@ -99,7 +100,7 @@ class OutsideFailures:
     def _package(self, function: FunctionType, call: CallSite, guards: Guards, path: tuple[str, ...]) -> None:
         """The `raise` statements of a package's function; what that one calls is not read."""
         where = f"{function.__module__}.{function.__qualname__}"
-        if function.__module__.partition(".")[0] in sys.stdlib_module_names:
+        if (function.__module__ or "").partition(".")[0] in sys.stdlib_module_names:
             self.left.setdefault(where, call.node.lineno)
             return
         try:
@@ -108,8 +109,7 @@ class OutsideFailures:
             self.left.setdefault(where, call.node.lineno)
             return
         self.left.setdefault(f"what {where} calls", call.node.lineno)
-        scope = function.__globals__
-        names = NameTable(shapes_of_locals(source.node, scope), scope)
+        names = names_of(source)
         for site in Scan(source, names).sites:
             inside = [(g, names) for g in site.guards]
             if site.kind == "raise" and not any(stops(h, site.error, n) for h, n in [*inside, *guards]):
@@ -128,8 +128,7 @@ def _leaves(call: ast.Call, names: NameTable) -> bool:
     match call.func:
         case ast.Name(id=name):
             found = names.value(call.func)
-            is_type = isinstance(found, type)
-            return name not in _BUILTINS and not is_type and known(found) and callable(found)
+            return name not in _BUILTINS and not is_class(found) and known(found) and callable(found)
         case ast.Attribute(attr=name):
             return name not in _HARMLESS
     return False

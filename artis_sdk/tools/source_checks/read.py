@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 
 from artis_sdk.records.outcome_type import HOLE, returned_type
 from artis_sdk.tools import GuardedTool
-from artis_sdk.tools.closures import closed_over
 from artis_sdk.tools.source_checks.calls import Callees, Live, Target
 from artis_sdk.tools.source_checks.code import (
     NoSource,
@@ -23,10 +22,11 @@ from artis_sdk.tools.source_checks.code import (
     same_project,
     source_of,
 )
-from artis_sdk.tools.source_checks.errors import Handlers, Raised, exception_of, shapes_of_locals, stops
+from artis_sdk.tools.source_checks.errors import Handlers, Raised, exception_of, names_of, stops
 from artis_sdk.tools.source_checks.outside import OutsideFailures
 from artis_sdk.tools.source_checks.shapes import NameTable, shape
 from artis_sdk.tools.source_checks.sites import Scan, Site
+from artis_sdk.tools.source_checks.static import module_of, name_of, qualname_of, subclass
 from artis_sdk.tools.source_checks.validators import (
     INVALID,
     hints_of,
@@ -148,7 +148,7 @@ class _Reader:
         self._entered.add(key)
         source = source_of(target.function)
         self.sources[source.function.__code__] = source
-        names = _names(source)
+        names = names_of(source)
         callees = Callees(source, names, target.on)
         scan = Scan(source, names, partial(self._made, callees))
         for site in scan.sites:
@@ -163,8 +163,8 @@ class _Reader:
             for called in callees.targets(call.node):
                 self._called(called, inner, (*path, called.function.__qualname__), returned and call.returned)
             for cls in callees.classes(call.node):
-                if issubclass(cls, BaseModel):
-                    self._model(cls, inner, (*path, cls.__qualname__))
+                if subclass(cls, BaseModel):
+                    self._model(cls, inner, (*path, qualname_of(cls)))
 
     def parameters(self) -> None:
         """The failures from the tool's own schema."""
@@ -178,9 +178,9 @@ class _Reader:
                 self._checker(checker, INVALID, ())
             for model in models(hint):
                 for site in model_sites(model):
-                    self._add(_as(site, INVALID), (model.__qualname__,))
+                    self._add(_as(site, INVALID), (qualname_of(model),))
                 for checker in validators(model):
-                    self._checker(checker, INVALID, (model.__qualname__,))
+                    self._checker(checker, INVALID, (qualname_of(model),))
 
     def others(self) -> Iterator[FailureMode]:
         """The modes from outside the project, and the declared ones that none of all is of."""
@@ -193,14 +193,14 @@ class _Reader:
         known = {mode.type for mode in (*self.modes.values(), *found.values())}
         code = self.root.__code__
         for error in self.tool.declared_failures:
-            if error.__name__ not in known:
+            if name_of(error) not in known:
                 site = Site(
                     kind="declared",
                     file=code.co_filename,
                     line=code.co_firstlineno,
                     end=code.co_firstlineno,
                     function=self.root.__qualname__,
-                    type=error.__name__,
+                    type=name_of(error),
                     template=None,
                     condition="declared in failures=",
                     error=error,
@@ -237,7 +237,7 @@ class _Reader:
         except NoSource:
             return
         self.sources[source.function.__code__] = source
-        for site in Scan(source, _names(source)).sites:
+        for site in Scan(source, names_of(source)).sites:
             if site.kind == "raise":
                 self._add(_as(site, type_), (*path, checker.__qualname__))
 
@@ -256,7 +256,7 @@ class _Reader:
             source = source_of(targets[0].function)
         except NoSource:
             return HOLE
-        inside = _names(source)
+        inside = names_of(source)
         bound = NameTable({**inside.locals, **_bound(source, call, names)}, inside.globals)
         made = [_failing(node.value, bound) for node in _returns(source.node)]
         return made[0] if made and HOLE not in made else HOLE
@@ -264,12 +264,7 @@ class _Reader:
 
 def same_project_class(cls: type, root: FunctionType) -> bool:
     """Whether a class is part of the code that a tool was written with."""
-    return cls.__module__.partition(".")[0] == root.__module__.partition(".")[0]
-
-
-def _names(source: SourceCode) -> NameTable:
-    scope = {**source.function.__globals__, **closed_over(source.function)}
-    return NameTable(shapes_of_locals(source.node, scope), scope)
+    return module_of(cls).partition(".")[0] == (root.__module__ or "").partition(".")[0]
 
 
 def _caught(error: type[BaseException] | None, guards: list[Guard]) -> bool:

@@ -6,15 +6,25 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from types import ModuleType
 from typing import Any
 
 from artis_sdk.records.outcome_type import HOLE
+from artis_sdk.tools.source_checks.static import (
+    MISSING,
+    answers_plainly,
+    attributes_of,
+    is_a,
+    is_class,
+    is_plain,
+    items_of,
+    member,
+    value_of,
+)
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _PERCENT = re.compile(r"%(?:\(\w+\))?[-+# 0]*(?:\d+|\*)?(?:\.\d+)?[sdrfgexXi]")
 _DEEPEST = 8
-_MISSING: Any = object()
 
 
 @dataclass(frozen=True)
@@ -25,30 +35,27 @@ class NameTable:
     globals: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, node: ast.expr) -> Any:
-        """The object of a name or a dotted name in the module; `_MISSING` for a local."""
+        """The object of a name or a dotted name in the module; for a local nothing that is `known`.
+
+        Attributes are read as they stand in a module, a class or an enumeration, so that nothing runs.
+        """
         if isinstance(node, ast.Name):
             if node.id in self.locals:
-                return _MISSING
+                return MISSING
             builtins = self.globals.get("__builtins__", {})
-            names = builtins if isinstance(builtins, dict) else vars(builtins)
-            return self.globals.get(node.id, names.get(node.id, _MISSING))
+            names = builtins if type(builtins) is dict else attributes_of(builtins)
+            return self.globals.get(node.id, names.get(node.id, MISSING))
         if isinstance(node, ast.Attribute):
             base = self.value(node.value)
-            return _MISSING if base is _MISSING else _static(base, node.attr)
-        return _MISSING
+            if is_class(base) or is_a(base, ModuleType):
+                return member(base, node.attr)
+            return attributes_of(base).get(node.attr, MISSING) if answers_plainly(base) else MISSING
+        return MISSING
 
 
 def known(value: Any) -> bool:
     """Whether `NameTable.value` found something."""
-    return value is not _MISSING
-
-
-def _static(base: Any, name: str) -> Any:
-    """An attribute of a module, a class or an enumeration; nothing of an object runs."""
-    try:
-        return vars(base).get(name, getattr(base, name, _MISSING) if isinstance(base, type) else _MISSING)
-    except TypeError:
-        return _MISSING
+    return value is not MISSING
 
 
 def alternatives(node: ast.expr | None) -> Iterator[tuple[ast.expr, str]]:
@@ -147,12 +154,11 @@ def _called(node: ast.Call, names: NameTable, depth: int) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        value = value.value
-    if value is None or type(value) in (str, int, float, bool):
+    value = value_of(value)
+    if is_plain(value):
         return value
-    if isinstance(value, dict | list | tuple) and len(value) <= 20:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        made = {str(key): _plain(item) for key, item in items}
-        return made if isinstance(value, dict) else list(made.values())
-    return HOLE
+    items = items_of(value)
+    if len(items) > 20 or not (items or is_a(value, dict, list, tuple)):
+        return HOLE
+    made = {str(key): _plain(item) for key, item in items if is_plain(key)}
+    return made if is_a(value, dict) else list(made.values())

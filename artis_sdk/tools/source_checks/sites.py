@@ -17,6 +17,7 @@ from artis_sdk.tools.source_checks.errors import (
     identifiers,
 )
 from artis_sdk.tools.source_checks.shapes import NameTable, alternatives, shape
+from artis_sdk.tools.source_checks.static import name_of
 
 Kind = Literal["raise", "return", "validator", "call", "declared"]
 Made = Callable[[ast.Call, NameTable], Any]
@@ -257,13 +258,13 @@ class Scan:
         if statement.exc is None:
             caught = caught_classes(path.handling, self.names) if path.handling is not None else []
             for error in caught or [None]:
-                name = error.__name__ if error is not None else "exception"
+                name = name_of(error) if error is not None else "exception"
                 self._site("raise", statement, path, name, None, error)
             return
         for expression, condition in alternatives(statement.exc):
             inner = path.under(condition, [expression], statement.lineno) if condition else path
             error, template = self._exception(expression)
-            name = error.__name__ if error is not None else _last_name(expression)
+            name = name_of(error) if error is not None else _last_name(expression)
             self._site("raise", statement, inner, name, template, error)
 
     def _exception(self, expression: ast.expr) -> tuple[ErrorType | None, str | None]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import linecache
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -15,6 +17,19 @@ from pydantic.fields import FieldInfo
 from artis_sdk.records.outcome_type import HOLE
 from artis_sdk.tools.source_checks.code import SourceCode, plain_function
 from artis_sdk.tools.source_checks.sites import Site
+from artis_sdk.tools.source_checks.static import (
+    attributes_of,
+    class_member,
+    is_a,
+    is_class,
+    is_plain,
+    member,
+    module_of,
+    name_of,
+    qualname_of,
+    subclass,
+    value_of,
+)
 
 INVALID = "invalid_arguments"
 """Failure type of a call that its tool's schema refuses."""
@@ -31,6 +46,7 @@ _SAYS = {
     "pattern": "match pattern",
 }
 _DEEPEST = 4
+_BOUNDS = (str, int, float, bool, Decimal, date, datetime, time, timedelta)
 
 
 def parameter_sites(source: SourceCode, hidden: frozenset[str]) -> Iterator[Site]:
@@ -56,13 +72,13 @@ def model_sites(model: type[BaseModel]) -> Iterator[Site]:
         hint = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
         for condition, says in _constraints(hint, name, 0):
             template = f"{HOLE}{name}{HOLE}{says}{HOLE}"
-            at = lines.get(name, (inspect.getfile(model), 0, 0))
-            yield _site(at, model.__qualname__, "ValidationError", condition, template, name)
+            at = lines.get(name, (_file_of(model), 0, 0))
+            yield _site(at, qualname_of(model), "ValidationError", condition, template, name)
 
 
 def validators(thing: Any) -> Iterator[Any]:
     """The functions that check values: of a model's decorators, or in an annotation's metadata."""
-    if isinstance(thing, type) and issubclass(thing, BaseModel):
+    if is_class(thing) and subclass(thing, BaseModel):
         decorators = thing.__pydantic_decorators__
         for kind in (decorators.field_validators, decorators.model_validators, decorators.root_validators):
             yield from (plain_function(one.func) for one in kind.values())
@@ -70,13 +86,13 @@ def validators(thing: Any) -> Iterator[Any]:
             yield from (f for note in info.metadata for f in _functions(note))
         return
     for part in _parts(thing, 0):
-        yield from (f for note in get_args(part)[1:] for f in _functions(note))
+        yield from (f for note in _args(part)[1:] for f in _functions(note))
 
 
 def models(hint: Any) -> Iterator[type[BaseModel]]:
     """The models in an annotation."""
     for part in _parts(hint, 0):
-        if isinstance(part, type) and get_origin(part) is None and issubclass(part, BaseModel):
+        if is_class(part) and subclass(part, BaseModel):
             yield part
 
 
@@ -106,56 +122,73 @@ def _constraints(hint: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
     """Each constraint as text, with pydantic's words for it."""
     if depth > _DEEPEST:
         return
-    origin = get_origin(hint)
+    origin = get_origin(hint) if _args(hint) else None
     if origin is Annotated:
         inner, *notes = get_args(hint)
         yield from _constraints(inner, name, depth + 1)
         for note in notes:
             yield from _noted(note, name)
     elif origin is Literal:
-        yield f"{name} in {list(get_args(hint))!r}", "should be "
-    elif isinstance(hint, type) and origin is None and issubclass(hint, Enum):
-        yield f"{name} in {[member.value for member in hint]!r}", "should be "
+        yield f"{name} in {_written(get_args(hint))}", "should be "
+    elif is_class(hint) and subclass(hint, Enum):
+        members = class_member(hint, "_member_map_").values()
+        yield f"{name} in {_written(members)}", "should be "
     else:
-        for part in get_args(hint):
+        for part in _args(hint):
             yield from _constraints(part, name, depth + 1)
 
 
 def _noted(note: Any, name: str) -> Iterator[tuple[str, str]]:
-    for inner in note.metadata if isinstance(note, FieldInfo) else (note,):
-        held = {**getattr(inner, "__dict__", {}), **_slots(inner)}
+    for inner in _notes(note):
         for key, words in _SAYS.items():
-            if held.get(key) is not None:
-                yield f"{name}: {key}={held[key]}", words.format(held[key])
+            bound = member(inner, key)
+            if any(type(bound) is kind for kind in _BOUNDS):
+                yield f"{name}: {key}={bound}", words.format(bound)
 
 
-def _slots(note: Any) -> dict[str, Any]:
-    return {key: getattr(note, key) for key in _SAYS if hasattr(note, key)}
+def _written(values: Iterable[Any]) -> str:
+    """Plain values as a list's text."""
+    return repr([value for value in map(value_of, values) if is_plain(value)])
 
 
 def _functions(note: Any) -> Iterator[Any]:
-    for inner in note.metadata if isinstance(note, FieldInfo) else (note,):
-        function = getattr(inner, "func", None)
-        if type(inner).__module__.startswith("pydantic") and callable(function):
+    for inner in _notes(note):
+        function = member(inner, "func")
+        if module_of(type(inner)).startswith("pydantic") and callable(function):
             yield plain_function(function)
+
+
+def _notes(note: Any) -> Iterable[Any]:
+    return note.metadata if is_a(note, FieldInfo) else (note,)
 
 
 def _parts(hint: Any, depth: int) -> Iterator[Any]:
     if depth <= _DEEPEST:
         yield hint
-        for part in get_args(hint):
+        for part in _args(hint):
             yield from _parts(part, depth + 1)
 
 
+def _args(hint: Any) -> tuple[Any, ...]:
+    """The parts of an annotation of `typing`; none of a class or of an object of the application's."""
+    return get_args(hint) if module_of(type(hint)) in ("typing", "types") else ()
+
+
+def _file_of(model: type[BaseModel]) -> str:
+    module = sys.modules.get(module_of(model))
+    file = None if module is None else attributes_of(module).get("__file__")
+    return file if type(file) is str else ""
+
+
 def _field_lines(model: type[BaseModel]) -> dict[str, tuple[str, int, int]]:
+    file = _file_of(model)
     try:
-        file = inspect.getsourcefile(model) or ""
         tree = ast.parse("".join(linecache.getlines(file)))
-    except (TypeError, SyntaxError):
+    except SyntaxError:
         return {}
     found: dict[str, tuple[str, int, int]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name == model.__name__:
+        if isinstance(node, ast.ClassDef) and node.name == name_of(model):
             for inner in node.body:
                 if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
                     found[inner.target.id] = file, inner.lineno, inner.end_lineno or inner.lineno
