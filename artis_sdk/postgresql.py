@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,8 @@ from artis_sdk.errors import ConfigurationError
 
 PATIENCE = 3
 """Maximum wait for an answer, as a multiple of the wait for a connection."""
+_CLEAR = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?[^@/]*(?:/[^@]*)?")
+"""A URL in which no @ or / of a password has moved the borders of the other parts."""
 
 
 def parameters(url: str, timeout: float, what: str) -> dict[str, Any]:
@@ -31,10 +34,13 @@ def parameters(url: str, timeout: float, what: str) -> dict[str, Any]:
         ConfigurationError: the URL cannot be read; it is not repeated, since it may hold a password.
     """
     try:
-        given = conninfo_to_dict(url)
+        given = conninfo_to_dict(url) if _CLEAR.fullmatch(url) else None
     except psycopg.Error:
+        given = None
+    if given is None or "@" in given.get("host", "")[1:] or not _are_ports(given.get("port", "")):
         raise ConfigurationError(
-            f"the {what}'s URL is not one of PostgreSQL: postgresql://user@host:port/database"
+            f"the {what}'s URL is not one of PostgreSQL: postgresql://user@host:port/database, with the "
+            "special characters of user and password percent-encoded (@ is %40, / is %2F, : is %3A)"
         ) from None
     ours = {
         "connect_timeout": max(2, round(timeout)),
@@ -45,6 +51,10 @@ def parameters(url: str, timeout: float, what: str) -> dict[str, Any]:
         "application_name": "artis_sdk",
     }
     return {**ours, **given, "client_encoding": "UTF8"}
+
+
+def _are_ports(given: Any) -> bool:
+    return all(re.fullmatch(r"\d{0,5}", port) for port in str(given).split(","))
 
 
 def store_name(given: Mapping[str, Any]) -> str:
@@ -99,6 +109,8 @@ def _cut_off(own: socket.socket) -> None:
 class Tables:
     """The tables of one kind of store, in a schema of their own, and how older ones become them."""
 
+    holds: str
+    """What they are, for messages."""
     schema: str
     about: str
     """Name of the table with one row, whose column `version` holds the version."""
@@ -119,7 +131,7 @@ def make_tables(connection: psycopg.Connection, tables: Tables) -> int:
         Their version, which is a later one if a later artis_sdk made them.
 
     Raises:
-        psycopg.Error: the server refuses.
+        psycopg.Error: the server refuses, or the schema holds something else, or what is left of them.
     """
     found = tables_version(connection, tables)
     if found is not None and found not in tables.migrations:
@@ -146,16 +158,34 @@ def tables_version(connection: psycopg.Connection, tables: Tables) -> int | None
 
     Asks the catalog's tables: `to_regclass` answers from a cache, which does not know what another session
     has committed while this one waited for its lock.
+
+    Raises:
+        psycopg.Error: the server refuses, or the schema holds something else, or what is left of them.
     """
-    table = connection.execute(
-        "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-        " WHERE nspname = %s AND relname = %s",
-        (tables.schema, tables.about),
-    ).fetchone()
-    if table is None:
+    found = connection.execute(
+        "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE nspname = %s",
+        (tables.schema,),
+    ).fetchall()
+    if not found:
         return None
-    (version,) = connection.execute(f"SELECT version FROM {tables.schema}.{tables.about}").fetchone()
-    return int(version)
+    try:
+        if (tables.about,) not in found:
+            raise not_ours(tables)
+        rows = connection.execute(f"SELECT version FROM {tables.schema}.{tables.about}").fetchall()
+    except psycopg.errors.UndefinedColumn:
+        raise not_ours(tables) from None
+    if len(rows) != 1 or not isinstance(rows[0][0], int):
+        raise not_ours(tables)
+    return rows[0][0]
+
+
+def not_ours(tables: Tables) -> psycopg.Error:
+    """The refusal of tables that this package did not make so."""
+    return psycopg.DataError(
+        f"schema {tables.schema} is not a {tables.holds} of version {tables.version}: something else is in "
+        "it, or a part is missing; give another database, or restore it"
+    )
 
 
 def _has_schema(connection: psycopg.Connection, schema: str) -> bool:

@@ -8,7 +8,6 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ from rich.table import Table
 from artis_sdk.backends import resolve
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.registry import known_prefixes, takes
+from artis_sdk.cli.existing_journal import exists
 from artis_sdk.cli.extras import Extra, installed_extras
 from artis_sdk.cli.named_parts import load_named, named_backends
 from artis_sdk.cli.output import Json, console, next_step, print_json
@@ -25,7 +25,7 @@ from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
-from artis_sdk.store_address import shown_address
+from artis_sdk.store_address import journal_address, shown_address
 from artis_sdk.view.text import plain
 
 
@@ -121,15 +121,17 @@ async def _ask(name: str, settings: Settings | None) -> dict[str, Any]:
 
 async def _look_at_journal(settings: Settings) -> dict[str, Any]:
     """The journal's address, how many of its calls have no known end, and why it cannot be read."""
-    found: dict[str, Any] = {"journal": shown_address(settings.journal), "exists": True, "open": 0}
-    if isinstance(settings.journal, Path) and not settings.journal.exists():
-        return {**found, "exists": False, "problem": None}
+    found: dict[str, Any] = {"journal": None, "exists": False, "open": 0, "problem": None}
     try:
+        found["journal"] = shown_address(journal_address(settings.journal))
+        found["exists"] = await exists(settings)
+        if not found["exists"]:
+            return found
         async with AsyncExitStack() as stack:
             calls = await asyncio.to_thread(open_journal(settings, stack).calls)
     except ArtisError as error:
         return {**found, "problem": str(error)}
-    return {**found, "open": sum(call.state in OPEN for call in calls), "problem": None}
+    return {**found, "open": sum(call.state in OPEN for call in calls)}
 
 
 def _print(found: _Findings) -> None:

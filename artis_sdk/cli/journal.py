@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from artis_sdk.cli.existing_journal import check_exists
 from artis_sdk.cli.journaled import call_json, call_lines, without_secrets
 from artis_sdk.cli.moments import moment
 from artis_sdk.cli.options import Journal
@@ -101,15 +102,18 @@ def _settings(journal: str | None) -> Settings:
 
 
 async def _calls(settings: Settings, plan: str | None) -> list[JournaledCall]:
+    await check_exists(settings)
     async with AsyncExitStack() as stack:
         return await asyncio.to_thread(open_journal(settings, stack).calls, plan=plan)
 
 
 async def _decisions(settings: Settings, plan: str | None) -> list[Decision]:
+    await check_exists(settings)
     async with AsyncExitStack() as stack:
         return await asyncio.to_thread(open_journal(settings, stack).decisions, plan=plan)
 
 
 async def _prune(settings: Settings, before: float) -> int:
+    await check_exists(settings)
     async with AsyncExitStack() as stack:
         return await open_journal(settings, stack).prune(before)

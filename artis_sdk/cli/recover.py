@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import typer
 from pydantic import JsonValue
 
+from artis_sdk.cli.existing_journal import check_exists
 from artis_sdk.cli.journaled import call_json, call_lines
 from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import Json, console, next_step, print_json
@@ -68,6 +69,7 @@ def recover(
         raise ConfigurationError(
             "--by, --why, --value and --no-value belong to --settle CALL done|not-executed"
         )
+    asyncio.run(check_exists(settings))
     _show(settings, asyncio.run(Session.recover_from(settings)), as_json)
 
 
@@ -153,6 +155,7 @@ def _settle(settings: Settings, answer: _Answer, as_json: bool) -> None:
 
 async def _settle_in(settings: Settings, answer: _Answer) -> tuple[JournaledCall, bool]:
     """The call as it stands now, and whether another call of its plan has no outcome."""
+    await check_exists(settings)
     async with AsyncExitStack() as stack:
         journal = open_journal(settings, stack)
         call = await settle(

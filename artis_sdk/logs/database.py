@@ -32,6 +32,7 @@ _PAGE = 200  # rows in memory, of a read
 _STEP = 500  # rows sent between two looks at the clock
 
 TABLES = Tables(
+    holds="call log",
     schema="artis_log",
     about="log",
     version=1,

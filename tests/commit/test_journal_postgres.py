@@ -226,7 +226,7 @@ async def test_a_password_stands_in_no_message() -> None:
     with pytest.raises(JournalError, match=r"127\.0\.0\.1:1/db") as unreachable:
         await journal.begin_plan("p")
     assert "hunter2" not in str(unreachable.value)
-    with pytest.raises(JournalError, match="no connection to the server in 2 s"):
+    with pytest.raises(JournalError, match="Connection refused"):
         journal.calls()
     await journal.aclose()
 

@@ -95,6 +95,10 @@ class PostgresJournal(SharedJournal[PostgresConnections]):
             self._identity = "postgresql:{}/{}#{}".format(*row)
         return self._identity
 
+    def exists(self) -> bool:
+        """Whether the database has a journal yet. Blocks; raises JournalError as `calls`."""
+        return self._store.exists()
+
     # --- commits ------------------------------------------------------------------------------
 
     async def begin_plan(self, plan: str, *, parent: str | None = None, resume: bool = False) -> int:

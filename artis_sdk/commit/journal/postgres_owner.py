@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import psycopg
 
-from artis_sdk.commit.journal.postgres_schema import TABLES
+from artis_sdk.commit.journal.postgres_schema import TABLES, other_version
 from artis_sdk.errors import JournalError
 from artis_sdk.postgresql import PATIENCE, make_tables, store_name
 
@@ -37,7 +37,7 @@ class OwnerSession:
         timeout: maximum wait for another session's lock, in seconds; three times that for an answer.
 
     Raises:
-        JournalError: a pooler stands between, or the tables are of a later version.
+        JournalError: a pooler stands between, or the tables are of another version.
         psycopg.Error: there is no connection.
     """
 
@@ -71,7 +71,7 @@ class OwnerSession:
         """Hold the lock of a new owner. The tables may be others than before a rest.
 
         Raises:
-            JournalError: the tables are of a later version.
+            JournalError: the tables are of another version.
             psycopg.Error: the server refuses, or is gone.
         """
         with self.answering():
@@ -120,10 +120,7 @@ class OwnerSession:
     def _make_tables(self) -> None:
         version = make_tables(self.connection, TABLES)
         if version != TABLES.version:
-            raise JournalError(
-                f"{self._name}: its journal is of version {version}, and this artis_sdk knows up to "
-                f"{TABLES.version}; update artis_sdk"
-            )
+            raise other_version(self._name, version)
 
     @property
     def is_lost(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from artis_sdk.errors import JournalError
 from artis_sdk.postgresql import Tables
 
 SCHEMA = "artis_journal"
@@ -195,6 +196,7 @@ FOR EACH ROW EXECUTE FUNCTION artis_journal.decision_changes();
 """.replace("(writing)", f"({_WRITING})")
 
 TABLES = Tables(
+    holds="commit journal",
     schema=SCHEMA,
     about="journal",
     version=_VERSION,
@@ -205,10 +207,25 @@ TABLES = Tables(
 )
 
 
+def other_version(name: str, version: int) -> JournalError:
+    """The refusal of tables of another version that are not brought to this one.
+
+    Args:
+        name: name of the store.
+        version: their version.
+    """
+    return JournalError(
+        f"{name}: its journal is of version {version}, and this artis_sdk knows up to {TABLES.version}; "
+        "update artis_sdk"
+    )
+
+
 NOW = "extract(epoch FROM clock_timestamp())::double precision"
 """The server's time, in seconds since the epoch."""
 
 ENTER = f"SELECT set_config('synchronous_commit', %s, true), artis_journal.enter(%s, %s, {_VERSION})"
+
+SELECT_VERSION = "SELECT version FROM artis_journal.journal"
 
 SELECT_IDENTITY = """
 SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()),
