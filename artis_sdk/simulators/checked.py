@@ -81,6 +81,10 @@ class Checked(Simulator):
             return self._after(state, history).copy().compute(invocation)
         except CannotTell as error:
             raise SimulationError(call.tool, f"its source does not tell the outcome: {error}") from None
+        except RecursionError:
+            raise SimulationError(
+                call.tool, "its source does not tell the outcome: nested too deeply"
+            ) from None
 
     def _after(self, state: State, history: History) -> ComputedWorld:
         """The objects after the history."""

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from types import FunctionType
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter import methods, operators
-from artis_sdk.simulators.interpreter.names import CallFrame, Names
+from artis_sdk.simulators.interpreter import operators
+from artis_sdk.simulators.interpreter.classes import inherits
+from artis_sdk.simulators.interpreter.names import CallFrame
+from artis_sdk.simulators.interpreter.operations import ValueOperations
+from artis_sdk.simulators.interpreter.scopes import mangled, scope_of_comprehension
 from artis_sdk.simulators.interpreter.values import (
-    CONTAINERS,
     CannotTell,
     Hole,
     Local,
-    Method,
+    LogCall,
+    OneWayIterator,
     Pending,
     Record,
     Thrown,
-    own_method,
     plain,
 )
 
 
-class Expressions(Names):
+class Expressions(ValueOperations):
     """Computes expressions; see `Names` for the arguments."""
 
     def value(self, node: ast.expr, frame: CallFrame) -> Any:
@@ -42,62 +43,68 @@ class Expressions(Names):
         finally:
             self.depth -= 1
 
-    def truth(self, value: Any) -> bool:
-        """Whether a value counts as true."""
-        if isinstance(value, Hole):
-            raise CannotTell(f"it depends on {value.why}")
-        if isinstance(value, Record):
-            if own_method(value.cls, "__bool__") or own_method(value.cls, "__len__"):
-                raise CannotTell(f"it asks whether an object of {value.cls.__name__} is true")
-            return True
-        if plain(value) or isinstance(value, (range, *CONTAINERS)):
-            return bool(value)
-        return True
-
-    def compared(self, op: ast.cmpop, left: Any, right: Any) -> Any:
-        """One comparison; of objects by their class's own `==`, if that is in the source."""
-        if isinstance(left, Record) and isinstance(op, ast.Eq | ast.NotEq) and not isinstance(right, Hole):
-            equal = own_method(left.cls, "__eq__")
-            if type(equal) is FunctionType and not equal.__code__.co_filename.startswith("<string>"):
-                said = self.truth(self.call(Method(equal, left, True), [right], {}))
-                return said is isinstance(op, ast.Eq)
-            if own_method(left.cls, "__dataclass_fields__") is not None and equal is not None:
-                same = isinstance(right, Record) and right.cls is left.cls and left.fields == right.fields
-                return same is isinstance(op, ast.Eq)
-        return operators.compare(op, left, right)
-
     def items(self, nodes: list[ast.expr], frame: CallFrame) -> list[Any]:
         made: list[Any] = []
         for node in nodes:
             if isinstance(node, ast.Starred):
-                made.extend(operators.iterated(self.value(node.value, frame)))
+                made.extend(self.gone_over(self.value(node.value, frame)))
             else:
                 made.append(self.value(node, frame))
         return made
 
+    def gone_over(self, value: Any, *, ordered: bool = True) -> Iterator[Any]:
+        """The items of a value, one by one, from the container as it is at that moment."""
+        return operators.attempt(iter, operators.iterated(value, ordered=ordered))  # type: ignore[no-any-return]
+
+    def next_of(self, items: Iterator[Any]) -> tuple[Any, ...]:
+        """The next item, as a tuple of one; an empty one at the end."""
+        try:
+            return (operators.attempt(next, items),)
+        except StopIteration:
+            return ()
+
+    def each(self, items: Iterator[Any]) -> Iterator[Any]:
+        while found := self.next_of(items):
+            yield found[0]
+
     def loops(
-        self, parts: list[ast.comprehension], frame: CallFrame, *, ordered: bool = True
+        self, parts: list[ast.comprehension], frame: CallFrame, over: Iterator[Any] | None = None
     ) -> Iterator[CallFrame]:
-        """The frames of a comprehension, one for each of its items."""
+        """The frames of a comprehension, one for each of its items.
+
+        Args:
+            parts: its `for`s.
+            frame: the frame around it.
+            over: items of the first one, which is computed before the rest.
+        """
         first, *rest = parts
         if first.is_async:
             raise CannotTell("it goes over an asynchronous iterator")
-        for item in operators.iterated(self.value(first.iter, frame), ordered=ordered):
-            inner = CallFrame(frame.function, {}, frame)
+        if over is None:
+            over = self.gone_over(self.value(first.iter, frame))
+        for item in self.each(over):
+            self.steps += 1
+            inner = CallFrame(frame.function, {}, frame, scope_of_comprehension(first), inside=True)
             self.assign(first.target, item, inner)
             if all(self.truth(self.value(test, inner)) for test in first.ifs):
                 if rest:
-                    yield from self.loops(rest, inner, ordered=ordered)
+                    yield from self.loops(rest, inner)
                 else:
                     yield inner
 
     def assign(self, target: ast.expr, value: Any, frame: CallFrame) -> None:
         raise NotImplementedError
 
+    def bind(self, name: str, value: Any, frame: CallFrame) -> None:
+        raise NotImplementedError
+
     def spec(self, node: ast.expr | None, frame: CallFrame) -> Any:
         return "" if node is None else self.value(node, frame)
 
     def parent(self, node: ast.Call, frame: CallFrame) -> Any:
+        raise NotImplementedError
+
+    def local(self, node: ast.Lambda | ast.FunctionDef, frame: CallFrame) -> Local:
         raise NotImplementedError
 
 
@@ -111,15 +118,17 @@ def _joined(self: Expressions, node: ast.JoinedStr, frame: CallFrame) -> Any:
     unknown: Hole | None = None
     for part in node.values:
         if isinstance(part, ast.FormattedValue):
-            spec = self.spec(part.format_spec, frame)
-            made = operators.formatted(self.value(part.value, frame), spec, part.conversion)
+            value = self.value(part.value, frame)
+            made = self.formatted(value, self.spec(part.format_spec, frame), part.conversion)
         else:
             made = self.value(part, frame)
         if isinstance(made, Hole):
             unknown = made
         else:
             texts.append(made)
-    return "".join(texts) if unknown is None else unknown
+    if sum(map(len, texts)) > operators.LONGEST:
+        raise CannotTell("it makes a huge text")
+    return "".join(texts) if unknown is None else self.derive(unknown, "joined", str)
 
 
 def _boolean(self: Expressions, node: ast.BoolOp, frame: CallFrame) -> Any:
@@ -137,7 +146,8 @@ def _comparison(self: Expressions, node: ast.Compare, frame: CallFrame) -> Any:
     said: Any = True
     for op, part in zip(node.ops, node.comparators, strict=True):
         right = self.value(part, frame)
-        self.charge(left, right)
+        if not isinstance(op, ast.Is | ast.IsNot):
+            self.charge(left, right)
         said = self.compared(op, left, right)
         if part is not node.comparators[-1] and not self.truth(said):
             return said
@@ -150,7 +160,7 @@ def _dictionary(self: Expressions, node: ast.Dict, frame: CallFrame) -> Any:
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:
             inner = self.value(value, frame)
-            if not isinstance(inner, dict):
+            if not operators.known_dict(inner):
                 raise CannotTell("it unpacks a value that is no dictionary")
             made |= inner
         else:
@@ -160,57 +170,48 @@ def _dictionary(self: Expressions, node: ast.Dict, frame: CallFrame) -> Any:
 
 def _sliced(self: Expressions, node: ast.Slice, frame: CallFrame) -> Any:
     parts = [None if p is None else self.value(p, frame) for p in (node.lower, node.upper, node.step)]
-    if any(isinstance(p, Hole) for p in parts):
-        return next(p for p in parts if isinstance(p, Hole))
+    if not all(p is None or type(p) in (int, bool) for p in parts):
+        raise CannotTell("it takes a part of a value, from where is not known")
     return slice(*parts)
+
+
+def _subscript(self: Expressions, node: ast.Subscript, frame: CallFrame) -> Any:
+    base, key = self.value(node.value, frame), self.value(node.slice, frame)
+    if isinstance(base, Hole) and base.kind is str and type(key) is slice and key.step != 0:
+        return self.derive(base, "slice", str)
+    if type(key) is slice:
+        self.charge(base)
+    return operators.subscript(base, key)
 
 
 def _called(self: Expressions, node: ast.Call, frame: CallFrame) -> Any:
     function = self.value(node.func, frame) if not _is_super(node.func) else self.parent(node, frame)
-    short = _short_circuit(self, function, node, frame)
-    if short is not None:
-        return short
+    if isinstance(function, LogCall):
+        return _logged(self, function, node, frame)
     values = self.items(node.args, frame)
     named: dict[str, Any] = {}
     for one in node.keywords:
         value = self.value(one.value, frame)
-        if one.arg is not None:
-            named[one.arg] = value
-        elif isinstance(value, dict):
-            named |= value
-        else:
+        given = {one.arg: value} if one.arg is not None else value
+        if not operators.known_dict(given) or not all(type(name) is str for name in given):
             raise CannotTell("it unpacks a value that is no dictionary")
+        if named.keys() & given.keys():
+            raise CannotTell("it gives a parameter twice")
+        named |= given
     return self.call(function, values, named)
 
 
-def _short_circuit(self: Expressions, function: Any, node: ast.Call, frame: CallFrame) -> Any:
-    """`any` and `all` over a generator, and `next`, which stop before its end; None for other calls."""
-    if (
-        not methods.one_of(function, (any, all, next))
-        or not node.args
-        or not isinstance(node.args[0], ast.GeneratorExp)
-    ):
-        return None
-    over = node.args[0]
-    if function is next:
-        for inner in self.loops(over.generators, frame):
-            return _Found(self.value(over.elt, inner)).value
-        if len(node.args) > 1:
-            made = self.value(node.args[1], frame)
-            return _NONE if made is None else made
-        raise Thrown(StopIteration, (), {})
-    for inner in self.loops(over.generators, frame, ordered=False):
-        if self.truth(self.value(over.elt, inner)) is (function is any):
-            return function is any
-    return function is all
-
-
-class _Found:
-    def __init__(self, value: Any) -> None:
-        self.value = _NONE if value is None else value
-
-
-_NONE: Final = object()
+def _logged(self: Expressions, function: LogCall, node: ast.Call, frame: CallFrame) -> None:
+    """A call that writes to a log: what its arguments do counts, their texts do not."""
+    for one in (*node.args, *(keyword.value for keyword in node.keywords)):
+        try:
+            value = self.value(one, frame)
+        except CannotTell:
+            if any(isinstance(inner, ast.Call | ast.Await | ast.NamedExpr) for inner in ast.walk(one)):
+                raise
+            continue
+        if function.name == "print" and isinstance(value, Record):
+            raise CannotTell("it prints an object")
 
 
 def _is_super(node: ast.expr) -> bool:
@@ -223,15 +224,8 @@ def _is_super(node: ast.expr) -> bool:
     )
 
 
-def _plain_call(self: Expressions, node: ast.Call, frame: CallFrame) -> Any:
-    made = _called(self, node, frame)
-    return None if made is _NONE else made
-
-
 def _awaited(self: Expressions, node: ast.Await, frame: CallFrame) -> Any:
     value = self.value(node.value, frame)
-    if isinstance(value, Hole):
-        return value
     if not isinstance(value, Pending):
         raise CannotTell("it waits for something")
     return value.run()
@@ -246,24 +240,52 @@ def _listed(kind: Any) -> Rule:
 
 def _comprehended(kind: Any) -> Rule:
     def rule(self: Expressions, node: Any, frame: CallFrame) -> Any:
-        frames = self.loops(node.generators, frame, ordered=kind is list)
-        return operators.attempt(kind, [self.value(node.elt, f) for f in frames])
+        over = None
+        if kind is set and _uniform(node):
+            over = self.gone_over(self.value(node.generators[0].iter, frame), ordered=False)
+        made = [self.value(node.elt, f) for f in self.loops(node.generators, frame, over)]
+        return operators.attempt(kind, made)
 
     return rule
+
+
+def _uniform(node: ast.SetComp) -> bool:
+    """Whether it is the same in whatever order it goes over its items: nothing in it can raise or change."""
+    parts = [node.elt, *node.generators[0].ifs]
+    fine = ast.Name | ast.Constant | ast.expr_context | ast.Compare | ast.Eq | ast.NotEq | ast.In | ast.NotIn
+    return len(node.generators) == 1 and all(isinstance(n, fine) for part in parts for n in ast.walk(part))
+
+
+def _generator(self: Expressions, node: ast.GeneratorExp, frame: CallFrame) -> OneWayIterator:
+    over = self.gone_over(self.value(node.generators[0].iter, frame))
+
+    def items() -> Iterator[Any]:
+        try:
+            for inner in self.loops(node.generators, frame, over):
+                yield self.value(node.elt, inner)
+        except Thrown as thrown:
+            if inherits(thrown.cls, StopIteration):
+                raise Thrown(RuntimeError, ("generator raised StopIteration",)) from None
+            raise
+
+    return OneWayIterator("generator", items())
 
 
 def _named(self: Expressions, node: ast.NamedExpr, frame: CallFrame) -> Any:
     value = self.value(node.value, frame)
     at = frame
-    while at.outer is not None and at.outer.function is at.function:
+    while at.inside and at.outer is not None:
         at = at.outer
-    self.assign(node.target, value, at)
+    self.bind(node.target.id, value, at)
     return value
 
 
 def _dict_comprehended(self: Expressions, node: ast.DictComp, frame: CallFrame) -> Any:
-    pairs = [(self.value(node.key, f), self.value(node.value, f)) for f in self.loops(node.generators, frame)]
-    return operators.attempt(dict, pairs)
+    made: dict[Any, Any] = {}
+    for inner in self.loops(node.generators, frame):
+        key = self.value(node.key, inner)
+        operators.attempt(made.__setitem__, key, self.value(node.value, inner))
+    return made
 
 
 def _conditional(self: Expressions, node: ast.IfExp, frame: CallFrame) -> Any:
@@ -276,7 +298,7 @@ def _unary(self: Expressions, node: ast.UnaryOp, frame: CallFrame) -> Any:
 
 
 def _binary(self: Expressions, node: ast.BinOp, frame: CallFrame) -> Any:
-    return operators.binary(node.op, self.value(node.left, frame), self.value(node.right, frame))
+    return self.binary(node.op, self.value(node.left, frame), self.value(node.right, frame))
 
 
 def _constant(self: Expressions, node: ast.Constant, frame: CallFrame) -> Any:
@@ -285,13 +307,16 @@ def _constant(self: Expressions, node: ast.Constant, frame: CallFrame) -> Any:
     return node.value
 
 
+def _attribute(self: Expressions, node: ast.Attribute, frame: CallFrame) -> Any:
+    name = mangled(node.attr, frame.function.__code__)
+    return self.attribute(self.value(node.value, frame), name)
+
+
 _RULES: Final[dict[type, Rule]] = {
     ast.Constant: _constant,
     ast.Name: lambda self, node, frame: self.name(node, frame),
-    ast.Attribute: lambda self, node, frame: self.attribute(self.value(node.value, frame), node.attr),
-    ast.Subscript: lambda self, node, frame: operators.subscript(
-        self.value(node.value, frame), self.value(node.slice, frame)
-    ),
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
     ast.Slice: _sliced,
     ast.JoinedStr: _joined,
     ast.BoolOp: _boolean,
@@ -304,11 +329,11 @@ _RULES: Final[dict[type, Rule]] = {
     ast.Tuple: _listed(tuple),
     ast.Set: _listed(set),
     ast.ListComp: _comprehended(list),
-    ast.GeneratorExp: _comprehended(list),
+    ast.GeneratorExp: _generator,
     ast.SetComp: _comprehended(set),
     ast.DictComp: _dict_comprehended,
-    ast.Call: _plain_call,
+    ast.Call: _called,
     ast.Await: _awaited,
     ast.NamedExpr: _named,
-    ast.Lambda: lambda self, node, frame: Local(node, frame),
+    ast.Lambda: lambda self, node, frame: self.local(node, frame),
 }

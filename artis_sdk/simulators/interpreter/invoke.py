@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import copy
+from enum import Enum
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final, cast
 
-from artis_sdk.simulators.interpreter import methods, operators
-from artis_sdk.simulators.interpreter.expressions import Expressions
-from artis_sdk.simulators.interpreter.names import CallFrame, drawn
+from artis_sdk.simulators.interpreter import draws, methods, operators
+from artis_sdk.simulators.interpreter.classes import (
+    NOTHING,
+    inherits,
+    is_a,
+    is_one,
+    name_of,
+    static_of,
+)
+from artis_sdk.simulators.interpreter.copying import copied
+from artis_sdk.simulators.interpreter.defaults import Defaults
+from artis_sdk.simulators.interpreter.names import CallFrame
+from artis_sdk.simulators.interpreter.reflection import Reflection
+from artis_sdk.simulators.interpreter.scopes import scope_of, yields
+from artis_sdk.simulators.interpreter.sources import Sources
 from artis_sdk.simulators.interpreter.values import (
     TIMES,
     BuiltinMethod,
     CannotTell,
+    Draw,
     Hole,
     Local,
+    LogCall,
     Method,
+    OneWayIterator,
     Pending,
     Record,
     StoredDict,
     StoredList,
     Thrown,
-    body_of,
-    is_a,
-    own_method,
-    records_in,
+    plain,
+    reached,
 )
 from artis_sdk.tools.source_checks.code import Def, NoSource, same_project, source_of
 
 _CALLS: Final = 16  # calls inside one another
+_COPYING: Final = ("__copy__", "__deepcopy__", "__reduce_ex__", "__reduce__", "__getstate__", "__setstate__")
 
 
 class Returned(Exception):
@@ -43,24 +59,26 @@ class Returned(Exception):
         self.value = value
 
 
-class Invocations(Expressions):
+class Invocations(Reflection):
     """Carries out calls; `Interpreter` adds statements.
 
     Args:
         root: the tool's function; functions of other projects are not entered.
-        drawn: see `Expressions`.
-        defaults: empty containers that are defaults of parameters, which calls share; filled as needed.
+        sources: see `Names`.
+        drawn: see `Names`.
+        defaults: what the defaults of parameters hold that calls may change.
     """
 
     def __init__(
         self,
         root: FunctionType,
-        drawn: list[Any] | None = None,
-        defaults: dict[tuple[str, str, str], Any] | None = None,
+        sources: Sources,
+        drawn: dict[tuple[Any, ...], Any] | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
-        super().__init__(drawn)
+        super().__init__(sources, drawn)
         self._root = root
-        self._defaults = {} if defaults is None else defaults
+        self._defaults = Defaults() if defaults is None else defaults
         self._calls = 0
 
     # --- calls ------------------------------------------------------------------------------------
@@ -72,7 +90,7 @@ class Invocations(Expressions):
             CannotTell, Thrown: see `Expressions.value`.
         """
         if isinstance(function, SetArgs):
-            if issubclass(function.on.cls, BaseException):
+            if inherits(function.on.cls, BaseException):
                 function.on.fields["args"] = tuple(values)
             return None
         if isinstance(function, Method):
@@ -81,23 +99,70 @@ class Invocations(Expressions):
             return self._builtin_method(function, values, named)
         if isinstance(function, Local):
             return self._local(function, values, named)
+        if isinstance(function, Draw):
+            return self.draw(function, values, named)
+        if isinstance(function, LogCall):
+            return None
         if isinstance(function, Hole):
-            if drawn(function.name):
-                return self.hole(f"what {function.name} gives")
             raise CannotTell(f"it calls {function.why}")
-        if methods.one_of(function, (isinstance, issubclass, hasattr, getattr, print, type)):
-            return self._reflected(function, values, named)
-        if methods.one_of(function, methods.FUNCTIONS):
-            self.charge(*values)
-            if function in (sorted, min, max) and "key" in named:
-                return self._by_key(function, values, named)
-            return methods.function(function, values, named)
+        if is_one(function, (isinstance, issubclass, hasattr, getattr, type)):
+            return self.reflected(function, values, named)
+        if is_one(function, (any, all, next, map, filter)):
+            return self._lazily(function, values, named)
+        if is_one(function, methods.FUNCTIONS):
+            return self._builtin(function, values, named)
         if is_a(function, type):
+            if inherits(function, Enum):
+                return self.member(function, values, named)
             return self.made(function, values, named)
-        name = function.__name__ if type(function) is BuiltinFunctionType else ""
-        if drawn(name):
-            return self.hole(f"what {name} gives")
-        raise CannotTell(f"it calls {name or type(function).__name__}, which is not the application's code")
+        name = function.__name__ if type(function) is BuiltinFunctionType else name_of(type(function))
+        raise CannotTell(f"it calls {name}, which is not the application's code")
+
+    def _builtin(self, function: Any, values: list[Any], named: dict[str, Any]) -> Any:
+        if len(values) == 1 and not named:
+            if isinstance(values[0], Hole) and values[0].path:
+                return self.derive(values[0], function.__name__, draws.called_drawn(function, values[0]))
+            if is_one(function, (str, repr)):
+                self.charge(values[0])
+                return self.text(values[0], function)
+            if function is bool:
+                return self.truth(values[0])
+        self.charge(*values)
+        if is_one(function, (sorted, min, max)) and "key" in named:
+            return self._by_key(function, values, named)
+        return methods.function(function, values, named)
+
+    def _lazily(self, function: Any, values: list[Any], named: dict[str, Any]) -> Any:
+        """Builtins that take item by item."""
+        if named or not values:
+            raise CannotTell(f"it calls {function.__name__} in a way that is not computed")
+        if is_one(function, (any, all)):
+            if len(values) != 1:
+                raise CannotTell(f"it calls {function.__name__} with several values")
+            for item in self.each(self.gone_over(values[0], ordered=not _all_plain(values[0]))):
+                self.steps += 1
+                self.bounded()
+                if self.truth(item) is (function is any):
+                    return function is any
+            return function is all
+        if function is next:
+            if not isinstance(values[0], OneWayIterator) or len(values) > 2:
+                raise CannotTell("it takes the next item of something that is no iterator")
+            found = self.next_of(values[0])
+            if found:
+                return found[0]
+            if len(values) > 1:
+                return values[1]
+            raise Thrown(StopIteration, ())
+        if len(values) != 2:
+            raise CannotTell(f"it calls {function.__name__} in a way that is not computed")
+        how, items = values[0], self.each(self.gone_over(values[1]))
+        if function is map:
+            return OneWayIterator("map", (self.call(how, [item], {}) for item in items))
+        return OneWayIterator(
+            "filter",
+            (item for item in items if self.truth(item if how is None else self.call(how, [item], {}))),
+        )
 
     def _method(self, method: Method, values: list[Any], named: dict[str, Any]) -> Any:
         function = method.function
@@ -108,46 +173,76 @@ class Invocations(Expressions):
                 raise CannotTell(f"it calls the tool {function.__name__}")
             function = inner
         if not same_project(function, self._root):
+            draw = draws.draw_of(function)
+            if draw is not None:
+                return self.draw(draw, values, named)
             if function is copy.copy or function is copy.deepcopy:
                 return self._copied(function, values)
-            if drawn(function.__name__):
-                return self.hole(f"what {function.__name__} gives")
+            if function is asyncio.sleep and len(values) == 1 and type(values[0]) in (int, float):
+                return Pending(lambda: None)
             raise CannotTell(f"it calls {function.__qualname__}, which is not the application's code")
         try:
             node = source_of(function).node
         except NoSource as error:
             raise CannotTell(str(error)) from None
         given = [method.on, *values] if method.bound else values
-        frame = CallFrame(
-            function, self._bound(node.args, given, named, CallFrame(function), function.__name__)
-        )
+        defaults = self._defaults.of(function, node.args, self.sources)
+        bound = self._bound(node.args, given, named, defaults, function.__name__)
+        frame = CallFrame(function, bound, scope=scope_of(node))
         if isinstance(node, ast.AsyncFunctionDef):
-            return Pending(lambda: self._body(node, frame))
+            return Pending(lambda: self._coroutine(node, frame))
         return self._body(node, frame)
+
+    def _coroutine(self, node: Def, frame: CallFrame) -> Any:
+        try:
+            return self._body(node, frame)
+        except Thrown as thrown:
+            if inherits(thrown.cls, StopIteration):
+                raise Thrown(RuntimeError, ("coroutine raised StopIteration",)) from None
+            raise
 
     def _copied(self, how: Any, values: list[Any]) -> Any:
         """`copy.copy` and `copy.deepcopy`, of objects whose classes copy as others do."""
         if len(values) != 1 or any(
-            own_method(one.cls, name) is not None
-            for one in records_in(values[0])
-            for name in ("__copy__", "__deepcopy__", "__reduce_ex__", "__reduce__", "__getstate__")
+            static_of(one.cls, name) is not NOTHING
+            for one in reached(values[0]).values()
+            if isinstance(one, Record)
+            for name in _COPYING
         ):
             raise CannotTell("it copies an object whose class has its own way")
-        if how is copy.copy and isinstance(values[0], Record):
-            return Record(values[0].cls, dict(values[0].fields), values[0].whole)
-        self.charge(values[0], values[0])
-        return how(values[0])
+        value = values[0]
+        if any(isinstance(one, StoredDict | StoredList | Method) for one in reached(value).values()):
+            raise CannotTell("the state does not say what type a value has")
+        if how is copy.copy:
+            if isinstance(value, Record):
+                return Record(value.cls, dict(value.fields), value.whole, value.kinds)
+            if isinstance(value, Hole):
+                raise CannotTell(f"it copies {value.why}")
+            return copy.copy(value)
+        self.charge(value, value)
+        return copied(value)
 
     def _local(self, local: Local, values: list[Any], named: dict[str, Any]) -> Any:
         outer: CallFrame = local.frame
         name = local.node.name if isinstance(local.node, ast.FunctionDef) else "<lambda>"
-        frame = CallFrame(outer.function, self._bound(local.node.args, values, named, outer, name), outer)
+        bound = self._bound(local.node.args, values, named, local.defaults, name)
+        frame = CallFrame(outer.function, bound, outer, scope_of(local.node))
         if isinstance(local.node, ast.Lambda):
             return self.value(local.node.body, frame)
         return self._body(local.node, frame)
 
+    def local(self, node: ast.Lambda | ast.FunctionDef, frame: CallFrame) -> Local:
+        """A function that the source defines inside another one; its defaults are computed now."""
+        takes = node.args
+        every = [a.arg for a in (*takes.posonlyargs, *takes.args)]
+        pairs = list(zip(every[len(every) - len(takes.defaults) :], takes.defaults, strict=True))
+        pairs += [
+            (a.arg, d) for a, d in zip(takes.kwonlyargs, takes.kw_defaults, strict=True) if d is not None
+        ]
+        return Local(node, frame, {name: self.value(default, frame) for name, default in pairs})
+
     def _body(self, node: Def, frame: CallFrame) -> Any:
-        if any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)):
+        if yields(node):
             raise CannotTell(f"{node.name} is a generator")
         self._calls += 1
         if self._calls > _CALLS:
@@ -161,9 +256,18 @@ class Invocations(Expressions):
         return None
 
     def _bound(
-        self, takes: ast.arguments, values: list[Any], named: dict[str, Any], scope: CallFrame, name: str
+        self,
+        takes: ast.arguments,
+        values: list[Any],
+        named: dict[str, Any],
+        defaults: dict[str, Any],
+        name: str,
     ) -> dict[str, Any]:
-        """Parameters by name, with defaults; a call that does not fit raises as Python's does."""
+        """Parameters by name, with defaults.
+
+        Raises:
+            CannotTell: the call does not fit.
+        """
         every = [a.arg for a in (*takes.posonlyargs, *takes.args)]
         found: dict[str, Any] = dict(zip(every, values, strict=False))
         left = dict(named)
@@ -171,23 +275,14 @@ class Invocations(Expressions):
             raise CannotTell(f"it calls {name} with too many arguments")
         if takes.vararg is not None:
             found[takes.vararg.arg] = tuple(values[len(every) :])
-        for one in (*every, *(a.arg for a in takes.kwonlyargs)):
+        by_name = [a.arg for a in (*takes.args, *takes.kwonlyargs)]
+        for one in by_name:
             if one in left:
+                if one in found:
+                    raise CannotTell(f"it calls {name} with {one} twice")
                 found[one] = left.pop(one)
-        defaults = [*takes.defaults]
-        pairs = list(zip(every[len(every) - len(defaults) :], defaults, strict=True))
-        pairs += [
-            (a.arg, d) for a, d in zip(takes.kwonlyargs, takes.kw_defaults, strict=True) if d is not None
-        ]
-        for one, default in pairs:
-            if one not in found:
-                if isinstance(default, ast.List | ast.Dict) and not ast.unparse(default).strip("[]{}"):
-                    key = (scope.function.__module__, scope.function.__qualname__, one)
-                    found[one] = self._defaults.setdefault(key, [] if isinstance(default, ast.List) else {})
-                    continue
-                if not isinstance(default, ast.Constant | ast.UnaryOp | ast.Name | ast.Attribute | ast.Tuple):
-                    raise CannotTell(f"{name} has a default that calls may change")
-                found[one] = self.value(default, scope)
+        for one, default in defaults.items():
+            found.setdefault(one, default)
         if takes.kwarg is not None:
             found[takes.kwarg.arg] = left
         elif left:
@@ -198,59 +293,46 @@ class Invocations(Expressions):
         return found
 
     def _builtin_method(self, method: BuiltinMethod, values: list[Any], named: dict[str, Any]) -> Any:
-        if methods.one_of(method.on, TIMES):
-            if drawn(method.name):
-                return self.hole(f"what {method.name} gives")
-            return methods.of_time(method.on, method.name, values)
-        if method.name in ("sort",) or not methods.has_method(method.on, method.name):
-            raise CannotTell(f"it calls {method.name} of a {type(method.on).__name__}")
-        self.charge(method.on)
-        return methods.method(method.on, method.name, values, named)
+        on = method.on
+        if isinstance(on, Hole):
+            return self.derive(on, method.name, draws.method_drawn(on, method.name, values))
+        if is_one(on, TIMES):
+            return methods.of_time(on, method.name, values)
+        if is_a(on, type):
+            if not values or type(values[0]) is not on:
+                raise CannotTell(f"it calls {method.name} of something else")
+            on, values = values[0], values[1:]
+        if methods.is_whole(on, method.name):
+            self.charge(on, *values)
+        if method.name == "sort":
+            return self._sorted_in_place(on, values, named)
+        made = methods.method(on, method.name, values, named)
+        self.charge(*values)
+        return made
+
+    def _sorted_in_place(self, on: list[Any], values: list[Any], named: dict[str, Any]) -> None:
+        if values:
+            raise CannotTell("it sorts in a way that is not computed")
+        ordered = self._builtin(sorted, [on], named)
+        on[:] = ordered
 
     def _by_key(self, function: Any, values: list[Any], named: dict[str, Any]) -> Any:
         key = named.pop("key")
-        items = list(operators.iterated(values[0])) if len(values) == 1 else values
+        items = list(self.each(self.gone_over(values[0]))) if len(values) == 1 else values
         if key is None or (not items and "default" in named):
             return methods.function(function, [items], named)
         keys = [self.call(key, [item], {}) for item in items]
-        order = operators.attempt(sorted, range(len(items)), key=keys.__getitem__, **_reversed(named))
+        for one in keys:
+            if isinstance(one, StoredDict | StoredList):
+                raise CannotTell("the state does not say what type a value has")
+        reverse = {"reverse": named["reverse"]} if "reverse" in named else {}
         if function is sorted:
+            order = operators.attempt(sorted, range(len(items)), key=keys.__getitem__, **reverse)
             return [items[n] for n in order]
         if not items:
             raise CannotTell("it takes the least of nothing")
         which = operators.attempt(function, range(len(items)), key=keys.__getitem__)
         return items[which]
-
-    def _reflected(self, function: Any, values: list[Any], named: dict[str, Any]) -> Any:
-        if function is print:
-            return None
-        first = values[0]
-        if isinstance(first, Hole):
-            return first
-        if function is type and len(values) == 1:
-            return first.cls if isinstance(first, Record) else type(first)
-        if function in (getattr, hasattr) and type(values[1]) is str:
-            try:
-                made = self.attribute(first, values[1])
-            except Thrown:
-                if function is hasattr:
-                    return False
-                if len(values) > 2:
-                    return values[2]
-                raise
-            return True if function is hasattr and not isinstance(made, Hole) else made
-        if function in (isinstance, issubclass):
-            return self._is_instance(first, values[1], function is issubclass)
-        raise CannotTell(f"it calls {function.__name__}")
-
-    def _is_instance(self, value: Any, which: Any, of_class: bool) -> Any:
-        classes = which if isinstance(which, tuple) else (which,)
-        kind = value if of_class else value.cls if isinstance(value, Record) else type(value)
-        if not all(type(c) is type or c in (int, str) for c in classes):
-            raise CannotTell("it asks for an abstract class")
-        if isinstance(value, StoredDict | StoredList) and not {dict, list} & set(classes):
-            raise CannotTell("the state does not say what type a value has")
-        return any(issubclass(kind, c) for c in classes)
 
     def made(self, cls: type, values: list[Any], named: dict[str, Any]) -> Any:
         """An object of a class; by `Objects`."""
@@ -272,13 +354,5 @@ def _nothing() -> None:
     raise NotImplementedError
 
 
-def _reversed(named: dict[str, Any]) -> dict[str, Any]:
-    return {"reverse": named["reverse"]} if "reverse" in named else {}
-
-
-def of_project(cls: type, root: FunctionType) -> bool:
-    found = next((f for f in body_of(cls).values() if type(f) is FunctionType), None)
-    module = str(body_of(cls).get("__module__"))
-    return module.partition(".")[0] == root.__module__.partition(".")[0] or (
-        found is not None and same_project(found, root)
-    )
+def _all_plain(value: Any) -> bool:
+    return isinstance(value, set | frozenset) and all(map(plain, value))

@@ -1,99 +1,221 @@
-"""Values of the interpreter from a logged state, from objects and from a module's constants; and back."""
+"""Values of the interpreter from a logged state and from objects."""
 
 from __future__ import annotations
 
-import sys
-from abc import ABC
+import re
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from enum import Enum
-from types import MemberDescriptorType
-from typing import Any, Final, Generic
+from typing import Any, Final
 
-from artis_sdk.simulators.interpreter.hints import Hint, fields_of
+from artis_sdk.records.jsonable import jsonable
+from artis_sdk.simulators.interpreter.classes import (
+    NOTHING,
+    attributes_of,
+    inherits,
+    is_one,
+    name_of,
+    readable,
+)
+from artis_sdk.simulators.interpreter.enums import is_member, known_enum, stored_member
+from artis_sdk.simulators.interpreter.examples import NATURAL, Example
+from artis_sdk.simulators.interpreter.hints import Hint, fields_of, has_subclasses
 from artis_sdk.simulators.interpreter.values import (
     CannotTell,
     Hole,
-    Member,
     Record,
     StoredDict,
     StoredList,
-    body_of,
-    is_a,
-    mro_of,
-    name_of,
-    own_method,
+    known_factory,
     plain,
 )
 
-_MOST: Final = 200_000  # values of one state
+_MOST: Final = 100_000  # values of one state
+_NUMBER: Final = re.compile(r"\s*[-+]?[\d.][\d._]*([eE][-+]?\d+)?\s*|[-+]?(nan|inf|infinity)", re.IGNORECASE)
+_ISO: Final = re.compile(r"\d{4}-\d\d|[-+]?P\d|P?T?\d\d:\d\d")
+_NOT_FINITE: Final = ("NaN", "Infinity", "-Infinity")
+_TEXTS: Final = (Decimal, datetime, date, timedelta)
+
+
+class _NotTold(Exception):
+    """The state does not tell what a key or an item was."""
 
 
 class Lift:
     """Makes the values of one state; they share nothing with it.
 
+    Args:
+        home: module of a tool, whose project's classes are read.
+
     Raises:
         CannotTell: there are too many.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, home: str) -> None:
+        self.home = home
         self._made = 0
         self._seen: dict[int, Any] = {}
         self._kept: list[Any] = []
+        self._live: dict[int, list[tuple[Any, Any]]] = {}
+        """What was made of a live object's places, each with its JSON."""
+        self._above: dict[int, Record] = {}
+        """Records that are being made, by the id of their live object."""
 
     def _count(self) -> None:
         self._made += 1
         if self._made > _MOST:
             raise CannotTell("the state is too large")
 
-    def stored(self, value: Any, hint: Hint | None) -> Any:
+    # --- of the state -----------------------------------------------------------------------------
+
+    def stored(self, value: Any, hint: Hint | None = None, example: Example | None = None) -> Any:
         """A JSON value of the state.
 
         Args:
             value: JSON.
             hint: its annotation, if the source has one.
+            example: live values at its place.
         """
         self._count()
-        if hint is not None and hint.cls is not None:
-            made = self._instance(value, hint.cls)
-            if made is not None:
+        if value is None:
+            return None
+        if example is not None and example.kinds:
+            example = example.fitting(value)
+            if example.kind is not None:
+                return self._like(value, hint, example, example.kind)
+            natural = all(is_one(kind, NATURAL) for kind in example.kinds)
+            if natural and type(value) in NATURAL and value not in _NOT_FINITE:
+                return value
+            return Hole("a value whose type the state does not tell")
+        return self._hinted(value, hint)
+
+    def _like(self, value: Any, hint: Hint | None, example: Example, kind: type) -> Any:
+        if is_one(kind, NATURAL):
+            return self._natural(value, hint, kind)
+        form = type(value)
+        live = example.one
+        if form is dict and (kind is dict or (kind is defaultdict and known_factory(example.values[0]))):
+            return self._once(value, live, lambda: self._mapping(value, hint, example, kind))
+        if form is list and is_one(kind, (list, tuple, set, frozenset)):
+            return self._once(value, live, lambda: self._sequence(value, hint, example, kind))
+        if inherits(kind, Enum):
+            member = stored_member(value, kind)
+            return Hole(f"a member of {name_of(kind)}", kind=kind) if member is None else member
+        if is_one(kind, _TEXTS) and form is str:
+            made = _of_text(value, kind)
+            if made is None and live is not NOTHING and _same_json(live, value):
+                return live
+            return Hole(f"a {name_of(kind)}", kind=kind) if made is None else made
+        if readable(kind, self.home):
+            if form is dict:
+                return self._once(value, live, lambda: self.record(value, kind, example))
+            if value == f"<{name_of(kind)}>":
+                above = self._above.get(id(live))
+                return Record(kind, kinds=_kinds(live, ())) if above is None else above
+        if is_one(kind, (dict, list, tuple, set, frozenset, *_TEXTS)):
+            return self._hinted(value, hint)  # it had another type then
+        return Hole(f"an object of {name_of(kind)}", kind=kind)
+
+    def _natural(self, value: Any, hint: Hint | None, kind: type) -> Any:
+        if type(value) is not str:
+            return value if type(value) in NATURAL else self._hinted(value, hint)
+        if kind is str:
+            return value
+        if kind is float and value in _NOT_FINITE[1:]:
+            return float(value)
+        return self._hinted(value, hint)
+
+    def _once(self, value: Any, live: Any, make: Any) -> Any:
+        """What is made of a value; of a live object that stands in two places with equal JSON, one thing."""
+        if live is NOTHING:
+            return make()
+        known = self._live.setdefault(id(live), [])
+        for json, made in known:
+            if _equal(json, value):
                 return made
-        if isinstance(value, dict):
-            items = {k: self.stored(v, hint.item if hint else None) for k, v in value.items()}
-            if hint is None or hint.kind is not dict:
-                return StoredDict(items)
-            if hint.key is int:
-                return {_integer(key): item for key, item in items.items()}
-            return items if hint.key is str else StoredDict(items)
-        if isinstance(value, list):
-            inner = [self.stored(item, hint.item if hint else None) for item in value]
-            if hint is None or hint.kind not in (list, tuple, set):
-                return StoredList(inner)
-            kind: Any = hint.kind
-            return kind(inner)
-        if hint is not None and hint.time is not None and isinstance(value, str):
-            with suppress(ValueError):
-                return hint.time.fromisoformat(value)
+        made = make()
+        known.append((value, made))
+        return made
+
+    def _mapping(self, value: dict[str, Any], hint: Hint | None, example: Example | None, kind: type) -> Any:
+        made: dict[Any, Any] = {}
+        if kind is defaultdict and example is not None:
+            made = defaultdict(example.values[0].default_factory)
+        inner = None if hint is None else hint.item
+        try:
+            keys = [_key(text, hint, example) for text in value]
+        except _NotTold:
+            return Hole("a dictionary whose keys the state does not tell")
+        for key, item in zip(keys, value.values(), strict=True):
+            made[key] = self.stored(item, inner, None if example is None else example.item(key))
+        return made
+
+    def _sequence(self, value: list[Any], hint: Hint | None, example: Example | None, kind: Any) -> Any:
+        def item(n: int) -> Any:
+            inner = None if hint is None else hint.at(n)
+            return self.stored(value[n], inner, None if example is None else example.at(n, len(value)))
+
+        try:
+            return kind([item(n) for n in range(len(value))])
+        except TypeError:
+            return Hole("a set whose items the state does not tell")
+        except CannotTell:
+            if self._made > _MOST or kind in (list, tuple):
+                raise
+            return Hole("a set whose items the state does not tell")
+
+    def record(self, value: Mapping[str, Any], cls: type, example: Example | None = None) -> Record:
+        """An object of the state whose class is known.
+
+        Args:
+            value: its attributes.
+            cls: its class.
+            example: live objects of the class.
+        """
+        live = NOTHING if example is None else example.one
+        made = Record(cls, kinds=_kinds(live, value))
+        self._above[id(live)] = made
+        hints = fields_of(cls)
+        for name, item in value.items():
+            inner = None if example is None else example.attribute(name)
+            made.fields[name] = self.stored(item, hints.get(name), inner)
+        del self._above[id(live)]
+        return made
+
+    def _hinted(self, value: Any, hint: Hint | None) -> Any:
+        """A value of which only the annotation tells the type, if anything does."""
+        form = type(value)
+        if hint is not None and hint.cls is not None:
+            if inherits(hint.cls, Enum):
+                member = stored_member(value, hint.cls)
+                return Hole(f"a member of {name_of(hint.cls)}", kind=hint.cls) if member is None else member
+            if form is dict and not has_subclasses(hint.cls) and readable(hint.cls, self.home):
+                return self.record(value, hint.cls)
+            return Hole(f"an object of {name_of(hint.cls)} or of a class of it")
+        if hint is not None and hint.leaf is not None and form is str:
+            made = _of_text(value, hint.leaf)
+            return Hole(f"a {name_of(hint.leaf)}") if made is None else made
         if hint is not None and hint.opaque:
+            return Hole(f"a value that the state holds in another form, {value!r:.40}")
+        if form is dict:
+            if hint is not None and hint.kind is dict:
+                return self._mapping(value, hint, None, dict)
+            return StoredDict({k: self.stored(v, hint.item if hint else None) for k, v in value.items()})
+        if form is list:
+            if hint is not None and hint.kind in (list, tuple, set, frozenset):
+                return self._sequence(value, hint, None, hint.kind)
+            return StoredList([self.stored(item, hint.item if hint else None) for item in value])
+        if form is str and not (hint is not None and hint.text) and _doubtful(value):
             return Hole(f"a value that the state holds as text, {value!r:.40}")
         return value
 
-    def _instance(self, value: Any, cls: type) -> Any:
-        if issubclass(cls, Enum):
-            known = type.__getattribute__(cls, "_member_map_").values()
-            members = [m for m in known if plain(m._value_) and m._value_ == value]
-            return _member(members[0]) if members else None
-        if not isinstance(value, dict):
-            return None
-        return self.record(value, cls)
-
-    def record(self, value: Mapping[str, Any], cls: type) -> Record:
-        """An object of the state whose class is known."""
-        hints = fields_of(cls)
-        return Record(cls, {key: self.stored(item, hints.get(key)) for key, item in value.items()})
+    # --- of objects -------------------------------------------------------------------------------
 
     def object(self, value: Any) -> Any:
-        """An object that a `restore=` hook made, read without running its code."""
+        """An object that a `restore=` hook made, or an argument, read without running its code."""
         self._count()
         kind = type(value)
         if plain(value):
@@ -101,131 +223,103 @@ class Lift:
         if id(value) in self._seen:
             return self._seen[id(value)]
         self._kept.append(value)
-        if kind in (tuple, set, frozenset):
-            return kind(self.object(item) for item in value)
+        made: Any
+        if is_one(kind, (tuple, set, frozenset)):
+            made = kind([self.object(item) for item in value])
+            self._seen[id(value)] = made
+            return made
         if kind is list:
-            made: Any = []
+            made = []
             self._seen[id(value)] = made
-            made.extend(self.object(item) for item in value)
+            made.extend([self.object(item) for item in value])
             return made
-        if kind is dict:
-            made = {}
+        if kind is dict or known_factory(value):
+            made = {} if kind is dict else defaultdict(value.default_factory)
             self._seen[id(value)] = made
-            made.update({self.object(key): self.object(item) for key, item in value.items()})
+            made.update([(self.object(key), self.object(item)) for key, item in value.items()])
             return made
-        if is_a(value, Enum):
-            return _member(value)
-        if not _readable(kind):
-            return Hole(f"an object of {name_of(kind)}")
+        if is_member(value):
+            return value if known_enum(kind) else Hole(f"a member of {name_of(kind)}", kind=kind)
+        if not readable(kind, self.home):
+            return Hole(f"an object of {name_of(kind)}", kind=kind)
         made = Record(kind, whole=True)
         self._seen[id(value)] = made
-        made.fields.update({name: self.object(item) for name, item in _attributes(value).items()})
+        made.fields.update({name: self.object(item) for name, item in attributes_of(value).items()})
         return made
 
 
-def constant(value: Any, name: str) -> Any:
-    """A constant of a module or a class, copied; a `Hole` where it is no constant.
+def _kinds(live: Any, told: Any) -> dict[str, type]:
+    if live is NOTHING or live is None:
+        return {}
+    return {name: type(item) for name, item in attributes_of(live).items() if name not in told}
 
-    A list or dictionary counts as one under a name in capitals, if nothing in it can be changed: others are
-    an application's state.
-    """
-    if plain(value):
-        return value
-    if is_a(value, Enum):
-        return _member(value)
-    if type(value) in (tuple, frozenset) or (
-        type(value) in (list, dict, set) and name.lstrip("_")[:1].isalpha() and name.isupper()
+
+def _key(text: str, hint: Hint | None, example: Example | None) -> Any:
+    """The key that JSON shows as a text."""
+    known = {} if example is None else example.keys()
+    if known is None:
+        raise _NotTold
+    if text in known:
+        return known[text]
+    kinds = {id(type(key)): type(key) for key in known.values()}
+    if len(kinds) > 1:
+        raise _NotTold
+    kind = next(iter(kinds.values()), None if hint is None else hint.key)
+    if kind is str:
+        return text
+    if kind is int:
+        with suppress(ValueError):
+            if str(int(text)) == text:
+                return int(text)
+    elif kind is not None and inherits(kind, Enum):
+        member = stored_member(text, kind)
+        if member is not None:
+            return member
+    elif (
+        kind is None
+        and not _doubtful(text)
+        and text not in ("true", "false", "None")
+        and text[:1] not in "[{"
     ):
-        try:
-            return _copied(value, deep=False)
-        except CannotTell as error:
-            return Hole(str(error))
-    return Hole(f"{name}, which the state does not hold", name)
+        return text
+    raise _NotTold
 
 
-def _copied(value: Any, *, deep: bool) -> Any:
-    kind = type(value)
-    if plain(value):
-        return value
-    if is_a(value, Enum):
-        return _member(value)
-    fixed = kind in (tuple, frozenset)
-    if not fixed and (deep or kind not in (list, dict, set)):
-        raise CannotTell(f"a constant that holds a {name_of(kind)}")
-    if len(value) > 10_000:
-        raise CannotTell("a large constant")
-    if kind is dict:
-        return {_copied(k, deep=True): _copied(v, deep=True) for k, v in value.items()}
-    return kind(_copied(item, deep=True) for item in value)
+def _of_text(text: str, kind: type) -> Any:
+    """The decimal or the date that JSON shows as a text; None if it shows no single one."""
+    made: Any = None
+    with suppress(ValueError, InvalidOperation):
+        if kind is Decimal:
+            made = Decimal(text)
+            return made if made.is_finite() and str(made) == text else None
+        if kind in (datetime, date):
+            made = kind.fromisoformat(text)
+            if kind is datetime and made.tzinfo is not None and made.utcoffset():
+                return None  # which time zone it has is not shown
+    return made if made is not None and _same_json(made, text) else None
 
 
-def lowered(value: Any, depth: int = 0) -> Any:
-    """A value as the tool would return it, in Python's own types; objects as their public attributes.
-
-    Raises:
-        CannotTell: a part of it is not known, or it is nothing that a log holds.
-    """
-    if depth > 60:
-        raise CannotTell("it returns a value that holds itself")
-    if plain(value):
-        return value
-    if isinstance(value, Hole):
-        raise CannotTell(f"it returns {value.why}")
-    if isinstance(value, Member):
-        return lowered(value.value, depth + 1)
-    if isinstance(value, Record):
-        every = own_method(value.cls, "__dataclass_fields__") is not None
-        if not every and not value.whole:
-            raise CannotTell(f"it returns an object of {name_of(value.cls)}")
-        return {
-            name: lowered(item, depth + 1)
-            for name, item in value.fields.items()
-            if every or not name.startswith("_")
-        }
-    if isinstance(value, dict):
-        return {lowered(k, depth + 1): lowered(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [lowered(item, depth + 1) for item in value]
-    if isinstance(value, set | frozenset):
-        return {lowered(item, depth + 1) for item in value}
-    raise CannotTell(f"it returns a {type(value).__name__}")
+def _same_json(live: Any, value: Any) -> bool:
+    return bool(jsonable(live) == value)
 
 
-def _member(value: Enum) -> Any:
-    """A member; one that is a text or a number as well is that."""
-    inner = value._value_
-    for kind in (str, int):
-        if issubclass(type(value), kind):
-            return kind.__str__(inner) if kind is str else int(inner)
-    return Member(type(value), value._name_, inner)
+def _equal(left: Any, right: Any) -> bool:
+    """Whether two JSON values are the same, types included."""
+    if left is right:
+        return True
+    if type(left) is not type(right):
+        return False
+    if type(left) is dict:
+        return left.keys() == right.keys() and all(_equal(item, right[key]) for key, item in left.items())
+    if type(left) is list:
+        return len(left) == len(right) and all(map(_equal, left, right))
+    return bool(left == right)
 
 
-def _integer(key: Any) -> Any:
-    try:
-        return int(key)
-    except ValueError:
-        return key
-
-
-def _readable(kind: type) -> bool:
-    """Whether an object's attributes are all that it is: no code of C or the library is behind it."""
-    for base in mro_of(kind):
-        module = body_of(base).get("__module__", "builtins")
-        top = module.partition(".")[0] if type(module) is str else "builtins"
-        if base not in (object, Generic, ABC) and top in sys.stdlib_module_names:
-            return False
-    return True
-
-
-def _attributes(value: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with suppress(AttributeError):
-        found.update(object.__getattribute__(value, "__dict__"))
-    for base in mro_of(type(value)):
-        for name, slot in body_of(base).items():
-            if type(slot) is MemberDescriptorType:
-                try:
-                    found[name] = slot.__get__(value, type(value))
-                except AttributeError:
-                    continue
-    return found
+def _doubtful(text: str) -> bool:
+    """Whether a text may stand for a value of another type."""
+    return (
+        _NUMBER.fullmatch(text) is not None
+        or _ISO.match(text) is not None
+        or (text.startswith("<") and text.endswith(">"))
+    )

@@ -3,83 +3,74 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import defaultdict
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final
 
+from artis_sdk.simulators.interpreter.classes import is_a, is_one, name_of
+from artis_sdk.simulators.interpreter.enums import is_member, known_enum, members_of
 from artis_sdk.simulators.interpreter.operators import (
     LONGEST,
     attempt,
     iterated,
-    numeric,
+    mixed,
     stored_key,
     text_of,
 )
 from artis_sdk.simulators.interpreter.values import (
     CONTAINERS,
+    VIEWS,
+    BuiltinMethod,
     CannotTell,
     Hole,
+    OneWayIterator,
+    Record,
     StoredDict,
+    StoredList,
     plain,
 )
 
-_STR = frozenset(
-    [
-        "lower",
-        "upper",
-        "casefold",
-        "title",
-        "capitalize",
-        "strip",
-        "lstrip",
-        "rstrip",
-        "split",
-        "rsplit",
-        "splitlines",
-        "partition",
-        "rpartition",
-        "startswith",
-        "endswith",
-        "replace",
-        "join",
-        "find",
-        "rfind",
-        "index",
-        "count",
-        "isdigit",
-        "isalpha",
-        "isalnum",
-        "isspace",
-        "isupper",
-        "islower",
-        "isnumeric",
-        "isdecimal",
-        "isidentifier",
-        "removeprefix",
-        "removesuffix",
-    ]
-)
-_READ = {
+_STR: Final = frozenset([
+    "lower", "upper", "casefold", "title", "capitalize", "swapcase", "strip", "lstrip", "rstrip", "split",
+    "rsplit", "splitlines", "partition", "rpartition", "startswith", "endswith", "replace", "join", "find",
+    "rfind", "index", "rindex", "count", "isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower",
+    "isnumeric", "isdecimal", "isidentifier", "istitle", "isascii", "removeprefix", "removesuffix", "zfill",
+    "ljust", "rjust", "center",
+])  # fmt: skip
+_SET: Final = frozenset([
+    "union", "intersection", "difference", "symmetric_difference", "issubset", "issuperset", "isdisjoint",
+])  # fmt: skip
+_READ: Final[dict[type, frozenset[str]]] = {
     str: _STR,
     dict: frozenset({"get", "keys", "values", "items", "copy"}),
     list: frozenset({"index", "count", "copy"}),
     tuple: frozenset({"index", "count"}),
-    set: frozenset({"union", "intersection", "difference", "issubset", "issuperset", "isdisjoint", "copy"}),
-    frozenset: frozenset({"union", "intersection", "difference", "issubset", "issuperset", "isdisjoint"}),
-    datetime: frozenset({"date", "isoformat", "weekday", "replace"}),
-    date: frozenset({"isoformat", "weekday"}),
+    set: _SET | {"copy"},
+    frozenset: _SET,
+    datetime: frozenset({"date", "isoformat", "weekday", "isoweekday", "toordinal", "replace"}),
+    date: frozenset({"isoformat", "weekday", "isoweekday", "toordinal", "replace"}),
     timedelta: frozenset({"total_seconds"}),
+    Decimal: frozenset({"is_finite", "is_nan", "is_zero", "is_signed", "copy_abs", "quantize"}),
     int: frozenset({"bit_length"}),
     float: frozenset({"is_integer"}),
 }
 TIME_FIELDS: Final = frozenset(
-    ["year", "month", "day", "hour", "minute", "second", "days", "seconds", "tzinfo"]
+    ["year", "month", "day", "hour", "minute", "second", "microsecond", "days", "seconds", "tzinfo"]
 )
 _CHANGE = {
-    dict: frozenset({"pop", "setdefault", "update", "clear"}),
-    list: frozenset({"append", "extend", "insert", "remove", "pop", "clear", "reverse"}),
-    set: frozenset({"add", "discard", "remove", "update", "clear"}),
+    dict: frozenset({"pop", "popitem", "setdefault", "update", "clear"}),
+    list: frozenset({"append", "extend", "insert", "remove", "pop", "clear", "reverse", "sort"}),
+    set: frozenset({"add", "discard", "remove", "update", "clear", "intersection_update"})
+    | {"difference_update", "symmetric_difference_update"},
 }
+_WHOLE: Final = frozenset(
+    {"index", "count", "remove", "copy", "update", "extend", "reverse", "insert", *_SET}
+)
+"""Methods that go over a whole container."""
+_KEEPING: Final = ("append", "add", "insert", "setdefault")
+"""Methods that only keep what they are given."""
 
 
 def has_method(value: Any, name: str) -> bool:
@@ -88,53 +79,64 @@ def has_method(value: Any, name: str) -> bool:
     return name in _READ.get(kind, ()) or name in _CHANGE.get(kind, ())
 
 
+def unbound(base: type, name: str) -> BuiltinMethod:
+    """`str.lower` and the like."""
+    if name not in _READ.get(base, ()):
+        raise CannotTell(f"it takes {name_of(base)}.{name}")
+    return BuiltinMethod(base, name)
+
+
+def is_whole(value: Any, name: str) -> bool:
+    """Whether a method's time grows with the value."""
+    return isinstance(value, str) or name in _WHOLE
+
+
 def method(value: Any, name: str, values: list[Any], named: dict[str, Any]) -> Any:
     """Call a method of a plain value or container."""
-    hole = next((v for v in (*values, *named.values()) if isinstance(v, Hole)), None)
-    if hole is not None and not (
-        name in ("append", "add", "insert") or (name in ("setdefault", "get") and values[0] is not hole)
-    ):
-        if name in _CHANGE.get(base_of(value), ()):
-            raise CannotTell(f"it changes a container by {hole.why}")
-        return hole
-    if not isinstance(value, set | frozenset):
+    if isinstance(value, StoredList):
+        raise CannotTell("the state does not say what type a value has")
+    if name == "join" and isinstance(value, str) and len(values) == 1:
+        values = [list(iterated(values[0]))]  # of a set of several items `join` would show the order
+    elif not isinstance(value, set | frozenset):
         for given in values:
-            if isinstance(given, set | frozenset):
-                iterated(given)  # it has no order, which `join` and the like would show
+            if isinstance(given, set | frozenset) and name in ("extend", "update"):
+                iterated(given)
+    for n, given in enumerate((*values, *named.values())):
+        kept = name in _KEEPING or (name == "get" and n > 0)
+        if isinstance(given, StoredDict | StoredList) and not kept:
+            raise CannotTell("the state does not say what type a value has")
     if isinstance(value, StoredDict):
-        value, values = _stored_method(value, name, values)
+        return _of_stored(value, name, values, named)
     if isinstance(value, str):
         bound_text(value, name, values)
-    made = attempt(getattr(base_of(value), name), value, *values, **named)
-    if name in ("keys", "values", "items"):
-        return [tuple(pair) for pair in made] if name == "items" else list(made)
-    return made
+    if isinstance(value, dict) and name in ("get", "pop", "setdefault") and values:
+        key = values[0]
+        if (plain(key) or is_member(key)) and key not in value:
+            mixed(value, key)
+    return attempt(getattr(base_of(value), name), value, *values, **named)
 
 
-def _stored_method(value: StoredDict, name: str, values: list[Any]) -> tuple[Any, list[Any]]:
-    if name in ("get", "pop", "setdefault") and values:
+def _of_stored(value: StoredDict, name: str, values: list[Any], named: dict[str, Any]) -> Any:
+    if name == "get" and values:
         key = stored_key(value, values[0])
-        if key is None and name == "setdefault" and type(values[0]) is not str:
-            raise CannotTell("it stores under a key that is no text")
-        return value, [values[0] if key is None else key, *values[1:]]
-    if name in ("keys", "items") and any(map(numeric, value)):
-        raise CannotTell("the state does not say whether keys are numbers")
-    return value, values
+        return attempt(dict.get, value, values[0] if key is None else key, *values[1:], **named)
+    raise CannotTell("the state does not say what type a value has")
 
 
 FUNCTIONS: Final[tuple[Any, ...]] = (
     len, abs, min, max, sum, any, all, round, sorted, int, float, bool, list, tuple, set, frozenset, dict,
-    zip, enumerate, reversed, divmod, str, repr, range,
-    math.floor, math.ceil, math.sqrt, math.isclose, math.isnan, math.isinf, math.isfinite,
+    zip, enumerate, reversed, iter, divmod, str, repr, range, pow, ord, chr, Decimal, timedelta,
+    math.floor, math.ceil, math.sqrt, math.isclose, math.isnan, math.isinf, math.isfinite, defaultdict,
+    datetime, date,
 )  # fmt: skip
-_OVER_ITEMS: Final = {min, max, sum, any, all, sorted, list, tuple, set, frozenset, zip, enumerate, reversed}
+_EVERY: Final = (min, max, sum, any, all, sorted, list, tuple, set, frozenset, enumerate, reversed, iter)
+_UNORDERED: Final = (min, max, sorted, set, frozenset)
 
 
 def of_time(which: Any, name: str, values: list[Any]) -> Any:
     """A class method of `datetime` or `date` that reads a text."""
-    hole = next((v for v in values if isinstance(v, Hole)), None)
-    if hole is not None:
-        return hole
+    if any(isinstance(v, Hole) for v in values):
+        raise CannotTell("it reads a date that is not known")
     if not all(type(v) is str and len(v) <= 60 for v in values):
         if all(plain(v) for v in values) and not any(isinstance(v, str) for v in values[:1]):
             return attempt(getattr(which, name), *values)
@@ -142,33 +144,69 @@ def of_time(which: Any, name: str, values: list[Any]) -> Any:
     return attempt(getattr(which, name), *values)
 
 
-def one_of(value: Any, which: Iterable[Any]) -> bool:
-    """Whether it is one of these very objects; a class's own `==` does not run."""
-    return any(value is one for one in which)
-
-
 def function(which: Any, values: list[Any], named: dict[str, Any]) -> Any:
-    """Call a builtin or a function of `math`, whose arguments are plain values."""
-    hole = next((v for v in (*values, *named.values()) if isinstance(v, Hole)), None)
-    if hole is not None:
-        return hole
+    """Call a builtin or a function of `math`, whose arguments are plain values or containers."""
+    for one in (*values, *named.values()):
+        if isinstance(one, Hole):
+            raise CannotTell(f"it depends on {one.why}")
+        if isinstance(one, StoredDict | StoredList) and not is_one(which, (len, bool, any, all)):
+            raise CannotTell("the state does not say what type a value has")
+    first: Any = values[0] if values else None
     if which is range:
         return _range(values)
-    if which in (str, repr):
-        return text_of(values[0], which) if values else ""
-    if values and one_of(which, _OVER_ITEMS) and (len(values) == 1 or which not in (min, max)):
-        ordered = not one_of(which, (min, max, sum, any, all, sorted, set, frozenset))
-        values = [iterated(values[0], ordered=ordered), *values[1:]]
-        if which is zip:
-            values = [list(iterated(v)) for v in values]
-    if which in (int, float) and values and not plain(values[0]):
-        raise CannotTell(f"it makes a number of a {type(values[0]).__name__}")
-    if which is len and not isinstance(values[0], (str, range, *CONTAINERS)) and not plain(values[0]):
-        raise CannotTell(f"it counts a {type(values[0]).__name__}")
+    if is_one(which, (str, repr)):
+        if len(values) > 1 or named:
+            raise CannotTell("it reads bytes")
+        return text_of(first, which) if values else ""
+    if which is zip:
+        return OneWayIterator("zip", attempt(zip, *[iterated(v) for v in values], **named))
+    if is_one(which, _EVERY) and values and (len(values) == 1 or not is_one(which, (min, max))):
+        return _over(which, values, named)
+    if is_one(which, (int, float, Decimal, abs, round, divmod, pow, ord, chr)):
+        _numbers(which, [*values, *named.values()])
+    if which is len and values:
+        if is_a(first, type):
+            return len(members_of(first))
+        if not (isinstance(first, (str, range, MappingProxyType, *CONTAINERS, *VIEWS)) or plain(first)):
+            raise CannotTell(f"it counts a {type(first).__name__}")
     if which is dict and values:
-        values = [dict(values[0])] if isinstance(values[0], dict) else [list(iterated(values[0]))]
-    made = attempt(which, *values, **named)
-    return list(made) if which in (zip, enumerate, reversed) else made
+        values = [first if isinstance(first, dict) else list(iterated(first)), *values[1:]]
+    if which is defaultdict and values and not is_one(first, (list, dict, set, int, float, str, None)):
+        raise CannotTell("it makes a defaultdict of a function")
+    if is_one(which, (datetime, date)) and not all(map(plain, (*values, *named.values()))):
+        raise CannotTell(f"it makes a {which.__name__} of something that is not known")
+    if is_one(which, (min, max)) and any(isinstance(v, Record) for v in values):
+        raise CannotTell("it compares objects")
+    return attempt(which, *values, **named)
+
+
+def _over(which: Any, values: list[Any], named: dict[str, Any]) -> Any:
+    items = iterated(values[0], ordered=not is_one(which, _UNORDERED))
+    if is_one(which, (enumerate, reversed, iter)):
+        if which is iter and len(values) > 1:
+            raise CannotTell("it calls a function until it gives a value")
+        return OneWayIterator(which.__name__, attempt(which, items, *values[1:], **named))
+    if is_one(which, (any, all)):
+        raise NotImplementedError  # by `Invocations`, which knows what objects are true
+    return attempt(which, items, *values[1:], **named)
+
+
+def _numbers(which: Any, values: list[Any]) -> None:
+    for value in values:
+        if is_member(value) and known_enum(type(value)):
+            continue
+        if not plain(value):
+            if isinstance(value, (*CONTAINERS, range)):
+                continue  # the error is Python's own
+            raise CannotTell(f"it makes a number of a {type(value).__name__}")
+        if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) > 1000:
+            raise CannotTell("it computes with huge numbers")
+        if isinstance(value, str) and len(value) > 1000 and which is not int:
+            raise CannotTell("it reads a huge number")
+    if which is pow and not all(type(v) in (int, float) and abs(v) < 2**32 for v in values):
+        raise CannotTell("it computes a power")
+    if which is pow and (len(values) > 2 or (len(values) == 2 and abs(values[1]) > 16)):
+        raise CannotTell("it computes a power")
 
 
 def _range(values: list[Any]) -> Any:
@@ -180,14 +218,21 @@ def _range(values: list[Any]) -> Any:
 
 
 def bound_text(value: str, name: str, values: list[Any]) -> None:
+    """Refuse to make a huge text."""
     size = len(value)
     if name == "replace" and len(values) > 1 and isinstance(values[1], str):
         size = (len(value) + 1) * max(len(values[1]), 1)
     if name == "join" and isinstance(values[0], list | tuple):
-        size = sum(len(v) + len(value) for v in values[0] if isinstance(v, str))
+        size = sum([len(v) + len(value) for v in values[0] if isinstance(v, str)])
+    if name in ("zfill", "ljust", "rjust", "center") and values and type(values[0]) is int:
+        size = max(size, values[0])
     if size > LONGEST:
         raise CannotTell("it makes a huge text")
 
 
 def base_of(value: Any) -> Any:
-    return next((kind for kind in (*_READ, bool) if isinstance(value, kind)), type(value))
+    """The type of Python's own whose methods a value has."""
+    for kind in (bool, *_READ):  # a datetime is a date as well, and stands before it
+        if isinstance(value, kind):
+            return kind
+    return type(value)

@@ -1,38 +1,48 @@
-"""Operators, builtins and methods of plain values, each bounded in time and size."""
+"""Operators of plain values and containers, each bounded in time and size."""
 
 from __future__ import annotations
 
 import ast
 import operator
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final, cast
 
+from artis_sdk.simulators.interpreter.classes import is_a, is_one, plain_class
+from artis_sdk.simulators.interpreter.enums import (
+    is_member,
+    known_enum,
+    members_of,
+    prints_as_python,
+    pure,
+)
 from artis_sdk.simulators.interpreter.values import (
     CONTAINERS,
+    TIMES,
+    VIEWS,
     CannotTell,
     Hole,
-    Member,
+    OneWayIterator,
+    Record,
     StoredDict,
     StoredList,
     Thrown,
+    known_factory,
     plain,
 )
 
+_GONE_OVER: Final = (str, range, OneWayIterator, MappingProxyType, *CONTAINERS, *VIEWS)
 _BITS: Final = 512  # of an integer that is computed
 LONGEST: Final = 100_000  # characters or items of a value that is made
-_SPEC: Final = re.compile(r"[<>^]?\+?0?\d{0,2},?(\.\d{1,2})?[dfs%]?")
-_ERRORS: Final = (
-    TypeError,
-    ValueError,
-    KeyError,
-    IndexError,
-    ZeroDivisionError,
-    OverflowError,
-    AttributeError,
-)
+_SPEC: Final = re.compile(r"[<>^]?[+-]?0?\d{0,2},?(\.\d{1,2})?[dfsxX%]?")
+_TIME_SPEC: Final = re.compile(r"(%[YmdHMSjf]|[-:/., T])*")
+_ERRORS: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError)
 
-_OURS: Final = re.compile(r"'?\b(Record|Stored(Dict|List)|Member|Method|BuiltinMethod|Local|Pending)\b")
+_OURS: Final = re.compile(
+    r"\b(Record|Stored(Dict|List)|Method|BuiltinMethod|Local|Pending|Hole|OneWayIterator|Draw|LogCall)\b"
+)
 """Names of our classes in a message of Python's."""
 
 ARITHMETIC: Final[dict[type, Callable[[Any, Any], Any]]] = {
@@ -50,6 +60,15 @@ _BINARY: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ast.BitAnd: operator.and_,
     ast.BitXor: operator.xor,
 }
+_IN_PLACE: Final[dict[type, Callable[[Any, Any], Any]]] = {
+    ast.BitOr: operator.ior,
+    ast.BitAnd: operator.iand,
+    ast.BitXor: operator.ixor,
+    ast.Sub: operator.isub,
+    ast.Add: operator.iadd,
+}
+WRITES: Final[dict[int, Callable[[Any], str]]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
+"""How a conversion of an f-string writes a value."""
 _UNARY: Final[dict[type, Callable[[Any], Any]]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -69,115 +88,224 @@ def attempt(run: Callable[..., Any], *values: Any, **named: Any) -> Any:
     """Run an operation of Python on plain values; its exception is one of the interpreted code."""
     try:
         return run(*values, **named)
+    except RecursionError:
+        raise CannotTell("it is nested too deeply") from None
     except _ERRORS as error:
         if _OURS.search(str(error)):
             raise CannotTell("it uses an object in a way that is not computed") from None
-        raise Thrown(type(error), error.args, {}) from None
+        raise Thrown(type(error), error.args) from None
 
 
 def binary(op: ast.operator, left: Any, right: Any) -> Any:
     """`left op right`."""
-    if isinstance(left, Hole) or isinstance(right, Hole):
-        return left if isinstance(left, Hole) else right
+    for one in (left, right):
+        if isinstance(one, Hole):
+            raise CannotTell(f"it depends on {one.why}")
     run = _BINARY.get(type(op))
     if run is None or not (_computes(left) and _computes(right)):
         raise CannotTell(f"it computes with a {type(left).__name__} and a {type(right).__name__}")
-    _bound(op, left, right)
-    made = attempt(run, left, right)
-    return list(made) if isinstance(made, StoredList) else made
+    bound(op, left, right)
+    return attempt(run, left, right)
+
+
+def in_place(op: ast.operator, left: Any, right: Any) -> Any:
+    """`left op= right`, as its value; lists, sets and dictionaries change in place."""
+    run = _IN_PLACE.get(type(op))
+    if isinstance(left, list | set | dict) and run is not None:
+        if type(left) not in (list, set, dict) or isinstance(right, StoredDict | StoredList | Hole):
+            raise CannotTell("it changes a container in a way that is not computed")
+        if isinstance(op, ast.Add):
+            iterated(right)
+        elif not _computes(right):
+            raise CannotTell(f"it computes with a {type(right).__name__}")
+        bound(op, left, right)
+        return attempt(run, left, right)
+    return binary(op, left, right)
 
 
 def unary(op: ast.unaryop, value: Any) -> Any:
     if isinstance(value, Hole):
-        return value
-    if not plain(value):
+        raise CannotTell(f"it depends on {value.why}")
+    if not plain(value) and not (is_member(value) and known_enum(type(value))):
         raise CannotTell(f"it negates a {type(value).__name__}")
     return attempt(_UNARY[type(op)], value)
 
 
 def compare(op: ast.cmpop, left: Any, right: Any) -> Any:
-    """One comparison; a `Hole` where a side is one."""
+    """One comparison."""
     if isinstance(op, ast.In | ast.NotIn):
-        found = contains(right, left)
-        return found if isinstance(found, Hole) else found is isinstance(op, ast.In)
-    if isinstance(left, Hole) or isinstance(right, Hole):
-        return left if isinstance(left, Hole) else right
+        return contains(right, left) is isinstance(op, ast.In)
     if isinstance(op, ast.Is | ast.IsNot):
         return _same(left, right) is isinstance(op, ast.Is)
-    if (isinstance(left, Member) or isinstance(right, Member)) and type(left) is not type(right):
-        raise CannotTell("it compares a member of an enumeration with what the state holds")
-    if isinstance(left, StoredList | StoredDict) or isinstance(right, StoredList | StoredDict):
-        left, right = known_form(left), known_form(right)
+    for one in (left, right):
+        if isinstance(one, Hole | OneWayIterator):
+            raise CannotTell(f"it depends on {one.why}")
+        if isinstance(one, StoredList | StoredDict):
+            raise CannotTell("the state does not say what type a value has")
+    _apart(left, right)
     return attempt(_COMPARE[type(op)], left, right)
 
 
-def contains(container: Any, item: Any) -> Any:
+def _apart(left: Any, right: Any) -> None:
+    """A member of an enumeration and a text may be what the state shows alike."""
+    for one, other in ((left, right), (right, left)):
+        if pure(one) and plain(other) and other is not None:
+            raise CannotTell("it compares a member of an enumeration with what the state holds")
+
+
+def contains(container: Any, item: Any) -> bool:
     """`item in container`."""
-    if isinstance(container, Hole) or isinstance(item, Hole):
-        return container if isinstance(container, Hole) else item
+    if isinstance(container, Hole):
+        raise CannotTell(f"it depends on {container.why}")
+    if isinstance(item, Hole):
+        raise CannotTell(f"it depends on {item.why}")
     if isinstance(container, StoredDict):
         return stored_key(container, item) is not None
     if isinstance(container, str) and len(container) > LONGEST:
         raise CannotTell("it looks into a huge text")
-    if isinstance(container, (str, range, *CONTAINERS)) or plain(container):
-        return attempt(operator.contains, container, item)
+    if is_a(container, type):
+        members = members_of(container)
+        if not any(item is one for one in members):
+            raise CannotTell("it looks into a class")
+        return True
+    if isinstance(container, (str, range, OneWayIterator, MappingProxyType, *CONTAINERS, *VIEWS)) or plain(
+        container
+    ):
+        there = bool(attempt(operator.contains, container, item))
+        if not there and not isinstance(container, str | range | OneWayIterator):
+            mixed(container, item)
+        return there
     raise CannotTell(f"it looks into a {type(container).__name__}")
+
+
+def mixed(container: Iterable[Any], item: Any) -> None:
+    """See `_apart`, of what a container does not hold."""
+    if pure(item):
+        for one in container:
+            _apart(one, item)
+    elif plain(item) and item is not None:
+        for one in container:
+            _apart(one, item)
+            break
 
 
 def stored_key(stored: StoredDict, key: Any) -> str | None:
     """The key of an object of the state, whose keys became texts; None if it has no such key."""
-    if isinstance(key, str):
+    if isinstance(key, str) and type(key) is str:
         if key in stored and numeric(key):
             raise CannotTell(f"the state does not say whether the key {key!r} is a number")
         return key if key in stored else None
-    if type(key) is int:
-        return str(key) if str_of(key) in stored else None
-    raise CannotTell(f"it looks up a {type(key).__name__}")
+    if type(key) is int and str_of(key) not in stored:
+        return None
+    raise CannotTell(f"the state does not say whether it has a {type(key).__name__} as a key")
 
 
 def subscript(base: Any, key: Any) -> Any:
     """`base[key]`."""
-    if isinstance(base, Hole) or isinstance(key, Hole):
-        return base if isinstance(base, Hole) else key
+    for one in (base, key):
+        if isinstance(one, Hole | OneWayIterator):
+            raise CannotTell(f"it depends on {one.why}")
     if isinstance(base, StoredDict):
-        found = stored_key(base, key)
-        if found is None:
-            raise Thrown(KeyError, (key,), {})
-        return base[found]
-    if isinstance(base, str | list | dict | tuple | range) or plain(base):
+        named = stored_key(base, key)
+        if named is None:
+            raise CannotTell("the state does not say what type a value has")
+        return base[named]
+    if isinstance(base, StoredList):
+        raise CannotTell("the state does not say what type a value has")
+    if isinstance(base, str | list | dict | tuple | range | MappingProxyType) or plain(base):
+        if isinstance(base, dict) and key_missing(base, key):
+            mixed(base, key)
+        return attempt(operator.getitem, base, key)
+    if is_a(base, type) and known_enum(base):
         return attempt(operator.getitem, base, key)
     raise CannotTell(f"it takes an item of a {type(base).__name__}")
 
 
+def known_dict(value: Any) -> bool:
+    """Whether it is a dictionary whose keys are known."""
+    return type(value) is dict or known_factory(value)
+
+
+def key_missing(base: dict[Any, Any], key: Any) -> bool:
+    """Whether a dictionary lacks a key; False for what cannot be one."""
+    return (plain(key) or is_member(key)) and key not in base
+
+
 def formatted(value: Any, spec: str, conversion: int = -1) -> Any:
-    """A value in an f-string; a `Hole` where it is one."""
-    if isinstance(value, Hole):
-        return value
-    if conversion not in (-1, ord("s"), ord("r")) or not _SPEC.fullmatch(spec):
+    """A value in an f-string."""
+    if conversion != -1:
+        value = text_of(value, WRITES[conversion])
+    if not spec:
+        return text_of(value, str) if not is_member(value) else _member_text(value, spec)
+    if type(value) in TIMES:
+        if not _TIME_SPEC.fullmatch(spec):
+            raise CannotTell("it formats a date")
+    elif not _SPEC.fullmatch(spec):
         raise CannotTell("it formats a value")
-    if conversion == ord("r"):
-        return text_of(value, repr)
-    return attempt(format, value, spec) if spec else text_of(value, str)
+    if is_member(value):
+        return _member_text(value, spec)
+    if not plain(value):
+        raise CannotTell(f"it formats a {type(value).__name__}")
+    _moderate(value)
+    return attempt(format, value, spec)
+
+
+def _member_text(value: Any, spec: str) -> Any:
+    if not prints_as_python(type(value)):
+        raise CannotTell("it prints a member of an enumeration")
+    return attempt(format, value, spec)
 
 
 def text_of(value: Any, write: Callable[[Any], str]) -> Any:
-    """`str` or `repr` of a value; a `Hole` for sets, whose order differs from one process to the next."""
-    if _unordered(value, 0):
-        return Hole("the text of a set, which has no order")
-    if type(value) is int:
-        str_of(value)
-    elif not plain(value) and size_of(value, 0) > LONGEST:
+    """`str` or `repr` of a value.
+
+    Raises:
+        CannotTell: it holds a set, whose order differs from one process to the next, or an object.
+    """
+    if not plain(value) and size_of(value, 0) > LONGEST:
         raise CannotTell("it prints a large value")
-    if isinstance(value, StoredList | StoredDict):
-        value = known_form(value)
+    printable(value, 0)
     return attempt(write, value)
 
 
-def _unordered(value: Any, depth: int) -> bool:
-    if isinstance(value, set | frozenset):
-        return len(value) > 1
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return depth < 50 and any(_unordered(one, depth + 1) for one in inner)
+def printable(value: Any, depth: int) -> None:
+    """Whether Python's own code writes a value's text, the same in every process.
+
+    Raises:
+        CannotTell: it does not.
+    """
+    if plain(value):
+        _moderate(value)
+        return
+    kind = type(value)
+    if isinstance(value, Hole | OneWayIterator):
+        raise CannotTell(f"it depends on {value.why}")
+    if isinstance(value, StoredList | StoredDict):
+        raise CannotTell("the state does not say what type a value has")
+    if is_member(value):
+        if not prints_as_python(kind):
+            raise CannotTell("it prints a member of an enumeration")
+        return
+    if kind is range or (is_a(value, type) and plain_class(value)):
+        return
+    if depth > 50:
+        raise CannotTell("it prints a value that is nested too deeply")
+    if is_one(kind, (set, frozenset)) and len(value) > 1:
+        raise CannotTell("the text of a set has no order")
+    if not (is_one(kind, (*CONTAINERS, *VIEWS)) or known_factory(value)):
+        raise CannotTell(f"it prints a {kind.__name__}")
+    for one in list(value):
+        printable(one, depth + 1)
+    for one in value.values() if isinstance(value, dict) else ():
+        printable(one, depth + 1)
+
+
+def _moderate(value: Any) -> None:
+    """Refuse numbers whose text is huge."""
+    if type(value) is int:
+        str_of(value)
+    elif type(value) is Decimal and value.is_finite() and abs(value.adjusted()) > 1000:
+        raise CannotTell("it prints a huge number")
 
 
 def str_of(value: int) -> str:
@@ -186,27 +314,29 @@ def str_of(value: int) -> str:
     return str(value)
 
 
-def iterated(value: Any, *, ordered: bool = True) -> list[Any]:
-    """The items of a value, as a loop takes them.
+def iterated(value: Any, *, ordered: bool = True) -> Iterable[Any]:
+    """A value as a loop goes over it: the container itself, which may change on the way.
 
     Args:
         value: what is gone over.
-        ordered: whether their order matters.
+        ordered: whether its order matters.
     """
     if isinstance(value, Hole):
         raise CannotTell(f"it goes over {value.why}")
-    if isinstance(value, StoredDict) and any(map(numeric, value)):
-        raise CannotTell("the state does not say whether keys are numbers")
+    if isinstance(value, StoredList | StoredDict) and value:
+        raise CannotTell("the state does not say what type a value has")
     if ordered and isinstance(value, set | frozenset) and len(value) > 1:
         raise CannotTell("it goes over a set, which has no order")
-    if isinstance(value, (str, range, *CONTAINERS)):
-        return list(value)
+    if isinstance(value, _GONE_OVER):
+        return cast(Iterable[Any], value)
     if plain(value):
-        return list(attempt(iter, value))
+        return attempt(iter, value)  # type: ignore[no-any-return]
+    if is_a(value, type):
+        return members_of(value)
     raise CannotTell(f"it goes over a {type(value).__name__}")
 
 
-def _bound(op: ast.operator, left: Any, right: Any) -> None:
+def bound(op: ast.operator, left: Any, right: Any) -> None:
     """Refuse what takes long or makes something huge."""
     if type(left) in (int, bool) and type(right) in (int, bool):
         small = abs(int(left)).bit_length() + abs(int(right)).bit_length() <= _BITS
@@ -214,13 +344,15 @@ def _bound(op: ast.operator, left: Any, right: Any) -> None:
             small = abs(right) * max(abs(int(left)).bit_length(), 1) <= _BITS
         if not small:
             raise CannotTell("it computes with huge numbers")
+    elif isinstance(op, ast.Pow) and Decimal in (type(left), type(right)):
+        raise CannotTell("it computes a power of a decimal")
     elif isinstance(op, ast.Mult):
         sized, times = (left, right) if _sized(left) else (right, left)
         if _sized(sized) and type(times) is int and len(sized) * times > LONGEST:
             raise CannotTell("it makes a huge value")
     elif isinstance(op, ast.Mod) and isinstance(left, str):
         raise CannotTell("it formats a value")
-    elif _sized(left) and _sized(right) and isinstance(op, ast.Add) and len(left) + len(right) > LONGEST:
+    elif _sized(left) and _sized(right) and len(left) + len(right) > LONGEST:
         raise CannotTell("it makes a huge value")
 
 
@@ -228,30 +360,33 @@ def size_of(value: Any, depth: int) -> int:
     if depth > 50:
         return LONGEST + 1
     if isinstance(value, dict):
-        return sum(1 + size_of(v, depth + 1) for v in value.values())
+        return sum([1 + size_of(v, depth + 1) for v in value.values()])
     if isinstance(value, list | tuple | set | frozenset):
-        return sum(1 + size_of(v, depth + 1) for v in value)
-    return len(value) if isinstance(value, str) else 1
+        return sum([1 + size_of(v, depth + 1) for v in value])
+    return len(value) if isinstance(value, str | range) else 1
 
 
 def _computes(value: Any) -> bool:
-    return plain(value) or type(value) in CONTAINERS or isinstance(value, StoredList)
+    kind = type(value)
+    if is_member(value):
+        return known_enum(kind)
+    return plain(value) or is_one(kind, (*CONTAINERS, *VIEWS)) or known_factory(value)
 
 
 def _same(left: Any, right: Any) -> bool:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Hole) and not (one.path and other is None):
+            raise CannotTell(f"it depends on {one.why}")
+    _apart(left, right)
     if plain(left) and plain(right):
-        if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
+        if left is None or right is None or type(left) is bool or type(right) is bool:
             return left is right
         raise CannotTell("it asks whether two values are one object")
-    return left is right or (isinstance(left, Member) and left == right)
-
-
-def known_form(value: Any) -> Any:
-    if isinstance(value, StoredDict) and any(map(numeric, value)):
-        raise CannotTell("the state does not say whether keys are numbers")
-    if isinstance(value, StoredDict):
-        return {key: known_form(item) for key, item in value.items()}
-    return [known_form(item) for item in value] if isinstance(value, StoredList) else value
+    if isinstance(left, StoredDict) and isinstance(right, StoredDict | Record):
+        raise CannotTell("it asks whether two values are one object")
+    if type(left) in (tuple, frozenset) and type(right) is type(left):
+        raise CannotTell("it asks whether two values are one object")
+    return left is right
 
 
 def numeric(key: Any) -> bool:

@@ -1,30 +1,29 @@
-"""Statements and calls of the source, carried out over the interpreter's values."""
+"""Statements of the source, carried out over the interpreter's values."""
 
 from __future__ import annotations
 
 import ast
-import logging
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from artis_sdk.simulators.interpreter import operators
+from artis_sdk.simulators.interpreter.classes import body_of, inherits, is_a, mro_of, own_method
 from artis_sdk.simulators.interpreter.invoke import Returned
-from artis_sdk.simulators.interpreter.names import CallFrame
+from artis_sdk.simulators.interpreter.locks import is_lock
+from artis_sdk.simulators.interpreter.names import CallFrame, unbound
 from artis_sdk.simulators.interpreter.objects import Objects
+from artis_sdk.simulators.interpreter.scopes import mangled
 from artis_sdk.simulators.interpreter.values import (
+    VIEWS,
     CannotTell,
     Hole,
-    Local,
+    OneWayIterator,
     Record,
     StoredDict,
     Thrown,
-    is_a,
-    own_method,
 )
-from artis_sdk.tools.source_checks.errors import caught_classes
-from artis_sdk.tools.source_checks.shapes import NameTable
-
-_MISSING: Final = object()
 
 
 class _Break(Exception):
@@ -64,62 +63,100 @@ class Interpreter(Objects):
             case ast.AugAssign(target=target, op=op, value=value):
                 self._augmented(target, op, value, frame)
             case ast.Expr(value=value):
-                if not _says_only(value, frame):
+                if not isinstance(value, ast.Constant):
                     self.value(value, frame)
             case ast.Raise():
                 raise self._raised(statement, frame)
             case ast.Assert(test=test, msg=message):
                 if not self.truth(self.value(test, frame)):
                     values = () if message is None else (self.value(message, frame),)
-                    raise Thrown(AssertionError, values, {})
+                    raise Thrown(AssertionError, values)
             case ast.For() | ast.While():
                 self._loop(statement, frame)
             case ast.Try():
                 self._try(statement, frame)
-            case ast.With(items=items, body=body) if all(_is_lock(i.context_expr) for i in items):
+            case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
+                for item in items:
+                    lock = self.value(item.context_expr, frame)
+                    waits = isinstance(statement, ast.AsyncWith)
+                    if item.optional_vars is not None or not is_lock(lock, waits=waits):
+                        raise CannotTell("it has a `with` of something that is no lock")
                 self.block(body, frame)
+            case ast.Match():
+                self._match(statement, frame)
             case ast.Delete(targets=targets):
                 for target in targets:
                     self._delete(target, frame)
-            case ast.Pass():
+            case ast.Pass() | ast.Global() | ast.Nonlocal():
                 pass
             case ast.Break():
                 raise _Break
             case ast.Continue():
                 raise _Continue
             case ast.FunctionDef(name=name, decorator_list=[]):
-                frame.locals[name] = Local(statement, frame)
+                self.bind(name, self.local(statement, frame), frame)
             case _:
                 raise CannotTell(f"it has a statement that is not computed, {type(statement).__name__}")
+
+    def bind(self, name: str, value: Any, frame: CallFrame) -> None:
+        """A name of the function's, or of one around it."""
+        name = mangled(name, frame.function.__code__)
+        at: CallFrame | None = frame
+        if name in frame.scope.globals:
+            raise CannotTell(f"it sets the global {name}")
+        if name in frame.scope.outer:
+            at = frame.outer
+            while at is not None and name not in at.scope.own:
+                at = at.outer
+            if at is None:
+                raise CannotTell(f"it sets {name} of a function around it")
+        (at or frame).locals[name] = value
 
     def assign(self, target: ast.expr, value: Any, frame: CallFrame) -> None:
         """`target = value`."""
         match target:
             case ast.Name(id=name):
-                frame.locals[name] = value
+                self.bind(name, value, frame)
             case ast.Attribute(value=base, attr=name):
-                on = self.value(base, frame)
-                if isinstance(on, StoredDict) and name in on:
-                    on[name] = value
-                elif isinstance(on, Record) and own_method(on.cls, "__setattr__") is None:
-                    static = own_method(on.cls, name)
-                    if isinstance(static, property):
-                        raise CannotTell(f"it sets the property {name}")
-                    on.fields[name] = value
-                else:
-                    raise CannotTell(f"it sets .{name} of a {type(on).__name__}")
+                self._set_attribute(self.value(base, frame), mangled(name, frame.function.__code__), value)
             case ast.Subscript(value=base, slice=slice_):
                 self._set_item(self.value(base, frame), self.value(slice_, frame), value)
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                if isinstance(value, Hole) or any(isinstance(e, ast.Starred) for e in elements):
-                    raise CannotTell("it unpacks a value that is not known")
-                items = list(operators.iterated(value))
-                if len(items) != len(elements):
-                    raise CannotTell("it unpacks another number of values")
-                for element, item in zip(elements, items, strict=True):
-                    self.assign(element, item, frame)
+                self._unpack(elements, value, frame)
             case _:
                 raise CannotTell("it assigns in a way that is not computed")
+
+    def _unpack(self, elements: list[ast.expr], value: Any, frame: CallFrame) -> None:
+        if isinstance(value, Hole):
+            raise CannotTell("it unpacks a value that is not known")
+        items = list(self.each(self.gone_over(value)))
+        star = next((n for n, e in enumerate(elements) if isinstance(e, ast.Starred)), None)
+        least = len(elements) - (star is not None)
+        if len(items) < least or (star is None and len(items) > least):
+            if sys.version_info >= (3, 14) or star is not None:
+                raise CannotTell("it unpacks another number of values")
+            few = f"not enough values to unpack (expected {least}, got {len(items)})"
+            many = f"too many values to unpack (expected {least})"
+            raise Thrown(ValueError, (few if len(items) < least else many,))
+        if star is not None:
+            end = len(items) - (len(elements) - star - 1)
+            items[star:end] = [items[star:end]]
+        for element, item in zip(elements, items, strict=True):
+            self.assign(element.value if isinstance(element, ast.Starred) else element, item, frame)
+
+    def _set_attribute(self, on: Any, name: str, value: Any) -> None:
+        if not isinstance(on, Record) or own_method(on.cls, "__setattr__") is not None:
+            raise CannotTell(f"it sets .{name} of a {type(on).__name__}")
+        if isinstance(value, (OneWayIterator, *VIEWS)):
+            raise CannotTell(f"it keeps a {type(value).__name__}")
+        static = own_method(on.cls, name)
+        slot = type(static).__name__ == "member_descriptor"
+        if not slot and own_method(type(static), "__set__") is not None:
+            raise CannotTell(f"it sets {name}, an attribute that code makes")
+        place = inherits(on.cls, BaseException) or any("__dict__" in body_of(b) for b in mro_of(on.cls))
+        if not slot and not place:
+            raise CannotTell(f"it sets .{name}, for which its class has no place")
+        on.fields[name] = value
 
     def _set_item(self, base: Any, key: Any, value: Any) -> None:
         if isinstance(key, Hole):
@@ -127,11 +164,11 @@ class Interpreter(Objects):
         if isinstance(base, StoredDict):
             found = operators.stored_key(base, key)
             if found is None and type(key) is not str:
-                if type(key) is not int or any(not operators.numeric(k) for k in base):
-                    raise CannotTell("it stores under a key that is no text")
-                found = str(key)
+                raise CannotTell("it stores under a key that is no text")
             base[key if found is None else found] = value
-        elif isinstance(base, dict | list):
+        elif type(base) is list or operators.known_dict(base):
+            if type(key) is slice:
+                value = list(self.each(self.gone_over(value)))
             operators.attempt(base.__setitem__, key, value)
         else:
             raise CannotTell(f"it sets an item of a {type(base).__name__}")
@@ -139,36 +176,51 @@ class Interpreter(Objects):
     def _delete(self, target: ast.expr, frame: CallFrame) -> None:
         if isinstance(target, ast.Subscript):
             base, key = self.value(target.value, frame), self.value(target.slice, frame)
-            if isinstance(base, StoredDict):
-                found = operators.stored_key(base, key)
-                key = key if found is None else found
-            if isinstance(base, dict | list) and not isinstance(key, Hole):
+            if (type(base) is list or operators.known_dict(base)) and not isinstance(key, Hole):
+                if isinstance(base, dict) and operators.key_missing(base, key):
+                    operators.mixed(base, key)
                 operators.attempt(base.__delitem__, key)
                 return
+        if isinstance(target, ast.Name) and target.id in frame.scope.own:
+            if target.id not in frame.locals:
+                raise unbound(target.id, own=True)
+            del frame.locals[target.id]
+            return
         raise CannotTell("it deletes something that is not computed")
 
     def _augmented(self, target: ast.expr, op: ast.operator, value: ast.expr, frame: CallFrame) -> None:
-        read = ast.copy_location(_as_read(target), target)
-        before = self.value(read, frame)
-        made = self.value(value, frame)
-        if isinstance(before, list) and isinstance(op, ast.Add):
-            before.extend(operators.iterated(made))
-            return
-        if isinstance(before, set | dict):
-            raise CannotTell("it changes a container in a way that is not computed")
-        self.assign(target, operators.binary(op, before, made), frame)
+        match target:
+            case ast.Name(id=name):
+                before = self.name(target, frame)
+                self.bind(name, self._changed(op, before, self.value(value, frame)), frame)
+            case ast.Attribute(value=base, attr=attr):
+                on, attr = self.value(base, frame), mangled(attr, frame.function.__code__)
+                before = self.attribute(on, attr)
+                self._set_attribute(on, attr, self._changed(op, before, self.value(value, frame)))
+            case ast.Subscript(value=base, slice=inner):
+                on, key = self.value(base, frame), self.value(inner, frame)
+                before = operators.subscript(on, key)
+                self._set_item(on, key, self._changed(op, before, self.value(value, frame)))
+            case _:
+                raise CannotTell("it assigns in a way that is not computed")
+
+    def _changed(self, op: ast.operator, before: Any, by: Any) -> Any:
+        if isinstance(before, list | set | dict):
+            self.charge(by)
+            return operators.in_place(op, before, by)
+        return self.binary(op, before, by)
 
     def _loop(self, statement: ast.For | ast.While, frame: CallFrame) -> None:
-        items = iter(())
+        items: Iterator[Any] = iter(())
         if isinstance(statement, ast.For):
-            items = iter(operators.iterated(self.value(statement.iter, frame)))
+            items = self.gone_over(self.value(statement.iter, frame))
         try:
             while True:
                 if isinstance(statement, ast.For):
-                    item = next(items, _MISSING)
-                    if item is _MISSING:
+                    found = self.next_of(items)
+                    if not found:
                         break
-                    self.assign(statement.target, item, frame)
+                    self.assign(statement.target, found[0], frame)
                 elif not self.truth(self.value(statement.test, frame)):
                     break
                 with suppress(_Continue):
@@ -176,6 +228,35 @@ class Interpreter(Objects):
         except _Break:
             return
         self.block(statement.orelse, frame)
+
+    # --- patterns ---------------------------------------------------------------------------------
+
+    def _match(self, statement: ast.Match, frame: CallFrame) -> None:
+        subject = self.value(statement.subject, frame)
+        for case in statement.cases:
+            if not self._fits(case.pattern, subject, frame):
+                continue
+            if case.guard is None or self.truth(self.value(case.guard, frame)):
+                self.block(case.body, frame)
+                return
+
+    def _fits(self, pattern: ast.pattern, subject: Any, frame: CallFrame) -> bool:
+        match pattern:
+            case ast.MatchValue(value=value):
+                return self.truth(self.compared(ast.Eq(), subject, self.value(value, frame)))
+            case ast.MatchSingleton(value=value):
+                return self.truth(self.compared(ast.Is(), subject, value))
+            case ast.MatchOr(patterns=patterns):
+                return any(self._fits(one, subject, frame) for one in patterns)
+            case ast.MatchAs(pattern=inner, name=name):
+                if inner is not None and not self._fits(inner, subject, frame):
+                    return False
+                if name is not None:
+                    self.bind(name, subject, frame)
+                return True
+        raise CannotTell(f"it has a pattern that is not computed, {type(pattern).__name__}")
+
+    # --- exceptions -------------------------------------------------------------------------------
 
     def _try(self, statement: ast.Try, frame: CallFrame) -> None:
         try:
@@ -185,8 +266,6 @@ class Interpreter(Objects):
                 self._handle(statement, thrown, frame)
             else:
                 self.block(statement.orelse, frame)
-        except CannotTell:
-            raise
         except (Thrown, Returned, _Break, _Continue):
             self.block(statement.finalbody, frame)
             raise
@@ -194,20 +273,34 @@ class Interpreter(Objects):
             self.block(statement.finalbody, frame)
 
     def _handle(self, statement: ast.Try, thrown: Thrown, frame: CallFrame) -> None:
-        names = NameTable({}, frame.function.__globals__)
         for handler in statement.handlers:
-            for caught in caught_classes(handler, names):
-                if caught is None:
-                    raise CannotTell("it catches an exception of an unknown class")
-                if issubclass(thrown.cls, caught):
-                    before, frame.handling = frame.handling, thrown
-                    if handler.name is not None:
-                        fields = {**thrown.fields, "args": thrown.values}
-                        frame.locals[handler.name] = Record(thrown.cls, fields, whole=True)
-                    self.block(handler.body, frame)
-                    frame.handling = before
-                    return
+            if not self._catches(handler, thrown, frame):
+                continue
+            before, frame.handling = frame.handling, thrown
+            if handler.name is not None:
+                if thrown.caught is None:
+                    fields = {**thrown.fields, "args": thrown.values}
+                    thrown.caught = Record(thrown.cls, fields, whole=True)
+                self.bind(handler.name, thrown.caught, frame)
+            try:
+                self.block(handler.body, frame)
+            finally:
+                frame.handling = before
+                if handler.name is not None:
+                    frame.locals.pop(handler.name, None)
+            return
         raise thrown
+
+    def _catches(self, handler: ast.ExceptHandler, thrown: Thrown, frame: CallFrame) -> bool:
+        if handler.type is None:
+            return True
+        caught = self.value(handler.type, frame)
+        for cls in caught if type(caught) is tuple else (caught,):
+            if not is_a(cls, type) or not inherits(cls, BaseException):
+                raise CannotTell("it catches an exception of an unknown class")
+            if inherits(thrown.cls, cls):
+                return True
+        return False
 
     def _raised(self, statement: ast.Raise, frame: CallFrame) -> Exception:
         if statement.exc is None:
@@ -215,36 +308,15 @@ class Interpreter(Objects):
                 raise CannotTell("it raises nothing")
             return frame.handling
         made = self.value(statement.exc, frame)
-        if is_a(made, type) and issubclass(made, BaseException):
+        if is_a(made, type) and inherits(made, BaseException):
             made = self.made(made, [], {})
-        if not isinstance(made, Record) or not issubclass(made.cls, BaseException):
+        if not isinstance(made, Record) or not inherits(made.cls, BaseException):
             raise CannotTell("it raises something that is not known")
+        if statement.cause is not None:
+            cause = self.value(statement.cause, frame)
+            if cause is not None and not (isinstance(cause, Record) and inherits(cause.cls, BaseException)):
+                raise CannotTell("it raises from something that is not known")
         fields = dict(made.fields)
-        return Thrown(made.cls, fields.pop("args", ()), fields)
-
-
-def _is_lock(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute | ast.Name) and "lock" in (
-        node.attr if isinstance(node, ast.Attribute) else node.id
-    )
-
-
-def _says_only(node: ast.expr, frame: CallFrame) -> bool:
-    """Whether a statement only writes to a log, or is a text."""
-    if isinstance(node, ast.Constant):
-        return True
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
-            return is_a(frame.function.__globals__.get(name), logging.Logger)
-    return False
-
-
-def _as_read(target: ast.expr) -> ast.expr:
-    match target:
-        case ast.Name(id=name):
-            return ast.Name(id=name, ctx=ast.Load())
-        case ast.Attribute(value=value, attr=attr):
-            return ast.Attribute(value=value, attr=attr, ctx=ast.Load())
-        case ast.Subscript(value=value, slice=inner):
-            return ast.Subscript(value=value, slice=inner, ctx=ast.Load())
-    raise CannotTell("it assigns in a way that is not computed")
+        thrown = Thrown(made.cls, fields.pop("args", ()), fields)
+        thrown.caught = made
+        return thrown

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from types import FunctionType
 from typing import Any, Final, NoReturn
 
+from artis_sdk.simulators.interpreter.classes import NOTHING, generated, name_of, own_method, static_of
+
 TIMES: Final = (datetime, date, timedelta)
-PLAIN: Final = (str, int, float, bool, type(None), *TIMES)
+PLAIN: Final = (str, int, float, bool, type(None), Decimal, *TIMES)
 """Types of plain values, which are Python's own."""
 CONTAINERS: Final = (list, dict, tuple, set, frozenset)
+_PLAIN_IDS: Final = frozenset(map(id, PLAIN))  # comparing classes may run a metaclass
+VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 class CannotTell(Exception):
@@ -20,7 +27,7 @@ class CannotTell(Exception):
 
 
 def _unknown(name: str) -> Callable[..., NoReturn]:
-    def method(self: Hole, *_: object) -> NoReturn:
+    def method(self: Any, *_: object) -> NoReturn:
         raise CannotTell(f"it depends on {self.why}")
 
     method.__name__ = name
@@ -28,21 +35,46 @@ def _unknown(name: str) -> Callable[..., NoReturn]:
 
 
 class Hole:
-    """A value that only the running tool has, such as a random number; whatever compares it cannot tell."""
+    """A value that only the running tool has, such as a random number; whatever computes with it cannot tell.
 
-    __slots__ = ("name", "why")
+    Args:
+        why: what it is, for messages.
+        kind: type of the real value, where that is known.
+        path: of a drawn value: how it was drawn, the same in every run of a call; empty for other values.
+    """
 
-    def __init__(self, why: str, name: str = "") -> None:
+    __slots__ = ("kind", "path", "why")
+
+    def __init__(self, why: str, *, kind: type | None = None, path: tuple[Any, ...] = ()) -> None:
         self.why = why
-        self.name = name
-        """Its name, if it is an attribute that is not known."""
+        self.kind = kind
+        self.path = path
 
-    def __deepcopy__(self, memo: object) -> Hole:
+    __bool__ = __len__ = __iter__ = __hash__ = __contains__ = __getitem__ = _unknown("hole")
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _unknown("hole")
+    __str__ = __repr__ = __format__ = __index__ = __int__ = __float__ = __round__ = __abs__ = _unknown("hole")
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _unknown(
+        "hole"
+    )
+    __mod__ = __rmod__ = __or__ = __ror__ = __and__ = __rand__ = __neg__ = _unknown("hole")
+
+
+class OneWayIterator:
+    """An iterator of the interpreted code, such as a `zip` or a generator: it can be gone over once."""
+
+    __slots__ = ("_items", "why")
+
+    def __init__(self, kind: str, items: Iterator[Any]) -> None:
+        self._items = items
+        self.why = f"a {kind}, which is no value"
+
+    def __iter__(self) -> OneWayIterator:
         return self
 
-    __bool__ = __len__ = __iter__ = __hash__ = _unknown("hole")
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _unknown("hole")
-    __str__ = __repr__ = __format__ = __contains__ = _unknown("hole")
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    __hash__ = __eq__ = __ne__ = __str__ = __repr__ = __format__ = _unknown("reader")
 
 
 @dataclass(eq=False, slots=True)
@@ -53,18 +85,51 @@ class Record:
     fields: dict[str, Any] = field(default_factory=dict)
     whole: bool = False
     """Whether no attribute is missing: the interpreter made it, or a `restore=` hook."""
+    kinds: dict[str, type] = field(default_factory=dict)
+    """Types of the real object's attributes that the state does not hold."""
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if own_method(self.cls, "__eq__") is not None:
+        if isinstance(other, Hole):
+            raise CannotTell(f"it depends on {other.why}")
+        for one in (self, other):
+            if isinstance(one, Record) and static_of(one.cls, "__ne__") is not NOTHING:
+                raise CannotTell(f"it compares objects of {name_of(one.cls)}")
+        mine = static_of(self.cls, "__eq__")
+        if mine is NOTHING or generated(mine):
+            if not isinstance(other, Record):
+                return False
+            theirs = static_of(other.cls, "__eq__")
+            if other.cls is not self.cls and (theirs is NOTHING or generated(theirs)):
+                return False
+            if other.cls is self.cls:
+                return mine is not NOTHING and self.compared() == other.compared()
+        raise CannotTell(f"it compares objects of {name_of(self.cls)}")
+
+    def compared(self) -> tuple[Any, ...]:
+        """What `dataclass` compares."""
+        fields = own_method(self.cls, "__dataclass_fields__")
+        kept = dataclasses._FIELD  # type: ignore[attr-defined]
+        names = [f.name for f in (fields or {}).values() if f._field_type is kept and f.compare]
+        if fields is None or any(name not in self.fields for name in names):
             raise CannotTell(f"it compares objects of {name_of(self.cls)}")
-        return False
+        return tuple(self.fields[name] for name in names)
 
     def __hash__(self) -> int:
-        if own_method(self.cls, "__eq__") is not None or own_method(self.cls, "__hash__") is not None:
-            raise CannotTell(f"it hashes an object of {name_of(self.cls)}")
-        return id(self)
+        how = static_of(self.cls, "__hash__")
+        if how is None:
+            raise TypeError(f"unhashable type: {name_of(self.cls)!r}")
+        if how is NOTHING and static_of(self.cls, "__eq__") is NOTHING:
+            return id(self)
+        if generated(how):
+            return hash(self.compared())
+        raise CannotTell(f"it hashes an object of {name_of(self.cls)}")
+
+    def __bool__(self) -> bool:
+        if own_method(self.cls, "__bool__") is not None or own_method(self.cls, "__len__") is not None:
+            raise CannotTell(f"it asks whether an object of {name_of(self.cls)} is true")
+        return True
 
     def __lt__(self, other: object) -> bool:
         raise CannotTell(f"it compares objects of {name_of(self.cls)}")
@@ -89,22 +154,16 @@ class StoredDict(dict[Any, Any]):
     are texts, whatever they were."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of an enumeration."""
+class _Callable:
+    """What the interpreted code can call; it has no text, and is equal to itself alone."""
 
-    cls: type
-    name: str
-    value: Any
-
-    def __str__(self) -> str:
-        raise CannotTell(f"it prints a member of {name_of(self.cls)}")
-
-    __repr__ = __str__
+    __slots__ = ()
+    why = "a function, which is no value"
+    __str__ = __repr__ = __format__ = __lt__ = __gt__ = _unknown("callable")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Method:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Method(_Callable):
     """A function of the source, bound to a record or a class if it is a method."""
 
     function: FunctionType
@@ -112,27 +171,49 @@ class Method:
     bound: bool = False
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class BuiltinMethod:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class BuiltinMethod(_Callable):
     """A method of a plain value or container."""
 
     on: Any
     name: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Local:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Local(_Callable):
     """A function or lambda that the source defines inside another one."""
 
     node: ast.Lambda | ast.FunctionDef
     frame: Any
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """Of its parameters, computed where it is defined."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Pending:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Pending(_Callable):
     """A coroutine before it is awaited."""
 
     run: Callable[[], Any]
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Draw(_Callable):
+    """A function that gives what no source tells, and does nothing else.
+
+    Attributes:
+        name: its name.
+        kind: type of what it gives; None if that depends on its arguments.
+    """
+
+    name: str
+    kind: type | None
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class LogCall(_Callable):
+    """A function that writes to a log, or to the screen, and returns None."""
+
+    name: str
 
 
 class Thrown(Exception):
@@ -144,69 +225,49 @@ class Thrown(Exception):
         fields: attributes that its own `__init__` sets.
     """
 
-    def __init__(self, cls: type[BaseException], values: tuple[Any, ...], fields: dict[str, Any]) -> None:
+    def __init__(
+        self, cls: type[BaseException], values: tuple[Any, ...], fields: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(cls.__name__)
         self.cls = cls
         self.values = values
-        self.fields = fields
-
-
-_MRO: Final = type.__dict__["__mro__"]
-_DICT: Final = type.__dict__["__dict__"]
-_NAME: Final = type.__dict__["__name__"]
-
-
-def mro_of(cls: type) -> tuple[type, ...]:
-    """A class and its bases, whatever its metaclass says."""
-    found: tuple[type, ...] = _MRO.__get__(cls)
-    return found
-
-
-def body_of(cls: type) -> Mapping[str, Any]:
-    """What a class itself defines."""
-    found: Mapping[str, Any] = _DICT.__get__(cls)
-    return found
-
-
-def name_of(cls: type) -> str:
-    """A class's name."""
-    found: str = _NAME.__get__(cls)
-    return found
-
-
-def is_a(value: object, *kinds: type) -> bool:
-    """`isinstance` by the type alone: an object's `__class__` may be a property that runs code."""
-    return any(kind in mro_of(type(value)) for kind in kinds)
-
-
-def own_method(cls: type, name: str) -> Any:
-    """What a class or its bases define under a name, in Python; None for what `object` defines, read
-    without running a descriptor."""
-    for base in mro_of(cls):
-        found = body_of(base).get(name)
-        if found is not None:
-            return None if base in (object, BaseException, Exception) else found
-    return None
+        self.fields = fields or {}
+        self.caught: Any = None
+        """The object that handlers of it see: one and the same."""
 
 
 def plain(value: Any) -> bool:
-    """Whether it is a text, a number, a truth value or None, of exactly that type."""
-    return type(value) in PLAIN
+    """Whether it is a text, a number, a date, a truth value or None, of exactly that type."""
+    return id(type(value)) in _PLAIN_IDS
 
 
-def records_in(value: Any, seen: set[int] | None = None) -> Iterator[Record]:
-    """The objects in a value."""
-    seen = set() if seen is None else seen
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    inner: Iterable[Any] = ()
+def inside(value: Any) -> Iterable[Any]:
+    """What an object or a container holds."""
     if isinstance(value, Record):
-        yield value
-        inner = value.fields.values()
-    elif isinstance(value, dict):
-        inner = value.values()
-    elif isinstance(value, list | tuple | set | frozenset):
-        inner = value
-    for one in inner:
-        yield from records_in(one, seen)
+        return value.fields.values()
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    return [value.on] if isinstance(value, Method | BuiltinMethod) else ()
+
+
+def reached(value: Any) -> dict[int, Any]:
+    """The objects and containers in a value, itself included, by id."""
+    found: dict[int, Any] = {}
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Record | Method | BuiltinMethod | list | dict | set | tuple | frozenset):
+            if id(one) in found:
+                continue
+            found[id(one)] = one
+            waiting.extend(inside(one))
+    return found
+
+
+def known_factory(value: object) -> bool:
+    """Whether it is a defaultdict whose factory is Python's own."""
+    return type(value) is defaultdict and any(
+        value.default_factory is one for one in (list, dict, set, int, float, str, bool, None)
+    )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, Final
 
 from artis_sdk.records import Outcome, Provenance, State
 from artis_sdk.records.outcome_type import returned_type
-from artis_sdk.simulators.interpreter.lift import Lift, lowered
+from artis_sdk.simulators.interpreter.classes import module_of, name_of
+from artis_sdk.simulators.interpreter.copying import copied
+from artis_sdk.simulators.interpreter.defaults import Defaults
+from artis_sdk.simulators.interpreter.errors import made_error
+from artis_sdk.simulators.interpreter.examples import Example
+from artis_sdk.simulators.interpreter.lift import Lift
+from artis_sdk.simulators.interpreter.lowered import lowered
+from artis_sdk.simulators.interpreter.sources import Sources
 from artis_sdk.simulators.interpreter.statements import Interpreter
 from artis_sdk.simulators.interpreter.values import (
     CannotTell,
@@ -19,15 +25,16 @@ from artis_sdk.simulators.interpreter.values import (
     Pending,
     Record,
     Thrown,
-    body_of,
-    mro_of,
-    name_of,
-    own_method,
-    records_in,
+    plain,
+    reached,
 )
 from artis_sdk.tools import GuardedTool, Invocation
 
+_SHOWN: Final = (int, float, str, bool)
+"""Types of drawn values that an outcome shows as they were."""
+
 Tool = GuardedTool[..., Any]
+Drawn = dict[tuple[Any, ...], Any]
 Restore = Callable[[State], Iterable[object]]
 """Function of a logged state: the objects behind the tools, as they were then, in the tools' order."""
 
@@ -58,20 +65,26 @@ class ComputedWorld:
     """
 
     def __init__(self, tools: Iterable[Tool], state: State, restore: Restore | None = None) -> None:
-        owners = {id(tool.owner): tool.owner for tool in tools if tool.owner is not None}
+        every = list(tools)
+        owners = {id(tool.owner): tool.owner for tool in every if tool.owner is not None}
         names = _names(owners.values())
-        lift = Lift()
+        functions = [function for tool in every if (function := _function(tool)) is not None]
+        lift = Lift(functions[0].__module__ if functions else "")
+        self._sources = Sources(functions)
         self._objects: dict[int, Record] = {}
-        self._defaults: dict[tuple[str, str, str], Any] = {}
+        self._defaults = Defaults()
         self._void: dict[int, str] = {}
         """Why an object is not known any more, by the id of the real one."""
-        self._shared = False
         if restore is not None:
             self._restored(owners, lift, restore(state))
         for key, owner in owners.items():
             inside = state.get(names[key]) if isinstance(state, dict) else None
             if key not in self._objects and isinstance(inside, dict):
-                self._objects[key] = lift.record(inside, type(owner))
+                lift.home = module_of(type(owner))
+                made = lift.stored(inside, None, Example([owner]))
+                self._objects[key] = made if isinstance(made, Record) else lift.record(inside, type(owner))
+        every_id = [set(reached(record)) for record in self._objects.values()]
+        self._shared = sum(map(len, every_id)) > len(set().union(*every_id))
 
     def _restored(self, owners: Mapping[int, object], lift: Lift, made: Iterable[object]) -> None:
         left = list(made)
@@ -81,28 +94,34 @@ class ComputedWorld:
                 record = lift.object(left.pop(at))
                 if isinstance(record, Record):
                     self._objects[key] = record
-        reached = [{id(one) for one in records_in(record)} for record in self._objects.values()]
-        self._shared = sum(map(len, reached)) > len(set().union(*reached))
 
     def void(self, tool: Tool, why: str) -> None:
         """The effects of a call are not known, so its object is not known from now on.
 
-        Objects that a `restore=` hook made of each other go with it, and all do when the tool is no method.
+        Objects that hold the same things go with it, and all do when the tool is no method.
         """
         alone = tool.owner is not None and not self._shared
         for key in (id(tool.owner),) if alone else self._objects:
             self._void[key] = why
+        self._defaults.void(why)
 
     def copy(self) -> ComputedWorld:
         """The same objects once more, for a call that leaves these as they are."""
-        return copy.deepcopy(self)
+        made = object.__new__(ComputedWorld)
+        known: dict[int, Any] = {}
+        made._objects = {key: copied(record, known) for key, record in self._objects.items()}
+        made._defaults = self._defaults.copy(known)
+        made._void = dict(self._void)
+        made._shared = self._shared
+        made._sources = self._sources
+        return made
 
-    def compute(self, invocation: Invocation, drawn: list[Any] | None = None) -> Computed:
+    def compute(self, invocation: Invocation, drawn: Drawn | None = None) -> Computed:
         """Carry out a call on the objects.
 
         Args:
             invocation: the checked call.
-            drawn: what its draws gave, in order, as far as a log tells.
+            drawn: what its draws gave, by their paths, as far as a log tells.
 
         Raises:
             CannotTell: source and state do not determine whether it succeeds; the objects are void then.
@@ -117,22 +136,20 @@ class ComputedWorld:
         """
         first = self.copy()
         found, value, holes = first._run(invocation, None)
-        drawn = None
-        if holes:
-            drawn = [_in_place(hole, value, outcome.value) for hole in holes]
-            if any(one is None for one in drawn):
-                drawn = drawn[: next(n for n, one in enumerate(drawn) if one is None)]
-            if drawn:
-                first = self.copy()
-                found, value, holes = first._run(invocation, drawn)
+        drawn = {
+            hole.path: said for hole in holes if (said := _drawn(hole, value, outcome.value)) is not None
+        }
+        if drawn:
+            first = self.copy()
+            found, value, holes = first._run(invocation, drawn)
         if found.outcome is None:
             if not outcome.ok:
                 raise CannotTell("an earlier call failed where the source succeeds")
         elif not _alike(found.outcome, outcome):
             raise CannotTell("an earlier call had another outcome than its source gives")
-        return first
+        return first.copy()  # which fails where the call left an iterator in the objects
 
-    def _run(self, invocation: Invocation, drawn: list[Any] | None) -> tuple[Computed, Any, list[Hole]]:
+    def _run(self, invocation: Invocation, drawn: Drawn | None) -> tuple[Computed, Any, list[Hole]]:
         tool = invocation.tool
         function = tool.function
         on = None
@@ -145,11 +162,11 @@ class ComputedWorld:
                 raise CannotTell(f"the state does not hold the object of {tool.name}")
         if type(function) is not FunctionType:
             raise CannotTell("it is not written in Python")
-        lift = Lift()
+        lift = Lift(function.__module__)
         values = [lift.object(value) for value in invocation.args]
         named = {key: lift.object(value) for key, value in invocation.kwargs.items()}
         named |= {name: Hole(f"the hidden {name}") for name in tool.hidden if name not in named}
-        interpreter = Interpreter(function, drawn, self._defaults)
+        interpreter = Interpreter(function, self._sources, drawn, self._defaults)
         value: Any = None
         try:
             value = interpreter.call(Method(function, on, on is not None), values, named)
@@ -157,9 +174,8 @@ class ComputedWorld:
                 value = value.run()
             found = _returned(tool, value)
         except Thrown as thrown:
-            found = Computed(_raised(tool, thrown))
-        except RecursionError:
-            raise CannotTell("it is nested too deeply") from None
+            error = made_error(thrown)
+            found = Computed(tool.outcome_of_error(error, Provenance.CHECKED))
         return found, value, interpreter.holes
 
 
@@ -182,31 +198,13 @@ def _shown(value: Any, depth: int) -> Any:
         return {str(key): _shown(item, depth + 1) for key, item in value.items() if isinstance(key, str)}
     if isinstance(value, list | tuple):
         return [_shown(item, depth + 1) for item in value]
-    return "unknown" if isinstance(value, Hole | Record) else value
+    return value if plain(value) else "unknown"
 
 
-def _raised(tool: Tool, thrown: Thrown) -> Outcome:
-    """The outcome of an exception. One is made of its class without running the class's code."""
-    cls = thrown.cls
-    made = own_method(cls, "__new__")
-    if any(own_method(cls, n) is not None for n in ("__getattribute__", "__getattr__", "__setattr__")):
-        raise CannotTell(f"it raises {name_of(cls)}, whose text its own code makes")
-    for name in ("__str__", "__repr__", "__class__", "args"):
-        owner = next((b for b in mro_of(cls) if name in body_of(b)), object)
-        if owner.__module__ != "builtins":
-            raise CannotTell(f"it raises {name_of(cls)}, whose text its own code makes")
-    if made is not None and type(made) is staticmethod:
-        raise CannotTell(f"it raises {name_of(cls)}, which its own code makes")
-    values = tuple(lowered(value) for value in thrown.values)
-    base = next(b for b in mro_of(cls) if "__new__" in body_of(b))  # one of Python's own
-    try:
-        error: BaseException = base.__new__(cls, *values)
-        error.args = values
-    except TypeError:
-        raise CannotTell(f"it raises {name_of(cls)} with arguments that it does not take") from None
-    held = object.__getattribute__(error, "__dict__")
-    held.update({name: lowered(item) for name, item in thrown.fields.items()})
-    return tool.outcome_of_error(error, Provenance.CHECKED)
+def _function(tool: Tool) -> FunctionType | None:
+    function = tool.function
+    function = function.__func__ if type(function) is MethodType else function
+    return function if type(function) is FunctionType else None
 
 
 def _names(owners: Iterable[object]) -> dict[int, str]:
@@ -222,10 +220,17 @@ def _names(owners: Iterable[object]) -> dict[int, str]:
     return found
 
 
+def _drawn(hole: Hole, value: Any, said: Any) -> Any:
+    """What a recorded value has where the computed one has a drawn one; None if it does not show it."""
+    found = _in_place(hole, value, said)
+    return found if hole.kind in _SHOWN and type(found) is hole.kind else None
+
+
 def _in_place(hole: Hole, value: Any, said: Any) -> Any:
-    """What a recorded value has where the computed one has a hole; None if it does not show it."""
     if value is hole:
         return said
+    if isinstance(value, Record):
+        value = value.fields
     if isinstance(value, dict) and isinstance(said, dict):
         pairs = [(item, said.get(key)) for key, item in value.items() if isinstance(key, str)]
     elif isinstance(value, list | tuple) and isinstance(said, list):

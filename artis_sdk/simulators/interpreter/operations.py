@@ -1,0 +1,94 @@
+"""ValueOperations on values, of objects and of drawn values as well."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from artis_sdk.simulators.interpreter import draws, operators
+from artis_sdk.simulators.interpreter.classes import generated, inherits, own_method
+from artis_sdk.simulators.interpreter.enums import is_member
+from artis_sdk.simulators.interpreter.errors import made_error
+from artis_sdk.simulators.interpreter.names import Names
+from artis_sdk.simulators.interpreter.values import (
+    CONTAINERS,
+    VIEWS,
+    CannotTell,
+    Hole,
+    Method,
+    Record,
+    Thrown,
+    plain,
+)
+
+
+class ValueOperations(Names):
+    """Computes with values; see `Names` for the arguments."""
+
+    def truth(self, value: Any) -> bool:
+        """Whether a value counts as true."""
+        if isinstance(value, Hole):
+            raise CannotTell(f"it depends on {value.why}")
+        if isinstance(value, Record):
+            for name in ("__bool__", "__len__"):
+                own = own_method(value.cls, name)
+                if type(own) is FunctionType:
+                    return bool(self.call(Method(own, value, True), [], {}))
+            return bool(value)
+        if plain(value) or isinstance(value, (range, *CONTAINERS, *VIEWS)):
+            return bool(value)
+        return bool(value) if is_member(value) else True
+
+    def compared(self, op: ast.cmpop, left: Any, right: Any) -> Any:
+        """One comparison; of objects by their class's own `==`, if that is in the source."""
+        hole = next((one for one in (left, right) if isinstance(one, Hole)), None)
+        if hole is not None and hole.path and draws.compared_drawn(op, left, right):
+            return self.derive(hole, type(op).__name__, bool)
+        if isinstance(left, Record) and isinstance(op, ast.Eq | ast.NotEq) and not isinstance(right, Hole):
+            equal = own_method(left.cls, "__eq__")
+            if type(equal) is FunctionType and not generated(equal):
+                other = own_method(right.cls, "__eq__") if isinstance(right, Record) else None
+                if own_method(left.cls, "__ne__") is not None or other not in (None, equal):
+                    raise CannotTell("it compares objects of several classes")
+                said = self.truth(self.call(Method(equal, left, True), [right], {}))
+                return said is isinstance(op, ast.Eq)
+        return operators.compare(op, left, right)
+
+    def text(self, value: Any, write: Callable[[Any], str]) -> Any:
+        """`str` or `repr` of a value; of objects by their class's own method."""
+        if isinstance(value, Hole) and value.path:
+            return self.derive(value, write.__name__, str)
+        if isinstance(value, Record):
+            for name in ("__str__", "__repr__") if write is str else ("__repr__",):
+                own = own_method(value.cls, name)
+                if type(own) is FunctionType and not hasattr(own, "__wrapped__"):
+                    said = self.call(Method(own, value, True), [], {})
+                    if type(said) is not str:
+                        raise CannotTell("an object's text is no text")
+                    return said
+                if own is not None:
+                    break
+        if isinstance(value, Record) and inherits(value.cls, BaseException):
+            return write(made_error(Thrown(value.cls, value.fields.get("args", ()))))
+        return operators.text_of(value, write)
+
+    def formatted(self, value: Any, spec: Any, conversion: int) -> Any:
+        """A value in an f-string; a drawn one makes a drawn text."""
+        if isinstance(spec, Hole):
+            raise CannotTell(f"it formats with {spec.why}")
+        write = operators.WRITES.get(conversion, None if spec else str)
+        if write is not None and isinstance(value, Hole | Record):
+            value, conversion = self.text(value, write), -1
+        if isinstance(value, Hole) and value.path and draws.formats_drawn(value, spec):
+            return self.derive(value, "format", str)
+        return operators.formatted(value, spec, conversion)
+
+    def binary(self, op: ast.operator, left: Any, right: Any) -> Any:
+        """`left op right`; what is drawn stays unknown, if the operation cannot fail."""
+        hole = next((one for one in (left, right) if isinstance(one, Hole)), None)
+        if hole is not None and hole.path:
+            return self.derive(hole, type(op).__name__, draws.binary_drawn(op, left, right))
+        self.charge(left, right)
+        return operators.binary(op, left, right)
