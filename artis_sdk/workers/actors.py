@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError, MissingExtraError, WorkerLost
-from artis_sdk.workers.pool import Job, once_open
+from artis_sdk.workers.pool import Job, alone, once_open
 
 _END = 30.0  # seconds that a worker has to close what its job opened
 
@@ -82,7 +82,7 @@ class _Body:
         self._run = await self._stack.enter_async_context(self._job())
 
     async def run(self, task: Any) -> Any:
-        return await self._run(task)
+        return await alone(self._run, task)
 
     async def close(self) -> None:
         await self._stack.aclose()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import reprlib
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from artis_sdk.errors import WorkerLost
+from artis_sdk.errors import ArtisError, WorkerLost
 from artis_sdk.loop.strategies.base import together
 
 T = TypeVar("T")
@@ -24,6 +25,10 @@ TRIES: Final = 3
 """Workers that a task may lose before it counts as what ends them."""
 
 
+class TaskEnded(ArtisError):
+    """A task ended with what is no error, such as SystemExit; it has no result and is not tried again."""
+
+
 class Worker(Protocol):
     """One process that carries tasks out, several at once."""
 
@@ -32,6 +37,7 @@ class Worker(Protocol):
 
         Raises:
             WorkerLost: the process ended before.
+            TaskEnded: see `alone`.
             Exception: what the job raised.
         """
 
@@ -80,6 +86,7 @@ async def results(
 
     Raises:
         WorkerLost: a task has lost three workers.
+        TaskEnded: a task ended with SystemExit, KeyboardInterrupt, CancelledError or the like.
         Exception: what the job raised; the other workers are ended.
     """
     waiting = _Waiting(tasks)
@@ -114,6 +121,47 @@ async def results(
         working.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await working
+
+
+async def alone(run: Run[T, R], task: T) -> R:
+    """The result of a task, carried out in an asyncio task of its own.
+
+    SystemExit and its like would end the event loop, and a task that cancels itself whoever waits for it;
+    the others would then wait for ever, or nobody be told why.
+
+    Raises:
+        TaskEnded: it ended with a BaseException that is no Exception; the message names both.
+        Exception: what it raised.
+    """
+
+    async def contained() -> R | TaskEnded:
+        try:
+            return await run(task)
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # noqa: BLE001  it is told below
+            return _ended(task, error)
+
+    try:
+        found = await asyncio.create_task(contained())
+    except asyncio.CancelledError as error:
+        current = asyncio.current_task()
+        if current is None or current.cancelling():
+            raise
+        raise _ended(task, error) from error
+    if isinstance(found, TaskEnded):
+        raise found
+    return found
+
+
+def _ended(task: object, error: BaseException) -> TaskEnded:
+    told = f"{named(task)} ended with {type(error).__name__}"
+    return TaskEnded(f"{told}: {error}" if str(error) else told)
+
+
+def named(task: object) -> str:
+    """A task in messages, cut short."""
+    return f"task {reprlib.repr(task)}"
 
 
 async def once_open(worker: W, opening: Awaitable[None]) -> W:
@@ -162,7 +210,7 @@ class _HereWorker:
 
     async def run(self, task: Any) -> Any:
         """See `Worker.run`."""
-        return await self._run(task)
+        return await alone(self._run, task)
 
     async def aclose(self) -> None:
         """See `Worker.aclose`."""

@@ -7,24 +7,30 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from artis_sdk.errors import ConfigurationError, WorkerLost
-from artis_sdk.workers.pool import Job, once_open
+from artis_sdk.workers.pool import Job, alone, named, once_open
 
 _END = 10.0  # seconds that a worker has to close what its job opened
+_OPENING = -1
+_ENDING = -2
 
 
 class _Told(NamedTuple):
-    """What a worker tells of a task; number -1 is its opening."""
+    """What a worker tells of a task, of its opening, or of what ends it."""
 
     number: int
+    """Number of the task; `_OPENING`, `_ENDING`."""
     ok: bool
     value: bytes
     """The result, or the error in its place, pickled."""
+    words: str = ""
+    """The error as text, for where it cannot be unpickled."""
 
 
 class ProcessWorkers:
@@ -73,6 +79,7 @@ class _Process:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="artis-worker")  # one reads, one writes
         self._tasks: dict[int, asyncio.Future[Any]] = {}
         self._opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._last_words = ""
         self._next = 0
         self._reading = asyncio.create_task(self._read())
 
@@ -88,9 +95,15 @@ class _Process:
         try:
             with suppress(OSError):  # it is gone, as the reader will tell
                 await self._in_thread(self._connection.send, (number, given))
-            return pickle.loads(await answer)
+            made = await answer
         finally:
             self._tasks.pop(number, None)
+        try:
+            return pickle.loads(made)
+        except Exception as error:  # whatever the objects' own code raises
+            raise RuntimeError(
+                f"the result of {named(task)} cannot be read in this process: {_words(error)}"
+            ) from error
 
     async def aclose(self) -> None:
         """See `Worker.aclose`."""
@@ -109,22 +122,40 @@ class _Process:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
     async def _read(self) -> None:
-        """Take what the worker tells until it ends."""
-        with suppress(EOFError, OSError):
-            while True:
-                told: _Told = await self._in_thread(self._connection.recv)
-                waiting = self._opened if told.number < 0 else self._tasks.get(told.number)
-                if waiting is not None and not waiting.done():
-                    if told.ok:
-                        waiting.set_result(told.value)
-                    else:
-                        waiting.set_exception(pickle.loads(told.value))
-        await self._in_thread(self._process.join, _END)
-        lost = WorkerLost(f"the worker's process {self._process.pid} ended {_how(self._process.exitcode)}")
-        for waiting in (self._opened, *self._tasks.values()):
-            if not waiting.done():
-                waiting.set_exception(lost)
-        self._opened.exception()  # told already, or nobody waits
+        """Take what the worker tells until it ends; whoever waits then is told that it is lost."""
+        try:
+            with suppress(EOFError, OSError):
+                while True:
+                    self._take(await self._in_thread(self._connection.recv))
+        finally:
+            await self._in_thread(self._process.join, _END)
+            how = f"{_how(self._process.exitcode)}{self._last_words}"
+            lost = WorkerLost(f"the worker's process {self._process.pid} ended {how}")
+            for waiting in (self._opened, *self._tasks.values()):
+                if not waiting.done():
+                    waiting.set_exception(lost)
+            self._opened.exception()  # told already, or nobody waits
+
+    def _take(self, told: _Told) -> None:
+        if told.number == _ENDING:
+            self._last_words = f": {told.words}"
+            return
+        waiting = self._opened if told.number == _OPENING else self._tasks.get(told.number)
+        if waiting is None or waiting.done():
+            return
+        if told.ok:
+            waiting.set_result(told.value)
+        else:
+            waiting.set_exception(_error(told))
+
+
+def _error(told: _Told) -> Exception:
+    """The error that was told, or its words where this process cannot make it anew."""
+    try:
+        error = pickle.loads(told.value)
+    except Exception:  # noqa: BLE001  of other people's classes
+        return RuntimeError(told.words)
+    return error if isinstance(error, Exception) else RuntimeError(told.words)
 
 
 def _how(code: int | None) -> str:
@@ -134,7 +165,14 @@ def _how(code: int | None) -> str:
 def _serve(connection: Connection, job: bytes) -> None:
     """The worker's side: it ends when the other side says so, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other side ends it in order
-    asyncio.run(_run(connection, job))
+    try:
+        asyncio.run(_run(connection, job))
+    except BaseException as error:  # noqa: BLE001  what ends the loop ends the process: a thread may still read
+        _tell(connection, _Told(_ENDING, False, b"", _words(error)))
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):  # there is none, or nobody reads it
+                stream.flush()
+        os._exit(1)
 
 
 async def _run(connection: Connection, job: bytes) -> None:
@@ -142,15 +180,19 @@ async def _run(connection: Connection, job: bytes) -> None:
     running: set[asyncio.Task[None]] = set()
 
     async def one(number: int, task: bytes) -> None:
+        name = "a task"
         try:
-            told = _Told(number, True, pickle.dumps(await run(pickle.loads(task))))
+            given = pickle.loads(task)
+            name = named(given)
+            told = _Told(number, True, pickle.dumps(await alone(run, given)))
         except Exception as error:  # noqa: BLE001  it is raised on the other side
-            told = _Told(number, False, _pickled(error))
+            words = f"{name} failed with {_words(error)}"
+            told = _Told(number, False, _pickled(error, words), words)
         _tell(connection, told)
 
     try:
         async with pickle.loads(job)() as run:
-            _tell(connection, _Told(-1, True, b""))
+            _tell(connection, _Told(_OPENING, True, b""))
             while (given := await _next(connection, threads)) is not None:
                 task = asyncio.create_task(one(*given))
                 running.add(task)
@@ -158,7 +200,8 @@ async def _run(connection: Connection, job: bytes) -> None:
             for task in running:
                 task.cancel()
     except Exception as error:  # noqa: BLE001  it is raised on the other side
-        _tell(connection, _Told(-1, False, _pickled(error)))
+        words = _words(error)
+        _tell(connection, _Told(_OPENING, False, _pickled(error, words), words))
 
 
 async def _next(connection: Connection, threads: ThreadPoolExecutor) -> tuple[int, bytes] | None:
@@ -178,11 +221,18 @@ def _tell(connection: Connection, told: _Told) -> None:
         os._exit(1)
 
 
-def _pickled(error: Exception) -> bytes:
-    """The error, or its words where it cannot be sent."""
+def _pickled(error: Exception, words: str) -> bytes:
+    """The error, or the words where it cannot be sent."""
     try:
         sent = pickle.dumps(error)
         pickle.loads(sent)
     except Exception:  # noqa: BLE001  of other people's classes
-        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+        return pickle.dumps(RuntimeError(words))
     return sent
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  of other people's classes
+        return type(error).__name__
