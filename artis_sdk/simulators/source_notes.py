@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
-from copy import deepcopy
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
@@ -17,6 +16,7 @@ from artis_sdk.tools.source_checks.code import plain_function
 from artis_sdk.tools.source_checks.order import Check, Expression, ToolChecks, ordered_checks
 from artis_sdk.tools.source_checks.read import read_tool
 from artis_sdk.tools.source_checks.secrets import HIDDEN, secret_name, without_secrets
+from artis_sdk.tools.source_checks.trees import FUNCTION, bounded
 
 MOST_TOKENS: Final = 600
 """Tokens of one tool's source in a prompt."""
@@ -72,8 +72,8 @@ class SourceNotes:
             ],
             "otherwise": [{"ok": True, "value": one} if self._typed else one for one in checks.returns],
         }
-        if checks.left:
-            view["more checks, not shown"] = checks.left
+        if checks.left or checks.cut:
+            view["more checks, not shown"] = f"{checks.left} or more" if checks.cut else checks.left
         return _bare(encode(_marked(view)))
 
     def source(self, name: str) -> Data | None:
@@ -85,6 +85,8 @@ class SourceNotes:
     def _failure(self, check: Check) -> Any:
         if not self._typed:
             return {"error": check.answer} if check.raised else check.answer
+        if not check.type:  # it says of itself that it failed; as an outcome it is a success
+            return {"ok": True, "value": check.answer}
         entry = {"ok": False, "failure_type": check.type, "message": check.answer if check.raised else ""}
         return entry if check.raised else {**entry, "value": check.answer}
 
@@ -135,7 +137,7 @@ def _source(tool: GuardedTool[..., Any]) -> Data | None:
     room = int(MOST_TOKENS * _CHARACTERS)
     texts: list[str] = []
     for number, one in enumerate(functions):
-        text = ast.unparse(_Bare().visit(deepcopy(one.node)))
+        text = ast.unparse(_Bare().visit(bounded(one.node, FUNCTION)))
         if len(text) > room and number:
             break
         texts.append(text[:room] if len(text) <= room else f"{text[:room]}\n# cut here")

@@ -107,8 +107,9 @@ def shows_its_arguments(error: type[BaseException]) -> bool:
 
 def names_of(source: SourceCode) -> NameTable:
     """The names that a function sees: its own, those that it closes over, and its module's."""
-    scope = {**source.function.__globals__, **closed_over(source.function)}
-    return NameTable(shapes_of_locals(source.node, scope), scope)
+    closed = closed_over(source.function)
+    scope = {**source.function.__globals__, **closed}
+    return NameTable(shapes_of_locals(source.node, scope), scope, frozenset(closed))
 
 
 def shapes_of_locals(node: ast.AST, scope: dict[str, Any]) -> dict[str, Any]:

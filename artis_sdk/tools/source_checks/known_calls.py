@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from artis_sdk.tools.source_checks.errors import is_error
 from artis_sdk.tools.source_checks.shapes import NameTable
 from artis_sdk.tools.source_checks.static import is_a, member, module_of
+from artis_sdk.tools.source_checks.trees import written
 
 _FILE: Final = ("builtins.FileNotFoundError", "builtins.PermissionError")
 _VALUE: Final = ("builtins.ValueError",)
@@ -84,25 +85,25 @@ def failures_of_call(call: ast.Call, names: NameTable, used: frozenset[str]) -> 
         names: names of the function around it.
         used: packages that the code uses, see `packages`.
     """
-    written = ast.unparse(call.func)
-    if written in ("int", "float") and _is_number(call):
+    name = written(call.func)
+    if name in ("int", "float") and _is_number(call):
         return
-    if written.endswith("subprocess.run") or (written == "run" and "subprocess" in used):
+    if name.endswith("subprocess.run") or (name == "run" and "subprocess" in used):
         yield from _of_run(call)
         return
-    tail = ".".join(written.split(".")[-2:])
+    tail = ".".join(name.split(".")[-2:])
     module = _module_of(call.func, names)
-    for text in dict.fromkeys((written, tail, f"{module}.{written}" if module else written)):
+    for text in dict.fromkeys((name, tail, f"{module}.{name}" if module else name)):
         if text in FUNCTIONS and not (text == "next" and len(call.args) > 1):
             yield from map(_failure, FUNCTIONS[text])
             return
     if not isinstance(call.func, ast.Attribute):
         return
-    method, of = call.func.attr, written.split(".")[0]
+    method, of = call.func.attr, name.split(".")[0]
     for package, methods, errors in METHODS:
         if package in used and method in methods and (method not in _HTTP or _is_http(of, package)):
             yield from map(_failure, errors)
-    if "git" in used and written.split(".")[1:][-2:-1] == ["git"]:  # GitPython makes `repo.git.log` of names
+    if "git" in used and name.split(".")[1:][-2:-1] == ["git"]:  # GitPython makes `repo.git.log` of names
         yield _failure("git.exc.GitCommandError")
     aws = used & {"boto3", "botocore"} and method not in _NO_AWS_CALLS and _is_aws(of, method)
     if aws:

@@ -21,6 +21,7 @@ from artis_sdk.tools.source_checks.known_calls import (
 from artis_sdk.tools.source_checks.shapes import NameTable, known
 from artis_sdk.tools.source_checks.sites import AccessSite, CallSite, Scan, Site
 from artis_sdk.tools.source_checks.static import is_class
+from artis_sdk.tools.source_checks.trees import written
 
 Guards = tuple[tuple[Handlers, NameTable], ...]
 
@@ -71,7 +72,7 @@ class OutsideFailures:
                 inner = (*((g, names) for g in call.guards), *guards)
                 self._package(function, call, inner, path)
             if not told and not targets and _leaves(call.node, names):
-                self.left.setdefault(ast.unparse(call.node.func), call.node.lineno)
+                self.left.setdefault(written(call.node.func), call.node.lineno)
 
     def _known(
         self,
@@ -92,7 +93,7 @@ class OutsideFailures:
             function=source.name,
             type=found.name,
             template=None,
-            condition=ast.unparse(at.node)[:120],
+            condition=written(at.node)[:120],
             error=found.error,
         )
         self.sites.append((site, path))

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from types import ModuleType
 from typing import Any
 
@@ -21,10 +22,12 @@ from artis_sdk.tools.source_checks.static import (
     member,
     value_of,
 )
+from artis_sdk.tools.source_checks.trees import sum_of, written
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _PERCENT = re.compile(r"%(?:\(\w+\))?[-+# 0]*(?:\d+|\*)?(?:\.\d+)?[sdrfgexXi]")
 _DEEPEST = 8
+_ALTERNATIVES = 24  # values of one chain of conditional expressions
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class NameTable:
 
     locals: Mapping[str, Any] = field(default_factory=dict)
     globals: Mapping[str, Any] = field(default_factory=dict)
+    """With what the function closes over."""
+    closed: frozenset[str] = frozenset()
+    """Names of that."""
 
     def value(self, node: ast.expr) -> Any:
         """The object of a name or a dotted name in the module; for a local nothing that is `known`.
@@ -61,9 +67,19 @@ def known(value: Any) -> bool:
 def alternatives(node: ast.expr | None) -> Iterator[tuple[ast.expr, str]]:
     """The expressions that a value may come from, each with its condition's text."""
     if isinstance(node, ast.IfExp):
-        test = ast.unparse(node.test)
-        yield from ((e, _both(test, c)) for e, c in alternatives(node.body))
-        yield from ((e, _both(f"not ({test})", c)) for e, c in alternatives(node.orelse))
+        before = ""
+        left = _ALTERNATIVES
+        while isinstance(node, ast.IfExp) and left:  # in a loop, as a chain has no end to its depth
+            left -= 1
+            test = written(node.test)
+            here = _both(before, test)
+            yield from ((e, _both(here, c)) for e, c in alternatives(node.body))
+            before = _both(before, f"not ({test})")
+            node = node.orelse
+        if left:
+            yield from ((e, _both(before, c)) for e, c in alternatives(node))
+        else:
+            yield node, before
     elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
         for value in node.values:
             yield from alternatives(value)
@@ -74,7 +90,7 @@ def alternatives(node: ast.expr | None) -> Iterator[tuple[ast.expr, str]]:
 
 
 def _both(first: str, second: str) -> str:
-    return f"{first} and {second}" if second else first
+    return f"{first} and {second}" if first and second else first or second
 
 
 def shape(node: ast.expr | None, names: NameTable, depth: int = 0) -> Any:
@@ -93,8 +109,8 @@ def shape(node: ast.expr | None, names: NameTable, depth: int = 0) -> Any:
             return _dictionary(keys, values, names, inner)
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
             return [shape(element, names, inner) for element in elements]
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _sum(shape(left, names, inner), shape(right, names, inner))
+        case ast.BinOp(op=ast.Add()):
+            return reduce(_sum, (shape(term, names, inner) for term in sum_of(node)))
         case ast.BinOp(left=left, op=ast.Mod()):
             text = shape(left, names, inner)
             return _PERCENT.sub(HOLE, text) if isinstance(text, str) else HOLE

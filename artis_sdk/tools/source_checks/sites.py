@@ -18,6 +18,7 @@ from artis_sdk.tools.source_checks.errors import (
 )
 from artis_sdk.tools.source_checks.shapes import NameTable, alternatives, shape
 from artis_sdk.tools.source_checks.static import name_of
+from artis_sdk.tools.source_checks.trees import chain_of, written
 
 Kind = Literal["raise", "return", "validator", "call", "declared"]
 Made = Callable[[ast.Call, NameTable], Any]
@@ -95,11 +96,11 @@ class _Path:
             case ast.If(test=over, body=body, orelse=[]) if body and isinstance(
                 body[-1], ast.Return | ast.Raise
             ):
-                text = f"not ({ast.unparse(over)})"
+                text = f"not ({written(over)})"
             case ast.If(test=over) if _leaves_somewhere(statement):
-                text = f"after if {ast.unparse(over)}"
+                text = f"after if {written(over)}"
             case ast.For(target=target, iter=over) if _leaves_somewhere(statement):
-                text = f"after for {ast.unparse(target)} in {ast.unparse(over)}"
+                text = f"after for {written(target)} in {written(over)}"
             case _:
                 return self
         left = _Test(text, identifiers([over]), passed=True)
@@ -150,19 +151,16 @@ class Scan:
 
     def _statement(self, statement: ast.stmt, path: _Path) -> None:
         match statement:
-            case ast.If(test=test, body=body, orelse=orelse):
-                text = ast.unparse(test)
-                self._expressions([test], path)
-                self._block(body, path.under(text, [test], statement.lineno))
-                self._block(orelse, path.under(f"not ({text})", [test], statement.lineno))
+            case ast.If():
+                self._if(statement, path)
             case ast.For(target=target, iter=over) | ast.AsyncFor(target=target, iter=over):
                 self._expressions([over], path)
-                text = f"for {ast.unparse(target)} in {ast.unparse(over)}"
+                text = f"for {written(target)} in {written(over)}"
                 self._block(statement.body, path.under(text, [over], statement.lineno))
                 self._block(statement.orelse, path)
             case ast.While(test=test):
                 self._expressions([test], path)
-                text = f"while {ast.unparse(test)}"
+                text = f"while {written(test)}"
                 self._block(statement.body, path.under(text, [test], statement.lineno))
                 self._block(statement.orelse, path)
             case ast.Try() | ast.TryStar():
@@ -173,7 +171,7 @@ class Scan:
             case ast.Match(subject=subject, cases=cases):
                 self._expressions([subject], path)
                 for case in cases:
-                    text = f"{ast.unparse(subject)} is {ast.unparse(case.pattern)}"
+                    text = f"{written(subject)} is {written(case.pattern)}"
                     self._block(case.body, path.under(text, [subject, case.pattern], case.pattern.lineno))
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._block(statement.body, path)
@@ -184,7 +182,7 @@ class Scan:
                 self._raise(statement, path)
                 self._expressions([statement.exc], path)
             case ast.Assert(test=test, msg=message):
-                failing = path.under(f"not ({ast.unparse(test)})", [test], statement.lineno)
+                failing = path.under(f"not ({written(test)})", [test], statement.lineno)
                 said = shape(message, self.names)
                 template = said if isinstance(said, str) else None if message is None else HOLE
                 self._site("raise", statement, failing, "AssertionError", template or "", AssertionError)
@@ -202,11 +200,21 @@ class Scan:
                     [n for n in ast.iter_child_nodes(statement) if isinstance(n, ast.expr)], path
                 )
 
+    def _if(self, statement: ast.If, path: _Path) -> None:
+        """Branch after branch, as a chain of `elif` has no end to its depth."""
+        branches, orelse = chain_of(statement)
+        for branch in branches:
+            text = written(branch.test)
+            self._expressions([branch.test], path)
+            self._block(branch.body, path.under(text, [branch.test], branch.lineno))
+            path = path.under(f"not ({text})", [branch.test], branch.lineno)
+        self._block(orelse, path)
+
     def _try(self, statement: ast.Try | ast.TryStar, path: _Path) -> None:
         handlers = tuple(statement.handlers)
         self._block(statement.body, replace(path, guards=(handlers, *path.guards)))
         for handler in handlers:
-            what = "" if handler.type is None else f" {ast.unparse(handler.type)}"
+            what = "" if handler.type is None else f" {written(handler.type)}"
             tried = path.under(f"except{what}", statement.body, handler.lineno)
             self._block(handler.body, replace(tried, handling=handler))
         self._block(statement.orelse, path)

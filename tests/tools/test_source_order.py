@@ -1,0 +1,168 @@
+"""The list of checks says what a tool does: the first condition that holds is the failure that comes."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from helpers.written_modules import load
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from artis_sdk.tools import Toolset
+from artis_sdk.tools.source_checks.checks import Check
+from artis_sdk.tools.source_checks.order import ordered_checks
+
+NUMBERS = range(-2, 4)
+NAMES = ("x", "y", "z", "n", "m")
+COUNT = itertools.count()
+
+
+# --- generated functions ------------------------------------------------------------------------------
+
+amounts = st.one_of(
+    st.sampled_from(NAMES[:3]),
+    st.integers(-2, 3).map(str),
+    st.builds("{} {} {}".format, st.sampled_from(NAMES), st.sampled_from("+-*"), st.sampled_from(NAMES)),
+    st.builds("self.{}".format, st.sampled_from(["a", "b"])),
+    st.builds("self._capped({})".format, st.sampled_from(NAMES)),
+)
+tests = st.one_of(
+    st.builds("{} {} {}".format, amounts, st.sampled_from(["<", "<=", ">", "==", "!="]), st.integers(-1, 2)),
+    st.builds("not {} > {}".format, st.sampled_from(NAMES), st.integers(-1, 2)),
+    st.builds("{} > 0 and {} < 2".format, st.sampled_from(NAMES), st.sampled_from(NAMES)),
+)
+
+
+def indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def statements(depth: int) -> st.SearchStrategy[list[str]]:
+    """Lines of one statement."""
+    simple = st.one_of(
+        st.just(["return 'ok'"]),
+        st.just(["return {'error': 'FAIL'}"]),
+        st.just(["raise ValueError('FAIL')"]),
+        st.builds("{} = {}".format, st.sampled_from(NAMES), amounts).map(lambda line: [line]),
+        st.builds("{} {}= {}".format, st.sampled_from(NAMES), st.sampled_from("+-"), amounts).map(
+            lambda line: [line]
+        ),
+        st.builds(
+            "self.{} {}= {}".format, st.sampled_from(["a", "b"]), st.sampled_from(["", "+"]), amounts
+        ).map(lambda line: [line]),
+        st.builds("self._positive({})".format, st.sampled_from(NAMES)).map(lambda line: [line]),
+        st.builds("assert {}, 'FAIL'".format, tests).map(lambda line: [line]),
+    )
+    if not depth:
+        return simple
+    inner = blocks(depth - 1)
+    branched = st.builds(
+        lambda tests, bodies, other: (
+            [
+                line
+                for word, test, body in zip(("if", "elif", "elif"), tests, bodies, strict=False)
+                for line in (f"{word} {test}:", *indented(body))
+            ]
+            + (["else:", *indented(other)] if other else [])
+        ),
+        st.lists(tests, min_size=1, max_size=3),
+        st.lists(inner, min_size=3, max_size=3),
+        st.one_of(st.none(), inner),
+    )
+    looped = st.builds(
+        lambda items, body, other: [f"for k in {items}:", *indented(body), "else:", *indented(other)],
+        st.sampled_from(["[]", "(1, 2)"]),
+        inner,
+        inner,
+    )
+    matched = st.builds(
+        lambda name, guard, one, two, three: [
+            f"match {name}:", "    case 0:", *indented(indented(one)), f"    case 1 | 2 if {guard}:",
+            *indented(indented(two)), "    case _:", *indented(indented(three)),
+        ],
+        st.sampled_from(NAMES[:3]), tests, inner, inner, inner,
+    )  # fmt: skip
+    tried = st.builds(
+        lambda body, caught: ["try:", *indented(body), "except ValueError:", *indented(caught)], inner, inner
+    )
+    return st.one_of(simple, branched, branched, looped, matched, tried)
+
+
+def blocks(depth: int) -> st.SearchStrategy[list[str]]:
+    return st.lists(statements(depth), min_size=1, max_size=4).map(
+        lambda many: [n for one in many for n in one]
+    )
+
+
+HEAD = """
+class Desk:
+    def __init__(self):
+        self.a = 1
+        self.b = 2
+
+    def _positive(self, number):
+        if number > 1:
+            return 'ok'
+        if number < 0:
+            raise ValueError('FAIL')
+
+    def _capped(self, y):
+        n = y + 1
+        return n
+
+    def tool(self, x: int, y: int, z: int):
+        n = 1
+        m = x
+"""
+
+
+def numbered(lines: list[str]) -> list[str]:
+    """Each failure with a text of its own."""
+    return [line.replace("FAIL", f"f{number}") for number, line in enumerate(lines)]
+
+
+def really(module: ModuleType, arguments: dict[str, int]) -> str | None:
+    try:
+        value = module.Desk().tool(**arguments)
+    except (ValueError, AssertionError) as error:
+        return str(error)
+    return str(value["error"]) if isinstance(value, dict) else None
+
+
+def said(check: Check) -> str:
+    return str(check.answer["error"] if isinstance(check.answer, dict) else check.answer)
+
+
+def foretold(checks: list[Check], module: ModuleType, arguments: dict[str, int]) -> str | None:
+    """What the first condition that holds says.
+
+    Raises:
+        LookupError: a condition cannot be computed, as it names a local or a loop.
+    """
+    for check in checks:
+        unsure = ", with " in check.condition or "for any" in check.condition or " in " in check.condition
+        if unsure or "more condition" in check.condition or check.condition.endswith("..."):
+            raise LookupError(check.condition)
+        if eval(check.condition or "True", {"self": module.Desk(), **arguments}):
+            return said(check)
+    return None
+
+
+@pytest.mark.slow
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(body=blocks(2))
+def test_the_first_condition_that_holds_is_what_comes(tmp_path: Path, body: list[str]) -> None:
+    source = HEAD + "\n".join(indented(indented(numbered(body)))) + "\n"
+    module = load(tmp_path, f"ordered_{next(COUNT)}", source.replace("FAIL", "helper"))
+    found = ordered_checks(Toolset.from_object(module.Desk())["tool"])
+    assert found is not None
+    for x, y, z in itertools.product(NUMBERS, NUMBERS, NUMBERS):
+        arguments = {"x": x, "y": y, "z": z}
+        try:
+            expected = foretold(found.checks, module, arguments)
+        except LookupError:
+            continue
+        assert expected == really(module, arguments), (source, found.checks, arguments)
