@@ -15,6 +15,7 @@ from artis_sdk.errors import ArtisError, ConfigurationError, LogError, MissingEx
 from artis_sdk.logs.call_store import Count
 from artis_sdk.logs.parquet import JSON, PLAIN, export_parquet, log_rows, record_of
 from artis_sdk.logs.reader import Filter
+from artis_sdk.logs.refused import Refused
 from artis_sdk.records import CallRecord, Provenance
 from artis_sdk.store_address import shown_address
 
@@ -43,14 +44,14 @@ class FolderRows:
         self._url = url
         self._opened()
 
-    def send(self, batch: str, records: Iterable[CallRecord]) -> None:
+    def send(self, batch: str, records: Iterable[CallRecord]) -> list[Refused]:
         """See `SharedRows.send`; a batch that is sent again replaces itself."""
         files, root = self._opened()
         target = f"{root}/{batch}{END}"
         with self._reading(), tempfile.TemporaryDirectory() as work:
             whole = Path(work) / "batch"
             if not export_parquet(records, whole):
-                return
+                return []
             files.makedirs(root, exist_ok=True)
             files.put_file(str(whole), f"{target}.part")
             if is_local(files):
@@ -58,6 +59,7 @@ class FolderRows:
             files.mv(f"{target}.part", target)
             if is_local(files):
                 _sync(root)
+        return []
 
     def exist(self) -> bool:
         """See `SharedRows.exist`."""

@@ -14,6 +14,7 @@ from artis_sdk.errors import LogError
 from artis_sdk.logs.call_store import Count, Late
 from artis_sdk.logs.reader import Filter
 from artis_sdk.logs.redact import Redactor
+from artis_sdk.logs.refused import Refused, keep_aside
 from artis_sdk.logs.segments import Segments, batch_of, remove, waiting_folder
 from artis_sdk.logs.store import CallLog
 from artis_sdk.logs.writer import Writer
@@ -30,14 +31,17 @@ class SharedRows(Protocol):
     linger: float
     """Seconds that records may wait for others to share their batch."""
 
-    def send(self, batch: str, records: Iterable[CallRecord]) -> None:
-        """Add a batch, whole or not at all; on return it survives the end of every process and a power cut.
+    def send(self, batch: str, records: Iterable[CallRecord]) -> list[Refused]:
+        """Add a batch; on return it survives the end of every process and a power cut.
 
         A batch of a name that is there changes nothing, nor does a record whose id is there. `records` has
         nothing that is secret.
 
+        Returns:
+            Records that are refused for themselves; all others are there.
+
         Raises:
-            LogError: it is not certain to be there.
+            LogError: it is not certain to be there; a part of it may be.
         """
 
     def exist(self) -> bool:
@@ -104,6 +108,8 @@ class SharedCallLog:
         self._sending = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._refused: list[str] = []
+        """What is to be told of refused records."""
 
     @property
     def address(self) -> str:
@@ -134,12 +140,14 @@ class SharedCallLog:
         """Return once everything appended so far has been sent. Blocks, so not for an event loop's thread.
 
         Raises:
-            LogError: a record could not be written, or not be sent yet.
+            LogError: a record could not be written, or not be sent yet; or since the last time records were
+                refused, which are kept in the file that it names.
         """
         try:
             self._writer.flush()
         finally:
             self._send()
+        self._raise_refused()
 
     def close(self) -> None:
         """Send everything, and end the threads; raises as `flush`. Closing twice is fine.
@@ -159,6 +167,7 @@ class SharedCallLog:
                 self._send()
             finally:
                 self._end()
+        self._raise_refused()
 
     def _end(self) -> None:
         if self._thread is not None:
@@ -223,10 +232,20 @@ class SharedCallLog:
         for path in paths:
             try:
                 with CallLog(path, redact=self.redactor, create=False) as segment:
-                    self._rows.send(batch_of(path), segment.records())
-            except LogError as error:
+                    refused = self._rows.send(batch_of(path), segment.records())
+                if refused:
+                    told = keep_aside(refused, self.address, path.with_name(f"{batch_of(path)}.jsonl"))
+                    _log.error("%s", told)
+                    self._refused.append(told)
+            except (LogError, OSError) as error:
                 raise LogError(f"{error}; what was not sent waits in {path.parent}") from error
             remove(path)
+
+    def _raise_refused(self) -> None:
+        """Raise what nobody was told but the log."""
+        refused, self._refused = self._refused, []
+        if refused:
+            raise LogError("; ".join(refused))
 
     # --- reading ------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from artis_sdk.cli.eval_data import Part, held_out
 from artis_sdk.errors import ConfigurationError, LogError
 from artis_sdk.logs import read_parquet
 from artis_sdk.logs.opening import address_of, open_call_log, shared_rows
+from artis_sdk.logs.refused import Refused
 from artis_sdk.logs.shared import SharedCallLog, SharedRows
 from artis_sdk.records import CallRecord
 from artis_sdk.store_address import log_address, shown_address
@@ -55,11 +56,12 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rows, name)
 
-    def send(self, batch: str, records: Iterable[CallRecord]) -> None:
+    def send(self, batch: str, records: Iterable[CallRecord]) -> list[Refused]:
         self.sent.append(batch)
-        self._rows.send(batch, records)
+        refused = self._rows.send(batch, records)
         if self.fails:
             raise LogError("the answer was lost")
+        return refused
 
 
 def numbers(log: Any) -> list[int]:
@@ -222,8 +224,10 @@ def test_tables_of_a_later_version_are_left_alone_and_records_wait(tmp_path: Pat
         connection.execute("UPDATE artis_log.log SET version = version + 1")
         log = place.open()
         log.append(record(2))
-        with pytest.raises(LogError, match=r"version 2, .* up to 1; update artis_sdk"):
+        with pytest.raises(LogError, match=r"version 3, .* up to 2; update artis_sdk"):
             log.close()
+        with pytest.raises(LogError, match="version 3"):
+            place.open(create=False)
         connection.execute("UPDATE artis_log.log SET version = version - 1")
     with place.open() as log:
         log.append(record(3))
@@ -244,23 +248,70 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
             list(records)
 
 
+FIRST = """
+DROP SCHEMA IF EXISTS artis_log CASCADE;
+CREATE SCHEMA artis_log;
+CREATE TABLE artis_log.log (version integer NOT NULL);
+INSERT INTO artis_log.log VALUES (1);
+CREATE TABLE artis_log.call (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL UNIQUE, at double precision NOT NULL,
+    session text, task text, source_hash text, tool text NOT NULL, type text NOT NULL,
+    provenance text NOT NULL, risk text NOT NULL, process bigint, duration double precision,
+    spec text NOT NULL, call text NOT NULL, state text NOT NULL, history text NOT NULL, outcome text NOT NULL,
+    predicted text
+);
+CREATE INDEX call_tool ON artis_log.call (tool, n);
+CREATE INDEX call_session ON artis_log.call (session);
+"""
+"""The tables as their first version was."""
+
+
+def test_tables_of_the_first_version_become_as_new_ones_with_the_next_batch(tmp_path: Path) -> None:
+    place = DatabasePlace(tmp_path)
+    definition = (
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'artis_log' UNION ALL"
+        " SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'artis_log'::regnamespace ORDER BY 1"
+    )
+    with psycopg.connect(place.where, autocommit=True) as connection:
+        with place.open() as log:
+            log.append(record(1))
+        new = connection.execute(definition).fetchall()
+        (kept,) = connection.execute("SELECT to_jsonb(one) - 'n' FROM artis_log.call AS one").fetchone()
+        connection.execute(FIRST)
+        columns = ", ".join(kept)
+        values = psycopg.types.json.Jsonb(kept)
+        connection.execute(
+            f"INSERT INTO artis_log.call ({columns})"
+            f" SELECT {columns} FROM jsonb_populate_record(NULL::artis_log.call, %s)",
+            (values,),
+        )
+        with place.open(create=False) as log:
+            assert numbers(log) == [1]  # reading changes nothing
+            log.append(record(1, id=kept["id"]))
+            log.append(record(2))
+            log.flush()
+            assert numbers(log) == [1, 2]
+        assert connection.execute(definition).fetchall() == new
+
+
 def test_tables_of_an_earlier_version_are_brought_to_this_one_once(tmp_path: Path) -> None:
-    """The two kinds of tables have one version yet; this is what will bring them further."""
+    """As further versions will be."""
     place = DatabasePlace(tmp_path)
     with place.open() as log:
         log.append(record(1))
-    steps = {1: "ALTER TABLE artis_log.call ADD host text", 2: "UPDATE artis_log.call SET host = 'a'"}
-    later = Tables(**{**vars(TABLES), "version": 3, "migrations": steps})
+    steps = {2: "ALTER TABLE artis_log.call ADD host text", 3: "UPDATE artis_log.call SET host = 'a'"}
+    later = Tables(**{**vars(TABLES), "version": 4, "migrations": steps})
     with psycopg.connect(place.where, autocommit=True) as connection:
-        assert make_tables(connection, later) == 3
-        assert make_tables(connection, later) == 3
+        assert make_tables(connection, later) == 4
+        assert make_tables(connection, later) == 4
         assert connection.execute("SELECT id IS NOT NULL, host FROM artis_log.call").fetchall() == [
             (True, "a")
         ]
-        failing = Tables(**{**vars(later), "version": 5, "migrations": {3: "SELECT 1", 4: "SELECT 1 / 0"}})
+        failing = Tables(**{**vars(later), "version": 6, "migrations": {4: "SELECT 1", 5: "SELECT 1 / 0"}})
         with pytest.raises(psycopg.errors.DivisionByZero):
             make_tables(connection, failing)
-        assert tables_version(connection, TABLES) == 3  # all of it or nothing
+        assert tables_version(connection, TABLES) == 4  # all of it or nothing
 
 
 # --- addresses --------------------------------------------------------------------------------
