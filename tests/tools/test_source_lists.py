@@ -328,7 +328,7 @@ def checks(name: str) -> ToolChecks:
         ("branched", ["n > 5, with n = x; n = y if y > 3"]),
         ("before", ["before > 3, with before = self.used; self.used = self.used + x"]),
         ("spent", ["self.used + x > self.cap"]),
-        ("counted", ["count > 3, with count = len(self.rows); self.rows['b']"]),
+        ("counted", ["count > 3, with count = len(self.rows); self.rows['b'] = x"]),
         ("wiped", ["'admin' not in self.roles"]),
         ("twice", ["'user' not in self.roles", "'boss' not in self.roles", "x > 3"]),
         ("tried", ["for any _attempt in range(3) and not (x > 3) and x < 0"]),
@@ -442,3 +442,27 @@ def test_reading_ends_whatever_the_source(name: str, tmp_path: Path) -> None:
     assert ("not shown" in shown) == (name in ("elif", "helpers"))
     if name == "helpers":
         assert '"100 or more"' in shown
+
+
+# --- each statement once ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [
+        ("wiped", ["PermissionError"]),
+        ("twice", ["PermissionError", "ValueError"]),
+        ("tried", ["RuntimeError", "ValueError"]),
+        ("with_property", ["RuntimeError"]),
+        ("made", ["ValueError"]),
+        ("nested", ["ValueError"]),
+        ("suppressed", []),
+        ("variable", ["ValueError"]),
+        ("factory", ["PermissionError"]),
+    ],
+)
+def test_the_failing_statements_of_decorators_and_properties_are_read(name: str, types: list[str]) -> None:
+    found = read_tool(TOOLS[name])
+    assert sorted({mode.type for mode in found.modes}) == types
+    assert found.functions[0].node.name == name
+    assert all(mode.path == () for mode in found.modes if mode.site.type == "ValueError" and name == "twice")

@@ -90,7 +90,7 @@ def _condition(over: tuple[Part, ...]) -> str:
     left = len(over) - len(kept)
     if left:
         text += f" (and {left} more condition{'s' if left > 1 else ''} before)"
-    said = "; ".join(dict.fromkeys(one for part in kept for one in part.said))
+    said = "; ".join(dict.fromkeys(s for part in kept for s in part.said if s not in text))
     if not said:
         return text
     return f"{text}, with {said if len(said) <= _LONGEST_SAID else f'{said[: _LONGEST_SAID - 3]}...'}"

@@ -18,6 +18,7 @@ from artis_sdk.tools.source_checks.calls import Callees, Live, Target
 from artis_sdk.tools.source_checks.code import (
     NoSource,
     SourceCode,
+    own_layer,
     plain_function,
     same_project,
     source_of,
@@ -107,9 +108,8 @@ def read_tool(tool: Tool) -> ToolFailures:
         found.notes.append("no source: it is not written in Python")
         return found
     reader = _Reader(tool, function, found)
-    owner = tool.owner
     try:
-        reader.function(Target(function, Live(owner) if owner is not None else None), (), (), returned=True)
+        reader.tool_itself()
     except NoSource as error:
         found.notes.append(str(error))
         return found
@@ -129,7 +129,23 @@ class _Reader:
         self.modes: dict[tuple[str, str, int, str], FailureMode] = {}
         self.sources: dict[CodeType, SourceCode] = {}
         self.outside = OutsideFailures()
-        self._entered: set[tuple[CodeType, bool, bool]] = set()
+        self._entered: set[tuple[FunctionType, bool, bool]] = set()
+        owner = tool.owner
+        self._on = Live(owner) if owner is not None else None
+
+    def tool_itself(self) -> None:
+        """Read the tool's function, through its own decorators if they call it.
+
+        Raises:
+            NoSource: the tool's function cannot be read.
+        """
+        self.sources[self.root.__code__] = source_of(self.root)
+        outermost = own_layer(self.tool)
+        if outermost is not None and outermost is not self.root:
+            name = outermost.__code__.co_qualname
+            self._called(Target(outermost, self._on), (), (name,), returned=True)
+        if not any(function is self.root for function, _, _ in self._entered):
+            self.function(Target(self.root, self._on), (), (), returned=True)
 
     def function(
         self, target: Target, guards: tuple[Guard, ...], path: tuple[str, ...], *, returned: bool
@@ -142,7 +158,9 @@ class _Reader:
             path: names of the functions between the tool and this one.
             returned: whether its return value may become the tool's result.
         """
-        key = (target.function.__code__, returned, bool(guards))
+        if target.function is self.root:  # through a decorator: it is the tool nonetheless
+            target, path = Target(self.root, self._on), ()
+        key = (target.function, returned, bool(guards))
         if key in self._entered or len(self.sources) >= _MOST or len(path) > _DEEPEST:
             return
         self._entered.add(key)
@@ -161,10 +179,17 @@ class _Reader:
         for call in scan.calls:
             inner = (*((g, names) for g in call.guards), *guards)
             for called in callees.targets(call.node):
-                self._called(called, inner, (*path, called.function.__qualname__), returned and call.returned)
+                self._called(
+                    called, inner, (*path, called.function.__qualname__), returned=returned and call.returned
+                )
             for cls in callees.classes(call.node):
                 if subclass(cls, BaseModel):
                     self._model(cls, inner, (*path, qualname_of(cls)))
+
+        for read in scan.attributes:
+            inner = (*((g, names) for g in read.guards), *guards)
+            for getter in callees.getters(read.node):
+                self._called(getter, inner, (*path, getter.function.__qualname__), returned=False)
 
     def parameters(self) -> None:
         """The failures from the tool's own schema."""
@@ -208,7 +233,7 @@ class _Reader:
                 yield FailureMode(self.tool.name, site)
 
     def _called(
-        self, target: Target, guards: tuple[Guard, ...], path: tuple[str, ...], returned: bool
+        self, target: Target, guards: tuple[Guard, ...], path: tuple[str, ...], *, returned: bool
     ) -> None:
         made_by_python = target.function.__code__.co_filename.startswith("<string>")  # a dataclass's __init__
         if made_by_python or not same_project(target.function, self.root):

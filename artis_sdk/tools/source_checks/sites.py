@@ -19,6 +19,7 @@ from artis_sdk.tools.source_checks.errors import (
 from artis_sdk.tools.source_checks.shapes import NameTable, alternatives, shape
 from artis_sdk.tools.source_checks.static import name_of
 from artis_sdk.tools.source_checks.trees import chain_of, written
+from artis_sdk.tools.source_checks.ways import suppressed
 
 Kind = Literal["raise", "return", "validator", "call", "declared"]
 Made = Callable[[ast.Call, NameTable], Any]
@@ -68,6 +69,14 @@ class AccessSite:
     """An element that a function reads, such as `d["key"]`."""
 
     node: ast.Subscript
+    guards: tuple[Handlers, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeSite:
+    """An attribute that a function reads, which may be a property."""
+
+    node: ast.Attribute
     guards: tuple[Handlers, ...]
 
 
@@ -130,6 +139,7 @@ class Scan:
     sites: list[Site] = field(default_factory=list)
     calls: list[CallSite] = field(default_factory=list)
     accesses: list[AccessSite] = field(default_factory=list)
+    attributes: list[AttributeSite] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         node = self.source.node
@@ -167,7 +177,9 @@ class Scan:
                 self._try(statement, path)
             case ast.With(items=items) | ast.AsyncWith(items=items):
                 self._expressions([item.context_expr for item in items], path)
-                self._block(statement.body, path)
+                stopped = tuple(suppressed(statement))
+                guards = (stopped, *path.guards) if stopped else path.guards
+                self._block(statement.body, replace(path, guards=guards))
             case ast.Match(subject=subject, cases=cases):
                 self._expressions([subject], path)
                 for case in cases:
@@ -228,6 +240,8 @@ class Scan:
                     self.calls.append(CallSite(node, path.guards, id(node) in whole))
                 elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
                     self.accesses.append(AccessSite(node, path.guards))
+                elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                    self.attributes.append(AttributeSite(node, path.guards))
 
     # --- failures ---------------------------------------------------------------------------------
 

@@ -198,48 +198,52 @@ class View:
 
     # --- assignments ------------------------------------------------------------------------------
 
-    def assign(self, target: ast.expr, value: ast.expr | None, *, certain: bool = True) -> None:
-        """An assignment; without a value the target stands for nothing certain."""
+    def assign(
+        self, target: ast.expr, value: ast.expr | None, *, certain: bool = True, said: str = ""
+    ) -> None:
+        """An assignment; without a value the target stands for nothing certain, and `said` is said."""
         if isinstance(target, ast.Tuple | ast.List):
             values: list[ast.expr | None] = [None] * len(target.elts)
             if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
                 values = list(value.elts)
-            simple = len(target.elts) == 1 or not certain
+            if value is not None and values[0] is None:
+                said = f"{written(target)} = {self.text(value)}"
+            apart = not identifiers([target]) & identifiers([value])  # else one is read after it is assigned
             for one, each in zip(target.elts, values, strict=True):
-                self.assign(one, each, certain=simple and certain)
+                self.assign(one, each, certain=apart and certain, said=said)
             return
         if isinstance(target, ast.Starred):
             self.assign(target.value, None)
             return
+        made = None if value is None else self.substituted(value)
+        if isinstance(target, ast.Subscript):
+            self.touch(target.value, f"{self.text(target)} = {'...' if made is None else ast.unparse(made)}")
+            return
         key = self._target(target)
         if key is None:
             return
-        made = None if value is None else self.substituted(value)
         if made is not None and (secret_name(_last(key)) or isinstance(made, ast.Dict | ast.List)):
             self.standing.forget(key)
             return
-        text = f"{key} = ..." if made is None else f"{key} = {ast.unparse(made)}"
+        text = said or f"{key} = {'...' if made is None else ast.unparse(made)}"
         sure = certain and made is not None and len(text) <= _INLINED and not self._unsure(made)
         self.standing.assign(key, made if sure else None, _short(text))
 
     def change(self, statement: ast.AugAssign) -> None:
         """`left -= x`"""
-        key = self._target(statement.target)
-        if key is None:
-            return
         load = ast.parse(written(statement.target), mode="eval").body
         self.assign(statement.target, ast.BinOp(load, statement.op, statement.value))
 
     def mutate(self, call: ast.Call) -> None:
         """`self.rows.append(x)`, if the method is one that changes its object."""
         if isinstance(call.func, ast.Attribute) and call.func.attr in _CHANGING:
-            self.touch(call.func.value, call)
+            self.touch(call.func.value, self.text(call))
 
-    def touch(self, base: ast.expr, node: ast.AST) -> None:
-        """A change within an object: what read it is certain no longer."""
+    def touch(self, base: ast.expr, text: str) -> None:
+        """A change within an object, to be said: what read it is certain no longer."""
         made = self.substituted(base)
         if isinstance(made, ast.Name | ast.Attribute | ast.Subscript):
-            self.standing.assign(_key(made), None, _short(self.text(node)))
+            self.standing.assign(_key(made), None, _short(text))
 
     def unsettle(self, statements: Iterable[ast.stmt]) -> None:
         """All that statements assign stands for nothing certain: they may run again, or not to their end."""
@@ -259,17 +263,16 @@ class View:
 
     def _unsettled(self, target: ast.expr, text: str) -> None:
         for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
+            if isinstance(one, ast.Subscript):
+                self.touch(one.value, f"{self.text(one)}{text}{IN_A_LOOP}")
             key = self._target(one)
             if key is not None:
                 self.standing.assign(key, None, _short(f"{key}{text}{IN_A_LOOP}"))
 
     def _target(self, target: ast.expr) -> str | None:
-        """The key of what is assigned; an element of a container counts as a change of the container."""
+        """The key of a name or an attribute that is assigned."""
         if isinstance(target, ast.Name):
             return self.renamed.get(target.id, target.id)
-        if isinstance(target, ast.Subscript):
-            self.touch(target.value, ast.Subscript(target.value, target.slice, ast.Store()))
-            return None
         if isinstance(target, ast.Attribute):
             return _key(ast.Attribute(self.substituted(target.value), target.attr, ast.Load()))
         return None

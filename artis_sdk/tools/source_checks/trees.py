@@ -87,6 +87,28 @@ def bound_in(node: ast.AST) -> set[str]:
     return {n.id for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
 
 
+def decided(node: ast.expr) -> bool | None:
+    """Whether a test of constants holds; None of any other."""
+    match node:
+        case ast.Constant(value=value) if value is not ...:
+            return bool(value)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            inner = decided(operand)
+            return None if inner is None else not inner
+        case ast.Compare(left=ast.Constant(value=left), ops=[op], comparators=[ast.Constant(value=right)]):
+            if isinstance(op, ast.Is | ast.IsNot) and (left is None or right is None):
+                return (left is right) == isinstance(op, ast.Is)
+            if isinstance(op, ast.Eq | ast.NotEq):
+                return bool(left == right) == isinstance(op, ast.Eq)
+        case ast.BoolOp(op=op, values=values):
+            every = [decided(value) for value in values]
+            ends = isinstance(op, ast.Or)
+            if ends in every[:1] or (None not in every and ends in every):
+                return ends
+            return None if None in every else not ends
+    return None
+
+
 def negated(text: str) -> str:
     """The text of the opposite."""
     if text.startswith("not "):

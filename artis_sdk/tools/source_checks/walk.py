@@ -14,7 +14,7 @@ from artis_sdk.tools.source_checks.flow import Exit, Flow, Passage, behind
 from artis_sdk.tools.source_checks.messages import Expression, open_shape, sketch
 from artis_sdk.tools.source_checks.shapes import alternatives
 from artis_sdk.tools.source_checks.standing import Part, Standing, View, joined
-from artis_sdk.tools.source_checks.trees import chain_of
+from artis_sdk.tools.source_checks.trees import chain_of, decided
 from artis_sdk.tools.source_checks.ways import Branch, cases, failing, suppressed
 
 _STEPS: Final = 2000  # statements that are read for one tool, helpers' once for each call
@@ -76,7 +76,7 @@ class ToolWalk(Entering):
             case ast.Delete(targets=targets):
                 for one in targets:
                     if isinstance(one, ast.Subscript):
-                        self._view(scope).touch(one.value, statement)
+                        self._view(scope).touch(one.value, self._view(scope).text(statement))
                 return Flow()
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 self._standing.forget(scope.renamed.get(statement.name, statement.name))
@@ -110,7 +110,11 @@ class ToolWalk(Entering):
             condition = branch.condition
             if branch.test is not None:
                 way.past(self._calls([branch.test], scope, (*way.over, *passed)).exits)
-                condition = self._view(scope).part(branch.test)
+                view = self._view(scope)
+                certain = decided(view.substituted(branch.test))
+                if certain is False:  # an argument that is a constant
+                    continue
+                condition = None if certain else view.part(branch.test)
             mine = [*passed, *([condition] if condition is not None else [])]
             self._standing = before.copy()
             self._standing.values |= branch.names
@@ -119,6 +123,8 @@ class ToolWalk(Entering):
                 falls = True
                 ends.append((" and ".join(part.text for part in mine[-1:]), self._standing))
             way.exits += flow.under(*mine)
+            if branch.test is not None and condition is None:
+                break
             listed = not flow.falls and not flow.exits  # no check behind it is met then
             if condition is not None and not (listed and len(branches) > _SHORT):
                 passed.append(condition.negated())
