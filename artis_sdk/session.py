@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from artis_sdk.commit.approval import check_plan
+from artis_sdk.commit.approval import check_plan, own_plan
 from artis_sdk.commit.approver import Approver, EditPlan
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import JournaledCall
@@ -161,8 +161,7 @@ class Session:
             given = self._args.state
             with running_code("rehearsal", callable(given) and not is_ours(given)):
                 value = await task_of(task, given, parts, self._conversation, self._committed.values())
-            parts.secrets.see(parts.tools.owners)
-            parts.secrets.learn(value)
+            parts.secrets.learn(value, parts.tools.owners)
             budget = parts.budget(self._events.emit)
             journal, notes = await journal_here(parts.journal)
             plan = await rehearse(
@@ -271,8 +270,8 @@ class Session:
         secrets: Mapping[str, JsonValue],
     ) -> Result:
         """Commit in the present context's world: the real one, unless an attempt is running."""
-        given, plan = plan, parts.secrets.restored(plan, secrets)
-        parts.secrets.learn(plan.task)
+        given, plan = own_plan(plan), own_plan(parts.secrets.restored(plan, secrets))
+        parts.secrets.learn(plan.task, parts.tools.owners)
         parent: RealWorld | None = None
         if outer is not None and outer is not OUTSIDE:
             route("Session.commit")
@@ -288,7 +287,7 @@ class Session:
             journal,
             plan,
             redact=parts.secrets if parent is None else parent.redact,
-            record=recording(parts.log),
+            record=recording(parts.log, parts.secrets),
             emit=self._events.emit,
             session=self.id,
             parent=parent,

@@ -138,17 +138,16 @@ class Agreement:
         else:
             verdict = Decided.REJECTED if isinstance(answer, Reject) else Decided.STOPPED
             reason = getattr(answer, "reason", None)
-        await self.journal.decide(
-            Decision(
-                plan=seen.id,
-                at=time.time(),
-                about="plan",
-                verdict=verdict,
-                by=answer.by,
-                digest=seen.digest,
-                reason=reason,
-            )
+        decision = Decision(
+            plan=seen.id,
+            at=time.time(),
+            about="plan",
+            verdict=verdict,
+            by=answer.by,
+            digest=seen.digest,
+            reason=reason,
         )
+        await self.journal.decide(self.secrets.shown(decision))
         if verdict is Decided.REJECTED:
             raise NotApproved(seen.id, f"{answer.by} rejected it: {reason}")
         if verdict is Decided.STOPPED:

@@ -28,6 +28,12 @@ class Tools(Protocol):
     def get(self, name: str) -> ObservedTool | None: ...
 
 
+def own_plan(plan: Plan) -> Plan:
+    """The plan with foreseen calls of its own: what others do to the plan that they hold, an approver that
+    shortens a text on its page included, changes nothing of the one that is approved and made."""
+    return plan.model_copy(update={"foreseen": tuple(one.model_copy(deep=True) for one in plan.foreseen)})
+
+
 def approved(plan: Plan, *, by: str, expires: float | None = None, key: SecretStr | None = None) -> Plan:
     """A plan with one more approval.
 

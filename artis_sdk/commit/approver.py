@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextvars import Context, copy_context
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
+from artis_sdk.commit.approval import own_plan
 from artis_sdk.commit.journal import JournaledCall
 from artis_sdk.records import (
     CallKind,
@@ -73,6 +74,7 @@ class UnknownRequest(BaseModel):
     twin: JournaledCall
 
 
+R = TypeVar("R", bound=BaseModel)
 Request = PlanRequest | CallRequest | OutcomeRequest | UnknownRequest
 
 
@@ -194,7 +196,7 @@ class Asking:
         async with self._one_at_a_time:
             # In a context of its own: its guarded calls are not the agent's.
             asked = asyncio.get_running_loop().create_task(
-                _answer(approve, request), context=self._context.copy()
+                _answer(approve, _apart(request)), context=self._context.copy()
             )
             try:
                 async with asyncio.timeout(self._timeout) as limit:
@@ -214,6 +216,18 @@ class Asking:
                 f"takes {names}"
             )
         return answer if answer.by.strip() else answer.model_copy(update={"by": _name(approve)})
+
+
+def _apart(request: R) -> R:
+    """The request with a plan and calls of the approver's own, which it may change."""
+    fields = {name: getattr(request, name) for name in type(request).model_fields}
+    return request.model_copy(
+        update={
+            name: own_plan(value) if isinstance(value, Plan) else value.model_copy(deep=True)
+            for name, value in fields.items()
+            if isinstance(value, BaseModel)
+        }
+    )
 
 
 async def _answer(approve: Approver, request: Request) -> Answer | Unanswered:

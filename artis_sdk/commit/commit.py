@@ -31,7 +31,8 @@ from artis_sdk.errors import (
 from artis_sdk.loop.budget import Emit, ignore
 from artis_sdk.records import CommittedCall, History, Plan, Provenance, Risk
 from artis_sdk.tools.execute import execute
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.reply import Reply
 from artis_sdk.traces.operations import executing
 
 # The commit and the `seq` of the call whose tool's body this context is in: guarded calls there are its.
@@ -318,6 +319,7 @@ class RealWorld:
         except asyncio.CancelledError:
             self.journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise
+        self._broken = self._broken or call.changed()
         try:
             if call.withdrawn or self._broken is not None:
                 raise self._broken or asyncio.CancelledError
@@ -335,12 +337,10 @@ class RealWorld:
 
     async def _carry_out(self, call: CallUnderWay) -> Reply:
         await self._begin(call)
-        invocation = call.admitted.invocation
-        tool, late = invocation.tool, partial(self._ended_late, call)
-        args, kwargs = invocation.args, invocation.kwargs
+        tool, late = call.admitted.invocation.tool, partial(self._ended_late, call)
         outside = _inside.set((self, call.intent.seq))
         try:
-            reply = await execute(tool, tool.function, args, kwargs, Provenance.REAL, late=late)
+            reply = await execute(tool, tool.function, *call.arguments(), Provenance.REAL, late=late)
         except BaseException as error:
             unknown = self._journal_unobserved(call, error)
             if unknown is None or not isinstance(error, Exception | asyncio.CancelledError):

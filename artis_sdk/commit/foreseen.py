@@ -100,6 +100,10 @@ class ForeseenCalls:
         """
         return self._match(self.find(tool, spec, arguments, nested=nested), tool, nested=nested)
 
+    def next_of(self, tool: str, *, nested: bool) -> Match:
+        """The place of a real call that is none of the foreseen ones; arguments as in `look_up`."""
+        return self._match(None, tool, nested=nested)
+
     def _match(self, index: int | None, tool: str, *, nested: bool) -> Match:
         if index is not None:
             put = self._put.get(index, _FORESEEN)

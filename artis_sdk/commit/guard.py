@@ -37,7 +37,9 @@ from artis_sdk.records import (
 )
 from artis_sdk.records.action_text import format_actions
 from artis_sdk.records.redacted import is_redacted
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.passed import is_shown_whole
+from artis_sdk.tools.reply import Reply
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -133,7 +135,10 @@ class Guard:
             JournalError: the decision could not be written; the call is not made.
         """
         tool, spec, arguments = invocation.tool, invocation.tool.spec, invocation.call.arguments
-        match = self.foreseen.take(spec.name, spec, arguments, nested=nested)
+        if is_shown_whole(invocation):
+            match = self.foreseen.take(spec.name, spec, arguments, nested=nested)
+        else:  # it only looks like the foreseen one
+            match = self.foreseen.next_of(spec.name, nested=nested)
         if match.kind == "foreseen" or match.approved_by is not None:
             return Admitted(invocation, match, match.approved_by)
         by = self._changes.edited_out.by(spec.name, spec, arguments)
@@ -222,18 +227,13 @@ class Guard:
         """
         reason = answer.reason if isinstance(answer, Reject | Unanswered) else None
         fields: dict[str, Any] = {"verdict": _VERDICTS[type(answer)], "reason": reason, **more}
-        await self._journal.decide(
-            Decision(
-                plan=self._plan.id,
-                at=time.time(),
-                about="call",
-                by=answer.by,
-                digest=self.terms.digest,
-                tool=tool,
-                arguments=dict(redacted),
-                **fields,
-            )
-        )
+        await self._decide(about="call", by=answer.by, tool=tool, arguments=dict(redacted), **fields)
+
+    async def _decide(self, **fields: Any) -> None:
+        """Journal a decision, whose reason a person may have written a secret into."""
+        now = time.time()
+        decision = Decision(plan=self._plan.id, at=now, digest=self.terms.digest, **fields)
+        await self._journal.decide(self.terms.shown(decision))
 
     def _leave_out(self, invocation: Invocation, match: Match, reason: str, *, nested: bool) -> None:
         self.not_made.append(
@@ -323,18 +323,13 @@ class Guard:
             request = OutcomeRequest(plan=shown(self._plan), made=shown(made))
             answer = await self.terms.asking.ask(request, Approve, Reject)
         reason = answer.reason if isinstance(answer, Reject | Unanswered) else None
-        await self._journal.decide(
-            Decision(
-                plan=self._plan.id,
-                at=time.time(),
-                about="outcome",
-                verdict=_VERDICTS[type(answer)],
-                by=answer.by,
-                digest=self.terms.digest,
-                tool=made.call.tool,
-                call=made.journal_id,
-                reason=reason,
-            )
+        await self._decide(
+            about="outcome",
+            verdict=_VERDICTS[type(answer)],
+            by=answer.by,
+            tool=made.call.tool,
+            call=made.journal_id,
+            reason=reason,
         )
         if not isinstance(answer, Approve):
             told = f"{answer.by}: {reason}" if isinstance(answer, Reject) else reason

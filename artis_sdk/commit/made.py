@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -13,9 +14,11 @@ from artis_sdk.commit.guard import Admitted, beside
 from artis_sdk.commit.journal import Intent, JournaledCall
 from artis_sdk.commit.resume import step_of
 from artis_sdk.contracts import LogStore
+from artis_sdk.errors import CommitStopped
 from artis_sdk.loop.budget import Emit
 from artis_sdk.records import CallRecord, CommittedCall, History, Outcome, Plan, Step, new_id
 from artis_sdk.records.events import CallBegun, CallCommitted
+from artis_sdk.tools.passed import changed, to_run
 
 
 @dataclass(eq=False, slots=True)
@@ -28,6 +31,27 @@ class CallUnderWay:
     """Steps before the call began, oldest first."""
     withdrawn: bool = False
     """Whether its caller was cancelled: a tool that has not started then does not start."""
+
+    @property
+    def nested(self) -> bool:
+        """Whether another tool's body makes it."""
+        return self.intent.within is not None
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments for the tool's body."""
+        return to_run(self.admitted.invocation, nested=self.nested)
+
+    def changed(self) -> CommitStopped | None:
+        """The error that ends the commit if somebody has changed the call's objects, so that they are not
+        what was foreseen, approved and journaled any more."""
+        names = changed(self.admitted.invocation, nested=self.nested)
+        if not names:
+            return None
+        return CommitStopped(
+            self.intent.tool,
+            f"not made: {', '.join(names)} was changed after the call was made and before it was carried "
+            "out; pass a copy, or hide= a parameter that is not the agent's to give",
+        )
 
 
 class MadeCalls:
@@ -109,7 +133,7 @@ class MadeCalls:
         """
         admitted, intent = call.admitted, call.intent
         tool, made = admitted.invocation.tool, admitted.invocation.call
-        nested = intent.within is not None
+        nested = call.nested
         committed = CommittedCall(
             call=made,
             outcome=outcome,

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from artis_sdk.records import Outcome, ToolSpec
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.reply import Reply
 
 LARGE = 65_536
 """Size in characters from which a value is redacted off the event loop: some milliseconds of work."""

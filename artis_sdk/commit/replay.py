@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from pydantic import JsonValue
+
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.contracts import Meter
 from artis_sdk.errors import CommitRefused, CommitStopped, ConfigurationError
@@ -89,6 +93,12 @@ class ReplayActor:
                         tool,
                         "not made: it was edited, and the journal has its arguments without their secrets",
                     )
+                if unshown := [n for n, value in arguments.items() if _is_stand_in(value)]:
+                    raise CommitStopped(
+                        tool,
+                        f"not made: {', '.join(unshown)} has no JSON form, so the plan does not hold its "
+                        "value; commit in another mode",
+                    )
                 (step,) = await carry_out([ToolCall(tool=tool, arguments=arguments)], table, world)
                 if step.outcome.provenance is Provenance.FORCED:
                     raise CommitStopped(tool, f"not made: {step.outcome.message}")
@@ -100,3 +110,13 @@ class ReplayActor:
         if followed is None or followed.answer is None or self._plan.edits or foreseen.changed:
             return None
         return None if any(call.diverged for call in world.calls) else foreseen.told(followed.answer)
+
+
+def _is_stand_in(value: JsonValue) -> bool:
+    """Whether a part of an argument may be shown as `<its type>` alone, see `records.jsonable`."""
+    if isinstance(value, dict | list):
+        return any(map(_is_stand_in, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and _STAND_IN.fullmatch(value) is not None
+
+
+_STAND_IN = re.compile(r"<[A-Za-z_][\w.]*>")

@@ -9,7 +9,8 @@ from artis_sdk.errors import CommitRefused, SimulationError
 from artis_sdk.records import Outcome, Risk, Step, ToolCall
 from artis_sdk.records.redacted import is_redacted
 from artis_sdk.records.same_call import canonical, with_defaults
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.reply import Reply
 
 
 class EarlierCalls:

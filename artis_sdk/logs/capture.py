@@ -30,6 +30,7 @@ from artis_sdk.logs.captured_calls import Scope, late_record
 from artis_sdk.logs.opening import absolute, address_of, open_call_log
 from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.secret_types import secret_values
+from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.logs.store import CallLog
 from artis_sdk.records import CallRecord, new_id
 from artis_sdk.records.jsonable import jsonable
@@ -133,21 +134,22 @@ class Capture:
         await self.aclose()
 
 
-def recording(log: LogStore | None) -> LogStore | None:
+def recording(log: LogStore | None, secrets: SessionSecrets) -> LogStore | None:
     """The log of a session's real calls: its own, and the open captures of other files.
 
     Its `append` never raises: the call has been made, and the commit continues.
 
     Args:
         log: the session's own log.
+        secrets: the session's secrets, of which a log cannot see those that their Python type tells.
     """
     with _lock:
         own = next((recorder for recorder in _recorders if recorder.log is log), None)
         address = getattr(log, "address", None)
         recorders = [recorder for recorder in _leaders() if recorder.address != address]
     if own is not None:
-        return _Everywhere(None, [*recorders, own])
-    return _Everywhere(log, recorders) if recorders or log is not None else None
+        return _Everywhere(None, [*recorders, own], secrets)
+    return _Everywhere(log, recorders, secrets) if recorders or log is not None else None
 
 
 # --- one call ---------------------------------------------------------------------------------
@@ -221,10 +223,10 @@ class _Recorder:
             self._lose(reason)
             raise
 
-    def record(self, record: CallRecord) -> None:
+    def record(self, record: CallRecord, secrets: SessionSecrets) -> None:
         """Record a call that a session has made."""
         try:
-            self.log.append(record)
+            _append(self.log, record, secrets)
         except LogError as reason:
             self._lose(reason)
 
@@ -266,16 +268,17 @@ class _Recorder:
 class _Everywhere:
     """A session's own log, with the captures that also get its calls."""
 
-    def __init__(self, log: LogStore | None, others: list[_Recorder]) -> None:
+    def __init__(self, log: LogStore | None, others: list[_Recorder], secrets: SessionSecrets) -> None:
         self._log = log
         self._others = others
+        self._secrets = secrets
 
     def append(self, record: CallRecord) -> None:
         for recorder in self._others:
-            recorder.record(record)
+            recorder.record(record, self._secrets)
         if self._log is not None:
             try:
-                self._log.append(record)
+                _append(self._log, record, self._secrets)
             except LogError as reason:
                 _log.error("a call of %s was made, but not recorded: %s", record.call.tool, reason)
 
@@ -288,6 +291,18 @@ class _Everywhere:
 
     def close(self) -> None:
         """Nothing: the opener of the log closes it."""
+
+
+def _append(log: LogStore, record: CallRecord, secrets: SessionSecrets) -> None:
+    """Append a record of a session to a log, which looks for the session's secrets in it."""
+    typed = tuple(secrets.typed)
+    append_late = getattr(log, "append_late", None)
+    if not typed:
+        log.append(record)
+    elif append_late is not None:
+        append_late(lambda: (record, typed))
+    else:  # one of the application's own
+        log.append(secrets.shown(record))
 
 
 _lingering: Lingering[CallLog] = Lingering()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, JsonValue, SecretStr
@@ -38,6 +38,8 @@ class SessionSecrets:
         self._key = key
         self.redactor = redactor
         self.known = redactor.new_secrets()
+        self.typed: dict[str, None] = {}
+        """Texts of the `SecretStr`s among Python values, which a log cannot tell from other texts."""
         self._made_up = redactor.new_secrets()
         self._saved: dict[str, tuple[Plan, Plan]] = {}
         self._clear: tuple[Outcome, Mapping[str, JsonValue], int] | None = None
@@ -48,7 +50,8 @@ class SessionSecrets:
     ) -> dict[str, JsonValue]:
         """As `Redactor.redact_arguments`, also without known secrets; the call's secrets are known from now
         on."""
-        return self.redactor.redact_arguments(tool, arguments, given=given, known=self.known)
+        self.see(given)
+        return self.redactor.redact_arguments(tool, arguments, known=self.known)
 
     def redact_outcome(
         self,
@@ -61,7 +64,8 @@ class SessionSecrets:
         """As `Redactor.redact_outcome`, also without known secrets; the outcome's secrets are known from now
         on."""
         size = self.known.size
-        hidden = self.redactor.redact_outcome(tool, outcome, arguments, returned=returned, known=self.known)
+        self.see(returned)
+        hidden = self.redactor.redact_outcome(tool, outcome, arguments, known=self.known)
         if hidden is outcome and self.known.size == size:
             self._clear = outcome, arguments, self.size
         return hidden
@@ -70,9 +74,12 @@ class SessionSecrets:
         """Remember the `SecretStr`s in a Python value: they are secret wherever their texts occur."""
         for secret in secret_values(value):
             self.known.add(secret)
+            self.typed[secret] = None
 
-    def learn(self, task: Task) -> None:
-        """Remember the secrets in a task's query, conversation, state and real history."""
+    def learn(self, task: Task, owners: Iterable[object] = ()) -> None:
+        """Remember the secrets in a task's query, conversation, state and real history, and those of the
+        objects behind the tools."""
+        self.see(list(owners))
         values, tools = values_of(task)
         if not self.redactor.is_clear(values, tools):
             self._cover(task, self.known)

@@ -11,9 +11,10 @@ from artis_sdk.loop.budget import Budget
 from artis_sdk.loop.rehearsal import shown_at_commit
 from artis_sdk.records import CommittedCall, History, Plan, Provenance, Result, Step
 from artis_sdk.tools.bridge import hand_over
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.lazy import is_awaitable
 from artis_sdk.tools.originals import in_body
+from artis_sdk.tools.reply import Reply
 from artis_sdk.tools.world import WorldBinding, current
 
 NOTE = "this session ran inside a rehearsal: its calls are those of the attempt around it; nothing is real"

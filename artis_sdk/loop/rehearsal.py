@@ -309,7 +309,7 @@ class Rehearsal:
                 self.notes.append(f"attempt {index + 1}: {unread}")
             if self.own_agent and not trajectory.steps:
                 self.notes.append(f"attempt {index + 1} {NO_CALLS}")
-            self.notes += (f"attempt {index + 1}: {note}" for note in trajectory.notes)
+            self.notes += (f"attempt {index + 1}: {note}" for note in (*trajectory.notes, *world.notes))
             if trajectory.error is not None:
                 self.notes.append(f"attempt {index + 1} ended early: {trajectory.error}")
             return Attempt(

@@ -14,7 +14,9 @@ from artis_sdk.records import History, Outcome, State, StateChange, Step
 from artis_sdk.records.events import CallSimulated
 from artis_sdk.records.state_change import state_change
 from artis_sdk.simulators.replies import collected, collected_within
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.passed import is_shown_whole, not_given_back
+from artis_sdk.tools.reply import Reply
 from artis_sdk.traces.operations import simulated, simulating
 
 
@@ -89,6 +91,8 @@ class SimulatedWorld:
         simulator.begin(earlier)
         self.change: StateChange | None = None
         """What the attempt changed in its state, once it is over; None if it is not kept."""
+        self.notes: dict[str, None] = {}
+        """Notes for the reader of the plan, each once."""
         self._before = simulator.state() if keep_change else None
 
     @property
@@ -135,6 +139,9 @@ class SimulatedWorld:
         """
         hidden = invocation.tool.hidden
         self._see((invocation.args, [v for name, v in invocation.kwargs.items() if name not in hidden]))
+        if other := not_given_back(invocation):
+            note = _NOT_GIVEN_BACK if is_shown_whole(invocation) else _NOT_SHOWN
+            self.notes[note.format(invocation.tool.name, ", ".join(other))] = None
         ((outcome, reply),) = await self._turn([invocation])
         try:
             return reply or invocation.tool.reply(outcome)
@@ -200,3 +207,13 @@ class SimulatedWorld:
             tool = invocations[0].tool.name
             raise FirewallError(tool, "refused: the attempt that this call belongs to is over")
         self.check()
+
+
+_NOT_GIVEN_BACK = (
+    "{}: {} was given as a type that JSON does not give back, so mode='replay' would pass something else; "
+    "annotate the parameter with its type, or commit another way"
+)
+_NOT_SHOWN = (
+    "{}: {} has no JSON form, so a plan cannot tell one from another: a bound commit asks about each such "
+    "call, and mode='replay' does not make it; give the class public attributes, or hide= the parameter"
+)

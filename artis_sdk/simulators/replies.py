@@ -13,9 +13,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from artis_sdk.records import Outcome, Provenance, Step, ToolCall
-from artis_sdk.tools.guarded import Reply
 from artis_sdk.tools.lazy import is_awaitable
 from artis_sdk.tools.protocols import RunnableTool
+from artis_sdk.tools.reply import Reply
 
 _collected: ContextVar[dict[int, Reply] | None] = ContextVar("artis_sdk_replies", default=None)
 _within: ContextVar[list[Step] | None] = ContextVar("artis_sdk_within", default=None)

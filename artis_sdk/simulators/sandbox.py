@@ -24,6 +24,7 @@ from artis_sdk.simulators.replies import keep, kept_within
 from artis_sdk.simulators.seal import Allowed, Predicate, Seal, sealed
 from artis_sdk.tools import Invocation, Toolset
 from artis_sdk.tools.execute import INJECTED, execute
+from artis_sdk.tools.passed import to_run
 from artis_sdk.tools.protocols import RunnableTool, fitting
 from artis_sdk.tools.world import sandboxed
 
@@ -291,7 +292,8 @@ class ForkedSandbox(Simulator):
             raise self._refused[-1]
         if tool.idempotency_key is not None:
             invocation = invocation.with_key(new_id())
-        run = partial(tool.function, *invocation.args, **invocation.kwargs)
+        args, kwargs = to_run(invocation, nested=True)
+        run = partial(tool.function, *args, **kwargs)
         return kept_within(tool, invocation.call, run)
 
     def _inside(self, tool: Guarded) -> Guarded | None:

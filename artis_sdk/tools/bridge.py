@@ -22,9 +22,10 @@ from typing import Any, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.leftovers import waits
 from artis_sdk.tools.patches import in_place_of
+from artis_sdk.tools.reply import Reply
 from artis_sdk.tools.world import WorldBinding, current, refuse, route
 
 T = TypeVar("T")

@@ -21,10 +21,10 @@ from artis_sdk.tools.bridge import waiting_thread, with_sync_calls
 from artis_sdk.tools.call_threads import in_call_thread
 from artis_sdk.tools.control_signals import is_control_signal, is_from_task_group
 from artis_sdk.tools.failures import UNCLASSIFIED
-from artis_sdk.tools.guarded import Reply
-from artis_sdk.tools.lazy import is_awaitable, is_iterator, is_plain, lazy_value
+from artis_sdk.tools.lazy import drop, is_awaitable, is_iterator, is_plain, lazy_value
 from artis_sdk.tools.originals import in_body
 from artis_sdk.tools.protocols import RunnableTool
+from artis_sdk.tools.reply import Reply
 from artis_sdk.tools.world import check_allowed, current, firewall
 
 INJECTED = (
@@ -233,6 +233,7 @@ def _returned(
 ) -> Reply:
     duration = time.perf_counter() - start
     if (lazy := lazy_value(value.given)) is not None:
+        drop(value.given)
         message = (
             f"returned {lazy}, which does its work after the call has returned; return the finished result"
         )

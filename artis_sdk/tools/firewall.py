@@ -9,7 +9,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 from artis_sdk.errors import FirewallError
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.reply import Reply
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib import import_module
+from types import FunctionType, MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
 from pydantic import ValidationError
@@ -16,7 +17,8 @@ from artis_sdk.records import Outcome, Provenance, Risk, ToolCall, ToolSpec
 from artis_sdk.records.plain_forms import message_of, type_name
 from artis_sdk.tools.binding import Binding
 from artis_sdk.tools.definition import Definition, Reconcile, ToolOptions
-from artis_sdk.tools.lazy import Settled
+from artis_sdk.tools.own_arguments import is_json, owned
+from artis_sdk.tools.reply import Reply
 from artis_sdk.tools.schema import misfits
 
 P = ParamSpec("P")
@@ -37,6 +39,9 @@ class Invocation:
     call: ToolCall
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    passed: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    """The caller's very objects, if they are more than JSON's texts, numbers and truth values; `args` and
+    `kwargs` have copies of the lists, dictionaries and sets among them. See `tools.passed`."""
 
     def with_key(self, key: str) -> Invocation:
         """This call with its idempotency key filled in, where the tool takes one and has none yet."""
@@ -44,24 +49,6 @@ class Invocation:
         if name is None or name in self.kwargs:
             return self
         return replace(self, kwargs={**self.kwargs, name: key})
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A world's reply to a call: the outcome, and the Python value or exception behind it."""
-
-    outcome: Outcome
-    value: Any = None
-    error: BaseException | None = None
-    """The exception for a caller's own agent, as from the real tool."""
-    awaitable: bool = False
-    """Whether the real function returns an awaitable, which the world has awaited for `value`."""
-
-    def result(self) -> Any:
-        """Return the value or raise the exception, as the real tool would."""
-        if self.error is not None:
-            raise self.error
-        return Settled(self.value) if self.awaitable else self.value
 
 
 Entry = Callable[["GuardedTool[..., Any]", Callable[..., Any]], Callable[..., Any]]
@@ -136,8 +123,12 @@ class GuardedTool(Generic[P, R]):
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
-        """The function for `inspect.signature` and `typing.get_type_hints`."""
-        return self.function
+        """The function for `inspect.signature` and `typing.get_type_hints`; while a session guards it under
+        its own name, a call of it is one of the tool."""
+        original, on = self._binding.original, self._binding.bound_to
+        if not isinstance(original, FunctionType) or not self.original_is_function:
+            return self.function
+        return original if on is None else MethodType(original, on)
 
     @property
     def __name__(self) -> str:
@@ -310,14 +301,20 @@ class GuardedTool(Generic[P, R]):
     # --- calls in -----------------------------------------------------------------------------
 
     def bind(self, /, *args: Any, **kwargs: Any) -> Invocation:
-        """A Python call as an invocation: checked, but run with the objects that the caller passed.
+        """A Python call as an invocation: checked, but with the objects that the caller passed; lists,
+        dictionaries and sets among them are copied.
 
         Raises:
             InvalidArguments: the arguments fit neither the signature nor the schema.
         """
         bound = self._binding.bind(args, kwargs)
         call = ToolCall(tool=self.name, arguments=bound.shown)
-        return Invocation(self, call, bound.args, bound.kwargs)
+        args, kwargs = bound.args, bound.kwargs
+        if all(map(is_json, args)) and all(map(is_json, kwargs.values())):
+            return Invocation(self, call, args, kwargs)
+        visible = {name: value for name, value in kwargs.items() if name not in self.hidden}
+        own_args, own_kwargs = owned((args, visible))
+        return Invocation(self, call, own_args, {**kwargs, **own_kwargs}, (args, kwargs))
 
     def parse(self, call: ToolCall) -> Invocation:
         """A model's call as an invocation, its JSON arguments converted as the annotations say.

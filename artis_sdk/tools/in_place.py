@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sysconfig
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from threading import RLock
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MappingProxyType
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
@@ -56,8 +57,9 @@ def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
                         f"agent could call past the firewall; make {filled.__name__} a tool, too"
                     )
             elif isinstance(function, FunctionType):
-                _enter(function, tool)
-                entered.append((function, tool))
+                for one in (function, *_behind(function, originals)):
+                    _enter(one, tool)
+                    entered.append((one, tool))
             elif function is not None and not tool.is_decorated:
                 raise ConfigurationError(
                     f"{tool.name}: the session's own agent could call {function!r} directly, past the "
@@ -68,6 +70,40 @@ def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
     finally:
         for function, tool in reversed(entered):
             _unguard(function, tool)
+
+
+def _behind(function: FunctionType, tools: Container[FunctionType]) -> list[FunctionType]:
+    """The application's functions that decorators have put behind a function, and the implementations of a
+    `singledispatch`: tenacity's `pay.retry_with(...)` and `inspect.unwrap(pay)` lead to them.
+
+    Args:
+        function: a tool's function.
+        tools: functions that are tools themselves, which are left out.
+    """
+    found: list[FunctionType] = []
+    waiting = [function]
+    for one in waiting:
+        held = vars(one)
+        implementations = held.get("registry")
+        behind = [held.get("__wrapped__")]
+        if isinstance(implementations, MappingProxyType):
+            behind += implementations.values()
+        for inner in behind:
+            if (
+                type(inner) is FunctionType
+                and inner not in (function, *found)
+                and not inner.__code__.co_filename.startswith(_installed())
+            ):
+                waiting.append(inner)
+                if inner not in tools:
+                    found.append(inner)
+    return found
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """Folders of the standard library and of installed packages, whose functions serve others, too."""
+    return tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _enter(function: FunctionType, tool: Tool) -> None:
@@ -112,14 +148,14 @@ class _InPlace:
     def _call(self, /, *args: Any, **kwargs: Any) -> Any:
         args = self._with_object(args, kwargs)
         tool = self._tool(args)
-        if tool is None or self._is_outside(tool):
+        if tool is None or self._is_outside(tool) or self._is_plain(tool):
             return self.twin(*args, **kwargs)
         return routed(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
 
     async def _call_async(self, /, *args: Any, **kwargs: Any) -> Any:
         args = self._with_object(args, kwargs)
         tool = self._tool(args)
-        if tool is None or self._is_outside(tool):
+        if tool is None or self._is_outside(tool) or self._is_plain(tool):
             return await self.twin(*args, **kwargs)
         return await routed_async(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
 
@@ -140,18 +176,30 @@ class _InPlace:
             refuse(tool.name, _PAST_ITS_FRAMEWORK, current.get())
         return True
 
+    def _is_plain(self, tool: Tool) -> bool:
+        """Whether a call of a function behind the tool's decorators belongs to no world."""
+        return tool.original is not self._function and route(tool.name) is None
+
     def _tool(self, args: tuple[Any, ...]) -> Tool | None:
         """The tool of a call; None for a call on another object of the class, and in the body of a
         real tool."""
         binding, body = current.get(), running_body.get()
-        if binding is not None and body is not None and body.is_real and body.binding is binding:
+        inside = binding is not None and body is not None and body.binding is binding
+        if inside and body is not None and body.is_real:
             return None
         first = args[0] if args else None
         tool = self._tool_on(first)
-        if tool is None and isinstance(first, type) and (other := self._of_class()) is not None:
-            if route(other.name) is not None:
-                refuse(other.name, _OTHER_CLASS.format(first.__qualname__, other.name), binding)
+        if inside and tool is not None and tool.original is not self._function:
+            return None  # the decorators around it, in the tool's own body
+        if tool is None and isinstance(first, type):
+            self._check_class(first)
         return tool
+
+    def _check_class(self, cls: type) -> None:
+        """Refuse a class method's call on another class than the tool's, which would run for real."""
+        other = next((tool for tool in self.tools if isinstance(tool.bound_to, type)), None)
+        if other is not None and route(other.name) is not None:
+            refuse(other.name, _OTHER_CLASS.format(cls.__qualname__, other.name), current.get())
 
     def _name(self, first: Any) -> str | None:
         tool = self._tool_on(first)
@@ -169,10 +217,6 @@ class _InPlace:
             fitting = [tool for tool in fitting if id(tool) in own] or fitting
             fitting.sort(key=lambda tool: _RISKS.index(tool.risk), reverse=True)
         return fitting[0] if fitting else None
-
-    def _of_class(self) -> Tool | None:
-        """The tool that is a class method, if there is one."""
-        return next((tool for tool in self.tools if isinstance(tool.bound_to, type)), None)
 
 
 def _twin(function: FunctionType) -> FunctionType:
@@ -198,8 +242,8 @@ _PAST_ITS_FRAMEWORK = (
     "framework call the tool"
 )
 _OTHER_CLASS = (
-    "refused: this class method was called on {0}, and the session's tool is that of another class. Make one of "
-    "{0} a tool, too, or call it through tools[{1!r}]"
+    "refused: this class method was called on {0}, and the session's tool is that of another class. Make "
+    "that of {0} a tool, too, or call it through tools[{1!r}]"
 )
 _RISKS = tuple(Risk)
 _TARGET = "artis_sdk: what the call is handed to"

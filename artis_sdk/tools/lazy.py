@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
+import concurrent.futures
 import contextlib
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from types import AsyncGeneratorType, GeneratorType, NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -20,6 +21,8 @@ _MANAGER = (contextlib.AbstractContextManager, contextlib.AbstractAsyncContextMa
 _MADE_MANAGERS = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
 
 
+_CONTAINERS = frozenset((list, tuple, dict, set))
+_MOST_ITEMS = 1_000  # of a result that are looked at
 _PLAIN = frozenset((NoneType, bool, int, float, str, bytes, dict, list, tuple, set, frozenset))
 """Types without later work."""
 
@@ -105,10 +108,47 @@ def is_iterator(value: Any) -> bool:
 
 
 def lazy_value(value: Any) -> str | None:
-    """The kind of a returned value that works after the call and cannot be awaited; else None."""
+    """The kind of a returned value that works after the call and cannot be awaited; else None.
+
+    Containers are looked through for it: `[send(n) for n in ns]` of an async `send` has done nothing yet.
+    """
     kind = type(value)  # `isinstance` runs the value's own code, which may be hostile
+    if _is_container(kind):
+        lazy = next(filter(None, map(_lazy_item, _items(value))), None)
+        return None if lazy is None else f"{lazy} in its result"
     if is_plain(kind):
         return None
     if issubclass(kind, AsyncGeneratorType):
         return "an async generator"
+    if inherits(kind, concurrent.futures.Future):
+        return "a future"
     return "a context manager" if inherits(kind, *_MADE_MANAGERS) else None
+
+
+def drop(value: Any) -> None:
+    """Close the coroutines of a lazy value, which nobody will await."""
+    for item in _items(value) if _is_container(type(value)) else ():
+        if inspect.iscoroutine(item):
+            item.close()
+
+
+def _items(value: Any) -> Iterator[Any]:
+    """The items of a container and of those inside it; the first ones of a large one."""
+    waiting, count = [value], 0
+    for container in waiting:
+        for item in list(container.values() if type(container) is dict else container):
+            count += 1
+            if count > _MOST_ITEMS:
+                return
+            if _is_container(type(item)):
+                waiting.append(item)
+            else:
+                yield item
+
+
+def _is_container(kind: type) -> bool:
+    return type(kind) is type and kind in _CONTAINERS
+
+
+def _lazy_item(item: Any) -> str | None:
+    return "an awaitable" if is_awaitable(item) else lazy_value(item)

@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from artis_sdk.contracts import Tool
 from artis_sdk.records import Outcome, Provenance, ToolCall
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.reply import Reply
 
 P = TypeVar("P")
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from artis_sdk.contracts import Backend
 from artis_sdk.records import Completion, Outcome, Request, Risk, Role, ToolCall
-from artis_sdk.tools.guarded import Reply
+from artis_sdk.tools.reply import Reply
 from artis_sdk.traces.attributes import (
     ERROR,
     OPERATION,

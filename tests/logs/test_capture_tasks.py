@@ -14,9 +14,11 @@ from helpers.logs import record
 
 from artis_sdk.logs import CallLog, Redactor
 from artis_sdk.logs.capture import capture, recording
+from artis_sdk.logs.session_secrets import SessionSecrets
 from artis_sdk.records import Outcome, Provenance, Step
 from artis_sdk.tools import entered
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.reply import Reply
 from artis_sdk.tools.world import firewall
 
 
@@ -171,11 +173,11 @@ async def test_calls_of_a_world_are_not_captured(tmp_path: Path) -> None:
 
 
 def test_calls_of_a_session_reach_the_captures_of_other_files(tmp_path: Path) -> None:
-    assert recording(None) is None
+    assert recording(None, SessionSecrets(Redactor())) is None
     own = CallLog(tmp_path / "own.db")
     with capture(tmp_path / "a.db") as a, capture(tmp_path / "own.db") as same:
         for log, made in ((None, record(1)), (own, record(2)), (same.log, record(3))):
-            to = recording(log)
+            to = recording(log, SessionSecrets(Redactor()))
             assert to is not None
             to.append(made)
         own.flush()
@@ -189,7 +191,7 @@ def test_a_sessions_log_that_fails_does_not_stop_its_commit(
 ) -> None:
     own = CallLog(tmp_path / "own.db")
     own.close()
-    to = recording(own)
+    to = recording(own, SessionSecrets(Redactor()))
     assert to is not None
     to.append(record(1))
     assert "was made, but not recorded" in caplog.text

@@ -31,7 +31,8 @@ from artis_sdk.records import (
     ToolCall,
 )
 from artis_sdk.records.action_text import format_actions
-from artis_sdk.tools.guarded import Invocation, Reply
+from artis_sdk.tools.guarded import Invocation
+from artis_sdk.tools.reply import Reply
 
 FORMATS = pytest.mark.parametrize("native", [True, False], ids=["native", "text"])
 

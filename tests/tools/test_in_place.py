@@ -14,10 +14,10 @@ from artis_sdk.errors import ConfigurationError, FirewallError
 from artis_sdk.records import Risk
 from artis_sdk.tools import Invocation, Toolset, entered, guarded_tool, running_code
 from artis_sdk.tools.bridge import with_sync_calls
-from artis_sdk.tools.guarded import Reply
 from artis_sdk.tools.in_place import guarded_in_place
 from artis_sdk.tools.late_guard import LateGuardWarning
 from artis_sdk.tools.originals import twins
+from artis_sdk.tools.reply import Reply
 
 
 def pay(n: int, *, note: str = "") -> int:
@@ -213,7 +213,8 @@ async def test_of_two_sessions_with_one_function_the_agents_own_decides() -> Non
 
 async def test_of_a_function_of_other_sessions_the_greatest_risk_counts() -> None:
     """An agent whose session has another tool, or code of which no session is known."""
-    careful, careless = Toolset.from_functions(pay), Toolset.from_functions(pay, risks={"pay": Risk.READ_ONLY})
+    careful = Toolset.from_functions(pay)
+    careless = Toolset.from_functions(pay, risks={"pay": Risk.READ_ONLY})
     world = RecordingWorld()
     with guarded_in_place(careful), guarded_in_place(careless), entered(world, Toolset.from_functions(send)):
         await with_sync_calls(_paid)
@@ -244,14 +245,15 @@ async def test_a_class_method_on_another_class_is_refused_and_never_made_on_this
     tools = Toolset.from_object(Savings())
     with guarded_in_place(tools):
         assert await in_a_world(lambda: Savings.close(1)) == PREDICTED
-        with pytest.raises(FirewallError, match="called on Current, and the session's tool is that of another"):
+        with pytest.raises(FirewallError, match="called on Current, and the session's tool is that of"):
             await in_a_world(lambda: Current.close(5))
         assert CANARIES == []
         assert Current.close(2) == -2  # outside every world it is the plain method
 
 
 async def test_a_class_method_of_two_classes_goes_to_each_ones_tool() -> None:
-    tools = Toolset.from_object(Savings(), prefix="savings_") + Toolset.from_object(Current(), prefix="current_")
+    tools = Toolset.from_object(Savings(), prefix="savings_")
+    tools += Toolset.from_object(Current(), prefix="current_")
     world = RecordingWorld()
     with guarded_in_place(tools), entered(world, tools):
         await with_sync_calls(_closed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
@@ -203,3 +204,70 @@ def test_a_prediction_is_in_the_form_that_the_annotation_promises() -> None:
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
+
+
+class Waits:
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __await__(self) -> Iterator[Any]:
+        DONE.append(self.n)
+        yield from asyncio.sleep(0).__await__()
+
+
+async def send(n: int) -> None:
+    await asyncio.sleep(0)
+    DONE.append(n)
+
+
+def many(n: int) -> Any:
+    return [send(n), send(n + 1)]
+
+
+def by_name(n: int) -> Any:
+    return {"first": {"second": (send(n), "text")}}
+
+
+def future(n: int) -> Any:
+    return concurrent.futures.Future()
+
+
+def object_that_waits(n: int) -> Any:
+    return ("text", Waits(n))
+
+
+def manager_inside(n: int) -> Any:
+    return {"lock": contextlib.closing(contextlib.nullcontext()), "made": _managed(n)}
+
+
+@contextlib.contextmanager
+def _managed(n: int) -> Iterator[None]:
+    DONE.append(n)
+    yield
+
+
+@pytest.mark.parametrize("tool", [many, by_name, future, object_that_waits, manager_inside])
+async def test_work_left_inside_a_result_is_not_taken_for_done(tool: Any, tmp_path: Any) -> None:
+    failures: list[ToolFailure] = []
+
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        try:
+            tools[tool.__name__](1)
+        except ToolFailure as error:
+            failures.append(error)
+        return "done"
+
+    result = await committed(agent, Toolset.from_functions(tool), tmp_path)
+    assert result.calls[0].outcome.failure_type == "LazyResult"
+    assert len(failures) == 1
+    assert DONE == []
+
+
+async def test_a_large_result_is_taken_as_it_is(tmp_path: Any) -> None:
+    def rows() -> list[dict[str, int]]:
+        return [{"n": n} for n in range(5_000)]
+
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        return str(len(tools["rows"]()))
+
+    assert (await committed(agent, Toolset.from_functions(rows), tmp_path)).answer == "5000"

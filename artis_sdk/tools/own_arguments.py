@@ -1,0 +1,98 @@
+"""Arguments as a call's own: what the caller changes while the call waits does not change the call."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
+from types import NoneType
+from typing import Any, Final
+from uuid import UUID
+
+from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.plain_forms import stand_in
+
+_JSON: Final[frozenset[type]] = frozenset((str, bool, NoneType))
+_FIXED: Final[frozenset[type]] = _JSON | {
+    int, float, complex, bytes, datetime, date, time, timedelta, Decimal, UUID,
+}  # fmt: skip
+_CONTAINERS: Final[frozenset[type]] = frozenset((list, dict, tuple, set))
+_WORD: Final = 2**63
+_DEEPEST: Final = 200  # containers inside one another; what is deeper is not copied
+
+
+def is_fixed(value: Any) -> bool:
+    """Whether nobody can change the value: a text, a number, a date and the like, of exactly that type."""
+    return _is_of(_FIXED, value)
+
+
+def is_json(value: Any) -> bool:
+    """Whether the value is JSON as it is, and no container: what is read back is the same."""
+    kind = type(value)
+    if kind is int:
+        return bool(-_WORD < value < _WORD)
+    return _is_of(_JSON, value) or (kind is float and isfinite(value))
+
+
+def _is_of(kinds: frozenset[type], value: Any) -> bool:
+    kind = type(value)
+    return type(kind) is type and kind in kinds  # hashing a class may run its metaclass
+
+
+def owned(value: Any) -> Any:
+    """The value with lists, dictionaries, sets and tuples of its own; other objects stay the caller's.
+
+    One list at two places stays one. Dictionaries whose keys are no texts or numbers stay the caller's, too:
+    to copy them would run the keys' own code.
+    """
+    return _owned(value, {}, 0)
+
+
+def without_form(value: Any) -> bool:
+    """Whether a part of the value is shown as `<its type>` alone, so that two of them look alike."""
+    waiting, seen = [value], {id(value)}
+    for part in waiting:
+        if _is_of(_CONTAINERS, part):
+            inner = [one for one in (part.values() if type(part) is dict else part) if id(one) not in seen]
+            seen.update(map(id, inner))
+            waiting += inner
+        elif not is_fixed(part) and jsonable(part) == stand_in(part):
+            return True
+    return False
+
+
+def same_types(one: Any, other: Any, depth: int = 0) -> bool:
+    """Whether two values of one JSON form are of the same types, in their containers, too."""
+    kind = type(one)
+    if kind is not type(other) or depth > _DEEPEST:
+        return False
+    if kind is set:
+        return set(map(type, one)) == set(map(type, other))
+    if kind is dict:
+        return one.keys() == other.keys() and all(same_types(one[k], other[k], depth + 1) for k in one)
+    if kind is list or kind is tuple:
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(same_types(a, b, depth + 1) for a, b in pairs)
+    return True
+
+
+def _owned(value: Any, made: dict[int, Any], depth: int) -> Any:
+    kind = type(value)
+    if not _is_of(_CONTAINERS, value) or depth > _DEEPEST:
+        return value
+    if id(value) in made:
+        return made[id(value)]
+    if kind is tuple:
+        return tuple(_owned(item, made, depth + 1) for item in value)
+    if kind is set:
+        return made.setdefault(id(value), value.copy())
+    if kind is list:
+        items = made[id(value)] = list(value)
+        items[:] = [_owned(item, made, depth + 1) for item in items]
+        return items
+    if not all(map(is_fixed, value)):
+        return value
+    copy = made[id(value)] = dict(value)
+    for key, item in copy.items():
+        copy[key] = _owned(item, made, depth + 1)
+    return copy
