@@ -97,6 +97,9 @@ class Example:
             found: dict[str, Any] = {}
             for one in self.values:
                 own: set[str] = set()
+                if type(one) in _MAPPINGS and not found and all(map(_is_ascii, one)):
+                    found.update(zip(one, one, strict=True))
+                    continue
                 for key in dict.keys(one) if type(one) in _MAPPINGS else ():
                     if not _keyed(key):
                         return None
@@ -124,6 +127,10 @@ def _fits(live: Any, form: type) -> bool:
     if form is str:
         return not is_one(kind, (int, float, bool, *_MAPPINGS, *_SEQUENCES))
     return is_one(kind, (int, float, bool)) or not (plain(live) or is_one(kind, (*_MAPPINGS, *_SEQUENCES)))
+
+
+def _is_ascii(key: Any) -> bool:
+    return type(key) is str and key.isascii()
 
 
 def _keyed(key: Any) -> bool:

@@ -70,27 +70,33 @@ class Expressions(ValueOperations):
     def loops(
         self, parts: list[ast.comprehension], frame: CallFrame, over: Iterator[Any] | None = None
     ) -> Iterator[CallFrame]:
-        """The frames of a comprehension, one for each of its items.
+        """The frame of a comprehension, once for each of its items: functions in it see its last names.
 
         Args:
             parts: its `for`s.
             frame: the frame around it.
             over: items of the first one, which is computed before the rest.
         """
-        first, *rest = parts
-        if first.is_async:
+        if any(part.is_async for part in parts):
             raise CannotTell("it goes over an asynchronous iterator")
         if over is None:
-            over = self.gone_over(self.value(first.iter, frame))
+            over = self.gone_over(self.value(parts[0].iter, frame))
+        inner = CallFrame(frame.function, {}, frame, scope_of_comprehension(tuple(parts)), inside=True)
+        for _ in self._rounds(parts, inner, over):
+            yield inner
+
+    def _rounds(
+        self, parts: list[ast.comprehension], inner: CallFrame, over: Iterator[Any]
+    ) -> Iterator[None]:
+        first, *rest = parts
         for item in self.each(over):
             self.steps += 1
-            inner = CallFrame(frame.function, {}, frame, scope_of_comprehension(first), inside=True)
             self.assign(first.target, item, inner)
             if all(self.truth(self.value(test, inner)) for test in first.ifs):
                 if rest:
-                    yield from self.loops(rest, inner)
+                    yield from self._rounds(rest, inner, self.gone_over(self.value(rest[0].iter, inner)))
                 else:
-                    yield inner
+                    yield None
 
     def assign(self, target: ast.expr, value: Any, frame: CallFrame) -> None:
         raise NotImplementedError

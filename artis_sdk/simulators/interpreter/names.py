@@ -56,7 +56,7 @@ from artis_sdk.simulators.interpreter.values import (
     plain,
 )
 
-_STEPS: Final = 50_000  # of one call: expressions and statements
+_STEPS: Final = 25_000  # of one call: expressions and statements
 _DEEPEST: Final = 120  # expressions and statements inside one another, calls included
 _OF_TIMES: Final = frozenset({"strptime", "fromisoformat"})
 _EXTREMES: Final = frozenset({"min", "max"})

@@ -49,9 +49,10 @@ def scope_of(node: Def | ast.Lambda) -> FunctionScope:
 
 
 @lru_cache(maxsize=2048)
-def scope_of_comprehension(node: ast.comprehension) -> FunctionScope:
-    """The names that one `for` of a comprehension binds."""
-    return FunctionScope(frozenset(n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)))
+def scope_of_comprehension(parts: tuple[ast.comprehension, ...]) -> FunctionScope:
+    """The names that the `for`s of a comprehension bind."""
+    nodes = [node for part in parts for node in ast.walk(part.target)]
+    return FunctionScope(frozenset(node.id for node in nodes if isinstance(node, ast.Name)))
 
 
 def _inside(node: ast.AST, bound: set[str], targets: bool = True) -> Iterator[ast.AST]:

@@ -51,8 +51,8 @@ class Interpreter(Objects):
         match statement:
             case ast.Return(value=value):
                 raise Returned(None if value is None else self.value(value, frame))
-            case ast.If(test=test, body=body, orelse=orelse):
-                self.block(body if self.truth(self.value(test, frame)) else orelse, frame)
+            case ast.If():
+                self.block(self._branch(statement, frame), frame)
             case ast.Assign(targets=targets, value=value):
                 made = self.value(value, frame)
                 for target in targets:
@@ -97,6 +97,16 @@ class Interpreter(Objects):
                 self.bind(name, self.local(statement, frame), frame)
             case _:
                 raise CannotTell(f"it has a statement that is not computed, {type(statement).__name__}")
+
+    def _branch(self, statement: ast.If, frame: CallFrame) -> list[ast.stmt]:
+        """The statements that an `if` comes to; a chain of `elif` is no deeper than one."""
+        while not self.truth(self.value(statement.test, frame)):
+            match statement.orelse:
+                case [ast.If() as after]:
+                    statement = after
+                case other:
+                    return other
+        return statement.body
 
     def bind(self, name: str, value: Any, frame: CallFrame) -> None:
         """A name of the function's, or of one around it."""

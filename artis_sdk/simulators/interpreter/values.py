@@ -241,7 +241,7 @@ def plain(value: Any) -> bool:
     return id(type(value)) in _PLAIN_IDS
 
 
-def inside(value: Any) -> Iterable[Any]:
+def _inside(value: Any) -> Iterable[Any]:
     """What an object or a container holds."""
     if isinstance(value, Record):
         return value.fields.values()
@@ -258,11 +258,9 @@ def reached(value: Any) -> dict[int, Any]:
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, Record | Method | BuiltinMethod | list | dict | set | tuple | frozenset):
-            if id(one) in found:
-                continue
+        if id(one) not in found:
             found[id(one)] = one
-            waiting.extend(inside(one))
+            waiting.extend(item for item in _inside(one) if id(type(item)) not in _PLAIN_IDS)
     return found
 
 

@@ -70,6 +70,7 @@ class ComputedWorld:
         names = _names(owners.values())
         functions = [function for tool in every if (function := _function(tool)) is not None]
         lift = Lift(functions[0].__module__ if functions else "")
+        lift.measure(state)
         self._sources = Sources(functions)
         self._objects: dict[int, Record] = {}
         self._defaults = Defaults()
@@ -83,7 +84,7 @@ class ComputedWorld:
                 lift.home = module_of(type(owner))
                 made = lift.stored(inside, None, Example([owner]))
                 self._objects[key] = made if isinstance(made, Record) else lift.record(inside, type(owner))
-        every_id = [set(reached(record)) for record in self._objects.values()]
+        every_id = [_changeable(record) for record in self._objects.values()]
         self._shared = sum(map(len, every_id)) > len(set().union(*every_id))
 
     def _restored(self, owners: Mapping[int, object], lift: Lift, made: Iterable[object]) -> None:
@@ -199,6 +200,11 @@ def _shown(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return [_shown(item, depth + 1) for item in value]
     return value if plain(value) else "unknown"
+
+
+def _changeable(record: Record) -> set[int]:
+    """The ids of the objects and containers that a call may change."""
+    return {key for key, one in reached(record).items() if isinstance(one, (Record, list, dict, set))}
 
 
 def _function(tool: Tool) -> FunctionType | None:
