@@ -46,6 +46,12 @@ def statements(depth: int) -> st.SearchStrategy[list[str]]:
         st.just(["return 'ok'"]),
         st.just(["return {'error': 'FAIL'}"]),
         st.just(["raise ValueError('FAIL')"]),
+        st.sampled_from([["n, m = m, n"], ["x, y = y, n"], ["n = -x"], ["self._spend(n)"]]),
+        st.builds("return {{'error': 'FAIL'}} if {} else 'ok'".format, tests).map(lambda line: [line]),
+        st.builds("raise ValueError('FAIL') if {} else ValueError('FAIL!')".format, tests).map(
+            lambda line: [line]
+        ),
+        st.builds("n = y if {} else m".format, tests).map(lambda line: [line]),
         st.builds("{} = {}".format, st.sampled_from(NAMES), amounts).map(lambda line: [line]),
         st.builds("{} {}= {}".format, st.sampled_from(NAMES), st.sampled_from("+-"), amounts).map(
             lambda line: [line]
@@ -112,6 +118,11 @@ class Desk:
     def _capped(self, y):
         n = y + 1
         return n
+
+    def _spend(self, x):
+        if self.a > 2:
+            return
+        self.a += x
 
     def tool(self, x: int, y: int, z: int):
         n = 1
