@@ -241,3 +241,35 @@ def test_a_prediction_is_bounded_in_time(count: int, name: str, arguments: dict[
     with pytest.raises(SimulationError, match="does not tell"):
         told(tools, state, name, **arguments)
     assert time.process_time() - began < 2
+
+
+class Named:
+    def __init__(self) -> None:
+        self.items = {"a": Plain(1), "b": Plain(2)}
+        self.current: Plain | None = self.items["a"]
+
+    def lower(self) -> Any:
+        assert self.current is not None
+        self.current.left -= 1
+        return self.items["b"].left
+
+    def is_b(self) -> Any:
+        return self.current is self.items["b"]
+
+    def looked(self) -> Any:
+        unknown = self.nothing  # type: ignore[attr-defined]  # noqa: F841
+        return "fine"
+
+
+@pytest.mark.parametrize("now", ["a", None])
+def test_objects_that_may_have_been_one_are_not_told_apart(now: str | None) -> None:
+    named = Named()
+    named.current = None if now is None else named.items[now]
+    tools = Toolset.from_object(named)
+    state: Any = tools.state()
+    state["Named"]["current"] = {"left": 2}  # the object under "b", or one like it
+    for name in ("lower", "is_b", "looked"):
+        with pytest.raises(SimulationError, match="source"):
+            told(tools, state, name)
+    state["Named"]["current"] = {"left": 9}
+    assert told(tools, state, "lower") == 2

@@ -54,7 +54,7 @@ def _copied(value: Any, known: dict[int, Any]) -> Any:
             key = key if id(type(key)) in _SAME else _copied(key, known)
             made[key] = item if id(type(item)) in _SAME else _copied(item, known)
     elif kind is Record:
-        made = known[id(value)] = Record(value.cls, {}, value.whole, value.kinds)
+        made = known[id(value)] = Record(value.cls, {}, value.whole, value.kinds, value.alike)
         fields = made.fields
         for name, item in value.fields.items():
             fields[name] = item if id(type(item)) in _SAME else _copied(item, known)

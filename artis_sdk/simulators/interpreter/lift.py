@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from json import dumps
 from typing import Any, Final
 
 from artis_sdk.records.jsonable import jsonable
@@ -61,6 +62,9 @@ class Lift:
         self._kept: list[Any] = []
         self._live: dict[int, list[tuple[Any, Any]]] = {}
         """What was made of a live object's places, each with its JSON."""
+        self._records: list[tuple[Record, Mapping[str, Any]]] = []
+        self._moved: list[Mapping[str, Any]] = []
+        """JSON of objects that no live one stands for, or one that also stands for another one."""
         self._above: dict[int, Record] = {}
         """Records that are being made, by the id of their live object."""
 
@@ -149,6 +153,8 @@ class Lift:
             if _equal(json, value):
                 return made
         made = make()
+        if known and isinstance(made, Record):
+            self._moved.extend(json for json, _ in (*known, (value, made)))
         known.append((value, made))
         return made
 
@@ -203,6 +209,9 @@ class Lift:
         """
         live = NOTHING if example is None else example.one
         made = Record(cls, kinds=_kinds(live, value))
+        self._records.append((made, value))
+        if live is NOTHING:
+            self._moved.append(value)
         self._above[id(live)] = made
         hints = fields_of(cls)
         for name, item in value.items():
@@ -210,6 +219,22 @@ class Lift:
             made.fields[name] = self.stored(item, hints.get(name), inner)
         del self._above[id(live)]
         return made
+
+    def tell_apart(self) -> None:
+        """Objects of the state that may be one and the same: their attributes are not known."""
+        if not self._moved:
+            return
+        doubtful = {_text(json) for json in self._moved}
+        alike: dict[tuple[int, str], list[Record]] = {}
+        for record, json in self._records:
+            text = _text(json)
+            if text in doubtful:
+                alike.setdefault((id(record.cls), text), []).append(record)
+        for records in alike.values():
+            for record in records if len(records) > 1 else ():
+                record.alike = True
+                why = f"an object of {name_of(record.cls)} that may be another one of the state"
+                record.fields = dict.fromkeys(record.fields, Hole(why))
 
     def _hinted(self, value: Any, hint: Hint | None) -> Any:
         """A value of which only the annotation tells the type, if anything does."""
@@ -324,6 +349,10 @@ def _of_text(text: str, kind: type) -> Any:
             if kind is datetime and made.tzinfo is not None and made.utcoffset():
                 return None  # which time zone it has is not shown
     return made if made is not None and _same_json(made, text) else None
+
+
+def _text(json: Mapping[str, Any]) -> str:
+    return dumps(json, sort_keys=True)
 
 
 def _same_json(live: Any, value: Any) -> bool:

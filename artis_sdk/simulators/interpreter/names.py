@@ -229,7 +229,10 @@ class Names:
             raise CannotTell(f"it takes .{name} of an object of {name_of(cls)}")
         if base.whole:
             raise Thrown(AttributeError, (f"{name_of(cls)!r} object has no attribute {name!r}",))
-        return Hole(f"{name_of(cls)}.{name}, which the state does not hold", kind=base.kinds.get(name))
+        why = f"{name_of(cls)}.{name}, which the state does not hold"
+        if name not in base.kinds:
+            raise CannotTell(f"it depends on {why}")  # it may have none
+        return Hole(why, kind=base.kinds[name])
 
     def _shows(self, base: Record, static: Any, name: str) -> bool:
         """Whether an object shows its class's attribute: it has no such attribute of its own."""

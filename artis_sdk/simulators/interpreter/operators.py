@@ -382,6 +382,8 @@ def _same(left: Any, right: Any) -> bool:
         if left is None or right is None or type(left) is bool or type(right) is bool:
             return left is right
         raise CannotTell("it asks whether two values are one object")
+    if any(isinstance(one, Record) and one.alike for one in (left, right)) and left is not right:
+        raise CannotTell("the state does not say which object it is")
     if isinstance(left, StoredDict) and isinstance(right, StoredDict | Record):
         raise CannotTell("it asks whether two values are one object")
     if type(left) in (tuple, frozenset) and type(right) is type(left):

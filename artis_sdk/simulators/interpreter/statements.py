@@ -155,7 +155,7 @@ class Interpreter(Objects):
             self.assign(element.value if isinstance(element, ast.Starred) else element, item, frame)
 
     def _set_attribute(self, on: Any, name: str, value: Any) -> None:
-        if not isinstance(on, Record) or own_method(on.cls, "__setattr__") is not None:
+        if not isinstance(on, Record) or on.alike or own_method(on.cls, "__setattr__") is not None:
             raise CannotTell(f"it sets .{name} of a {type(on).__name__}")
         if isinstance(value, (OneWayIterator, *VIEWS)):
             raise CannotTell(f"it keeps a {type(value).__name__}")

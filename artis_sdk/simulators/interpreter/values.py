@@ -87,12 +87,16 @@ class Record:
     """Whether no attribute is missing: the interpreter made it, or a `restore=` hook."""
     kinds: dict[str, type] = field(default_factory=dict)
     """Types of the real object's attributes that the state does not hold."""
+    alike: bool = False
+    """Whether it may be the very object that the state shows at another place."""
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if isinstance(other, Hole):
             raise CannotTell(f"it depends on {other.why}")
+        if self.alike or (isinstance(other, Record) and other.alike):
+            raise CannotTell(f"the state does not say which object of {name_of(self.cls)} it is")
         for one in (self, other):
             if isinstance(one, Record) and static_of(one.cls, "__ne__") is not NOTHING:
                 raise CannotTell(f"it compares objects of {name_of(one.cls)}")

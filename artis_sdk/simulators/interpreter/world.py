@@ -84,6 +84,7 @@ class ComputedWorld:
                 lift.home = module_of(type(owner))
                 made = lift.stored(inside, None, Example([owner]))
                 self._objects[key] = made if isinstance(made, Record) else lift.record(inside, type(owner))
+        lift.tell_apart()
         every_id = [_changeable(record) for record in self._objects.values()]
         self._shared = sum(map(len, every_id)) > len(set().union(*every_id))
 
