@@ -11,6 +11,15 @@ import unicodedata
 _NO_INK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# Cyrillic, Greek and a few other letters that look like an ASCII one in most fonts, and full-width ones.
+_LOOKS_LATIN = (
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u04cf\u0501\u051b\u051d"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0405\u0406\u0408"
+    "\u03bd\u03bf\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+    "\u0131\u0261\uff21-\uff3a\uff41-\uff5a"
+)
+_MIXED = re.compile(rf"\b(?=\w*[A-Za-z])(?=\w*[{_LOOKS_LATIN}])\w+")
+_LETTER = re.compile(f"[{_LOOKS_LATIN}]")
 _NOT_ASCII = re.compile(r"[^ -~]+")
 _GAP = re.compile(r"(?<=\S) {17,}")  # longer than any table's; an indentation shows itself
 _MOST_MARKS = 3  # combining marks on one character; more write over the lines beside it
@@ -22,7 +31,8 @@ def visible(text: str, *, lines: bool = False) -> str:
 
     Escaped are what Python's `repr` escapes (control characters, bidirectional marks, zero-width and line
     separators, unusual spaces, surrogates), characters that are drawn as nothing, heaped combining marks, and
-    as `\x20{40}` long rows of spaces. A text that is shown is shown whole.
+    as `\x20{40}` long rows of spaces; and in a word with ASCII letters the letters of other scripts that look
+    like one, as in `b\u043eb` for what is not bob. A text that is shown is shown whole.
 
     Args:
         text: any text.
@@ -41,7 +51,10 @@ def escaped(text: str, kept: str = "", *, as_json: bool = False) -> str:
         kept: control characters that stay as they are.
         as_json: whether the text is JSON, and its escapes JSON's.
     """
-    return _NOT_ASCII.sub(lambda found: _inked(found[0], kept, as_json), text)
+    if text.isascii() and text.isprintable():
+        return text
+    told = _MIXED.sub(lambda word: _LETTER.sub(lambda one: _escape(one[0], as_json), word[0]), text)
+    return _NOT_ASCII.sub(lambda found: _inked(found[0], kept, as_json), told)
 
 
 def shortened(text: str, most: int = _LONG) -> str:
@@ -56,11 +69,13 @@ def _inked(text: str, kept: str, as_json: bool) -> str:
         marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
         if char in kept or (char.isprintable() and marks <= _MOST_MARKS and not _NO_INK.match(char)):
             shown.append(char)
-        elif as_json:
-            shown.append(json.dumps(char)[1:-1])
         else:
-            shown.append(char.encode("unicode_escape").decode())
+            shown.append(_escape(char, as_json))
     return "".join(shown)
+
+
+def _escape(char: str, as_json: bool) -> str:
+    return json.dumps(char)[1:-1] if as_json else char.encode("unicode_escape").decode()
 
 
 def _counted(spaces: re.Match[str]) -> str:

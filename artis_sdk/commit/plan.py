@@ -56,7 +56,8 @@ async def commit(
     except CommitStopped as error:
         stopped = error
         trajectory = Trajectory(steps=world.history, messages=(), answer=None, ended="stopped")
-    notes = [*world.notes, *_notes(budget, trajectory, own_agent=own_agent), *_beside_the_plan(plan, world)]
+    blind = own_agent and not world.calls
+    notes = [*world.notes, *_notes(budget, trajectory, blind=blind), *_beside_the_plan(plan, world)]
     if stopped is not None:
         notes.append(f"the commit was stopped: {stopped}")
     result = trajectory.result(plan, world.calls, budget.usage, notes).model_copy(
@@ -131,7 +132,7 @@ def _is_due(plan: Plan, world: RealWorld) -> bool:
     return all(call.kind == "foreseen" and not call.diverged for call in world.calls)
 
 
-def _notes(budget: Budget, trajectory: Trajectory, *, own_agent: bool) -> Iterator[str]:
+def _notes(budget: Budget, trajectory: Trajectory, *, blind: bool) -> Iterator[str]:
     yield from budget.notes
     yield from trajectory.notes
     if trajectory.error is not None:
@@ -143,7 +144,7 @@ def _notes(budget: Budget, trajectory: Trajectory, *, own_agent: bool) -> Iterat
         yield "attempts were condensed to fit the model's context"
     if unread := unread_note(trajectory.steps):
         yield unread
-    if own_agent and not trajectory.steps:
+    if blind:
         yield f"the agent {NO_CALLS}"
 
 

@@ -307,7 +307,7 @@ class Rehearsal:
                 )
             if unread := unread_note(trajectory.steps):
                 self.notes.append(f"attempt {index + 1}: {unread}")
-            if self.own_agent and not trajectory.steps:
+            if self.own_agent and not world.history:
                 self.notes.append(f"attempt {index + 1} {NO_CALLS}")
             self.notes += (f"attempt {index + 1}: {note}" for note in (*trajectory.notes, *world.notes))
             if trajectory.error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from helpers.hostile import SAMPLES, texts
 from helpers.plans import a_plan, a_result, approved, pay
 from hypothesis import given
@@ -87,3 +88,17 @@ def test_a_long_value_is_cut_and_says_so() -> None:
 def test_hostile_texts_are_all_in_the_text_of_an_attempt() -> None:
     for sample in SAMPLES:
         assert visible(sample, lines=True) in str(Recommendation(recommendation=sample))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pay b\u043eb", r"pay b\u043eb"),
+        ("\uff42ob", r"\uff42ob"),
+        ("paypa\u04cf and \u0430pple", r"paypa\u04cf and \u0430pple"),
+        ("Боб и bob", "Боб и bob"),
+        ("5 μm, naïve, Δx", "5 μm, naïve, Δx"),
+    ],
+)
+def test_a_letter_that_poses_as_an_ascii_one_is_told(text: str, shown: str) -> None:
+    assert visible(text) == shown
