@@ -3,82 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
+from contextlib import aclosing
 from typing import Any
 
 import pytest
+from helpers.ending_jobs import Unnamed, job, unopened
 
 from artis_sdk.errors import WorkerLost
-from artis_sdk.workers import Here, ProcessWorkers, Run, TaskEnded, WorkerPool, results
+from artis_sdk.workers import Here, ProcessWorkers, TaskEnded, WorkerPool, results
 
 BOUND = 120.0
 """Seconds in which a run ends, far above what it takes: starting a process takes seconds."""
-
-
-class Own(BaseException):
-    pass
-
-
-def elsewhere(process: int) -> Exception:
-    if process != os.getpid():
-        raise ValueError("only its own process can read it")
-    return Bound("amiss")
-
-
-class Bound(Exception):
-    """An error or a result that only the process can read that made it."""
-
-    def __reduce__(self) -> Any:
-        return elsewhere, (os.getpid(),)
-
-
-class Unnamed:
-    def __repr__(self) -> str:
-        raise ValueError("it has no name")
-
-
-async def carried_out(task: Any) -> Any:
-    """What the task says."""
-    if isinstance(task, Unnamed):
-        raise Own
-    if task == "cancelled":
-        raise asyncio.CancelledError
-    if task == "cancels itself":
-        current = asyncio.current_task()
-        assert current is not None
-        current.cancel()
-        await asyncio.sleep(1)
-    if task == "nested":
-        async with asyncio.TaskGroup() as group:
-            group.create_task(carried_out("exits"))
-    if task == "bound result":
-        return Bound("result")
-    raised = {
-        "exits": SystemExit(3),
-        "interrupted": KeyboardInterrupt(),
-        "own": Own("odd"),
-        "bound": Bound("amiss"),
-    }
-    if task in raised:
-        raise raised[task]
-    await asyncio.sleep(0.01)
-    return task
-
-
-@asynccontextmanager
-async def job() -> AsyncIterator[Run[Any, Any]]:
-    yield carried_out
-
-
-@asynccontextmanager
-async def unopened() -> AsyncIterator[Run[Any, Any]]:
-    sys.exit("there is no model")
-    yield carried_out
 
 
 async def taken(pool: WorkerPool, tasks: list[Any], opening: Any = job) -> list[Any]:
@@ -150,11 +87,15 @@ async def test_what_ends_a_worker_is_told_with_its_loss() -> None:
 
 
 PROGRAM = """
-import asyncio, test_endings
+import asyncio
+from contextlib import aclosing
+from helpers.ending_jobs import job
+from artis_sdk.workers import Here, results
 
 async def main():
     try:
-        print(await test_endings.taken(test_endings.Here(), ["nested", "good"]))
+        async with aclosing(results(Here(), job, ["nested", "good"], at_once=2)) as found:
+            print([result async for result in found])
     finally:
         print("left in order")
 
@@ -167,7 +108,6 @@ def test_a_program_that_a_nested_task_ends_is_left_in_order() -> None:
     """Such a task ends the event loop itself, as asyncio has it: the caller's code is left."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         timeout=BOUND,
