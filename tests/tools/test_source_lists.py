@@ -215,6 +215,11 @@ class Desk:
     def comprehended(self, x: int) -> list[int]:
         return [n + 1 for n in range(self._one(x))]
 
+    def shadowed(self, x: int, items: list[int]) -> list[int]:
+        number = x + 1
+        self.used = number
+        return [number for number in items]  # noqa: C416 - its own `number`
+
     def and_then(self, x: int, y: int) -> bool:
         return x > 3 and self._one(y) > 0
 
@@ -359,6 +364,10 @@ def test_the_conditions_of_a_construct(name: str, conditions: list[str]) -> None
     found = [check.condition for check in checks(name).checks]
     assert found[: len(conditions)] == conditions
     assert len(found) == len(conditions) + (name == "tried")
+
+
+def test_a_comprehension_has_names_of_its_own() -> None:
+    assert checks("shadowed").returns == [["{number}", "..."]]
 
 
 def test_what_a_decorator_raises_after_its_loop() -> None:

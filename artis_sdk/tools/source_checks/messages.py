@@ -14,7 +14,7 @@ from artis_sdk.tools.source_checks.errors import names_of, shows_its_arguments
 from artis_sdk.tools.source_checks.secrets import without_secrets
 from artis_sdk.tools.source_checks.standing import Standing, View
 from artis_sdk.tools.source_checks.static import body_of, class_member, mro_of, subclass
-from artis_sdk.tools.source_checks.trees import sum_of
+from artis_sdk.tools.source_checks.trees import bound_in, sum_of
 
 _LONGEST: Final = 80  # characters of an expression
 _LONGEST_TEXT: Final = 400
@@ -60,7 +60,7 @@ def sketch(node: ast.expr, view: View, depth: int = 0) -> Any:
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
             return [sketch(e, view, inner) for e in elements]
         case ast.ListComp(elt=element):
-            return [sketch(element, view, inner), "..."]
+            return [sketch(element, view.without(bound_in(node)), inner), "..."]
     return _whole(node, view)
 
 

@@ -177,6 +177,11 @@ class View:
         made: ast.expr = _Substitute(self).visit(bounded(node))
         return made
 
+    def without(self, names: Collection[str]) -> View:
+        """Where some names are others', as in a comprehension."""
+        values = {key: value for key, value in self.standing.values.items() if key not in names}
+        return View(self.names, Standing(values, self.standing.said), self.renamed)
+
     def part(self, node: ast.AST, form: str = "{}") -> Part:
         """A condition; `form` is the text around it."""
         made = _Substitute(self).visit(bounded(node))
