@@ -273,3 +273,42 @@ def test_objects_that_may_have_been_one_are_not_told_apart(now: str | None) -> N
             told(tools, state, name)
     state["Named"]["current"] = {"left": 9}
     assert told(tools, state, "lower") == 2
+
+
+class Mixed:
+    def __init__(self) -> None:
+        self.every: list[Item] = [Item("a"), Special("b")]
+        self.alone = [Item("a")]
+
+    def kind(self, at: int) -> Any:
+        return type(self.every[at]).__name__
+
+    def alone_kind(self, at: int) -> Any:
+        return type(self.alone[at]).__name__
+
+
+def test_which_class_an_item_has_is_told_only_at_its_own_place() -> None:
+    tools = Toolset.from_object(Mixed())
+    state: Any = copy.deepcopy(tools.state())
+    assert told(tools, state, "kind", at=1) == "Special"
+    state["Mixed"]["every"].reverse()
+    state["Mixed"]["alone"].append({"name": "b"})
+    for name in ("kind", "alone_kind"):
+        with pytest.raises(SimulationError, match="source"):
+            told(tools, state, name, at=1)
+
+
+class Single:
+    def __init__(self) -> None:
+        self.rows = [Plain(1)]
+
+    def lower(self) -> Any:
+        self.rows[1].left -= 1
+        return [row.left for row in self.rows]
+
+
+def test_one_live_item_does_not_stand_for_several_of_the_state() -> None:
+    tools = Toolset.from_object(Single())
+    state: Any = copy.deepcopy(tools.state())
+    state["Single"]["rows"] += [{"left": 2}, {"left": 3}]
+    assert told(tools, state, "lower") == [1, 1, 3]

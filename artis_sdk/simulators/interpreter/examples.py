@@ -24,12 +24,14 @@ class Example:
 
     Args:
         values: at least one.
+        here: whether the one value stands at this very place.
     """
 
-    __slots__ = ("_inner", "_keys", "kind", "kinds", "values")
+    __slots__ = ("_inner", "_keys", "here", "kind", "kinds", "values")
 
-    def __init__(self, values: list[Any]) -> None:
+    def __init__(self, values: list[Any], *, here: bool = False) -> None:
         self.values = values
+        self.here = here
         self.kinds: list[type] = []
         for value in values:
             if value is not None and not any(type(value) is kind for kind in self.kinds):
@@ -42,7 +44,7 @@ class Example:
     @property
     def one(self) -> Any:
         """The live value at this very place; `NOTHING` if there is none."""
-        return self.values[0] if len(self.values) == 1 else NOTHING
+        return self.values[0] if self.here else NOTHING
 
     def fitting(self, value: Any) -> Example:
         """Those of them that JSON can show in the form of a value."""
@@ -50,14 +52,14 @@ class Example:
             return self
         form = type(value)
         kept = [one for one in self.values if _fits(one, form)]
-        return Example(kept) if kept and len(kept) < len(self.values) else self
+        return Example(kept, here=self.here) if kept and len(kept) < len(self.values) else self
 
     def attribute(self, name: str) -> Example | None:
         """The attribute of that name."""
         if (_ATTRIBUTE, name) not in self._inner:
             held = self._inner_attributes()
             found = [one[name] for one in held if name in one]
-            self._inner[_ATTRIBUTE, name] = Example(found) if found else None
+            self._inner[_ATTRIBUTE, name] = Example(found, here=self.here) if found else None
         return self._inner[_ATTRIBUTE, name]
 
     def _inner_attributes(self) -> list[dict[str, Any]]:
@@ -72,7 +74,7 @@ class Example:
         if key is not NOTHING:
             if key not in self._inner:
                 found = [one[key] for one in self.values if type(one) in _MAPPINGS and key in one]
-                self._inner[key] = Example(found) if found else self.item()
+                self._inner[key] = Example(found, here=self.here) if found else self.item()
             return self._inner[key]
         if _ALL not in self._inner:
             every: list[Any] = []
@@ -88,7 +90,7 @@ class Example:
         """The item at an index of a sequence of some length."""
         live = self.one
         if type(live) in (list, tuple) and len(live) == length:
-            return Example([live[index]])
+            return Example([live[index]], here=True)
         return self.item()
 
     def keys(self) -> dict[str, Any] | None:

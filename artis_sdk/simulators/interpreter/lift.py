@@ -126,6 +126,8 @@ class Lift:
                 return live
             return Hole(f"a {name_of(kind)}", kind=kind) if made is None else made
         if readable(kind, self.home):
+            if form is dict and live is NOTHING and has_subclasses(kind):
+                return Hole(f"an object of {name_of(kind)} or of a class of it")
             if form is dict:
                 return self._once(value, live, lambda: self.record(value, kind, example))
             if value == f"<{name_of(kind)}>":
@@ -182,12 +184,16 @@ class Lift:
     def _sequence(self, value: list[Any], hint: Hint | None, example: Example | None, kind: Any) -> Any:
         live: Any = () if example is None else example.one
         exact = type(live) in (list, tuple) and len(live) == len(value)
+        every = None if example is None else example.item()
+        moves = kind is list and every is not None and every.kind is None  # which of its items is where
 
         def item(n: int) -> Any:
             if exact and type(value[n]) in NATURAL and type(live[n]) is type(value[n]):
                 self._count()
                 return value[n]
             inner = None if hint is None else hint.at(n)
+            if moves and example is not None and not (exact and _same_json(live[n], value[n])):
+                return self.stored(value[n], inner, example.item())
             return self.stored(value[n], inner, None if example is None else example.at(n, len(value)))
 
         try:

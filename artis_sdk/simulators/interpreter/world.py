@@ -82,7 +82,7 @@ class ComputedWorld:
             inside = state.get(names[key]) if isinstance(state, dict) else None
             if key not in self._objects and isinstance(inside, dict):
                 lift.home = module_of(type(owner))
-                made = lift.stored(inside, None, Example([owner]))
+                made = lift.stored(inside, None, Example([owner], here=True))
                 self._objects[key] = made if isinstance(made, Record) else lift.record(inside, type(owner))
         lift.tell_apart()
         every_id = [_changeable(record) for record in self._objects.values()]
