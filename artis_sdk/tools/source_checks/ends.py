@@ -34,7 +34,7 @@ Guard = tuple[Handlers, NameTable]
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionScope:
+class ReadScope:
     """One function on the way: its names, and whether what it returns is the tool's answer."""
 
     source: SourceCode
@@ -68,7 +68,7 @@ class Returning(NamedTuple):
 
 
 def raising(
-    expression: ast.expr, scope: FunctionScope, view: View, root: FunctionType, depth: int = 0
+    expression: ast.expr, scope: ReadScope, view: View, root: FunctionType, depth: int = 0
 ) -> Raising:
     """The class and the message of what is raised: made here, before, or by a function."""
     if isinstance(expression, ast.Name):
@@ -91,7 +91,7 @@ def raising(
 
 
 def _made_by(
-    target: Target, call: ast.Call, scope: FunctionScope, view: View, root: FunctionType, depth: int
+    target: Target, call: ast.Call, scope: ReadScope, view: View, root: FunctionType, depth: int
 ) -> Raising:
     """The exception that a function returns first."""
     unknown = Raising(None, _class_name(call.func), "")
@@ -100,7 +100,7 @@ def _made_by(
     except NoSource:
         return unknown
     names = names_of(source)
-    inner = FunctionScope(source, names, Callees(source, names, target.on), target.on)
+    inner = ReadScope(source, names, Callees(source, names, target.on), target.on)
     inside = View(names, Standing(bound(source, call, view)))
     for node in ast.walk(source.node):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -110,14 +110,14 @@ def _made_by(
     return unknown
 
 
-def made_classes(call: ast.Call, scope: FunctionScope) -> list[type]:
+def made_classes(call: ast.Call, scope: ReadScope) -> list[type]:
     """The classes that a call makes an object of, `cls(...)` in a class method included."""
     if isinstance(call.func, ast.Name) and call.func.id == "cls" and isinstance(scope.on, Instance):
         return [scope.on.cls]
     return scope.callees.classes(call)
 
 
-def returning(expression: ast.expr, scope: FunctionScope, view: View) -> Returning:
+def returning(expression: ast.expr, scope: ReadScope, view: View) -> Returning:
     """What a returned value says, as far as the source shows it."""
     if isinstance(expression, ast.Call):
         classes = made_classes(expression, scope)

@@ -13,7 +13,7 @@ from artis_sdk.tools.source_checks.annotations import Instance
 from artis_sdk.tools.source_checks.calls import Callees, Live, Target
 from artis_sdk.tools.source_checks.checks import ToolChecks
 from artis_sdk.tools.source_checks.code import Def, NoSource, SourceCode, same_project, source_of
-from artis_sdk.tools.source_checks.ends import FunctionScope, own_values
+from artis_sdk.tools.source_checks.ends import ReadScope, own_values
 from artis_sdk.tools.source_checks.errors import identifiers, names_of, shapes_of_locals
 from artis_sdk.tools.source_checks.flow import Flow, Passage
 from artis_sdk.tools.source_checks.messages import bound
@@ -57,7 +57,7 @@ class Entering(ABC):
         self._read: dict[FunctionType, tuple[SourceCode, NameTable]] = {}
 
     @abstractmethod
-    def _block(self, statements: list[ast.stmt], scope: FunctionScope, over: Over) -> Flow:
+    def _block(self, statements: list[ast.stmt], scope: ReadScope, over: Over) -> Flow:
         """Read statements that run under conditions."""
 
     # --- functions --------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ class Entering(ABC):
 
     def function(
         self, target: Target, values: dict[str, ast.expr], over: Over, *, returned: bool,
-        caller: FunctionScope | None = None,
+        caller: ReadScope | None = None,
     ) -> Flow:  # fmt: skip
         """Read one function.
 
@@ -92,13 +92,13 @@ class Entering(ABC):
 
     def _body(
         self, source: SourceCode, names: NameTable, on: Live | Instance | None, values: dict[str, ast.expr],
-        over: Over, returned: bool, caller: FunctionScope | None,
+        over: Over, returned: bool, caller: ReadScope | None,
     ) -> Flow:  # fmt: skip
         depth = 0 if caller is None else caller.depth + 1
         guards = () if caller is None else caller.guards
         is_root = self._is_root(source)
         renamed = {} if is_root else self._renamed(source, names)
-        scope = FunctionScope(
+        scope = ReadScope(
             source, names, Callees(source, names, on), on, depth, returned,
             frozenset(_returned_names(source.node)), guards, renamed,
         )  # fmt: skip
@@ -132,7 +132,7 @@ class Entering(ABC):
         taken = {*self.root.__code__.co_varnames, *self.root.__code__.co_cellvars} - {"self", "cls"}
         return {name: f"{name}_in_{source.node.name}" for name in names.locals if name in taken}
 
-    def _view(self, scope: FunctionScope) -> View:
+    def _view(self, scope: ReadScope) -> View:
         return View(scope.names, self._standing, scope.renamed)
 
     # --- calls ------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Entering(ABC):
     def _calls(
         self,
         nodes: Iterable[ast.expr | None],
-        scope: FunctionScope,
+        scope: ReadScope,
         over: Over,
         kept: frozenset[int] = frozenset(),
     ) -> Flow:
@@ -166,9 +166,7 @@ class Entering(ABC):
                 falls = falls and (flow.falls or bool(inner))
         return Flow(tuple(way.exits), falls)
 
-    def _enter(
-        self, node: ast.Call | ast.Attribute, scope: FunctionScope, over: Over, *, returned: bool
-    ) -> Flow:
+    def _enter(self, node: ast.Call | ast.Attribute, scope: ReadScope, over: Over, *, returned: bool) -> Flow:
         flow = Flow()
         view = self._view(scope)
         if isinstance(node, ast.Attribute):
@@ -208,7 +206,7 @@ class Entering(ABC):
         return not generated and same_project(function, self.root)
 
     def _called(
-        self, target: Target, own: dict[str, ast.expr], scope: FunctionScope, over: Over, *, returned: bool,
+        self, target: Target, own: dict[str, ast.expr], scope: ReadScope, over: Over, *, returned: bool,
         call: ast.Call | None = None,
     ) -> Flow:  # fmt: skip
         """Read a called function, unless it is being read, or has nothing to say.
@@ -246,7 +244,7 @@ class Entering(ABC):
             self._quiet.add(key)
         return flow
 
-    def _nested(self, node: Def, call: ast.Call, scope: FunctionScope, over: Over, *, returned: bool) -> Flow:
+    def _nested(self, node: Def, call: ast.Call, scope: ReadScope, over: Over, *, returned: bool) -> Flow:
         """A function that is defined in the one that calls it, and sees its names."""
         if scope.depth >= _DEEPEST or any(node is one for one in self._entered):
             return Flow()

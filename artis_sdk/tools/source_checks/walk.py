@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from artis_sdk.records.outcome_type import returned_type
-from artis_sdk.tools.source_checks.ends import FunctionScope, Guard, raising, returning
+from artis_sdk.tools.source_checks.ends import ReadScope, Guard, raising, returning
 from artis_sdk.tools.source_checks.entering import Entering, Over, loop_part
 from artis_sdk.tools.source_checks.errors import Handlers, stops
 from artis_sdk.tools.source_checks.flow import Exit, Flow, Passage, behind
@@ -27,7 +27,7 @@ class ToolWalk(Entering):
 
     _steps = 0
 
-    def _block(self, statements: list[ast.stmt], scope: FunctionScope, over: Over) -> Flow:
+    def _block(self, statements: list[ast.stmt], scope: ReadScope, over: Over) -> Flow:
         way = Passage(over)
         for statement in statements:
             self._steps += 1
@@ -40,7 +40,7 @@ class ToolWalk(Entering):
                 return Flow(tuple(way.exits), falls=False)
         return Flow(tuple(way.exits))
 
-    def _statement(self, statement: ast.stmt, scope: FunctionScope, over: Over) -> Flow:
+    def _statement(self, statement: ast.stmt, scope: ReadScope, over: Over) -> Flow:
         match statement:
             case ast.If():
                 return self._if(statement, scope, over)
@@ -87,12 +87,12 @@ class ToolWalk(Entering):
 
     # --- branches ---------------------------------------------------------------------------------
 
-    def _if(self, statement: ast.If, scope: FunctionScope, over: Over) -> Flow:
+    def _if(self, statement: ast.If, scope: ReadScope, over: Over) -> Flow:
         chain, orelse = chain_of(statement)
         branches = [Branch(one.body, test=one.test) for one in chain]
         return self._branches([*branches, Branch(orelse)], scope, over, Flow())
 
-    def _branches(self, branches: list[Branch], scope: FunctionScope, over: Over, first: Flow) -> Flow:
+    def _branches(self, branches: list[Branch], scope: ReadScope, over: Over, first: Flow) -> Flow:
         """Blocks of which the first runs whose condition holds; the last one if none of the others does.
 
         Args:
@@ -133,7 +133,7 @@ class ToolWalk(Entering):
 
     # --- loops ------------------------------------------------------------------------------------
 
-    def _loop(self, loop: ast.For | ast.AsyncFor | ast.While, scope: FunctionScope, over: Over) -> Flow:
+    def _loop(self, loop: ast.For | ast.AsyncFor | ast.While, scope: ReadScope, over: Over) -> Flow:
         way = Passage(over)
         before = self._standing.copy()
         if not isinstance(loop, ast.While):
@@ -166,7 +166,7 @@ class ToolWalk(Entering):
 
     # --- errors -----------------------------------------------------------------------------------
 
-    def _try(self, statement: ast.Try | ast.TryStar, scope: FunctionScope, over: Over) -> Flow:
+    def _try(self, statement: ast.Try | ast.TryStar, scope: ReadScope, over: Over) -> Flow:
         handlers: Handlers = tuple(statement.handlers)
         guard: Guard = (handlers, scope.names)
         before = self._standing.copy()
@@ -209,7 +209,7 @@ class ToolWalk(Entering):
         final = self._block(statement.finalbody, scope, over)
         return Flow((*way.exits, *final.exits), (falls or fallen) and final.falls)
 
-    def _with(self, statement: ast.With | ast.AsyncWith, scope: FunctionScope, over: Over) -> Flow:
+    def _with(self, statement: ast.With | ast.AsyncWith, scope: ReadScope, over: Over) -> Flow:
         way = Passage(over)
         for item in statement.items:
             way.past(self._calls([item.context_expr], scope, way.over).exits)
@@ -226,7 +226,7 @@ class ToolWalk(Entering):
         way.exits += [one for one in flow.without(by=guard).exits if one.parts]
         return Flow(tuple(way.exits))
 
-    def _raise(self, expression: ast.expr, scope: FunctionScope, over: Over) -> Flow:
+    def _raise(self, expression: ast.expr, scope: ReadScope, over: Over) -> Flow:
         way = Passage(over)
         way.past(self._calls([expression], scope, over).exits)
         exits: list[Exit] = []
@@ -240,7 +240,7 @@ class ToolWalk(Entering):
                 exits.append(Exit("caught", inner, by=guard))
         return Flow((*way.exits, *exits), falls=False)
 
-    def _assert(self, statement: ast.Assert, scope: FunctionScope, over: Over) -> Flow:
+    def _assert(self, statement: ast.Assert, scope: ReadScope, over: Over) -> Flow:
         way = Passage(over)
         way.past(self._calls([statement.test], scope, over).exits)
         view = self._view(scope)
@@ -254,7 +254,7 @@ class ToolWalk(Entering):
 
     # --- values -----------------------------------------------------------------------------------
 
-    def _assign(self, targets: list[ast.expr], value: ast.expr, scope: FunctionScope, over: Over) -> Flow:
+    def _assign(self, targets: list[ast.expr], value: ast.expr, scope: ReadScope, over: Over) -> Flow:
         names = {target.id for target in targets if isinstance(target, ast.Name)}
         kept = (
             frozenset({id(value), id(getattr(value, "value", None))}) if names & scope.kept else frozenset()
@@ -267,7 +267,7 @@ class ToolWalk(Entering):
         return flow
 
     def _kept_failure(
-        self, target: ast.expr, value: ast.expr, scope: FunctionScope, over: Over, view: View
+        self, target: ast.expr, value: ast.expr, scope: ReadScope, over: Over, view: View
     ) -> None:
         """`out["error"] = "..."` and `result = {"error": "..."}`, if that variable is returned."""
         if not scope.returned:
@@ -283,7 +283,7 @@ class ToolWalk(Entering):
         if type_ is not None and not isinstance(said.get("error"), Expression):
             self._add(over, False, type_, said)
 
-    def _return(self, value: ast.expr | None, scope: FunctionScope, over: Over) -> Flow:
+    def _return(self, value: ast.expr | None, scope: ReadScope, over: Over) -> Flow:
         every = list(alternatives(value))
         kept = frozenset(id(expression) for expression, _ in every)
         self._answered -= kept
@@ -309,11 +309,11 @@ class ToolWalk(Entering):
         self._ends[-1].append(("", self._standing.copy()))
         return Flow(tuple(exits), falls=False)
 
-    def _is_main(self, scope: FunctionScope) -> bool:
+    def _is_main(self, scope: ReadScope) -> bool:
         """Whether what the function returns is the tool's own answer: the tool, or a decorator of it."""
         return scope.depth == 0 or self._is_root(scope.source)
 
-    def _condition(self, text: str, scope: FunctionScope) -> tuple[Part, ...]:
+    def _condition(self, text: str, scope: ReadScope) -> tuple[Part, ...]:
         """The condition of one of several values, from its text."""
         return (self._view(scope).part(ast.parse(text, mode="eval").body),) if text else ()
 
@@ -322,6 +322,6 @@ def _each_under(flow: Flow, part: Part) -> tuple[Exit, ...]:
     return tuple(replace(one, parts=(part, *one.parts)) for one in flow.exits)
 
 
-def _stopped(scope: FunctionScope, error: type[BaseException] | None) -> Guard | None:
+def _stopped(scope: ReadScope, error: type[BaseException] | None) -> Guard | None:
     """The `try` that stops an exception."""
     return next((guard for guard in scope.guards if stops(guard[0], error, guard[1])), None)
