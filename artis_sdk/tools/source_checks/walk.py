@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from artis_sdk.records.outcome_type import returned_type
-from artis_sdk.tools.source_checks.ends import ReadScope, Guard, raising, returning
+from artis_sdk.tools.source_checks.ends import Guard, ReadScope, raising, returning
 from artis_sdk.tools.source_checks.entering import Entering, Over, loop_part
 from artis_sdk.tools.source_checks.errors import Handlers, stops
 from artis_sdk.tools.source_checks.flow import Exit, Flow, Passage, behind
