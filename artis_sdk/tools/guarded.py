@@ -42,6 +42,8 @@ class Invocation:
     passed: tuple[tuple[Any, ...], dict[str, Any]] | None = None
     """The caller's very objects, if they are more than JSON's texts, numbers and truth values; `args` and
     `kwargs` have copies of the lists, dictionaries and sets among them. See `tools.passed`."""
+    plain: bool = True
+    """Whether `args` and `kwargs` are JSON as they are, so that nobody else can change them."""
 
     def with_key(self, key: str) -> Invocation:
         """This call with its idempotency key filled in, where the tool takes one and has none yet."""
@@ -313,8 +315,8 @@ class GuardedTool(Generic[P, R]):
         if all(map(is_json, args)) and all(map(is_json, kwargs.values())):
             return Invocation(self, call, args, kwargs)
         visible = {name: value for name, value in kwargs.items() if name not in self.hidden}
-        own_args, own_kwargs = owned((args, visible))
-        return Invocation(self, call, own_args, {**kwargs, **own_kwargs}, (args, kwargs))
+        (own_args, own_kwargs), plain = owned([[*args], visible])
+        return Invocation(self, call, tuple(own_args), {**kwargs, **own_kwargs}, (args, kwargs), plain)
 
     def parse(self, call: ToolCall) -> Invocation:
         """A model's call as an invocation, its JSON arguments converted as the annotations say.

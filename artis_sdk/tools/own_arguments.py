@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -39,13 +40,14 @@ def _is_of(kinds: frozenset[type], value: Any) -> bool:
     return type(kind) is type and kind in kinds  # hashing a class may run its metaclass
 
 
-def owned(value: Any) -> Any:
-    """The value with lists, dictionaries, sets and tuples of its own; other objects stay the caller's.
+def owned(value: Any) -> tuple[Any, bool]:
+    """The value with lists, dictionaries, sets and tuples of its own, and whether it is JSON as it is.
 
-    One list at two places stays one. Dictionaries whose keys are no texts or numbers stay the caller's, too:
-    to copy them would run the keys' own code.
+    Other objects stay the caller's. One list at two places stays one. Dictionaries whose keys are no texts or
+    numbers stay the caller's, too: to copy them would run the keys' own code.
     """
-    return _owned(value, {}, 0)
+    copy = _Copy()
+    return copy.of(value, 0), copy.is_json
 
 
 def without_form(value: Any) -> bool:
@@ -53,7 +55,8 @@ def without_form(value: Any) -> bool:
     waiting, seen = [value], {id(value)}
     for part in waiting:
         if _is_of(_CONTAINERS, part):
-            inner = [one for one in (part.values() if type(part) is dict else part) if id(one) not in seen]
+            items = part.values() if type(part) is dict else part
+            inner = [one for one in items if not is_fixed(one) and id(one) not in seen]
             seen.update(map(id, inner))
             waiting += inner
         elif not is_fixed(part) and jsonable(part) == stand_in(part):
@@ -76,23 +79,38 @@ def same_types(one: Any, other: Any, depth: int = 0) -> bool:
     return True
 
 
-def _owned(value: Any, made: dict[int, Any], depth: int) -> Any:
-    kind = type(value)
-    if not _is_of(_CONTAINERS, value) or depth > _DEEPEST:
-        return value
-    if id(value) in made:
-        return made[id(value)]
-    if kind is tuple:
-        return tuple(_owned(item, made, depth + 1) for item in value)
-    if kind is set:
-        return made.setdefault(id(value), value.copy())
-    if kind is list:
-        items = made[id(value)] = list(value)
-        items[:] = [_owned(item, made, depth + 1) for item in items]
-        return items
-    if not all(map(is_fixed, value)):
-        return value
-    copy = made[id(value)] = dict(value)
-    for key, item in copy.items():
-        copy[key] = _owned(item, made, depth + 1)
-    return copy
+class _Copy:
+    """One value being copied."""
+
+    def __init__(self) -> None:
+        self.is_json = True
+        self._made: dict[int, Any] = {}
+
+    def of(self, value: Any, depth: int) -> Any:
+        if not _is_of(_CONTAINERS, value) or depth > _DEEPEST:
+            self.is_json = self.is_json and is_json(value)
+            return value
+        if id(value) in self._made:
+            self.is_json = False  # as a tree it is another value
+            return self._made[id(value)]
+        kind = type(value)
+        if kind is list:
+            items = self._made[id(value)] = list(value)
+            self._fill(items, enumerate(items), depth)
+            return items
+        if kind is dict and all(map(is_fixed, value)):
+            copy = self._made[id(value)] = dict(value)
+            self._fill(copy, list(copy.items()), depth)
+            self.is_json = self.is_json and all(type(key) is str for key in copy)
+            return copy
+        self.is_json = False
+        if kind is tuple:
+            return tuple(self.of(item, depth + 1) for item in value)
+        return self._made.setdefault(id(value), value.copy()) if kind is set else value
+
+    def _fill(self, made: Any, items: Iterable[tuple[Any, Any]], depth: int) -> None:
+        for key, item in items:
+            kind = type(item)
+            if kind is str or kind is bool or (kind is int and -_WORD < item < _WORD):
+                continue
+            made[key] = self.of(item, depth + 1)

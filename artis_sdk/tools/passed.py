@@ -24,7 +24,7 @@ def to_run(invocation: Invocation, *, nested: bool) -> tuple[tuple[Any, ...], di
 
 def changed(invocation: Invocation, *, nested: bool) -> list[str]:
     """Names of the arguments whose objects somebody has changed, so that they are not what the call shows."""
-    if invocation.passed is None:
+    if invocation.passed is None or (invocation.plain and not nested):
         return []
     args, kwargs = to_run(invocation, nested=nested)
     named, shown = invocation.tool.named(args, kwargs), invocation.call.arguments
@@ -37,12 +37,12 @@ def changed(invocation: Invocation, *, nested: bool) -> list[str]:
 
 def is_shown_whole(invocation: Invocation) -> bool:
     """Whether the shown call tells this one from others: no argument is shown as `<its type>` alone."""
-    return invocation.passed is None or not without_form((invocation.args, _visible(invocation)))
+    return invocation.plain or not without_form((invocation.args, _visible(invocation)))
 
 
 def not_given_back(invocation: Invocation) -> list[str]:
     """Names of the arguments that the shown call, made again from its JSON, would pass as another type."""
-    if invocation.passed is None:
+    if invocation.plain:
         return []
     tool = invocation.tool
     mine = tool.named(invocation.args, _visible(invocation))
