@@ -9,7 +9,7 @@ import difflib
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -31,7 +31,7 @@ from artis_sdk.records import CommitMode, Risk, SampledRole, Sampling, Treatment
 from artis_sdk.records.doubtful_rules import settle
 from artis_sdk.settings_errors import explain, meant
 from artis_sdk.simulators.form import named_form
-from artis_sdk.store_address import data_folder
+from artis_sdk.store_address import data_folder, journal_address, log_address, shown_address
 
 FailureRule = Literal["text", "exit_code", "code", "status", "other_error"]
 
@@ -63,8 +63,8 @@ def _known_strategy(name: str) -> str:
     return name
 
 
-def _path_or_url(given: str | Path | None) -> str | Path | None:
-    return given if given is None or "://" in str(given) else Path(given)
+def _log(given: str | Path | None) -> str | Path | None:
+    return None if given is None else log_address(given)
 
 
 class Settings(BaseSettings):
@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", toml_file=FILE, extra="forbid", frozen=True
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """The values without a database's user and password."""
+        for name, value in super().__repr_args__():
+            yield name, shown_address(value) if name in ("log", "journal") and value is not None else value
 
     agent: str | None = None
     """Backend of the action agent, such as `openai:gpt-5-mini`; or `module:name` of an agent of your own, or
@@ -111,10 +116,10 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     prices: dict[str, Price] = {}
     """Price of each backend, by its name; a cost limit needs them."""
-    log: Annotated[str | Path | None, AfterValidator(_path_or_url)] = None
+    log: Annotated[str | Path | None, AfterValidator(_log)] = None
     """Call log, for every real call: a file, `postgresql://user@host:port/database`, or the URL of a folder
     of Parquet files, such as `s3://bucket/calls`."""
-    journal: Annotated[str | Path, AfterValidator(_path_or_url)] = Field(default_factory=default_journal)
+    journal: Annotated[str | Path, AfterValidator(journal_address)] = Field(default_factory=default_journal)
     """Commit journal, a file or `postgresql://user@host:port/database`; after a crash it holds the calls
     whose outcome is unknown."""
     plan_key: SecretStr | None = None

@@ -16,13 +16,13 @@ from rich.table import Table
 from artis_sdk.backends import resolve
 from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.backends.registry import known_prefixes, takes
-from artis_sdk.cli.existing_journal import exists
 from artis_sdk.cli.extras import Extra, installed_extras
 from artis_sdk.cli.named_parts import load_named, named_backends
 from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.commit.journal.call import OPEN
 from artis_sdk.errors import ArtisError, ConfigurationError
 from artis_sdk.records import Message, Request
+from artis_sdk.session_recovery import exists
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.store_address import journal_address, shown_address

@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from artis_sdk.cli.existing_journal import check_exists
 from artis_sdk.cli.journaled import call_json, call_lines, without_secrets
 from artis_sdk.cli.moments import moment
 from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import Json, console, print_json
 from artis_sdk.commit.journal import Decision, JournaledCall
 from artis_sdk.records.brief import outcome_line
+from artis_sdk.session_recovery import check_exists
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.store_address import shown_address

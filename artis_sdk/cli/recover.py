@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import typer
 from pydantic import JsonValue
 
-from artis_sdk.cli.existing_journal import check_exists
 from artis_sdk.cli.journaled import call_json, call_lines
 from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import Json, console, next_step, print_json
@@ -21,6 +20,7 @@ from artis_sdk.commit.recover import UNSET, Unset, settle
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import Redactor
 from artis_sdk.session import Session
+from artis_sdk.session_recovery import check_exists
 from artis_sdk.session_stores import open_journal
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.store_address import shown_address

@@ -15,7 +15,7 @@ from artis_sdk.logs.call_store import Count
 from artis_sdk.logs.codec import dumps, loads
 from artis_sdk.logs.jsonl import record_fields
 from artis_sdk.logs.reader import Filter
-from artis_sdk.logs.refused import Refused
+from artis_sdk.logs.refused import RefusedRecord
 from artis_sdk.postgresql import (
     PATIENCE,
     Tables,
@@ -108,9 +108,9 @@ class DatabaseRows:
         self._patience = PATIENCE * timeout
         self.address = store_name(self._parameters)
 
-    def send(self, batch: str, records: Iterable[CallRecord]) -> list[Refused]:
+    def send(self, batch: str, records: Iterable[CallRecord]) -> list[RefusedRecord]:
         """See `SharedRows.send`; in transactions of bounded size, so that a slow link makes progress."""
-        refused: list[Refused] = []
+        refused: list[RefusedRecord] = []
         with self._connected() as connection:
             with answering(connection, self._patience), connection.transaction():
                 self._begin(connection, self._patience)
@@ -119,7 +119,7 @@ class DatabaseRows:
                 refused += self._add(connection, part)
         return refused
 
-    def _add(self, connection: psycopg.Connection, part: list[_Row]) -> list[Refused]:
+    def _add(self, connection: psycopg.Connection, part: list[_Row]) -> list[RefusedRecord]:
         """Add the rows that are not there, in one transaction; those that the server refuses are left out."""
         try:
             self._copy(connection, part)
@@ -128,7 +128,7 @@ class DatabaseRows:
                 raise
             if len(part) == 1:
                 why = problem(error) if isinstance(error, psycopg.Error) else str(error)
-                return [Refused(part[0].record, why)]
+                return [RefusedRecord(part[0].record, why)]
             middle = len(part) // 2
             return self._add(connection, part[:middle]) + self._add(connection, part[middle:])
         return []

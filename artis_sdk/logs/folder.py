@@ -15,7 +15,7 @@ from artis_sdk.errors import ArtisError, ConfigurationError, LogError, MissingEx
 from artis_sdk.logs.call_store import Count
 from artis_sdk.logs.parquet import JSON, PLAIN, export_parquet, log_rows, record_of
 from artis_sdk.logs.reader import Filter
-from artis_sdk.logs.refused import Refused
+from artis_sdk.logs.refused import RefusedRecord
 from artis_sdk.records import CallRecord, Provenance
 from artis_sdk.store_address import shown_address
 
@@ -44,7 +44,7 @@ class FolderRows:
         self._url = url
         self._opened()
 
-    def send(self, batch: str, records: Iterable[CallRecord]) -> list[Refused]:
+    def send(self, batch: str, records: Iterable[CallRecord]) -> list[RefusedRecord]:
         """See `SharedRows.send`; a batch that is sent again replaces itself."""
         files, root = self._opened()
         target = f"{root}/{batch}{END}"

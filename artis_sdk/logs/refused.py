@@ -10,14 +10,14 @@ from artis_sdk.logs.jsonl import export_jsonl
 from artis_sdk.records import CallRecord
 
 
-class Refused(NamedTuple):
+class RefusedRecord(NamedTuple):
     """A record that is refused for itself, whatever is sent with it and however often."""
 
     record: CallRecord
     why: str
 
 
-def keep_aside(refused: Sequence[Refused], address: str, path: Path) -> str:
+def keep_aside(refused: Sequence[RefusedRecord], address: str, path: Path) -> str:
     """Write refused records to a file that can be imported elsewhere; returns what to tell of it.
 
     Args:

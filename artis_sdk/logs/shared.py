@@ -14,7 +14,7 @@ from artis_sdk.errors import LogError
 from artis_sdk.logs.call_store import Count, Late
 from artis_sdk.logs.reader import Filter
 from artis_sdk.logs.redact import Redactor
-from artis_sdk.logs.refused import Refused, keep_aside
+from artis_sdk.logs.refused import RefusedRecord, keep_aside
 from artis_sdk.logs.segments import Segments, batch_of, remove, waiting_folder
 from artis_sdk.logs.store import CallLog
 from artis_sdk.logs.writer import Writer
@@ -31,7 +31,7 @@ class SharedRows(Protocol):
     linger: float
     """Seconds that records may wait for others to share their batch."""
 
-    def send(self, batch: str, records: Iterable[CallRecord]) -> list[Refused]:
+    def send(self, batch: str, records: Iterable[CallRecord]) -> list[RefusedRecord]:
         """Add a batch; on return it survives the end of every process and a power cut.
 
         A batch of a name that is there changes nothing, nor does a record whose id is there. `records` has

@@ -25,7 +25,7 @@ from artis_sdk.cli.eval_data import Part, held_out
 from artis_sdk.errors import ConfigurationError, LogError
 from artis_sdk.logs import read_parquet
 from artis_sdk.logs.opening import address_of, open_call_log, shared_rows
-from artis_sdk.logs.refused import Refused
+from artis_sdk.logs.refused import RefusedRecord
 from artis_sdk.logs.shared import SharedCallLog, SharedRows
 from artis_sdk.records import CallRecord
 from artis_sdk.store_address import log_address, shown_address
@@ -56,7 +56,7 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rows, name)
 
-    def send(self, batch: str, records: Iterable[CallRecord]) -> list[Refused]:
+    def send(self, batch: str, records: Iterable[CallRecord]) -> list[RefusedRecord]:
         self.sent.append(batch)
         refused = self._rows.send(batch, records)
         if self.fails:
