@@ -16,9 +16,9 @@ _LOOKS_LATIN = (
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u04cf\u0501\u051b\u051d"
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0405\u0406\u0408"
     "\u03bd\u03bf\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
-    "\u0131\u0261\uff21-\uff3a\uff41-\uff5a"
+    "\u0261\uff21-\uff3a\uff41-\uff5a"
 )
-_MIXED = re.compile(rf"\b(?=\w*[A-Za-z])(?=\w*[{_LOOKS_LATIN}])\w+")
+_WORD = re.compile(r"[^\W\d_]+")
 _LETTER = re.compile(f"[{_LOOKS_LATIN}]")
 _NOT_ASCII = re.compile(r"[^ -~]+")
 _GAP = re.compile(r"(?<=\S) {17,}")  # longer than any table's; an indentation shows itself
@@ -31,7 +31,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
     Escaped are what Python's `repr` escapes (control characters, bidirectional marks, zero-width and line
     separators, unusual spaces, surrogates), characters that are drawn as nothing, heaped combining marks, and
-    as `\x20{40}` long rows of spaces; and in a word with ASCII letters the letters of other scripts that look
+    as `\x20{40}` long rows of spaces; and in a word of ASCII letters the letters of other scripts that look
     like one, as in `b\u043eb` for what is not bob. A text that is shown is shown whole.
 
     Args:
@@ -53,7 +53,7 @@ def escaped(text: str, kept: str = "", *, as_json: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    told = _MIXED.sub(lambda word: _LETTER.sub(lambda one: _escape(one[0], as_json), word[0]), text)
+    told = _WORD.sub(lambda word: _unposed(word[0], as_json), text)
     return _NOT_ASCII.sub(lambda found: _inked(found[0], kept, as_json), told)
 
 
@@ -72,6 +72,15 @@ def _inked(text: str, kept: str, as_json: bool) -> str:
         else:
             shown.append(_escape(char, as_json))
     return "".join(shown)
+
+
+def _unposed(word: str, as_json: bool) -> str:
+    """The word, with escapes for letters that pose as ASCII ones. A word that also has letters that look like
+    none is a word of another script."""
+    plain = _LETTER.sub("", word)
+    if plain == word or not plain or not plain.isascii():
+        return word
+    return _LETTER.sub(lambda one: _escape(one[0], as_json), word)
 
 
 def _escape(char: str, as_json: bool) -> str:

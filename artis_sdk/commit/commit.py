@@ -319,7 +319,7 @@ class RealWorld:
         except asyncio.CancelledError:
             self.journal.close_unobserved(call.intent, CallState.NOT_EXECUTED)
             raise
-        self._broken = self._broken or call.changed()
+        self._broken = self._broken or call.changed(self.guard.mode)
         try:
             if call.withdrawn or self._broken is not None:
                 raise self._broken or asyncio.CancelledError
@@ -340,7 +340,7 @@ class RealWorld:
         tool, late = call.admitted.invocation.tool, partial(self._ended_late, call)
         outside = _inside.set((self, call.intent.seq))
         try:
-            reply = await execute(tool, tool.function, *call.arguments(), Provenance.REAL, late=late)
+            reply = await execute(tool, call.run, (), call.kwargs, Provenance.REAL, late=late)
         except BaseException as error:
             unknown = self._journal_unobserved(call, error)
             if unknown is None or not isinstance(error, Exception | asyncio.CancelledError):

@@ -16,7 +16,7 @@ from artis_sdk.commit.resume import step_of
 from artis_sdk.contracts import LogStore
 from artis_sdk.errors import CommitStopped
 from artis_sdk.loop.budget import Emit
-from artis_sdk.records import CallRecord, CommittedCall, History, Outcome, Plan, Step, new_id
+from artis_sdk.records import CallRecord, CommitMode, CommittedCall, History, Outcome, Plan, Step, new_id
 from artis_sdk.records.events import CallBegun, CallCommitted
 from artis_sdk.tools.passed import changed, to_run
 
@@ -37,14 +37,29 @@ class CallUnderWay:
         """Whether another tool's body makes it."""
         return self.intent.within is not None
 
-    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments for the tool's body."""
-        return to_run(self.admitted.invocation, nested=self.nested)
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The keyword arguments that `run` takes, hidden ones included."""
+        return self.admitted.invocation.kwargs
 
-    def changed(self) -> CommitStopped | None:
-        """The error that ends the commit if somebody has changed the call's objects, so that they are not
-        what was foreseen, approved and journaled any more."""
-        names = changed(self.admitted.invocation, nested=self.nested)
+    def run(self, /, **kwargs: Any) -> Any:
+        """The tool's body, with the caller's objects if they still are what the call shows.
+
+        Args:
+            kwargs: `kwargs`, and injected values.
+        """
+        args, passed = to_run(self.admitted.invocation, nested=self.nested)
+        return self.admitted.invocation.tool.function(*args, **{**kwargs, **passed})
+
+    def changed(self, mode: CommitMode) -> CommitStopped | None:
+        """The error that ends a commit that is held to its plan if somebody has changed the call's objects:
+        they are not what was foreseen, approved and journaled any more. What a tool's body does with its own
+        is its own matter.
+
+        Args:
+            mode: how the plan is committed.
+        """
+        names = [] if self.nested or mode == "guided" else changed(self.admitted.invocation)
         if not names:
             return None
         return CommitStopped(

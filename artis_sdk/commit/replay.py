@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -64,6 +66,7 @@ class ReplayActor:
     def __init__(self, plan: Plan, tools: Toolset) -> None:
         self._plan = plan
         self._tools = tools
+        self._schemas = {t.name: t.spec.parameters.get("properties", {}) for t in tools}
 
     async def act(
         self, task: Task, world: World, meter: Meter, briefing: Briefing = NO_BRIEFING
@@ -93,7 +96,9 @@ class ReplayActor:
                         tool,
                         "not made: it was edited, and the journal has its arguments without their secrets",
                     )
-                if unshown := [n for n, value in arguments.items() if _is_stand_in(value)]:
+                schemas = self._schemas.get(tool, {})
+                unshown = [n for n, one in arguments.items() if _may_stand_in(one, schemas.get(n, {}))]
+                if unshown:
                     raise CommitStopped(
                         tool,
                         f"not made: {', '.join(unshown)} has no JSON form, so the plan does not hold its "
@@ -112,10 +117,24 @@ class ReplayActor:
         return None if any(call.diverged for call in world.calls) else foreseen.told(followed.answer)
 
 
-def _is_stand_in(value: JsonValue) -> bool:
-    """Whether a part of an argument may be shown as `<its type>` alone, see `records.jsonable`."""
-    if isinstance(value, dict | list):
-        return any(map(_is_stand_in, value.values() if isinstance(value, dict) else value))
+def _may_stand_in(value: JsonValue, schema: Mapping[str, Any]) -> bool:
+    """Whether a part of an argument may be an object that is shown as `<its type>` alone, see
+    `records.jsonable`. Where the schema wants a text it is a text.
+
+    Args:
+        value: the argument.
+        schema: its schema; of a part, too.
+    """
+    inner = schema.get("items")
+    if isinstance(value, list):
+        return any(_may_stand_in(one, inner if isinstance(inner, dict) else {}) for one in value)
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        left = others if isinstance(others, dict) else {}
+        return any(_may_stand_in(one, known.get(name, left)) for name, one in value.items())
+    kinds = [schema, *schema.get("anyOf", ())]
+    if any(kind.get("type") == "string" for kind in kinds):
+        return False
     return isinstance(value, str) and _STAND_IN.fullmatch(value) is not None
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sysconfig
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import RLock
-from types import CodeType, FunctionType, MappingProxyType
+from types import CodeType, FunctionType
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
@@ -57,9 +56,8 @@ def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
                         f"agent could call past the firewall; make {filled.__name__} a tool, too"
                     )
             elif isinstance(function, FunctionType):
-                for one in (function, *_behind(function, originals)):
-                    _enter(one, tool)
-                    entered.append((one, tool))
+                _enter(function, tool)
+                entered.append((function, tool))
             elif function is not None and not tool.is_decorated:
                 raise ConfigurationError(
                     f"{tool.name}: the session's own agent could call {function!r} directly, past the "
@@ -70,40 +68,6 @@ def guarded_in_place(tools: Iterable[Tool]) -> Iterator[None]:
     finally:
         for function, tool in reversed(entered):
             _unguard(function, tool)
-
-
-def _behind(function: FunctionType, tools: Container[FunctionType]) -> list[FunctionType]:
-    """The application's functions that decorators have put behind a function, and the implementations of a
-    `singledispatch`: tenacity's `pay.retry_with(...)` and `inspect.unwrap(pay)` lead to them.
-
-    Args:
-        function: a tool's function.
-        tools: functions that are tools themselves, which are left out.
-    """
-    found: list[FunctionType] = []
-    waiting = [function]
-    for one in waiting:
-        held = vars(one)
-        implementations = held.get("registry")
-        behind = [held.get("__wrapped__")]
-        if isinstance(implementations, MappingProxyType):
-            behind += implementations.values()
-        for inner in behind:
-            if (
-                type(inner) is FunctionType
-                and inner not in (function, *found)
-                and not inner.__code__.co_filename.startswith(_installed())
-            ):
-                waiting.append(inner)
-                if inner not in tools:
-                    found.append(inner)
-    return found
-
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    """Folders of the standard library and of installed packages, whose functions serve others, too."""
-    return tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _enter(function: FunctionType, tool: Tool) -> None:
@@ -148,14 +112,14 @@ class _InPlace:
     def _call(self, /, *args: Any, **kwargs: Any) -> Any:
         args = self._with_object(args, kwargs)
         tool = self._tool(args)
-        if tool is None or self._is_outside(tool) or self._is_plain(tool):
+        if tool is None or self._is_outside(tool):
             return self.twin(*args, **kwargs)
         return routed(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
 
     async def _call_async(self, /, *args: Any, **kwargs: Any) -> Any:
         args = self._with_object(args, kwargs)
         tool = self._tool(args)
-        if tool is None or self._is_outside(tool) or self._is_plain(tool):
+        if tool is None or self._is_outside(tool):
             return await self.twin(*args, **kwargs)
         return await routed_async(tool, tool.function, args if tool.bound_to is None else args[1:], kwargs)
 
@@ -176,21 +140,14 @@ class _InPlace:
             refuse(tool.name, _PAST_ITS_FRAMEWORK, current.get())
         return True
 
-    def _is_plain(self, tool: Tool) -> bool:
-        """Whether a call of a function behind the tool's decorators belongs to no world."""
-        return tool.original is not self._function and route(tool.name) is None
-
     def _tool(self, args: tuple[Any, ...]) -> Tool | None:
         """The tool of a call; None for a call on another object of the class, and in the body of a
         real tool."""
         binding, body = current.get(), running_body.get()
-        inside = binding is not None and body is not None and body.binding is binding
-        if inside and body is not None and body.is_real:
+        if binding is not None and body is not None and body.is_real and body.binding is binding:
             return None
         first = args[0] if args else None
         tool = self._tool_on(first)
-        if inside and tool is not None and tool.original is not self._function:
-            return None  # the decorators around it, in the tool's own body
         if tool is None and isinstance(first, type):
             self._check_class(first)
         return tool

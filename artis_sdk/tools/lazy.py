@@ -8,7 +8,7 @@ import concurrent.futures
 import contextlib
 import inspect
 from collections.abc import Callable, Generator, Iterator
-from types import AsyncGeneratorType, GeneratorType, NoneType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from artis_sdk.records.plain_forms import class_attribute, inherits
@@ -121,7 +121,7 @@ def lazy_value(value: Any) -> str | None:
     if issubclass(kind, AsyncGeneratorType):
         return "an async generator"
     if inherits(kind, concurrent.futures.Future):
-        return "a future"
+        return None if value.done() else "a future"
     return "a context manager" if inherits(kind, *_MADE_MANAGERS) else None
 
 
@@ -151,4 +151,11 @@ def _is_container(kind: type) -> bool:
 
 
 def _lazy_item(item: Any) -> str | None:
-    return "an awaitable" if is_awaitable(item) else lazy_value(item)
+    """As `lazy_value`, for an item of a result: a record with an `__await__` of its own is none, nor is a
+    future whose work is done."""
+    kind = type(item)
+    if issubclass(kind, CoroutineType) or (issubclass(kind, GeneratorType) and is_awaitable(item)):
+        return "an awaitable"
+    if inherits(kind, asyncio.Future):
+        return None if item.done() else "an awaitable"
+    return lazy_value(item)

@@ -9,25 +9,30 @@ from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.own_arguments import is_fixed, same_types, without_form
 
+Passed = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments."""
 
-def to_run(invocation: Invocation, *, nested: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments that the body gets: copies for the agent's call, which waits for journal and approver.
 
-    A call in another tool's body gets the caller's own objects, as in plain code: a helper may fill the list
-    that it was given.
+def to_run(invocation: Invocation, *, nested: bool) -> Passed:
+    """The arguments that the body gets: the caller's very objects, as in plain code, to fill or to keep.
+
+    A call of the agent's gets the copies if somebody has changed the objects since it was made. What a body
+    does with its own objects meanwhile, in calls side by side, is its own matter.
     """
-    if nested and invocation.passed is not None:
-        args, kwargs = invocation.passed
-        return args, {**invocation.kwargs, **kwargs}
-    return invocation.args, invocation.kwargs
+    if invocation.passed is None or (not nested and _changed(invocation, invocation.passed)):
+        return invocation.args, invocation.kwargs
+    args, kwargs = invocation.passed
+    return args, {**invocation.kwargs, **kwargs}
 
 
-def changed(invocation: Invocation, *, nested: bool) -> list[str]:
-    """Names of the arguments whose objects somebody has changed, so that they are not what the call shows."""
-    if invocation.passed is None or (invocation.plain and not nested):
-        return []
-    args, kwargs = to_run(invocation, nested=nested)
-    named, shown = invocation.tool.named(args, kwargs), invocation.call.arguments
+def changed(invocation: Invocation) -> list[str]:
+    """Names of the arguments with objects that could not be copied and that somebody has changed, so that
+    they are not what the call shows."""
+    return [] if invocation.plain else _changed(invocation, (invocation.args, invocation.kwargs))
+
+
+def _changed(invocation: Invocation, passed: Passed) -> list[str]:
+    named, shown = invocation.tool.named(*passed), invocation.call.arguments
     return [
         name
         for name, value in named.items()

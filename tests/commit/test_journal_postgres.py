@@ -24,7 +24,7 @@ from artis_sdk.commit.journal import CallState, CommitJournal
 from artis_sdk.errors import CommitRefused, ConfigurationError, JournalError
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
-pytest.importorskip("psycopg_pool", reason="psycopg-pool is not installed")
+pytest.importorskip("psycopg", reason="psycopg is not installed")
 pytestmark = pytest.mark.slow
 
 from artis_sdk.commit.journal.postgres import PostgresJournal  # noqa: E402

@@ -18,7 +18,7 @@ from artis_sdk.commit.journal import CallState, Decided, Decision
 from artis_sdk.errors import CommitRefused, JournalError
 
 pytest.importorskip("psycopg", reason="psycopg is not installed")
-pytest.importorskip("psycopg_pool", reason="psycopg-pool is not installed")
+pytest.importorskip("psycopg", reason="psycopg is not installed")
 pytestmark = pytest.mark.slow
 
 from artis_sdk.commit.journal.postgres import PostgresJournal  # noqa: E402

@@ -19,7 +19,7 @@ from artis_sdk.lingering import LINGER, Lingering
 from artis_sdk.records import Risk
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
-pytest.importorskip("psycopg_pool", reason="psycopg-pool is not installed")
+pytest.importorskip("psycopg", reason="psycopg is not installed")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(LINGER == 0, reason="nothing lingers on Windows"),

@@ -158,6 +158,55 @@ async def test_an_object_that_is_changed_meanwhile_is_not_passed(tmp_path: Path)
     assert "order was changed after the call was made" in result.notes[-1]
 
 
+@pytest.mark.parametrize("mode", ["guided", "bound"])
+async def test_calls_side_by_side_may_share_what_their_bodies_change(mode: Any, tmp_path: Path) -> None:
+    """In a tool's body they always may; of the agent's own, a bound commit stops."""
+
+    @guarded_tool
+    async def fetch(key: str, found: list[str]) -> str:
+        found.append(key)
+        return "ok"
+
+    @guarded_tool
+    async def fetch_all(keys: list[str]) -> list[str]:
+        found: list[str] = []
+        await asyncio.gather(*(fetch(key, found) for key in keys))
+        return sorted(found)
+
+    @guarded_tool
+    async def add(order: Order, to: str) -> str:
+        order.to += to
+        return "ok"
+
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        order = Order(to="")
+        found = await tools["fetch_all"](["a", "b"])
+        if mode == "guided":
+            await asyncio.gather(tools["add"](order, "x"), tools["add"](order, "y"))
+        return f"{found} {order.to}"
+
+    async with session(agent, Toolset(fetch, fetch_all, add), tmp_path, on_unforeseen="allow") as s:
+        plan = (await s.rehearse("x")).model_copy(update={"approvals": ()})
+        result = await s.commit(plan, mode=mode)
+    assert result.answer == ("['a', 'b'] xy" if mode == "guided" else "['a', 'b'] ")
+
+
+async def test_the_agents_own_list_is_filled_in_a_commit(tmp_path: Path) -> None:
+    @guarded_tool
+    def fill(out: list[int]) -> str:
+        out.append(1)
+        return "ok"
+
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        out: list[int] = []
+        tools["fill"](out)
+        return str(out)
+
+    async with session(agent, Toolset(fill), tmp_path) as s:
+        result = await s.commit(await s.rehearse("x"))
+    assert result.answer == "[1]"
+
+
 async def test_a_body_fills_the_list_that_its_own_code_gives_a_helper(tmp_path: Path) -> None:
     @guarded_tool
     def fill(rows: list[int]) -> str:
@@ -331,6 +380,20 @@ async def test_a_replay_makes_no_call_with_the_name_of_a_type(tmp_path: Path) ->
     assert result.ended == "stopped"
     assert "parcel has no JSON form" in result.notes[-1]
     assert REAL == []
+
+
+async def test_a_replay_makes_calls_with_texts_that_look_like_one(tmp_path: Path) -> None:
+    @guarded_tool
+    def tag(text: str, others: list[str], more: dict[str, str], last: str | None = None) -> str:
+        REAL.append((text, others, more, last))
+        return "ok"
+
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        return tools["tag"]("<b>", ["<html>"], {"a": "<i>"}, "<p>")  # type: ignore[no-any-return]
+
+    async with session(agent, Toolset(tag), tmp_path) as s:
+        await s.commit(await s.rehearse("x"), mode="replay")
+    assert REAL == [("<b>", ["<html>"], {"a": "<i>"}, "<p>")]
 
 
 @pytest.mark.parametrize("value", [Decimal("1.5"), b"\xff", {1, 2}, (1, 2), float("nan"), {1: 2}])

@@ -51,7 +51,7 @@ def postgresql_url(database: str = "postgres") -> str:
         database: its name; it is made if it is not there.
     """
     psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
-    pytest.importorskip("psycopg_pool", reason="psycopg-pool is not installed")
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
     if not _server:
         running = ExitStack()
         _server.append(f"postgresql://postgres@/postgres?host={running.enter_context(postgresql())}")

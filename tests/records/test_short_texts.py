@@ -98,6 +98,9 @@ def test_hostile_texts_are_all_in_the_text_of_an_attempt() -> None:
         ("paypa\u04cf and \u0430pple", r"paypa\u04cf and \u0430pple"),
         ("Боб и bob", "Боб и bob"),
         ("5 μm, naïve, Δx", "5 μm, naïve, Δx"),
+        ("Diyarbakır Yıldız", "Diyarbakır Yıldız"),
+        ("отчет_Q3_final.pdf", "отчет_Q3_final.pdf"),
+        ("私はＮＨＫとTBSを見る", "私はＮＨＫとTBSを見る"),
     ],
 )
 def test_a_letter_that_poses_as_an_ascii_one_is_told(text: str, shown: str) -> None:

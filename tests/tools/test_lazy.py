@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,8 +233,8 @@ def future(n: int) -> Any:
     return concurrent.futures.Future()
 
 
-def object_that_waits(n: int) -> Any:
-    return ("text", Waits(n))
+async def task(n: int) -> Any:
+    return {"task": asyncio.get_running_loop().create_task(asyncio.sleep(0.05))}
 
 
 def manager_inside(n: int) -> Any:
@@ -246,13 +247,15 @@ def _managed(n: int) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("tool", [many, by_name, future, object_that_waits, manager_inside])
+@pytest.mark.parametrize("tool", [many, by_name, future, task, manager_inside])
 async def test_work_left_inside_a_result_is_not_taken_for_done(tool: Any, tmp_path: Any) -> None:
     failures: list[ToolFailure] = []
 
     async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
         try:
-            tools[tool.__name__](1)
+            made = tools[tool.__name__](1)
+            if asyncio.iscoroutine(made):
+                await made
         except ToolFailure as error:
             failures.append(error)
         return "done"
@@ -261,6 +264,29 @@ async def test_work_left_inside_a_result_is_not_taken_for_done(tool: Any, tmp_pa
     assert result.calls[0].outcome.failure_type == "LazyResult"
     assert len(failures) == 1
     assert DONE == []
+
+
+async def done_tasks(n: int) -> Any:
+    finished, _ = await asyncio.wait([asyncio.get_running_loop().create_task(send(n))])
+    return {"tasks": list(finished), "n": n}
+
+
+def done_future(n: int) -> Any:
+    future: concurrent.futures.Future[int] = concurrent.futures.Future()
+    future.set_result(n)
+    return {"future": future, "query": Waits(n)}
+
+
+@pytest.mark.parametrize("tool", [done_tasks, done_future])
+async def test_finished_work_inside_a_result_is_a_value(tool: Any, tmp_path: Path) -> None:
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        made = tools[tool.__name__](1)
+        if asyncio.iscoroutine(made):
+            await made
+        return "done"
+
+    result = await committed(agent, Toolset.from_functions(tool), tmp_path)
+    assert result.calls[0].outcome.ok
 
 
 async def test_a_large_result_is_taken_as_it_is(tmp_path: Any) -> None:
