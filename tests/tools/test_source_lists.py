@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import itertools
@@ -364,6 +365,48 @@ def test_the_conditions_of_a_construct(name: str, conditions: list[str]) -> None
     found = [check.condition for check in checks(name).checks]
     assert found[: len(conditions)] == conditions
     assert len(found) == len(conditions) + (name == "tried")
+
+
+class Fills:
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+
+    def counted(self, names: list[str]) -> int:
+        total: dict[str, int] = collections.defaultdict(int)
+        for name in names:
+            total[name] += 1
+        if total["a"] > LIMIT:
+            raise ValueError("too many")
+        return 1
+
+    def copied(self, name: str) -> int:
+        rows = dict(self.rows)
+        rows[name] = 1
+        if len(rows) > LIMIT:
+            raise ValueError("too many")
+        return 1
+
+    def added(self, name: str) -> int:
+        seen = set()
+        seen.add(name)
+        if len(seen) > 0:
+            raise ValueError("too many")
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        ("counted", "total['a'] > 5, with total = collections.defaultdict(int); total[name] += 1 in a loop"),
+        ("copied", "len(rows) > 5, with rows = dict(self.rows); rows[name] = 1"),
+        ("added", "len(seen) > 0, with seen = set(); seen.add(name)"),
+    ],
+)
+def test_a_container_that_is_filled_stands_for_itself(name: str, condition: str) -> None:
+    found = ordered_checks(Toolset.from_object(Fills())[name])
+    assert found is not None
+    (check,) = found.checks
+    assert check.condition == condition
 
 
 def test_a_comprehension_has_names_of_its_own() -> None:

@@ -247,6 +247,9 @@ class View:
     def touch(self, base: ast.expr, text: str) -> None:
         """A change within an object, to be said: what read it is certain no longer."""
         made = self.substituted(base)
+        if isinstance(base, ast.Name) and not isinstance(made, ast.Name | ast.Attribute | ast.Subscript):
+            name = self.renamed.get(base.id, base.id)  # `total = defaultdict(int)`
+            text, made = text.replace(written(made), name, 1), ast.Name(name, ast.Load())
         if isinstance(made, ast.Name | ast.Attribute | ast.Subscript):
             self.standing.assign(_key(made), None, _short(text))
 
