@@ -42,11 +42,11 @@ _inside: ContextVar[tuple[RealWorld, int] | None] = ContextVar("artis_sdk_inside
 class RealWorld:
     """Runs guarded calls for real, with the journal in front: intent, call, outcome.
 
-    A call whose outcome is not known ends the commit: every later call raises the same
-    `UnknownOutcome`, even if the agent ignored it. A call that may change something and runs while
-    its caller is cancelled is awaited to its end and journaled, and then the cancellation continues; a
-    second cancellation interrupts it, and its outcome is unknown. Guarded calls in a real tool's body
-    are journaled too, as calls of their own.
+    A call whose outcome is not known ends the commit: every later call raises the same `UnknownOutcome`, even
+    if the agent ignored it. A call that may change something and runs while its caller is cancelled is
+    awaited to its end and journaled, and then the cancellation continues; a second cancellation interrupts
+    it, and its outcome is unknown. Guarded calls in a real tool's body are journaled too, as calls of their
+    own.
 
     A call whose twin in the journal, of another plan, has no known outcome is refused, and so is the commit
     of a plan that predicts one, before it does anything.
@@ -340,7 +340,8 @@ class RealWorld:
         tool, late = call.admitted.invocation.tool, partial(self._ended_late, call)
         outside = _inside.set((self, call.intent.seq))
         try:
-            reply = await execute(tool, call.run, (), call.kwargs, Provenance.REAL, late=late)
+            body = partial(call.run, tool.function)
+            reply = await execute(tool, body, (), call.kwargs, Provenance.REAL, late=late)
         except BaseException as error:
             unknown = self._journal_unobserved(call, error)
             if unknown is None or not isinstance(error, Exception | asyncio.CancelledError):

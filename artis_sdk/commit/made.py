@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +43,15 @@ class CallUnderWay:
         """The keyword arguments that `run` takes, hidden ones included."""
         return self.admitted.invocation.kwargs
 
-    def run(self, /, **kwargs: Any) -> Any:
-        """The tool's body, with the caller's objects if they still are what the call shows.
+    def run(self, body: Callable[..., Any], /, **kwargs: Any) -> Any:
+        """Run a body with the caller's objects if they still are what the call shows.
 
         Args:
+            body: the tool's.
             kwargs: `kwargs`, and injected values.
         """
         args, passed = to_run(self.admitted.invocation, nested=self.nested)
-        return self.admitted.invocation.tool.function(*args, **{**kwargs, **passed})
+        return body(*args, **{**kwargs, **passed})
 
     def changed(self, mode: CommitMode) -> CommitStopped | None:
         """The error that ends a commit that is held to its plan if somebody has changed the call's objects:
