@@ -252,8 +252,7 @@ class RealWorld:
         if self._broken is not None:
             raise self._broken
         if not self._open:
-            name = invocation.tool.name
-            why = f"its commit has ended; {name} was called too late and did not run"
+            why = f"its commit has ended; {invocation.tool.name} was called too late and did not run"
             raise CommitRefused(self._plan.id, why)
 
     def _end(self, error: ArtisError) -> None:
