@@ -12,6 +12,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from artis_sdk.records.plain_forms import class_attribute, inherits
+from artis_sdk.tools.own_arguments import is_container
 
 _AWAITABLE = (collections.abc.Awaitable, collections.abc.Coroutine, asyncio.Future, asyncio.Task)
 _ASYNC_ITERATOR = (
@@ -21,7 +22,6 @@ _MANAGER = (contextlib.AbstractContextManager, contextlib.AbstractAsyncContextMa
 _MADE_MANAGERS = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
 
 
-_CONTAINERS = frozenset((list, tuple, dict, set))
 _MOST_ITEMS = 1_000  # of a result that are looked at
 _PLAIN = frozenset((NoneType, bool, int, float, str, bytes, dict, list, tuple, set, frozenset))
 """Types without later work."""
@@ -113,7 +113,7 @@ def lazy_value(value: Any) -> str | None:
     Containers are looked through for it: `[send(n) for n in ns]` of an async `send` has done nothing yet.
     """
     kind = type(value)  # `isinstance` runs the value's own code, which may be hostile
-    if _is_container(kind):
+    if is_container(value):
         lazy = next(filter(None, map(_lazy_item, _items(value))), None)
         return None if lazy is None else f"{lazy} in its result"
     if is_plain(kind):
@@ -127,7 +127,7 @@ def lazy_value(value: Any) -> str | None:
 
 def drop(value: Any) -> None:
     """Close the coroutines of a lazy value, which nobody will await."""
-    for item in _items(value) if _is_container(type(value)) else ():
+    for item in _items(value) if is_container(value) else ():
         if inspect.iscoroutine(item):
             item.close()
 
@@ -140,14 +140,10 @@ def _items(value: Any) -> Iterator[Any]:
             count += 1
             if count > _MOST_ITEMS:
                 return
-            if _is_container(type(item)):
+            if is_container(item):
                 waiting.append(item)
             else:
                 yield item
-
-
-def _is_container(kind: type) -> bool:
-    return type(kind) is type and kind in _CONTAINERS
 
 
 def _lazy_item(item: Any) -> str | None:
