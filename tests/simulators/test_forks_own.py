@@ -156,3 +156,17 @@ async def test_a_world_that_is_closed_twice_is_closed(tmp_path: Path) -> None:
     await world.aclose()
     await world.aclose()
     world.check()
+
+
+@pytest.mark.parametrize("made", [forks.sqlite("a.db"), forks.temporary_folder(), "sqlite"])
+def test_a_fork_that_was_called_already_is_refused_where_it_is_given(made: Any) -> None:
+    class Service:
+        path = "a.db"
+
+        def look(self) -> str:
+            return self.path
+
+    with pytest.raises(ConfigurationError, match=r"fork= takes a function.*forks.of\(path=forks.sqlite\)"):
+        Toolset.from_object(Service(), fork=made)
+    with pytest.raises(ConfigurationError, match=r"path= takes a function"):
+        forks.of(path=made)

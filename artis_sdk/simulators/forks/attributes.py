@@ -8,6 +8,7 @@ from typing import Any
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.simulators.forks.making import Making, attempt, forking
+from artis_sdk.tools.object_forks import check_fork
 
 ValueFork = Callable[[Any], Any]
 """Maps an attribute's value to its value in the fork, or to a context manager that returns it."""
@@ -27,10 +28,13 @@ def of(**attributes: ValueFork) -> Callable[[Any], AbstractContextManager[Any]]:
         A fork for `Toolset.from_object(..., fork=...)`; in a `__fork__` method, `return of(...)(self)`.
 
     Raises:
-        ConfigurationError: when it forks an object that lacks such an attribute.
+        ConfigurationError: it names no attribute, or what it names cannot be called for each attempt; when it
+            forks an object that lacks such an attribute.
     """
     if not attributes:
         raise ConfigurationError("forks.of() names no attribute; without a fork an object is deep-copied")
+    for name, given in attributes.items():
+        check_fork(given, name)
 
     @contextmanager
     def fork(original: Any) -> Iterator[Any]:
