@@ -28,8 +28,8 @@ def check_fork(fork: object, name: str) -> None:
     """
     if not callable(fork) or isinstance(fork, AbstractContextManager):
         raise ConfigurationError(
-            f"{name}= takes a function of the value to fork, and got {type(fork).__name__}; name the fork, do "
-            "not call it, and say of which attribute it is: fork=forks.of(path=forks.sqlite), where "
+            f"{name}= takes a function of the value to fork, and got {type(fork).__name__}; name the fork, "
+            "do not call it, and say of which attribute it is: fork=forks.of(path=forks.sqlite), where "
             "`from artis_sdk.simulators import forks`"
         )
 
