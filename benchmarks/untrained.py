@@ -7,7 +7,9 @@ the held-out tasks, made in a sandbox). The model sees half failures; `Checked` 
     python benchmarks/untrained.py --out DIR --model FILE.gguf   # and the model, on llama.cpp
 
 What DIR holds already is not predicted again, so an interrupted run goes on where it stopped; --rows says how
-many calls a world the model gets. Set PYTHONHASHSEED=0 for the same rows twice.
+many calls a world the model gets. With PYTHONHASHSEED=0, which this sets (BFCL's messages print sets), the
+calls are the same on every day; the digests beside a world's name, of all of them and of the model's, say so.
+Another version of hypothesis may draw others, and a machine of another speed, where a call takes a second.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
+import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,10 +37,11 @@ from artis_sdk.errors import SimulationError
 from artis_sdk.evals.bench.bfcl import HELD_OUT_EVERY, guard, load_tasks, restored
 from artis_sdk.evals.intervals import share
 from artis_sdk.logs import CallLog, Redactor, export_jsonl, read_jsonl
+from artis_sdk.logs.codec import dumps
 from artis_sdk.pocket.bank import Bank
 from artis_sdk.pocket.desk import pocket_tools
 from artis_sdk.pocket.oracle import desk_of
-from artis_sdk.records import CallRecord, Completion, Outcome, Request, Role
+from artis_sdk.records import CallRecord, Completion, Outcome, Request, Role, Step, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.simulators import Checked, Ladder, LLMSimulator, PromptForm
 from artis_sdk.simulators.interpreter.world import Restore
@@ -128,7 +134,29 @@ async def bfcl_rows(calls: int) -> list[CallRecord]:
     worlds = [StartState(guard(task.instances()), session=task.id) for task in tasks]
     with TemporaryDirectory() as folder, CallLog(Path(folder) / "c.db", redact=Redactor(names=())) as out:
         await generate(worlds, played, GenerationBudget(calls=calls), 1, out=out)
-        return [*played, *out.records()]
+        return [without_chance(record) for record in (*played, *out.records())]
+
+
+def without_chance(record: CallRecord) -> CallRecord:
+    """A row without what differs from run to run: its time and process, durations, random ids of calls."""
+
+    def call(made: ToolCall) -> ToolCall:
+        return made.model_copy(update={"id": ""})
+
+    def outcome(found: Outcome) -> Outcome:
+        return found.model_copy(update={"duration": None})
+
+    history = tuple(Step(call=call(step.call), outcome=outcome(step.outcome)) for step in record.history)
+    same = {"call": call(record.call), "outcome": outcome(record.outcome), "history": history}
+    return record.model_copy(update={"at": 0.0, "process": None, **same})
+
+
+def digest(rows: Iterable[CallRecord]) -> str:
+    """What is predicted, in eight digits."""
+    made = sha256()
+    for row in rows:
+        made.update(dumps([row.id, row.call.tool, row.call.arguments, row.outcome.content()]).encode())
+    return made.hexdigest()[:8]
 
 
 def load(name: str, folder: Path, calls: int) -> World:
@@ -238,7 +266,7 @@ async def main() -> None:
     for world in worlds:
         # calls of one tool after another, since their prompts begin with the same document
         rows = sorted(half_failures(world.rows, given.rows, 0), key=lambda record: record.call.tool)
-        print(f"\n{world.name}\n{HEAD}")
+        print(f"\n{world.name}, {digest(world.rows)}, {digest(rows)}\n{HEAD}")
         checked = Checked(restore=world.restore)
         print((await predict(checked, world, world.rows, "")).line("Checked alone, every call"))
         print((await predict(checked, world, rows, "")).line("Checked alone"), flush=True)
@@ -264,4 +292,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
     asyncio.run(main())

@@ -104,7 +104,8 @@ async def generate(
     that would leave it are refused (see `SandboxSimulator`). Start states vary by plain values that
     tools look at, never by paths and addresses. The rows are sandboxed ones; those made from a logged
     session carry its name, so a split keeps them together. Mutation and property-based calls are the
-    same for the same seed, for any PYTHONHASHSEED, if the tools are deterministic.
+    same for the same seed, in every process and for any PYTHONHASHSEED, if the tools are deterministic
+    and no call takes just about `call_seconds`.
 
     Args:
         tools: the tools, or several toolsets over different objects, which are the start states.

@@ -58,7 +58,7 @@ def argument(
 
 
 def draw(strategies: Mapping[str, Strategy], count: int, seed: int) -> list[dict[str, JsonValue]]:
-    """Up to `count` sets of arguments, the same for the same seed.
+    """`count` sets of arguments, the same for the same seed in every process.
 
     Hypothesis only draws values, which it does well at the edges of a strategy; their use is decided
     elsewhere, so nothing is shrunk or stored.
@@ -66,12 +66,15 @@ def draw(strategies: Mapping[str, Strategy], count: int, seed: int) -> list[dict
     from hypothesis import HealthCheck, Phase, Verbosity, given, settings
     from hypothesis import seed as seeded
     from hypothesis import strategies as st
+    from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS
 
+    AVAILABLE_PROVIDERS["artis"] = "artis_sdk.trainers.generate.values_drawn.ValuesDrawn"
     drawn: list[dict[str, JsonValue]] = []
 
     @seeded(seed)
     @settings(
         max_examples=count,
+        backend="artis",
         database=None,
         deadline=None,
         phases=[Phase.generate],
