@@ -118,8 +118,9 @@ def _is_piece(message: dict[str, Any]) -> bool:
 def _is_message(value: JsonValue) -> bool:
     if not isinstance(value, dict):
         return False
-    if value.get("type") in ANSWERS:
+    kind = value.get("type")
+    if isinstance(kind, str) and kind in ANSWERS:
         return True
     if any(isinstance(value.get(name), list) for name in _MESSAGES):
         return False
-    return "role" in value or "parts" in value or isinstance(value.get("type"), str)
+    return "role" in value or "parts" in value or isinstance(kind, str)

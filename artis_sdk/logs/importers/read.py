@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import JsonValue
 from pydantic_core import from_json
+
+from artis_sdk.records.jsonable import jsonable
 
 
 def pick(value: Any, paths: str) -> Any:
@@ -42,9 +45,23 @@ def parsed(text: JsonValue) -> JsonValue:
     if not isinstance(text, str):
         return text
     try:
-        value: JsonValue = from_json(text)
-    except ValueError:
+        return from_text(text)
+    except (ValueError, RecursionError):
         return text
+
+
+def from_text(text: str | bytes) -> JsonValue:
+    """The value of a JSON text, in which half of a surrogate pair, as models write, becomes its escape: no
+    file holds it, whatever field it is in.
+
+    Raises:
+        ValueError: it is no JSON text.
+        RecursionError: it is nested too deep.
+    """
+    try:
+        value: JsonValue = from_json(text)
+    except (ValueError, TypeError):
+        value = jsonable(json.loads(text))
     return value
 
 

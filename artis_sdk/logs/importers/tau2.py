@@ -85,7 +85,9 @@ def _messages(value: JsonValue) -> list[Any] | None:
     for tick in ticks:
         for name in _TICKS:
             items = pick(tick, name)
-            if isinstance(items, list) and items and name.endswith("_calls"):
+            if items is not None and not isinstance(items, list):
+                raise Unusable(f"{name} of a tick is not a list: {items!r:.80}")
+            if items and name.endswith("_calls"):
                 made.append({"role": "assistant", "tool_calls": items, "timestamp": tick.get("timestamp")})
             else:
                 made += [item for item in items or () if isinstance(item, dict)]

@@ -15,8 +15,7 @@ from typing import Any, BinaryIO, Final
 from pydantic import JsonValue
 
 from artis_sdk.errors import LogError
-from artis_sdk.logs.codec import loads
-from artis_sdk.logs.importers.read import parsed
+from artis_sdk.logs.importers.read import from_text, parsed
 from artis_sdk.logs.jsonl import open_plain
 from artis_sdk.logs.parquet import parquet_rows, zstd_content
 from artis_sdk.records.jsonable import jsonable
@@ -81,7 +80,7 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, JsonValue | LogErr
 
 def _is_json(line: bytes) -> bool:
     try:
-        loads(line.removeprefix(BOM_UTF8))
+        from_text(line.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError):
         return False
     return True
@@ -89,20 +88,18 @@ def _is_json(line: bytes) -> bool:
 
 def _value(path: Path, number: int, line: bytes) -> JsonValue | LogError:
     try:
-        value: JsonValue = loads(line.removeprefix(BOM_UTF8))
+        return from_text(line.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError) as error:
         return LogError(f"{path}:{number}: not JSON: {error}")
-    return value
 
 
 def _whole(path: Path, text: bytes) -> JsonValue | LogError:
     try:
-        value: JsonValue = json.loads(text)
+        return from_text(text)
     except json.JSONDecodeError as error:
         return LogError(f"{path}:{error.lineno}: not JSON: {error.msg}")
     except (ValueError, RecursionError) as error:
         return LogError(f"{path}:1: not JSON: {error}")
-    return value
 
 
 def _samples(path: Path) -> Iterator[tuple[int, JsonValue | LogError]]:
