@@ -36,7 +36,7 @@ def made_error(thrown: Thrown) -> BaseException:
     made = static_of(cls, "__new__")
     if type(made) is staticmethod:
         raise CannotTell(f"it raises {name_of(cls)}, which its own code makes")
-    printable(thrown.values, 0)
+    printable(thrown.values)
     base = next(b for b in mro_of(cls) if "__new__" in body_of(b))
     init = next(b for b in mro_of(cls) if "__init__" in body_of(b))
     writes = next(b for b in mro_of(cls) if "__str__" in body_of(b))

@@ -12,6 +12,7 @@ from artis_sdk.simulators.interpreter.names import CallFrame
 from artis_sdk.simulators.interpreter.operations import ValueOperations
 from artis_sdk.simulators.interpreter.scopes import mangled, scope_of_comprehension
 from artis_sdk.simulators.interpreter.values import (
+    LONGEST,
     CannotTell,
     Hole,
     Local,
@@ -47,10 +48,19 @@ class Expressions(ValueOperations):
         made: list[Any] = []
         for node in nodes:
             if isinstance(node, ast.Starred):
-                made.extend(self.gone_over(self.value(node.value, frame)))
+                made.extend(self.unpacked(self.value(node.value, frame)))
+                if len(made) > LONGEST:
+                    raise CannotTell("it makes a huge value")
             else:
                 made.append(self.value(node, frame))
         return made
+
+    def unpacked(self, value: Any) -> list[Any]:
+        """The items of a value that `*` or an assignment takes apart; messages on others differ by place."""
+        if plain(value) and type(value) is not str:
+            raise CannotTell(f"it unpacks a {type(value).__name__}")
+        self.charge(value)
+        return list(self.each(self.gone_over(value)))
 
     def gone_over(self, value: Any, *, ordered: bool = True) -> Iterator[Any]:
         """The items of a value, one by one, from the container as it is at that moment."""
@@ -132,8 +142,10 @@ def _joined(self: Expressions, node: ast.JoinedStr, frame: CallFrame) -> Any:
             unknown = made
         else:
             texts.append(made)
-    if sum(map(len, texts)) > operators.LONGEST:
+    size = sum(map(len, texts))
+    if size > LONGEST:
         raise CannotTell("it makes a huge text")
+    self.charge(range(size))
     return "".join(texts) if unknown is None else self.derive(unknown, "joined", str)
 
 
@@ -152,8 +164,6 @@ def _comparison(self: Expressions, node: ast.Compare, frame: CallFrame) -> Any:
     said: Any = True
     for op, part in zip(node.ops, node.comparators, strict=True):
         right = self.value(part, frame)
-        if not isinstance(op, ast.Is | ast.IsNot):
-            self.charge(left, right)
         said = self.compared(op, left, right)
         if part is not node.comparators[-1] and not self.truth(said):
             return said
@@ -168,9 +178,10 @@ def _dictionary(self: Expressions, node: ast.Dict, frame: CallFrame) -> Any:
             inner = self.value(value, frame)
             if not operators.known_dict(inner):
                 raise CannotTell("it unpacks a value that is no dictionary")
+            self.charge(inner)
             made |= inner
         else:
-            operators.attempt(made.__setitem__, self.value(key, frame), self.value(value, frame))
+            self.put(made, self.value(key, frame), self.value(value, frame))
     return made
 
 
@@ -185,8 +196,7 @@ def _subscript(self: Expressions, node: ast.Subscript, frame: CallFrame) -> Any:
     base, key = self.value(node.value, frame), self.value(node.slice, frame)
     if isinstance(base, Hole) and base.kind is str and type(key) is slice and key.step != 0:
         return self.derive(base, "slice", str)
-    if type(key) is slice:
-        self.charge(base)
+    self.charge(base if type(key) is slice else key)
     return operators.subscript(base, key)
 
 
@@ -239,7 +249,10 @@ def _awaited(self: Expressions, node: ast.Await, frame: CallFrame) -> Any:
 
 def _listed(kind: Any) -> Rule:
     def rule(self: Expressions, node: Any, frame: CallFrame) -> Any:
-        return operators.attempt(kind, self.items(node.elts, frame))
+        made = self.items(node.elts, frame)
+        if kind is set:
+            self.charge(made)  # for their hashes
+        return operators.attempt(kind, made)
 
     return rule
 
@@ -250,6 +263,8 @@ def _comprehended(kind: Any) -> Rule:
         if kind is set and _uniform(node):
             over = self.gone_over(self.value(node.generators[0].iter, frame), ordered=False)
         made = [self.value(node.elt, f) for f in self.loops(node.generators, frame, over)]
+        if kind is set:
+            self.charge(made)
         return operators.attempt(kind, made)
 
     return rule
@@ -289,8 +304,7 @@ def _named(self: Expressions, node: ast.NamedExpr, frame: CallFrame) -> Any:
 def _dict_comprehended(self: Expressions, node: ast.DictComp, frame: CallFrame) -> Any:
     made: dict[Any, Any] = {}
     for inner in self.loops(node.generators, frame):
-        key = self.value(node.key, inner)
-        operators.attempt(made.__setitem__, key, self.value(node.value, inner))
+        self.put(made, self.value(node.key, inner), self.value(node.value, inner))
     return made
 
 

@@ -1,4 +1,4 @@
-"""Invocations of the source, carried out over the interpreter's values."""
+"""Calls of the source, carried out over the interpreter's values."""
 
 from __future__ import annotations
 
@@ -302,12 +302,14 @@ class Invocations(Reflection):
             if not values or type(values[0]) is not on:
                 raise CannotTell(f"it calls {method.name} of something else")
             on, values = values[0], values[1:]
+        self.charge(*values, *named.values())
         if methods.is_whole(on, method.name):
-            self.charge(on, *values)
+            self.charge(on)
         if method.name == "sort":
             return self._sorted_in_place(on, values, named)
         made = methods.method(on, method.name, values, named)
-        self.charge(*values)
+        if isinstance(made, str):
+            self.charge(made)
         return made
 
     def _sorted_in_place(self, on: list[Any], values: list[Any], named: dict[str, Any]) -> None:
@@ -322,6 +324,7 @@ class Invocations(Reflection):
         if key is None or (not items and "default" in named):
             return methods.function(function, [items], named)
         keys = [self.call(key, [item], {}) for item in items]
+        self.charge(keys)
         for one in keys:
             if isinstance(one, StoredDict | StoredList):
                 raise CannotTell("the state does not say what type a value has")

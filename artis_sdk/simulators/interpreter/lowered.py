@@ -14,23 +14,30 @@ from artis_sdk.simulators.interpreter.classes import (
     static_of,
 )
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum
-from artis_sdk.simulators.interpreter.values import CannotTell, Hole, Record, plain
+from artis_sdk.simulators.interpreter.values import CannotTell, Hole, Record, plain, size_of
 
 _FORMS: Final = (
     "keys", "__iter__", "__next__", "__index__", "__float__", "__call__", "__getitem__", "__getattr__",
     "__getattribute__", "__array__", "__pydantic_serializer__", "__len__", "__contains__",
 )  # fmt: skip
 """Names by which a class decides what its objects are in JSON."""
+MOST_RETURNED: Final = 1_000_000  # items and characters of an outcome
 
 
-def lowered(value: Any, depth: int = 0) -> Any:
+def lowered(value: Any) -> Any:
     """A value as the tool would return it, in Python's own types; objects as their public attributes.
 
     Raises:
         CannotTell: a part of it is not known, or it is nothing that a log holds.
     """
+    if not plain(value) and size_of(value, objects=True) > MOST_RETURNED:
+        raise CannotTell("it returns a huge value, or one that holds itself")
+    return _lowered(value, 0)
+
+
+def _lowered(value: Any, depth: int) -> Any:
     if depth > 60:
-        raise CannotTell("it returns a value that holds itself")
+        raise CannotTell("it returns a value that is nested too deeply")
     if plain(value):
         return value
     if isinstance(value, Hole):
@@ -40,13 +47,13 @@ def lowered(value: Any, depth: int = 0) -> Any:
             raise CannotTell(f"it returns a member of {name_of(type(value))}")
         return value
     if isinstance(value, Record):
-        return {name: lowered(item, depth + 1) for name, item in _shown(value).items()}
+        return {name: _lowered(item, depth + 1) for name, item in _shown(value).items()}
     if isinstance(value, dict):
-        return {_key(k): lowered(v, depth + 1) for k, v in value.items()}
+        return {_key(k): _lowered(v, depth + 1) for k, v in value.items()}
     if isinstance(value, list):
-        return [lowered(item, depth + 1) for item in value]
+        return [_lowered(item, depth + 1) for item in value]
     if isinstance(value, tuple):
-        return tuple([lowered(item, depth + 1) for item in value])
+        return tuple([_lowered(item, depth + 1) for item in value])
     if isinstance(value, set | frozenset):
         return {_key(item) for item in value}
     raise CannotTell(f"it returns a {type(value).__name__}")

@@ -12,7 +12,6 @@ from typing import Any, Final
 from artis_sdk.simulators.interpreter.classes import is_a, is_one, name_of
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum, members_of
 from artis_sdk.simulators.interpreter.operators import (
-    LONGEST,
     attempt,
     iterated,
     mixed,
@@ -21,6 +20,7 @@ from artis_sdk.simulators.interpreter.operators import (
 )
 from artis_sdk.simulators.interpreter.values import (
     CONTAINERS,
+    LONGEST,
     VIEWS,
     BuiltinMethod,
     CannotTell,

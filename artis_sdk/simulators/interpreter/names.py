@@ -54,9 +54,11 @@ from artis_sdk.simulators.interpreter.values import (
     StoredList,
     Thrown,
     plain,
+    size_of,
 )
 
 _STEPS: Final = 25_000  # of one call: expressions and statements
+_ITEMS_A_STEP: Final = 50  # of what an operation goes over
 _DEEPEST: Final = 120  # expressions and statements inside one another, calls included
 _OF_TIMES: Final = frozenset({"strptime", "fromisoformat"})
 _EXTREMES: Final = frozenset({"min", "max"})
@@ -69,7 +71,7 @@ class CallFrame:
     function: FunctionType
     locals: dict[str, Any] = field(default_factory=dict)
     outer: CallFrame | None = None
-    """CallFrame around a nested function or a comprehension."""
+    """That of the function around a nested function or a comprehension."""
     scope: FunctionScope = field(default_factory=FunctionScope)
     inside: bool = False
     """Whether it is a comprehension's."""
@@ -121,8 +123,10 @@ class Names:
 
     def charge(self, *values: Any) -> None:
         """Count an operation over whole values as the steps that it takes."""
-        self.steps += sum(operators.size_of(v, 0) // 50 for v in values if type(v) not in _SMALL)
-        self.bounded()
+        for value in values:
+            if type(value) not in _SMALL:
+                self.steps += size_of(value) // _ITEMS_A_STEP
+                self.bounded()
 
     def bounded(self) -> None:
         if self.steps > _STEPS:

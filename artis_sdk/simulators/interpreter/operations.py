@@ -1,4 +1,4 @@
-"""ValueOperations on values, of objects and of drawn values as well."""
+"""Operations on values, of objects and of drawn values as well."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ class ValueOperations(Names):
 
     def compared(self, op: ast.cmpop, left: Any, right: Any) -> Any:
         """One comparison; of objects by their class's own `==`, if that is in the source."""
+        if not isinstance(op, ast.Is | ast.IsNot):
+            hashed = isinstance(op, ast.In | ast.NotIn) and isinstance(right, dict | set | frozenset)
+            self.charge(left, None if hashed and plain(left) else right)
         hole = next((one for one in (left, right) if isinstance(one, Hole)), None)
         if hole is not None and hole.path and draws.compared_drawn(op, left, right):
             return self.derive(hole, type(op).__name__, bool)
@@ -91,4 +94,12 @@ class ValueOperations(Names):
         if hole is not None and hole.path:
             return self.derive(hole, type(op).__name__, draws.binary_drawn(op, left, right))
         self.charge(left, right)
-        return operators.binary(op, left, right)
+        made = operators.binary(op, left, right)
+        if isinstance(op, ast.Mult):
+            self.charge(made)
+        return made
+
+    def put(self, into: dict[Any, Any] | list[Any], key: Any, value: Any) -> None:
+        """`into[key] = value`"""
+        self.charge(key, value)
+        operators.attempt(into.__setitem__, key, value)

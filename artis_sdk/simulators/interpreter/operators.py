@@ -20,6 +20,7 @@ from artis_sdk.simulators.interpreter.enums import (
 )
 from artis_sdk.simulators.interpreter.values import (
     CONTAINERS,
+    LONGEST,
     TIMES,
     VIEWS,
     CannotTell,
@@ -31,11 +32,11 @@ from artis_sdk.simulators.interpreter.values import (
     Thrown,
     known_factory,
     plain,
+    size_of,
 )
 
 _GONE_OVER: Final = (str, range, OneWayIterator, MappingProxyType, *CONTAINERS, *VIEWS)
 _BITS: Final = 512  # of an integer that is computed
-LONGEST: Final = 100_000  # characters or items of a value that is made
 _SPEC: Final = re.compile(r"[<>^]?[+-]?0?\d{0,2},?(\.\d{1,2})?[dfsxX%]?")
 _TIME_SPEC: Final = re.compile(r"(%[YmdHMSjf]|[-:/., T])*")
 _ERRORS: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError)
@@ -262,18 +263,22 @@ def text_of(value: Any, write: Callable[[Any], str]) -> Any:
     Raises:
         CannotTell: it holds a set, whose order differs from one process to the next, or an object.
     """
-    if not plain(value) and size_of(value, 0) > LONGEST:
-        raise CannotTell("it prints a large value")
-    printable(value, 0)
+    printable(value)
     return attempt(write, value)
 
 
-def printable(value: Any, depth: int) -> None:
+def printable(value: Any) -> None:
     """Whether Python's own code writes a value's text, the same in every process.
 
     Raises:
-        CannotTell: it does not.
+        CannotTell: it does not, or the text is huge.
     """
+    if not plain(value) and size_of(value) > LONGEST:
+        raise CannotTell("it prints a large value")
+    _printable(value, 0)
+
+
+def _printable(value: Any, depth: int) -> None:
     if plain(value):
         _moderate(value)
         return
@@ -295,9 +300,9 @@ def printable(value: Any, depth: int) -> None:
     if not (is_one(kind, (*CONTAINERS, *VIEWS)) or known_factory(value)):
         raise CannotTell(f"it prints a {kind.__name__}")
     for one in list(value):
-        printable(one, depth + 1)
+        _printable(one, depth + 1)
     for one in value.values() if isinstance(value, dict) else ():
-        printable(one, depth + 1)
+        _printable(one, depth + 1)
 
 
 def _moderate(value: Any) -> None:
@@ -354,16 +359,6 @@ def bound(op: ast.operator, left: Any, right: Any) -> None:
         raise CannotTell("it formats a value")
     elif _sized(left) and _sized(right) and len(left) + len(right) > LONGEST:
         raise CannotTell("it makes a huge value")
-
-
-def size_of(value: Any, depth: int) -> int:
-    if depth > 50:
-        return LONGEST + 1
-    if isinstance(value, dict):
-        return sum([1 + size_of(v, depth + 1) for v in value.values()])
-    if isinstance(value, list | tuple | set | frozenset):
-        return sum([1 + size_of(v, depth + 1) for v in value])
-    return len(value) if isinstance(value, str | range) else 1
 
 
 def _computes(value: Any) -> bool:

@@ -139,7 +139,7 @@ class Interpreter(Objects):
     def _unpack(self, elements: list[ast.expr], value: Any, frame: CallFrame) -> None:
         if isinstance(value, Hole):
             raise CannotTell("it unpacks a value that is not known")
-        items = list(self.each(self.gone_over(value)))
+        items = self.unpacked(value)
         star = next((n for n, e in enumerate(elements) if isinstance(e, ast.Starred)), None)
         least = len(elements) - (star is not None)
         if len(items) < least or (star is None and len(items) > least):
@@ -178,8 +178,9 @@ class Interpreter(Objects):
             base[key if found is None else found] = value
         elif type(base) is list or operators.known_dict(base):
             if type(key) is slice:
-                value = list(self.each(self.gone_over(value)))
-            operators.attempt(base.__setitem__, key, value)
+                self.charge(base)
+                value = self.unpacked(value)
+            self.put(base, key, value)
         else:
             raise CannotTell(f"it sets an item of a {type(base).__name__}")
 
@@ -187,6 +188,7 @@ class Interpreter(Objects):
         if isinstance(target, ast.Subscript):
             base, key = self.value(target.value, frame), self.value(target.slice, frame)
             if (type(base) is list or operators.known_dict(base)) and not isinstance(key, Hole):
+                self.charge(base if type(key) is slice else key)
                 if isinstance(base, dict) and operators.key_missing(base, key):
                     operators.mixed(base, key)
                 operators.attempt(base.__delitem__, key)

@@ -18,6 +18,8 @@ TIMES: Final = (datetime, date, timedelta)
 PLAIN: Final = (str, int, float, bool, type(None), Decimal, *TIMES)
 """Types of plain values, which are Python's own."""
 CONTAINERS: Final = (list, dict, tuple, set, frozenset)
+_COMPARED: Final = 10_000  # items of an object that is compared or hashed
+_LEVELS: Final = 50  # of containers; what lies deeper counts as `HUGE`
 _PLAIN_IDS: Final = frozenset(map(id, PLAIN))  # comparing classes may run a metaclass
 VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 
@@ -59,22 +61,32 @@ class Hole:
     __mod__ = __rmod__ = __or__ = __ror__ = __and__ = __rand__ = __neg__ = _unknown("hole")
 
 
+LONGEST: Final = 100_000
+"""Characters or items of a value that is made."""
+HUGE: Final = 10**9
+"""Size of what is not gone over."""
+
+
 class OneWayIterator:
     """An iterator of the interpreted code, such as a `zip` or a generator: it can be gone over once."""
 
-    __slots__ = ("_items", "why")
+    __slots__ = ("_given", "_items", "why")
 
     def __init__(self, kind: str, items: Iterator[Any]) -> None:
         self._items = items
+        self._given = 0
         self.why = f"a {kind}, which is no value"
 
     def __iter__(self) -> OneWayIterator:
         return self
 
     def __next__(self) -> Any:
+        self._given += 1
+        if self._given > LONGEST:  # a list that is extended by its own items never ends
+            raise CannotTell("it goes over a huge number of items")
         return next(self._items)
 
-    __hash__ = __eq__ = __ne__ = __str__ = __repr__ = __format__ = _unknown("reader")
+    __hash__ = __eq__ = __ne__ = __str__ = __repr__ = __format__ = _unknown("iterator")
 
 
 @dataclass(eq=False, slots=True)
@@ -108,6 +120,8 @@ class Record:
             if other.cls is not self.cls and (theirs is NOTHING or generated(theirs)):
                 return False
             if other.cls is self.cls:
+                if mine is not NOTHING and size_of(self, objects=True) > _COMPARED:
+                    raise CannotTell(f"it compares large objects of {name_of(self.cls)}")
                 return mine is not NOTHING and self.compared() == other.compared()
         raise CannotTell(f"it compares objects of {name_of(self.cls)}")
 
@@ -127,6 +141,8 @@ class Record:
         if how is NOTHING and static_of(self.cls, "__eq__") is NOTHING:
             return id(self)
         if generated(how):
+            if size_of(self, objects=True) > _COMPARED:
+                raise CannotTell(f"it hashes a large object of {name_of(self.cls)}")
             return hash(self.compared())
         raise CannotTell(f"it hashes an object of {name_of(self.cls)}")
 
@@ -254,6 +270,36 @@ def _inside(value: Any) -> Iterable[Any]:
     if isinstance(value, list | tuple | set | frozenset):
         return value
     return [value.on] if isinstance(value, Method | BuiltinMethod) else ()
+
+
+def size_of(value: Any, *, objects: bool = False) -> int:
+    """How many items and characters a value holds; what stands in it twice counts twice.
+
+    Args:
+        value: a value of the interpreter; `HUGE` if it holds itself or is nested too deeply.
+        objects: whether objects count with their attributes.
+    """
+    return _size(value, {}, 0, objects)
+
+
+def _size(value: Any, known: dict[int, int], depth: int, objects: bool) -> int:
+    """See `size_of`; `known` are the sizes of what was met, so that what is shared is gone over once."""
+    inner: Any
+    if isinstance(value, str | range):
+        return len(value)
+    if isinstance(value, dict):
+        inner = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = value
+    elif objects and isinstance(value, Record):
+        inner = value.fields.values()
+    else:
+        return 1
+    if id(value) not in known:
+        known[id(value)] = HUGE  # where it holds itself
+        if depth < _LEVELS:
+            known[id(value)] = len(inner) + sum([_size(one, known, depth + 1, objects) for one in inner])
+    return known[id(value)]
 
 
 def reached(value: Any) -> dict[int, Any]:

@@ -15,7 +15,7 @@ from artis_sdk.simulators.interpreter.defaults import Defaults
 from artis_sdk.simulators.interpreter.errors import made_error
 from artis_sdk.simulators.interpreter.examples import Example
 from artis_sdk.simulators.interpreter.lift import Lift
-from artis_sdk.simulators.interpreter.lowered import lowered
+from artis_sdk.simulators.interpreter.lowered import MOST_RETURNED, lowered
 from artis_sdk.simulators.interpreter.sources import Sources
 from artis_sdk.simulators.interpreter.statements import Interpreter
 from artis_sdk.simulators.interpreter.values import (
@@ -27,6 +27,7 @@ from artis_sdk.simulators.interpreter.values import (
     Thrown,
     plain,
     reached,
+    size_of,
 )
 from artis_sdk.tools import GuardedTool, Invocation
 
@@ -185,6 +186,8 @@ def _returned(tool: Tool, value: Any) -> Computed:
     try:
         plain = lowered(value)
     except CannotTell as error:
+        if size_of(value, objects=True) > MOST_RETURNED:
+            raise
         shown = _shown(value, 0)
         if tool.failure_type(shown) is not None or returned_type(shown) is not None:
             raise CannotTell(f"it fails, and {error}") from None
