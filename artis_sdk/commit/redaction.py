@@ -20,8 +20,7 @@ def is_large(value: JsonValue) -> bool:
     """Whether redacting this value would block the event loop; stops counting at `LARGE`."""
     waiting: list[Any] = [value]
     size = 0
-    while waiting and size < LARGE:
-        item = waiting.pop()
+    for item in waiting:
         kind = type(item)
         if kind is str:
             size += len(item)
@@ -31,7 +30,9 @@ def is_large(value: JsonValue) -> bool:
         elif kind is list:
             waiting += item
         size += 8
-    return size >= LARGE
+        if size >= LARGE:
+            return True
+    return False
 
 
 class Redact(Protocol):

@@ -143,8 +143,9 @@ class Redactor:
             known: the session's secrets, hidden too; this call's secrets are added.
         """
         known = self.new_secrets() if known is None else known
-        for secret in secret_values(given):
-            known.add(secret)
+        if given is not None:
+            for secret in secret_values(given):
+                known.add(secret)
         plain = dict(arguments)
         if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
@@ -172,8 +173,9 @@ class Redactor:
             returned: the Python value behind it, whose `SecretStr`s are secret everywhere.
         """
         known = self.new_secrets() if known is None else known
-        for secret in secret_values(returned):
-            known.add(secret)
+        if returned is not None:
+            for secret in secret_values(returned):
+                known.add(secret)
         name = tool if isinstance(tool, str) else tool.name
         if isinstance(tool, ToolSpec) and self._seen.get(tool.name) is not tool:
             self.know(tool)
@@ -235,7 +237,7 @@ class Redactor:
         if self._always or self._finders or not self._marked.keys().isdisjoint(tools):
             return True
         try:
-            text = to_json(value).decode()
+            text = to_json(value)
         except (PydanticSerializationError, UnicodeEncodeError):  # too deep, or half of a surrogate pair
             return True
         return self._texts.may_hold(text)

@@ -111,8 +111,12 @@ class SecretPlaces:
         for word, pattern in patterns.items():
             self._patterns.setdefault(word.lower(), []).append((kind, word, pattern))
 
-    def may_hold(self, text: str) -> bool:
-        """Whether the text could hold a secret; False is certain, and found quickly."""
+    def may_hold(self, text: str | bytes) -> bool:
+        """Whether the text, or its UTF-8, could hold a secret; False is certain, and found quickly."""
+        if isinstance(text, bytes):
+            if text.isascii():
+                return self._words.any_in(text.lower())
+            text = text.decode()
         return self._words.any_in(folded(text))
 
     def find(self, text: str) -> Iterator[Place]:

@@ -19,7 +19,7 @@ _LEAVES = frozenset((NoneType, bool, int, float, str, bytes))  # hold no secrets
 def secret_values(value: Any) -> list[str]:
     """The secrets in a value as texts, in its containers and attributes; nothing of the value's own runs."""
     found: list[str] = []
-    waiting: list[Any] = [value]
+    waiting: list[Any] = _inside(value) if type(value) is dict or type(value) is list else [value]
     seen: set[int] = set()
     while waiting and len(seen) < _MOST:
         item = waiting.pop()
@@ -29,8 +29,7 @@ def secret_values(value: Any) -> list[str]:
             continue
         if kind is dict or kind is list or kind is tuple:  # the same as below, for most values and sooner
             seen.add(number)
-            items = [*item.values()] if kind is dict else [*item]  # at once: others may change it
-            waiting += [part for part in items if not (type(kind := type(part)) is type and kind in _LEAVES)]
+            waiting += _inside(item)
             continue
         if issubclass(kind, _NO_SECRETS):
             continue
@@ -51,3 +50,10 @@ def secret_values(value: Any) -> list[str]:
         else:
             waiting.extend(stored_attributes(item).values())
     return found
+
+
+def _inside(container: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> list[Any]:
+    """Its values that may hold a secret."""
+    # At once: others may change it.
+    items = [*container.values()] if type(container) is dict else [*container]
+    return [item for item in items if not (type(kind := type(item)) is type and kind in _LEAVES)]

@@ -42,8 +42,9 @@ class SessionSecrets:
         """Texts of the `SecretStr`s among Python values, which a log cannot tell from other texts."""
         self._made_up = redactor.new_secrets()
         self._saved: dict[str, tuple[Plan, Plan]] = {}
-        self._clear: tuple[Outcome, Mapping[str, JsonValue], int] | None = None
-        """Outcome and arguments of the call that was found clear last, and `size` at that time."""
+        self._clear: tuple[Outcome | None, Mapping[str, JsonValue] | None, int] = None, None, 0
+        """Outcome and arguments of the call that was found clear last, and the size of `known` then. Our own
+        copies, which no tool holds."""
 
     def redact_arguments(
         self, tool: ToolSpec, arguments: Mapping[str, JsonValue], *, given: Any = None
@@ -51,7 +52,11 @@ class SessionSecrets:
         """As `Redactor.redact_arguments`, also without known secrets; the call's secrets are known from now
         on."""
         self.see(given)
-        return self.redactor.redact_arguments(tool, arguments, known=self.known)
+        size = self.known.size
+        hidden = self.redactor.redact_arguments(tool, arguments, known=self.known)
+        if hidden == arguments and self.known.size == size:
+            self._clear = None, arguments, size
+        return hidden
 
     def redact_outcome(
         self,
@@ -63,11 +68,12 @@ class SessionSecrets:
     ) -> Outcome:
         """As `Redactor.redact_outcome`, also without known secrets; the outcome's secrets are known from now
         on."""
-        size = self.known.size
         self.see(returned)
-        hidden = self.redactor.redact_outcome(tool, outcome, arguments, known=self.known)
+        size = self.known.size
+        seen = {} if arguments is self._known_clear()[1] else arguments
+        hidden = self.redactor.redact_outcome(tool, outcome, seen, known=self.known)
         if hidden is outcome and self.known.size == size:
-            self._clear = outcome, arguments, self.size
+            self._clear = outcome, arguments, size
         return hidden
 
     def see(self, value: Any) -> None:
@@ -90,7 +96,7 @@ class SessionSecrets:
         Secrets made up in a rehearsal are hidden in all shown data, but not in the journal.
         """
 
-        values, tools = values_of(record, self._known_clear())
+        values, tools = values_of(record, (None, None) if self._made_up.size else self._known_clear())
         if not values:
             return record
         if self.redactor.is_clear(values, tools, self.known, self._made_up):
@@ -104,12 +110,11 @@ class SessionSecrets:
             return covered
         return map_record(covered, lambda value, _: hide(value), lambda call: hide(call.arguments))
 
-    def _known_clear(self) -> tuple[object, object]:
-        """An outcome and arguments that need no second look: the event of a call follows its
-        journaling at once. Our own copies, which no tool holds."""
-        if self._clear is None or self._made_up.size or self._clear[2] != self.known.size:
-            return None, None
-        return self._clear[:2]
+    def _known_clear(self) -> tuple[Outcome | None, Mapping[str, JsonValue] | None]:
+        """An outcome and arguments that need no second look: the events of a call follow its journaling at
+        once."""
+        outcome, arguments, size = self._clear
+        return (outcome, arguments) if size == self.known.size else (None, None)
 
     @property
     def size(self) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue
 
@@ -69,14 +70,31 @@ def map_record(record: M, change: MapValue, arguments: MapArguments, tool: str |
     return mapped
 
 
-def _fields_with_text(kind: type[BaseModel]) -> tuple[tuple[str, bool], ...]:
-    """The fields of a record that may hold texts and values, each with whether it holds a value."""
+class _Fields(NamedTuple):
+    """The fields of a kind of record that may hold something to map."""
+
+    texts: tuple[str, ...]
+    """Those with a text, records, or tuples of them."""
+    values: tuple[str, ...]
+    """Those with a JSON value."""
+    is_call: bool
+
+
+def _fields_with_text(kind: type[BaseModel]) -> _Fields:
     if _is(kind, ToolSpec):
-        return ()
-    return tuple((name, name in _VALUES) for name in kind.model_fields if name not in _NAMES)
+        return _Fields((), (), False)
+    fields = {name: field for name, field in kind.model_fields.items() if name not in _NAMES}
+    texts = (name for name in fields.keys() - _VALUES if _may_hold_text(fields[name].annotation))
+    return _Fields(tuple(sorted(texts)), tuple(sorted(fields.keys() & _VALUES)), _is(kind, ToolCall))
 
 
-_fields_of: Callable[[Any], tuple[tuple[str, bool], ...]] = cache(_fields_with_text)
+def _may_hold_text(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(_may_hold_text, get_args(annotation)))
+    return not isinstance(annotation, type) or not (annotation in _WITHOUT_TEXT or _is(annotation, Enum))
+
+
+_fields_of: Callable[[Any], _Fields] = cache(_fields_with_text)
 
 
 def values_of(
@@ -95,27 +113,32 @@ def values_of(
     tools: set[str] = set()
     waiting: list[Any] = [record]
     for item in waiting:
-        kind = type(item)
-        if kind is ToolCall or _is(kind, ToolCall):
-            tools.add(item.tool)
+        texts, jsons, is_call = _fields_of(type(item))
         fields = item.__dict__
-        for field, is_value in _fields_of(kind):
-            value = fields[field]
-            kind = type(value)
-            if (kind in _WITHOUT_TEXT and not is_value) or value is outcome or value is arguments:
+        if is_call:
+            tools.add(item.tool)
+        for name in jsons:
+            value = fields[name]
+            if value is not None and value is not arguments:
+                values.append(value)
+        for value in map(fields.__getitem__, texts):
+            if value is None or value is outcome:
                 continue
+            kind = type(value)
             if kind is str:
                 values.append(value)
-                continue
-            parts = [*value] if kind is tuple else [value]
-            for part in parts:
-                kind = type(part)
-                if _is(kind, BaseModel):
-                    waiting.append(part)
-                elif _is(kind, tuple):
-                    parts += part
-                elif not _is(kind, Enum) and (is_value or _is(kind, str)):
-                    values.append(part)
+            elif _is(kind, BaseModel):
+                waiting.append(value)
+            elif value:
+                parts = [*value] if kind is tuple else [value]
+                for part in parts:
+                    kind = type(part)
+                    if _is(kind, BaseModel):
+                        waiting.append(part)
+                    elif _is(kind, tuple):
+                        parts += part
+                    elif _is(kind, str) and not _is(kind, Enum):
+                        values.append(part)
     return values, tools
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from typing import Any
 
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, Implementation, MatchKind
 
@@ -64,6 +65,10 @@ class TextSearch:
         if plain.isascii():
             return self._of_bytes.find_matches_as_indexes(plain.encode(), overlapping=True)
         return self._of_letters.find_matches_as_indexes(plain, overlapping=True)
+
+    def find_ascii(self, text: bytes) -> list[tuple[int, int, int]]:
+        """As `find`, in a text of ASCII letters, which are in lower case where case is ignored."""
+        return self._of_bytes.find_matches_as_indexes(text, overlapping=True)
 
     def starts(self, text: str) -> list[int]:
         """Where needles begin: of each line with needles at least one place."""
@@ -128,9 +133,11 @@ class Occurring:
                 found.setdefault(search.needles[number], []).append(start + place)
         return found
 
-    def any_in(self, text: str) -> bool:
-        """Whether one of them occurs in this text, which has no half surrogate pairs."""
-        find = self._all.find
+    def any_in(self, text: str | bytes) -> bool:
+        """Whether one of them occurs in this text, which has no half surrogate pairs; bytes are ASCII."""
+        find: Callable[[Any], Sequence[object]] = (
+            self._all.find_ascii if isinstance(text, bytes) else self._all.find
+        )
         if len(text) <= _FIRST_BLOCK:
             return bool(find(text))
         return any(find(text[max(start - self._longest, 0) : stop]) for start, stop in blocks(len(text)))

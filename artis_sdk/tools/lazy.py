@@ -23,7 +23,8 @@ _MADE_MANAGERS = (contextlib._GeneratorContextManager, contextlib._AsyncGenerato
 
 
 _MOST_ITEMS = 1_000  # of a result that are looked at
-_PLAIN = frozenset((NoneType, bool, int, float, str, bytes, dict, list, tuple, set, frozenset))
+_LEAVES = frozenset((NoneType, bool, int, float, str, bytes))
+_PLAIN = _LEAVES | {dict, list, tuple, set, frozenset}
 """Types without later work."""
 
 
@@ -133,13 +134,17 @@ def drop(value: Any) -> None:
 
 
 def _items(value: Any) -> Iterator[Any]:
-    """The items of a container and of those inside it; the first ones of a large one."""
+    """The items of a container and of those inside it, without texts, numbers and the like; the first ones
+    of a large one."""
     waiting, count = [value], 0
     for container in waiting:
         for item in list(container.values() if type(container) is dict else container):
             count += 1
             if count > _MOST_ITEMS:
                 return
+            kind = type(item)
+            if type(kind) is type and kind in _LEAVES:
+                continue
             if is_container(item):
                 waiting.append(item)
             else:
