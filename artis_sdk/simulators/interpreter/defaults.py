@@ -10,7 +10,7 @@ from artis_sdk.simulators.interpreter.classes import is_one
 from artis_sdk.simulators.interpreter.constants import found
 from artis_sdk.simulators.interpreter.copying import copied
 from artis_sdk.simulators.interpreter.sources import Sources
-from artis_sdk.simulators.interpreter.values import CannotTell, Hole, known_factory
+from artis_sdk.simulators.interpreter.values import CannotTell, Hole, known_factory, plain
 
 
 class Defaults:
@@ -70,4 +70,19 @@ def _as_written(value: Any, written: ast.expr | None, why: str) -> Any:
         made = None if written is None else ast.literal_eval(written)
     except ValueError:
         made = None
-    return made if type(made) is type(value) and repr(made) == repr(value) else Hole(why, kind=type(value))
+    return made if made is not None and _same(made, value) else Hole(why, kind=type(value))
+
+
+def _same(written: Any, live: Any) -> bool:
+    """Whether a live value is a literal's, types included; nothing of the live one's code runs."""
+    if type(written) is not type(live):
+        return False
+    if plain(written):
+        return bool(written == live)
+    if not is_one(type(written), (list, tuple, dict, set)) or len(written) != len(live):
+        return False
+    if type(written) is set:
+        return all(map(plain, live)) and bool(written == live)
+    if type(written) is dict:
+        return all(map(_same, written.items(), live.items()))
+    return all(map(_same, written, live))

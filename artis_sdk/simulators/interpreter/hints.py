@@ -103,7 +103,7 @@ def _fields(cls: type) -> Mapping[str, Hint]:
             if hint is not None:
                 found[name] = hint
         made = body_of(base).get("__init__")
-        if isinstance(made, FunctionType):
+        if type(made) is FunctionType:
             found |= _assigned(made)
     return found
 
@@ -142,7 +142,7 @@ def _assigned(init: FunctionType) -> dict[str, Hint]:
 
 def of_annotation(note: Any, scope: Mapping[str, Any]) -> Hint | None:
     """The hint of an annotation, which may be a text; None if it says nothing about the form in the state."""
-    if isinstance(note, str):
+    if type(note) is str:
         try:
             return _of_node(ast.parse(note, mode="eval").body, scope, 0)
         except SyntaxError:
@@ -191,8 +191,9 @@ def _of_node(node: ast.expr, scope: Mapping[str, Any], depth: int) -> Hint | Non
 def _of_object(note: Any, depth: int) -> Hint | None:
     if depth > _DEEPEST:
         return None
-    origin, inner = get_origin(note), get_args(note)
-    if origin in (Union, UnionType):
+    typing = module_of(type(note)) in ("typing", "types")  # an object of the application's is not asked
+    origin, inner = (get_origin(note), get_args(note)) if typing else (None, ())
+    if is_one(origin, (Union, UnionType)):
         return _one([_of_object(part, depth + 1) for part in inner if part is not type(None)])
     if origin is dict and len(inner) == 2:
         return _mapping(inner[0], _of_object(inner[1], depth + 1))

@@ -24,6 +24,7 @@ from artis_sdk.simulators.interpreter.classes import (
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum, stored_member
 from artis_sdk.simulators.interpreter.examples import NATURAL, Example
 from artis_sdk.simulators.interpreter.hints import Hint, fields_of, has_subclasses
+from artis_sdk.simulators.interpreter.lowered import lowered
 from artis_sdk.simulators.interpreter.values import (
     CannotTell,
     Hole,
@@ -122,7 +123,7 @@ class Lift:
             return Hole(f"a member of {name_of(kind)}", kind=kind) if member is None else member
         if is_one(kind, _TEXTS) and form is str:
             made = _of_text(value, kind)
-            if made is None and live is not NOTHING and _same_json(live, value):
+            if made is None and live is not NOTHING and self._shows(live, value):
                 return live
             return Hole(f"a {name_of(kind)}", kind=kind) if made is None else made
         if readable(kind, self.home):
@@ -192,7 +193,7 @@ class Lift:
                 self._count()
                 return value[n]
             inner = None if hint is None else hint.at(n)
-            if moves and example is not None and not (exact and _same_json(live[n], value[n])):
+            if moves and example is not None and not (exact and self._shows(live[n], value[n])):
                 return self.stored(value[n], inner, example.item())
             return self.stored(value[n], inner, None if example is None else example.at(n, len(value)))
 
@@ -204,6 +205,14 @@ class Lift:
             if self._made > _MOST or kind in (list, tuple):
                 raise
             return Hole("a set whose items the state does not tell")
+
+    def _shows(self, live: Any, value: Any) -> bool:
+        """Whether JSON shows a live value, as far as that can be told without running its code."""
+        try:
+            plain = lowered(Lift(self.home).object(live))
+        except CannotTell:
+            return False
+        return bool(jsonable(plain) == value)
 
     def record(self, value: Mapping[str, Any], cls: type, example: Example | None = None) -> Record:
         """An object of the state whose class is known.
@@ -354,15 +363,11 @@ def _of_text(text: str, kind: type) -> Any:
             made = kind.fromisoformat(text)
             if kind is datetime and made.tzinfo is not None and made.utcoffset():
                 return None  # which time zone it has is not shown
-    return made if made is not None and _same_json(made, text) else None
+    return made if made is not None and jsonable(made) == text else None
 
 
 def _text(json: Mapping[str, Any]) -> str:
     return dumps(json, sort_keys=True)
-
-
-def _same_json(live: Any, value: Any) -> bool:
-    return bool(jsonable(live) == value)
 
 
 def _equal(left: Any, right: Any) -> bool:
