@@ -42,13 +42,15 @@ _CLIENTS: dict[tuple[str, str], Reach] = {
     ("botocore.client", "BaseClient"): Reach("a client of a cloud service", _MEMORY, seen=True),
     ("sqlalchemy.engine.base", "Engine"): Reach("a connection pool", "forks.engine"),
     ("sqlalchemy.engine.base", "Connection"): Reach("a database connection", "forks.engine for its engine"),
-    ("sqlalchemy.ext.asyncio.engine", "AsyncEngine"): Reach("a connection pool", _MEMORY),
+    ("sqlalchemy.ext.asyncio.engine", "AsyncEngine"): Reach("a connection pool", "forks.engine"),
     ("psycopg", "Connection"): Reach("a database connection", "forks.engine for an SQLAlchemy engine"),
     ("psycopg", "AsyncConnection"): Reach("a database connection", _MEMORY),
     ("psycopg2.extensions", "connection"): Reach("a database connection", "forks.engine for an engine"),
     ("psycopg_pool", "ConnectionPool"): Reach("a connection pool", _MEMORY),
     ("psycopg_pool", "AsyncConnectionPool"): Reach("a connection pool", _MEMORY),
-    ("sqlalchemy.ext.asyncio.engine", "AsyncConnection"): Reach("a database connection", _MEMORY),
+    ("sqlalchemy.ext.asyncio.engine", "AsyncConnection"): Reach(
+        "a database connection", "forks.engine for its engine"
+    ),
     ("diskcache", "Cache"): Reach("a cache on disk", _MEMORY),
     ("asyncpg.connection", "Connection"): Reach("a database connection", _MEMORY),
     ("asyncpg.pool", "Pool"): Reach("a connection pool", _MEMORY),
@@ -61,9 +63,9 @@ _SESSIONS: dict[tuple[str, str], Reach] = {
     ("sqlalchemy.orm.session", "sessionmaker"): Reach(_MAKER, "forks.engine"),
     ("sqlalchemy.orm.scoping", "scoped_session"): Reach(_MAKER, "forks.engine"),
     ("sqlalchemy.orm.session", "Session"): Reach(_SESSION, "forks.engine for its engine"),
-    ("sqlalchemy.ext.asyncio.session", "async_sessionmaker"): Reach(_MAKER, _MEMORY),
-    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"): Reach(_MAKER, _MEMORY),
-    ("sqlalchemy.ext.asyncio.session", "AsyncSession"): Reach(_SESSION, _MEMORY),
+    ("sqlalchemy.ext.asyncio.session", "async_sessionmaker"): Reach(_MAKER, "forks.engine"),
+    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"): Reach(_MAKER, "forks.engine"),
+    ("sqlalchemy.ext.asyncio.session", "AsyncSession"): Reach(_SESSION, "forks.engine for its engine"),
 }
 """What uses connections of the engine that it is bound to: harmless in an object whose engine has a fork."""
 _CURSOR = Reach("a cursor of a database connection", "forks of their own for its connection")

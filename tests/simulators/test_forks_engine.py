@@ -73,7 +73,7 @@ class Accounts:
 
     def commits_the_driver(self, amount: int) -> None:
         connection = self.engine.raw_connection().driver_connection
-        raw = getattr(connection, "_connection", connection)
+        raw = getattr(connection, "_artis_real", connection)
         cursor = raw.cursor()
         cursor.execute("update accounts set balance = 1")
         raw.commit()

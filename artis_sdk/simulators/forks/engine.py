@@ -9,7 +9,8 @@ from functools import partial
 from threading import get_ident
 from typing import Any
 
-from artis_sdk.errors import ConfigurationError, SimulationError
+from artis_sdk.errors import ConfigurationError
+from artis_sdk.simulators.forks.async_engine import async_pool
 from artis_sdk.simulators.forks.contents import database
 from artis_sdk.simulators.forks.files import backup
 from artis_sdk.simulators.forks.making import (
@@ -19,16 +20,9 @@ from artis_sdk.simulators.forks.making import (
     temporary_folder,
     vouch,
 )
+from artis_sdk.simulators.forks.savepoints import Savepoints
 from artis_sdk.simulators.forks.sessions import bound_engine, rebound
-from artis_sdk.simulators.seal import guard_attach, refusal
-
-_SAVEPOINT = "artis_fork"
-
-# Makes every commit fail: its constraint is violated, and is checked only on commit.
-_NEVER_COMMITTED = (
-    "create temporary table artis_fork (x int unique deferrable initially deferred) on commit drop",
-    "insert into artis_fork values (1), (1)",
-)
+from artis_sdk.simulators.seal import guard_attach
 
 
 @contextmanager
@@ -46,21 +40,29 @@ def engine(real: Any) -> Iterator[Any]:
     Sessions and session makers that are bound to the engine, in the same object, are bound to the fork.
 
     Args:
-        real: an `sqlalchemy.Engine`, or a `sessionmaker` or `scoped_session` bound to one.
+        real: an `sqlalchemy.Engine` or `AsyncEngine`, or a maker of sessions bound to one: `sessionmaker`,
+            `scoped_session`, and their async forms.
 
     Raises:
         ConfigurationError: it is none of these, or is for another database or driver.
     """
     try:
         from sqlalchemy.engine import Engine
+        from sqlalchemy.ext.asyncio import AsyncEngine
     except ModuleNotFoundError as error:
         raise ConfigurationError("forks.engine: SQLAlchemy is not installed") from error
-    bound = real if isinstance(real, Engine) else bound_engine(real)
-    if not isinstance(bound, Engine):
+    bound = real if isinstance(real, Engine | AsyncEngine) else bound_engine(real)
+    if not isinstance(bound, Engine | AsyncEngine):
         raise ConfigurationError(
-            "forks.engine takes an SQLAlchemy Engine, or a sessionmaker or scoped_session bound to one, "
+            "forks.engine takes an SQLAlchemy Engine or AsyncEngine, or a maker of sessions bound to one, "
             f"not a {type(real if bound is None else bound).__name__}"
         )
+    if isinstance(bound, AsyncEngine):
+        inner = bound.sync_engine
+        with async_pool(inner, _connect_arguments) as pool:
+            made = type(bound)(_over(inner, pool))
+            yield _given(real, bound, made, (inner, made.sync_engine))
+        return
     forks = {"sqlite": _sqlite, "postgresql": _postgresql}
     if bound.dialect.name not in forks:
         raise ConfigurationError(
@@ -69,11 +71,23 @@ def engine(real: Any) -> Iterator[Any]:
         )
     with forks[bound.dialect.name](bound) as made:
         try:
-            vouch(bound, made)
-            stand_in(bound, made)
-            yield made if real is bound else rebound(real, made)
+            yield _given(real, bound, made)
         finally:
             made.dispose()
+
+
+def _given(real: Any, bound: Any, made: Any, *others: tuple[Any, Any]) -> Any:
+    """What stands in for an engine or a maker of sessions; it stands in for the whole object's engine.
+
+    Args:
+        real: the engine or maker.
+        bound, made: its engine, and that one's fork.
+        others: engines inside them, and their forks.
+    """
+    for original, fork in ((bound, made), *others):
+        vouch(original, fork)
+        stand_in(original, fork)
+    return made if real is bound else rebound(real, made)
 
 
 @contextmanager
@@ -117,10 +131,7 @@ def _postgresql(real: Any) -> Iterator[Any]:
                 f"forks.engine knows the drivers psycopg and psycopg2, not {real.dialect.driver}"
             )
         try:
-            with closing(connection.cursor()) as cursor:
-                for statement in (*_NEVER_COMMITTED, f"savepoint {_SAVEPOINT}"):
-                    cursor.execute(statement)
-            shared = _Savepoints(connection)
+            shared = Savepoints(connection)
             check_after_calls(shared.check)
             show_content("database", shared.written)
             yield _over(real, StaticPool(lambda: shared))
@@ -169,66 +180,3 @@ def _connect_arguments(real: Any) -> tuple[list[Any], dict[str, Any]]:
         "forks.engine: the engine was made with its own creator, so a connection to a copy cannot be "
         "made the same way; give the object a __fork__ method"
     )
-
-
-class _Savepoints:
-    """A DB-API connection whose commits and rollbacks are savepoints in a transaction."""
-
-    def __init__(self, connection: Any) -> None:
-        object.__setattr__(self, "_connection", connection)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("autocommit", "isolation_level"):
-            raise refusal(f"setting {name}", "In a rehearsal the engine's connection is one transaction")
-        setattr(self._connection, name, value)
-
-    def check(self) -> None:
-        """Refuse to continue after the transaction has ended: the next one would be real."""
-        if self._connection.info.transaction_status == _IDLE:
-            raise self._ended()
-
-    def written(self) -> Any:
-        """The number of rows written in the transaction so far, by table; what was rolled back counts too."""
-        if self._connection.info.transaction_status != _IN_TRANSACTION:
-            return "<not readable: the transaction failed or ended>"
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute(_WRITTEN)
-            return {
-                table: {"inserted": inserted, "updated": updated, "deleted": deleted}
-                for table, inserted, updated, deleted in cursor.fetchall()
-            }
-
-    def cursor(self, *args: Any, **kwargs: Any) -> Any:
-        self.check()
-        return self._connection.cursor(*args, **kwargs)
-
-    def commit(self) -> None:
-        self._execute(f"release savepoint {_SAVEPOINT}")
-        self._execute(f"savepoint {_SAVEPOINT}")
-
-    def rollback(self) -> None:
-        self._execute(f"rollback to savepoint {_SAVEPOINT}")
-
-    def close(self) -> None:
-        """It is closed with the attempt."""
-
-    def _execute(self, statement: str) -> None:
-        with closing(self.cursor()) as cursor:
-            cursor.execute(statement)
-
-    def _ended(self) -> SimulationError:
-        return refusal(
-            "the end of the rehearsal's transaction",
-            "The code committed or rolled back past SQLAlchemy, in words or through the driver; let the "
-            "engine's connections and sessions do it",
-        )
-
-
-_IDLE, _IN_TRANSACTION = 0, 2  # of libpq's transaction states
-_WRITTEN = (
-    "select relname, n_tup_ins, n_tup_upd, n_tup_del from pg_stat_xact_user_tables "
-    "where n_tup_ins + n_tup_upd + n_tup_del > 0 and schemaname !~ '^pg_temp' order by relname"
-)

@@ -10,16 +10,17 @@ from artis_sdk.simulators.forks.making import Making
 
 
 def bound_engine(maker: Any) -> Any:
-    """The engine of a `sessionmaker` or `scoped_session`; None for anything else.
+    """The engine of a `sessionmaker` or `scoped_session`, async or not; None for anything else.
 
     Raises:
         ConfigurationError: it has no engine, or one for each class.
     """
+    from sqlalchemy.ext.asyncio import async_scoped_session, async_sessionmaker
     from sqlalchemy.orm import scoped_session, sessionmaker
 
-    if isinstance(maker, scoped_session):
+    if isinstance(maker, scoped_session | async_scoped_session):
         return bound_engine(maker.session_factory)
-    if not isinstance(maker, sessionmaker):
+    if not isinstance(maker, sessionmaker | async_sessionmaker):
         return None
     engine = maker.kw.get("bind")
     if engine is None or maker.kw.get("binds"):
@@ -35,11 +36,12 @@ def rebound(maker: Any, engine: Any) -> Any:
 
     A scoped session has a registry of its own, so that no session of the application's is in it.
     """
+    from sqlalchemy.ext.asyncio import async_scoped_session
     from sqlalchemy.orm import scoped_session
 
-    if isinstance(maker, scoped_session):
+    if isinstance(maker, scoped_session | async_scoped_session):
         scope = getattr(maker.registry, "scopefunc", None)
-        return scoped_session(rebound(maker.session_factory, engine), scopefunc=scope)
+        return type(maker)(rebound(maker.session_factory, engine), scopefunc=scope)
     return type(maker)(class_=maker.class_, **{**maker.kw, "bind": engine})
 
 
@@ -50,18 +52,20 @@ def rebound_parts(parts: Iterable[Any], making: Making) -> None:
         parts: objects of the original.
         making: record of what is made for the fork.
     """
+    from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
     from sqlalchemy.orm import Session, scoped_session
 
     for part in parts:
-        if isinstance(part, Session):
+        if isinstance(part, Session | AsyncSession):
             engine = making.memo.get(id(part.bind))
             if engine is not None:
+                options = part.sync_session if isinstance(part, AsyncSession) else part
                 made = type(part)(
-                    bind=engine, autoflush=part.autoflush, expire_on_commit=part.expire_on_commit
+                    bind=engine, autoflush=options.autoflush, expire_on_commit=options.expire_on_commit
                 )
                 making.memo[id(part)] = made
                 making.vouched.append(made)
-        elif isinstance(part, scoped_session):
+        elif isinstance(part, scoped_session | async_scoped_session):
             engine = making.memo.get(id(getattr(part.session_factory, "kw", {}).get("bind")))
             if engine is not None:
                 making.memo[id(part)] = rebound(part, engine)
