@@ -144,9 +144,14 @@ def explained(data: dict[str, Any]) -> list[str]:
         f"{_share(sizes['lost'], sizes['rows'])} data that the action names had no room; "
         f"{sizes['too_long']:,} rows were too long even so and left out.",
     ]
-    same = data["tokens"].get("test", {}).get("same_prompt_in_train", 0)
-    if same:
-        said.append(f"{same:,} test rows have a prompt that training has too: what tells them apart was cut.")
+    for split in ("validation", "test"):
+        held = data["tokens"].get(split, {})
+        same = held.get("same_prompt_in_train", 0)
+        if same:
+            said.append(
+                f"{same:,} of {held['rows']:,} rows of {split} have a prompt that training has too: what tells "
+                "them apart was cut, or the form does not show it."
+            )
     for why, count in data["left_out"].items():
         said.append(f"Left out, {why}: {count:,} rows.")
     if data["corrupt"]["rows"]:

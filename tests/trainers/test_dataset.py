@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.call_logs import SHARED
+from helpers.dataset import ALL, FILES, record, write
 from helpers.train import bank_log
 from hypothesis import given
 from hypothesis import strategies as st
 
 from artis_sdk.errors import LogError, TrainingError
-from artis_sdk.logs import CallLog, export_jsonl, export_parquet
 from artis_sdk.logs.codec import dumps
-from artis_sdk.records import CallRecord, History, Outcome, Provenance, Step, ToolCall, ToolSpec
+from artis_sdk.records import CallRecord, History, Outcome, Provenance, Step, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.trainers.dataset import types as dataset_types
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
@@ -27,46 +25,7 @@ from artis_sdk.trainers.dataset.split import SPLITS, Bounds, by_rank, position
 
 pytestmark = pytest.mark.slow
 
-SPEC = ToolSpec(name="f", parameters={"type": "object", "properties": {}})
-
-
-def record(number: int, **changes: Any) -> CallRecord:
-    fields: dict[str, Any] = {
-        "id": f"r{number}",
-        "at": float(number),
-        "session": f"s{number % 40}",
-        "spec": SPEC,
-        "call": ToolCall(id=f"c{number}", tool="f", arguments={"n": number}),
-        "state": {"x": 1},
-        "outcome": Outcome.success(number, Provenance.REAL, duration=number / 7),
-    }
-    return CallRecord(**{**fields, **changes})
-
-
-def write(records: Iterable[CallRecord], path: Path) -> Path | str:
-    if path.suffix in (".folder", ".postgresql"):
-        place = SHARED[path.suffix[1:]](path.parent / path.stem)
-        with place.open() as shared:
-            for n, item in enumerate(records):
-                shared.append(item)
-                if n % 90 == 50:
-                    shared.flush()  # one more batch
-        return place.where
-    match path.suffix:
-        case ".parquet":
-            export_parquet(records, path)
-        case ".jsonl":
-            export_jsonl(records, path)
-        case _:
-            with CallLog(path) as log:
-                for item in records:
-                    log.append(item)
-    return path
-
-
-FILES = ("log.db", "log.parquet", "log.jsonl")
 KINDS = (*FILES, "log.folder", "log.postgresql")
-ALL = DataSettings(rebalance=NORMAL)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records import CallRecord, Outcome, Provenance, Step, ToolCall
 from artis_sdk.simulators import LLMSimulator
 from artis_sdk.simulators.form import PromptForm
+from artis_sdk.trainers.card import explained
 from artis_sdk.trainers.dataset.training_rows import FORM, RowMaker
 
 FORMS = {
@@ -115,3 +116,19 @@ def test_a_returned_failure_is_typed_by_what_it_says(records: list[CallRecord]) 
     assert row.type == "no account <*>"
     assert '"ok": true, "value": {"error"' in row.answer
     assert Step(call=call, outcome=record.outcome).outcome.ok
+
+
+def test_a_card_says_how_many_held_out_prompts_training_had() -> None:
+    sizes = {"rows": 20, "cut": 0, "lost": 0, "too_long": 0, "same_prompt_in_train": 0}
+    data = {
+        "log": "calls.db",
+        "bounds": {"seed": 0},
+        "duplicates": {"test": 0, "validation": 0, "within_train": 0},
+        "rebalance": {"explained": []},
+        "tokens": {"train": sizes, "validation": {**sizes, "same_prompt_in_train": 3}, "test": sizes},
+        "left_out": {},
+        "corrupt": {"rows": 0},
+    }
+    said = [line for line in explained(data) if "prompt that training" in line]
+    assert len(said) == 1
+    assert said[0].startswith("3 of 20 rows of validation")

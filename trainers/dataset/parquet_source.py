@@ -10,11 +10,14 @@ from artis_sdk.errors import LogError
 from artis_sdk.logs.parquet import check_version
 from artis_sdk.trainers.dataset.duck import quoted
 from artis_sdk.trainers.dataset.types import define_types
+from artis_sdk.trainers.dataset.valid import define_rules
 
 if TYPE_CHECKING:
     import duckdb
 
 MARK: Final = "artis_sdk.call_log"
+REPEATED: Final = "with the id of an earlier row"
+"""In place of a provenance: why such a row is left out."""
 _FILE: Final = 2**40  # keys from the first row of one file to the first of the next
 
 
@@ -53,7 +56,7 @@ class ParquetSource:
             for n, path in enumerate(self._files):
                 marks = "SELECT key, value FROM parquet_kv_metadata(?)"
                 check_version(dict(connection.execute(marks, [str(path)]).fetchall()), self._name_of(n))
-            connection.execute(CLEAN)
+            define_rules(connection)
             define_types(connection)
             connection.execute(
                 f"CREATE TABLE scanned AS SELECT key, id, {_VALID} AS valid,"
@@ -63,7 +66,8 @@ class ParquetSource:
                 f" json_extract(call, '$.arguments')::VARCHAR, state, {_HISTORY}) END AS input,"
                 f" CASE WHEN valid THEN {_TAINTED} END AS tainted FROM (SELECT * REPLACE ("
                 "clean(call) AS call, clean(history) AS history, clean(outcome) AS outcome,"
-                f" clean(state) AS state, clean(spec) AS spec) FROM ({self._rows()}))" + self._once()
+                " clean(state) AS state, clean(spec) AS spec, clean(predicted) AS predicted)"
+                f" FROM ({self._rows()}))"
             )
         except duckdb.Error as error:
             there = all(path.is_file() for path in self._files)
@@ -78,8 +82,17 @@ class ParquetSource:
         ]
         if wrong and not self._skip:
             raise LogError(wrong[0])
-        connection.execute("CREATE TABLE calls AS SELECT * EXCLUDE (id, valid) FROM scanned WHERE valid")
+        connection.execute(
+            "CREATE TABLE repeated AS SELECT key FROM (SELECT key, row_number() OVER (PARTITION BY id"
+            " ORDER BY key) AS times FROM scanned WHERE valid) WHERE times > 1"
+        )
+        connection.execute(
+            "CREATE TABLE calls AS SELECT s.* EXCLUDE (id, valid) REPLACE (CASE WHEN r.key IS NULL"
+            f" THEN s.provenance ELSE '{REPEATED}' END AS provenance)"
+            " FROM scanned s LEFT JOIN repeated r ON s.key = r.key WHERE s.valid"
+        )
         connection.execute("DROP TABLE scanned")
+        connection.execute("DROP TABLE repeated")
         return wrong
 
     def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
@@ -104,21 +117,11 @@ class ParquetSource:
             f" JOIN (VALUES {places}) p (name, n) ON r.filename = p.name"
         )
 
-    def _once(self) -> str:
-        """A condition that of rows with one id leaves the first."""
-        if len(self._files) == 1:
-            return ""
-        return f" WHERE key IN (SELECT min(key) FROM ({self._rows()}) GROUP BY id)"
 
-
-# Half of a surrogate pair is a valid escape to Python and to our logs, but not to DuckDB.
-CLEAN: Final = (
-    "CREATE OR REPLACE MACRO clean(text) AS CASE WHEN json_valid(text) THEN text ELSE"
-    r" regexp_replace(text, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\u0000', 'g') END"
-)
 _VALID: Final = (
-    "json_valid(call) AND json_valid(state) AND json_valid(history) AND json_valid(outcome)"
-    " AND json_valid(spec) AND id IS NOT NULL AND tool IS NOT NULL AND type IS NOT NULL"
+    "is_call(call) AND json_valid(state) AND has_type(history, '$', 'ARRAY', '') AND is_outcome(outcome)"
+    " AND is_spec(spec) AND is_prediction(predicted)"
+    " AND id IS NOT NULL AND tool IS NOT NULL AND type IS NOT NULL"
 )
 # A simulator does not see ids, durations and calls that the SDK itself refused.
 _HISTORY: Final = (

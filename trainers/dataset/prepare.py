@@ -148,7 +148,7 @@ def prepare(log: str | Path, folder: Path, settings: DataSettings | None = None)
         corrupt = source.index(connection)
         report: dict[str, Any] = {"log": shown_address(log), "settings": settings.model_dump(mode="json")}
         report["corrupt"] = {"rows": len(corrupt), "named": corrupt[:_NAMED]}
-        report["left_out"] = _usable(connection, log, settings)
+        report["left_out"] = _usable(connection, log, settings, len(corrupt))
         bounds = _split(connection, settings)
         report["bounds"] = bounds.model_dump()
         report["duplicates"] = _drop_duplicates(connection)
@@ -167,7 +167,9 @@ def prepare(log: str | Path, folder: Path, settings: DataSettings | None = None)
     return Prepared(folder)
 
 
-def _usable(connection: duckdb.DuckDBPyConnection, log: str | Path, settings: DataSettings) -> dict[str, int]:
+def _usable(
+    connection: duckdb.DuckDBPyConnection, log: str | Path, settings: DataSettings, damaged: int
+) -> dict[str, int]:
     """Make `usable`, the rows that may train, and return the number of others, by reason."""
     allowed = sorted(p.value for p in TRAINABLE if settings.sandboxed or p.value != "sandboxed")
     listed = ", ".join(map(quoted, allowed))
@@ -181,7 +183,8 @@ def _usable(connection: duckdb.DuckDBPyConnection, log: str | Path, settings: Da
     usable = counts.pop(None, 0)
     left_out = {str(why): n for why, n in sorted(counts.items(), key=str)}
     if not usable:
-        there = ", ".join(f"{n:,} {why}" for why, n in left_out.items())
+        said = {**left_out, "damaged": damaged} if damaged else left_out
+        there = ", ".join(f"{n:,} {why}" for why, n in said.items())
         found = f"holds no call of real code, only {there}" if there else "is empty"
         raise TrainingError(
             f"{shown_address(log)} {found}: a simulator learns from real outcomes; log some with capture()"

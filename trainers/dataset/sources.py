@@ -19,9 +19,10 @@ from artis_sdk.logs.reader import Reader
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
 from artis_sdk.store_address import log_address
-from artis_sdk.trainers.dataset.parquet_source import CLEAN, ParquetSource, RowSource
+from artis_sdk.trainers.dataset.parquet_source import ParquetSource, RowSource
 from artis_sdk.trainers.dataset.shared_sources import open_shared
 from artis_sdk.trainers.dataset.types import define_types
+from artis_sdk.trainers.dataset.valid import define_rules
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,37 +103,50 @@ class SqliteSource:
             f"{self.path}: row {key} is damaged"
             for (key,) in connection.execute("SELECT key FROM corrupt ORDER BY key").fetchall()
         ]
+        wrong += [f"{self.path}: row {key} has a damaged one in its history" for key in _chain(connection)]
         if wrong and not self._skip:
             raise LogError(wrong[0])
-        _chain(connection)
         return wrong
 
     def _load(self, connection: duckdb.DuckDBPyConnection, log: sqlite3.Connection) -> None:
         """Copy the log's tables, with digests in place of texts."""
         tasks = log.execute("SELECT id, coalesce(session, task), state FROM tasks")
+        define_rules(connection)
+        define_types(connection)
         connection.register("given", _arrow(tasks, {"task": "int64", "session": "string", "state": "string"}))
-        connection.execute("CREATE TABLE tasks AS SELECT task, session, hash(state) AS state FROM given")
+        connection.execute(
+            "CREATE TABLE tasks AS SELECT task, session, hash(state) AS state,"
+            " json_valid(clean(state)) AS valid FROM given"
+        )
+        connection.unregister("given")
+        tools = log.execute("SELECT id, spec FROM tools")
+        connection.register("given", _arrow(tools, {"described": "int64", "spec": "string"}))
+        connection.execute("CREATE TABLE tools AS SELECT described, is_spec(clean(spec)) AS valid FROM given")
         connection.unregister("given")
         calls = log.execute(
-            "SELECT id, record, task, previous, seq, tool, type, provenance, call, outcome FROM calls"
+            "SELECT id, record, task, described, previous, seq, tool, type, provenance, call, outcome,"
+            " predicted FROM calls"
         )
-        names = ("record", "tool", "type", "provenance", "call", "outcome")
-        columns = dict.fromkeys(("key", "record", "task", "previous", "seq"), "int64")
+        names = ("record", "tool", "type", "provenance", "call", "outcome", "predicted")
+        columns = dict.fromkeys(("key", "record", "task", "described", "previous", "seq"), "int64")
         columns |= dict.fromkeys(names, "string")
         connection.register("given", _arrow(calls, columns))
-        connection.execute(CLEAN)
-        define_types(connection)
         connection.execute(
             "CREATE TABLE steps AS SELECT key, record, task, previous, seq, tool, provenance,"
-            " json_valid(call) AND json_valid(outcome) AS valid,"
+            " described, is_call(call) AND is_outcome(outcome) AND is_prediction(predicted) AS valid,"
             " CASE WHEN valid THEN type_of(type, tool, call, outcome) END AS type,"
             " CASE WHEN valid THEN hash(tool, json_extract(call, '$.arguments')::VARCHAR) END AS made,"
             " CASE WHEN valid THEN hash(made, json_extract(outcome,"
             " ['$.ok', '$.value', '$.failure_type', '$.message'])::VARCHAR) END AS done FROM"
-            " (SELECT * REPLACE (clean(call) AS call, clean(outcome) AS outcome) FROM given)"
+            " (SELECT * REPLACE (clean(call) AS call, clean(outcome) AS outcome,"
+            " clean(predicted) AS predicted) FROM given)"
         )
         connection.unregister("given")
-        connection.execute("CREATE TABLE corrupt AS SELECT key FROM steps WHERE NOT valid")
+        connection.execute(
+            "CREATE TABLE corrupt AS SELECT key FROM steps WHERE NOT valid"
+            " OR task IN (SELECT task FROM tasks WHERE NOT valid)"
+            " OR described IN (SELECT described FROM tools WHERE NOT valid)"
+        )
 
     def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
         keys = connection.cursor().execute("SELECT key FROM chosen WHERE split = ? ORDER BY key", [split])
@@ -141,8 +155,9 @@ class SqliteSource:
             export_parquet(reader.rows(log, _numbers(keys)), target)
 
 
-def _chain(connection: duckdb.DuckDBPyConnection) -> None:
-    """Follow the histories, one step of all of them at a time, and make the table `calls`."""
+def _chain(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """Follow the histories, one step of all of them at a time, and make the table `calls`. Gives the keys of
+    the rows whose history is not whole."""
     connection.execute("CREATE TABLE ordered AS SELECT * FROM steps WHERE valid ORDER BY seq")
     connection.execute(
         "CREATE TABLE chain (key BIGINT, seq BIGINT, past UBIGINT, after UBIGINT,"
@@ -164,10 +179,16 @@ def _chain(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE calls AS SELECT o.key, coalesce(t.session, o.record) AS session, o.tool, o.type,"
         " o.provenance, hash(o.made, c.past, t.state) AS input, c.tainted"
-        " FROM ordered o JOIN chain c USING (key) JOIN tasks t USING (task) WHERE o.record IS NOT NULL"
+        " FROM ordered o JOIN chain c USING (key) JOIN tasks t USING (task) ANTI JOIN corrupt USING (key)"
+        " WHERE o.record IS NOT NULL"
     )
-    for table in ("steps", "ordered", "chain", "tasks"):
+    lost = connection.execute(
+        "SELECT key FROM ordered ANTI JOIN chain USING (key) ANTI JOIN corrupt USING (key)"
+        " WHERE record IS NOT NULL ORDER BY key"
+    ).fetchall()
+    for table in ("steps", "ordered", "chain", "tasks", "tools"):
         connection.execute(f"DROP TABLE {table}")
+    return [key for (key,) in lost]
 
 
 def _arrow(rows: sqlite3.Cursor, columns: dict[str, str]) -> Any:
