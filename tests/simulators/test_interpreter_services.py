@@ -10,7 +10,13 @@ from types import ModuleType
 from typing import Any, Final
 
 import pytest
-from helpers.checked_services import hidden_state, python_forms, shared_objects, typed_state
+from helpers.checked_services import (
+    errors_of_python,
+    hidden_state,
+    python_forms,
+    shared_objects,
+    typed_state,
+)
 
 from artis_sdk.errors import SimulationError
 from artis_sdk.records import History, Outcome, Provenance, Step, ToolCall
@@ -21,6 +27,8 @@ UNTOLD: Final[dict[ModuleType, set[str]]] = {
     typed_state: set(),
     shared_objects: {"resized"},
     python_forms: {"as_text"},
+    errors_of_python: {"starred_wrongly", "passed_wrongly", "specially", "named", "made", "guessed", "mapped"}
+    | {"same_function", "equal_functions", "function_as_key", "exits", "sorted_mixed"},
     hidden_state: {"buy", "age", "enroll", "remember", "doored", "drawn", "waited", "pinged_within", "timed"},
 }
 """The tools of which nothing is told; of all others every call is, on the objects as they were made."""
@@ -42,7 +50,7 @@ def made(tools: Toolset, call: ToolCall) -> Outcome:
             value: Any = tool.function(*invocation.args, **invocation.kwargs)
             if asyncio.iscoroutine(value):
                 value = asyncio.run(value)
-    except Exception as error:  # noqa: BLE001  whatever it raises is its outcome
+    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it raises is its outcome
         return tool.outcome_of_error(error, Provenance.REAL)
     return tool.outcome(value, Provenance.REAL)
 

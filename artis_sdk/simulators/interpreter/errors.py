@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from artis_sdk.simulators.interpreter.classes import (
     body_of,
+    inherits,
     is_one,
     module_of,
     mro_of,
@@ -25,6 +26,8 @@ def made_error(thrown: Thrown) -> BaseException:
         CannotTell: its class has code that makes its text, or it holds what is not known.
     """
     cls = thrown.cls
+    if not inherits(cls, Exception):
+        raise CannotTell(f"it raises {name_of(cls)}, which ends more than a call")
     if type(cls) is not type:
         raise CannotTell(f"it raises {name_of(cls)}, whose class has a metaclass")
     if any(own_method(cls, name) is not None for name in _DECIDING):

@@ -21,6 +21,7 @@ from artis_sdk.simulators.interpreter.values import (
     Pending,
     Record,
     Thrown,
+    kind_of,
     plain,
 )
 
@@ -58,7 +59,7 @@ class Expressions(ValueOperations):
     def unpacked(self, value: Any) -> list[Any]:
         """The items of a value that `*` or an assignment takes apart; messages on others differ by place."""
         if plain(value) and type(value) is not str:
-            raise CannotTell(f"it unpacks a {type(value).__name__}")
+            raise CannotTell(f"it unpacks {kind_of(value)}")
         self.charge(value)
         return list(self.each(self.gone_over(value)))
 
@@ -323,7 +324,7 @@ def _binary(self: Expressions, node: ast.BinOp, frame: CallFrame) -> Any:
 
 def _constant(self: Expressions, node: ast.Constant, frame: CallFrame) -> Any:
     if not plain(node.value):
-        raise CannotTell(f"it uses a {type(node.value).__name__}")
+        raise CannotTell(f"it uses {kind_of(node.value)}")
     return node.value
 
 

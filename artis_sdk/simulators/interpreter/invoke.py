@@ -7,7 +7,7 @@ import asyncio
 import copy
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from artis_sdk.simulators.interpreter import draws, methods, operators
 from artis_sdk.simulators.interpreter.classes import (
@@ -26,6 +26,7 @@ from artis_sdk.simulators.interpreter.scopes import scope_of, yields
 from artis_sdk.simulators.interpreter.sources import Sources
 from artis_sdk.simulators.interpreter.values import (
     TIMES,
+    BaseInit,
     BuiltinMethod,
     CannotTell,
     Draw,
@@ -89,8 +90,11 @@ class Invocations(Reflection):
         Raises:
             CannotTell, Thrown: see `Expressions.value`.
         """
-        if isinstance(function, SetArgs):
-            if inherits(function.on.cls, BaseException):
+        if isinstance(function, BaseInit):
+            error = inherits(function.on.cls, BaseException)
+            if named or (values and not error):
+                raise CannotTell("it calls the __init__ of object with arguments")
+            if error:
                 function.on.fields["args"] = tuple(values)
             return None
         if isinstance(function, Method):
@@ -158,11 +162,20 @@ class Invocations(Reflection):
             raise CannotTell(f"it calls {function.__name__} in a way that is not computed")
         how, items = values[0], self.each(self.gone_over(values[1]))
         if function is map:
-            return OneWayIterator("map", (self.call(how, [item], {}) for item in items))
+            return OneWayIterator("map", (self._of_item(how, item) for item in items))
         return OneWayIterator(
             "filter",
-            (item for item in items if self.truth(item if how is None else self.call(how, [item], {}))),
+            (item for item in items if self.truth(item if how is None else self._of_item(how, item))),
         )
+
+    def _of_item(self, how: Any, item: Any) -> Any:
+        """What `map` and `filter` call; a StopIteration there is the end of their items."""
+        try:
+            return self.call(how, [item], {})
+        except Thrown as thrown:
+            if inherits(thrown.cls, StopIteration):
+                raise CannotTell("it ends a map or a filter by StopIteration") from None
+            raise
 
     def _method(self, method: Method, values: list[Any], named: dict[str, Any]) -> Any:
         function = method.function
@@ -344,17 +357,6 @@ class Invocations(Reflection):
     def block(self, statements: list[ast.stmt], frame: CallFrame) -> None:
         """Carry out statements; by `Interpreter`."""
         raise NotImplementedError
-
-
-class SetArgs(Method):
-    """`BaseException.__init__` and `object.__init__`."""
-
-    def __init__(self, on: Record) -> None:
-        super().__init__(cast(FunctionType, _nothing), on, True)
-
-
-def _nothing() -> None:
-    raise NotImplementedError
 
 
 def _all_plain(value: Any) -> bool:

@@ -14,7 +14,7 @@ from artis_sdk.simulators.interpreter.classes import (
     static_of,
 )
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum
-from artis_sdk.simulators.interpreter.values import CannotTell, Hole, Record, plain, size_of
+from artis_sdk.simulators.interpreter.values import CannotTell, Hole, Record, kind_of, plain, size_of
 
 _FORMS: Final = (
     "keys", "__iter__", "__next__", "__index__", "__float__", "__call__", "__getitem__", "__getattr__",
@@ -56,7 +56,7 @@ def _lowered(value: Any, depth: int) -> Any:
         return tuple([_lowered(item, depth + 1) for item in value])
     if isinstance(value, set | frozenset):
         return {_key(item) for item in value}
-    raise CannotTell(f"it returns a {type(value).__name__}")
+    raise CannotTell(f"it returns {kind_of(value)}")
 
 
 def _shown(value: Record) -> dict[str, Any]:
@@ -83,4 +83,4 @@ def _key(key: Any) -> Any:
         return tuple(map(_key, key))
     if plain(key) or (is_member(key) and known_enum(type(key))):
         return key
-    raise CannotTell(f"it returns a {type(key).__name__} as a key")
+    raise CannotTell(f"it returns {kind_of(key)} as a key")

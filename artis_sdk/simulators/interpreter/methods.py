@@ -29,6 +29,8 @@ from artis_sdk.simulators.interpreter.values import (
     Record,
     StoredDict,
     StoredList,
+    Thrown,
+    kind_of,
     plain,
 )
 
@@ -95,7 +97,7 @@ def method(value: Any, name: str, values: list[Any], named: dict[str, Any]) -> A
     """Call a method of a plain value or container."""
     if isinstance(value, StoredList):
         raise CannotTell("the state does not say what type a value has")
-    if name == "join" and isinstance(value, str) and len(values) == 1:
+    if name == "join" and isinstance(value, str) and len(values) == 1 and not _no_items(values[0]):
         values = [list(iterated(values[0]))]  # of a set of several items `join` would show the order
     elif not isinstance(value, set | frozenset):
         for given in values:
@@ -168,7 +170,7 @@ def function(which: Any, values: list[Any], named: dict[str, Any]) -> Any:
         if is_a(first, type):
             return len(members_of(first))
         if not (isinstance(first, (str, range, MappingProxyType, *CONTAINERS, *VIEWS)) or plain(first)):
-            raise CannotTell(f"it counts a {type(first).__name__}")
+            raise CannotTell(f"it counts {kind_of(first)}")
     if which is dict and values:
         values = [first if isinstance(first, dict) else list(iterated(first)), *values[1:]]
     if which is defaultdict and values and not is_one(first, (list, dict, set, int, float, str, None)):
@@ -181,6 +183,8 @@ def function(which: Any, values: list[Any], named: dict[str, Any]) -> Any:
 
 
 def _over(which: Any, values: list[Any], named: dict[str, Any]) -> Any:
+    if which is reversed and _no_items(values[0]):
+        return attempt(which, *values)
     items = iterated(values[0], ordered=not is_one(which, _UNORDERED))
     if is_one(which, (enumerate, reversed, iter)):
         if which is iter and len(values) > 1:
@@ -188,7 +192,17 @@ def _over(which: Any, values: list[Any], named: dict[str, Any]) -> Any:
         return OneWayIterator(which.__name__, attempt(which, items, *values[1:], **named))
     if is_one(which, (any, all)):
         raise NotImplementedError  # by `Invocations`, which knows what objects are true
-    return attempt(which, items, *values[1:], **named)
+    try:
+        return attempt(which, items, *values[1:], **named)
+    except Thrown:
+        if isinstance(items, set | frozenset) and len(items) > 1:
+            raise CannotTell("the message depends on the order of a set") from None
+        raise
+
+
+def _no_items(value: Any) -> bool:
+    """Whether it cannot be gone over, of which each place has a message of its own."""
+    return plain(value) and type(value) is not str
 
 
 def _numbers(which: Any, values: list[Any]) -> None:
@@ -198,7 +212,7 @@ def _numbers(which: Any, values: list[Any]) -> None:
         if not plain(value):
             if isinstance(value, (*CONTAINERS, range)):
                 continue  # the error is Python's own
-            raise CannotTell(f"it makes a number of a {type(value).__name__}")
+            raise CannotTell(f"it makes a number of {kind_of(value)}")
         if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) > 1000:
             raise CannotTell("it computes with huge numbers")
         if isinstance(value, str) and len(value) > 1000 and which is not int:

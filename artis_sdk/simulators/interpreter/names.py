@@ -53,6 +53,7 @@ from artis_sdk.simulators.interpreter.values import (
     StoredDict,
     StoredList,
     Thrown,
+    kind_of,
     plain,
     size_of,
 )
@@ -193,9 +194,9 @@ class Names:
         if isinstance(base, StoredDict | StoredList):
             raise CannotTell("the state does not say what type a value has")
         if base is None or (plain(base) and not hasattr(type(base), name)):
-            kind = type(base).__name__
+            kind = _type_name(type(base))
             raise Thrown(AttributeError, (f"{kind!r} object has no attribute {name!r}",))
-        raise CannotTell(f"it takes .{name} of a {type(base).__name__}")
+        raise CannotTell(f"it takes .{name} of {kind_of(base)}")
 
     def _of_hole(self, base: Hole, name: str) -> Any:
         draw = draws.draw_of_random(base.kind, name)
@@ -213,10 +214,8 @@ class Names:
         if own_method(cls, "__getattribute__"):
             raise CannotTell(f"{name_of(cls)} has attributes that code makes")
         static = static_of(cls, name)
-        if is_a(static, property):
-            if type(static.fget) is not FunctionType:
-                raise CannotTell(f"it reads the property {name}")
-            return self.call(Method(static.fget, base, True), [], {})
+        if type(static) is property:
+            return self._of_property(static, base, name)
         if name == "__class__":
             return cls
         if _of_python(static):
@@ -237,6 +236,16 @@ class Names:
         if name not in base.kinds:
             raise CannotTell(f"it depends on {why}")  # it may have none
         return Hole(why, kind=base.kinds[name])
+
+    def _of_property(self, static: property, base: Record, name: str) -> Any:
+        if type(static.fget) is not FunctionType:
+            raise CannotTell(f"it reads the property {name}")
+        try:
+            return self.call(Method(static.fget, base, True), [], {})
+        except Thrown as thrown:
+            if inherits(thrown.cls, AttributeError) and own_method(base.cls, "__getattr__"):
+                raise CannotTell(f"{name_of(base.cls)} has attributes that code makes") from None
+            raise
 
     def _shows(self, base: Record, static: Any, name: str) -> bool:
         """Whether an object shows its class's attribute: it has no such attribute of its own."""
@@ -307,6 +316,11 @@ class Names:
         if _decides(static, always=False):
             raise CannotTell(f"{name_of(cls)}.{name} is an attribute that code makes")
         return constant(static, name, self.sources)
+
+
+def _type_name(kind: type) -> str:
+    """The name of one of Python's types as its own messages have it."""
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def _no(base: type, name: str) -> Any:

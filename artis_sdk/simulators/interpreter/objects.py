@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 from abc import ABCMeta
-from types import FunctionType
+from types import FunctionType, MemberDescriptorType
 from typing import Any
 
 from artis_sdk.simulators.interpreter.classes import (
@@ -21,9 +21,9 @@ from artis_sdk.simulators.interpreter.classes import (
     own_method,
 )
 from artis_sdk.simulators.interpreter.constants import found
-from artis_sdk.simulators.interpreter.invoke import Invocations, SetArgs
+from artis_sdk.simulators.interpreter.invoke import Invocations
 from artis_sdk.simulators.interpreter.names import CallFrame
-from artis_sdk.simulators.interpreter.values import CannotTell, Hole, Method, Record
+from artis_sdk.simulators.interpreter.values import BaseInit, CannotTell, Hole, Method, Record
 
 
 class Objects(Invocations):
@@ -88,6 +88,8 @@ class Objects(Invocations):
             if one.name in given:
                 made.fields[one.name] = given[one.name]
             elif one.default is not dataclasses.MISSING:
+                if not one.init and type(own_method(made.cls, one.name)) is not MemberDescriptorType:
+                    continue  # the class has it
                 made.fields[one.name] = found(one.default, f"the default of {one.name}", self.sources)
             elif one.default_factory is not dataclasses.MISSING:
                 made.fields[one.name] = self._factory(one, made.cls)
@@ -121,5 +123,5 @@ class Objects(Invocations):
             if static is not None:
                 break
         if name == "__init__":
-            return SetArgs(on)
+            return BaseInit(on)
         raise CannotTell(f"it calls super().{name}")

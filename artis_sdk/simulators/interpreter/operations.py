@@ -88,13 +88,13 @@ class ValueOperations(Names):
             return self.derive(value, "format", str)
         return operators.formatted(value, spec, conversion)
 
-    def binary(self, op: ast.operator, left: Any, right: Any) -> Any:
-        """`left op right`; what is drawn stays unknown, if the operation cannot fail."""
+    def binary(self, op: ast.operator, left: Any, right: Any, *, in_place: bool = False) -> Any:
+        """`left op right` or `left op= right`; what is drawn stays unknown, if the operation cannot fail."""
         hole = next((one for one in (left, right) if isinstance(one, Hole)), None)
         if hole is not None and hole.path:
             return self.derive(hole, type(op).__name__, draws.binary_drawn(op, left, right))
         self.charge(left, right)
-        made = operators.binary(op, left, right)
+        made = operators.binary(op, left, right, in_place=in_place)
         if isinstance(op, ast.Mult):
             self.charge(made)
         return made

@@ -23,6 +23,7 @@ from artis_sdk.simulators.interpreter.values import (
     LONGEST,
     TIMES,
     VIEWS,
+    AnyFunction,
     CannotTell,
     Hole,
     OneWayIterator,
@@ -30,6 +31,7 @@ from artis_sdk.simulators.interpreter.values import (
     StoredDict,
     StoredList,
     Thrown,
+    kind_of,
     known_factory,
     plain,
     size_of,
@@ -42,7 +44,7 @@ _TIME_SPEC: Final = re.compile(r"(%[YmdHMSjf]|[-:/., T])*")
 _ERRORS: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError)
 
 _OURS: Final = re.compile(
-    r"\b(Record|Stored(Dict|List)|Method|BuiltinMethod|Local|Pending|Hole|OneWayIterator|Draw|LogCall)\b"
+    r"\b(Record|Stored(Dict|List)|Method|BaseInit|BuiltinMethod|Local|Pending|Hole|OneWayIterator|Draw|LogCall)\b"
 )
 """Names of our classes in a message of Python's."""
 
@@ -62,11 +64,16 @@ _BINARY: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ast.BitXor: operator.xor,
 }
 _IN_PLACE: Final[dict[type, Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.iadd,
+    ast.Sub: operator.isub,
+    ast.Mult: operator.imul,
+    ast.Div: operator.itruediv,
+    ast.FloorDiv: operator.ifloordiv,
+    ast.Mod: operator.imod,
+    ast.Pow: operator.ipow,
     ast.BitOr: operator.ior,
     ast.BitAnd: operator.iand,
     ast.BitXor: operator.ixor,
-    ast.Sub: operator.isub,
-    ast.Add: operator.iadd,
 }
 WRITES: Final[dict[int, Callable[[Any], str]]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
 """How a conversion of an f-string writes a value."""
@@ -97,38 +104,40 @@ def attempt(run: Callable[..., Any], *values: Any, **named: Any) -> Any:
         raise Thrown(type(error), error.args) from None
 
 
-def binary(op: ast.operator, left: Any, right: Any) -> Any:
-    """`left op right`."""
+def binary(op: ast.operator, left: Any, right: Any, *, in_place: bool = False) -> Any:
+    """`left op right`, or `left op= right` of a value that does not change."""
     for one in (left, right):
         if isinstance(one, Hole):
             raise CannotTell(f"it depends on {one.why}")
-    run = _BINARY.get(type(op))
+    run = (_IN_PLACE if in_place else _BINARY).get(type(op))
     if run is None or not (_computes(left) and _computes(right)):
-        raise CannotTell(f"it computes with a {type(left).__name__} and a {type(right).__name__}")
+        raise CannotTell(f"it computes with {kind_of(left)} and {kind_of(right)}")
     bound(op, left, right)
     return attempt(run, left, right)
 
 
-def in_place(op: ast.operator, left: Any, right: Any) -> Any:
-    """`left op= right`, as its value; lists, sets and dictionaries change in place."""
+def changed(op: ast.operator, left: Any, right: Any) -> Any:
+    """`left op= right` of a list, a set or a dictionary, which changes in place."""
     run = _IN_PLACE.get(type(op))
-    if isinstance(left, list | set | dict) and run is not None:
-        if type(left) not in (list, set, dict) or isinstance(right, StoredDict | StoredList | Hole):
-            raise CannotTell("it changes a container in a way that is not computed")
-        if isinstance(op, ast.Add):
-            iterated(right)
-        elif not _computes(right):
-            raise CannotTell(f"it computes with a {type(right).__name__}")
-        bound(op, left, right)
-        return attempt(run, left, right)
-    return binary(op, left, right)
+    if (
+        run is None
+        or type(left) not in (list, set, dict)
+        or isinstance(right, StoredDict | StoredList | Hole)
+    ):
+        raise CannotTell("it changes a container in a way that is not computed")
+    if isinstance(op, ast.Add) and type(left) is list:
+        iterated(right)
+    elif not _computes(right):
+        raise CannotTell(f"it computes with {kind_of(right)}")
+    bound(op, left, right)
+    return attempt(run, left, right)
 
 
 def unary(op: ast.unaryop, value: Any) -> Any:
     if isinstance(value, Hole):
         raise CannotTell(f"it depends on {value.why}")
     if not plain(value) and not (is_member(value) and known_enum(type(value))):
-        raise CannotTell(f"it negates a {type(value).__name__}")
+        raise CannotTell(f"it negates {kind_of(value)}")
     return attempt(_UNARY[type(op)], value)
 
 
@@ -176,7 +185,7 @@ def contains(container: Any, item: Any) -> bool:
         if not there and not isinstance(container, str | range | OneWayIterator):
             mixed(container, item)
         return there
-    raise CannotTell(f"it looks into a {type(container).__name__}")
+    raise CannotTell(f"it looks into {kind_of(container)}")
 
 
 def mixed(container: Iterable[Any], item: Any) -> None:
@@ -198,7 +207,7 @@ def stored_key(stored: StoredDict, key: Any) -> str | None:
         return key if key in stored else None
     if type(key) is int and str_of(key) not in stored:
         return None
-    raise CannotTell(f"the state does not say whether it has a {type(key).__name__} as a key")
+    raise CannotTell(f"the state does not say whether it has {kind_of(key)} as a key")
 
 
 def subscript(base: Any, key: Any) -> Any:
@@ -219,7 +228,7 @@ def subscript(base: Any, key: Any) -> Any:
         return attempt(operator.getitem, base, key)
     if is_a(base, type) and known_enum(base):
         return attempt(operator.getitem, base, key)
-    raise CannotTell(f"it takes an item of a {type(base).__name__}")
+    raise CannotTell(f"it takes an item of {kind_of(base)}")
 
 
 def known_dict(value: Any) -> bool:
@@ -246,7 +255,7 @@ def formatted(value: Any, spec: str, conversion: int = -1) -> Any:
     if is_member(value):
         return _member_text(value, spec)
     if not plain(value):
-        raise CannotTell(f"it formats a {type(value).__name__}")
+        raise CannotTell(f"it formats {kind_of(value)}")
     _moderate(value)
     return attempt(format, value, spec)
 
@@ -298,7 +307,7 @@ def _printable(value: Any, depth: int) -> None:
     if is_one(kind, (set, frozenset)) and len(value) > 1:
         raise CannotTell("the text of a set has no order")
     if not (is_one(kind, (*CONTAINERS, *VIEWS)) or known_factory(value)):
-        raise CannotTell(f"it prints a {kind.__name__}")
+        raise CannotTell(f"it prints {kind_of(value)}")
     for one in list(value):
         _printable(one, depth + 1)
     for one in value.values() if isinstance(value, dict) else ():
@@ -338,7 +347,7 @@ def iterated(value: Any, *, ordered: bool = True) -> Iterable[Any]:
         return attempt(iter, value)  # type: ignore[no-any-return]
     if is_a(value, type):
         return members_of(value)
-    raise CannotTell(f"it goes over a {type(value).__name__}")
+    raise CannotTell(f"it goes over {kind_of(value)}")
 
 
 def bound(op: ast.operator, left: Any, right: Any) -> None:
@@ -372,6 +381,8 @@ def _same(left: Any, right: Any) -> bool:
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Hole) and not (one.path and other is None):
             raise CannotTell(f"it depends on {one.why}")
+    if isinstance(left, AnyFunction) and isinstance(right, AnyFunction):
+        return bool(left == right)
     _apart(left, right)
     if plain(left) and plain(right):
         if left is None or right is None or type(left) is bool or type(right) is bool:

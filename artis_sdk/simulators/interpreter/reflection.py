@@ -10,19 +10,15 @@ from artis_sdk.simulators.interpreter.classes import inherits, is_a, is_one, nam
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum
 from artis_sdk.simulators.interpreter.expressions import Expressions
 from artis_sdk.simulators.interpreter.values import (
-    BuiltinMethod,
+    AnyFunction,
     CannotTell,
-    Draw,
     Hole,
-    Local,
-    LogCall,
-    Method,
     OneWayIterator,
-    Pending,
     Record,
     StoredDict,
     StoredList,
     Thrown,
+    kind_of,
     plain,
 )
 
@@ -62,7 +58,7 @@ class Reflection(Expressions):
 
     def _is_instance(self, value: Any, which: Any, of_class: bool) -> Any:
         classes = which if isinstance(which, tuple) else (which,)
-        if isinstance(value, Method | BuiltinMethod | Local | Pending | Draw | LogCall):
+        if isinstance(value, AnyFunction):
             raise CannotTell("it asks for the type of a function")
         kind = value if of_class else value.cls if isinstance(value, Record) else type(value)
         if not is_a(kind, type) or not all(is_a(c, type) and _asks_bases(c) for c in classes):
@@ -77,7 +73,7 @@ class Reflection(Expressions):
         if isinstance(value, Hole):
             raise CannotTell(f"it depends on {value.why}")
         if not (is_member(value) or plain(value) or isinstance(value, tuple)):
-            raise CannotTell(f"it makes a {name_of(cls)} of a {type(value).__name__}")
+            raise CannotTell(f"it makes a {name_of(cls)} of {kind_of(value)}")
         return operators.attempt(cls, value)
 
 

@@ -6,10 +6,11 @@ import ast
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from types import MemberDescriptorType
 from typing import Any
 
 from artis_sdk.simulators.interpreter import operators
-from artis_sdk.simulators.interpreter.classes import body_of, inherits, is_a, mro_of, own_method
+from artis_sdk.simulators.interpreter.classes import body_of, inherits, is_a, is_one, mro_of, own_method
 from artis_sdk.simulators.interpreter.invoke import Returned
 from artis_sdk.simulators.interpreter.locks import is_lock
 from artis_sdk.simulators.interpreter.names import CallFrame, unbound
@@ -23,6 +24,7 @@ from artis_sdk.simulators.interpreter.values import (
     Record,
     StoredDict,
     Thrown,
+    kind_of,
 )
 
 
@@ -68,7 +70,7 @@ class Interpreter(Objects):
             case ast.Raise():
                 raise self._raised(statement, frame)
             case ast.Assert(test=test, msg=message):
-                if not self.truth(self.value(test, frame)):
+                if __debug__ and not self.truth(self.value(test, frame)):
                     values = () if message is None else (self.value(message, frame),)
                     raise Thrown(AssertionError, values)
             case ast.For() | ast.While():
@@ -139,6 +141,8 @@ class Interpreter(Objects):
     def _unpack(self, elements: list[ast.expr], value: Any, frame: CallFrame) -> None:
         if isinstance(value, Hole):
             raise CannotTell("it unpacks a value that is not known")
+        if is_one(type(value), (type(None), int, float, bool)):
+            raise Thrown(TypeError, (f"cannot unpack non-iterable {type(value).__name__} object",))
         items = self.unpacked(value)
         star = next((n for n, e in enumerate(elements) if isinstance(e, ast.Starred)), None)
         least = len(elements) - (star is not None)
@@ -156,11 +160,11 @@ class Interpreter(Objects):
 
     def _set_attribute(self, on: Any, name: str, value: Any) -> None:
         if not isinstance(on, Record) or on.alike or own_method(on.cls, "__setattr__") is not None:
-            raise CannotTell(f"it sets .{name} of a {type(on).__name__}")
+            raise CannotTell(f"it sets .{name} of {kind_of(on)}")
         if isinstance(value, (OneWayIterator, *VIEWS)):
-            raise CannotTell(f"it keeps a {type(value).__name__}")
+            raise CannotTell(f"it keeps {kind_of(value)}")
         static = own_method(on.cls, name)
-        slot = type(static).__name__ == "member_descriptor"
+        slot = type(static) is MemberDescriptorType
         if not slot and own_method(type(static), "__set__") is not None:
             raise CannotTell(f"it sets {name}, an attribute that code makes")
         place = inherits(on.cls, BaseException) or any("__dict__" in body_of(b) for b in mro_of(on.cls))
@@ -182,7 +186,7 @@ class Interpreter(Objects):
                 value = self.unpacked(value)
             self.put(base, key, value)
         else:
-            raise CannotTell(f"it sets an item of a {type(base).__name__}")
+            raise CannotTell(f"it sets an item of {kind_of(base)}")
 
     def _delete(self, target: ast.expr, frame: CallFrame) -> None:
         if isinstance(target, ast.Subscript):
@@ -219,8 +223,8 @@ class Interpreter(Objects):
     def _changed(self, op: ast.operator, before: Any, by: Any) -> Any:
         if isinstance(before, list | set | dict):
             self.charge(by)
-            return operators.in_place(op, before, by)
-        return self.binary(op, before, by)
+            return operators.changed(op, before, by)
+        return self.binary(op, before, by, in_place=True)
 
     def _loop(self, statement: ast.For | ast.While, frame: CallFrame) -> None:
         items: Iterator[Any] = iter(())
@@ -318,7 +322,8 @@ class Interpreter(Objects):
         if statement.exc is None:
             if frame.handling is None:
                 raise CannotTell("it raises nothing")
-            return frame.handling
+            caught = frame.handling.caught  # whose attributes a handler may have set
+            return frame.handling if caught is None else _thrown(caught)
         made = self.value(statement.exc, frame)
         if is_a(made, type) and inherits(made, BaseException):
             made = self.made(made, [], {})
@@ -328,7 +333,12 @@ class Interpreter(Objects):
             cause = self.value(statement.cause, frame)
             if cause is not None and not (isinstance(cause, Record) and inherits(cause.cls, BaseException)):
                 raise CannotTell("it raises from something that is not known")
-        fields = dict(made.fields)
-        thrown = Thrown(made.cls, fields.pop("args", ()), fields)
-        thrown.caught = made
-        return thrown
+        return _thrown(made)
+
+
+def _thrown(error: Record) -> Thrown:
+    """An exception's object as it is raised."""
+    fields = dict(error.fields)
+    thrown = Thrown(error.cls, fields.pop("args", ()), fields)
+    thrown.caught = error
+    return thrown

@@ -174,16 +174,21 @@ class StoredDict(dict[Any, Any]):
     are texts, whatever they were."""
 
 
-class _Callable:
-    """What the interpreted code can call; it has no text, and is equal to itself alone."""
+class AnyFunction:
+    """What the interpreted code can call; it has no text. One function may be several of these."""
 
     __slots__ = ()
     why = "a function, which is no value"
-    __str__ = __repr__ = __format__ = __lt__ = __gt__ = _unknown("callable")
+    __str__ = __repr__ = __format__ = __lt__ = __gt__ = __hash__ = _unknown("callable")
+
+    def __eq__(self, other: object) -> bool:
+        if self is not other and isinstance(other, AnyFunction):
+            raise CannotTell("it asks whether two functions are one")
+        return self is other
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Method(_Callable):
+class Method(AnyFunction):
     """A function of the source, bound to a record or a class if it is a method."""
 
     function: FunctionType
@@ -192,7 +197,14 @@ class Method(_Callable):
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class BuiltinMethod(_Callable):
+class BaseInit(AnyFunction):
+    """The `__init__` of `object` or of an exception of Python's, of an object that is made."""
+
+    on: Record
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class BuiltinMethod(AnyFunction):
     """A method of a plain value or container."""
 
     on: Any
@@ -200,7 +212,7 @@ class BuiltinMethod(_Callable):
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Local(_Callable):
+class Local(AnyFunction):
     """A function or lambda that the source defines inside another one."""
 
     node: ast.Lambda | ast.FunctionDef
@@ -210,14 +222,14 @@ class Local(_Callable):
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Pending(_Callable):
+class Pending(AnyFunction):
     """A coroutine before it is awaited."""
 
     run: Callable[[], Any]
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Draw(_Callable):
+class Draw(AnyFunction):
     """A function that gives what no source tells, and does nothing else.
 
     Attributes:
@@ -230,7 +242,7 @@ class Draw(_Callable):
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class LogCall(_Callable):
+class LogCall(AnyFunction):
     """A function that writes to a log, or to the screen, and returns None."""
 
     name: str
@@ -259,6 +271,19 @@ class Thrown(Exception):
 def plain(value: Any) -> bool:
     """Whether it is a text, a number, a date, a truth value or None, of exactly that type."""
     return id(type(value)) in _PLAIN_IDS
+
+
+def kind_of(value: Any) -> str:
+    """What kind of value it is, for messages."""
+    if isinstance(value, Record):
+        return f"an object of {name_of(value.cls)}"
+    if isinstance(value, AnyFunction):
+        return "a function"
+    if isinstance(value, Hole | OneWayIterator):
+        return str(value.why)
+    stored = isinstance(value, StoredList | StoredDict)
+    named = name_of(type(value).__bases__[0] if stored else type(value))
+    return f"{'an' if named[0] in 'aeiou' else 'a'} {named}"
 
 
 def _inside(value: Any) -> Iterable[Any]:
