@@ -31,6 +31,7 @@ from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.whose_code import is_ours, runs_application_code
 from artis_sdk.prompts import Prompts
 from artis_sdk.records import History, Outcome, Role, SampledRole, State, ToolCall, Usage
+from artis_sdk.records.fitting import fits
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_backends import Backends
 from artis_sdk.session_simulator import make_simulator, trusted
@@ -112,7 +113,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
     agent, model = make_actor(given, settings, tools, backends, prompts, sampling)
     strategy = Direct() if isinstance(agent, NoAgent) else given.strategy or make_strategy(settings)
     simulator = make_simulator(given.simulator, settings, backends, prompts, stack, sampling)
-    simulates = not isinstance(strategy, Direct | StepStrategy)
+    simulates = not isinstance(strategy, Direct) and not fits(strategy, StepStrategy)
     if simulates and simulator is None:
         raise ConfigurationError(
             f"strategy {strategy.name!r} needs a simulator: pass simulator=SandboxSimulator(), "
@@ -167,11 +168,11 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
     )
     if parts.application_code:
         stack.enter_context(guarded_in_place(tools))
-    # Each once: by default the parts share the agent's model, and a protocol's `isinstance` is costly.
+    # Each once: by default the parts share the agent's model.
     others = {id(part): part for part in (judge, advisor, getattr(simulator, "backend", None))}
     for known in (model, None):
         others.pop(id(known), None)
-    priced = [part for part in others.values() if isinstance(part, Backend)]
+    priced = [part for part in others.values() if fits(part, Backend)]
     Budget(limits, prices=budget_prices).require_prices(*priced, *(() if model is None else (model,)))
     return parts
 
@@ -198,7 +199,7 @@ def make_actor(
             "such as openai:MODEL, with --agent, ARTIS_AGENT, or agent in artis.toml; mode replay commits "
             "plans without one"
         )
-    if not isinstance(agent, str | Backend):
+    if not isinstance(agent, str) and not fits(agent, Backend):
         sampling.refuse("agent", "the agent is your own and calls its model itself")
         return CallableActor(agent, tools, prompts=prompts), None
     model = backends.get(agent)
@@ -274,7 +275,7 @@ def _part(role: SampledRole, given: Any, prompts: Prompts, sampling: RoleSamplin
             f"an agent of your own cannot {does}: pass {option}, or {switch}=False; "
             f"in artis.toml, {switch} = false"
         )
-    if isinstance(given, Backend):
+    if fits(given, Backend):
         return model(given, prompts=prompts, **sampling.of(role))
     sampling.refuse(role, f"the {option.partition('=')[0]} is an object of yours")
     return given
@@ -282,8 +283,8 @@ def _part(role: SampledRole, given: Any, prompts: Prompts, sampling: RoleSamplin
 
 def _scorer(strategy: Strategy, judge: Any, prompts: Prompts, sampling: RoleSampling) -> Scorer | None:
     """Scorer of the candidates of a step-level strategy; None for any other strategy."""
-    if not isinstance(strategy, StepStrategy):
+    if not fits(strategy, StepStrategy):
         return None
-    if not isinstance(judge, Backend):
+    if not fits(judge, Backend):
         raise ConfigurationError(f"strategy {strategy.name!r} scores by a model: pass evaluator=BACKEND")
     return ModelScorer(judge, prompts=prompts, **sampling.of("judge"))

@@ -57,7 +57,8 @@ async def task_of(
     else:
         state, history = jsonable(given), made + earlier
     task = Task(query=query, conversation=conversation, tools=tools.specs, history=history)
-    return task.model_copy(update={"state": state})  # it is JSON: a large one is not validated once more
+    # It is JSON: a large one is not validated once more.
+    return task if state is None else task.model_copy(update={"state": state})
 
 
 def blind(simulator: Simulator, given: StateSource | None, state: State) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from artis_sdk.contracts import LogStore
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 from artis_sdk.logs import Redactor
 from artis_sdk.logs.capture import capture
+from artis_sdk.records.fitting import fits
 from artis_sdk.settings import Settings
 from artis_sdk.store_address import journal_address
 from artis_sdk.tools import Toolset
@@ -27,7 +28,7 @@ def make_journal(given: CommitJournal | str | Path, stack: AsyncExitStack) -> Co
         journal = SQLiteJournal.shared(where) if isinstance(where, Path) else _postgres(where)
         stack.push_async_callback(journal.aclose)
         return journal
-    if not isinstance(given, CommitJournal):
+    if not fits(given, CommitJournal):
         raise ConfigurationError(
             f"journal must be a path, a postgresql:// URL or a CommitJournal, not {type(given).__name__}; "
             "artis_sdk.commit.journal.CommitJournal lists the methods"

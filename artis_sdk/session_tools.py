@@ -11,6 +11,7 @@ from artis_sdk.backends.registry import known_prefixes
 from artis_sdk.contracts import BringsTools
 from artis_sdk.entry_points import find
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.records.fitting import fits
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.settings import Settings, load_object
 from artis_sdk.tools import Toolset
@@ -40,7 +41,7 @@ async def with_agents_tools(given: SessionArgs, settings: Settings) -> SessionAr
     agent = given.agent or settings.agent
     if isinstance(agent, str) and not is_backend(agent):
         given = replace(given, agent=load_agent(agent))
-    if not isinstance(given.agent, BringsTools):
+    if not fits(given.agent, BringsTools):
         return given
     brought = Toolset(*cast(Iterable[Any], await given.agent.session_tools()))
     passed = Toolset() if given.tools is None else make_tools(given.tools, settings)

@@ -31,6 +31,8 @@ class Tools(Protocol):
 def own_plan(plan: Plan) -> Plan:
     """The plan with foreseen calls of its own: what others do to the plan that they hold, an approver that
     shortens a text on its page included, changes nothing of the one that is approved and made."""
+    if not plan.foreseen:
+        return plan
     return plan.model_copy(update={"foreseen": tuple(one.model_copy(deep=True) for one in plan.foreseen)})
 
 

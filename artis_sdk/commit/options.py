@@ -14,6 +14,9 @@ from artis_sdk.commit.guard import Terms, Treatments
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.records import CommitMode, Plan, Risk, Treatment
 
+_MODES = (None, *get_args(CommitMode))
+_TREATMENTS = get_args(Treatment)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitOptions:
@@ -33,13 +36,13 @@ class CommitOptions:
         Raises:
             ConfigurationError: an option has a value that it cannot have.
         """
-        _check("mode", self.mode, (None, *get_args(CommitMode)))
+        _check("mode", self.mode, _MODES)
         for name, given in (("on_unforeseen", self.on_unforeseen), ("on_divergence", self.on_divergence)):
             by_risk = {} if isinstance(given, str) else dict(given)
             for risk in by_risk:
                 _check(f"{name}, the risk", risk, tuple(Risk))
             for treatment in by_risk.values() if by_risk else (given,):
-                _check(name, treatment, get_args(Treatment))
+                _check(name, treatment, _TREATMENTS)
 
     @property
     def asking(self) -> Asking:
@@ -63,7 +66,7 @@ class CommitOptions:
             PlanExpired: it held until a moment that has passed.
             JournalError: the journal cannot be read or written.
         """
-        _check("mode", mode, (None, *get_args(CommitMode)))
+        _check("mode", mode, _MODES)
         mode = mode or self.mode
         agreed = await agreement.on(given, plan, mode or "bound")
         terms = Terms(

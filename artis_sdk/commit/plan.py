@@ -60,12 +60,14 @@ async def commit(
     notes = [*world.notes, *_notes(budget, trajectory, blind=blind), *_beside_the_plan(plan, world)]
     if stopped is not None:
         notes.append(f"the commit was stopped: {stopped}")
-    result = trajectory.result(plan, world.calls, budget.usage, notes).model_copy(
-        update={
-            "mode": world.guard.mode,
-            "not_made": tuple(world.guard.not_made),
-            "missed": _missed(world),
-        }
+    result = trajectory.result(
+        plan,
+        world.calls,
+        budget.usage,
+        notes,
+        mode=world.guard.mode,
+        not_made=tuple(world.guard.not_made),
+        missed=_missed(world),
     )
     world.emit(CommitFinished(result=result))
     return result

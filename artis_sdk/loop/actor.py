@@ -10,9 +10,12 @@ from artis_sdk.contracts import Meter
 from artis_sdk.errors import BackendError
 from artis_sdk.records import (
     Attempt,
+    CommitMode,
     CommittedCall,
     Ending,
+    ForeseenCall,
     Message,
+    NotMade,
     Plan,
     Result,
     Role,
@@ -42,7 +45,15 @@ class Trajectory:
     """Remarks for a reader beside the messages, such as a second request of one turn."""
 
     def result(
-        self, plan: Plan, calls: tuple[CommittedCall, ...], usage: Mapping[Role, Usage], notes: Iterable[str]
+        self,
+        plan: Plan,
+        calls: tuple[CommittedCall, ...],
+        usage: Mapping[Role, Usage],
+        notes: Iterable[str],
+        *,
+        mode: CommitMode = "guided",
+        not_made: tuple[NotMade, ...] = (),
+        missed: tuple[ForeseenCall, ...] = (),
     ) -> Result:
         """The result of a plan that was carried out so; arguments as the fields of `Result`."""
         return Result(
@@ -54,6 +65,9 @@ class Trajectory:
             ended=self.ended,
             error=self.error,
             notes=tuple(notes),
+            mode=mode,
+            not_made=not_made,
+            missed=missed,
         )
 
 

@@ -10,6 +10,7 @@ from artis_sdk.loop.retrying import RetryingActor
 from artis_sdk.loop.scoring import Scorer
 from artis_sdk.loop.strategies.base import StepStrategy, Strategy
 from artis_sdk.loop.strategies.task_level import Direct
+from artis_sdk.records.fitting import fits
 
 
 def committing_actor(
@@ -35,7 +36,7 @@ def committing_actor(
         if evaluator is None:
             raise ConfigurationError("Direct(retries=) needs an evaluator, and evaluate=False leaves it out")
         return RetryingActor(actor, evaluator, strategy.retries)
-    if not isinstance(strategy, StepStrategy):
+    if not fits(strategy, StepStrategy):
         return actor
     assert scorer is not None
     if not isinstance(actor, ModelActor):

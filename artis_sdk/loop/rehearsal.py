@@ -126,8 +126,8 @@ async def rehearse(
         with budget.running():
             await _attempts(rehearsal, strategy, simulator, tools)
             recommendation = await _summarize(rehearsal, summarizer)
-        plan = _plan(rehearsal, strategy, recommendation, prompts or Prompts(), journal)
-        plan = bound(plan.model_copy(update={"expires": expires.end()}), tools)
+        plan = _plan(rehearsal, strategy, recommendation, prompts or Prompts(), journal, expires)
+        plan = bound(plan, tools)
         emit(RehearsalFinished(plan=plan))
     return plan
 
@@ -149,6 +149,7 @@ def _plan(
     recommendation: Recommendation | None,
     prompts: Prompts,
     journal: str | None,
+    expires: Lasting,
 ) -> Plan:
     if recommendation is not None:
         rehearsal.emit(Recommended(recommendation=recommendation))
@@ -165,6 +166,7 @@ def _plan(
         usage=dict(rehearsal.budget.usage),
         stopped_by=rehearsal.stopped.limit if rehearsal.stopped else None,
         notes=tuple(rehearsal.notes),
+        expires=expires.end(),
     )
 
 

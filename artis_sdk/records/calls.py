@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from os import urandom
 from typing import Any, Final, Literal
-from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
@@ -18,7 +18,7 @@ FROZEN = ConfigDict(frozen=True, extra="forbid", json_schema_extra=describe)
 
 def new_id() -> str:
     """A random identifier, 32 hexadecimal digits."""
-    return uuid4().hex
+    return urandom(16).hex()
 
 
 class Risk(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as _text
 
 from pydantic import JsonValue
 
@@ -26,7 +27,7 @@ def with_defaults(spec: ToolSpec | None, arguments: Mapping[str, JsonValue]) -> 
 
 def canonical(value: JsonValue) -> str:
     """JSON text that does not depend on the order of keys."""
-    return _ENCODER.encode(value)
+    return _text(value) if type(value) is str else _ENCODER.encode(value)
 
 
 def same_outcome(predicted: Outcome, real: Outcome) -> bool:

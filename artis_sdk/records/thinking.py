@@ -65,7 +65,7 @@ def ends_in_thought(text: str) -> bool:
 
 def opened_by(text: str) -> str | None:
     """The last mark of a thought in a text, if it opens one."""
-    if _last_end(text, _OPENS) <= _last_end(text, _CLOSES):
+    if not _OPENING.search(text) or _last_end(text, _OPENS) <= _last_end(text, _CLOSES):
         return None
     return max(_OPENS, key=lambda mark: (text.rfind(mark), len(mark)))
 

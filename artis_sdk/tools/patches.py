@@ -14,8 +14,10 @@ from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from itertools import repeat
+from operator import is_
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from artis_sdk.tools.firewall import lock
 
@@ -38,7 +40,24 @@ class _Patch:
     """The installed replacement; None before."""
 
 
+class _InPlace(NamedTuple):
+    """All patches that are installed, with what there is to see whether they still are."""
+
+    owners: tuple[Any, ...]
+    names: tuple[str, ...]
+    ours: tuple[Callable[..., Any], ...]
+    awaited: frozenset[str]
+    """Modules that nobody has imported yet, and that have patches."""
+
+    def is_all(self) -> bool:
+        """Whether nothing is to be installed. Without a step of Python for each patch: every world asks."""
+        found = map(getattr, self.owners, self.names, repeat(None))
+        return all(map(is_, found, self.ours)) and sys.modules.keys().isdisjoint(self.awaited)
+
+
 _patches: list[_Patch] = []
+_in_place: _InPlace | None = None
+"""None before the first world, and while a patch is new."""
 _hooked: list[bool] = []
 _checks: dict[str, Check] = {}
 
@@ -53,7 +72,10 @@ def in_place_of(module: str, *paths: str, if_imported: bool = False) -> Callable
     """
 
     def register(make: Make) -> Make:
-        _patches.extend(_Patch(module, path, make, if_imported) for path in paths)
+        global _in_place
+        with lock:
+            _patches.extend(_Patch(module, path, make, if_imported) for path in paths)
+            _in_place = None
         if _hooked:
             install()
         return make
@@ -105,6 +127,9 @@ class _Loader(Loader):
 
 def install() -> None:
     """Install every patch that is missing, also where other code has removed it since."""
+    global _in_place
+    if _in_place is not None and _in_place.is_all():
+        return
     missing = [
         patch
         for patch in _patches
@@ -117,6 +142,14 @@ def install() -> None:
         _hooked.append(True)
         sys.meta_path.insert(0, _AfterImport())
         sys.addaudithook(_audit)
+    with lock:
+        put = [patch for patch in _patches if patch.ours is not None]
+        _in_place = _InPlace(
+            tuple(patch.owner for patch in put),
+            tuple(patch.name for patch in put),
+            tuple(patch.ours for patch in put if patch.ours is not None),
+            frozenset(patch.module for patch in _patches if patch.ours is None and patch.if_imported),
+        )
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
