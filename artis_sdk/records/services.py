@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from argparse import Namespace
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
+from artis_sdk.records.installed import is_installed_file
 from artis_sdk.records.plain_forms import class_attribute, inherits, module_of, stored_attributes
 
 _CODE = (ModuleType, type, FunctionType, BuiltinFunctionType, MethodType)
@@ -19,7 +18,6 @@ _WITH_FORMS = ("numpy", "pandas", "torch")  # of their own, see `simpler`
 _LOOK_UP_LEVELS = 2  # an engine's dialect holds its driver's module
 _LOOK_UP_ITEMS = 50
 _HANDLES = ("_thread", "threading", "_socket", "socket", "logging")
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
 
 
 def is_service(value: Any, kind: type, home: str) -> bool:
@@ -45,7 +43,7 @@ def is_service(value: Any, kind: type, home: str) -> bool:
 def _is_installed(package: str) -> bool:
     module = sys.modules.get(package)
     places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-    return any(Path(library) in Path(place).parents for library in _LIBRARIES for place in places if place)
+    return any(is_installed_file(package, place) for place in places if place)
 
 
 def _holds_code(value: Any, levels: int) -> bool:

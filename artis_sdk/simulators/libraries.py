@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from functools import cache
-from pathlib import Path
 from types import FunctionType
 
-_FOLDERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+from artis_sdk.records.installed import is_installed_file
 
 
 @cache
@@ -20,7 +18,7 @@ def is_installed(module: str) -> bool:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return module != "__main__"
-    return any(Path(file).is_relative_to(folder) for folder in _FOLDERS)
+    return is_installed_file(module, file)
 
 
 def is_library(module: str) -> bool:
