@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from mcp import Client, StdioServerParameters, types
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
 from artis_sdk.errors import ConfigurationError, ToolFailure, UnknownOutcome
 from artis_sdk.gateway.config import UpstreamServer
+from artis_sdk.gateway.http_client import NO_SESSION, RefusedClient
 from artis_sdk.integrations.mcp import UNANSWERED, listed
 
 T = TypeVar("T")
@@ -23,6 +23,13 @@ _REFUSED = "refused_by_server"
 _LOST = "no_answer"
 _GONE = "server_gone"
 """Failure type of a call that was not sent."""
+_UNCLEAR = (*UNANSWERED, types.INTERNAL_ERROR, types.INVALID_REQUEST, types.PARSE_ERROR)
+"""Error codes after which a call may have been made: no answer came, or the MCP client could not read it, or
+the server failed at it."""
+_BROKEN = (types.CONNECTION_CLOSED, NO_SESSION)
+"""Error codes after which a connection is of no use any more."""
+_START = 120.0
+"""Seconds that a server has to start and tell its tools; `npx` and `uvx` may download it first."""
 
 _answers: ContextVar[list[types.CallToolResult]] = ContextVar("artis_sdk_gateway_answers")
 
@@ -64,31 +71,35 @@ class Link:
         Raises:
             ConfigurationError: it does not start or answer, or its tools are not what they were.
         """
-        ready: asyncio.Future[list[types.Tool]] = asyncio.get_running_loop().create_future()
+        ready: asyncio.Future[tuple[Client, list[types.Tool]]] = asyncio.get_running_loop().create_future()
         self._leave = asyncio.Event()
         self._keeper = asyncio.create_task(self._keep(ready))
         either: set[asyncio.Future[Any]] = {self._keeper, ready}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait(either, timeout=_START, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not ready.done():
+                self._keeper.cancel()
         if not ready.done():
-            error = self._keeper.exception()
-            what = None if error is None else _first(error)
+            (ended,) = await asyncio.gather(self._keeper, return_exceptions=True)
+            what = (
+                _first(ended) if isinstance(ended, Exception) else f"nothing came within {_START:g} seconds"
+            )
             raise ConfigurationError(
                 f"the MCP server {self.name!r} did not start or answer: {what}"
-            ) from error
-        tools = ready.result()
+            ) from ended
+        client, tools = ready.result()
         if self.tools and tools != self.tools:
             await self.aclose()
             raise ConfigurationError(
                 f"the tools of the MCP server {self.name!r} are not what they were: start the gateway again"
             )
-        self.tools = tools
+        self._client, self.tools, self.capabilities = client, tools, client.server_capabilities
 
-    async def _keep(self, ready: asyncio.Future[list[types.Tool]]) -> None:
+    async def _keep(self, ready: asyncio.Future[tuple[Client, list[types.Tool]]]) -> None:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(Client(await _transport(self.server, stack)))
-            tools = await listed(client)
-            self._client, self.capabilities = client, client.server_capabilities
-            ready.set_result(tools)
+            ready.set_result((client, await listed(client)))
             await self._leave.wait()
 
     async def aclose(self) -> None:
@@ -110,26 +121,29 @@ class Link:
             reads: whether it changes nothing.
 
         Raises:
-            ToolFailure: the call was not sent, or the server refused it by an error of the protocol; or it
-                did not answer one that only reads.
-            UnknownOutcome: no answer came, or none that can be read, and the call may have been made.
+            ToolFailure: the call was not sent, or the server refused it by an error of the protocol or an
+                HTTP status; or it did not answer one that only reads.
+            UnknownOutcome: no answer came, or none that can be read, or the server failed at it, and the call
+                may have been made.
         """
         client = await self._connected(tool)
         lost: Exception
         try:
             answer = await client.call_tool(there, dict(arguments))
         except MCPError as error:
-            if error.code not in UNANSWERED:
+            self._forget(client, error)
+            if error.code == NO_SESSION:
+                why = f"the server has forgotten this connection; the next call connects again ({error})"
+                raise ToolFailure(tool, _GONE, f"the call was not made: {why}") from error
+            if error.code not in _UNCLEAR:
                 raise ToolFailure(tool, _REFUSED, str(error)) from error
-            if error.code == types.CONNECTION_CLOSED and self._client is client:
-                self._client = None
             lost = error
         except Exception as error:  # noqa: BLE001  whatever it was, the call had been sent
             lost = error
         else:
             _answers.get().append(answer)
             return answer
-        why = f"the MCP server {self.name!r} did not answer, or not readably: {lost}"
+        why = f"the MCP server {self.name!r} did not answer, not readably, or failed at it: {lost}"
         if reads:
             raise ToolFailure(tool, _LOST, why) from lost
         raise UnknownOutcome(tool, why) from lost
@@ -148,9 +162,13 @@ class Link:
         try:
             return await ask(client)
         except MCPError as error:
-            if error.code == types.CONNECTION_CLOSED and self._client is client:
-                self._client = None
+            self._forget(client, error)
             raise
+
+    def _forget(self, client: Client, error: MCPError) -> None:
+        """Let the next call connect again, if the connection broke."""
+        if error.code in _BROKEN and self._client is client:
+            self._client = None
 
     async def _connected(self, tool: str) -> Client:
         """The client, connected again if the connection broke.
@@ -198,5 +216,5 @@ async def _transport(server: UpstreamServer, stack: AsyncExitStack) -> Any:
         return StdioServerParameters(
             command=server.command, args=list(server.args), env=dict(server.env), cwd=server.cwd
         )
-    http = await stack.enter_async_context(create_mcp_http_client(headers=dict(server.headers)))
+    http = await stack.enter_async_context(RefusedClient(dict(server.headers)))
     return streamable_http_client(server.url, http_client=http)
