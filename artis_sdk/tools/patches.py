@@ -128,7 +128,8 @@ class _Loader(Loader):
 def install() -> None:
     """Install every patch that is missing, also where other code has removed it since."""
     global _in_place
-    if _in_place is not None and _in_place.is_all():
+    known = _in_place  # another thread may register a patch meanwhile
+    if known is not None and known.is_all():
         return
     missing = [
         patch
