@@ -39,7 +39,6 @@ from artis_sdk.session_state import blind, task_of
 from artis_sdk.session_sync import in_sync
 from artis_sdk.session_tools import with_agents_tools
 from artis_sdk.settings import Settings, load_settings
-from artis_sdk.tools import running_code
 from artis_sdk.tools.world import OUTSIDE, WorldBinding, check_allowed, current, route
 from artis_sdk.traces.operations import operation
 from artis_sdk.traces.spans import SessionSpan
@@ -159,8 +158,7 @@ class Session:
         lasts = Lasting.of(expires)
         async with self._operation("rehearse") as (parts, span):
             given = self._args.state
-            with running_code("rehearsal", callable(given) and not is_ours(given)):
-                value = await task_of(task, given, parts, self._conversation, self._committed.values())
+            value = await task_of(task, given, parts, self._conversation, self._committed.values())
             parts.secrets.learn(value, parts.tools.owners)
             budget = parts.budget(self._events.emit)
             journal, notes = await journal_here(parts.journal)

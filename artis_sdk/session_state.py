@@ -11,13 +11,14 @@ from artis_sdk.commit.commit import RealWorld
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.callable_actor import RemembersCalls
+from artis_sdk.loop.whose_code import is_ours
 from artis_sdk.records import History, Message, State, Task
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.session_args import StateSource
 from artis_sdk.session_parts import SessionParts
 from artis_sdk.simulators.composite import Composite, Wrapper
 from artis_sdk.simulators.llm import LLMSimulator
-from artis_sdk.tools import Toolset, current_world
+from artis_sdk.tools import Toolset, current_world, running_code
 
 
 async def task_of(
@@ -47,8 +48,9 @@ async def task_of(
     tools, made = parts.tools, sum(committed, ())
     history = earlier = _earlier_in_attempt(tools)
     if callable(given):
-        state = given()
-        state = await state if inspect.isawaitable(state) else state
+        with running_code("rehearsal", not is_ours(given)):
+            state = given()
+            state = await state if inspect.isawaitable(state) else state
         parts.secrets.see(state)
         state = jsonable(state)
     elif given is None:

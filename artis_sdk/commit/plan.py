@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 from artis_sdk.commit.before import NO_JOURNAL, read_unsettled, unsettled_notes
@@ -114,8 +113,8 @@ async def _act(
         ):
             with running_code("commit", application_code or own_agent, refused=world.remember_refusal):
                 world.emit(CommitStarted(plan=plan.id))
-                briefing = replace(
-                    shown_at_commit(plan),
+                briefing = shown_at_commit(
+                    plan,
                     done=world.history,  # of a resumed commit
                     is_due=partial(_is_due, plan, world),
                 )

@@ -7,32 +7,23 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pydantic import JsonValue
+from pydantic_core import PydanticSerializationError, to_json
 
 from artis_sdk.records import Outcome, ToolSpec
 from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.reply import Reply
 
 LARGE = 65_536
-"""Size in characters from which a value is redacted off the event loop: some milliseconds of work."""
+"""Size in bytes from which a value is redacted off the event loop: some milliseconds of work."""
 
 
 def is_large(value: JsonValue) -> bool:
-    """Whether redacting this value would block the event loop; stops counting at `LARGE`."""
-    waiting: list[Any] = [value]
-    size = 0
-    for item in waiting:
-        kind = type(item)
-        if kind is str:
-            size += len(item)
-        elif kind is dict:
-            size += sum(map(len, item))
-            waiting += item.values()
-        elif kind is list:
-            waiting += item
-        size += 8
-        if size >= LARGE:
-            return True
-    return False
+    """Whether redacting this value would block the event loop, by the size of its JSON text, which is made
+    in a hundredth of the time."""
+    try:
+        return len(to_json(value)) >= LARGE
+    except (PydanticSerializationError, UnicodeEncodeError):  # too deep, or half of a surrogate pair
+        return True
 
 
 class Redact(Protocol):

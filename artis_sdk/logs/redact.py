@@ -50,6 +50,7 @@ all texts of a value at once.
 OUTCOME_TEXTS = ("value", "failure_type", "message", "raw")
 """The fields of an outcome that may hold a secret."""
 _outcome_texts = attrgetter(*OUTCOME_TEXTS)
+_size = attrgetter("size")
 _PLACEHOLDER = re.compile(f"({PLACEHOLDER})")
 
 
@@ -224,17 +225,13 @@ class Redactor:
             tools: tools of whose calls the value holds arguments.
             known: the session's secrets.
         """
-        for secrets in known:
-            if secrets.size:
-                break
-        else:
-            if not self._may_hold(value, tools):
-                return True
+        if not any(map(_size, known)) and not self._may_hold(value, tools):
+            return True
         parts = leaves(value)
         return self.finds_none(parts, tools) and all(secrets.has_none(parts) for secrets in known)
 
     def _may_hold(self, value: JsonValue, tools: Collection[str]) -> bool:
-        if self._always or self._finders or not self._marked.keys().isdisjoint(tools):
+        if self._always or self._finders or (self._marked and not self._marked.keys().isdisjoint(tools)):
             return True
         try:
             text = to_json(value)

@@ -12,8 +12,9 @@ from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.saved_plans import check_key, with_secrets, without_secrets
 from artis_sdk.logs.secret_types import secret_values
 from artis_sdk.logs.secrets import Secrets
-from artis_sdk.logs.shown import map_record, values_of
+from artis_sdk.logs.shown import NOTHING, Clear, map_record, values_of
 from artis_sdk.records import Outcome, Plan, Task, ToolCall, ToolSpec
+from artis_sdk.records.events import CallBegun
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,9 +43,7 @@ class SessionSecrets:
         """Texts of the `SecretStr`s among Python values, which a log cannot tell from other texts."""
         self._made_up = redactor.new_secrets()
         self._saved: dict[str, tuple[Plan, Plan]] = {}
-        self._clear: tuple[Outcome | None, Mapping[str, JsonValue] | None, int] = None, None, 0
-        """Outcome and arguments of the call that was found clear last, and the size of `known` then. Our own
-        copies, which no tool holds."""
+        self._clear = NOTHING
 
     def redact_arguments(
         self, tool: ToolSpec, arguments: Mapping[str, JsonValue], *, given: Any = None
@@ -55,7 +54,7 @@ class SessionSecrets:
         size = self.known.size
         hidden = self.redactor.redact_arguments(tool, arguments, known=self.known)
         if hidden == arguments and self.known.size == size:
-            self._clear = None, arguments, size
+            self._clear = Clear(size, arguments)
         return hidden
 
     def redact_outcome(
@@ -69,11 +68,13 @@ class SessionSecrets:
         """As `Redactor.redact_outcome`, also without known secrets; the outcome's secrets are known from now
         on."""
         self.see(returned)
-        size = self.known.size
-        seen = {} if arguments is self._known_clear()[1] else arguments
+        size, clear = self.known.size, self._still_clear()
+        if arguments is not clear.arguments:
+            clear = NOTHING
+        seen = arguments if clear is NOTHING else {}
         hidden = self.redactor.redact_outcome(tool, outcome, seen, known=self.known)
         if hidden is outcome and self.known.size == size:
-            self._clear = outcome, arguments, size
+            self._clear = Clear(size, arguments, clear.call, outcome)
         return hidden
 
     def see(self, value: Any) -> None:
@@ -96,10 +97,13 @@ class SessionSecrets:
         Secrets made up in a rehearsal are hidden in all shown data, but not in the journal.
         """
 
-        values, tools = values_of(record, (None, None) if self._made_up.size else self._known_clear())
+        values, tools = values_of(record, self._still_clear())
         if not values:
             return record
+        size = self.known.size
         if self.redactor.is_clear(values, tools, self.known, self._made_up):
+            if isinstance(record, CallBegun):
+                self._clear = Clear(size, record.call.arguments, record.call)
             return record
 
         def hide(value: JsonValue) -> JsonValue:
@@ -110,11 +114,9 @@ class SessionSecrets:
             return covered
         return map_record(covered, lambda value, _: hide(value), lambda call: hide(call.arguments))
 
-    def _known_clear(self) -> tuple[Outcome | None, Mapping[str, JsonValue] | None]:
-        """An outcome and arguments that need no second look: the events of a call follow its journaling at
-        once."""
-        outcome, arguments, size = self._clear
-        return (outcome, arguments) if size == self.known.size else (None, None)
+    def _still_clear(self) -> Clear:
+        """What needs no second look: the events of a call stand beside its journaling."""
+        return NOTHING if self._made_up.size or self._clear.known != self.known.size else self._clear
 
     @property
     def size(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
 from types import UnionType
@@ -97,18 +97,29 @@ def _may_hold_text(annotation: Any) -> bool:
 _fields_of: Callable[[Any], _Fields] = cache(_fields_with_text)
 
 
-def values_of(
-    record: BaseModel, known: tuple[object, object] = (None, None)
-) -> tuple[list[JsonValue], set[str]]:
+class Clear(NamedTuple):
+    """The parts of a call that were found clear of secrets. Our own copies, which no tool holds."""
+
+    known: int = 0
+    """Number of the secrets that were known then."""
+    arguments: Mapping[str, JsonValue] | None = None
+    call: ToolCall | None = None
+    outcome: Outcome | None = None
+
+
+NOTHING = Clear()
+
+
+def values_of(record: BaseModel, clear: Clear = NOTHING) -> tuple[list[JsonValue], set[str]]:
     """The texts and values of a record that `map_record` maps, and the tools of its calls.
 
     In one pass without a call for each field: every event of a session is looked at.
 
     Args:
         record: a plan, a result, an event, or a part of one.
-        known: an outcome and arguments that are left out.
+        clear: what is left out.
     """
-    outcome, arguments = known
+    _, arguments, call, outcome = clear
     values: list[JsonValue] = []
     tools: set[str] = set()
     waiting: list[Any] = [record]
@@ -122,7 +133,7 @@ def values_of(
             if value is not None and value is not arguments:
                 values.append(value)
         for value in map(fields.__getitem__, texts):
-            if value is None or value is outcome:
+            if value is None or value is call or value is outcome:
                 continue
             kind = type(value)
             if kind is str:

@@ -135,9 +135,7 @@ class Occurring:
 
     def any_in(self, text: str | bytes) -> bool:
         """Whether one of them occurs in this text, which has no half surrogate pairs; bytes are ASCII."""
-        find: Callable[[Any], Sequence[object]] = (
-            self._all.find_ascii if isinstance(text, bytes) else self._all.find
-        )
+        find: Callable[[Any], object] = self._all.find_ascii if isinstance(text, bytes) else self._all.find
         if len(text) <= _FIRST_BLOCK:
             return bool(find(text))
         return any(find(text[max(start - self._longest, 0) : stop]) for start, stop in blocks(len(text)))

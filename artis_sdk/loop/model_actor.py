@@ -194,7 +194,7 @@ class ModelActor:
         course = _Course(messages, opening, list(briefing.done))
         messages += self._shown_as_done(course.steps)
         table = Table(self._tools, task.tools)
-        settings = replace(self._settings, tools=task.tools if self._native else ())
+        settings = self._settings.with_tools(task.tools) if self._native else self._settings
         with entered(world, self._tools):
             for _ in range(self._max_steps):
                 due = self._native and briefing.is_due()

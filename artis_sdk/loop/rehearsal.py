@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ from artis_sdk.errors import (
     SimulationError,
     SummaryError,
 )
-from artis_sdk.loop.actor import Actor, Briefing, Trajectory
+from artis_sdk.loop.actor import Actor, Briefing, Trajectory, nothing_is_due
 from artis_sdk.loop.asked_model import metered
 from artis_sdk.loop.budget import Budget, BudgetMeter, Emit, ignore
 from artis_sdk.loop.callable_actor import attempts_text
@@ -30,7 +30,7 @@ from artis_sdk.loop.strategies.base import Strategy
 from artis_sdk.loop.summarize import ModelSummarizer, NoRightAttempt
 from artis_sdk.loop.worlds import See, SimulatedWorld, unseen
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import Attempt, Ending, Evaluation, Plan, Recommendation, Task
+from artis_sdk.records import Attempt, Ending, Evaluation, Plan, Recommendation, Step, Task
 from artis_sdk.records.events import (
     AttemptEvaluated,
     AttemptFinished,
@@ -170,15 +170,17 @@ def _plan(
     )
 
 
-def shown_at_commit(plan: Plan) -> Briefing:
+def shown_at_commit(
+    plan: Plan, *, done: Sequence[Step] = (), is_due: Callable[[], bool] = nothing_is_due
+) -> Briefing:
     """What the committing actor is shown of the rehearsal (equation 4).
 
     The recommendation; with summaries off the attempts themselves, which an actor shows like earlier
-    attempts; nothing where no attempt was judged correct.
+    attempts; nothing where no attempt was judged correct. `done` and `is_due` are as in `Briefing`.
     """
     if plan.recommendation is not None or plan.guidance is None:
-        return Briefing(guidance=plan.guidance)
-    return Briefing(prior=_usable(plan.attempts))
+        return Briefing(guidance=plan.guidance, done=done, is_due=is_due)
+    return Briefing(prior=_usable(plan.attempts), done=done, is_due=is_due)
 
 
 @dataclass(eq=False, repr=False)

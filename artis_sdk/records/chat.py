@@ -133,6 +133,10 @@ class Request:
         """The same request with other messages."""
         return self._with(messages=messages)
 
+    def with_tools(self, tools: tuple[ToolSpec, ...]) -> Request:
+        """The same request with other tools."""
+        return self._with(tools=tools)
+
     def with_priority(self, priority: int) -> Request:
         """The same request with another priority."""
         return self._with(priority=priority)

@@ -105,7 +105,7 @@ def stored_attributes(value: Any) -> dict[str, Any]:
             items = MappingProxyType.items(held) if type(held) is MappingProxyType else dict.items(held)
             found.update((name, item) for name, item in items if type(name) is str)
     for base in _bases_of(type(value)):
-        for name, slot in _namespace_of(base).items():
+        for name, slot in () if base is object else _namespace_of(base).items():
             if type(slot) is MemberDescriptorType and name not in found and name != "__dict__":
                 try:
                     found[name] = slot.__get__(value)

@@ -84,7 +84,7 @@ def entered(world: World, tools: Iterable[object] = ()) -> Iterator[None]:
     binding = WorldBinding(world, get_running_loop(), get_ident(), os.getpid(), tools=tuple(tools))
     binding.code = None if outer is None else outer.code
     binding.refused = getattr(world, "remember_refusal", None)
-    with _reporting(binding.code, binding.refused):
+    with _Reporting(binding.code, binding.refused):
         token = current.set(binding)
         try:
             yield
@@ -151,7 +151,7 @@ def running_code(kind: Kind, runs: bool = True, *, refused: Refused | None = Non
         firewall.update()
     token = current.set(binding)
     try:
-        with _reporting(code, refused):
+        with _Reporting(code, refused):
             yield
     finally:
         expect()
@@ -257,19 +257,22 @@ def _check_unbound(tool: str) -> None:
         firewall.update()
 
 
-@contextmanager
-def _reporting(code: RunningCode | None, refused: Refused | None) -> Iterator[None]:
-    """Report refusals of unknown origin to `refused` during the block."""
-    if code is None or refused is None:
-        yield
-        return
-    with lock:
-        code.refused.append(refused)
-    try:
-        yield
-    finally:
-        with lock:
-            code.refused.remove(refused)
+class _Reporting:
+    """Reports refusals of unknown origin to `refused` during the block."""
+
+    def __init__(self, code: RunningCode | None, refused: Refused | None) -> None:
+        self._code = code if refused is not None else None
+        self._refused: Any = refused
+
+    def __enter__(self) -> None:
+        if self._code is not None:
+            with lock:
+                self._code.refused.append(self._refused)
+
+    def __exit__(self, *_: object) -> None:
+        if self._code is not None:
+            with lock:
+                self._code.refused.remove(self._refused)
 
 
 _FORBIDDEN = (
