@@ -13,6 +13,7 @@ from artis_sdk.commit.approver import Approve, Reject
 from artis_sdk.gateway.holding import Held
 from artis_sdk.records import Plan
 from artis_sdk.records.brief import call_text, outcome_line
+from artis_sdk.view.plan_rows import plan_rows
 from artis_sdk.visible import visible
 
 _KEY = "approval"
@@ -65,12 +66,14 @@ async def elicited(
 
 
 def question(shown: Plan) -> str:
-    """What a person reads before an answer: every call, whole, with what is predicted of it."""
+    """What a person reads before an answer: every call, whole, with what is predicted of it and what earlier
+    calls fill in."""
     lines = ["Shall these calls be made for real, exactly these, once?"]
-    for n, one in enumerate(shown.foreseen, 1):
-        lines.append(f"{n}. {visible(call_text(one.call))}  ({one.risk})")
-        found = one.prediction
+    for n, row in enumerate(plan_rows(shown), 1):
+        lines.append(f"{n}. {visible(call_text(row.call))}  ({row.risk})")
+        found = row.predicted
         lines.append(f"   predicted: {visible(outcome_line(found)) if found else 'nothing'}")
+        lines += [f"   {visible(note)}" for note in row.notes]
     lines += [f"Note: {visible(note)}" for note in shown.notes]
     return "\n".join(lines)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mcp import types
+from pydantic import JsonValue
 
 from artis_sdk.commit.approver import Approver, Asking
 from artis_sdk.commit.before import look_around
@@ -35,6 +36,7 @@ from artis_sdk.records import (
     plan_digest,
 )
 from artis_sdk.records.brief import call_line
+from artis_sdk.records.places import value_at
 from artis_sdk.session import Session
 from artis_sdk.tools import Toolset
 
@@ -87,19 +89,23 @@ class Planner:
     past: deque[Step] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     """Latest real calls, oldest first."""
 
-    async def rehearsed(self, calls: Sequence[ToolCall], query: str) -> tuple[Plan, Plan]:
+    async def rehearsed(
+        self, calls: Sequence[ToolCall], query: str, told: Collection[JsonValue] = ()
+    ) -> tuple[Plan, Plan]:
         """A plan of exactly these calls, each with the outcome that the simulator predicts; and the plan as
         it may be shown, without secrets. Where it cannot predict, nothing is predicted from there on.
 
         Args:
             calls: calls that fit their tools' schemas.
             query: what they are for, in words.
+            told: identifiers that earlier rehearsals made up. A call may refer to one of them; what else is
+                like a predicted identifier the client knew from elsewhere, and means as it stands.
         """
         tools = self._only([call.tool for call in calls])
         async with self._session(
             tools, agent=_playing(calls), simulator=self.simulator, trust=self.trust, strategy=Parallel(1)
         ) as session:
-            plan = _standing_for(await session.rehearse(query), calls, tools)
+            plan = _standing_for(await session.rehearse(query), calls, tools, told)
             return plan, session.shown(plan)
 
     async def rehearsed_task(self, task: str) -> tuple[Plan, Plan]:
@@ -197,7 +203,16 @@ def _playing(calls: Sequence[ToolCall]) -> Any:
     return play
 
 
-def _standing_for(plan: Plan, calls: Sequence[ToolCall], tools: Toolset) -> Plan:
+def made_up(plan: Plan) -> Iterator[JsonValue]:
+    """The identifiers in a plan's predictions that the simulator made up."""
+    for one in plan.foreseen:
+        if one.predicted is not None:
+            yield from (value_at(one.predicted.value, place) for place in one.made_up)
+
+
+def _standing_for(
+    plan: Plan, calls: Sequence[ToolCall], tools: Toolset, told: Collection[JsonValue] = ()
+) -> Plan:
     """The plan bound to exactly these calls, predicted or not."""
     attempt = plan.attempts[0] if plan.attempts else Attempt(index=0, ended="error", error=_UNPREDICTED)
     whole = attempt.model_copy(update={"error": None, "ended": "answer"})
@@ -205,6 +220,7 @@ def _standing_for(plan: Plan, calls: Sequence[ToolCall], tools: Toolset) -> Plan
     for one, call in zip(predicted, calls, strict=False):
         if (one.call.tool, one.call.arguments) != (call.tool, call.arguments):
             raise SimulationError(call.tool, "the rehearsal did not make the call that it was given")
+    predicted = tuple(_referring(one, predicted, told) for one in predicted)
     rest = [
         ForeseenCall(call=call, risk=tools[call.tool].risk, predicted=None, agreed=0, attempts=1)
         for call in calls[len(predicted) :]
@@ -220,3 +236,15 @@ def _standing_for(plan: Plan, calls: Sequence[ToolCall], tools: Toolset) -> Plan
     }
     plan = plan.model_copy(update=made)
     return plan.model_copy(update={"digest": plan_digest(plan)})
+
+
+def _referring(
+    call: ForeseenCall, calls: Sequence[ForeseenCall], told: Collection[JsonValue]
+) -> ForeseenCall:
+    """The call with references to those identifiers only that the client was told before."""
+    kept = []
+    for reference in call.references:
+        predicted = calls[reference.call].predicted
+        if predicted is not None and value_at(predicted.value, reference.outcome) in told:
+            kept.append(reference)
+    return call.model_copy(update={"references": tuple(kept)})

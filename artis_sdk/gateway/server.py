@@ -27,7 +27,7 @@ from artis_sdk.gateway.own_tools import (
     read_request,
 )
 from artis_sdk.gateway.pass_through import PassThrough
-from artis_sdk.gateway.plans import Planner
+from artis_sdk.gateway.plans import Planner, made_up
 from artis_sdk.gateway.upstream import Upstream
 from artis_sdk.integrations.mcp import result_of
 from artis_sdk.records import Risk, ToolCall
@@ -103,7 +103,10 @@ class Gateway:
         else:
             calls = [ToolCall(tool=one.tool, arguments=one.arguments) for one in request.calls]
             self._check(calls)
-            plan, shown = await self.planner.rehearsed(calls, request.why or _named(calls))
+            # Without arguments: what stands in the task is nothing that a simulator made up.
+            query = request.why or ", ".join(call.tool for call in calls)
+            before = {value for one in self.holding.all for value in made_up(one.plan)}
+            plan, shown = await self.planner.rehearsed(calls, query, before)
         held = self.holding.put(Held(plan, shown))
         return told.value(told.plan_value(held))
 
@@ -216,8 +219,3 @@ class Gateway:
     async def _wait(self, held: Held) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(held.answered.wait(), self.wait)
-
-
-def _named(calls: Sequence[ToolCall]) -> str:
-    """Calls in one line."""
-    return "; ".join(map(call_line, calls))

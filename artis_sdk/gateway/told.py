@@ -15,6 +15,7 @@ from artis_sdk.gateway.plans import Committed
 from artis_sdk.integrations.mcp import result_of
 from artis_sdk.records import Outcome, Plan, ToolCall
 from artis_sdk.records.same_call import canonical
+from artis_sdk.view.plan_rows import plan_rows
 
 _STATES = {
     CallState.INTENT: "began and has no outcome: it may have been made",
@@ -64,9 +65,10 @@ def plan_value(held: Held) -> dict[str, Any]:
             "tool": one.call.tool,
             "arguments": one.call.arguments,
             "risk": one.risk.value,
-            "predicted": None if one.prediction is None else _outcome(one.prediction),
+            "predicted": None if one.predicted is None else _outcome(one.predicted),
+            "notes": list(one.notes),
         }
-        for one in held.plan.foreseen
+        for one in plan_rows(held.plan)
     ]
     shown: dict[str, Any] = {**plan_line(held), "calls": calls, "notes": list(held.plan.notes)}
     if held.answer is not None:

@@ -11,14 +11,15 @@ from aiohttp import web
 
 OBJECT = {"type": "object", "properties": {"x": {"type": "string"}}}
 STATUSES = (400, 401, 403, 404, 408, 413, 429, 500, 502, 504)
-OTHERS = ("done", "half", "page", "accepted", "internal", "elsewhere", "params", "own")
+OTHERS = ("done", "order", "half", "page", "accepted", "internal", "elsewhere", "params", "own")
 
 
 class RawServer:
     """Its tools are named by how it answers; `status_504` does the work, and then a proxy gives up."""
 
     def __init__(self) -> None:
-        self.made: list[str] = []
+        self.made: list[tuple[str, str]] = []
+        """Each tool that it was asked for, with the argument."""
         self.sessions = 0
         self.known: set[str] = set()
         """Ids of the sessions that it knows; a server that was started again knows none."""
@@ -44,8 +45,9 @@ class RawServer:
             return web.json_response(_result(id_, {"tools": tools}))
         if method != "tools/call":
             return web.json_response(_error(id_, -32601, "no such method"))
-        self.made.append(sent["params"]["name"])
-        return self._answer(id_, self.made[-1])
+        tool, given = sent["params"]["name"], sent["params"]["arguments"]
+        self.made.append((tool, given["x"]))
+        return self._answer(id_, tool)
 
     def _initialized(self, id_: Any) -> web.Response:
         self.sessions += 1
@@ -70,7 +72,8 @@ class RawServer:
         codes = {"internal": -32603, "params": -32602, "own": 7}
         if kind in codes:
             return web.json_response(_error(id_, codes[kind], "no"))
-        return web.json_response(_result(id_, {"content": [{"type": "text", "text": "done"}]}))
+        text = '{"id": "order-9931"}' if kind == "order" else kind
+        return web.json_response(_result(id_, {"content": [{"type": "text", "text": text}]}))
 
 
 def _result(id_: Any, result: dict[str, Any]) -> dict[str, Any]:
