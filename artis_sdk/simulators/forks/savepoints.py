@@ -49,7 +49,7 @@ class Savepoints:
 
     def __getattr__(self, name: str) -> Any:
         if name in _SETTERS:
-            raise self._fixed(name)
+            return partial(self._not_set, name)
         return getattr(self._artis_real, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -109,6 +109,11 @@ class Savepoints:
             "The code committed or rolled back past SQLAlchemy, in words or through the driver; let the "
             "engine's connections and sessions do it",
         )
+
+    def _not_set(self, what: str, *_: Any) -> None:
+        # The call ends with the refusal. Raised here, where SQLAlchemy has taken a connection that nobody has
+        # yet, it would leave that one to the garbage collector.
+        self._fixed(what)
 
     def _fixed(self, what: str) -> SimulationError:
         return refusal(f"setting {what}", "In a rehearsal the engine's connection is one transaction")
