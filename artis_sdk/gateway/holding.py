@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 from artis_sdk.commit.approver import Answer, Approve, Reject
 from artis_sdk.gateway.plans import Committed
@@ -75,6 +76,7 @@ class Holding:
     def __init__(self, announce: Callable[[Held], None]) -> None:
         self._announce = announce
         self._held: dict[str, Held] = {}
+        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def __getitem__(self, plan: str) -> Held | None:
         return self._held.get(plan)
@@ -95,14 +97,18 @@ class Holding:
         return held
 
     def same(self, call: ToolCall) -> Held | None:
-        """The held plan of this very call, made directly before and not rejected or begun to be made."""
+        """The held plan of this very call, made directly before and neither rejected nor made."""
         wanted = canonical([call.tool, call.arguments])
         for held in self._held.values():
-            if held.direct and held.status in ("rehearsed", "waiting", "approved"):
+            if held.direct and held.status in ("rehearsed", "waiting", "approved", "running"):
                 one = held.plan.foreseen[0].call
                 if canonical([one.tool, one.arguments]) == wanted:
                     return held
         return None
+
+    def alone(self, call: ToolCall) -> asyncio.Lock:
+        """What is held while this very call is looked up and rehearsed: equal calls at once are one plan."""
+        return self._alone.setdefault(canonical([call.tool, call.arguments]), asyncio.Lock())
 
     def announce(self, held: Held) -> None:
         """Tell the person once that a plan waits on the page."""

@@ -143,8 +143,9 @@ class Gateway:
         if self.upstream.tools[call.tool].risk is Risk.READ_ONLY:
             plan, _ = await self.planner.unrehearsed(call)
             return told.answer_of(await self.planner.committed(plan, None))
-        held = await self._held(call, params)
-        held.is_awaited = True
+        async with self.holding.alone(call):
+            held = await self._held(call, params)
+            held.is_awaited = True
         try:
             asked = await self._answered(held, ctx, params)
         finally:
@@ -152,7 +153,8 @@ class Gateway:
         if asked is not None:
             return asked
         if held.commit is not None:
-            raise CommitRefused(held.plan.id, "another request made this call, and it is not made twice")
+            why = "another request makes this call, and it is not made twice; `commit` tells its result"
+            raise CommitRefused(held.plan.id, why)
         done = await self.holding.once(held, lambda: self.planner.committed(held.plan, held.approve))
         return told.answer_of(done)
 
