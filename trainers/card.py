@@ -149,8 +149,8 @@ def explained(data: dict[str, Any]) -> list[str]:
         same = held.get("same_prompt_in_train", 0)
         if same:
             said.append(
-                f"{same:,} of {held['rows']:,} rows of {split} have a prompt that training has too: what tells "
-                "them apart was cut, or the form does not show it."
+                f"{same:,} of {held['rows']:,} rows of {split} have a prompt that training has too: what "
+                "tells them apart was cut, or the form does not show it."
             )
     for why, count in data["left_out"].items():
         said.append(f"Left out, {why}: {count:,} rows.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections import Counter
@@ -19,6 +20,7 @@ from artis_sdk.logs.codec import dumps
 from artis_sdk.records import CallRecord, History, Outcome, Provenance, Step, ToolCall
 from artis_sdk.records.outcome_type import SUCCESS, outcome_type
 from artis_sdk.trainers.dataset import types as dataset_types
+from artis_sdk.trainers.dataset.duck import scratch
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared, prepare
 from artis_sdk.trainers.dataset.rebalance import NORMAL, Rebalance
 from artis_sdk.trainers.dataset.split import SPLITS, Bounds, by_rank, position
@@ -244,6 +246,16 @@ def test_without_sessions_tasks_stay_together(tmp_path: Path) -> None:
     sides = [{item.task for item in prepared.records(split)} for split in SPLITS]
     assert all(sides)
     assert sum(map(len, sides)) == len(set.union(*sides))
+
+
+def test_no_more_threads_than_their_memory_suffices_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight threads in 160 MiB were out of memory with 300,000 rows."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for memory, threads in ((64, 1), (160, 1), (512, 4), (4096, 8)):
+        with scratch(tmp_path, memory_mb=memory) as connection:
+            assert connection.execute("SELECT current_setting('threads')").fetchone() == (threads,)
 
 
 # --- bad logs ---------------------------------------------------------------------------------

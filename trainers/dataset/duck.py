@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from artis_sdk.errors import MissingExtraError, TrainingError
 
@@ -13,16 +14,18 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_THREAD_MB: Final = 128
+"""Mebibytes of a thread: each reads a few thousand rows at once, and cannot spill these."""
+
+
 @contextmanager
-def scratch(
-    folder: Path, *, memory_mb: int, threads: int | None = None
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def scratch(folder: Path, *, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """A temporary database in a folder, into which it spills.
 
     Args:
         folder: existing folder with room; all that is written into it is removed.
-        memory_mb: limit of DuckDB's own memory, in mebibytes.
-        threads: number of threads; by default one per processor.
+        memory_mb: limit of DuckDB's own memory, in mebibytes. It computes in as many threads as have 128 of
+            them, at most one per processor.
 
     Raises:
         MissingExtraError: duckdb is not installed.
@@ -39,9 +42,8 @@ def scratch(
         "temp_directory": str(folder / "spill"),
         "preserve_insertion_order": False,
         "enable_external_access": True,
+        "threads": max(1, min(memory_mb // _THREAD_MB, os.cpu_count() or 1)),
     }
-    if threads is not None:
-        settings["threads"] = threads
     try:
         with duckdb.connect(str(path), config=settings) as connection:
             connection.execute("SET enable_progress_bar = false")

@@ -59,15 +59,15 @@ class ParquetSource:
             define_rules(connection)
             define_types(connection)
             connection.execute(
-                f"CREATE TABLE scanned AS SELECT key, id, {_VALID} AS valid,"
+                "CREATE TABLE scanned AS SELECT key, id, valid,"
                 " coalesce(session, task, id) AS session, tool::VARCHAR AS tool,"
                 " CASE WHEN valid THEN type_of(type::VARCHAR, tool::VARCHAR, call, outcome) END AS type,"
                 " provenance::VARCHAR AS provenance, CASE WHEN valid THEN hash(tool,"
                 f" json_extract(call, '$.arguments')::VARCHAR, state, {_HISTORY}) END AS input,"
-                f" CASE WHEN valid THEN {_TAINTED} END AS tainted FROM (SELECT * REPLACE ("
-                "clean(call) AS call, clean(history) AS history, clean(outcome) AS outcome,"
-                " clean(state) AS state, clean(spec) AS spec, clean(predicted) AS predicted)"
-                f" FROM ({self._rows()}))"
+                f" CASE WHEN valid THEN {_TAINTED} END AS tainted FROM (SELECT *, {_VALID} AS valid FROM"
+                " (SELECT * REPLACE (clean(call) AS call, clean(history) AS history,"
+                " clean(outcome) AS outcome, clean(state) AS state, clean(spec) AS spec)"
+                f" FROM ({self._rows()})))"
             )
         except duckdb.Error as error:
             there = all(path.is_file() for path in self._files)
@@ -119,8 +119,8 @@ class ParquetSource:
 
 
 _VALID: Final = (
-    "is_call(call) AND json_valid(state) AND has_type(history, '$', 'ARRAY', '') AND is_outcome(outcome)"
-    " AND is_spec(spec) AND is_prediction(predicted)"
+    "is_call(call) AND state IS NOT NULL AND coalesce(json_type(history) = 'ARRAY', false)"
+    " AND is_outcome(outcome) AND is_spec(spec) AND (predicted IS NULL OR is_outcome(clean(predicted)))"
     " AND id IS NOT NULL AND tool IS NOT NULL AND type IS NOT NULL"
 )
 # A simulator does not see ids, durations and calls that the SDK itself refused.

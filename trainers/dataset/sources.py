@@ -116,7 +116,7 @@ class SqliteSource:
         connection.register("given", _arrow(tasks, {"task": "int64", "session": "string", "state": "string"}))
         connection.execute(
             "CREATE TABLE tasks AS SELECT task, session, hash(state) AS state,"
-            " json_valid(clean(state)) AS valid FROM given"
+            " clean(state) IS NOT NULL AS valid FROM given"
         )
         connection.unregister("given")
         tools = log.execute("SELECT id, spec FROM tools")
@@ -133,13 +133,13 @@ class SqliteSource:
         connection.register("given", _arrow(calls, columns))
         connection.execute(
             "CREATE TABLE steps AS SELECT key, record, task, previous, seq, tool, provenance,"
-            " described, is_call(call) AND is_outcome(outcome) AND is_prediction(predicted) AS valid,"
+            " described, is_call(call) AND is_outcome(outcome)"
+            " AND (predicted IS NULL OR is_outcome(clean(predicted))) AS valid,"
             " CASE WHEN valid THEN type_of(type, tool, call, outcome) END AS type,"
             " CASE WHEN valid THEN hash(tool, json_extract(call, '$.arguments')::VARCHAR) END AS made,"
             " CASE WHEN valid THEN hash(made, json_extract(outcome,"
             " ['$.ok', '$.value', '$.failure_type', '$.message'])::VARCHAR) END AS done FROM"
-            " (SELECT * REPLACE (clean(call) AS call, clean(outcome) AS outcome,"
-            " clean(predicted) AS predicted) FROM given)"
+            " (SELECT * REPLACE (clean(call) AS call, clean(outcome) AS outcome) FROM given)"
         )
         connection.unregister("given")
         connection.execute(
