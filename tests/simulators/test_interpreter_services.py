@@ -15,6 +15,7 @@ from helpers.checked_services import (
     hidden_state,
     python_forms,
     shared_objects,
+    texts,
     typed_state,
 )
 
@@ -29,6 +30,7 @@ UNTOLD: Final[dict[ModuleType, set[str]]] = {
     python_forms: {"as_text"},
     errors_of_python: {"starred_wrongly", "passed_wrongly", "specially", "named", "made", "guessed", "mapped"}
     | {"same_function", "equal_functions", "function_as_key", "exits", "sorted_mixed"},
+    texts: {"endless", "optional", "from_there", "bought", "registered", "own", "escaping"},
     hidden_state: {"buy", "age", "enroll", "remember", "doored", "drawn", "waited", "pinged_within", "timed"},
 }
 """The tools of which nothing is told; of all others every call is, on the objects as they were made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
@@ -18,20 +19,21 @@ LOGGERS: Final = (logging.Logger, logging.LoggerAdapter, logging.RootLogger)
 _LOG_FUNCTIONS: Final[tuple[Callable[..., Any], ...]] = tuple(vars(logging)[name] for name in LOG_METHODS)
 
 
-def constant(value: Any, name: str, sources: Sources) -> Any:
+def constant(value: Any, name: str, sources: Sources, *, of_class: bool = False) -> Any:
     """A constant of a module or a class, copied; a `Hole` where it is no constant.
 
-    A list or dictionary counts as one under a name in capitals, if nothing in it can be changed, and no code
-    of the project may change it: others are an application's state.
+    A list or dictionary counts as one if nothing in it can be changed, no code of the project may change it,
+    and it has a name in capitals, or stands filled in the body of a class: others are an application's state.
     """
-    if plain(value):
+    if plain(value) or (type(value) is re.Pattern and type(value.pattern) is str):
         return value
     kind = type(value)
     if is_member(value):
         return value if known_enum(kind) else Hole(f"a member of {name_of(kind)}", kind=kind)
     mutable = is_one(kind, (list, dict, set))
-    capitals = name.lstrip("_")[:1].isalpha() and name.isupper()
-    if is_one(kind, (tuple, frozenset)) or (mutable and capitals and not sources.escapes(name)):
+    fixed = name.lstrip("_")[:1].isalpha() and name.isupper()
+    fixed = fixed or (mutable and of_class and len(value) > 0 and not sources.own(name))
+    if is_one(kind, (tuple, frozenset)) or (mutable and fixed and not sources.escapes(name)):
         try:
             return copied_constant(value, deep=False)
         except CannotTell as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from artis_sdk.simulators.interpreter.values import (
     Record,
     StoredDict,
     StoredList,
+    empty_like,
 )
 
 _SAME: Final = frozenset(map(id, (*PLAIN, Hole, Draw, LogCall, range, ModuleType, BuiltinFunctionType)))
@@ -48,8 +49,8 @@ def _copied(value: Any, known: dict[int, Any]) -> Any:
     if kind is list or kind is StoredList:
         made = known[id(value)] = kind()
         made.extend([v if id(type(v)) in _SAME else _copied(v, known) for v in value])
-    elif kind is dict or kind is StoredDict or kind is defaultdict:
-        made = known[id(value)] = kind() if kind is not defaultdict else defaultdict(value.default_factory)
+    elif kind is dict or kind is StoredDict or kind is defaultdict or kind is Counter:
+        made = known[id(value)] = empty_like(value)
         for key, item in value.items():
             key = key if id(type(key)) in _SAME else _copied(key, known)
             made[key] = item if id(type(item)) in _SAME else _copied(item, known)

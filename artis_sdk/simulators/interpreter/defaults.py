@@ -10,7 +10,7 @@ from artis_sdk.simulators.interpreter.classes import is_one
 from artis_sdk.simulators.interpreter.constants import found
 from artis_sdk.simulators.interpreter.copying import copied
 from artis_sdk.simulators.interpreter.sources import Sources
-from artis_sdk.simulators.interpreter.values import CannotTell, Hole, known_factory, plain
+from artis_sdk.simulators.interpreter.values import CannotTell, Hole, fills_in, plain
 
 
 class Defaults:
@@ -53,7 +53,7 @@ class Defaults:
     def _default(
         self, function: FunctionType, name: str, value: Any, written: ast.expr | None, sources: Sources
     ) -> Any:
-        if not (is_one(type(value), (list, dict, set)) or known_factory(value)):
+        if not (is_one(type(value), (list, dict, set)) or fills_in(value)):
             return found(value, f"the default of {name}", sources)
         key = id(function), name
         if key not in self._held:

@@ -13,7 +13,7 @@ from artis_sdk.simulators.interpreter.classes import (
     static_of,
 )
 from artis_sdk.simulators.interpreter.lowered import lowered
-from artis_sdk.simulators.interpreter.operators import printable
+from artis_sdk.simulators.interpreter.texts import printable
 from artis_sdk.simulators.interpreter.values import CannotTell, Thrown, plain
 
 _DECIDING = ("__getattribute__", "__getattr__", "__setattr__", "__del__", "__init_subclass__")

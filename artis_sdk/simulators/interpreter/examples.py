@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -14,7 +14,7 @@ from artis_sdk.simulators.interpreter.values import plain
 
 NATURAL: Final = (str, int, float, bool)
 """Types that JSON has."""
-_MAPPINGS: Final = (dict, defaultdict)
+_MAPPINGS: Final = (dict, defaultdict, Counter)
 _SEQUENCES: Final = (list, tuple, set, frozenset)
 _OF_TEXT: Final = (str, Decimal, datetime, date, timedelta, bytes)
 

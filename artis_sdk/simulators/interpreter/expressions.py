@@ -131,23 +131,14 @@ Rule = Callable[[Any, Any, CallFrame], Any]
 
 
 def _joined(self: Expressions, node: ast.JoinedStr, frame: CallFrame) -> Any:
-    texts: list[str] = []
-    unknown: Hole | None = None
+    parts: list[Any] = []
     for part in node.values:
         if isinstance(part, ast.FormattedValue):
             value = self.value(part.value, frame)
-            made = self.formatted(value, self.spec(part.format_spec, frame), part.conversion)
+            parts.append(self.formatted(value, self.spec(part.format_spec, frame), part.conversion))
         else:
-            made = self.value(part, frame)
-        if isinstance(made, Hole):
-            unknown = made
-        else:
-            texts.append(made)
-    size = sum(map(len, texts))
-    if size > LONGEST:
-        raise CannotTell("it makes a huge text")
-    self.charge(range(size))
-    return "".join(texts) if unknown is None else self.derive(unknown, "joined", str)
+            parts.append(self.value(part, frame))
+    return self.joined(parts)
 
 
 def _boolean(self: Expressions, node: ast.BoolOp, frame: CallFrame) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import asyncio
 import copy
+import re
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter import draws, methods, operators
+from artis_sdk.simulators.interpreter import draws, methods, operators, regex
 from artis_sdk.simulators.interpreter.classes import (
     NOTHING,
     inherits,
@@ -191,6 +192,8 @@ class Invocations(Reflection):
                 return self.draw(draw, values, named)
             if function is copy.copy or function is copy.deepcopy:
                 return self._copied(function, values)
+            if is_one(function, regex.FUNCTIONS):
+                return regex.searched(function.__name__, values, named, self.charge)
             if function is asyncio.sleep and len(values) == 1 and type(values[0]) in (int, float):
                 return Pending(lambda: None)
             raise CannotTell(f"it calls {function.__qualname__}, which is not the application's code")
@@ -318,6 +321,12 @@ class Invocations(Reflection):
         self.charge(*values, *named.values())
         if methods.is_whole(on, method.name):
             self.charge(on)
+        if type(on) is re.Pattern:
+            return regex.searched(method.name, [on, *values], named, self.charge)
+        if type(on) is re.Match and not named:
+            return regex.of_match(on, method.name, values)
+        if method.name == "format":
+            return self.format(str.__str__(on), values, named)
         if method.name == "sort":
             return self._sorted_in_place(on, values, named)
         made = methods.method(on, method.name, values, named)

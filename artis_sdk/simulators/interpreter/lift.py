@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -31,7 +30,8 @@ from artis_sdk.simulators.interpreter.values import (
     Record,
     StoredDict,
     StoredList,
-    known_factory,
+    empty_like,
+    fills_in,
     plain,
 )
 
@@ -114,7 +114,7 @@ class Lift:
             return self._natural(value, hint, kind)
         form = type(value)
         live = example.one
-        if form is dict and (kind is dict or (kind is defaultdict and known_factory(example.values[0]))):
+        if form is dict and (kind is dict or _filling(example) is not None):
             return self._once(value, live, lambda: self._mapping(value, hint, example, kind))
         if form is list and is_one(kind, (list, tuple, set, frozenset)):
             return self._once(value, live, lambda: self._sequence(value, hint, example, kind))
@@ -162,9 +162,7 @@ class Lift:
         return made
 
     def _mapping(self, value: dict[str, Any], hint: Hint | None, example: Example | None, kind: type) -> Any:
-        made: dict[Any, Any] = {}
-        if kind is defaultdict and example is not None:
-            made = defaultdict(example.values[0].default_factory)
+        made: dict[Any, Any] = {} if example is None or kind is dict else empty_like(_filling(example))
         inner = None if hint is None else hint.item
         try:
             known = {} if example is None else example.keys()
@@ -299,8 +297,8 @@ class Lift:
             self._seen[id(value)] = made
             made.extend([self.object(item) for item in value])
             return made
-        if kind is dict or known_factory(value):
-            made = {} if kind is dict else defaultdict(value.default_factory)
+        if kind is dict or fills_in(value):
+            made = empty_like(value)
             self._seen[id(value)] = made
             made.update([(self.object(key), self.object(item)) for key, item in value.items()])
             return made
@@ -312,6 +310,13 @@ class Lift:
         self._seen[id(value)] = made
         made.fields.update({name: self.object(item) for name, item in attributes_of(value).items()})
         return made
+
+
+def _filling(example: Example) -> Any:
+    """A live dictionary that fills in what it lacks, as all of them do; None if they differ."""
+    live = [one for one in example.values if one is not None]
+    made = [getattr(one, "default_factory", None) for one in live if fills_in(one)]
+    return live[0] if len(made) == len(live) and all(one is made[0] for one in made) else None
 
 
 def _kinds(live: Any, told: Any) -> dict[str, type]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -16,8 +16,8 @@ from artis_sdk.simulators.interpreter.operators import (
     iterated,
     mixed,
     stored_key,
-    text_of,
 )
+from artis_sdk.simulators.interpreter.texts import TIME_SPEC, text_of
 from artis_sdk.simulators.interpreter.values import (
     CONTAINERS,
     LONGEST,
@@ -39,20 +39,22 @@ _STR: Final = frozenset([
     "rsplit", "splitlines", "partition", "rpartition", "startswith", "endswith", "replace", "join", "find",
     "rfind", "index", "rindex", "count", "isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower",
     "isnumeric", "isdecimal", "isidentifier", "istitle", "isascii", "removeprefix", "removesuffix", "zfill",
-    "ljust", "rjust", "center",
+    "ljust", "rjust", "center", "format",
 ])  # fmt: skip
 _SET: Final = frozenset([
     "union", "intersection", "difference", "symmetric_difference", "issubset", "issuperset", "isdisjoint",
 ])  # fmt: skip
 _READ: Final[dict[type, frozenset[str]]] = {
     str: _STR,
+    Counter: frozenset({"get", "keys", "values", "items", "copy", "most_common", "total"}),
     dict: frozenset({"get", "keys", "values", "items", "copy"}),
     list: frozenset({"index", "count", "copy"}),
     tuple: frozenset({"index", "count"}),
     set: _SET | {"copy"},
     frozenset: _SET,
-    datetime: frozenset({"date", "isoformat", "weekday", "isoweekday", "toordinal", "replace"}),
-    date: frozenset({"isoformat", "weekday", "isoweekday", "toordinal", "replace"}),
+    datetime: frozenset({"date", "isoformat", "weekday", "isoweekday", "toordinal", "replace"})
+    | {"strftime"},
+    date: frozenset({"isoformat", "weekday", "isoweekday", "toordinal", "replace", "strftime"}),
     timedelta: frozenset({"total_seconds"}),
     Decimal: frozenset({"is_finite", "is_nan", "is_zero", "is_signed", "copy_abs", "quantize"}),
     int: frozenset({"bit_length"}),
@@ -62,6 +64,7 @@ TIME_FIELDS: Final = frozenset(
     ["year", "month", "day", "hour", "minute", "second", "microsecond", "days", "seconds", "tzinfo"]
 )
 _CHANGE = {
+    Counter: frozenset({"pop", "popitem", "setdefault", "update", "subtract", "clear"}),
     dict: frozenset({"pop", "popitem", "setdefault", "update", "clear"}),
     list: frozenset({"append", "extend", "insert", "remove", "pop", "clear", "reverse", "sort"}),
     set: frozenset({"add", "discard", "remove", "update", "clear", "intersection_update"})
@@ -69,6 +72,7 @@ _CHANGE = {
 }
 _WHOLE: Final = frozenset(
     {"index", "count", "remove", "copy", "update", "extend", "reverse", "insert", *_SET}
+    | {"most_common", "total", "subtract"}
 )
 """Methods that go over a whole container."""
 _KEEPING: Final = ("append", "add", "insert", "setdefault")
@@ -107,6 +111,8 @@ def method(value: Any, name: str, values: list[Any], named: dict[str, Any]) -> A
         kept = name in _KEEPING or (name == "get" and n > 0)
         if isinstance(given, StoredDict | StoredList) and not kept:
             raise CannotTell("the state does not say what type a value has")
+    if name == "strftime" and not (len(values) == 1 and _formats_time(values[0])):
+        raise CannotTell("it formats a date")
     if isinstance(value, StoredDict):
         return _of_stored(value, name, values, named)
     if isinstance(value, str):
@@ -116,6 +122,10 @@ def method(value: Any, name: str, values: list[Any], named: dict[str, Any]) -> A
         if (plain(key) or is_member(key)) and key not in value:
             mixed(value, key)
     return attempt(getattr(base_of(value), name), value, *values, **named)
+
+
+def _formats_time(spec: Any) -> bool:
+    return type(spec) is str and TIME_SPEC.fullmatch(spec) is not None
 
 
 def _of_stored(value: StoredDict, name: str, values: list[Any], named: dict[str, Any]) -> Any:
@@ -129,7 +139,7 @@ FUNCTIONS: Final[tuple[Any, ...]] = (
     len, abs, min, max, sum, any, all, round, sorted, int, float, bool, list, tuple, set, frozenset, dict,
     zip, enumerate, reversed, iter, divmod, str, repr, range, pow, ord, chr, Decimal, timedelta,
     math.floor, math.ceil, math.sqrt, math.isclose, math.isnan, math.isinf, math.isfinite, defaultdict,
-    datetime, date,
+    datetime, date, Counter,
 )  # fmt: skip
 _EVERY: Final = (min, max, sum, any, all, sorted, list, tuple, set, frozenset, enumerate, reversed, iter)
 _UNORDERED: Final = (min, max, sorted, set, frozenset)
@@ -171,7 +181,7 @@ def function(which: Any, values: list[Any], named: dict[str, Any]) -> Any:
             return len(members_of(first))
         if not (isinstance(first, (str, range, MappingProxyType, *CONTAINERS, *VIEWS)) or plain(first)):
             raise CannotTell(f"it counts {kind_of(first)}")
-    if which is dict and values:
+    if is_one(which, (dict, Counter)) and values:
         values = [first if isinstance(first, dict) else list(iterated(first)), *values[1:]]
     if which is defaultdict and values and not is_one(first, (list, dict, set, int, float, str, None)):
         raise CannotTell("it makes a defaultdict of a function")
@@ -246,7 +256,7 @@ def bound_text(value: str, name: str, values: list[Any]) -> None:
 
 def base_of(value: Any) -> Any:
     """The type of Python's own whose methods a value has."""
-    for kind in (bool, *_READ):  # a datetime is a date as well, and stands before it
+    for kind in (bool, *_READ):  # a datetime is a date as well, a Counter a dictionary, and stands before it
         if isinstance(value, kind):
             return kind
     return type(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from types import (
 )
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter import draws, methods, operators
+from artis_sdk.simulators.interpreter import draws, methods, operators, regex
 from artis_sdk.simulators.interpreter.classes import (
     NOTHING,
     in_roots,
@@ -189,6 +190,9 @@ class Names:
             raise CannotTell(f"it takes .{name} of {base.why}")
         if methods.has_method(base, name):
             return BuiltinMethod(base, name)
+        found_in = {re.Pattern: regex.PATTERN_METHODS, re.Match: regex.MATCH_METHODS}.get(type(base), ())
+        if name in found_in:
+            return BuiltinMethod(base, name)
         if type(base) in TIMES and name in methods.TIME_FIELDS:
             return operators.attempt(getattr, base, name)
         if isinstance(base, StoredDict | StoredList):
@@ -315,7 +319,7 @@ class Names:
             return Hole(f"{name_of(cls)}.{name}, which code changes")
         if _decides(static, always=False):
             raise CannotTell(f"{name_of(cls)}.{name} is an attribute that code makes")
-        return constant(static, name, self.sources)
+        return constant(static, name, self.sources, of_class=True)
 
 
 def _type_name(kind: type) -> str:

@@ -10,18 +10,16 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from artis_sdk.simulators.interpreter.classes import is_a, is_one, plain_class
+from artis_sdk.simulators.interpreter.classes import is_a, is_one
 from artis_sdk.simulators.interpreter.enums import (
     is_member,
     known_enum,
     members_of,
-    prints_as_python,
     pure,
 )
 from artis_sdk.simulators.interpreter.values import (
     CONTAINERS,
     LONGEST,
-    TIMES,
     VIEWS,
     AnyFunction,
     CannotTell,
@@ -31,16 +29,13 @@ from artis_sdk.simulators.interpreter.values import (
     StoredDict,
     StoredList,
     Thrown,
+    fills_in,
     kind_of,
-    known_factory,
     plain,
-    size_of,
 )
 
 _GONE_OVER: Final = (str, range, OneWayIterator, MappingProxyType, *CONTAINERS, *VIEWS)
 _BITS: Final = 512  # of an integer that is computed
-_SPEC: Final = re.compile(r"[<>^]?[+-]?0?\d{0,2},?(\.\d{1,2})?[dfsxX%]?")
-_TIME_SPEC: Final = re.compile(r"(%[YmdHMSjf]|[-:/., T])*")
 _ERRORS: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError)
 
 _OURS: Final = re.compile(
@@ -75,8 +70,6 @@ _IN_PLACE: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ast.BitAnd: operator.iand,
     ast.BitXor: operator.ixor,
 }
-WRITES: Final[dict[int, Callable[[Any], str]]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
-"""How a conversion of an f-string writes a value."""
 _UNARY: Final[dict[type, Callable[[Any], Any]]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -226,100 +219,19 @@ def subscript(base: Any, key: Any) -> Any:
         if isinstance(base, dict) and key_missing(base, key):
             mixed(base, key)
         return attempt(operator.getitem, base, key)
-    if is_a(base, type) and known_enum(base):
+    if (is_a(base, type) and known_enum(base)) or type(base) is re.Match:
         return attempt(operator.getitem, base, key)
     raise CannotTell(f"it takes an item of {kind_of(base)}")
 
 
 def known_dict(value: Any) -> bool:
     """Whether it is a dictionary whose keys are known."""
-    return type(value) is dict or known_factory(value)
+    return type(value) is dict or fills_in(value)
 
 
 def key_missing(base: dict[Any, Any], key: Any) -> bool:
     """Whether a dictionary lacks a key; False for what cannot be one."""
     return (plain(key) or is_member(key)) and key not in base
-
-
-def formatted(value: Any, spec: str, conversion: int = -1) -> Any:
-    """A value in an f-string."""
-    if conversion != -1:
-        value = text_of(value, WRITES[conversion])
-    if not spec:
-        return text_of(value, str) if not is_member(value) else _member_text(value, spec)
-    if type(value) in TIMES:
-        if not _TIME_SPEC.fullmatch(spec):
-            raise CannotTell("it formats a date")
-    elif not _SPEC.fullmatch(spec):
-        raise CannotTell("it formats a value")
-    if is_member(value):
-        return _member_text(value, spec)
-    if not plain(value):
-        raise CannotTell(f"it formats {kind_of(value)}")
-    _moderate(value)
-    return attempt(format, value, spec)
-
-
-def _member_text(value: Any, spec: str) -> Any:
-    if not prints_as_python(type(value)):
-        raise CannotTell("it prints a member of an enumeration")
-    return attempt(format, value, spec)
-
-
-def text_of(value: Any, write: Callable[[Any], str]) -> Any:
-    """`str` or `repr` of a value.
-
-    Raises:
-        CannotTell: it holds a set, whose order differs from one process to the next, or an object.
-    """
-    printable(value)
-    return attempt(write, value)
-
-
-def printable(value: Any) -> None:
-    """Whether Python's own code writes a value's text, the same in every process.
-
-    Raises:
-        CannotTell: it does not, or the text is huge.
-    """
-    if not plain(value) and size_of(value) > LONGEST:
-        raise CannotTell("it prints a large value")
-    _printable(value, 0)
-
-
-def _printable(value: Any, depth: int) -> None:
-    if plain(value):
-        _moderate(value)
-        return
-    kind = type(value)
-    if isinstance(value, Hole | OneWayIterator):
-        raise CannotTell(f"it depends on {value.why}")
-    if isinstance(value, StoredList | StoredDict):
-        raise CannotTell("the state does not say what type a value has")
-    if is_member(value):
-        if not prints_as_python(kind):
-            raise CannotTell("it prints a member of an enumeration")
-        return
-    if kind is range or (is_a(value, type) and plain_class(value)):
-        return
-    if depth > 50:
-        raise CannotTell("it prints a value that is nested too deeply")
-    if is_one(kind, (set, frozenset)) and len(value) > 1:
-        raise CannotTell("the text of a set has no order")
-    if not (is_one(kind, (*CONTAINERS, *VIEWS)) or known_factory(value)):
-        raise CannotTell(f"it prints {kind_of(value)}")
-    for one in list(value):
-        _printable(one, depth + 1)
-    for one in value.values() if isinstance(value, dict) else ():
-        _printable(one, depth + 1)
-
-
-def _moderate(value: Any) -> None:
-    """Refuse numbers whose text is huge."""
-    if type(value) is int:
-        str_of(value)
-    elif type(value) is Decimal and value.is_finite() and abs(value.adjusted()) > 1000:
-        raise CannotTell("it prints a huge number")
 
 
 def str_of(value: int) -> str:
@@ -365,7 +277,7 @@ def bound(op: ast.operator, left: Any, right: Any) -> None:
         if _sized(sized) and type(times) is int and len(sized) * times > LONGEST:
             raise CannotTell("it makes a huge value")
     elif isinstance(op, ast.Mod) and isinstance(left, str):
-        raise CannotTell("it formats a value")
+        raise CannotTell("it formats a value")  # `ValueOperations.percent` takes texts
     elif _sized(left) and _sized(right) and len(left) + len(right) > LONGEST:
         raise CannotTell("it makes a huge value")
 
@@ -374,7 +286,7 @@ def _computes(value: Any) -> bool:
     kind = type(value)
     if is_member(value):
         return known_enum(kind)
-    return plain(value) or is_one(kind, (*CONTAINERS, *VIEWS)) or known_factory(value)
+    return plain(value) or is_one(kind, (*CONTAINERS, *VIEWS)) or fills_in(value)
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -201,8 +201,8 @@ def _written(node: ast.AST) -> Iterator[str]:
                 yield name
         case ast.Subscript(ctx=ast.Store() | ast.Del(), value=value):
             yield from _root(value)
-        case ast.Call(func=ast.Attribute(attr=method, value=value)) if method in _CHANGING:
-            yield from _root(value)
+        case ast.Attribute(ctx=ast.Load(), attr=method, value=value) if method in _CHANGING:
+            yield from _root(value)  # called here, or where the method is handed to
         case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[_, ast.Constant(value=str(name)), *_]):
             yield name
 

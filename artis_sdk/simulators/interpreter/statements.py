@@ -14,7 +14,7 @@ from artis_sdk.simulators.interpreter.classes import body_of, inherits, is_a, is
 from artis_sdk.simulators.interpreter.invoke import Returned
 from artis_sdk.simulators.interpreter.locks import is_lock
 from artis_sdk.simulators.interpreter.names import CallFrame, unbound
-from artis_sdk.simulators.interpreter.objects import Objects
+from artis_sdk.simulators.interpreter.patterns import Patterns
 from artis_sdk.simulators.interpreter.scopes import mangled
 from artis_sdk.simulators.interpreter.values import (
     VIEWS,
@@ -36,7 +36,7 @@ class _Continue(Exception):
     pass
 
 
-class Interpreter(Objects):
+class Interpreter(Patterns):
     """Carries out one call of a tool: see `Invocations` for the arguments."""
 
     # --- statements -------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ class Interpreter(Objects):
                         raise CannotTell("it has a `with` of something that is no lock")
                 self.block(body, frame)
             case ast.Match():
-                self._match(statement, frame)
+                self.match(statement, frame)
             case ast.Delete(targets=targets):
                 for target in targets:
                     self._delete(target, frame)
@@ -244,33 +244,6 @@ class Interpreter(Objects):
         except _Break:
             return
         self.block(statement.orelse, frame)
-
-    # --- patterns ---------------------------------------------------------------------------------
-
-    def _match(self, statement: ast.Match, frame: CallFrame) -> None:
-        subject = self.value(statement.subject, frame)
-        for case in statement.cases:
-            if not self._fits(case.pattern, subject, frame):
-                continue
-            if case.guard is None or self.truth(self.value(case.guard, frame)):
-                self.block(case.body, frame)
-                return
-
-    def _fits(self, pattern: ast.pattern, subject: Any, frame: CallFrame) -> bool:
-        match pattern:
-            case ast.MatchValue(value=value):
-                return self.truth(self.compared(ast.Eq(), subject, self.value(value, frame)))
-            case ast.MatchSingleton(value=value):
-                return self.truth(self.compared(ast.Is(), subject, value))
-            case ast.MatchOr(patterns=patterns):
-                return any(self._fits(one, subject, frame) for one in patterns)
-            case ast.MatchAs(pattern=inner, name=name):
-                if inner is not None and not self._fits(inner, subject, frame):
-                    return False
-                if name is not None:
-                    self.bind(name, subject, frame)
-                return True
-        raise CannotTell(f"it has a pattern that is not computed, {type(pattern).__name__}")
 
     # --- exceptions -------------------------------------------------------------------------------
 

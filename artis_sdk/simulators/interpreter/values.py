@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -339,8 +339,16 @@ def reached(value: Any) -> dict[int, Any]:
     return found
 
 
-def known_factory(value: object) -> bool:
-    """Whether it is a defaultdict whose factory is Python's own."""
+def fills_in(value: object) -> bool:
+    """Whether it is a dictionary that fills in what it lacks as Python's own code does: a `Counter`, or a
+    defaultdict whose factory is Python's own."""
+    if type(value) is Counter:
+        return True
     return type(value) is defaultdict and any(
         value.default_factory is one for one in (list, dict, set, int, float, str, bool, None)
     )
+
+
+def empty_like(value: Any) -> dict[Any, Any]:
+    """An empty dictionary that fills in as another one does."""
+    return defaultdict(value.default_factory) if type(value) is defaultdict else type(value)()
