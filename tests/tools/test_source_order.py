@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 from helpers.written_modules import load
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from artis_sdk.tools import Toolset
@@ -133,6 +133,19 @@ class Desk:
 """
 
 
+RETURN_BEHIND_WHAT_IS_STOPPED = [
+    "try:",
+    "    if x < 2:",
+    "        self._positive(x)",
+    "        return 'ok'",
+    "    elif x < 0:",
+    "        return 'ok'",
+    "except ValueError:",
+    "    self.a = x",
+    "return {'error': 'FAIL'}",
+]
+
+
 def numbered(lines: list[str]) -> list[str]:
     """Each failure with a text of its own."""
     return [line.replace("FAIL", f"f{number}") for number, line in enumerate(lines)]
@@ -168,6 +181,7 @@ def foretold(checks: list[Check], module: ModuleType, arguments: dict[str, int])
 @pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(body=blocks(2), last=st.sampled_from(["n", "m", "x", "self.a"]))
+@example(body=RETURN_BEHIND_WHAT_IS_STOPPED, last="n")
 def test_the_first_condition_that_holds_is_what_comes(tmp_path: Path, body: list[str], last: str) -> None:
     """Each body ends with a check of what its statements may have assigned."""
     lines = [*body, f"if {last} > 1:", "    raise ValueError('FAIL')"]

@@ -16,7 +16,7 @@ from artis_sdk.tools.source_checks.code import Def, NoSource, SourceCode, same_p
 from artis_sdk.tools.source_checks.ends import ReadScope, own_values
 from artis_sdk.tools.source_checks.errors import identifiers, names_of, shapes_of_locals
 from artis_sdk.tools.source_checks.flow import Flow, Passage
-from artis_sdk.tools.source_checks.messages import bound
+from artis_sdk.tools.source_checks.messages import bound, plainly
 from artis_sdk.tools.source_checks.shapes import NameTable
 from artis_sdk.tools.source_checks.standing import Part, Standing, View, joined
 from artis_sdk.tools.source_checks.trees import Condition, evaluated
@@ -54,6 +54,8 @@ class Entering(ABC):
         """Of those, the calls whose function says a failure in each of its answers."""
         self._quiet: set[tuple[Any, ...]] = set()
         """Functions without a check, which need not be read again."""
+        self._own_names: dict[str, str] = {}
+        """Names that helpers have in common with the tool, by what they are called in conditions."""
         self._read: dict[FunctionType, tuple[SourceCode, NameTable]] = {}
 
     @abstractmethod
@@ -130,7 +132,9 @@ class Entering(ABC):
     def _renamed(self, source: SourceCode, names: NameTable) -> dict[str, str]:
         """Names of a helper that the tool has, too."""
         taken = {*self.root.__code__.co_varnames, *self.root.__code__.co_cellvars} - {"self", "cls"}
-        return {name: f"{name}_in_{source.node.name}" for name in names.locals if name in taken}
+        renamed = {name: f"{name}_in_{source.node.name}" for name in names.locals if name in taken}
+        self._own_names |= {new: name for name, new in renamed.items()}
+        return renamed
 
     def _view(self, scope: ReadScope) -> View:
         return View(scope.names, self._standing, scope.renamed)
@@ -194,7 +198,7 @@ class Entering(ABC):
     def _add(self, over: Over, raised: bool, type_: str, answer: Any) -> None:
         """List a check."""
         self._met += 1
-        self.found.add(over, raised, type_, answer)
+        self.found.add(over, raised, type_, plainly(answer, self._own_names))
 
     def _told(self) -> tuple[int, int, bool]:
         """How much is known of what the tool returns."""

@@ -70,3 +70,24 @@ def behind(exits: Iterable[Exit]) -> tuple[Part, ...]:
     ways = [one.parts for one in exits if one.parts]
     wider = [way for way in ways if not any(way != w and way[: len(w)] == w for w in ways)]
     return tuple(dict.fromkeys(both(way).negated() for way in wider))
+
+
+def beyond(exits: Iterable[Exit], guard: object) -> tuple[Exit, ...]:
+    """The exits of a `try` that it does not stop: each taken only where what it stops did not come first."""
+    found: list[Exit] = []
+    stopped: list[Exit] = []
+    for one in exits:
+        if one.by is guard:
+            stopped.append(one)
+        else:
+            first = (replace(way, parts=_apart(way.parts, one.parts)) for way in stopped if one.parts)
+            found.append(replace(one, parts=(*one.parts, *behind(first))))
+    return tuple(found)
+
+
+def _apart(way: tuple[Part, ...], other: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The conditions of a way that another one has not already; none where the two exclude each other."""
+    for number, (one, its) in enumerate(zip(way, other, strict=False)):
+        if one != its:
+            return () if its == one.negated() else way[number:]
+    return way[len(other) :]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
+from json import dumps
 from string import Formatter
 from types import FunctionType
 from typing import Any, Final
@@ -71,6 +73,36 @@ def open_shape(value: Any) -> Any:
     if isinstance(value, list):
         return [open_shape(item) for item in value]
     return _FILLED.sub(HOLE, value) if isinstance(value, str) else value
+
+
+def plainly(answer: Any, own: Mapping[str, str]) -> Any:
+    """A sketch in which a helper's names are as in its source, but for one that the tool's own name stands beside.
+
+    Args:
+        answer: the sketch.
+        own: those names, by what they are called in conditions, such as `id_in__get`.
+    """
+    written = dumps(answer)
+    left = {new: name for new, name in own.items() if new in written and not _stands(name, written)}
+    return _renamed(answer, left) if left else answer
+
+
+def _renamed(answer: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(answer, dict):
+        return {key: _renamed(item, names) for key, item in answer.items()}
+    if isinstance(answer, list):
+        return [_renamed(item, names) for item in answer]
+    if not isinstance(answer, str):
+        return answer
+    made = _FILLED.sub(
+        lambda found: re.sub(r"\w+", lambda word: names.get(word[0], word[0]), found[0]), answer
+    )
+    return Expression(made) if isinstance(answer, Expression) else made
+
+
+def _stands(name: str, text: str) -> bool:
+    """Whether a name is among those that are filled in."""
+    return any(re.search(rf"\b{name}\b", found) for found in _FILLED.findall(text))
 
 
 def message(error: type[BaseException], call: ast.Call, view: View, depth: int = 0) -> Any:

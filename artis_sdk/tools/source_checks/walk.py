@@ -10,8 +10,8 @@ from artis_sdk.records.outcome_type import returned_type
 from artis_sdk.tools.source_checks.ends import Guard, ReadScope, raising, returning
 from artis_sdk.tools.source_checks.entering import Entering, Over, loop_part
 from artis_sdk.tools.source_checks.errors import Handlers, stops
-from artis_sdk.tools.source_checks.flow import Exit, Flow, Passage, behind
-from artis_sdk.tools.source_checks.messages import Expression, open_shape, sketch
+from artis_sdk.tools.source_checks.flow import Exit, Flow, Passage, behind, beyond
+from artis_sdk.tools.source_checks.messages import Expression, open_shape, plainly, sketch
 from artis_sdk.tools.source_checks.shapes import alternatives
 from artis_sdk.tools.source_checks.standing import Part, Standing, View, joined
 from artis_sdk.tools.source_checks.trees import chain_of, decided
@@ -172,7 +172,7 @@ class ToolWalk(Entering):
         before = self._standing.copy()
         way = Passage(over)
         body = self._block(statement.body, replace(scope, guards=(guard, *scope.guards)), over)
-        exits = body.without(by=guard).exits
+        exits = beyond(body.exits, guard)
         ends: list[tuple[str, Standing]] = []
         partly = joined(before, [("", before), ("", self._standing)])
         falls = body.falls
@@ -302,7 +302,7 @@ class ToolWalk(Entering):
             if id(expression) not in self._failed:
                 exits.append(Exit("return", inner))
             if said.made or (self._is_main(scope) and id(expression) not in self._answered):
-                self.found.add_return(said.value)
+                self.found.add_return(plainly(said.value, self._own_names))
         if not scope.returned or not every:
             exits.append(Exit("return"))
         self._silent |= any(one.kind == "return" for one in exits)
