@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from typing import Annotated, Any, cast
@@ -63,6 +64,8 @@ def run_app() -> None:
 
     Exit codes: 0 done, 1 done with a finding, 2 an error that it names, 130 interrupted by Ctrl-C.
     """
+    if sys.stdout is None:  # closed by the caller; a file opened later would get its number
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  for the whole process
     logging.lastResort = _LogOnScreen(logging.WARNING)
     if wants_json() and sys.stdout is sys.__stdout__:  # whoever put another in its place keeps that
         keep_for_document()

@@ -44,8 +44,12 @@ def keep_for_document() -> None:
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     out = _document or sys.stdout
-    out.write(f"{json_text(value)}\n")
-    out.flush()
+    try:
+        out.write(f"{json_text(value)}\n")
+        out.flush()
+    except BrokenPipeError:  # nobody reads it; as the screen does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        raise SystemExit(1) from None
 
 
 def print_error(error: ArtisError) -> None:

@@ -23,6 +23,7 @@ from artis_sdk.cli.secret_question import secret_question
 from artis_sdk.commit.approver import Approve, EditPlan, PlanRequest, Reject
 from artis_sdk.records import Plan, Result
 from artis_sdk.records.brief import count
+from artis_sdk.records.events import Event
 from artis_sdk.session import Session
 from artis_sdk.session_tools import make_tools
 from artis_sdk.settings import Settings
@@ -64,6 +65,8 @@ class RealRun:
         self.plan: Plan | None = None
         self.committing = False
         """Whether real calls may have been made."""
+        self.unseen = False
+        """Whether the commit went on without its screen, such as a pipe whose reader has left."""
         self._resume = resume
         self._as_json = as_json
         self._view = LiveView(console)
@@ -82,13 +85,24 @@ class RealRun:
             before = await look_up(self.settings, saved, resume=self._resume)
             if before.refusal is not None:
                 raise before.refusal
-        listener = None if self._as_json else self._view.on_event
+        listener = None if self._as_json else self._show
         async with Session.from_settings(self.settings, on_event=listener, approve=self._approver) as session:
             self.plan = saved or await self._rehearsed(session, task or "")
             if unrehearsed(self.plan) and (saved is None or self._approver is None):
                 raise Unrehearsed(session.shown(self.plan))
             secrets = await self._agreed(session, tuple(_made_before(self.plan, before)))
             return None if secrets is None else await self._committed(session, secrets)
+
+    def _show(self, event: Event) -> None:
+        """Show an event. A screen that is lost ends a rehearsal, and no commit half-way."""
+        if self.unseen:
+            return
+        try:
+            self._view.on_event(event)
+        except (OSError, SystemExit):  # rich exits where a pipe is closed
+            if not self.committing:
+                raise
+            self.unseen = True
 
     async def _rehearsed(self, session: Session, task: str) -> Plan:
         kept = self._approver is not None or self.file is not None

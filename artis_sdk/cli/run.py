@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -40,7 +41,8 @@ from artis_sdk.errors import (
     PlanExpired,
 )
 from artis_sdk.loop.strategies import StepStrategy, named
-from artis_sdk.records import Plan
+from artis_sdk.records import Plan, Result
+from artis_sdk.records.brief import count
 from artis_sdk.view.plan_text import result_view
 from artis_sdk.view.text import plain
 
@@ -110,19 +112,34 @@ def run(
     if result is None:
         console.print("not committed")
         raise SystemExit(1)
-    if as_json:
-        print_json(result)
-    else:
-        for part in result_view(result):
-            console.print(part)
-        print_usage(result.usage)
+    seen = not real.unseen and _printed(result, as_json)
+    if not seen:
+        made = count(len(result.calls), "real call")
+        errors.print(plain(f"the output cannot be written, and {made} had been made; the journal has them:"))
+        next_step(shlex.join(["artis", "journal", "show", "--plan", result.plan.id]))
     if result.ended != "answer":
         errors.print(plain(f"the plan is in {real.file}; its commit can be resumed"))
         how = {**given, "mode": "guided"} if result.ended == "stopped" else given
         next_step(command("artis", "run", "--plan", str(real.file), "--resume", given=how))
         raise SystemExit(1)
+    if not seen:
+        raise SystemExit(1)
     if not as_json:
         next_step("artis logs show" if settings.log else "set ARTIS_LOG=calls.db to record real calls")
+
+
+def _printed(result: Result, as_json: bool) -> bool:
+    """Print what was done; False if nobody can read it."""
+    try:
+        if as_json:
+            print_json(result)
+            return True
+        for part in result_view(result):
+            console.print(part)
+        print_usage(result.usage)
+    except (OSError, SystemExit):  # rich exits where a pipe is closed
+        return False
+    return True
 
 
 def _refuse(plan: Plan, as_json: bool) -> NoReturn:
