@@ -57,7 +57,7 @@ def plan_digest(plan: Plan) -> str:
     texts = {name: canonical(value) for name, value in bound.items()}
     if plan.tools:
         texts["tools"] = f"[{','.join(map(_tool_text, plan.tools))}]"
-    members = ",".join(f"{canonical(name)}:{texts[name]}" for name in sorted(texts))
+    members = ",".join([f'"{name}":{texts[name]}' for name in sorted(texts)])
     return hashlib.sha256(f"{{{members}}}".encode()).hexdigest()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import repeat
+from operator import is_not
 from typing import Any, TypeVar
 
 from typing_extensions import TypeIs, get_protocol_members
@@ -20,14 +22,14 @@ def fits(value: object, protocol: Callable[..., T]) -> TypeIs[T]:
     """
     if protocol in type(value).__mro__:
         return True
-    for name, is_method in _members(protocol):
-        if (is_method and getattr(value, name, None) is None) or not hasattr(value, name):
-            return False
-    return True
+    fields, methods = _members(protocol)
+    found = map(getattr, repeat(value), methods, repeat(None))
+    return all(map(is_not, found, repeat(None))) and all(map(hasattr, repeat(value), fields))
 
 
 @cache
-def _members(protocol: Any) -> tuple[tuple[str, bool], ...]:
-    """The names of a Protocol's members, each with whether it is a method."""
+def _members(protocol: Any) -> tuple[list[str], list[str]]:
+    """The names of a Protocol's fields, and of its methods."""
     names = sorted(get_protocol_members(protocol))
-    return tuple((name, callable(getattr(protocol, name, None))) for name in names)
+    methods = [name for name in names if callable(getattr(protocol, name, None))]
+    return [name for name in names if name not in methods], methods

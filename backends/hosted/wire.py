@@ -8,6 +8,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import repeat
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -71,17 +73,21 @@ def _bare(text: str, thoughts: bool) -> bytes:
 _remembered = lru_cache(maxsize=32)(_bare)
 
 
+_private_of = attrgetter("__pydantic_private__")
+_wire_in = itemgetter("_wire")
+
+
 def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Message], T]) -> list[T]:
     """Each message's translation, made on first sight and remembered in the message.
 
-    For a history seen before this makes no Python call, however long it is.
+    For a history seen before this takes no step of Python, however long it is.
     """
-    pieces: list[T] = []
-    for message in messages:
-        wire = message.__pydantic_private__["_wire"]  # type: ignore[index]  # `_wire` is a call each
-        if key not in wire:
-            wire[key] = translate(message)
-        pieces.append(wire[key])
+    wires = list(map(_wire_in, map(_private_of, messages)))
+    pieces: list[Any] = list(map(dict.get, wires, repeat(key)))
+    place = -1
+    for _ in range(pieces.count(None)):
+        place = pieces.index(None, place + 1)
+        pieces[place] = wires[place][key] = translate(messages[place])
     return pieces
 
 
