@@ -196,3 +196,45 @@ def test_the_first_condition_that_holds_is_what_comes(tmp_path: Path, body: list
         except LookupError:
             continue
         assert expected == really(module, arguments), (source, found.checks, arguments)
+
+
+# --- names of helpers ---------------------------------------------------------------------------------
+
+SHARED_NAMES = """
+class NotFound(Exception):
+    def __init__(self, order_id):
+        super().__init__(f"order {order_id}")
+
+
+class Desk:
+    orders = {}
+
+    def _each(self, orders):
+        for order_id in orders:
+            if order_id not in self.orders:
+                raise NotFound(order_id)
+
+    def _short(self, order_id, of):
+        if order_id.startswith("#"):
+            order_id = order_id[1:]
+        if order_id not in self.orders:
+            raise KeyError(f"{order_id} of {of}")
+
+    def close(self, order_id: str):
+        self._each([order_id])
+
+    def shorten(self, order_id: str):
+        self._short(order_id, order_id.upper())
+"""
+
+
+def test_a_message_has_a_helpers_names_as_its_source_has_them(tmp_path: Path) -> None:
+    """In conditions a name that helper and tool have in common says whose it is; in messages only where both
+    stand in one."""
+    tools = Toolset.from_object(load(tmp_path, f"shared_{next(COUNT)}", SHARED_NAMES).Desk())
+    close, shorten = ordered_checks(tools["close"]), ordered_checks(tools["shorten"])
+    assert close is not None
+    assert shorten is not None
+    assert [check.answer for check in close.checks] == ["order {order_id}"]
+    assert close.checks[0].condition.startswith("for any order_id_in__each in [order_id]")
+    assert [check.answer for check in shorten.checks] == ["'{order_id_in__short} of {order_id.upper()}'"]

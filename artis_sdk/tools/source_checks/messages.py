@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
-from json import dumps
+from collections.abc import Iterator, Mapping
 from string import Formatter
 from types import FunctionType
 from typing import Any, Final
@@ -23,6 +22,7 @@ _LONGEST_TEXT: Final = 400
 _DEEPEST: Final = 6
 _PERCENT: Final = re.compile(r"%(?:\((\w+)\))?([-+# 0]*\d*(?:\.\d+)?)([sdrfgeExXia%])")
 _FILLED: Final = re.compile(r"\{[^{}]*\}")
+_WORD: Final = re.compile(r"\w+")
 
 
 class Expression(str):
@@ -76,33 +76,34 @@ def open_shape(value: Any) -> Any:
 
 
 def plainly(answer: Any, own: Mapping[str, str]) -> Any:
-    """A sketch in which a helper's names are as in its source, but for one that the tool's own name stands beside.
+    """A sketch with a helper's names as its source has them, where the tool's own do not stand beside them.
 
     Args:
         answer: the sketch.
         own: those names, by what they are called in conditions, such as `id_in__get`.
     """
-    written = dumps(answer)
-    left = {new: name for new, name in own.items() if new in written and not _stands(name, written)}
-    return _renamed(answer, left) if left else answer
+    words = {word for filled in _filled_in(answer) for word in _WORD.findall(filled)}
+    names = {new: name for new, name in own.items() if new in words and name not in words}
+    return _named(answer, names) if names else answer
 
 
-def _renamed(answer: Any, names: Mapping[str, str]) -> Any:
+def _filled_in(answer: Any) -> Iterator[str]:
+    """What is filled in at run time."""
+    if isinstance(answer, str):
+        yield from _FILLED.findall(answer)
+    for one in answer.values() if isinstance(answer, dict) else answer if isinstance(answer, list) else ():
+        yield from _filled_in(one)
+
+
+def _named(answer: Any, names: Mapping[str, str]) -> Any:
     if isinstance(answer, dict):
-        return {key: _renamed(item, names) for key, item in answer.items()}
+        return {key: _named(item, names) for key, item in answer.items()}
     if isinstance(answer, list):
-        return [_renamed(item, names) for item in answer]
+        return [_named(item, names) for item in answer]
     if not isinstance(answer, str):
         return answer
-    made = _FILLED.sub(
-        lambda found: re.sub(r"\w+", lambda word: names.get(word[0], word[0]), found[0]), answer
-    )
+    made = _FILLED.sub(lambda found: _WORD.sub(lambda word: names.get(word[0], word[0]), found[0]), answer)
     return Expression(made) if isinstance(answer, Expression) else made
-
-
-def _stands(name: str, text: str) -> bool:
-    """Whether a name is among those that are filled in."""
-    return any(re.search(rf"\b{name}\b", found) for found in _FILLED.findall(text))
 
 
 def message(error: type[BaseException], call: ast.Call, view: View, depth: int = 0) -> Any:
