@@ -102,9 +102,9 @@ class RolloutLog:
         self._group = group
         self._scale = scale
         if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < step]
-            path.write_text("".join(kept), encoding="utf-8")
+            *lines, _ = path.read_bytes().split(b"\n")  # without what an interruption cut off
+            kept = [line + b"\n" for line in lines if json.loads(line)["step"] < step]
+            path.write_bytes(b"".join(kept))
 
     def add(
         self, step: int, rollouts: Sequence[Rollout], scores: Sequence[Mapping[str, float | None]]

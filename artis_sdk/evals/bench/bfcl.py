@@ -257,7 +257,7 @@ def _truth(task: BFCLTask) -> CallsByTurn:
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def _environment_class(name: str) -> Any:

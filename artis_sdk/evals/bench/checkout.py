@@ -69,7 +69,7 @@ def json_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: the file is not there.
     """
-    return [json.loads(line) for line in text(path).splitlines() if line.strip()]
+    return [json.loads(line) for line in text(path).split("\n") if line.strip()]
 
 
 def text(path: Path) -> str:

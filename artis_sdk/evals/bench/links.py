@@ -15,12 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from artis_sdk.commit.journal import CommitJournal, SQLiteJournal
 from artis_sdk.contracts import Backend
 from artis_sdk.errors import ArtisError, BackendClosed, ConfigurationError, EngineDead
 from artis_sdk.evals.bench.pocket import PocketInstance
+from artis_sdk.evals.bench.rows import added_to, rows_of
 from artis_sdk.loop.evaluate import ModelEvaluator
 from artis_sdk.loop.foresee import bound
 from artis_sdk.loop.strategies import Direct, Parallel
@@ -243,12 +244,8 @@ def _task(instance: PocketInstance) -> Task:
 
 
 def read_rows(path: Path) -> Iterator[LinkRow]:
-    """The rows of a results file; an incomplete last line is ignored."""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            yield LinkRow.model_validate_json(line)
-        except ValidationError:
-            continue
+    """The rows of a results file; see `rows_of`."""
+    return rows_of(path, LinkRow)
 
 
 async def measure_links(
@@ -276,7 +273,7 @@ async def measure_links(
     done = {(row.task, row.link) for row in read_rows(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
     room = asyncio.Semaphore(concurrency)
-    with tempfile.TemporaryDirectory() as folder, path.open("a", encoding="utf-8") as file:
+    with tempfile.TemporaryDirectory() as folder, added_to(path) as file:
         async with aclosing(SQLiteJournal.shared(Path(folder) / "journal.db")) as journal:
 
             async def one(case: Case) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.cells import BenchCell
 from artis_sdk.records import Role, Usage
 from artis_sdk.records.calls import FROZEN
+
+Row = TypeVar("Row", bound=BaseModel)
 
 
 class TaskRow(BaseModel):
@@ -65,14 +68,32 @@ class TaskRow(BaseModel):
 
 
 def read(path: Path) -> Iterator[TaskRow]:
-    """The rows of a results file; an incomplete last line is ignored."""
+    """The rows of a results file; see `rows_of`."""
+    return rows_of(path, TaskRow)
+
+
+def rows_of(path: Path, kind: type[Row]) -> Iterator[Row]:
+    """The rows of a file of JSON lines; none without a file. What an interruption cut off is left out.
+
+    Raises:
+        ConfigurationError: a line is whole, and no such row.
+    """
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # Not splitlines: a text in a row may hold U+2028, or another end of a line that is none of a file.
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         try:
-            yield TaskRow.model_validate_json(line)
-        except ValidationError:
+            fields = from_json(line)
+        except ValueError:
             continue
+        try:
+            yield kind.model_validate_json(line)
+        except ValidationError as error:
+            names = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+            raise ConfigurationError(
+                f"{path}:{number} is no {kind.__name__} of this version ({names or type(fields).__name__}): "
+                "pass another --out, or remove the line"
+            ) from error
 
 
 def added_to(path: Path) -> TextIO:
