@@ -42,6 +42,15 @@ def rollout(
     return made
 
 
+def test_an_error_that_a_tool_returned_is_a_call_that_failed() -> None:
+    """As it is one for the simulator's data and for its measures."""
+    made = rollout(call("add"), call("add"))
+    refused = Outcome.success({"error": "no such account"}, Provenance.SANDBOXED)
+    made.steps[1] = Step(call=call("add"), outcome=refused)
+    assert made.ran == 1
+    assert tool_execution(made) == 0.0
+
+
 def test_the_papers_weights() -> None:
     rewards = Rewards()
     assert rewards.weights == PAPER == {"answer": 2.0, "format": 0.15, "tool_execution": 0.5}

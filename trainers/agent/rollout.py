@@ -14,6 +14,7 @@ from artis_sdk.errors import BackendError, SimulationError
 from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.records import Outcome, Provenance, State, Step, ToolCall, ToolSpec
 from artis_sdk.records.calls import FROZEN
+from artis_sdk.records.outcome_type import succeeded
 from artis_sdk.tools import Toolset, running_code
 from artis_sdk.trainers.agent.formats import Codec, Format
 from artis_sdk.trainers.agent.generate import Ask, Generator
@@ -91,8 +92,8 @@ class Rollout:
 
     @property
     def ran(self) -> int:
-        """Number of calls that ran and did not fail."""
-        return sum(step.outcome.ok for step in self.steps)
+        """Number of calls that ran and did not fail; an error that a tool returned is a failure, too."""
+        return sum(map(succeeded, self.steps))
 
 
 async def roll_out(
