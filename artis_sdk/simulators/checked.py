@@ -103,6 +103,8 @@ class Checked(Simulator):
 
     def _made(self, world: ComputedWorld, call: ToolCall, outcome: Outcome) -> ComputedWorld:
         """The objects after one more call of the history."""
+        if not outcome.reached_world:
+            return world
         tool = self._tools.get(call.tool)
         if tool is None:
             raise CannotTell(f"an earlier call is of {call.tool}, whose source is not known")
@@ -111,6 +113,6 @@ class Checked(Simulator):
             return world
         try:
             return world.repeat(invocation, outcome)
-        except CannotTell as error:
-            world.void(tool, f"after {call.tool}: {error}")
+        except (CannotTell, RecursionError) as error:
+            world.void(tool, f"after {call.tool}: {str(error) or 'nested too deeply'}")
             return world

@@ -102,6 +102,14 @@ async def test_after_an_outcome_that_the_source_does_not_give_nothing_is_told() 
         await predicted("buy", {"name": "tea"}, (step,))
 
 
+@pytest.mark.parametrize(("name", "type_"), [("fly", "unknown_tool"), ("buy", "TimeoutError")])
+async def test_a_call_that_reached_no_world_changed_nothing(name: str, type_: str) -> None:
+    """A tool that there is not, or a failure that was injected before the call."""
+    failed = Outcome.failure(type_, "no", Provenance.FORCED, raised=True)
+    step = Step(call=ToolCall(tool=name, arguments={"name": "tea"}), outcome=failed)
+    assert (await predicted("buy", {"name": "tea"}, (step,))).value == {"order": 1, "left": 2}
+
+
 async def test_a_ladder_asks_the_next_rung_where_the_source_does_not_tell() -> None:
     tools = Toolset.from_object(make_shop())
     rows = [

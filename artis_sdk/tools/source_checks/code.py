@@ -78,9 +78,11 @@ def source_of(function: FunctionType) -> SourceCode:
     """Read the source of a function.
 
     Raises:
-        NoSource: it has no source, or the file was changed after the function was loaded.
+        NoSource: it has no source or is a lambda, or the file was changed after the function was loaded.
     """
     code = function.__code__
+    if code.co_name == "<lambda>":
+        raise NoSource(f"no source: {function.__qualname__} is a lambda, which is not read")
     file = inspect.getsourcefile(function) or code.co_filename
     linecache.checkcache(file)
     lines = linecache.getlines(file, function.__globals__)
