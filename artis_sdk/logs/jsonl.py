@@ -84,19 +84,23 @@ def import_jsonl(path: str | os.PathLike[str], log: CallStore, *, skip_corrupt: 
         skip_corrupt: whether to leave out and count corrupt lines.
 
     Raises:
-        LogError: a line is corrupt (nothing has been appended), or reading or writing fails.
+        LogError: a line is corrupt (nothing has been appended), reading or writing fails, or the file has
+            lost lines meanwhile.
     """
-    skipped = []
+    skipped, whole = [], 0
     for item in read_jsonl(path):
         if isinstance(item, LogError):
             if not skip_corrupt:
                 raise item
             skipped.append(item)
+        else:
+            whole += 1
     shared, adding = _Shared(), Adding(log)
     for item in read_jsonl(path):
         if isinstance(item, CallRecord):
             adding.add(*shared.record(item))
     adding.flush()
+    adding.check(whole, path)
     return Imported(adding.records, tuple(skipped), repeated=adding.repeated)
 
 
@@ -132,6 +136,22 @@ class Adding:
             self._log.append(record)
         self._log.flush()
         self._batch, self._size = [], 0
+
+    def check(self, found: int, source: str | os.PathLike[str]) -> None:
+        """Refuse a source that lost records between the check and the import, as a log that is rotated does.
+
+        Args:
+            found: number of records when it was checked; a file that grows meanwhile has more.
+            source: the file or folder.
+
+        Raises:
+            LogError: fewer were added.
+        """
+        if self.records < found:
+            raise LogError(
+                f"{os.fspath(source)} changed while it was imported: of {found:,} records {self.records:,} "
+                "are in the log. Import it again, or a copy of it: what is there already changes nothing"
+            )
 
 
 def record_fields(record: CallRecord) -> dict[str, Any]:

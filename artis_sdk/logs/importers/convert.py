@@ -68,7 +68,8 @@ def import_file(
 
     Raises:
         ConfigurationError: no format has this name.
-        LogError: a line is unusable (nothing has been appended), or reading or writing fails.
+        LogError: a line is unusable (nothing has been appended), reading or writing fails, or the files
+            have lost calls meanwhile.
     """
     source = Path(path)
     skipped: list[LogError] = []
@@ -89,6 +90,7 @@ def import_file(
         if isinstance(item, CallRecord):
             adding.add(item)
     adding.flush()
+    adding.check(sum(report.imported for report in reports.values()), source)
     left_out = tuple(item for report in reports.values() for item in report.left_out)
     return Imported(adding.records, tuple(skipped), left_out, adding.repeated, tuple(reports.values()))
 
