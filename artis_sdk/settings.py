@@ -187,8 +187,7 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     global _cache
     environment = {key: os.environ[key] for key in os.environ if key.startswith(PREFIX)}
     key = (
-        os.getcwd(),
-        _modified(Path(FILE)),
+        *_place(),
         os.environ.get("XDG_DATA_HOME"),  # of the default journal, as is HOME
         os.environ.get("HOME"),
         tuple(sorted(environment.items())),
@@ -204,16 +203,25 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
             raise ConfigurationError(said) from None
         except ValueError as error:  # not TOML, or a nested variable that is not JSON
             raise ConfigurationError(f"settings ({FILE} or {PREFIX}*): {error}") from error
+        except OSError as error:
+            raise ConfigurationError(f"{FILE} cannot be read: {error.strerror}") from error
     settle(_cache[1].failure_rules)
     return _cache[1]
 
 
-def _modified(path: Path) -> tuple[int, int] | None:
+def _place() -> tuple[str, tuple[int, int] | None]:
+    """The working directory, and when its file was changed and its size; None without a file."""
     try:
-        stat = path.stat()
+        folder = os.getcwd()
+    except OSError as error:
+        raise ConfigurationError(f"the working directory is gone: {error.strerror}") from error
+    try:
+        stat = Path(FILE).stat()
     except FileNotFoundError:
-        return None
-    return stat.st_mtime_ns, stat.st_size
+        return folder, None
+    except OSError as error:
+        raise ConfigurationError(f"{FILE} cannot be read: {error.strerror}") from error
+    return folder, (stat.st_mtime_ns, stat.st_size)
 
 
 def _refuse_unknown_variables(environment: dict[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -31,6 +30,7 @@ from artis_sdk.records import ToolCall
 from artis_sdk.records.brief import call_text, outcome_line, step_line
 from artis_sdk.tools import Toolset
 from artis_sdk.view.live import LiveView
+from artis_sdk.view.person import user_name
 from artis_sdk.view.plan_rows import unrehearsed
 from artis_sdk.view.plan_text import plan_view
 from artis_sdk.view.text import plain
@@ -50,7 +50,7 @@ class AtTheTerminal:
     def __init__(self, view: LiveView | None, tools: Toolset) -> None:
         self._view = view
         self._tools = tools
-        self._by = getpass.getuser()
+        self._by = user_name()
         self._approved: str | None = None
         """Digest of the plan that has been approved here already."""
 

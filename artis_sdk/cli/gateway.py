@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from artis_sdk import __version__
+from artis_sdk.cli.options import Journal
 from artis_sdk.cli.output import errors
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.settings import load_settings
@@ -39,8 +40,11 @@ def gateway(
         str | None,
         typer.Option(help="Backend that rehearses tasks in words; without it, lists of calls only."),
     ] = None,
-    journal: Annotated[Path | None, typer.Option(help="The commit journal.")] = None,
-    log: Annotated[Path | None, typer.Option(help="Call log of every real call.")] = None,
+    journal: Journal = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="Call log of every real call, a file or a URL; ARTIS_LOG when left out."),
+    ] = None,
     approve: Annotated[
         Literal["client", "page"],
         typer.Option(help="Where a person answers: at a client that has elicitation, or on the page only."),

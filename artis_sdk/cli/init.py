@@ -81,11 +81,14 @@ def init(
     file = Path(f"{module}.py")
     made = [SETTINGS]
     if not file.exists():
-        file.write_text(STARTER)
+        _write(file, STARTER)
         made.append(file)
     place = f"{module}:tools"
     lines = {"agent": agent, "simulator": simulator, "tools": place, "log": "calls.db"}
-    SETTINGS.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
+    _write(
+        SETTINGS,
+        "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines.items()),
+    )
     if as_json:
         print_json({"written": list(map(str, made)), **lines})
         return
@@ -93,6 +96,13 @@ def init(
     if file not in made:
         console.print(plain(f"{file} was there: it needs `tools`, a Toolset of its guarded functions"))
     next_step(f'artis doctor; then: artis rehearse "{_TASK}"')
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
 
 
 async def _answers(agent: str | None, simulator: str | None, module: str | None) -> tuple[str, str, str]:

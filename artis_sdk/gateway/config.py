@@ -85,7 +85,7 @@ def read_config(path: Path, environment: Mapping[str, str]) -> GatewayConfig:
         given = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not JSON: {error}") from error
     secrets: set[str] = set()
 

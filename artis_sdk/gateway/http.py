@@ -13,6 +13,7 @@ import uvicorn
 
 from artis_sdk.errors import ConfigurationError
 
+_LAST_PORT = 65_535
 _GRACE = 2
 """Seconds that open streams have to end."""
 
@@ -57,6 +58,8 @@ def listening(host: str, port: int) -> socket.socket:
     Raises:
         ConfigurationError: the address cannot be had.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigurationError(f"cannot listen on {host}:{port}: a port is a number up to {_LAST_PORT}")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from socket import socket
 from typing import Any
 
 from mcp.server import Server
@@ -89,6 +90,9 @@ async def run_gateway(options: GatewayOptions, say: Say) -> None:
     async with AsyncExitStack() as stack:
         on = listening("127.0.0.1", options.page_port)
         stack.callback(on.close)
+        clients = None if options.http is None else listening(options.http.host, options.http.port)
+        if clients is not None:
+            stack.callback(clients.close)
         page = ApprovalPage(on.getsockname()[1])
         upstream = await stack.enter_async_context(connected(options.config))
         redactor = Redactor(*_rules(options.config))
@@ -111,21 +115,28 @@ async def run_gateway(options: GatewayOptions, say: Say) -> None:
             say(f"a plan waits for your approval: {page.url(held)}")
 
         holding = Holding(announce)
-        stack.push_async_callback(holding.aclose)
+        stack.push_async_callback(_finished, holding, say)
         gateway = Gateway(upstream, planner, holding, options.elicits, options.wait)
         await stack.enter_async_context(served(page.app(holding), on))
         say(f"approvals: {page.url()}")
         for key in options.config.ignored:
             say(f"{key} in the configuration means nothing to the gateway, and was ignored")
-        await _serve(gateway.server(options.version), options.http, say)
+        server = gateway.server(options.version)
+        if options.http is None or clients is None:
+            async with stdio_server() as (reads, writes):
+                await server.run(reads, writes, server.create_initialization_options())
+        else:
+            await _serve(server, options.http, clients, say)
 
 
-async def _serve(server: Server[Any], http: OverHTTP | None, say: Say) -> None:
-    if http is None:
-        async with stdio_server() as (reads, writes):
-            await server.run(reads, writes, server.create_initialization_options())
-        return
-    on = listening(http.host, http.port)
+async def _finished(holding: Holding, say: Say) -> None:
+    """Wait for the calls under way."""
+    if any(held.status == "running" for held in holding.all):
+        say("a call that is being made is waited for; interrupted again, it is given up, and is then unknown")
+    await holding.aclose()
+
+
+async def _serve(server: Server[Any], http: OverHTTP, on: socket, say: Say) -> None:
     port = on.getsockname()[1]
     hosts = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")] + [*http.names]
     app = server.streamable_http_app(
@@ -146,12 +157,13 @@ def _simulator(settings: Settings, stack: AsyncExitStack) -> Simulator:
     kind, _, file = (given or "").partition(":")
     if kind == "replay":
         # Calls come one by one here, so that the same history would hardly come again.
-        log = open_call_log(file)
+        log = open_call_log(file, create=False)
         stack.callback(log.close)
         return ReplaySimulator(log, match_history=False)
     backends = Backends(stack, settings.backends)
     sampling = RoleSampling(None, settings.sampling)
-    return make_simulator(given, settings, backends, Prompts(), stack, sampling) or NoPrediction()
+    made = make_simulator(given, settings, backends, Prompts(), stack, sampling)
+    return NoPrediction() if made is None else made
 
 
 def _rules(config: GatewayConfig) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ from starlette.routing import Route
 from artis_sdk.commit.approver import Approve, Reject
 from artis_sdk.gateway.holding import Held, Holding
 from artis_sdk.view.page import page_template
+from artis_sdk.view.person import user_name
 from artis_sdk.view.plan_page import page as plan_page
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -42,7 +42,7 @@ class ApprovalPage:
     def __init__(self, port: int) -> None:
         self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
         self._token = secrets.token_urlsafe(32)
-        self._by = f"{getpass.getuser()} on the page"
+        self._by = f"{user_name()} on the page"
 
     def url(self, held: Held | None = None) -> str:
         """Address of the list, or of one plan, for the person: whoever has it may approve."""

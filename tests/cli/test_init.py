@@ -48,6 +48,14 @@ async def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "artis.toml").read_text() == settings
 
 
+async def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bank.py").symlink_to(tmp_path / "nowhere" / "bank.py")
+    code, out, err = await artis(tmp_path, "init")
+    assert (code, out) == (2, "")
+    assert "bank.py cannot be written: No such file or directory" in err
+    assert not (tmp_path / "artis.toml").exists()
+
+
 async def test_a_name_that_is_no_module_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     code, _, err = await artis(tmp_path, "init", "--module", "../bank")
     assert code == 2

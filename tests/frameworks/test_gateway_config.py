@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ import pytest
 
 pytest.importorskip("mcp.server.mcpserver", reason="`make frameworks` installs it and runs this")
 
+from helpers.gateways import VAULT
 from mcp.types import Tool, ToolAnnotations
 
 from artis_sdk import Risk
-from artis_sdk.errors import ConfigurationError
+from artis_sdk.cli.gateway import gateway as command
+from artis_sdk.errors import ConfigurationError, LogError
 from artis_sdk.gateway import GatewayConfig, GatewayOptions, OverHTTP, read_config, run_gateway
 from artis_sdk.gateway.config import UpstreamServer
 from artis_sdk.gateway.link import Link
@@ -121,3 +125,48 @@ async def test_a_short_token_is_refused(tmp_path: Path) -> None:
     options = GatewayOptions(config=config, settings=Settings(), http=OverHTTP(token="short"))
     with pytest.raises(ConfigurationError, match="16 characters"):
         await run_gateway(options, lambda text: None)
+
+
+@pytest.mark.parametrize("port", [None, 99_999])
+@pytest.mark.parametrize("which", ["page", "clients"])
+async def test_an_address_that_cannot_be_had_is_said_before_a_server_starts(
+    tmp_path: Path, which: str, port: int | None
+) -> None:
+    config = read(tmp_path, {"broken": {"command": "a-command-that-is-not-there"}})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = port or taken.getsockname()[1]
+        http = OverHTTP(token="0123456789abcdef", port=number if which == "clients" else 0)
+        page = number if which == "page" else 0
+        options = GatewayOptions(config=config, settings=Settings(), http=http, page_port=page)
+        with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{number}"):
+            await run_gateway(options, lambda text: None)
+
+
+def test_a_configuration_that_nests_without_end_is_no_json(tmp_path: Path) -> None:
+    (tmp_path / "mcp.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigurationError, match="is not JSON"):
+        read_config(tmp_path / "mcp.json", {})
+
+
+async def test_a_replay_needs_its_log(tmp_path: Path) -> None:
+    env = {"VAULT": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    config = read(tmp_path, {"vault": {"command": sys.executable, "args": [*VAULT], "env": env}})
+    settings = Settings(simulator=f"replay:{tmp_path / 'none.db'}", journal=tmp_path / "journal.db")
+    with pytest.raises(LogError, match="no such call log"):
+        await run_gateway(GatewayOptions(config=config, settings=settings), lambda text: None)
+    assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize("option", ["--journal", "--log"])
+def test_stores_are_named_by_urls_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    asked: list[GatewayOptions] = []
+
+    async def kept(options: GatewayOptions, say: object) -> None:
+        asked.append(options)
+
+    monkeypatch.setattr("artis_sdk.gateway.run_gateway", kept)
+    read(tmp_path, {"broken": {"command": "x"}})
+    url = "postgresql://ann@127.0.0.1:1/calls"
+    command(tmp_path / "mcp.json", **{option.strip("-"): url})  # type: ignore[arg-type]
+    settings = asked[0].settings
+    assert (settings.journal if option == "--journal" else settings.log) == url

@@ -336,3 +336,18 @@ async def test_an_empty_task_is_refused_before_a_model_is_asked(folder: Path, ta
             with pytest.raises(ConfigurationError, match="the task is empty"):
                 await refused(task)
     assert model.requests == []
+
+
+def test_a_file_that_cannot_be_read_is_named(bare_folder: Path) -> None:
+    (bare_folder / "artis.toml").symlink_to("artis.toml")
+    with pytest.raises(ConfigurationError, match=r"artis\.toml cannot be read: Too many levels"):
+        load_settings()
+
+
+def test_a_working_directory_that_is_gone_is_said(bare_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = bare_folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigurationError, match="the working directory is gone"):
+        load_settings()
