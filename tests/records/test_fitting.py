@@ -53,7 +53,6 @@ def filled(say: Any) -> Part:
 @pytest.mark.parametrize(
     "value",
     [Whole(), Part(), Silenced(), declared(), filled(lambda: ""), filled(None), None, 1, Whole, Named],
-    ids=repr,
 )
 def test_an_object_fits_where_isinstance_says_so(value: object) -> None:
     assert fits(value, Named) is isinstance(value, Named)
