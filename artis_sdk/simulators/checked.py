@@ -61,7 +61,7 @@ class Checked(Simulator):
             return found
         if found.outcome is None:
             raise SimulationError(
-                call.tool, f"its source says that it succeeds, not with what: {found.unknown}"
+                call.tool, f"its source does not tell with what it returns: {found.unknown}"
             )
         return found.outcome
 
@@ -69,7 +69,7 @@ class Checked(Simulator):
         """What the source says of a call; an outcome for a call that the tool's schema refuses.
 
         Raises:
-            SimulationError: it does not say whether the call succeeds.
+            SimulationError: it does not say whether the call returns, or raises.
         """
         tool = self._tools.get(call.tool)
         if tool is None:

@@ -68,8 +68,8 @@ async def predicted(name: str, arguments: dict[str, Any], history: Any = (), **o
     ("name", "arguments", "why"),
     [
         ("guess", {"number": 1}, "_secret, which the state does not hold"),
-        ("draw", {}, "says that it succeeds, not with what: it returns what randint gives"),
-        ("roll", {}, "says that it succeeds, not with what: it returns what randint gives"),
+        ("draw", {}, "does not tell with what it returns: it returns what randint gives"),
+        ("roll", {}, "does not tell with what it returns: it returns what randint gives"),
     ],
 )
 async def test_what_the_state_does_not_hold_is_not_told(name: str, arguments: Any, why: str) -> None:

@@ -119,7 +119,7 @@ def test_types_are_told_by_live_objects_whose_code_does_not_run(
 ) -> None:
     holder = Holder()
     tools = Toolset.from_object(holder)
-    state = tools.state()
+    state: Any = tools.state()
     state["Holder"]["annotated"] = [{"size": 2}]
     simulator: Any = Checked().fork(tools, None)  # type: ignore[arg-type]
     assert filled.__defaults__ is not None

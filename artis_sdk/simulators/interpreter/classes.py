@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from abc import ABC, ABCMeta
-from collections.abc import Mapping
 from enum import Enum, EnumType
-from functools import lru_cache
 from types import FunctionType, GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any, Final, Generic, Protocol
 
-_MRO: Final = type.__dict__["__mro__"]
-_DICT: Final = type.__dict__["__dict__"]
-_NAME: Final = type.__dict__["__name__"]
+from artis_sdk.tools.source_checks.code import installed
+from artis_sdk.tools.source_checks.static import body_of, is_a, mro_of, subclass
+
 _ROOTS: Final = (object, BaseException, Exception)
 _PLAIN_BASES: Final = (object, Generic, ABC, Protocol)
 NOTHING: Final = object()
 """In place of an attribute that is not there; None may be one."""
 
 
-def mro_of(cls: type) -> tuple[type, ...]:
-    """A class and its bases, whatever its metaclass says."""
-    found: tuple[type, ...] = _MRO.__get__(cls)
-    return found
-
-
-def body_of(cls: type) -> Mapping[str, Any]:
-    """What a class itself defines."""
-    found: Mapping[str, Any] = _DICT.__get__(cls)
-    return found
-
-
-def name_of(cls: type) -> str:
-    """A class's name."""
-    found: str = _NAME.__get__(cls)
-    return found
-
-
 def is_one(value: object, which: tuple[Any, ...]) -> bool:
     """Whether it is one of these very objects; a class's own `==` and hash do not run."""
     return any(value is one for one in which)
-
-
-def inherits(cls: type, *bases: type) -> bool:
-    """`issubclass` by the bases alone: a metaclass may have its own."""
-    return any(base is one for base in bases for one in mro_of(cls))
-
-
-def is_a(value: object, *kinds: type) -> bool:
-    """`isinstance` by the type alone: an object's `__class__` may be a property that runs code."""
-    return inherits(type(value), *kinds)
 
 
 def static_of(cls: type, name: str) -> Any:
@@ -90,11 +59,6 @@ def module_of(cls: type) -> str:
     return module if type(module) is str else "builtins"
 
 
-@lru_cache(maxsize=1)
-def _installed() -> tuple[str, ...]:
-    return tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-
-
 def of_project(module: str, home: str) -> bool:
     """Whether a module is code of the application.
 
@@ -108,13 +72,13 @@ def of_project(module: str, home: str) -> bool:
     if top in sys.stdlib_module_names or top == "builtins":
         return False
     file = vars(sys.modules[module]).get("__file__") if module in sys.modules else None
-    return not (type(file) is str and file.startswith(_installed()))
+    return not (type(file) is str and file.startswith(installed()))
 
 
 def readable(cls: type, home: str) -> bool:
     """Whether an object's attributes are all that it is: its classes are the application's, and no code of
     C or of a library is behind them."""
-    return not inherits(cls, Enum) and all(
+    return not subclass(cls, Enum) and all(
         is_one(base, _PLAIN_BASES) or of_project(module_of(base), home) for base in mro_of(cls)
     )
 

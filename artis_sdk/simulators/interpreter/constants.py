@@ -8,11 +8,12 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter.classes import is_a, is_one, name_of, plain_class
+from artis_sdk.simulators.interpreter.classes import is_one, plain_class
 from artis_sdk.simulators.interpreter.draws import draw_of
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum
 from artis_sdk.simulators.interpreter.sources import Sources
 from artis_sdk.simulators.interpreter.values import CannotTell, Hole, LogCall, Method, plain
+from artis_sdk.tools.source_checks.static import is_a, name_of
 
 LOG_METHODS: Final = ("debug", "info", "warning", "error", "exception", "critical", "log")
 LOGGERS: Final = (logging.Logger, logging.LoggerAdapter, logging.RootLogger)

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter.classes import is_a
 from artis_sdk.simulators.interpreter.enums import is_member
 from artis_sdk.simulators.interpreter.values import (
     PLAIN,
@@ -21,6 +20,7 @@ from artis_sdk.simulators.interpreter.values import (
     StoredList,
     empty_like,
 )
+from artis_sdk.tools.source_checks.static import is_a
 
 _SAME: Final = frozenset(map(id, (*PLAIN, Hole, Draw, LogCall, range, ModuleType, BuiltinFunctionType)))
 """Types, by id, whose values cannot change."""

@@ -9,15 +9,9 @@ from types import FunctionType
 from typing import Any, Final
 
 from artis_sdk.records.jsonable import jsonable
-from artis_sdk.simulators.interpreter.classes import (
-    body_of,
-    inherits,
-    is_a,
-    module_of,
-    mro_of,
-    name_of,
-)
+from artis_sdk.simulators.interpreter.classes import module_of
 from artis_sdk.simulators.interpreter.values import CannotTell, plain
+from artis_sdk.tools.source_checks.static import body_of, is_a, mro_of, name_of, subclass
 
 _DECIDE: Final = (
     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__bool__", "__len__", "__call__",
@@ -86,7 +80,7 @@ def stored_member(value: Any, cls: type) -> Any:
             found.append(member)
     if len(found) == 1:
         return found[0]
-    if inherits(cls, Flag) and type(value) is int and not found:
+    if subclass(cls, Flag) and type(value) is int and not found:
         try:
             return cls(value)
         except ValueError:

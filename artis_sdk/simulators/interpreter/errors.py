@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from artis_sdk.simulators.interpreter.classes import (
-    body_of,
-    inherits,
-    is_one,
-    module_of,
-    mro_of,
-    name_of,
-    own_method,
-    static_of,
-)
+from artis_sdk.simulators.interpreter.classes import is_one, module_of, own_method, static_of
 from artis_sdk.simulators.interpreter.lowered import lowered
 from artis_sdk.simulators.interpreter.texts import printable
 from artis_sdk.simulators.interpreter.values import CannotTell, Thrown, plain
+from artis_sdk.tools.source_checks.static import body_of, mro_of, name_of, subclass
 
 _DECIDING = ("__getattribute__", "__getattr__", "__setattr__", "__del__", "__init_subclass__")
 
@@ -26,7 +18,7 @@ def made_error(thrown: Thrown) -> BaseException:
         CannotTell: its class has code that makes its text, or it holds what is not known.
     """
     cls = thrown.cls
-    if not inherits(cls, Exception):
+    if not subclass(cls, Exception):
         raise CannotTell(f"it raises {name_of(cls)}, which ends more than a call")
     if type(cls) is not type:
         raise CannotTell(f"it raises {name_of(cls)}, whose class has a metaclass")

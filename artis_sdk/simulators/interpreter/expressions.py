@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from artis_sdk.simulators.interpreter import operators
-from artis_sdk.simulators.interpreter.classes import inherits
 from artis_sdk.simulators.interpreter.names import CallFrame
 from artis_sdk.simulators.interpreter.operations import ValueOperations
 from artis_sdk.simulators.interpreter.scopes import mangled, scope_of_comprehension
@@ -24,6 +23,7 @@ from artis_sdk.simulators.interpreter.values import (
     kind_of,
     plain,
 )
+from artis_sdk.tools.source_checks.static import subclass
 
 
 class Expressions(ValueOperations):
@@ -277,7 +277,7 @@ def _generator(self: Expressions, node: ast.GeneratorExp, frame: CallFrame) -> O
             for inner in self.loops(node.generators, frame, over):
                 yield self.value(node.elt, inner)
         except Thrown as thrown:
-            if inherits(thrown.cls, StopIteration):
+            if subclass(thrown.cls, StopIteration):
                 raise Thrown(RuntimeError, ("generator raised StopIteration",)) from None
             raise
 

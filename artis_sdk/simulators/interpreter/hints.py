@@ -11,8 +11,9 @@ from decimal import Decimal
 from types import FunctionType, ModuleType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
-from artis_sdk.simulators.interpreter.classes import body_of, is_a, is_one, module_of, mro_of
+from artis_sdk.simulators.interpreter.classes import is_one, module_of
 from artis_sdk.tools.source_checks.code import NoSource, source_of
+from artis_sdk.tools.source_checks.static import body_of, is_a, mro_of
 
 _CONTAINERS: Final[dict[str, type]] = {
     "dict": dict,

@@ -11,14 +11,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final
 
 from artis_sdk.simulators.interpreter import draws, methods, operators, regex
-from artis_sdk.simulators.interpreter.classes import (
-    NOTHING,
-    inherits,
-    is_a,
-    is_one,
-    name_of,
-    static_of,
-)
+from artis_sdk.simulators.interpreter.classes import NOTHING, is_one, static_of
 from artis_sdk.simulators.interpreter.copying import copied
 from artis_sdk.simulators.interpreter.defaults import Defaults
 from artis_sdk.simulators.interpreter.names import CallFrame
@@ -45,6 +38,7 @@ from artis_sdk.simulators.interpreter.values import (
     reached,
 )
 from artis_sdk.tools.source_checks.code import Def, NoSource, same_project, source_of
+from artis_sdk.tools.source_checks.static import is_a, name_of, subclass
 
 _CALLS: Final = 16  # calls inside one another
 _COPYING: Final = ("__copy__", "__deepcopy__", "__reduce_ex__", "__reduce__", "__getstate__", "__setstate__")
@@ -92,7 +86,7 @@ class Invocations(Reflection):
             CannotTell, Thrown: see `Expressions.value`.
         """
         if isinstance(function, BaseInit):
-            error = inherits(function.on.cls, BaseException)
+            error = subclass(function.on.cls, BaseException)
             if named or (values and not error):
                 raise CannotTell("it calls the __init__ of object with arguments")
             if error:
@@ -117,7 +111,7 @@ class Invocations(Reflection):
         if is_one(function, methods.FUNCTIONS):
             return self._builtin(function, values, named)
         if is_a(function, type):
-            if inherits(function, Enum):
+            if subclass(function, Enum):
                 return self.member(function, values, named)
             return self.made(function, values, named)
         name = function.__name__ if type(function) is BuiltinFunctionType else name_of(type(function))
@@ -174,7 +168,7 @@ class Invocations(Reflection):
         try:
             return self.call(how, [item], {})
         except Thrown as thrown:
-            if inherits(thrown.cls, StopIteration):
+            if subclass(thrown.cls, StopIteration):
                 raise CannotTell("it ends a map or a filter by StopIteration") from None
             raise
 
@@ -213,7 +207,7 @@ class Invocations(Reflection):
         try:
             return self._body(node, frame)
         except Thrown as thrown:
-            if inherits(thrown.cls, StopIteration):
+            if subclass(thrown.cls, StopIteration):
                 raise Thrown(RuntimeError, ("coroutine raised StopIteration",)) from None
             raise
 

@@ -12,14 +12,7 @@ from json import dumps
 from typing import Any, Final
 
 from artis_sdk.records.jsonable import jsonable
-from artis_sdk.simulators.interpreter.classes import (
-    NOTHING,
-    attributes_of,
-    inherits,
-    is_one,
-    name_of,
-    readable,
-)
+from artis_sdk.simulators.interpreter.classes import NOTHING, attributes_of, is_one, readable
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum, stored_member
 from artis_sdk.simulators.interpreter.examples import NATURAL, Example
 from artis_sdk.simulators.interpreter.hints import Hint, fields_of, has_subclasses
@@ -34,6 +27,7 @@ from artis_sdk.simulators.interpreter.values import (
     fills_in,
     plain,
 )
+from artis_sdk.tools.source_checks.static import name_of, subclass
 
 _MOST: Final = 40_000  # values of one state
 _NUMBER: Final = re.compile(r"\s*[-+]?[\d.][\d._]*([eE][-+]?\d+)?\s*|[-+]?(nan|inf|infinity)", re.IGNORECASE)
@@ -118,7 +112,7 @@ class Lift:
             return self._once(value, live, lambda: self._mapping(value, hint, example, kind))
         if form is list and is_one(kind, (list, tuple, set, frozenset)):
             return self._once(value, live, lambda: self._sequence(value, hint, example, kind))
-        if inherits(kind, Enum):
+        if subclass(kind, Enum):
             member = stored_member(value, kind)
             return Hole(f"a member of {name_of(kind)}", kind=kind) if member is None else member
         if is_one(kind, _TEXTS) and form is str:
@@ -253,7 +247,7 @@ class Lift:
         """A value of which only the annotation tells the type, if anything does."""
         form = type(value)
         if hint is not None and hint.cls is not None:
-            if inherits(hint.cls, Enum):
+            if subclass(hint.cls, Enum):
                 member = stored_member(value, hint.cls)
                 return Hole(f"a member of {name_of(hint.cls)}", kind=hint.cls) if member is None else member
             if form is dict and not has_subclasses(hint.cls) and readable(hint.cls, self.home):
@@ -343,7 +337,7 @@ def _key(text: str, known: dict[str, Any], hint: Hint | None) -> Any:
         with suppress(ValueError):
             if str(int(text)) == text:
                 return int(text)
-    elif kind is not None and inherits(kind, Enum):
+    elif kind is not None and subclass(kind, Enum):
         member = stored_member(text, kind)
         if member is not None:
             return member

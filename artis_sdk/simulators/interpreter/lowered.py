@@ -6,15 +6,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import _FIELD  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter.classes import (
-    NOTHING,
-    inherits,
-    name_of,
-    own_method,
-    static_of,
-)
+from artis_sdk.simulators.interpreter.classes import NOTHING, own_method, static_of
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum
 from artis_sdk.simulators.interpreter.values import CannotTell, Hole, Record, kind_of, plain, size_of
+from artis_sdk.tools.source_checks.static import name_of, subclass
 
 _FORMS: Final = (
     "keys", "__iter__", "__next__", "__index__", "__float__", "__call__", "__getitem__", "__getattr__",
@@ -61,7 +56,7 @@ def _lowered(value: Any, depth: int) -> Any:
 
 def _shown(value: Record) -> dict[str, Any]:
     cls = value.cls
-    if inherits(cls, BaseException, Mapping, Sequence, Set) or any(
+    if subclass(cls, BaseException, Mapping, Sequence, Set) or any(
         static_of(cls, name) is not NOTHING for name in _FORMS
     ):
         raise CannotTell(f"it returns an object of {name_of(cls)}")

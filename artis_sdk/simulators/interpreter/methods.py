@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter.classes import is_a, is_one, name_of
+from artis_sdk.simulators.interpreter.classes import is_one
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum, members_of
 from artis_sdk.simulators.interpreter.operators import (
     attempt,
@@ -33,6 +33,7 @@ from artis_sdk.simulators.interpreter.values import (
     kind_of,
     plain,
 )
+from artis_sdk.tools.source_checks.static import is_a, name_of
 
 _STR: Final = frozenset([
     "lower", "upper", "casefold", "title", "capitalize", "swapcase", "strip", "lstrip", "rstrip", "split",

@@ -22,11 +22,8 @@ from artis_sdk.simulators.interpreter import draws, methods, operators, regex
 from artis_sdk.simulators.interpreter.classes import (
     NOTHING,
     in_roots,
-    inherits,
-    is_a,
     is_one,
     module_of,
-    name_of,
     own_method,
     plain_class,
     static_of,
@@ -58,6 +55,7 @@ from artis_sdk.simulators.interpreter.values import (
     plain,
     size_of,
 )
+from artis_sdk.tools.source_checks.static import is_a, name_of, subclass
 
 _STEPS: Final = 25_000  # of one call: expressions and statements
 _ITEMS_A_STEP: Final = 50  # of what an operation goes over
@@ -247,7 +245,7 @@ class Names:
         try:
             return self.call(Method(static.fget, base, True), [], {})
         except Thrown as thrown:
-            if inherits(thrown.cls, AttributeError) and own_method(base.cls, "__getattr__"):
+            if subclass(thrown.cls, AttributeError) and own_method(base.cls, "__getattr__"):
                 raise CannotTell(f"{name_of(base.cls)} has attributes that code makes") from None
             raise
 
@@ -284,7 +282,7 @@ class Names:
             raise CannotTell(f"it takes .{name} of a class with a metaclass of its own")
         if name == "__name__":
             return name_of(base)
-        if inherits(base, Enum):
+        if subclass(base, Enum):
             if not known_enum(base):
                 raise CannotTell(f"it takes .{name} of {name_of(base)}")
             members = type.__getattribute__(base, "_member_map_")

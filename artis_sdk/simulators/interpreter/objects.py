@@ -8,22 +8,12 @@ from abc import ABCMeta
 from types import FunctionType, MemberDescriptorType
 from typing import Any
 
-from artis_sdk.simulators.interpreter.classes import (
-    body_of,
-    generated,
-    inherits,
-    is_a,
-    is_one,
-    module_of,
-    mro_of,
-    name_of,
-    of_project,
-    own_method,
-)
+from artis_sdk.simulators.interpreter.classes import generated, is_one, module_of, of_project, own_method
 from artis_sdk.simulators.interpreter.constants import found
 from artis_sdk.simulators.interpreter.invoke import Invocations
 from artis_sdk.simulators.interpreter.names import CallFrame
 from artis_sdk.simulators.interpreter.values import BaseInit, CannotTell, Hole, Method, Record
+from artis_sdk.tools.source_checks.static import body_of, is_a, mro_of, name_of, subclass
 
 
 class Objects(Invocations):
@@ -33,7 +23,7 @@ class Objects(Invocations):
 
     def made(self, cls: type, values: list[Any], named: dict[str, Any]) -> Any:
         """An object of a class, made by its source."""
-        error = inherits(cls, BaseException)
+        error = subclass(cls, BaseException)
         self._check(cls, error=error)
         made = Record(cls, whole=True)
         if error:

@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from artis_sdk.simulators.interpreter import draws, operators, texts
-from artis_sdk.simulators.interpreter.classes import generated, inherits, own_method
+from artis_sdk.simulators.interpreter.classes import generated, own_method
 from artis_sdk.simulators.interpreter.enums import is_member
 from artis_sdk.simulators.interpreter.errors import made_error
 from artis_sdk.simulators.interpreter.names import Names
@@ -26,6 +26,7 @@ from artis_sdk.simulators.interpreter.values import (
     Thrown,
     plain,
 )
+from artis_sdk.tools.source_checks.static import subclass
 
 _PERCENT: Final = re.compile(r"%(?:\(\w+\))?[-+# 0]*\d{0,3}(?:\.\d{1,2})?([sradioxXeEfFgGc%])")
 
@@ -79,7 +80,7 @@ class ValueOperations(Names):
                     return said
                 if own is not None:
                     break
-        if isinstance(value, Record) and inherits(value.cls, BaseException):
+        if isinstance(value, Record) and subclass(value.cls, BaseException):
             return write(made_error(Thrown(value.cls, value.fields.get("args", ()))))
         return texts.text_of(value, write)
 

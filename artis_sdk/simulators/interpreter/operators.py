@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from artis_sdk.simulators.interpreter.classes import is_a, is_one
+from artis_sdk.simulators.interpreter.classes import is_one
 from artis_sdk.simulators.interpreter.enums import (
     is_member,
     known_enum,
@@ -33,6 +33,7 @@ from artis_sdk.simulators.interpreter.values import (
     kind_of,
     plain,
 )
+from artis_sdk.tools.source_checks.static import is_a
 
 _GONE_OVER: Final = (str, range, OneWayIterator, MappingProxyType, *CONTAINERS, *VIEWS)
 _BITS: Final = 512  # of an integer that is computed

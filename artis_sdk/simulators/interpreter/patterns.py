@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from artis_sdk.simulators.interpreter import operators
-from artis_sdk.simulators.interpreter.classes import inherits, is_a, is_one, own_method, plain_class
+from artis_sdk.simulators.interpreter.classes import is_one, own_method, plain_class
 from artis_sdk.simulators.interpreter.names import CallFrame
 from artis_sdk.simulators.interpreter.objects import Objects
 from artis_sdk.simulators.interpreter.values import (
@@ -20,6 +20,7 @@ from artis_sdk.simulators.interpreter.values import (
     Thrown,
     kind_of,
 )
+from artis_sdk.tools.source_checks.static import is_a, subclass
 
 Bound = dict[str, Any]
 """What a pattern binds so far."""
@@ -132,7 +133,7 @@ class Patterns(Objects):
             try:
                 value = self.attribute(subject, name)
             except Thrown as thrown:
-                if inherits(thrown.cls, AttributeError):
+                if subclass(thrown.cls, AttributeError):
                     return False
                 raise
             if not self._fits(one, value, frame, names):

@@ -6,7 +6,7 @@ from enum import EnumType
 from typing import Any
 
 from artis_sdk.simulators.interpreter import operators
-from artis_sdk.simulators.interpreter.classes import inherits, is_a, is_one, name_of
+from artis_sdk.simulators.interpreter.classes import is_one
 from artis_sdk.simulators.interpreter.enums import is_member, known_enum
 from artis_sdk.simulators.interpreter.expressions import Expressions
 from artis_sdk.simulators.interpreter.values import (
@@ -21,6 +21,7 @@ from artis_sdk.simulators.interpreter.values import (
     kind_of,
     plain,
 )
+from artis_sdk.tools.source_checks.static import is_a, name_of, subclass
 
 
 class Reflection(Expressions):
@@ -45,7 +46,7 @@ class Reflection(Expressions):
         try:
             made = self.attribute(first, values[1])
         except Thrown as thrown:
-            if not inherits(thrown.cls, AttributeError):
+            if not subclass(thrown.cls, AttributeError):
                 raise
             if function is hasattr:
                 return False
@@ -63,7 +64,7 @@ class Reflection(Expressions):
         kind = value if of_class else value.cls if isinstance(value, Record) else type(value)
         if not is_a(kind, type) or not all(is_a(c, type) and _asks_bases(c) for c in classes):
             raise CannotTell("it asks for an abstract class")
-        return inherits(kind, *classes)
+        return subclass(kind, *classes)
 
     def member(self, cls: type, values: list[Any], named: dict[str, Any]) -> Any:
         """The member of a value: `Status("open")`."""

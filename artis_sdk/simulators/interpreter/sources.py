@@ -11,7 +11,8 @@ from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Final
 
-from artis_sdk.simulators.interpreter.classes import is_a, module_of, of_project
+from artis_sdk.simulators.interpreter.classes import module_of, of_project
+from artis_sdk.tools.source_checks.static import is_a
 
 _CHANGING: Final = (
     "append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "add",

@@ -10,7 +10,7 @@ from types import MemberDescriptorType
 from typing import Any
 
 from artis_sdk.simulators.interpreter import operators
-from artis_sdk.simulators.interpreter.classes import body_of, inherits, is_a, is_one, mro_of, own_method
+from artis_sdk.simulators.interpreter.classes import is_one, own_method
 from artis_sdk.simulators.interpreter.invoke import Returned
 from artis_sdk.simulators.interpreter.locks import is_lock
 from artis_sdk.simulators.interpreter.names import CallFrame, unbound
@@ -26,6 +26,7 @@ from artis_sdk.simulators.interpreter.values import (
     Thrown,
     kind_of,
 )
+from artis_sdk.tools.source_checks.static import body_of, is_a, mro_of, subclass
 
 
 class _Break(Exception):
@@ -167,7 +168,7 @@ class Interpreter(Patterns):
         slot = type(static) is MemberDescriptorType
         if not slot and own_method(type(static), "__set__") is not None:
             raise CannotTell(f"it sets {name}, an attribute that code makes")
-        place = inherits(on.cls, BaseException) or any("__dict__" in body_of(b) for b in mro_of(on.cls))
+        place = subclass(on.cls, BaseException) or any("__dict__" in body_of(b) for b in mro_of(on.cls))
         if not slot and not place:
             raise CannotTell(f"it sets .{name}, for which its class has no place")
         on.fields[name] = value
@@ -285,9 +286,9 @@ class Interpreter(Patterns):
             return True
         caught = self.value(handler.type, frame)
         for cls in caught if type(caught) is tuple else (caught,):
-            if not is_a(cls, type) or not inherits(cls, BaseException):
+            if not is_a(cls, type) or not subclass(cls, BaseException):
                 raise CannotTell("it catches an exception of an unknown class")
-            if inherits(thrown.cls, cls):
+            if subclass(thrown.cls, cls):
                 return True
         return False
 
@@ -298,13 +299,13 @@ class Interpreter(Patterns):
             caught = frame.handling.caught  # whose attributes a handler may have set
             return frame.handling if caught is None else _thrown(caught)
         made = self.value(statement.exc, frame)
-        if is_a(made, type) and inherits(made, BaseException):
+        if is_a(made, type) and subclass(made, BaseException):
             made = self.made(made, [], {})
-        if not isinstance(made, Record) or not inherits(made.cls, BaseException):
+        if not isinstance(made, Record) or not subclass(made.cls, BaseException):
             raise CannotTell("it raises something that is not known")
         if statement.cause is not None:
             cause = self.value(statement.cause, frame)
-            if cause is not None and not (isinstance(cause, Record) and inherits(cause.cls, BaseException)):
+            if cause is not None and not (isinstance(cause, Record) and subclass(cause.cls, BaseException)):
                 raise CannotTell("it raises from something that is not known")
         return _thrown(made)
 

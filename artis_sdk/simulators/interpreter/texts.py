@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from artis_sdk.simulators.interpreter.classes import is_a, is_one, plain_class
+from artis_sdk.simulators.interpreter.classes import is_one, plain_class
 from artis_sdk.simulators.interpreter.enums import is_member, prints_as_python
 from artis_sdk.simulators.interpreter.operators import attempt, str_of
 from artis_sdk.simulators.interpreter.values import (
@@ -25,6 +25,7 @@ from artis_sdk.simulators.interpreter.values import (
     plain,
     size_of,
 )
+from artis_sdk.tools.source_checks.static import is_a
 
 _SPEC: Final = re.compile(r"(.?[<>=^])?[-+ ]?#?0?\d{0,3}[,_]?(\.\d{1,2})?[bcdeEfFgGosxX%]?")
 TIME_SPEC: Final = re.compile(r"(%[YmdHMSjfyI]|[-:/., T])*")

@@ -12,7 +12,8 @@ from decimal import Decimal
 from types import FunctionType
 from typing import Any, Final, NoReturn
 
-from artis_sdk.simulators.interpreter.classes import NOTHING, generated, name_of, own_method, static_of
+from artis_sdk.simulators.interpreter.classes import NOTHING, generated, own_method, static_of
+from artis_sdk.tools.source_checks.static import name_of
 
 TIMES: Final = (datetime, date, timedelta)
 PLAIN: Final = (str, int, float, bool, type(None), Decimal, *TIMES)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from artis_sdk.records import Outcome, Provenance, State
 from artis_sdk.records.outcome_type import returned_type
-from artis_sdk.simulators.interpreter.classes import module_of, name_of
+from artis_sdk.simulators.interpreter.classes import module_of
 from artis_sdk.simulators.interpreter.copying import copied
 from artis_sdk.simulators.interpreter.defaults import Defaults
 from artis_sdk.simulators.interpreter.errors import made_error
@@ -30,6 +30,7 @@ from artis_sdk.simulators.interpreter.values import (
     size_of,
 )
 from artis_sdk.tools import GuardedTool, Invocation
+from artis_sdk.tools.source_checks.static import name_of
 
 _SHOWN: Final = (int, float, str, bool)
 """Types of drawn values that an outcome shows as they were."""
@@ -45,7 +46,7 @@ class Computed:
     """What a call does, as far as it is computed.
 
     Attributes:
-        outcome: the outcome; None if it succeeds with a value that is not known.
+        outcome: the outcome; None if it returns a value that is not known, and shows no failure.
         unknown: why the value is not known.
     """
 
@@ -127,7 +128,7 @@ class ComputedWorld:
             drawn: what its draws gave, by their paths, as far as a log tells.
 
         Raises:
-            CannotTell: source and state do not determine whether it succeeds; the objects are void then.
+            CannotTell: source and state do not determine whether it returns; the objects are void then.
         """
         return self._run(invocation, drawn)[0]
 
@@ -146,8 +147,8 @@ class ComputedWorld:
             first = self.copy()
             found, value, holes = first._run(invocation, drawn)
         if found.outcome is None:
-            if not outcome.ok:
-                raise CannotTell("an earlier call failed where the source succeeds")
+            if outcome.raised:
+                raise CannotTell("an earlier call raised where the source returns")
         elif not _alike(found.outcome, outcome):
             raise CannotTell("an earlier call had another outcome than its source gives")
         return first.copy()  # which fails where the call left an iterator in the objects

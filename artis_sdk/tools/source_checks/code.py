@@ -71,7 +71,7 @@ def _is_own(layer: FunctionType, inner: FunctionType) -> bool:
     top = home.partition(".")[0]
     if home.startswith("artis_sdk.tools.") or top in sys.stdlib_module_names:
         return False
-    return top == inside.partition(".")[0] or not layer.__code__.co_filename.startswith(_installed())
+    return top == inside.partition(".")[0] or not layer.__code__.co_filename.startswith(installed())
 
 
 def source_of(function: FunctionType) -> SourceCode:
@@ -118,11 +118,12 @@ def same_project(function: FunctionType, root: FunctionType) -> bool:
     if top == (root.__module__ or "").partition(".")[0]:
         return True
     file = function.__code__.co_filename
-    return top not in sys.stdlib_module_names and not file.startswith(_installed())
+    return top not in sys.stdlib_module_names and not file.startswith(installed())
 
 
 @lru_cache(maxsize=1)
-def _installed() -> tuple[str, ...]:
+def installed() -> tuple[str, ...]:
+    """The folders of the standard library and of installed packages."""
     return tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
