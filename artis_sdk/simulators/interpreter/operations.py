@@ -112,7 +112,7 @@ class ValueOperations(Names):
         """`text % given`, of formats that Python's own values fit."""
         if _PERCENT.sub("", text).count("%"):
             raise CannotTell("it formats a value")
-        if all(kind in "s%" for kind in _PERCENT.findall(text)):
+        if "%(" not in text and all(kind in "s%" for kind in _PERCENT.findall(text)):
             several = given if type(given) is tuple else (given,)
             shown = [self.text(one, str) if isinstance(one, Record) else one for one in several]
             given = tuple(shown) if type(given) is tuple else shown[0]

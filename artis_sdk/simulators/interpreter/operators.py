@@ -7,10 +7,10 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import Any, Final, cast
 
-from artis_sdk.simulators.interpreter.classes import is_one
+from artis_sdk.simulators.interpreter.classes import is_one, plain_class
 from artis_sdk.simulators.interpreter.enums import (
     is_member,
     known_enum,
@@ -103,11 +103,20 @@ def binary(op: ast.operator, left: Any, right: Any, *, in_place: bool = False) -
     for one in (left, right):
         if isinstance(one, Hole):
             raise CannotTell(f"it depends on {one.why}")
+    if isinstance(op, ast.BitOr) and not in_place and _plain_types(left, right):
+        return attempt(operator.or_, left, right)
     run = (_IN_PLACE if in_place else _BINARY).get(type(op))
     if run is None or not (_computes(left) and _computes(right)):
         raise CannotTell(f"it computes with {kind_of(left)} and {kind_of(right)}")
     bound(op, left, right)
     return attempt(run, left, right)
+
+
+def _plain_types(*values: Any) -> bool:
+    """Whether `int | str | None` makes a union, of classes without code of their own for it."""
+    return all(
+        one is None or type(one) is UnionType or (is_a(one, type) and plain_class(one)) for one in values
+    ) and not all(one is None for one in values)
 
 
 def changed(op: ast.operator, left: Any, right: Any) -> Any:

@@ -96,10 +96,11 @@ class Patterns(Objects):
         if not operators.known_dict(subject):
             raise CannotTell("it matches a mapping in a way that is not computed")
         keys = [self.value(key, frame) for key in pattern.keys]
-        for key, one in zip(keys, pattern.patterns, strict=True):
+        for key in keys:
             if operators.key_missing(subject, key):
                 operators.mixed(subject, key)
                 return False
+        for key, one in zip(keys, pattern.patterns, strict=True):
             if not self._fits(one, subject[key], frame, names):
                 return False
         if pattern.rest is not None:

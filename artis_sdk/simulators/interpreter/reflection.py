@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import EnumType
+from types import UnionType
 from typing import Any
 
 from artis_sdk.simulators.interpreter import operators
@@ -58,7 +59,8 @@ class Reflection(Expressions):
         return True if function is hasattr else made
 
     def _is_instance(self, value: Any, which: Any, of_class: bool) -> Any:
-        classes = which if isinstance(which, tuple) else (which,)
+        parts = which if isinstance(which, tuple) else (which,)
+        classes = [c for one in parts for c in (one.__args__ if type(one) is UnionType else (one,))]
         if isinstance(value, AnyFunction):
             raise CannotTell("it asks for the type of a function")
         kind = value if of_class else value.cls if isinstance(value, Record) else type(value)

@@ -62,7 +62,7 @@ def of_match(match: re.Match[str], name: str, values: list[Any]) -> Any:
 def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
     try:
         return re.compile(pattern, flags)
-    except re.error:
+    except (re.error, ValueError, OverflowError, Warning):
         raise CannotTell("it has a pattern that is none") from None
 
 

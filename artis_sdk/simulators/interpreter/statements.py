@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from types import MemberDescriptorType
+from types import FunctionType, MemberDescriptorType
 from typing import Any
 
 from artis_sdk.simulators.interpreter import operators
@@ -20,6 +20,7 @@ from artis_sdk.simulators.interpreter.values import (
     VIEWS,
     CannotTell,
     Hole,
+    Method,
     OneWayIterator,
     Record,
     StoredDict,
@@ -165,6 +166,9 @@ class Interpreter(Patterns):
         if isinstance(value, (OneWayIterator, *VIEWS)):
             raise CannotTell(f"it keeps {kind_of(value)}")
         static = own_method(on.cls, name)
+        if type(static) is property and type(static.fset) is FunctionType:
+            self.call(Method(static.fset, on, True), [value], {})
+            return
         slot = type(static) is MemberDescriptorType
         if not slot and own_method(type(static), "__set__") is not None:
             raise CannotTell(f"it sets {name}, an attribute that code makes")

@@ -19,6 +19,21 @@ class NotFound(Coded):
     status = 404
 
 
+class Heat:
+    def __init__(self, degrees: float) -> None:
+        self._degrees = degrees
+
+    @property
+    def degrees(self) -> float:
+        return self._degrees
+
+    @degrees.setter
+    def degrees(self, value: float) -> None:
+        if value < -273:
+            raise ValueError(f"{value} is too cold")
+        self._degrees = value
+
+
 class Forms:
     def __init__(self) -> None:
         self.queue = [2, 2, 4, 1]
@@ -155,6 +170,15 @@ class Forms:
         numbers.sort(reverse=True)
         return [sorted(found), len(found), numbers, max(found), {1, number} == {number, 1}]
 
+    def heated(self, degrees: float) -> Any:
+        heat = Heat(1)
+        heat.degrees = degrees
+        heat.degrees += 1
+        return heat.degrees
+
+    def of_kind(self, value: Any) -> Any:
+        return [isinstance(value, int | str), isinstance(value, (list, dict | None))]
+
     def as_text(self) -> Any:
         return f"{set(self.stock)}"
 
@@ -163,6 +187,7 @@ def make() -> list[object]:
     return [Forms()]
 
 
+KINDS: list[Any] = [1, "a", None, [], {}, 1.5]
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("purge", {}),
     ("clean", {}),
@@ -186,5 +211,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("matched", {"text": "add", "number": 0}),
     ("matched", {"text": "del", "number": 0}),
     ("ordered", {"number": 2}),
+    *[("heated", {"degrees": degrees}) for degrees in (5, -300)],
+    *[("of_kind", {"value": value}) for value in KINDS],
     ("as_text", {}),
 ]
