@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import pytest
-from pydantic import BaseModel, field_serializer
+from pydantic import BaseModel, Field, field_serializer, field_validator
 
 from artis_sdk.errors import SimulationError
 from artis_sdk.records import ToolCall
@@ -102,7 +102,7 @@ class Holder:
         self.annotated: list[Annotated] = []
 
     def x(self, place: int) -> Any:
-        return self.places[place].x  # type: ignore[union-attr]
+        return self.places[place].x  # type: ignore[attr-defined]
 
     def made(self) -> int:
         return sum(one.size for one in self.annotated)
@@ -130,3 +130,71 @@ def test_types_are_told_by_live_objects_whose_code_does_not_run(
     except SimulationError:
         found = None
     assert (RUN, found) == ([], value)
+
+
+# --- models as arguments ------------------------------------------------------------------------------
+
+
+class Line(BaseModel):
+    name: str
+    count: int = 1
+
+    @field_validator("name")
+    @classmethod
+    def lower(cls, value: str) -> str:
+        return value.lower()
+
+    @property
+    def plural(self) -> bool:
+        return self.count > 1
+
+
+class Wanted(BaseModel):
+    lines: list[Line] = Field(default_factory=list)
+    note: str | None = Field(default=None, alias="remark")
+
+    def total(self) -> int:
+        return sum(line.count for line in self.lines)
+
+
+class Till:
+    def buy(self, wanted: Wanted) -> Any:
+        return [wanted.total(), wanted.note, [(line.name, line.plural) for line in wanted.lines]]
+
+    def dump(self, wanted: Wanted) -> Any:
+        return wanted.model_dump()
+
+    def compare(self, wanted: Wanted) -> Any:
+        return wanted == Wanted()
+
+    def missing(self, wanted: Wanted) -> Any:
+        return wanted.price  # type: ignore[attr-defined]
+
+    def change(self, wanted: Wanted) -> Any:
+        wanted.note = "x"
+        return wanted.note
+
+    def back(self, wanted: Wanted) -> Any:
+        return wanted
+
+
+def computed(name: str) -> Any:
+    tools = Toolset.from_object(Till())
+    simulator: Any = Checked().fork(tools, None)  # type: ignore[arg-type]
+    lines = [{"name": "TEA", "count": 2}, {"name": "Milk"}]
+    call = ToolCall(tool=name, arguments={"wanted": {"lines": lines, "remark": "soon"}})
+    return simulator.compute(call, tools.state(), ())
+
+
+def test_the_fields_of_a_model_that_is_an_argument_are_read() -> None:
+    assert computed("buy").outcome.value == [3, "soon", [["tea", True], ["milk", False]]]
+
+
+def test_what_a_model_returned_looks_like_is_not_told() -> None:
+    assert computed("back").outcome is None
+
+
+@pytest.mark.parametrize("name", ["dump", "compare", "missing", "change"])
+def test_what_pydantic_does_is_not_told(name: str) -> None:
+    with pytest.raises(SimulationError, match="does not tell"):
+        computed(name)

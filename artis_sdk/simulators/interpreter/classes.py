@@ -8,6 +8,8 @@ from enum import Enum, EnumType
 from types import FunctionType, GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any, Final, Generic, Protocol
 
+from pydantic import BaseModel
+
 from artis_sdk.tools.source_checks.code import installed
 from artis_sdk.tools.source_checks.static import body_of, is_a, mro_of, subclass
 
@@ -75,11 +77,18 @@ def of_project(module: str, home: str) -> bool:
     return not (type(file) is str and file.startswith(installed()))
 
 
-def readable(cls: type, home: str) -> bool:
+def readable(cls: type, home: str, *, models: bool = False) -> bool:
     """Whether an object's attributes are all that it is: its classes are the application's, and no code of
-    C or of a library is behind them."""
+    C or of a library is behind them.
+
+    Args:
+        cls: its class.
+        home: module of a tool.
+        models: whether pydantic's models count, whose fields are what they hold, but not what JSON shows.
+    """
+    fine = (*_PLAIN_BASES, BaseModel) if models else _PLAIN_BASES
     return not subclass(cls, Enum) and all(
-        is_one(base, _PLAIN_BASES) or of_project(module_of(base), home) for base in mro_of(cls)
+        is_one(base, fine) or of_project(module_of(base), home) for base in mro_of(cls)
     )
 
 

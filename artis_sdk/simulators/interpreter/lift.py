@@ -298,7 +298,7 @@ class Lift:
             return made
         if is_member(value):
             return value if known_enum(kind) else Hole(f"a member of {name_of(kind)}", kind=kind)
-        if not readable(kind, self.home):
+        if not readable(kind, self.home, models=True):
             return Hole(f"an object of {name_of(kind)}", kind=kind)
         made = Record(kind, whole=True)
         self._seen[id(value)] = made

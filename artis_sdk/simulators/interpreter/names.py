@@ -226,10 +226,10 @@ class Names:
             raise CannotTell(f"{name_of(cls)}.{name} is an attribute that code makes")
         if name in base.fields:
             return base.fields[name]
-        if own_method(cls, "__getattr__"):
-            raise CannotTell(f"{name_of(cls)} has attributes that code makes")
         if static is not NOTHING and not _is_slot(static) and self._shows(base, static, name):
             return self._static(static, name, base, cls)
+        if own_method(cls, "__getattr__"):
+            raise CannotTell(f"{name_of(cls)} has attributes that code makes")
         if static is NOTHING and in_roots(cls, name):
             raise CannotTell(f"it takes .{name} of an object of {name_of(cls)}")
         if base.whole:

@@ -103,7 +103,7 @@ class Texts:
         return [
             "%s has %d%%" % (text, number),
             "%05.1f|%-5s|%+d|%x" % (number, text, number, number),
-            "%(a)s" % {"a": text, },
+            "%(a)s" % {"a": text},
             "%s" % text,
             "%r %s" % (text, [number]),
             "%s" % Failed(text),
