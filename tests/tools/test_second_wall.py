@@ -219,7 +219,7 @@ async def test_plain_calls_are_refused_where_guarded_ones_are_and_nowhere_else()
         assert copy(1) == -1
         assert await asyncio.to_thread(copy, 1) == -1
         with running_code("rehearsal"):
-            with pytest.raises(FirewallError, match="beside"):
+            with pytest.raises(FirewallError, match="other than the agent"):
                 copy(1)
             with pytest.raises(FirewallError, match="does not show whether"):
                 innocent.run(copy, 1)
