@@ -76,7 +76,7 @@ class _Fields(NamedTuple):
     texts: tuple[str, ...]
     """Those with a text, records, or tuples of them."""
     values: tuple[str, ...]
-    """Those with a JSON value."""
+    """Those with a JSON value, or with records that have one."""
     is_call: bool
 
 
@@ -130,8 +130,12 @@ def values_of(record: BaseModel, clear: Clear = NOTHING) -> tuple[list[JsonValue
             tools.add(item.tool)
         for name in jsons:
             value = fields[name]
-            if value is not None and value is not arguments:
-                values.append(value)
+            kind = type(value)
+            if kind is dict or kind is list or kind is str:
+                if value is not arguments:
+                    values.append(value)
+            elif value is not None:
+                _take_apart(value, waiting, values, is_value=True)
         for value in map(fields.__getitem__, texts):
             if value is None or value is call or value is outcome:
                 continue
@@ -140,17 +144,22 @@ def values_of(record: BaseModel, clear: Clear = NOTHING) -> tuple[list[JsonValue
                 values.append(value)
             elif _is(kind, BaseModel):
                 waiting.append(value)
-            elif value:
-                parts = [*value] if kind is tuple else [value]
-                for part in parts:
-                    kind = type(part)
-                    if _is(kind, BaseModel):
-                        waiting.append(part)
-                    elif _is(kind, tuple):
-                        parts += part
-                    elif _is(kind, str) and not _is(kind, Enum):
-                        values.append(part)
+            elif kind is not tuple or value:
+                _take_apart(value, waiting, values, is_value=False)
     return values, tools
+
+
+def _take_apart(value: Any, waiting: list[Any], values: list[JsonValue], *, is_value: bool) -> None:
+    """Add the records in a field to those that wait, and its texts, or any value, to the values."""
+    parts = [value]
+    for part in parts:
+        kind = type(part)
+        if _is(kind, BaseModel):
+            waiting.append(part)
+        elif _is(kind, tuple):
+            parts += part
+        elif not _is(kind, Enum) and (is_value or _is(kind, str)):
+            values.append(part)
 
 
 def _mapped(
