@@ -132,14 +132,14 @@ class SqliteSource:
         columns |= dict.fromkeys(names, "string")
         connection.register("given", _arrow(calls, columns))
         connection.execute(
-            "CREATE TABLE steps AS SELECT key, record, task, previous, seq, tool, provenance,"
-            " described, is_call(call) AND is_outcome(outcome)"
-            " AND (predicted IS NULL OR is_outcome(clean(predicted))) AS valid,"
-            " CASE WHEN valid THEN type_of(type, tool, call, outcome) END AS type,"
+            "CREATE TABLE steps AS SELECT key, record, task, described, previous, seq, tool, provenance,"
+            " valid, CASE WHEN valid THEN type_of(type, tool, call, outcome) END AS type,"
             " CASE WHEN valid THEN hash(tool, json_extract(call, '$.arguments')::VARCHAR) END AS made,"
             " CASE WHEN valid THEN hash(made, json_extract(outcome,"
             " ['$.ok', '$.value', '$.failure_type', '$.message'])::VARCHAR) END AS done FROM"
-            " (SELECT * REPLACE (clean(call) AS call, clean(outcome) AS outcome) FROM given)"
+            " (SELECT *, is_call(call) AND is_outcome(outcome)"
+            " AND (predicted IS NULL OR is_outcome(clean(predicted))) AS valid FROM"
+            " (SELECT * REPLACE (clean(call) AS call, clean(outcome) AS outcome) FROM given))"
         )
         connection.unregister("given")
         connection.execute(

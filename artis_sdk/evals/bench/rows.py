@@ -83,7 +83,7 @@ def rows_of(path: Path, kind: type[Row]) -> Iterator[Row]:
     # Not splitlines: a text in a row may hold U+2028, or another end of a line that is none of a file.
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         try:
-            fields = from_json(line)
+            from_json(line)
         except ValueError:
             continue
         try:
@@ -91,8 +91,8 @@ def rows_of(path: Path, kind: type[Row]) -> Iterator[Row]:
         except ValidationError as error:
             names = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
             raise ConfigurationError(
-                f"{path}:{number} is no {kind.__name__} of this version ({names or type(fields).__name__}): "
-                "pass another --out, or remove the line"
+                f"{path}:{number} is no {kind.__name__} of this version ({names or 'no object'}): pass "
+                "another --out, or remove the line"
             ) from error
 
 
