@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from artis_sdk.backends.hosted import wire
 from artis_sdk.records import Completion, FinishReason, ToolCall, Usage
-from artis_sdk.records.marks import put_together
 
 _FINISHED: Final[dict[str, FinishReason]] = {
     **dict.fromkeys(("end_turn", "stop_sequence", "stop"), "stop"),
@@ -19,7 +18,8 @@ _FINISHED: Final[dict[str, FinishReason]] = {
 
 
 def read_completion(data: Any, request_id: str | None, own: Mapping[str, str] = wire.NO_NAMES) -> Completion:
-    """A message of the API. `own` holds tools' own names by the names that the API took.
+    """A message of the API, its text with the breaks that control marks have in what the model saw. `own`
+    holds tools' own names by the names that the API took.
 
     Raises:
         NotACompletion: the response is not a message.
@@ -59,7 +59,7 @@ def _read_blocks(
     taken: set[str] = set()
     for position, block in enumerate(content):
         if block["type"] == "text":
-            texts.append(put_together(block["text"]))
+            texts.append(block["text"])
         elif block["type"] == "tool_use":
             given, name = block["input"], block.get("name")
             last = cut and position == len(content) - 1 and given in (None, "", {})

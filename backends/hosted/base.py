@@ -36,7 +36,7 @@ from artis_sdk.errors import (
     RequestRejected,
 )
 from artis_sdk.records import Capabilities, Completion, Request
-from artis_sdk.records.marks import PutTogether
+from artis_sdk.records.marks import PutTogether, put_together
 
 if TYPE_CHECKING:
     from artis_sdk.backends.hosted.http import HttpResponse
@@ -211,12 +211,12 @@ class HostedBackend(ABC):
                 if part is None:
                     raise
             else:
-                whole = completion if request.schema is None else with_whole_texts(completion)
                 if given.stop != request.stop:
-                    whole = cut_at(whole, request.stop)
+                    completion = cut_at(completion, request.stop)
                     if listener is not None:
-                        listener.tell(whole.text)
-                return with_calls_from_text(whole, request)
+                        listener.tell(put_together(completion.text))
+                completion = with_calls_from_text(completion, request)
+                return with_whole_texts(completion, is_json=request.schema is not None)
             left_out.add(part.name)
             self.warn_once(part.without)
             self.left_out()

@@ -281,17 +281,26 @@ def sent_arguments(call: ToolCall) -> dict[str, Any]:
     return broken
 
 
-def with_whole_texts(completion: Completion) -> Completion:
-    """An answer held to a schema, with the control marks that were broken up in what the model saw and
-    that it escaped in its JSON."""
-    if "\\u" not in completion.text:
-        return completion
+def with_whole_texts(completion: Completion, *, is_json: bool) -> Completion:
+    """An answer with the control marks that were broken up in what the model saw.
+
+    Args:
+        completion: the answer.
+        is_json: whether it is held to a schema, so that the breaks may be escaped.
+    """
+    text = put_together(completion.text) if BREAK in completion.text else completion.text
+    if is_json and "\\u" in text:
+        text = _whole_json(text)
+    return completion if text == completion.text else completion.model_copy(update={"text": text})
+
+
+def _whole_json(text: str) -> str:
     try:
-        value = from_json(completion.text)
+        value = from_json(text)
     except ValueError:
-        return completion
+        return text
     whole = in_all_texts(value, put_together)
-    return completion if whole == value else completion.model_copy(update={"text": encode(whole).decode()})
+    return text if whole == value else encode(whole).decode()
 
 
 def with_marks(call: ToolCall) -> ToolCall:

@@ -22,6 +22,7 @@ from artis_sdk.backends.llama_cpp.slots import Slots
 from artis_sdk.backends.llama_cpp.text import TextStream
 from artis_sdk.backends.tool_formats import TEXT, ToolCallFormat, read_answer
 from artis_sdk.backends.tool_formats.lark import free_grammar, held_grammar
+from artis_sdk.backends.tool_formats.quoted import without_quotations
 from artis_sdk.errors import (
     BackendClosed,
     ConfigurationError,
@@ -154,7 +155,7 @@ class LoadedModel:
         finish: FinishReason = generated.finish
         if _calls_wanted(request):
             answer = read_answer(generated.text, request.tools, self._format, job.turn_opening)
-            text, calls = answer.said, answer.calls
+            text, calls = answer.said, without_quotations(answer.calls, request.messages)
             if calls and finish == "stop":
                 finish = "tool_calls"
         logprobs = None

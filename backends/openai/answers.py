@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from artis_sdk.backends.hosted import wire
 from artis_sdk.records import Completion, FinishReason, TokenLogprob, ToolCall, Usage
-from artis_sdk.records.marks import put_together
 
 # Words of OpenAI, TGI, Mistral, Gemini, Zhipu and of servers that pass on what Anthropic's API says.
 _FINISHED: Final[dict[str, FinishReason]] = {
@@ -26,7 +25,8 @@ _FINISHED: Final[dict[str, FinishReason]] = {
 
 
 def read_completion(data: Any, request_id: str | None, own: Mapping[str, str] = wire.NO_NAMES) -> Completion:
-    """A chat completion of the API. `own` holds tools' own names by the names that the API took.
+    """A chat completion of the API, its text with the breaks that control marks have in what the model saw.
+    `own` holds tools' own names by the names that the API took.
 
     Raises:
         NotACompletion: the response is not a chat completion.
@@ -59,7 +59,7 @@ def _read(data: Any, choice: Any, request_id: str | None, own: Mapping[str, str]
     if calls and finish == "stop":
         finish = "tool_calls"
     return Completion(
-        text=put_together(content) if content else "",
+        text=content or "",
         tool_calls=calls,
         finish_reason=finish,
         usage=_usage(data.get("usage") or choice.get("usage")),

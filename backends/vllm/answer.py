@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from artis_sdk.backends.hosted.wire import read_call
 from artis_sdk.backends.tool_formats import ToolCallFormat, read_answer
+from artis_sdk.backends.tool_formats.quoted import without_quotations
 from artis_sdk.errors import BackendError
-from artis_sdk.records import Completion, FinishReason, TokenLogprob, ToolCall, ToolSpec, Usage
+from artis_sdk.records import Completion, FinishReason, Message, TokenLogprob, ToolCall, ToolSpec, Usage
 
 if TYPE_CHECKING:
     from vllm.outputs import RequestOutput
@@ -28,6 +29,7 @@ class EngineAnswer:
     parser: Parser | None = None
     streaming_parser: Parser | None = None
     tools: tuple[ToolSpec, ...] = ()
+    messages: tuple[Message, ...] = ()
     format: ToolCallFormat | None = None
     turn_opening: str = ""
     engine_arguments: dict[str, Any] = field(default_factory=dict)
@@ -116,7 +118,7 @@ class EngineAnswer:
 
     def _read_here(self, content: str) -> tuple[str, tuple[ToolCall, ...]]:
         answer = read_answer(content, self.tools, self.format, self.turn_opening)
-        return answer.said, answer.calls
+        return answer.said, without_quotations(answer.calls, self.messages)
 
 
 def _token_logprob(token: int, choices: Mapping[int, Any]) -> TokenLogprob:

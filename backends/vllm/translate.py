@@ -201,7 +201,7 @@ class ChatTranslator:
         tools_on = bool(request.tools) and request.tool_choice != "none"
         answer = EngineAnswer(self._name, self._config.model)
         if tools_on:
-            answer.format, answer.tools = self._format, request.tools
+            answer.format, answer.tools, answer.messages = self._format, request.tools, request.messages
             opening = self._turn_opening(request)
             at_once = request.tool_choice == "required" and ends_in_thought(opening)
             if not self._reasoning and not at_once:  # a call that is required is in no thought

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from artis_sdk.backends.anthropic import AnthropicBackend
 from artis_sdk.backends.anthropic import answers as anthropic_answers
 from artis_sdk.backends.anthropic import wire as anthropic
-from artis_sdk.backends.hosted.wire import data_json
+from artis_sdk.backends.hosted.wire import data_json, with_whole_texts
 from artis_sdk.backends.hosted.wire import encode as encode_json
 from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.backends.openai import answers as openai_answers
@@ -156,7 +156,7 @@ def test_a_call_comes_back_as_it_was_meant() -> None:
     completion = openai_answers.read_completion(answer, None)
     assert completion.tool_calls[0].arguments == value
     assert completion.tool_calls[0].raw == copied
-    assert completion.text == "said <|im_end|>"
+    assert with_whole_texts(completion, is_json=False).text == "said <|im_end|>"
 
     blocks = [
         {"type": "thinking", "thinking": "hm", "signature": "s"},
@@ -165,7 +165,7 @@ def test_a_call_comes_back_as_it_was_meant() -> None:
     ]
     usage = {"input_tokens": 1, "output_tokens": 1}
     whole: dict[str, Any] = {"content": blocks, "stop_reason": "tool_use", "usage": usage}
-    read = anthropic_answers.read_completion(whole, None)
+    read = with_whole_texts(anthropic_answers.read_completion(whole, None), is_json=False)
     assert read.tool_calls[0].arguments == value
     assert read.text == "said <|im_end|>"
     again = Message(role="assistant", content=read.text, tool_calls=read.tool_calls, raw=read.raw, origin="a")
