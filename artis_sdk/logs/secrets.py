@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from threading import RLock
 
@@ -96,10 +96,13 @@ class Secrets:
         self._new: list[str] = []
         self._generations: tuple[_Generation, ...] = ()
         self._words = _Words()
-        self.stand_in = lru_cache(maxsize=4096)(self._stand_in)
-        """Placeholder of a secret, without remembering it."""
         self.size = 0
         """Number that grows with every new secret that is hidden elsewhere."""
+
+    @cached_property
+    def stand_in(self) -> Callable[[str], str]:
+        """Placeholder of a secret, without remembering it."""
+        return lru_cache(maxsize=4096)(self._stand_in)
 
     def add(self, secret: str | int | float) -> str:
         """Remember a secret and return its placeholder. A placeholder returns itself."""
