@@ -8,6 +8,7 @@ from io import BytesIO, StringIO
 from itertools import chain, count, cycle
 from types import FunctionType
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from artis_sdk.simulators.libraries import is_installed, module_of, module_of_class
 from artis_sdk.simulators.object_parts import ObjectParts, parts_of
@@ -46,8 +47,10 @@ class Look:
         for plain in _PLAIN:
             if issubclass(kind, plain):
                 return plain.__hash__(value)
-        if kind is count or kind is cycle:
-            return hash(repr(value.__reduce__()))
+        if kind is count:
+            return hash(repr(value))
+        if kind is cycle:
+            return hash(_place(value))
         if kind is Toolset:  # itself it does not change, and its schemas are long
             return hash((id(value), *(self.digest(owner, depth + 1) for owner in value.owners)))
         if issubclass(kind, (array, bytearray, StringIO, BytesIO)) or module_of_class(kind) == "numpy":
@@ -104,6 +107,15 @@ def kept_by(function: FunctionType) -> dict[str, Any]:
     if is_installed(module_of(function)):
         return {name: value for name, value in (kept | vars(function)).items() if name == "cache"}
     return kept | {name: value for name, value in vars(function).items() if not name.startswith("__")}
+
+
+def _place(value: cycle[Any]) -> object:
+    """Where a cycle is. From Python 3.14 on nothing tells, and on 3.13 what tells it warns of that."""
+    if not hasattr(value, "__setstate__"):
+        return id(value)
+    with catch_warnings():
+        simplefilter("ignore", DeprecationWarning)
+        return repr(value.__reduce__())
 
 
 def _bytes(value: Any) -> int:

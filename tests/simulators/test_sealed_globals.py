@@ -64,6 +64,7 @@ async def test_what_libraries_keep_for_themselves_is_no_change(
          "shop.store"),
         ("from queue import Queue\njobs = Queue()", "jobs.put(1)", "", "shop.jobs"),
         ("from itertools import count\nids = count()", "next(ids)", "", "shop.ids"),
+        ("from itertools import cycle\nturns = cycle('ab')", "next(turns)", "", "shop.turns"),
         ("from array import array\nsold = array('i', [0])", "sold[0] = 1", "", "shop.sold"),
         ("import numpy\nsold = numpy.zeros(2)", "sold[0] = 1", "", "shop.sold"),
         ("from threading import Event\nopened = Event()", "opened.set()", "", "shop.opened"),
