@@ -152,6 +152,30 @@ def test_what_neither_state_nor_annotation_tells_is_not_told(name: str, value: A
         told(tools, state, f"of_{name}")
 
 
+class Painted:
+    def __init__(self) -> None:
+        self.rows: Any = {}
+        self.names: dict[str, str] = {}
+
+    def painted(self, key: str) -> Any:
+        return [self.rows[key]["color"].value, self.names]
+
+    def named(self, key: str) -> Any:
+        return self.names[key] + "!"
+
+
+@pytest.mark.parametrize(("color", "tells"), [("red", False), ("green", True)])
+def test_a_text_that_a_member_shows_as_is_not_told_from_it(color: str, tells: bool) -> None:
+    """Without a live value a text may be a member of an enumeration that the module names."""
+    tools = Toolset.from_object(Painted())
+    state: Any = tools.state()
+    state["Painted"] |= {"rows": {"a": {"color": color}}, "names": {"a": "red"}}
+    if not tells:
+        with pytest.raises(SimulationError, match="may be a member of an enumeration"):
+            told(tools, state, "painted", key="a")
+    assert told(tools, state, "named", key="a") == "red!"
+
+
 class Pair:
     def __init__(self) -> None:
         self.items = {"a": Plain(1), "b": Plain(2)}

@@ -3,13 +3,15 @@ how they compare, hash or look."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Mapping
 from enum import Enum, EnumType, Flag
 from functools import lru_cache
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from artis_sdk.records.jsonable import jsonable
-from artis_sdk.simulators.interpreter.classes import module_of
+from artis_sdk.simulators.interpreter.classes import module_of, of_project
 from artis_sdk.simulators.interpreter.values import CannotTell, plain
 from artis_sdk.tools.source_checks.static import body_of, is_a, mro_of, name_of, subclass
 
@@ -86,6 +88,24 @@ def stored_member(value: Any, cls: type) -> Any:
         except ValueError:
             return None
     return None
+
+
+def shown_by(module: str) -> frozenset[str | int]:
+    """The texts and numbers that JSON shows of the members of enumerations which a module can name."""
+    held = sys.modules.get(module)
+    if type(held) is not ModuleType:
+        return frozenset()
+    every = list(vars(held).values())
+    inner = [one for one in every if type(one) is ModuleType and of_project(one.__name__, module)]
+    every += [value for one in inner for value in vars(one).values()]
+    members = [m for one in every if is_a(one, EnumType) for m in _members(one)]
+    values = [object.__getattribute__(member, "_value_") for member in members]
+    return frozenset(value for value in values if type(value) in (str, int))
+
+
+def _members(cls: Any) -> Iterable[Enum]:
+    found: Mapping[str, Enum] = type.__getattribute__(cls, "_member_map_")
+    return found.values()
 
 
 def pure(value: object) -> bool:

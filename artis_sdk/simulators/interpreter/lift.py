@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from json import dumps
 from typing import Any, Final
 
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.simulators.interpreter.classes import NOTHING, attributes_of, is_one, readable
-from artis_sdk.simulators.interpreter.enums import is_member, known_enum, stored_member
+from artis_sdk.simulators.interpreter.enums import is_member, known_enum, shown_by, stored_member
 from artis_sdk.simulators.interpreter.examples import NATURAL, Example
+from artis_sdk.simulators.interpreter.forms import doubtful, of_text
 from artis_sdk.simulators.interpreter.hints import Hint, fields_of, has_subclasses
 from artis_sdk.simulators.interpreter.lowered import lowered
 from artis_sdk.simulators.interpreter.values import (
@@ -30,8 +30,6 @@ from artis_sdk.simulators.interpreter.values import (
 from artis_sdk.tools.source_checks.static import name_of, subclass
 
 _MOST: Final = 40_000  # values of one state
-_NUMBER: Final = re.compile(r"\s*[-+]?[\d.][\d._]*([eE][-+]?\d+)?\s*|[-+]?(nan|inf|infinity)", re.IGNORECASE)
-_ISO: Final = re.compile(r"\d{4}-\d\d|[-+]?P\d|P?T?\d\d:\d\d")
 _NOT_FINITE: Final = ("NaN", "Infinity", "-Infinity")
 _TEXTS: Final = (Decimal, datetime, date, timedelta)
 
@@ -60,6 +58,7 @@ class Lift:
         self._records: list[tuple[Record, Mapping[str, Any]]] = []
         self._moved: list[Mapping[str, Any]] = []
         """JSON of objects that no live one stands for, or one that also stands for another one."""
+        self._of_enums: dict[str, frozenset[str | int]] = {}
         self._above: dict[int, Record] = {}
         """Records that are being made, by the id of their live object."""
 
@@ -116,7 +115,7 @@ class Lift:
             member = stored_member(value, kind)
             return Hole(f"a member of {name_of(kind)}", kind=kind) if member is None else member
         if is_one(kind, _TEXTS) and form is str:
-            made = _of_text(value, kind)
+            made = of_text(value, kind)
             if made is None and live is not NOTHING and self._shows(live, value):
                 return live
             return Hole(f"a {name_of(kind)}", kind=kind) if made is None else made
@@ -163,6 +162,12 @@ class Lift:
             if known is None:
                 raise _NotTold
             keys = [known[text] if text in known else _key(text, known, hint) for text in value]
+            if (
+                not known
+                and (hint is None or hint.key is None)
+                and not self._shown_by_enums().isdisjoint(value)
+            ):
+                raise _NotTold
         except _NotTold:
             return Hole("a dictionary whose keys the state does not tell")
         live = {} if example is None or example.one is NOTHING else example.one
@@ -243,6 +248,12 @@ class Lift:
                 why = f"an object of {name_of(record.cls)} that may be another one of the state"
                 record.fields = dict.fromkeys(record.fields, Hole(why))
 
+    def _shown_by_enums(self) -> frozenset[str | int]:
+        """What may be a member of an enumeration where nothing tells its type."""
+        if self.home not in self._of_enums:
+            self._of_enums[self.home] = shown_by(self.home)
+        return self._of_enums[self.home]
+
     def _hinted(self, value: Any, hint: Hint | None) -> Any:
         """A value of which only the annotation tells the type, if anything does."""
         form = type(value)
@@ -254,7 +265,7 @@ class Lift:
                 return self.record(value, hint.cls)
             return Hole(f"an object of {name_of(hint.cls)} or of a class of it")
         if hint is not None and hint.leaf is not None and form is str:
-            made = _of_text(value, hint.leaf)
+            made = of_text(value, hint.leaf)
             return Hole(f"a {name_of(hint.leaf)}") if made is None else made
         if hint is not None and hint.opaque:
             return Hole(f"a value that the state holds in another form, {value!r:.40}")
@@ -266,7 +277,10 @@ class Lift:
             if hint is not None and hint.kind in (list, tuple, set, frozenset):
                 return self._sequence(value, hint, None, hint.kind)
             return StoredList([self.stored(item, hint.item if hint else None) for item in value])
-        if form is str and not (hint is not None and hint.text) and _doubtful(value):
+        exact = hint is not None and (hint.text if form is str else hint.leaf is None and not hint.opaque)
+        if form in (str, int) and not exact and value in self._shown_by_enums():
+            return Hole(f"a value that may be a member of an enumeration, {value!r:.40}")
+        if form is str and not exact and doubtful(value):
             return Hole(f"a value that the state holds as text, {value!r:.40}")
         return value
 
@@ -342,27 +356,10 @@ def _key(text: str, known: dict[str, Any], hint: Hint | None) -> Any:
         if member is not None:
             return member
     elif (
-        kind is None
-        and not _doubtful(text)
-        and text not in ("true", "false", "None")
-        and text[:1] not in "[{"
+        kind is None and not doubtful(text) and text not in ("true", "false", "None") and text[:1] not in "[{"
     ):
         return text
     raise _NotTold
-
-
-def _of_text(text: str, kind: type) -> Any:
-    """The decimal or the date that JSON shows as a text; None if it shows no single one."""
-    made: Any = None
-    with suppress(ValueError, InvalidOperation):
-        if kind is Decimal:
-            made = Decimal(text)
-            return made if made.is_finite() and str(made) == text else None
-        if kind in (datetime, date):
-            made = kind.fromisoformat(text)
-            if kind is datetime and made.tzinfo is not None and made.utcoffset():
-                return None  # which time zone it has is not shown
-    return made if made is not None and jsonable(made) == text else None
 
 
 def _text(json: Mapping[str, Any]) -> str:
@@ -380,12 +377,3 @@ def _equal(left: Any, right: Any) -> bool:
     if type(left) is list:
         return len(left) == len(right) and all(map(_equal, left, right))
     return bool(left == right)
-
-
-def _doubtful(text: str) -> bool:
-    """Whether a text may stand for a value of another type."""
-    return (
-        _NUMBER.fullmatch(text) is not None
-        or _ISO.match(text) is not None
-        or (text.startswith("<") and text.endswith(">"))
-    )
