@@ -52,9 +52,9 @@ class ToolSpec(BaseModel):
 
     model_config = FROZEN
 
-    name: str
+    name: Text
     """The tool's name."""
-    description: str = ""
+    description: Text = ""
     """What the tool does, as models read it."""
     parameters: JsonObject
     """JSON schema of the arguments, an object schema."""
@@ -73,9 +73,9 @@ class ToolCall(BaseModel):
 
     model_config = FROZEN
 
-    id: str = Field(default_factory=new_id)
+    id: Text = Field(default_factory=new_id)
     """Its id in the conversation."""
-    tool: str
+    tool: Text
     """The tool's name."""
     arguments: JsonObject = Field(default_factory=dict)
     """Arguments by parameter name, as JSON."""

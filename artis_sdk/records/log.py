@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from artis_sdk.records.calls import FROZEN, History, Outcome, Risk, State, ToolCall, ToolSpec, new_id
+from artis_sdk.records.fields import Text
 
 
 class CallRecord(BaseModel):
@@ -12,17 +13,17 @@ class CallRecord(BaseModel):
 
     model_config = FROZEN
 
-    id: str = Field(default_factory=new_id)
+    id: Text = Field(default_factory=new_id)
     """Its id in the log."""
     at: float
     """Start of the call, in seconds since the epoch."""
-    session: str | None = None
+    session: Text | None = None
     """Id of the session (or of a task outside sessions), whose rows stay on one side of a split."""
-    task: str | None = None
+    task: Text | None = None
     """Id of the task; None for a call in no task."""
     spec: ToolSpec
     """The tool as models saw it."""
-    source_hash: str | None = None
+    source_hash: Text | None = None
     """SHA-256 of the tool's source text, hexadecimal; None if it has no source."""
     call: ToolCall
     """The call."""
