@@ -155,16 +155,36 @@ class AgentTools:
         return self._facts.get(name)
 
     def _unknown(self, name: str, arguments: Mapping[str, Any], make: Make) -> Any:
-        """Outside of sessions the plain call; a tool that came after the session was opened is in no plan."""
-        if route(name) is not None:
-            refuse(
-                name,
-                "refused: the agent got this tool after the session was opened, so no plan knows it. Give "
-                "it to the "
-                "agent before, or name the agent that has it in rehearsed(..., agents=...)",
-                current.get(),
-            )
+        """The plain call, where no plan need know of it."""
+        refuse_unseen(name)
         return make(dict(arguments))
+
+
+def refuse_unseen(name: str) -> None:
+    """Refuse the call of a tool of which no plan knows, but not outside of sessions and not in the body of a
+    tool that a commit runs: such a call is part of that tool's.
+
+    Args:
+        name: the tool's.
+
+    Raises:
+        FirewallError: it is refused.
+    """
+    if in_a_real_body() or route(name) is None:
+        return
+    refuse(
+        name,
+        "refused: no plan knows it. The agent got this tool after the session was opened, or code or another "
+        "agent, which the session has not seen, calls it. Give it to the agent before, so that the framework "
+        "calls it; where rehearsed() takes agents=, name there the agent that has it",
+        current.get(),
+    )
+
+
+def in_a_real_body() -> bool:
+    """Whether this context runs the body of a tool for a commit."""
+    body = running_body.get()
+    return body is not None and body.is_real
 
 
 class SimulatedFailure(ToolFailure):

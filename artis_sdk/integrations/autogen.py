@@ -15,15 +15,16 @@ with needed("AutoGen", "autogen"):
     import autogen_agentchat  # noqa: F401
 
 from autogen_agentchat.agents import CodeExecutorAgent
+from autogen_agentchat.base import Handoff
 from autogen_agentchat.tools._task_runner_tool import TaskRunnerTool
 from autogen_core import CancellationToken
-from autogen_core.tools import StaticWorkbench, TextResultContent, Workbench
+from autogen_core.tools import BaseTool, FunctionTool, StaticWorkbench, TextResultContent, Workbench
 from autogen_core.tools import ToolResult as WorkbenchResult
 
-from artis_sdk.errors import ConfigurationError, ToolFailure
+from artis_sdk.errors import AgentError, ConfigurationError, ToolFailure
 from artis_sdk.integrations.agent_tools import AgentTools, Make, PlainValue, ToolFacts, read_json
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
-from artis_sdk.integrations.seams import called_by_name, exchanged, tools_here
+from artis_sdk.integrations.seams import called_by_name, check_seen, checked_in_all, exchanged, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk
 from artis_sdk.records.marked_failure import UNTYPED
@@ -35,6 +36,9 @@ __all__ = ["as_tool", "rehearsed"]
 
 Run = Callable[[Any, str], Awaitable[Any]]
 """Runs the agent on a text: `async def run(agent, text)`, which returns the answer or the `TaskResult`."""
+
+_STOPPED = "The group chat is stopped."
+"""AutoGen's reason where a team's messages ran out before it came to an end."""
 
 
 def as_tool(tool: Any, **options: Any) -> GuardedTool[..., Any]:
@@ -96,12 +100,21 @@ class _Agent(RehearsedAgent):
             before = await self.agent.save_state()
             try:
                 with ExitStack() as stack:
+                    stack.enter_context(checked_in_all(BaseTool, _RUNS, _check_seen))
+                    stack.enter_context(checked_in_all(Workbench, _CALLS, _check_workbench))
                     for workbench in _workbenches(self.agent):
                         _enter(workbench, stack)
                     answer = await self._run(self.agent, text)
             finally:
                 if isinstance(current_world(), SimulatedWorld):
                     await self.agent.load_state(before)
+                    for condition in _conditions(self.agent):  # of which the state knows nothing
+                        await condition.reset()
+        if getattr(answer, "stop_reason", None) == _STOPPED:
+            raise AgentError(
+                f"the team stopped half way ({_STOPPED!r}): AutoGen leaves a team unusable after an error in "
+                "it, as in an earlier attempt; make the team anew"
+            )
         return answer if isinstance(answer, str) else str(answer.messages[-1].to_text())
 
     async def _run_plainly(self, agent: Any, text: str) -> Any:
@@ -110,6 +123,17 @@ class _Agent(RehearsedAgent):
 
 def _workbenches(start: Any) -> Iterator[Workbench]:
     """The workbenches of all agents below an agent or a team, each once."""
+    return (workbench for one in _reachable(start) for workbench in getattr(one, "_workbench", ()))
+
+
+def _conditions(start: Any) -> Iterator[Any]:
+    """The conditions by which the teams among them end."""
+    found = (getattr(one, "_termination_condition", None) for one in _reachable(start))
+    return (condition for condition in found if condition is not None)
+
+
+def _reachable(start: Any) -> Iterator[Any]:
+    """All agents and teams below an agent or a team, each once."""
 
     def below(one: Any) -> list[Any]:
         if isinstance(one, CodeExecutorAgent):
@@ -121,7 +145,25 @@ def _workbenches(start: Any) -> Iterator[Workbench]:
         runners = [tool._task_runner for tool in tools if isinstance(tool, TaskRunnerTool)]
         return [*getattr(one, "_participants", ()), *teams, *runners]
 
-    return (workbench for one in each_once(start, below) for workbench in getattr(one, "_workbench", ()))
+    return each_once(start, below)
+
+
+_RUNS = ("run_json", "run_json_stream")
+_CALLS = ("call_tool", "call_tool_stream")
+
+
+def _check_seen(tool: Any) -> None:
+    """Of agents that are tools, the tools have seams; a hand-off is no call."""
+    function = getattr(tool, "_func", None) if isinstance(tool, FunctionTool) else None
+    hands_off = getattr(function, "__qualname__", "").startswith("Handoff.handoff_tool.")
+    if not isinstance(tool, TaskRunnerTool) and not (hands_off and function.__module__ == Handoff.__module__):
+        check_seen(tool.name)
+
+
+def _check_workbench(workbench: Any) -> None:
+    """Of a workbench with tool objects, the tools have seams."""
+    if not isinstance(workbench, StaticWorkbench):
+        check_seen(type(workbench).__name__)
 
 
 def _static(workbench: Workbench) -> list[Any]:

@@ -31,14 +31,13 @@ from crewai.utilities.string_utils import sanitize_tool_name
 from artis_sdk.errors import ConfigurationError, FirewallError, ToolDefinitionError
 from artis_sdk.integrations.agent_tools import Make, PlainValue, ToolFacts
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
-from artis_sdk.integrations.seams import exchanged, is_exchanged, own, tools_here
+from artis_sdk.integrations.seams import check_seen, exchanged, is_exchanged, own, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk
 from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.tools.guarded import GuardedTool
-from artis_sdk.tools.originals import running_body
 from artis_sdk.tools.toolset import Toolset
-from artis_sdk.tools.world import current, current_world, refuse
+from artis_sdk.tools.world import current_world
 
 __all__ = ["as_tool", "rehearsed"]
 
@@ -223,17 +222,10 @@ def _refuse_in_crew(crew: Crew, *, takes_text: bool) -> None:
 def _check_known(context: Any) -> None:
     """CrewAI's hook before each call: a tool without a seam came after the session was opened."""
     tool = getattr(context.tool, "_original_tool", context.tool)
-    if tools_here.get() is None or current.get() is None or running_body.get() is not None:
-        return
     if isinstance(tool, _PASSED) or any(is_exchanged(tool, name) for name in ("func", "_run")):
         return
     try:
-        refuse(
-            context.tool_name,
-            "refused: the agent got this tool after the session was opened, so no plan knows it; give it to "
-            "the agent before",
-            current.get(),
-        )
+        check_seen(context.tool_name)
     except FirewallError as error:
         raise HookAborted(str(error)) from error  # CrewAI goes on after any other exception of a hook
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -13,22 +12,20 @@ from artis_sdk.integrations.installed import needed
 with needed("google-adk", "google-adk"):
     import google.adk  # noqa: F401
 
-from google.adk.agents import BaseAgent, LlmAgent
-from google.adk.agents.llm_agent import _wrap_base_node_as_tool
+from google.adk.agents import BaseAgent, LlmAgent, LoopAgent, ParallelAgent, SequentialAgent, llm_agent
+from google.adk.agents.llm.task._finish_task_tool import FinishTaskTool
 from google.adk.flows.llm_flows.functions import REQUEST_CONFIRMATION_FUNCTION_CALL_NAME
 from google.adk.runners import InMemoryRunner
 from google.adk.tools import FunctionTool, exit_loop
 from google.adk.tools.agent_tool import AgentTool
 from google.adk.tools.base_tool import BaseTool
-from google.adk.tools.base_toolset import BaseToolset
 from google.adk.tools.example_tool import ExampleTool
 from google.adk.tools.preload_memory_tool import PreloadMemoryTool
-from google.adk.workflow import BaseNode
 from google.genai.types import Content, FunctionResponse, Part
 
 from artis_sdk.commit.approver import Approve
 from artis_sdk.errors import ConfigurationError, ToolDefinitionError
-from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json
+from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, in_a_real_body, read_json
 from artis_sdk.integrations.approvals import asked
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
 from artis_sdk.integrations.seams import exchanged, tools_here
@@ -89,16 +86,13 @@ class _Agent(RehearsedAgent):
     async def session_tools(self) -> Toolset:
         facts: dict[str, ToolFacts] = {}
         for agent in _reachable(self.agent):
-            names = {tool.name for tool in agent.tools if isinstance(tool, BaseAgent)}
             for tool in await agent.canonical_tools():
-                if tool.name not in names and _is_guarded(tool):
+                if _is_guarded(tool):
                     facts[tool.name] = _facts_of(tool)
         return self.tools.toolset(facts.values())
 
     async def run(self, text: str) -> str:
-        with ExitStack() as stack:
-            for agent in _reachable(self.agent):
-                stack.enter_context(exchanged(agent, "tools", _seam))
+        with exchanged(llm_agent, "_convert_tool_union_to_tools", _seam):
             return str(await self._run(self.agent, text))
 
     async def _run_plainly(self, agent: BaseAgent, text: str) -> str:
@@ -131,6 +125,7 @@ def _reachable(start: BaseAgent) -> Iterator[LlmAgent]:
     """The agents with tools below an agent, each once."""
 
     def below(agent: BaseAgent) -> list[BaseAgent]:
+        _refuse_other_kinds(agent)
         if not isinstance(agent, LlmAgent):
             return list(agent.sub_agents)
         if agent.code_executor is not None:
@@ -144,9 +139,19 @@ def _reachable(start: BaseAgent) -> Iterator[LlmAgent]:
     return (agent for agent in each_once(start, below) if isinstance(agent, LlmAgent))
 
 
+def _refuse_other_kinds(agent: Any) -> None:
+    """Only agents of these kinds, and such as the application has written, call tools that can be found."""
+    known = isinstance(agent, LlmAgent | LoopAgent | ParallelAgent | SequentialAgent)
+    if not known and (not isinstance(agent, BaseAgent) or type(agent).__module__.startswith("google.adk.")):
+        raise ConfigurationError(
+            f"{agent.name!r} is a {type(agent).__name__}, whose calls no rehearsal can stand in front of; "
+            "give the session an LlmAgent that has it as a tool, which is then simulated as a whole"
+        )
+
+
 def _is_guarded(tool: BaseTool) -> bool:
     """Whether a tool's calls go to the world: not those of the framework's own that only steer the agent."""
-    if isinstance(tool, AgentTool | ExampleTool | PreloadMemoryTool):
+    if isinstance(tool, AgentTool | ExampleTool | FinishTaskTool | PreloadMemoryTool):
         return False
     if isinstance(tool, FunctionTool) and tool.func is exit_loop:
         return False
@@ -159,28 +164,15 @@ def _is_guarded(tool: BaseTool) -> bool:
     return True
 
 
-def _seam(tools: list[Any]) -> list[Any]:
-    """An agent's tools, called in the context's world; agents among them stay, with seams of their own."""
-    return [_called_in_world(one) for one in tools]
+def _seam(resolve: Callable[..., Awaitable[list[BaseTool]]]) -> Any:
+    """Where each agent's tools become objects, at each of its turns: also those of an agent that the session
+    has not seen."""
 
+    async def resolved(*args: Any, **kwargs: Any) -> list[BaseTool]:
+        tools = await resolve(*args, **kwargs)
+        return tools if tools_here.get() is None or in_a_real_body() else list(map(_seamed, tools))
 
-def _called_in_world(given: Any) -> Any:
-    if isinstance(given, BaseToolset):
-        return _seamed_set(given)
-    if isinstance(given, BaseAgent):
-        return given
-    if isinstance(given, BaseNode):
-        given = _wrap_base_node_as_tool(given)
-    return _seamed(given if isinstance(given, BaseTool) else FunctionTool(func=given))
-
-
-def _seamed_set(toolset: BaseToolset) -> BaseToolset:
-    async def get_tools_with_prefix(context: Any = None) -> list[BaseTool]:
-        return [_seamed(tool) for tool in await toolset.get_tools_with_prefix(context)]
-
-    seamed = copy(toolset)
-    object.__setattr__(seamed, "get_tools_with_prefix", get_tools_with_prefix)
-    return seamed
+    return resolved
 
 
 def _seamed(tool: BaseTool) -> BaseTool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,7 +27,7 @@ from artis_sdk.errors import ConfigurationError, ToolFailure
 from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
 from artis_sdk.integrations.approvals import asked
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent
-from artis_sdk.integrations.seams import exchanged, tools_here
+from artis_sdk.integrations.seams import check_seen, checked_in_all, exchanged, tools_here
 from artis_sdk.records import Risk, new_id
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.records.marked_failure import UNTYPED
@@ -39,6 +40,9 @@ Run = Callable[[Any, str], Awaitable[Any]]
 """Runs the graph on a text: `async def run(graph, text)`, which returns the answer or the last state."""
 OnInterrupt = Callable[[Any], Awaitable[Any]]
 """Answers an interrupt that is no approval of tool calls, from its value: what `Command(resume=...)` gets."""
+
+_passing: ContextVar[BaseTool | None] = ContextVar("artis_sdk_langchain_passing", default=None)
+"""The tool that runs a graph of `agents`, whose body runs in a rehearsal, too."""
 
 
 def as_tool(tool: BaseTool, **options: Any) -> GuardedTool[..., Any]:
@@ -71,16 +75,19 @@ def rehearsed(
     """A session's agent from a compiled graph, of `create_agent` or your own; its tools stay as they are.
 
     Every call of a `ToolNode` goes to the session's world, in subgraphs, too, and below all middleware: a
-    retry is a call. A predicted failure is a `ToolException`, which the tool and the node treat as they
-    treat every other. `HumanInTheLoopMiddleware` gets its approval in a rehearsal; in a commit the
-    session's approver decides. Each attempt has a thread of its own in the checkpointer.
+    retry is a call. A tool that a node's function calls by itself is refused; so is one of a graph that
+    such a function runs, unless `agents` has that graph. A predicted failure is a `ToolException`, which the
+    tool and the node treat as they treat every other. `HumanInTheLoopMiddleware` gets its approval in a
+    rehearsal; in a commit the session's approver decides. Each attempt has a thread of its own in the
+    checkpointer.
 
     Args:
         graph: the graph, whose state has `messages`.
         risks: risks by tool name.
         default_risk: risk of all other tools.
-        agents: graphs by the name of the tool that runs them: in a rehearsal the tool's body runs, and the
-            calls of the graph's tools are rehearsed. All other tools are simulated as a whole.
+        agents: graphs by the name of the tool that runs them, or of the node whose function does: in a
+            rehearsal the tool's body runs, and the calls of the graph's tools are rehearsed. All other tools
+            are simulated as a whole.
         context: context of each run, which tools get as `ToolRuntime.context`.
         on_interrupt: answers other interrupts.
         run: runs the graph, such as with `astream`, or with `invoke` in a thread: `async def run(graph,
@@ -112,6 +119,7 @@ class _Agent(RehearsedAgent):
     async def run(self, text: str) -> str:
         passed = frozenset(self.agents)
         with ExitStack() as stack:
+            stack.enter_context(checked_in_all(BaseTool, ("run", "arun"), _check_seen))
             for node in self._nodes():
                 make = partial(_seam, node, passed)
                 stack.enter_context(exchanged(node, "_execute_tool_async", make))
@@ -209,8 +217,14 @@ def _facts_of(tool: BaseTool) -> ToolFacts:
 def _seam(node: ToolNode, passed: frozenset[str], execute: Callable[..., Awaitable[Any]]) -> Any:
     async def execute_tool(request: Any, input_type: Any, config: Any) -> Any:
         call, tools = request.tool_call, tools_here.get()
-        if tools is None or call["name"] in passed:
+        if tools is None:
             return await execute(request, input_type, config)
+        if call["name"] in passed:
+            token = _passing.set(request.tool)
+            try:
+                return await execute(request, input_type, config)
+            finally:
+                _passing.reset(token)
 
         async def make(given: dict[str, Any]) -> Any:
             return await execute(_with_arguments(request, given), input_type, config)
@@ -229,8 +243,14 @@ def _seam(node: ToolNode, passed: frozenset[str], execute: Callable[..., Awaitab
 def _sync_seam(node: ToolNode, passed: frozenset[str], execute: Callable[..., Any]) -> Any:
     def execute_tool(request: Any, input_type: Any, config: Any) -> Any:
         call, tools = request.tool_call, tools_here.get()
-        if tools is None or call["name"] in passed:
+        if tools is None:
             return execute(request, input_type, config)
+        if call["name"] in passed:
+            token = _passing.set(request.tool)
+            try:
+                return execute(request, input_type, config)
+            finally:
+                _passing.reset(token)
 
         def make(given: dict[str, Any]) -> Any:
             return execute(_with_arguments(request, given), input_type, config)
@@ -244,6 +264,11 @@ def _sync_seam(node: ToolNode, passed: frozenset[str], execute: Callable[..., An
         return execute(request.override(tool=_Answer.of(request.tool, value)), input_type, config)
 
     return execute_tool
+
+
+def _check_seen(tool: BaseTool) -> None:
+    if not isinstance(tool, _Answer) and tool is not _passing.get():
+        check_seen(tool.name)
 
 
 def _with_arguments(request: Any, given: dict[str, Any]) -> Any:

@@ -14,17 +14,32 @@ from artis_sdk.integrations.installed import needed
 with needed("openai-agents", "openai-agents"):
     import agents  # noqa: F401
 
-from agents import Agent, FunctionTool, Handoff, Runner
+from agents import Agent, AgentBase, FunctionTool, Handoff, Runner
 from agents.tool import ToolSearchTool, maybe_invoke_function_tool_failure_error_function
 from agents.tool_context import ToolContext
 
 from artis_sdk.commit.approver import Edit, Reject
 from artis_sdk.errors import ArtisError, ConfigurationError, InvalidArguments, ToolFailure
-from artis_sdk.integrations.agent_tools import AgentTools, Make, PlainValue, ToolFacts, read_json
+from artis_sdk.integrations.agent_tools import (
+    AgentTools,
+    Make,
+    PlainValue,
+    ToolFacts,
+    in_a_real_body,
+    read_json,
+)
 from artis_sdk.integrations.approvals import asked
 from artis_sdk.integrations.mcp import calling, facts_of, made, through
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
-from artis_sdk.integrations.seams import called_by_name, exchanged, is_exchanged, own, tools_here
+from artis_sdk.integrations.seams import (
+    called_by_name,
+    check_seen,
+    checked_in_all,
+    exchanged,
+    is_exchanged,
+    own,
+    tools_here,
+)
 from artis_sdk.records import Risk, new_id
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools.guarded import GuardedTool
@@ -97,6 +112,7 @@ class _Agent(RehearsedAgent):
 
     async def run(self, text: str) -> str:
         with ExitStack() as stack:
+            stack.enter_context(checked_in_all(AgentBase, ("get_all_tools",), _check_seen))
             for agent in _reachable(self.agent):
                 _enter(agent, stack)
             answer = await self._run(self.agent, text)
@@ -220,6 +236,12 @@ def _handoff_seam(invoke: Callable[..., Awaitable[Any]]) -> Any:
         return agent
 
     return on_invoke_handoff
+
+
+def _check_seen(agent: Any) -> None:
+    """Before each turn: refuse an agent with tools of its own that the session has not seen."""
+    if tools_here.get() is not None and not in_a_real_body() and not _is_seamed(agent):
+        check_seen(f"agent {agent.name!r}")
 
 
 def _is_seamed(agent: Any) -> bool:

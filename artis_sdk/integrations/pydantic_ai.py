@@ -14,6 +14,7 @@ with needed("pydantic-ai", "pydantic-ai"):
     import pydantic_ai  # noqa: F401
 
 from pydantic_ai import Agent, RunContext
+from pydantic_ai.agent import WrapperAgent, _build_run_capabilities
 from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.output import NativeOutput, PromptedOutput, TextOutput, ToolOutput
@@ -23,9 +24,10 @@ from pydantic_ai.usage import RunUsage
 
 from artis_sdk.commit.approver import Edit, Reject
 from artis_sdk.errors import ConfigurationError, ToolDefinitionError, ToolFailure
-from artis_sdk.integrations.agent_tools import AgentTools, PlainValue, ToolFacts, told
+from artis_sdk.integrations.agent_tools import AgentTools, PlainValue, ToolFacts, in_a_real_body, told
 from artis_sdk.integrations.approvals import asked
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent
+from artis_sdk.integrations.seams import exchanged, tools_here
 from artis_sdk.records import Risk
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.tools.guarded import GuardedTool
@@ -106,13 +108,20 @@ class _Agent(RehearsedAgent):
         return self.tools.toolset(one for name, one in facts.items() if name not in self.agents)
 
     async def _facts(self, toolset: AbstractToolset[Any], agent: Agent[Any, Any]) -> dict[str, ToolFacts]:
-        context = RunContext(deps=self.deps, model=TestModel(), usage=RunUsage(), agent=agent)
+        context = RunContext(
+            deps=self.deps,
+            model=TestModel(),
+            usage=RunUsage(),
+            agent=agent,
+            capabilities=_build_run_capabilities(agent.root_capability),
+        )
         async with toolset:
             tools = await (await toolset.for_run(context)).get_tools(context)
         return {name: _facts_of(name, tool) for name, tool in tools.items()}
 
     async def run(self, text: str) -> str:
         with ExitStack() as stack:
+            stack.enter_context(exchanged(Agent, "_get_toolset", _seam_of_others))
             for agent in self._all():
                 seams = [_Seam(toolset, self.tools, frozenset(self.agents)) for toolset in agent.toolsets]
                 stack.enter_context(agent.override(tools=[], toolsets=seams))
@@ -176,6 +185,22 @@ class _Seam(WrapperToolset[Any]):  # type: ignore[misc]  # its base has no types
         return value.value if isinstance(value, PlainValue) else value
 
 
+def _seam_of_others(get_toolset: Callable[..., Any]) -> Any:
+    """The toolset of a run: an agent that the session has not seen gets seams, too, so its calls go to the
+    world or are refused."""
+
+    def with_seams(agent: Any, *args: Any, **kwargs: Any) -> Any:
+        tools = tools_here.get()
+        own = agent.toolsets
+        if tools is None or in_a_real_body() or any(isinstance(one, _Seam) for one in own):
+            return get_toolset(agent, *args, **kwargs)
+        given = [*own, *(kwargs.get("additional_toolsets") or ())]
+        with agent.override(tools=[], toolsets=[_Seam(one, tools, frozenset()) for one in given]):
+            return get_toolset(agent, *args, **kwargs)
+
+    return with_seams
+
+
 def _facts_of(name: str, tool: ToolsetTool[Any]) -> ToolFacts:
     definition = tool.tool_def
     holder = tool.toolset
@@ -203,7 +228,9 @@ def _carried_out_elsewhere(arguments: dict[str, Any]) -> Any:
     )
 
 
-def _refuse_what_runs_elsewhere(agent: Agent[Any, Any]) -> None:
+def _refuse_what_runs_elsewhere(agent: Any) -> None:
+    while isinstance(agent, WrapperAgent):
+        agent = agent.wrapped
     native = [tool for tool in agent._cap_native_tools if getattr(tool, "kind", "") != "tool_search"]
     if native:
         names = ", ".join(sorted(str(getattr(tool, "kind", tool)) for tool in native))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial, wraps
 from threading import RLock
+from types import ModuleType
 from typing import Any
 
-from artis_sdk.integrations.agent_tools import AgentTools, Make
+from artis_sdk.integrations.agent_tools import AgentTools, Make, refuse_unseen
 
 tools_here: ContextVar[AgentTools | None] = ContextVar("artis_sdk_agent_tools", default=None)
 """The tools of the agent that this context runs; None outside of its runs, where a seam does nothing."""
@@ -41,7 +44,7 @@ def exchanged(target: Any, attribute: str, make_seam: MakeSeam) -> Iterator[None
     """Put a seam in an attribute's place during the block; blocks that overlap share the first one's.
 
     Args:
-        target: the framework's object.
+        target: the framework's object, class or module.
         attribute: its attribute.
         make_seam: makes the stand-in; calls of contexts without `tools_here` must be as before.
     """
@@ -51,7 +54,7 @@ def exchanged(target: Any, attribute: str, make_seam: MakeSeam) -> Iterator[None
         if found is None:
             own, was_set = getattr(target, attribute), attribute in vars(target)
             found = _exchanges[key] = _Exchange(target, own, was_set, make_seam(own))
-            object.__setattr__(target, attribute, found.seam)
+            _set(target, attribute, found.seam)
         found.runs += 1
     try:
         yield
@@ -61,9 +64,68 @@ def exchanged(target: Any, attribute: str, make_seam: MakeSeam) -> Iterator[None
             if not found.runs:
                 del _exchanges[key]
                 if found.was_set:
-                    object.__setattr__(target, attribute, found.own)
+                    _set(target, attribute, found.own)
                 else:
                     object.__delattr__(target, attribute)
+
+
+def _set(target: Any, attribute: str, value: Any) -> None:
+    if isinstance(target, type | ModuleType):
+        setattr(target, attribute, value)
+    else:  # also where the object's own class forbids it
+        object.__setattr__(target, attribute, value)
+
+
+@contextmanager
+def checked_in_all(base: type, methods: Iterable[str], check: Callable[[Any], None]) -> Iterator[None]:
+    """During the block a check stands before methods of a class and of all its subclasses: what has no seam
+    of its own is called by no way of the framework's without it.
+
+    Args:
+        base: the class.
+        methods: names of the methods, of which a class may have none.
+        check: gets the object; what it raises is raised instead of a call.
+    """
+    with ExitStack() as stack:
+        for kind in _kinds(base):
+            for method in methods:
+                if method in vars(kind):
+                    stack.enter_context(exchanged(kind, method, partial(_checked, check)))
+        yield
+
+
+def _kinds(base: type) -> set[type]:
+    kinds: list[type] = [base]
+    for kind in kinds:  # grows meanwhile
+        kinds += kind.__subclasses__()
+    return set(kinds)
+
+
+def _checked(check: Callable[[Any], None], method: Callable[..., Any]) -> Any:
+    @wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check(self)
+        return method(self, *args, **kwargs)
+
+    @wraps(method)
+    async def call_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check(self)
+        return await method(self, *args, **kwargs)
+
+    return call_async if inspect.iscoroutinefunction(method) else call
+
+
+def check_seen(name: str) -> None:
+    """Refuse a tool that has no seam, where this context runs a session's agent.
+
+    Args:
+        name: the tool's.
+
+    Raises:
+        FirewallError: it does.
+    """
+    if tools_here.get() is not None:
+        refuse_unseen(name)
 
 
 def called_by_name(call_tool: Callable[..., Awaitable[Any]], answer: Answer) -> Any:

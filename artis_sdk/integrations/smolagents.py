@@ -20,7 +20,14 @@ from smolagents.local_python_executor import LocalPythonExecutor
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
-from artis_sdk.integrations.seams import exchanged, own, tools_here
+from artis_sdk.integrations.seams import (
+    check_seen,
+    checked_in_all,
+    exchanged,
+    is_exchanged,
+    own,
+    tools_here,
+)
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk
 from artis_sdk.tools.guarded import GuardedTool
@@ -61,8 +68,9 @@ def rehearsed(
     """A session's agent from one of smolagents, whose tools stay as they are.
 
     Agents that it manages are rehearsed with it. A predicted failure is an exception of the tool, of which
-    smolagents tells the model. An agent keeps its memory and runs one task at a time, in a thread, so
-    attempts wait for each other, each begins with the memory as it was, and only the commit adds to it.
+    smolagents tells the model. An agent keeps its memory, and the variables of its code, and runs one task at
+    a time, in a thread, so attempts wait for each other, each begins with them as they were, and only the
+    commit adds to them.
 
     Args:
         agent: the agent. A `CodeAgent` must run its code in this process, with the standard imports alone:
@@ -86,17 +94,18 @@ class _Agent(RehearsedAgent):
     async def run(self, text: str) -> str:
         async with self.one_at_a_time:
             agents = list(_reachable(self.agent))
-            before = [(list(agent.memory.steps), dict(agent.state)) for agent in agents]
+            restore = [_as_it_is(agent) for agent in agents]
             try:
                 with ExitStack() as stack:
+                    stack.enter_context(checked_in_all(Tool, ("__call__",), _check_seen))
                     for agent in agents:
                         for tool in _tools(agent):
                             stack.enter_context(exchanged(tool, "forward", partial(_seam, tool)))
                     answer = await asyncio.to_thread(self._run, self.agent, text)
             finally:
                 if isinstance(current_world(), SimulatedWorld):
-                    for agent, (steps, state) in zip(agents, before, strict=True):
-                        agent.memory.steps, agent.state = steps, state
+                    for back in restore:
+                        back()
         return answer if isinstance(answer, str) else PlainValue(answer).text
 
     def _run_plainly(self, agent: Any, text: str) -> Any:
@@ -121,8 +130,27 @@ def _reachable(start: MultiStepAgent) -> Iterator[MultiStepAgent]:
     return each_once(start, below)
 
 
+def _as_it_is(agent: MultiStepAgent) -> Callable[[], None]:
+    """What puts an agent's memory, and the variables and functions of its code, back to how they are now."""
+    steps, state = list(agent.memory.steps), dict(agent.state)
+    executor = agent.python_executor if isinstance(agent, CodeAgent) else None
+    held = None if executor is None else (dict(executor.state), dict(executor.custom_tools))
+
+    def back() -> None:
+        agent.memory.steps, agent.state = steps, state
+        if executor is not None and held is not None:
+            executor.state, executor.custom_tools = held
+
+    return back
+
+
 def _tools(agent: MultiStepAgent) -> list[Tool]:
     return [tool for tool in agent.tools.values() if not isinstance(tool, FinalAnswerTool)]
+
+
+def _check_seen(tool: Tool) -> None:
+    if not isinstance(tool, FinalAnswerTool) and not is_exchanged(tool, "forward"):
+        check_seen(tool.name)
 
 
 def _facts_of(tool: Tool) -> ToolFacts:

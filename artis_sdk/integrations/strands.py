@@ -17,7 +17,6 @@ with needed("Strands", "strands"):
 
 from strands import Agent
 from strands.agent._agent_as_tool import _AgentAsTool
-from strands.hooks import BeforeToolCallEvent
 from strands.interrupt import Interrupt
 from strands.multiagent.base import MultiAgentBase, MultiAgentResult, Status
 from strands.multiagent.graph import Graph
@@ -28,13 +27,13 @@ from strands.types.tools import AgentTool
 from artis_sdk.errors import AgentError, ConfigurationError, ToolFailure
 from artis_sdk.integrations.agent_tools import PlainValue, ToolFacts, read_json, told
 from artis_sdk.integrations.rehearsed_agent import RehearsedAgent, each_once
-from artis_sdk.integrations.seams import exchanged, tools_here
+from artis_sdk.integrations.seams import check_seen, checked_in_all, exchanged, tools_here
 from artis_sdk.loop.worlds import SimulatedWorld
 from artis_sdk.records import Risk, new_id
 from artis_sdk.records.marked_failure import UNTYPED
 from artis_sdk.tools.guarded import GuardedTool
 from artis_sdk.tools.toolset import Toolset
-from artis_sdk.tools.world import current, current_world, refuse
+from artis_sdk.tools.world import current_world
 
 __all__ = ["as_tool", "rehearsed"]
 
@@ -100,18 +99,11 @@ class _Agent(RehearsedAgent):
     state: dict[str, Any]
     on_interrupt: OnInterrupt | None
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    watched: set[int] = field(default_factory=set, init=False)
-    """Ids of the agents that have the hook."""
 
     async def session_tools(self) -> Toolset:
         facts: dict[str, ToolFacts] = {}
         for one in _reachable(self.agent):
             _refuse_what_stays(one)
-            if not isinstance(one, Agent):
-                continue
-            if id(one) not in self.watched:
-                self.watched.add(id(one))
-                one.hooks.add_callback(BeforeToolCallEvent, _check_known)
             for tool in _tools_of(one):
                 facts[tool.tool_name] = _facts_of(tool)
         return self.tools.toolset(facts.values())
@@ -122,6 +114,7 @@ class _Agent(RehearsedAgent):
             restore = [_as_it_is(one) for one in everyone]
             try:
                 with ExitStack() as stack:
+                    stack.enter_context(checked_in_all(AgentTool, ("stream",), _check_seen))
                     for one in everyone:
                         for tool in _tools_of(one):
                             stack.enter_context(exchanged(tool, "stream", partial(_seam, tool.tool_name)))
@@ -228,18 +221,9 @@ def _refuse_what_stays(one: Any) -> None:
         )
 
 
-def _check_known(event: BeforeToolCallEvent[Any]) -> None:
-    """Refuse a tool that came after the session was opened: it has no seam."""
-    tool, tools = event.selected_tool, tools_here.get()
-    if tools is None or tool is None or current.get() is None or _is_no_call(tool):
-        return
-    if not hasattr(tool.stream, "artis_seam"):
-        refuse(
-            tool.tool_name,
-            "refused: the agent got this tool after the session was opened, so no plan knows it; give it to "
-            "the agent before",
-            current.get(),
-        )
+def _check_seen(tool: AgentTool) -> None:
+    if not _is_no_call(tool):
+        check_seen(tool.tool_name)
 
 
 def _facts_of(tool: AgentTool) -> ToolFacts:
@@ -281,7 +265,6 @@ def _seam(name: str, stream: Callable[..., AsyncIterator[Any]]) -> Any:
             yield event
         yield value
 
-    in_world.artis_seam = True  # type: ignore[attr-defined]
     return in_world
 
 

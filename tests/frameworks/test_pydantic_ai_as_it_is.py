@@ -193,3 +193,24 @@ async def test_names_that_are_no_tools(tmp_path: Path) -> None:
         with pytest.raises(ToolDefinitionError, match="artis_make"):
             async with session(rehearsed(Agent(served_model, tools=[pay])), tmp_path / "j.db"):
                 pass
+
+
+async def test_a_capability_brings_its_tools(tmp_path: Path) -> None:
+    from pydantic_ai import FunctionToolset
+    from pydantic_ai.agent import WrapperAgent
+    from pydantic_ai.capabilities import AbstractCapability
+
+    pay, real = real_payment()
+
+    class Pays(AbstractCapability[Any]):  # type: ignore[misc]
+        def get_toolset(self) -> Any:
+            return FunctionToolset([pay])
+
+    async with served(PAY) as (_, served_model):
+        agent = Agent(served_model, capabilities=[Pays()])
+        async with session(rehearsed(WrapperAgent(agent)), tmp_path / "j.db") as s:
+            plan = await s.rehearse("Pay.")
+            assert [len(attempt.steps) for attempt in plan.attempts] == [1, 1, 1], plan.notes
+            assert real == []
+            await s.commit(plan)
+    assert real == ["bob"]
