@@ -32,9 +32,11 @@ class Scanned:
     """Place where a thought begins that is not closed."""
     blocks: list[Block] = field(default_factory=list)
     """The blocks behind the last closed thought, in order."""
+    refused: list[Block] = field(default_factory=list)
+    """Blocks before thoughts that the answer opens and closes, with calls that are malformed."""
 
     def calls(self) -> tuple[ToolCall, ...]:
-        return tuple([call for block in self.blocks for call in block.calls])
+        return tuple([call for block in (*self.refused, *self.blocks) for call in block.calls])
 
     def outside(self, text: str) -> list[str]:
         """The stretches of text between the blocks, thoughts excluded; one more than there are blocks."""
@@ -74,7 +76,8 @@ def scan(
             close = END_OF_THOUGHT[thinking].search(text, at)
             if close is None:
                 return found
-            found, thinking = Scanned(at := close.end()), None
+            found = Scanned(at := close.end(), refused=[*found.refused, *found.blocks])
+            thinking = None
             continue
         place = _PLACE.search(text, at)
         if place is None:
@@ -109,7 +112,7 @@ def scan(
 def read_blocks(text: str, reader: BlockReader, tools: Tools, *, thinking: str | None) -> Reading:
     """An answer in one format: the text with its thoughts, without the calls."""
     found = scan(text, [reader], tools, thinking=thinking)
-    if not found.blocks:
+    if not found.blocks and not found.refused:
         return Reading(text, ())
     before, *after = found.outside(text)
     before = text[: found.thoughts_end] + before

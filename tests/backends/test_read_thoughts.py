@@ -62,8 +62,10 @@ def test_a_call_that_ends_an_open_thought_is_not_made_and_not_lost(format: ToolC
 
 @every_format
 def test_a_call_before_a_thought_is_not_made_and_not_lost(format: ToolCallFormat | None) -> None:
-    answer = read(f"{CLOSE_IT}<think>Or not?</think>No.", format)
-    assert made(answer) == []
+    for rest in ("No.</think>No.", "No.", "One</think><think>and another</think>No."):
+        answer = read(f"{CLOSE_IT}<think>Or not? {rest}", format)
+        assert made(answer) == []
+        assert [call.tool for call in answer.malformed] == ["close_account"]
 
 
 @every_format
