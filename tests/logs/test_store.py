@@ -101,11 +101,11 @@ def test_threads_append_in_order(tmp_path: Path) -> None:
 def test_closing_leaves_one_file_and_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     log = CallLog(tmp_path / "calls.db")
-    assert set(threading.enumerate()) == before  # reading alone needs none
+    assert set(threading.enumerate()) <= before  # reading alone needs none; others may end
     log.append(record(1))
     log.close()
     log.close()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     assert [file.name for file in tmp_path.iterdir()] == ["calls.db"]
     assert (tmp_path / "calls.db").stat().st_mode & 0o777 == 0o600
     with pytest.raises(LogError, match="closed"):
