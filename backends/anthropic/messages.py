@@ -14,6 +14,7 @@ from artis_sdk.backends.anthropic.stream import StreamedMessage
 from artis_sdk.backends.anthropic.wire import conversation, message_fragment, tools_json
 from artis_sdk.backends.hosted.api import Api
 from artis_sdk.backends.hosted.base import DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.http_errors import secrets_of
 from artis_sdk.backends.hosted.names import own_names
 from artis_sdk.backends.hosted.refusals import TEMPERATURE, TOOL_CHOICE, TOP_P, optional
 from artis_sdk.backends.hosted.retry import RetryPolicy
@@ -130,7 +131,7 @@ class AnthropicBackend(HostedBackend):
         super().__init__(
             name,
             url=f"{server.base_url}/v1/messages",
-            secret=server.key,
+            secrets=secrets_of(server.key, self._headers),
             capabilities=Capabilities(
                 structured_output=structured_output,
                 temperature=self._sampling,

@@ -72,7 +72,7 @@ class HostedBackend(ABC):
     Args:
         name: name by which `resolve` finds it.
         url: the whole URL of requests.
-        secret: the key, kept out of every message.
+        secrets: texts that are kept out of every message.
         timeout: seconds for one whole answer, connecting included, and again for each retry.
         max_concurrency: requests, and so connections, under way at once; more wait. None for as many as the
             server takes, see `RequestSlots`.
@@ -89,7 +89,7 @@ class HostedBackend(ABC):
         name: str,
         *,
         url: str,
-        secret: str | None,
+        secrets: Sequence[str],
         capabilities: Capabilities,
         timeout: float,
         max_concurrency: int | None,
@@ -102,7 +102,7 @@ class HostedBackend(ABC):
             raise ConfigurationError(f"{name}: max_concurrency and timeout must be positive")
         self._name = name
         self._url = url
-        self._secret = secret
+        self._secrets = secrets
         self._capabilities = capabilities
         self._timeout = timeout
         self._retry = retry or RetryPolicy()
@@ -300,7 +300,7 @@ class HostedBackend(ABC):
                 answer.headers,
                 content,
                 request_id=self._request_id(answer),
-                secret=self._secret,
+                secrets=self._secrets,
             )
         return self._completion(self._json(answer, content), self._request_id(answer))
 
@@ -330,7 +330,7 @@ class HostedBackend(ABC):
             data = from_json(content)
         except ValueError:
             kind = answer.headers.get("content-type", "no content type")
-            start = content[:_SHOWN].decode("utf-8", "replace")
+            start = failures.redact(content.decode("utf-8", "replace"), self._secrets)[:_SHOWN]
             raise self._malformed(f"the answer is not JSON but {kind}: {start!r}") from None
         if isinstance(data, dict) and data.get("error") and not data.get("choices"):
             raise_answer(content)
@@ -338,7 +338,7 @@ class HostedBackend(ABC):
                 self._name,
                 data["error"],
                 request_id=self._request_id(answer),
-                secret=self._secret,
+                secrets=self._secrets,
             )
         return data
 
@@ -349,7 +349,7 @@ class HostedBackend(ABC):
             raise self._malformed(str(error), request_id) from None
 
     def _malformed(self, message: str, request_id: str | None = None) -> MalformedResponse:
-        return MalformedResponse(self._name, failures.redact(message, self._secret), request_id=request_id)
+        return MalformedResponse(self._name, failures.redact(message, self._secrets), request_id=request_id)
 
     def _request_id(self, answer: HttpResponse) -> str | None:
         return answer.headers.get(self.request_id_header)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic_core import from_json
@@ -46,35 +46,44 @@ def from_response(
     body: bytes,
     *,
     request_id: str | None,
-    secret: str | None,
+    secrets: Collection[str],
 ) -> BackendError:
     """The error of a response that is not a success.
 
     Args:
         headers: headers of the response, with names in lower case.
-        secret: the key, which is cut out of the server's message.
+        secrets: the key and secret headers, which are cut out of the server's message.
     """
     message, code = _said(body)
     wait = retry_after(headers, message) if status in _ASK_TO_WAIT else None
-    error = _error(backend, status, message, code, wait, request_id, secret)
+    error = _error(backend, status, message, code, wait, request_id, secrets)
     if headers.get("x-should-retry") == "false":
         error.retryable = False
     return error
 
 
 def from_error_object(
-    backend: str, error: Any, *, request_id: str | None, secret: str | None
+    backend: str, error: Any, *, request_id: str | None, secrets: Collection[str]
 ) -> BackendError:
     """The error that came as JSON inside a success: in a stream, or from a proxy."""
     message, kind = _words(error)
     code = error.get("code") if isinstance(error, dict) else None
     status = code if isinstance(code, int) and 400 <= code <= 599 else _STATUS_OF_TYPE.get(kind, 500)
-    return _error(backend, status, message, kind, None, request_id, secret)
+    return _error(backend, status, message, kind, None, request_id, secrets)
 
 
-def redact(text: str, secret: str | None) -> str:
-    """The text without the key."""
-    return text.replace(secret, "[key]") if secret else text
+def redact(text: str, secrets: Collection[str]) -> str:
+    """The text without the secrets."""
+    for secret in secrets:
+        text = text.replace(secret, "[key]")
+    return text
+
+
+def secrets_of(key: str | None, headers: Mapping[str, str]) -> list[str]:
+    """What no message may show: the key, and the values of an application's own headers, which may be keys
+    too (`api-key: ...`, `Authorization: Bearer ...`); none so short that it may be a word."""
+    texts = [part for value in headers.values() for part in (value, value.split(" ")[-1])]
+    return sorted({*filter(None, [key]), *(text for text in texts if len(text) >= 8)}, key=len, reverse=True)
 
 
 def _error(
@@ -84,10 +93,10 @@ def _error(
     code: str,
     wait: float | None,
     request_id: str | None,
-    secret: str | None,
+    secrets: Collection[str],
 ) -> BackendError:
     kind = _kind(status, message, code)
-    text = f"HTTP {status}: {redact(message, secret)[:_SHOWN] or 'no message'}"
+    text = f"HTTP {status}: {redact(message, secrets)[:_SHOWN] or 'no message'}"
     return kind(backend, text, status=status, retry_after=wait, request_id=request_id)
 
 

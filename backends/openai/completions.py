@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from artis_sdk.backends.hosted.api import Api
 from artis_sdk.backends.hosted.base import DEFAULT_TIMEOUT, Assembly, HostedBackend
+from artis_sdk.backends.hosted.http_errors import secrets_of
 from artis_sdk.backends.hosted.names import own_names
 from artis_sdk.backends.hosted.refusals import STOP, TEMPERATURE, TOOL_CHOICE, TOP_P, optional
 from artis_sdk.backends.hosted.retry import RetryPolicy
@@ -154,7 +155,7 @@ class OpenAIBackend(HostedBackend):
         super().__init__(
             name,
             url=f"{server.base_url}/chat/completions",
-            secret=server.key,
+            secrets=secrets_of(server.key, self._headers),
             capabilities=Capabilities(
                 structured_output=structured_output,
                 seed=not official,

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from artis_sdk.backends.hosted.http_errors import secrets_of
 from artis_sdk.backends.hosted.wire import encode
 from artis_sdk.backends.openai.completions import OpenAIBackend
 from artis_sdk.backends.vllm.engine import Engine
@@ -232,7 +233,7 @@ class VLLMServer(OpenAIBackend):
             **{"strict_tools": True, "max_concurrency": _AT_ONCE, **options},
         )
         if api_key == _NO_KEY:
-            self._secret = None  # or the word would be redacted in the server's messages
+            self._secrets = secrets_of(None, self._headers)  # the word itself is in many a message
         self._capabilities = replace(self._capabilities, adapters=True)
 
     def is_strict(self, tool: ToolSpec) -> bool:

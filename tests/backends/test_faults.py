@@ -24,6 +24,7 @@ from artis_sdk.backends.openai import OpenAIBackend
 from artis_sdk.records import Completion, Message, Request
 
 KEY = "sk-very-secret-0123456789"
+GATEWAY_KEY = "gw-very-secret-9876543210"
 HELLO = Request(messages=(Message(role="user", content="hello"),))
 QUICK = RetryPolicy(first=0.01, cap=0.02, total=5.0, attempts=3)
 DIALECTS = pytest.mark.parametrize("make", [OpenAIBackend, AnthropicBackend], ids=["openai", "anthropic"])
@@ -345,15 +346,20 @@ async def test_the_key_is_nowhere(make: Make, stream: bool, caplog: pytest.LogCa
         lambda seen: Reply(body=json.dumps({"error": str(seen.headers)}).encode()),
         lambda seen: shaped(lambda whole: whole.update({"choices": None, "stop_reason": KEY}))(seen),
         lambda seen: Reply(cut=0),
+        lambda seen: error(seen, 400, f"Unknown gateway key {seen.headers['x-gateway-key']}"),
+        lambda seen: Reply(body=b"x" * 190 + KEY.encode(), content_type="text/html"),  # cut in the middle
     ]
     sent = []
     for handler in echoes:
         async with serving(handler) as server:
-            backend = connect(make, server, retry=RetryPolicy(attempts=2, first=0.001))
+            headers = {"X-Gateway-Key": f"Bearer {GATEWAY_KEY}"}
+            retry = RetryPolicy(attempts=2, first=0.001)
+            backend = connect(make, server, retry=retry, extra_headers=headers)
             with pytest.raises(errors.BackendError) as caught:
                 await ask(backend, stream)
             told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(backend)
-            assert KEY not in told
+            assert KEY[:8] not in told
+            assert GATEWAY_KEY not in told
             sent += [KEY in str(seen.headers) for seen in server.requests]
             await backend.aclose()
     assert all(sent), "the key did go out"
