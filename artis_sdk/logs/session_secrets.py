@@ -74,7 +74,7 @@ class SessionSecrets:
         seen = arguments if clear is NOTHING else {}
         hidden = self.redactor.redact_outcome(tool, outcome, seen, known=self.known)
         if hidden is outcome and self.known.size == size:
-            self._clear = Clear(size, arguments, clear.call, outcome)
+            self._clear = Clear(size, clear.arguments, clear.call, outcome)
         return hidden
 
     def see(self, value: Any) -> None:

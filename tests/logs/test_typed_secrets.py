@@ -97,3 +97,27 @@ async def test_no_log_of_a_session_holds_a_typed_secret(which: str, tmp_path: Pa
         for secret in (b"Qowner99", b"Qarg99", b"Qdeep99", b"Qmade99"):
             assert secret not in text
     assert str(rows[1].outcome.value).startswith("got [redacted:")
+
+
+async def test_the_event_of_a_call_that_is_given_a_returned_secret_hides_it(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def spend(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        token = tools["made"]().token.get_secret_value()
+        return str(tools["count"](token))
+
+    class Shop(Service):
+        def count(self, code: str) -> int:
+            return len(code)
+
+    async with Session(
+        agent=spend,
+        tools=Toolset.from_object(Shop()),
+        strategy=Direct(),
+        evaluate=False,
+        journal=tmp_path / "journal.db",
+        on_event=lambda event: told.append(event.model_dump_json()),
+    ) as session:
+        await session.run("Count it.")
+    assert len([event for event in told if "call_committed" in event]) == 2
+    assert not [event for event in told if "Qmade99secret7" in event]
