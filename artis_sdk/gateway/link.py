@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 from artis_sdk.errors import ConfigurationError, ToolFailure, UnknownOutcome
 from artis_sdk.gateway.config import UpstreamServer
 from artis_sdk.gateway.http_client import NO_SESSION, RefusedClient
-from artis_sdk.integrations.mcp import UNANSWERED, listed
+from artis_sdk.integrations.mcp import UNCLEAR, listed
 
 T = TypeVar("T")
 _REFUSED = "refused_by_server"
@@ -23,9 +23,6 @@ _REFUSED = "refused_by_server"
 _LOST = "no_answer"
 _GONE = "server_gone"
 """Failure type of a call that was not sent."""
-_UNCLEAR = (*UNANSWERED, types.INTERNAL_ERROR, types.INVALID_REQUEST, types.PARSE_ERROR)
-"""Error codes after which a call may have been made: no answer came, or the MCP client could not read it, or
-the server failed at it."""
 _BROKEN = (types.CONNECTION_CLOSED, NO_SESSION)
 """Error codes after which a connection is of no use any more."""
 _START = 120.0
@@ -135,7 +132,7 @@ class Link:
             if error.code == NO_SESSION:
                 why = f"the server has forgotten this connection; the next call connects again ({error})"
                 raise ToolFailure(tool, _GONE, f"the call was not made: {why}") from error
-            if error.code not in _UNCLEAR:
+            if error.code not in UNCLEAR:
                 raise ToolFailure(tool, _REFUSED, str(error)) from error
             lost = error
         except Exception as error:  # noqa: BLE001  whatever it was, the call had been sent

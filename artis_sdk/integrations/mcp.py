@@ -30,8 +30,11 @@ from artis_sdk.tools.world import current_world
 
 __all__ = ["rehearsed"]
 
-UNANSWERED = (-32000, -32001)
-"""Error codes of a connection that closed and of an answer that did not come: the call may have been made."""
+UNCLEAR = (-32000, -32001, 408, -32603, -32700, -32600, 32600)
+"""Error codes after which a call may have been made: the connection closed, no answer came in time (mcp 2 and
+1), the server failed at it, or the client could not read the answer (the last two, in mcp 2 and 1)."""
+_NO_SESSION = "Session terminated"
+"""A client's words for a server that does not know its session, and so has made nothing."""
 
 _making: ContextVar[bool] = ContextVar("artis_sdk_mcp_making", default=False)
 """Whether this context is in the real call, in which a client calls its session."""
@@ -167,20 +170,29 @@ async def made(tools: AgentTools, name: str, call: Awaitable[Any]) -> Any:
     """The result of a real call.
 
     Raises:
-        UnknownOutcome: in a commit, the server did not answer a call that may change something.
+        UnknownOutcome: in a commit, it is not known whether a call that may change something was made: the
+            server did not answer, failed at it, or its answer cannot be read.
     """
     token = _making.set(True)
     try:
         return await call
     except Exception as error:
-        code = getattr(getattr(error, "error", None), "code", None)
         tool = tools.get(name)
         changes = tool is None or tool.risk is not Risk.READ_ONLY
-        if code in UNANSWERED and changes and current_world() is not None:
-            raise UnknownOutcome(name, f"the MCP server did not answer: {error}") from error
+        if changes and current_world() is not None and _may_be_made(error):
+            why = "the MCP server did not answer, failed at it, or its answer cannot be read"
+            raise UnknownOutcome(name, f"{why}: {error!r}") from error
         raise
     finally:
         _making.reset(token)
+
+
+def _may_be_made(error: Exception) -> bool:
+    """Whether the server may have made the call of which a client raises this error."""
+    told: Any = getattr(error, "error", None)  # of the protocol: the server's, or the client's own
+    if told is not None and hasattr(told, "code"):
+        return told.code in UNCLEAR and told.message != _NO_SESSION
+    return type(error).__name__ != "ToolError"  # FastMCP's client for a result that says that it failed
 
 
 def failed(result: Any) -> str | None:

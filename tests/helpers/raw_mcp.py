@@ -11,7 +11,8 @@ from aiohttp import web
 
 OBJECT = {"type": "object", "properties": {"x": {"type": "string"}}}
 STATUSES = (400, 401, 403, 404, 408, 413, 429, 500, 502, 504)
-OTHERS = ("done", "order", "half", "page", "accepted", "internal", "elsewhere", "params", "own")
+OTHERS = ("done", "order", "half", "page", "accepted", "internal", "elsewhere", "params", "own", "late")
+LATE = 3.0  # seconds until the answer to `late`
 
 
 class RawServer:
@@ -47,6 +48,8 @@ class RawServer:
             return web.json_response(_error(id_, -32601, "no such method"))
         tool, given = sent["params"]["name"], sent["params"]["arguments"]
         self.made.append((tool, given["x"]))
+        if tool == "late":
+            await asyncio.sleep(LATE)
         return self._answer(id_, tool)
 
     def _initialized(self, id_: Any) -> web.Response:
