@@ -239,7 +239,7 @@ class FrameworkBinding(SchemaBinding):
     def shown(self, value: Any) -> Any:
         return value if self._facts.shown is None else self._facts.shown(value)
 
-    def _run(self, *, artis_make: Make | None = None, **arguments: Any) -> Any:
+    def _run(self, /, *, artis_make: Make | None = None, **arguments: Any) -> Any:
         """The real call. Only a commit comes here, and calls outside of sessions."""
         body = running_body.get()
         if body is not None and not body.is_real:
@@ -259,7 +259,7 @@ class FrameworkBinding(SchemaBinding):
             )
         return make(arguments)
 
-    async def _arun(self, *, artis_make: Make | None = None, **arguments: Any) -> Any:
+    async def _arun(self, /, *, artis_make: Make | None = None, **arguments: Any) -> Any:
         return await _awaited(self._run(artis_make=artis_make, **arguments))
 
 

@@ -11,8 +11,9 @@ import pytest
 from helpers.framework_laws import installed, session
 from helpers.frameworks import calls_in
 
-from artis_sdk import Toolset
+from artis_sdk import Risk, Toolset
 from artis_sdk.errors import InvalidArguments, ToolDefinitionError
+from artis_sdk.integrations.agent_tools import AgentTools, ToolFacts
 from artis_sdk.records import ToolCall
 
 
@@ -71,3 +72,13 @@ async def test_simulated_then_made_once(framework: str, tmp_path: Path) -> None:
 def test_an_object_that_is_no_tool() -> None:
     with pytest.raises(ToolDefinitionError, match="is not a function"):
         Toolset(object())  # type: ignore[arg-type]
+
+
+async def test_an_argument_may_be_called_self() -> None:
+    async def alone(arguments: dict[str, Any]) -> dict[str, Any]:
+        return arguments
+
+    schema = {"type": "object", "properties": {"self": {"type": "integer"}}, "required": ["self"]}
+    facts = ToolFacts(name="pay", description="", parameters=schema, alone=alone)
+    pay = AgentTools(None, Risk.IRREVERSIBLE).toolset([facts])["pay"]
+    assert await pay(**{"self": 3}) == {"self": 3}
