@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,10 @@ from sqlalchemy.pool import NullPool  # noqa: E402
 
 TAKE = text("update accounts set balance = balance - :a")
 LEFT = text("select balance from accounts")
+MINUTES = text(
+    "with recursive c (n) as (select 1 union all select n + 1 from c where n < 1000000000) "
+    "select count(*) from c"
+)
 
 
 class Accounts:
@@ -89,6 +95,21 @@ class Accounts:
         engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:
             await connection.execute(TAKE, {"a": amount})
+
+    async def gives_up(self, amount: int) -> str:
+        async with self.sessions() as session:
+            await session.execute(TAKE, {"a": amount})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await session.execute(text("select pg_sleep(3)"))
+        return "gave up"
+
+    async def disposes(self) -> int:
+        await self.engine.dispose()
+        return await balance(self.engine)
+
+    def in_a_loop_of_its_own(self, amount: int) -> int:
+        return asyncio.run(self.by_begin(amount))
 
     async def past_sqlalchemy(self, amount: int) -> None:
         async with self.engine.connect() as connection:
@@ -238,6 +259,60 @@ async def test_an_attempt_leaves_no_connection(engine: Any) -> None:
         await asyncio.sleep(0.05)
     else:
         pytest.fail(f"{await opened()} instead of {before}")
+
+
+@pytest.mark.parametrize("engine", ["asyncpg", "psycopg"], indirect=True)
+async def test_a_statement_that_is_given_up_loses_its_transaction_alone(engine: Any) -> None:
+    tools = Toolset.from_object(Accounts(engine), fork=forks.of(engine=forks.engine))
+    calls = call("by_begin", amount=10), call("gives_up", amount=50), call("by_session", amount=20)
+    assert await played(tools, *calls) == [90, "gave up", 70]
+    assert await balance(engine) == 100
+
+
+async def test_an_engine_that_a_tool_disposes_of_has_its_changes_still(engine: Any) -> None:
+    tools = Toolset.from_object(Accounts(engine), fork=forks.of(engine=forks.engine))
+    calls = call("by_begin", amount=10), call("disposes"), call("streams")
+    assert await played(tools, *calls) == [90, 90, [90]]
+    assert await balance(engine) == 100
+
+
+async def test_sessions_side_by_side_may_be_the_first_ones(engine: Any) -> None:
+    tools = Toolset.from_object(Accounts(engine), fork=forks.of(engine=forks.engine))
+    async with asyncio.timeout(20):
+        found = await played(tools, call("side_by_side", amount=1), call("streams"))
+    assert found in ([98, [98]], [99, [99]] if in_memory(engine) else None)
+
+
+async def test_an_event_loop_for_each_call(engine: Any) -> None:
+    if engine.dialect.name == "postgresql":  # whose pool holds a connection of this loop
+        await engine.dispose()
+    tools = Toolset.from_object(Accounts(engine), fork=forks.of(engine=forks.engine))
+    calls = [call("in_a_loop_of_its_own", amount=10)] * 2
+    if engine.dialect.driver == "asyncpg":
+        with pytest.raises(SimulationError, match="in another event loop"):
+            await played(tools, *calls)
+    else:
+        assert await played(tools, *calls) == [90, 80]
+    assert await balance(engine) == 100
+
+
+async def test_an_attempts_end_waits_for_no_statement(tmp_path: Path) -> None:
+    class Slow:
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine
+            self.working: list[Any] = []
+
+        async def starts(self) -> None:
+            connection = await self.engine.connect()
+            self.working.append(asyncio.ensure_future(connection.execute(MINUTES)))
+            self.working[0].add_done_callback(asyncio.Future.exception)
+            await asyncio.sleep(0.2)
+
+    real = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'real.db'}")
+    tools = Toolset.from_object(Slow(real), fork=forks.of(engine=forks.engine))
+    began = time.monotonic()
+    await played(tools, call("starts"))
+    assert time.monotonic() - began < 20
 
 
 async def test_a_listener_of_connections_is_the_forks_too(engine: Any) -> None:

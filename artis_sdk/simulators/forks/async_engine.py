@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,17 +88,31 @@ def _copied(real: Any, name: str, options: dict[str, Any], copy: Path) -> None:
 
 def _postgresql(real: Any, _: Callable[[Any], Arguments], opened: ExitStack) -> Iterator[Any]:
     from sqlalchemy.pool import StaticPool
+    from sqlalchemy.util import await_only
 
     begun: list[Savepoints] = []
+    turn = asyncio.Lock()
 
     def begin(*_: Any) -> Savepoints:
+        # A pool asks again after it was disposed of, and for sessions side by side. In a second transaction
+        # nothing of the first would be there, and its rows would stay locked.
+        await_only(turn.acquire())
+        try:
+            if not begun:
+                begun.append(connected())
+            return begun[0]
+        finally:
+            turn.release()
+
+    def connected() -> Savepoints:
         with unsealed():
             checked_out = real.raw_connection()
             connection = checked_out.dbapi_connection
             checked_out.detach()
         opened.callback(_end, connection.driver_connection)
-        begun.append(Savepoints(connection, around=unsealed))
-        return begun[-1]
+        in_one_loop = real.dialect.driver == "asyncpg"
+        loop = asyncio.get_running_loop() if in_one_loop else None
+        return Savepoints(connection, around=unsealed, loop=loop)
 
     def check() -> None:
         for connection in begun:
@@ -111,9 +125,22 @@ def _postgresql(real: Any, _: Callable[[Any], Arguments], opened: ExitStack) -> 
 def _end(driver: Any) -> None:
     """End a driver's connection, outside of its event loop; a server rolls its transaction back."""
     if hasattr(driver, "terminate"):  # asyncpg, whose `close` needs that loop
-        driver.terminate()
+        transport = driver._transport
+        try:
+            driver.terminate()
+        except RuntimeError:  # the loop is closed, as after `asyncio.run` in a tool
+            if getattr(transport, "_sock", None) is not None:
+                transport._sock.close()
+                transport._sock = None
     else:
-        _finished(driver.close())
+        _finished(_closed(driver))
+
+
+async def _closed(driver: Any) -> None:
+    if hasattr(driver, "interrupt"):  # aiosqlite, whose thread goes on with a statement after its call
+        with suppress(ValueError):  # it is closed
+            await driver.interrupt()
+    await driver.close()
 
 
 def _finished(work: Coroutine[Any, Any, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import PurePath
 from typing import Any
 
 from artis_sdk.errors import ConfigurationError
@@ -18,7 +19,8 @@ def of(**attributes: ValueFork) -> Callable[[Any], AbstractContextManager[Any]]:
     """A fork that deep-copies an object, except for the attributes that have their own fork.
 
     Other parts of the object that refer to such an attribute's value refer to its fork in the copy;
-    a text, such as a path, is replaced in the attribute alone.
+    a text, such as a path, is replaced in the attribute alone. Two objects of one toolset that hold the
+    same thing under the same fork, such as one engine or one path, hold one fork of it.
 
     Args:
         attributes: forks by attribute, such as `path=forks.sqlite`; that of an object inside goes by
@@ -49,7 +51,10 @@ def _forked(original: Any, attributes: Mapping[str, ValueFork], making: Making) 
     with forking(making):
         for path, fork in attributes.items():
             value = _value(original, path)
-            made[path] = making.result(fork(value), value)
+            key = (id(fork), *_identity(value, original, path))
+            if key not in making.forked:
+                making.forked[key] = (making.result(fork(value), value), value)
+            made[path], _ = making.forked[key]
             if not isinstance(value, str | bytes | int | float | None):
                 making.memo[id(value)] = made[path]
         copied = making.copied(original)
@@ -57,6 +62,13 @@ def _forked(original: Any, attributes: Mapping[str, ValueFork], making: Making) 
         *way, last = path.split(".")
         object.__setattr__(_value(copied, ".".join(way)), last, value)
     return copied
+
+
+def _identity(value: Any, original: Any, path: str) -> tuple[object, ...]:
+    """Tells whether two objects hold one thing: a text or path by its value, a number never."""
+    if isinstance(value, str | PurePath):
+        return type(value), value
+    return (id(original), path) if isinstance(value, bytes | int | float | None) else (id(value),)
 
 
 def _value(thing: Any, path: str) -> Any:

@@ -17,6 +17,7 @@ from artis_sdk.simulators.forks.making import (
     check_after_calls,
     show_content,
     stand_in,
+    stands_in,
     temporary_folder,
     vouch,
 )
@@ -57,6 +58,10 @@ def engine(real: Any) -> Iterator[Any]:
             "forks.engine takes an SQLAlchemy Engine or AsyncEngine, or a maker of sessions bound to one, "
             f"not a {type(real if bound is None else bound).__name__}"
         )
+    before = stands_in(bound)
+    if before is not None:  # another object of the attempt holds it
+        yield before if real is bound else rebound(real, before)
+        return
     if isinstance(bound, AsyncEngine):
         inner = bound.sync_engine
         with async_pool(inner, _connect_arguments) as pool:

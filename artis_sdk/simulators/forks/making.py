@@ -20,6 +20,11 @@ class Making:
 
     memo: dict[int, Any] = field(default_factory=dict)
     """As `copy.deepcopy` takes it: the copies by the id of the original."""
+    forked: dict[tuple[object, ...], tuple[Any, Any]] = field(default_factory=dict)
+    """Forks of attributes with their originals, by fork and original: what two objects share, their copies
+    share too."""
+    engines: dict[int, Any] = field(default_factory=dict)
+    """Forks of engines, to which sessions have to be bound, by the id of the original."""
     folders: list[str] = field(default_factory=list)
     """Real paths of the folders that belong to the attempt; its bodies may write there."""
     vouched: list[Any] = field(default_factory=list)
@@ -35,12 +40,10 @@ class Making:
 
     provide: Callable[[object, Making], None] | None = None
     """Puts stand-ins for parts of an object that cannot be copied into the memo."""
-    is_bound: bool = False
-    """Whether an engine has a stand-in, to which sessions have to be bound."""
 
     def copied(self, original: object) -> Any:
         """A deep copy. Where that fails, parts that cannot be copied get stand-ins first."""
-        if self.is_bound and self.provide is not None:
+        if self.engines and self.provide is not None:
             self.provide(original, self)
         before = dict(self.memo)
         try:
@@ -113,7 +116,13 @@ def stand_in(original: object, made: object) -> None:
     making = _making.get()
     if making is not None:
         making.memo[id(original)] = made
-        making.is_bound = True
+        making.engines[id(original)] = made
+
+
+def stands_in(original: object) -> Any:
+    """What stands in for an engine in this attempt already; None if nothing does."""
+    making = _making.get()
+    return None if making is None else making.engines.get(id(original))
 
 
 def allow(*acts: str) -> None:

@@ -34,13 +34,20 @@ class Savepoints:
         connection: a connection of psycopg, psycopg2, or one of SQLAlchemy's adapters of async drivers.
         around: context in which a statement runs, beside the rules of a sandboxed body: an async driver in
             Python sends what the seal would refuse.
+        loop: the event loop to which the driver's connection belongs; None if any may use it.
     """
 
+    _artis_given_up = False
+
     def __init__(
-        self, connection: Any, around: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self,
+        connection: Any,
+        around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         object.__setattr__(self, "_artis_real", connection)
         object.__setattr__(self, "_artis_around", around)
+        object.__setattr__(self, "_artis_loop", loop)
         if connection.autocommit:
             raise self._fixed("autocommit")
         with around(), closing(connection.cursor()) as cursor:
@@ -75,7 +82,7 @@ class Savepoints:
             }
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
-        self.check()
+        self._make_ready()
         made = self._artis_real.cursor(*args, **kwargs)
         return made if self._artis_around is nullcontext else _Around(made, self._artis_around)
 
@@ -88,9 +95,29 @@ class Savepoints:
 
     def close(self) -> None:
         """It is closed with the attempt."""
+        info = getattr(self._artis_real, "info", None)
+        if info is not None and info.transaction_status != _IN_TRANSACTION:  # psycopg's `terminate`
+            self.terminate()
+
+    def terminate(self) -> None:
+        """SQLAlchemy gives up a connection whose statement was cancelled. One of its own would end, with what
+        was not committed; this one is rolled back before it is used again."""
+        object.__setattr__(self, "_artis_given_up", True)
+
+    def _make_ready(self) -> None:
+        self.check()
+        if self._artis_loop is not None and self._artis_loop is not asyncio.get_running_loop():
+            raise refusal(
+                "a database connection in another event loop",
+                "In a rehearsal the engine has one connection, and one of asyncpg works in one event loop; "
+                "call the engine in one, or use psycopg",
+            )
+        if self._artis_given_up:
+            object.__setattr__(self, "_artis_given_up", False)
+            self.rollback()
 
     def _execute(self, statements: str) -> None:
-        self.check()
+        self._make_ready()
         with self._artis_around():
             if not hasattr(self._artis_real, "info"):  # asyncpg, whose cursors take one statement each
                 self._artis_real.run_async(partial(_run, self._artis_real._execute_mutex, statements))
@@ -101,7 +128,8 @@ class Savepoints:
     def _is_over(self) -> bool:
         if hasattr(self._artis_real, "info"):
             return bool(self._artis_real.info.transaction_status == _IDLE)
-        return not self._artis_real.driver_connection.is_in_transaction()  # asyncpg
+        driver = self._artis_real.driver_connection  # asyncpg's
+        return driver.is_closed() or not driver.is_in_transaction()
 
     def _ended(self) -> SimulationError:
         return refusal(
