@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import Distribution
 from pathlib import Path
 
 _FOLDERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -24,13 +24,14 @@ def is_installed_file(module: str, place: str) -> bool:
     # In a folder of the user's, or one that `pip install --target` has filled, where the application may
     # stand, too: only what a distribution there says is its own.
     depth = module.count(".") + (path.stem == "__init__")
-    return depth < len(path.parents) and module.partition(".")[0] in _brought(path.parents[depth])
+    if depth >= len(path.parents):
+        return False
+    return path.relative_to(path.parents[depth]).as_posix() in _brought(path.parents[depth])
 
 
 @cache
 def _brought(folder: Path) -> frozenset[str]:
-    """The packages and modules at the top of a folder that distributions in it brought."""
-    if not any(folder.glob("*.dist-info")):
-        return frozenset()
-    files = (file for one in distributions(path=[str(folder)]) for file in one.files or ())
-    return frozenset(file.parts[0].removesuffix(".py") for file in files)
+    """The files that distributions brought into a folder, and the folders in which these are."""
+    found = (Distribution.at(metadata) for metadata in folder.glob("*.dist-info"))
+    files = [file for one in found for file in one.files or ()]
+    return frozenset(place.as_posix() for file in files for place in (file, *file.parents))

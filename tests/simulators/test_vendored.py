@@ -20,8 +20,8 @@ COUNTER = "made = [0]\n\n\ndef count():\n    made[0] += 1\n    return made[0]\n"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library and an application beside each other, on the path."""
-    for package in ("brought_library", "own_application"):
-        (tmp_path / package).mkdir()
+    for package in ("brought_library", "own_application", "brought_space/library", "brought_space/own"):
+        (tmp_path / package).mkdir(parents=True)
         (tmp_path / package / "__init__.py").write_text("")
         (tmp_path / package / "counter.py").write_text(COUNTER)
     (tmp_path / "brought_module.py").write_text(COUNTER)
@@ -29,7 +29,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: brought-library\nVersion: 1.0\n")
     files = ("brought_library/__init__.py", "brought_library/counter.py", "brought_module.py", "../bin/tool")
-    (metadata / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+    space = ("brought_space/library/__init__.py", "brought_space/library/counter.py")
+    (metadata / "RECORD").write_text("".join(f"{file},,\n" for file in (*files, *space)))
+    editable = tmp_path / "own_application.egg-info"
+    editable.mkdir()
+    (editable / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: own-application\nVersion: 1.0\n")
+    (editable / "SOURCES.txt").write_text("own_application/__init__.py\nown_application/counter.py\n")
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
@@ -58,10 +63,13 @@ def test_only_what_a_distribution_brought_is_installed(folder: Path) -> None:
     assert is_installed("brought_library")
     assert is_installed("brought_library.counter")
     assert is_installed("brought_module")
+    assert is_installed("brought_space.library.counter")
+    assert is_installed_file("brought_space", str(folder / "brought_space"))
     assert is_installed("json")
     assert is_installed("pydantic.main")
     assert not is_installed("own_application")
     assert not is_installed("own_application.counter")
+    assert not is_installed("brought_space.own.counter")
     assert not is_installed("artis_sdk.records")  # of an editable installation
 
 
