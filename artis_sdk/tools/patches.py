@@ -131,9 +131,10 @@ def install() -> None:
     known = _in_place  # another thread may register a patch meanwhile
     if known is not None and known.is_all():
         return
+    patches = tuple(_patches)
     missing = [
         patch
-        for patch in _patches
+        for patch in patches
         if patch.ours is None or getattr(patch.owner, patch.name, None) is not patch.ours
     ]
     for patch in missing:
@@ -144,12 +145,15 @@ def install() -> None:
         sys.meta_path.insert(0, _AfterImport())
         sys.addaudithook(_audit)
     with lock:
-        put = [patch for patch in _patches if patch.ours is not None]
+        if len(_patches) > len(patches):  # registered meanwhile, by another thread
+            install()
+            return
+        put = [patch for patch in patches if patch.ours is not None]
         _in_place = _InPlace(
             tuple(patch.owner for patch in put),
             tuple(patch.name for patch in put),
             tuple(patch.ours for patch in put if patch.ours is not None),
-            frozenset(patch.module for patch in _patches if patch.ours is None and patch.if_imported),
+            frozenset(patch.module for patch in patches if patch.ours is None and patch.if_imported),
         )
 
 
