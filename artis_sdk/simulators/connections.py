@@ -58,6 +58,9 @@ _CLIENTS: dict[tuple[str, str], Reach] = {
     ("subprocess", "Popen"): Reach("a running process", _MEMORY),
 }
 
+_FILE = io.IOBase.__mro__[1]
+"""The plain class under it: an abstract one compares classes of the application, whose metaclass it asks."""
+
 _MAKER, _SESSION = "a maker of database sessions", "a database session"
 _SESSIONS: dict[tuple[str, str], Reach] = {
     ("sqlalchemy.orm.session", "sessionmaker"): Reach(_MAKER, "forks.engine"),
@@ -100,7 +103,7 @@ def reach_of(kind: type) -> Reach | None:
         return Reach("a database connection", "forks.sqlite")
     if issubclass(kind, socket.socket):
         return Reach("a socket", _MEMORY, seen=True)
-    if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
+    if issubclass(kind, _FILE) and not issubclass(kind, io.BytesIO | io.StringIO):
         return Reach("an open file", "forks.folder for the folder that it lies in, where the file is opened")
     for (module, name), reach in _CLIENTS.items():
         if _is_subclass(kind, module, name):

@@ -41,11 +41,17 @@ def copied(tools: Iterable[Guarded], fork: Callable[[Any], Any], making: Making)
         if tool.owner is not None:
             first.setdefault(id(tool.owner), tool)
     ordered = sorted(first.values(), key=lambda tool: fork_of(tool.owner) is None)
-    making.provide = lambda original, making: provide(Shared([original]).objects(), making)
+    making.provide = _provide
     try:
         return {id(tool.owner): _copy(tool, fork_of(tool.owner) or fork, making) for tool in ordered}
     finally:
         making.restore_singletons()
+
+
+def _provide(original: object, making: Making) -> None:
+    # A forked engine is not looked into: by an open connection it leads to the event loop and all its tasks.
+    engines = [one for one in making.vouched if id(one) in making.engines]
+    provide(Shared([original], engines).objects(), making)
 
 
 def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:

@@ -100,6 +100,11 @@ async def results(
                 result = await seat.run(given.task)
             except WorkerLost as lost:
                 waiting.again(given, lost)
+            except TaskEnded as ended:
+                current = asyncio.current_task()
+                if current is not None and current.cancelling():  # the event loop is left because of it
+                    raise asyncio.CancelledError from ended
+                raise
             else:
                 found.put_nowait(result)
 
