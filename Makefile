@@ -35,7 +35,7 @@ WORKERS := $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu); echo $$((n > 4 
 check: $(VENV)/.dev
 	+$(MAKE) --no-print-directory --jobs=2 lint types quick
 
-test: export ARTIS_TEST_CRASH_TRIALS := 800
+test: export ARTIS_TEST_CRASH_TRIALS := 2000
 test:
 	+$(MAKE) --no-print-directory --jobs=2 unit lint types $(FRAMEWORKS)/.installed $(OLDER)/.installed
 	+$(MAKE) --no-print-directory --jobs=2 torch frameworks

@@ -53,7 +53,7 @@ def jsonable(value: Any) -> Any:
         return value
     if kind is dict and (flat := _flat(value)) is not None:
         return flat
-    return _Conversion(_LARGEST).of(value)
+    return _Conversion().of(value)
 
 
 def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ def snapshot(value: object) -> Any:
     A library's service inside it, such as an engine or a logger, is `<its type>`.
     """
     home = module_of(type(value)).partition(".")[0]
-    return _Conversion(_LARGEST, home=home).of(public_attributes(value), value)
+    return _Conversion(home=home).of(public_attributes(value), value)
 
 
 class _Container:
@@ -137,7 +137,7 @@ class _Conversion:
         home: package of the object whose state it is, in which services are left out.
     """
 
-    def __init__(self, left: int, key_levels: int = _KEY_LEVELS, home: str | None = None) -> None:
+    def __init__(self, left: int = _LARGEST, key_levels: int = _KEY_LEVELS, home: str | None = None) -> None:
         self.left = left
         self.key_levels = key_levels
         self.home = home

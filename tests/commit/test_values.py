@@ -45,8 +45,8 @@ KEPT: list[Any] = [
     ("cycle", ring()),
     ("deep", nested(1000)),
     ("hostile", {"a": Hostile(), "b": 1}),
-    pytest.param("6 MB of text", "ä" * 3_000_000, marks=pytest.mark.slow),
-    pytest.param("6 MB of numbers", list(range(800_000)), marks=pytest.mark.slow),
+    pytest.param("20 MB of text", "ä" * 10_000_000, marks=pytest.mark.slow),
+    pytest.param("20 MB of numbers", list(range(2_500_000)), marks=pytest.mark.slow),
 ]
 
 

@@ -46,9 +46,9 @@ class Trip:
     kinds: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
 
-    def same(self, where: str, kind: str, read: Outcome | None, made: Outcome) -> None:
-        """An outcome read back is what was written, to the type of each number."""
-        if read is None or _text(read) != _text(made) or read != made:
+    def same(self, where: str, kind: str, read: Outcome | None, made: Outcome, text: str) -> None:
+        """An outcome read back is what was written, to the type of each number, which its text has."""
+        if read is None or _text(read) != text or read != made:
             self.lost.append(f"{kind}: {where}")
 
 
@@ -127,11 +127,12 @@ def _compare(
         "plan": [step.outcome for step in planned.attempts[0].steps],
         "result": [call.outcome for call in reread.calls],
     }
+    texts = [*map(_text, outcomes)]
     for where, read in elsewhere.items():
         if len(read) != len(outcomes):
             found.lost.append(f"{where}: {len(read)} outcomes of {len(outcomes)}")
-        for kind, one, made in zip(kinds, read, outcomes, strict=False):
-            found.same(where, kind, one, made)
+        for kind, one, made, text in zip(kinds, read, outcomes, texts, strict=False):
+            found.same(where, kind, one, made, text)
     for kind, made in zip(kinds, outcomes, strict=False):
         if json.loads(encode(made.content())) != made.content():
             found.lost.append(f"{kind}: prompt")
