@@ -14,7 +14,7 @@ from rich.table import Table
 from artis_sdk.cli.output import console, errors, print_json
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench.cells import METHODS, STAGES, BenchCell, Method, Stage, cells
-from artis_sdk.evals.bench.report import Line
+from artis_sdk.evals.bench.report import Line, seconds
 from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.records import CommitMode
 from artis_sdk.view.screen import label
@@ -35,7 +35,7 @@ Tasks = Annotated[int, typer.Option("--tasks", help="Held-out tasks in each sett
 Concurrency = Annotated[int, typer.Option(help="Tasks played at the same time, by each worker.", min=1)]
 Seed = Annotated[int, typer.Option(help="Seed of the tasks and of sampling.")]
 
-_COLUMNS = ("accuracy", "hidden obstacle", "refused", "half done", "tokens a task")
+_COLUMNS = ("accuracy", "hidden obstacle", "refused", "half done", "tokens a task", "CPU s")
 
 
 def known(given: str, names: Sequence[str], what: str, separator: str = ",") -> list[str]:
@@ -100,6 +100,7 @@ def print_lines(found: Sequence[Line], *, as_json: bool) -> None:
             str(line.refused),
             str(line.damaged),
             f"{line.tokens:,.0f}",
+            seconds(line.cpu_seconds),
         )
     console.print(shown)
 

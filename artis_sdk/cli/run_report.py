@@ -22,13 +22,16 @@ def print_notes(notes: Sequence[str]) -> None:
 
 
 def print_usage(usage: Mapping[Role, Usage]) -> None:
-    """The tokens by role."""
+    """The tokens by role, and the CPU seconds where an engine of this process computed."""
     if not usage:  # an agent of your own, and no judge: no model was asked
         return
-    table = Table("role", "requests", "prompt tokens", "of them cached", "completion tokens", title="usage")
+    names = ["role", "requests", "prompt tokens", "of them cached", "completion tokens"]
+    computed = any(spent.cpu_seconds for spent in usage.values())
+    table = Table(*names, *(["CPU seconds"] if computed else []), title="usage")
     for role, spent in usage.items():
         numbers = (spent.requests, spent.prompt_tokens, spent.cached_tokens, spent.completion_tokens)
-        table.add_row(role.value, *(plain(f"{number:,}") for number in numbers))
+        cells = [f"{number:,}" for number in numbers] + [f"{spent.cpu_seconds:,.1f}"] * computed
+        table.add_row(role.value, *map(plain, cells))
     console.print(table)
 
 

@@ -79,7 +79,7 @@ class Message(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens and requests. Prompt tokens include the cached ones."""
+    """Tokens, requests and computing. Prompt tokens include the cached ones."""
 
     model_config = FROZEN
 
@@ -91,6 +91,8 @@ class Usage(BaseModel):
     """Prompt tokens that were read from a cache."""
     completion_tokens: int = 0
     """Tokens of the answers, thoughts included."""
+    cpu_seconds: float = 0.0
+    """CPU seconds of an engine in this process, its share of each batch by tokens; 0 where none is known."""
 
     @property
     def total_tokens(self) -> int:
@@ -103,6 +105,7 @@ class Usage(BaseModel):
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            cpu_seconds=self.cpu_seconds + other.cpu_seconds,
         )
 
 

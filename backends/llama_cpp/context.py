@@ -63,7 +63,7 @@ class Context:
         self, model: Model, *, n_ctx: int, n_seq: int, n_threads: int, n_batch: int, gpu: bool
     ) -> None:
         self._lib = lib = library()
-        self.n_batch = n_batch
+        self.n_batch, self.n_threads = n_batch, n_threads
         self.can_be_cut = model.can_be_cut
         settings = lib.llama_context_default_params()
         settings.n_ctx, settings.n_seq_max, settings.kv_unified = n_ctx * n_seq, n_seq, False

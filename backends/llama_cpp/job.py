@@ -28,6 +28,8 @@ class Generation:
     cached: int
     """Number of prompt tokens taken from the prefix cache."""
     finish: Literal["stop", "length"]
+    cpu_seconds: float
+    """CPU seconds of its tokens: of each batch the share that they are of its tokens."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +67,7 @@ class Job:
     """The tokens of the answer that are not in the context yet; none during prefill."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    cpu_seconds: float = 0.0
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -83,4 +86,11 @@ class Job:
     def generated(self, finish: Literal["stop", "length"]) -> Generation:
         if self.stream.end():
             finish = "stop"
-        return Generation(self.stream.text, tuple(self.tokens), tuple(self.logprobs), self.cached, finish)
+        return Generation(
+            self.stream.text,
+            tuple(self.tokens),
+            tuple(self.logprobs),
+            self.cached,
+            finish,
+            round(self.cpu_seconds, 6),
+        )

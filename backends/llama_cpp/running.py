@@ -175,6 +175,7 @@ class LoadedModel:
                 prompt_tokens=len(job.prompt),
                 cached_tokens=generated.cached,
                 completion_tokens=len(generated.tokens),
+                cpu_seconds=generated.cpu_seconds,
             ),
             raw=generated.text,
             model=self.model.path.name,

@@ -158,6 +158,7 @@ class Scheduler:
         if not self._batch:
             return
         self._context.use_adapter(adapter)
+        began = time.thread_time()
         try:
             self._context.decode(span for _, span in self._batch)
         except Aborted:
@@ -170,8 +171,11 @@ class Scheduler:
         finally:
             with self._wake:
                 computed, self._batch = self._batch, []
+        a_token = self._context.n_threads * (time.thread_time() - began)
+        a_token /= sum(len(span.tokens) for _, span in computed)
         for job, span in computed:
             assert job.slot is not None
+            job.cpu_seconds += a_token * len(span.tokens)
             job.slot.extend(span.tokens)
             del job.undecoded[: len(span.tokens)]
             if span.logits:
@@ -219,6 +223,7 @@ class Scheduler:
     def _draw(self, job: Job, row: int) -> None:
         slot = job.slot
         assert slot is not None
+        began = time.thread_time()
         try:
             drawn = job.sampler.draw(self._context.logits(row))
         except GrammarRefused as error:
@@ -226,6 +231,7 @@ class Scheduler:
             refused = RequestRejected(self._name, f"the schema is too large to hold an answer to: {error}")
             self._news.append((job, refused))
             return
+        job.cpu_seconds += time.thread_time() - began
         finish = self._write(job, drawn)
         if finish is not None:
             self._release_slot(job)

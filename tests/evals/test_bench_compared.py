@@ -15,6 +15,7 @@ from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench import paper
 from artis_sdk.evals.bench.cells import BenchCell
 from artis_sdk.evals.bench.compared import compared
+from artis_sdk.evals.bench.report import costs, lines, table
 from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.report import Report
@@ -26,7 +27,7 @@ RETRYING = BenchCell(method="direct", n=0, retries=3)
 WHOLE = BenchCell(method="sequential", simulator="sandbox", n=3)
 LEFT = WHOLE.model_copy(update={"without": "both"})
 USED = {
-    Role.ACTION: Usage(requests=2, prompt_tokens=300, completion_tokens=20),
+    Role.ACTION: Usage(requests=2, prompt_tokens=300, completion_tokens=20, cpu_seconds=1.5),
     Role.EVALUATION: Usage(requests=1, prompt_tokens=50, completion_tokens=5),
 }
 
@@ -59,13 +60,27 @@ def test_the_papers_own_figures_fit_each_other() -> None:
         for overall, *rest in methods.values():
             assert sum(rest[:4]) / 4 == pytest.approx(overall, abs=0.006)
             assert len(rest) == len(paper.COLUMNS) + 1
-    for method, costs in paper.TABLE_4.items():
-        for cost in costs:
+    for method, several in paper.TABLE_4.items():
+        for cost in several:
             for counts in (cost.calls, cost.completion, cost.prompt):
                 assert counts[0] >= counts[1] + counts[2] - 1, (method, cost.n)
     assert (
         paper.TABLE_4["ARTIS (Sequential)"][2].accuracy == paper.TABLE_1["Qwen3-8B"]["ARTIS (Sequential)"][1]
     )
+
+
+def test_cpu_stands_by_role_where_an_engine_computed() -> None:
+    told = lines(rows(WHOLE, 3, 4))
+    assert table(told).splitlines()[0].endswith("| CPU s a task |")
+    assert table(told).splitlines()[2].endswith("| 375 | 1.5 |")
+    assert (
+        costs(told)
+        .splitlines()[2]
+        .startswith("| sequential | sandbox | 3 | 3.0: 25 + 350, 1.5 s | 2.0: 20 + 300, 1.5 s |")
+    )
+    silent = [row.model_copy(update={"usage": {Role.ACTION: Usage(requests=1)}}) for row in rows(WHOLE, 3, 4)]
+    assert "CPU" not in table(lines(silent))
+    assert " s |" not in costs(lines(silent))
 
 
 async def test_ours_stand_beside_theirs(tmp_path: Path) -> None:
@@ -100,7 +115,7 @@ async def test_ours_stand_beside_theirs(tmp_path: Path) -> None:
     assert "| the pocket model | none recorded | 2 |" in text
     assert f"| sandbox | bfcl-base, {mine}, N = 3 | 75.0 [30.1, 95.4], n 4 |" in text
     assert "| sim, n 4 | – |" in text
-    assert "| 3.0 | 2.0 | 1.0 | 25 | 20 | 5 | 350 | 300 | 50 |" in text
+    assert "| 3.0 | 2.0 | 1.0 | 25 | 20 | 5 | 350 | 300 | 50 | 1.5 |" in text
 
     page = compared([one]).page("<script>")
     assert "<script" not in page

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.evals.bench import paper
 from artis_sdk.evals.bench.cells import CONTROLS, BenchCell
-from artis_sdk.evals.bench.report import Line, accuracy_curve, by_curve, lines, written_curve
+from artis_sdk.evals.bench.report import Line, accuracy_curve, by_curve, lines, seconds, written_curve
 from artis_sdk.evals.bench.rows import read
 from artis_sdk.evals.fidelity.records import Fidelity
 from artis_sdk.evals.fidelity.report import JSON, Report
@@ -246,14 +246,14 @@ def table_2(runs: Sequence[WorldRun], fidelity: Sequence[tuple[Path, Fidelity]])
 def table_4(runs: Sequence[WorldRun]) -> PaperTable:
     """Table 4: calls and tokens, a task."""
     parts = [f"{what}: {role}" for what in ("calls", "written", "read") for role in ("all", "agent", "judge")]
-    head = ("model", "world", "method", "N", "accuracy", *parts)
+    head = ("model", "world", "method", "N", "accuracy", *parts, "CPU s")
     rows: list[tuple[object, ...]] = []
     for method, costs in paper.TABLE_4.items():
         for cost in costs:
             counted = [f"{count / paper.TASKS:.1f}" for count in cost.calls]
             tokens = [f"{1000 * k / paper.TASKS:,.0f}" for k in (*cost.completion, *cost.prompt)]
             rows.append(
-                ("paper: Qwen3-8B", "bfcl-base", method, cost.n, _one(cost.accuracy), *counted, *tokens)
+                ("paper: Qwen3-8B", "bfcl-base", method, cost.n, _one(cost.accuracy), *counted, *tokens, "–")
             )
     for run in runs:
         for line in _measured(run):
@@ -268,11 +268,13 @@ def table_4(runs: Sequence[WorldRun]) -> PaperTable:
                     *(f"{one.requests / line.rows:.1f}" for one in used),
                     *(f"{one.completion_tokens / line.rows:,.0f}" for one in used),
                     *(f"{one.prompt_tokens / line.rows:,.0f}" for one in used),
+                    seconds(line.cpu_seconds),
                 )
             )
     note = (
         f"Calls of a model and tokens a task (the paper's sums by its {paper.TASKS} tasks): all roles, "
-        "the agent's, and the judge's. What remains of all is the simulator's and the summary's."
+        "the agent's, and the judge's. What remains of all is the simulator's and the summary's. CPU seconds "
+        "a task of all roles, where an engine in the process computed."
     )
     return PaperTable("Table 4: cost", note, head, rows)
 

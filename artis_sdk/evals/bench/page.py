@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from artis_sdk.evals.bench.cells import BenchCell
 from artis_sdk.evals.bench.paired import pairs
-from artis_sdk.evals.bench.report import lines, plot
+from artis_sdk.evals.bench.report import lines, plot, seconds
 from artis_sdk.evals.bench.rows import TaskRow
 from artis_sdk.view.page import page_template
 
@@ -49,6 +49,7 @@ def bench_page(rows: Sequence[TaskRow], title: str, against: BenchCell) -> str:
         title=title,
         tasks=len(tasks),
         lines=found,
+        seconds=seconds,
         plot=Markup(plot(found)),  # made of escaped elements
         pairs=pairs(rows, against),
         different=[task for task in tasks if task.differs],

@@ -58,6 +58,11 @@ class Line(NamedTuple):
         """Mean tokens of one task, all roles."""
         return sum(used.total_tokens for used in self.usage.values()) / max(self.rows, 1)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Mean CPU seconds that engines of this process computed for one task, all roles; 0 for servers."""
+        return sum(used.cpu_seconds for used in self.usage.values()) / max(self.rows, 1)
+
 
 def lines(rows: Iterable[TaskRow]) -> list[Line]:
     """One line per cell, in the order in which cells first occur."""
@@ -107,7 +112,8 @@ def _by(rows: Sequence[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
 def table(found: Sequence[Line]) -> str:
     """Accuracy and cost, as Markdown."""
     scored = ("done, mean",) if any(line.score for line in found) else ()
-    head = (*_START, "tasks", "accuracy", *scored, "hidden obstacle", "none", "tokens a task")
+    computed = ("CPU s a task",) if any(line.cpu_seconds for line in found) else ()
+    head = (*_START, "tasks", "accuracy", *scored, "hidden obstacle", "none", "tokens a task", *computed)
     rows = [
         (
             *_start(line.cell),
@@ -117,10 +123,16 @@ def table(found: Sequence[Line]) -> str:
             line.hidden,
             line.plain,
             f"{line.tokens:,.0f}",
+            *(seconds(line.cpu_seconds) for _ in computed),
         )
         for line in found
     ]
     return markdown.table(head, rows) + "\n"
+
+
+def seconds(cpu: float) -> str:
+    """CPU seconds for a table; a dash for none."""
+    return f"{cpu:,.1f}" if cpu else "–"
 
 
 def commits(found: Sequence[Line]) -> str:
@@ -166,13 +178,17 @@ def _counts(found: dict[str, tuple[int, int]], names: Sequence[str]) -> list[str
 
 
 def costs(found: Sequence[Line]) -> str:
-    """Model calls, tokens written and tokens read per task by role (the paper's table 4), as Markdown."""
+    """Model calls, tokens written and read per task by role (the paper's table 4), as Markdown.
+
+    CPU seconds follow, where an engine of this process computed.
+    """
     rows = []
     for line in found:
         shown = [sum(line.usage.values(), Usage()), *(line.usage.get(role, Usage()) for role in _ROLES)]
         told = [
             f"{used.requests / line.rows:.1f}: {used.completion_tokens / line.rows:,.0f} + "
             f"{used.prompt_tokens / line.rows:,.0f}"
+            + (f", {seconds(used.cpu_seconds / line.rows)} s" if used.cpu_seconds else "")
             if used.requests
             else "–"
             for used in shown

@@ -38,6 +38,22 @@ async def test_requests_that_arrive_together_compute_a_prefix_once() -> None:
         assert max(computed) > 300
 
 
+async def test_each_request_is_charged_the_cpu_of_its_tokens() -> None:
+    async with opened(tiny_model.gguf_model(BIG), n_threads=1) as backend:
+        await backend.complete(ask("Warm.", max_tokens=1))
+        began = time.process_time()
+        longer, *shorter = await asyncio.gather(
+            backend.complete(ask(LONG, max_tokens=32)),
+            backend.complete(ask("Short.", max_tokens=32)),
+            backend.complete(ask("Short, too.", max_tokens=32)),
+        )
+        spent = time.process_time() - began
+    charged = [answer.usage.cpu_seconds for answer in (longer, *shorter)]
+    assert 0.5 * spent < sum(charged) <= spent
+    assert charged[0] > 2 * max(charged[1:]) > 0
+    assert (longer.usage + shorter[0].usage).cpu_seconds == pytest.approx(sum(charged[:2]))
+
+
 async def test_more_requests_than_sequences() -> None:
     async with opened(max_concurrency=2, n_ctx=512) as backend:
         requests = [ask(f"{i} " + "different words " * i, seed=i) for i in range(12)]
