@@ -34,8 +34,8 @@ _LIMIT: Final = re.compile(
     re.DOTALL,
 )
 _OWN_ID: Final = re.compile(r"\bmy\s+(?:user|client|customer|member)?[\s_]*id(?:\s+is)?\s+['\"]?$")
-_CONDITION: Final = re.compile(r"\b(?:if|unless|else|otherwise|in case)\b")
-_SENTENCE: Final = re.compile(r"[.!?]\s|\n")
+CONDITION: Final = re.compile(r"\b(?:if|unless|else|otherwise|in case)\b")
+SENTENCE: Final = re.compile(r"[.!?]\s|\n")
 _SPLIT: Final = re.compile(r"\b(?:split|divide|share)\b")
 _SUM: Final = re.compile(r"\b(?:plus|total|together|altogether|sum|another|additional|extra)\b")
 _BETWEEN: Final = re.compile(r"[\s,]*(?:and\s+)?")
@@ -94,10 +94,13 @@ class MadeNumbers:
         self._texts = tuple(texts)
         self.counts: frozenset[Value] = frozenset(map(float, Counter(tools).values())) - {1.0}
         """How often a tool was called, of those that were called more than once."""
-        self.values: set[Value] = set()
+        self.occurrences: Counter[Value] = Counter()
+        """How often each value stands in the arguments."""
         for text in self._texts:
             for match in NUMBER.finditer(text):
-                self.values |= {value_of(match[0]), *_hours(match[0].lower(), text[match.end() :].lower())}
+                hours = _hours(match[0].lower(), text[match.end() :].lower())
+                self.occurrences.update({value_of(match[0]), *hours})
+        self.values: set[Value] = set(self.occurrences)
 
     def has(self, asked: AskedNumber) -> bool:
         """Whether a call has the number: of a date with dots all parts, of a long one its digits."""
@@ -187,14 +190,14 @@ def _read(query: str, cents: bool) -> Iterator[AskedNumber]:
         elif _AT.search(before) and value <= 12:
             values.add(value % 12 + 12)  # in the afternoon, if that is how it is understood
         needed = not (unit in ("%", "percent") or _LIMIT.fullmatch(before) or _OWN_ID.search(before))
-        needed = needed and not _CONDITION.search(_sentence(small, match.span()))
+        needed = needed and not CONDITION.search(_sentence(small, match.span()))
         yield AskedNumber(text, _rounded(values) | said, needed, not known, seconds, match.span())
 
 
 def _sentence(text: str, span: tuple[int, int]) -> str:
     """The sentence around a place, or what is near of it."""
-    before = _SENTENCE.split(text[max(0, span[0] - _SENTENCE_NEAR) : span[0]])[-1]
-    return before + _SENTENCE.split(text[span[1] : span[1] + _SENTENCE_NEAR])[0]
+    before = SENTENCE.split(text[max(0, span[0] - _SENTENCE_NEAR) : span[0]])[-1]
+    return before + SENTENCE.split(text[span[1] : span[1] + _SENTENCE_NEAR])[0]
 
 
 def _hours(text: str, after: str) -> list[float]:

@@ -89,7 +89,7 @@ class ModelEvaluator(AskedModel):
     async def _ask(
         self, kind: str, schema: dict[str, Any], read: Callable[[str], T], task: Task, attempt: Attempt
     ) -> tuple[T, str]:
-        numbers, missing = numbers_of_request(task, attempt)
+        numbers, missing, repeated = numbers_of_request(task, attempt)
         user = self._prompts.render(
             f"{kind}_user",
             tool_documents=self._prompts.documents(task.tools),
@@ -99,6 +99,7 @@ class ModelEvaluator(AskedModel):
             failed=failed_calls(attempt),
             numbers=numbers,
             missing=missing,
+            repeated=repeated,
         )
         held = self._backend.capabilities.structured_output and self._prompts.shows(f"{kind}_system", "typed")
         system = Message(role="system", content=self._prompts.render(f"{kind}_system", typed=held))

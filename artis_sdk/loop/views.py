@@ -7,6 +7,7 @@ from typing import Any
 
 from artis_sdk.loop.asked_numbers import MadeNumbers, not_made
 from artis_sdk.loop.odd_answers import ODD_ANSWERS
+from artis_sdk.loop.repeated_numbers import said_more_often
 from artis_sdk.prompts import Data, encode, encode_lines, encode_message, encode_step, encode_trajectory
 from artis_sdk.records import Attempt, Message, Task
 from artis_sdk.records.outcome_type import succeeded
@@ -47,15 +48,17 @@ def failed_calls(attempt: Attempt) -> Data | None:
     return encode_lines(failed) if failed else None
 
 
-def numbers_of_request(task: Task, attempt: Attempt) -> tuple[int, Data | None]:
-    """How many numbers and identifiers with digits the request has, and those of them that should stand in a
-    call which did not fail, and do not; None for none. See `asked_numbers.not_made`.
+def numbers_of_request(task: Task, attempt: Attempt) -> tuple[int, Data | None, Data | None]:
+    """How many numbers and identifiers with digits the request has; those of them that should stand in a call
+    which did not fail, and do not; and those that it says more often than such calls have them. None for
+    none. See `asked_numbers.not_made` and `repeated_numbers.said_more_often`.
     """
     documents = (str(tool.document()) for tool in task.tools)
     calls = [step.call for step in attempt.steps if succeeded(step)]
     made = MadeNumbers((encode(call.arguments) for call in calls), (call.tool for call in calls))
     count, missing = not_made(task.query, documents, made)
-    return count, encode(missing) if missing else None
+    repeated = said_more_often(task.query, made)
+    return count, encode(missing) if missing else None, encode(repeated) if repeated else None
 
 
 ENDINGS = {

@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 _JUDGED: Final = frozenset({"tool_documents", "history", "simulation"})
-_FACTS: Final = frozenset({"calls", "failed", "numbers", "missing"})
+_FACTS: Final = frozenset({"calls", "failed", "numbers", "missing", "repeated"})
 
 FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "action_system": frozenset({"functions"}),  # None for native tool calling

@@ -94,9 +94,24 @@ def test_numbers_that_no_successful_call_has_are_found(
         outcome=Outcome.failure("Refused", "no", Provenance.SIMULATED, raised=True),
     )
     attempt = Attempt(index=0, steps=(refused, paid), answer="Done.")
-    numbers, found = numbers_of_request(task().model_copy(update={"query": query}), attempt)
+    numbers, found, _ = numbers_of_request(task().model_copy(update={"query": query}), attempt)
     assert (numbers > 0) is any(map(str.isdigit, query))
     assert found == (None if missing is None else encode(missing))
+
+
+async def test_the_judge_is_told_what_is_asked_for_more_often_than_it_was_done() -> None:
+    backend, evaluator = judge(always(PASSED))
+    paid = Step(call=call("pay", account="b", amount=9), outcome=STEP.outcome)
+    for steps, told in (
+        ((paid,), '<Repeated>["9: 2 times, in 1 call"]</Repeated>\n\nIs the request done?'),
+        ((paid, paid), "Every number of the request stands in a call that did not fail.\n\nIs"),
+        ((paid, ANSWERED), '<Repeated>["9: 2 times, in 1 call"]</Repeated>'),  # a failed call did nothing
+        ((), 'What they ask for was not done:\n<Missing>["9"]</Missing>\n\nIs'),
+    ):
+        backend.requests.clear()
+        attempt = Attempt(index=0, steps=steps, answer="Done.")
+        await evaluator.evaluate(task().model_copy(update={"query": "Pay 9 to b and 9 to c."}), attempt)
+        assert told in prompt(backend.requests[0])
 
 
 async def test_the_judge_is_told_which_numbers_are_missing() -> None:

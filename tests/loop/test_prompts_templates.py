@@ -46,7 +46,7 @@ def values(fill: object) -> dict[str, object]:
     attempt = {"action": fill, "evaluation": fill, "suggestion": fill, "number": 1}
     step = {"action": fill, "references": [{"value": fill, "field": fill, "call": 1}]}
     plain = ("functions", "results", "tool_documents", "init_config", "history", "action", "simulation")
-    judged = ("calls", "failed", "numbers", "missing")
+    judged = ("calls", "failed", "numbers", "missing", "repeated")
     generation = ("looked_up", "checks", "state", "tool", "known", "count", "source", "statement")
     filled = dict.fromkeys((*plain, *judged, *generation, "condition", "recommendation", "note"), fill)
     return {

@@ -1,0 +1,53 @@
+"""Numbers that a request says several times: each mention is a part that a call should do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from artis_sdk.loop.asked_numbers import MadeNumbers
+from artis_sdk.loop.repeated_numbers import said_more_often
+
+PAY = {"amount": 120}
+A342 = {"account": "A342"}
+
+
+def told(query: str, *arguments: dict[str, Any]) -> list[str]:
+    return said_more_often(query, MadeNumbers(map(json.dumps, arguments)))
+
+
+@pytest.mark.parametrize(
+    ("query", "arguments", "said"),
+    [
+        ("Send 120 to Ann and 120 to Bob.", [PAY], ["120: 2 times, in 1 call"]),
+        ("Send 120 to Ann, then 120.00 to Bob.", [PAY], ["120: 2 times, in 1 call"]),
+        ("Send 120 to Ann, 120 to Bob and 120 to Kim.", [PAY], ["120: 2 times, in 1 call"]),
+        ("Send 120 to Ann and 120 to Bob and also 120 to Kim.", [PAY, PAY], ["120: 3 times, in 2 calls"]),
+        ("Lock A342, and also pay 90 from A342.", [A342 | {"amount": 90}], ["A342: 2 times, in 1 call"]),
+        ("Rename 7; delete 7.", [{"id": 7}], ["7: 2 times, in 1 call"]),
+    ],
+)
+def test_a_part_that_fewer_calls_have_is_told(query: str, arguments: list[Any], said: list[str]) -> None:
+    assert told(query, *arguments) == said
+
+
+@pytest.mark.parametrize(
+    ("query", "arguments"),
+    [
+        ("Send 120 to Ann and 120 to Bob.", [PAY, PAY]),
+        ("Send 120 to Ann and 120 to Bob.", [{"payments": [PAY, PAY]}]),
+        ("Send 120 to Ann and 120 to Bob.", []),  # missing altogether, which is told elsewhere
+        ("Wait 2 hours and call, then wait 2 hours.", [{"minutes": 120}]),
+        ("Set a timer for 10 seconds. You should use timeout 10.", [{"seconds": 10}]),
+        ("Send 120 to Ann and tell Bob of the 120.", [PAY]),
+        ("A theater on the 9th of march 2023, march 2023 is 2023 march?", [{"date": "2023-03-09"}]),
+        ("A house from 05/12/2023 to 05/18/2023 and for 18 people.", [{"from": "2023-05-12", "people": 18}]),
+        ("A speed of 20 m/s, accelerating at 2 m/s^2, and 1 m/s^2.", [{"v": 20, "a": 2, "b": 1}]),
+        ("Pay 20 from A175 if A175 has it, and else nothing from A175.", [{"account": "A175"}]),
+        ("Pay Ann.", [PAY]),
+    ],
+)
+def test_what_calls_have_and_what_is_said_again_is_not(query: str, arguments: list[Any]) -> None:
+    assert told(query, *arguments) == []
