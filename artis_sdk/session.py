@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from artis_sdk.commit.approval import check_plan, own_plan
+from artis_sdk.commit.approval import as_checked, checked_plan, own_plan
 from artis_sdk.commit.approver import Approver, EditPlan
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import JournaledCall
@@ -278,7 +278,8 @@ class Session:
                 return await commit_inside(plan, parts.committer, OuterWorld(outer), budget)
             parent = outer.world
         check_allowed("Session.commit")
-        check_plan(given, parts.tools, parts.commits.approval_key)
+        given = checked_plan(given, parts.tools, parts.commits.approval_key)
+        plan = as_checked(plan, given)
         journal = parts.journal if parent is None else parent.journal
         terms, plan = await parts.commits.terms(given, plan, mode, parts.agreement(journal))
         world = RealWorld(
@@ -329,8 +330,9 @@ class Session:
         async with self._operation("edit") as (parts, _):
             whole = parts.secrets.restored(plan, secrets)
             parts.secrets.learn(whole.task)
-            check_plan(plan, parts.tools, parts.commits.approval_key)
-            edited = await parts.agreement(parts.journal).edit(plan, whole, edit)
+            given = checked_plan(plan, parts.tools, parts.commits.approval_key)
+            whole = as_checked(whole, given)
+            edited = await parts.agreement(parts.journal).edit(given, whole, edit)
             return edited if plan.withheld is None else self.saved(edited)
 
     def saved(self, plan: Plan) -> Plan:

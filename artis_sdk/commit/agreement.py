@@ -66,7 +66,7 @@ class Agreement:
 
         Raises:
             NotApproved: it was rejected, nobody answered, nobody approved it since it was edited, or it was
-                edited again and again.
+                edited again and again; or the journal's approval of it has ended, or is of another form.
             PlanExpired: it held until a moment that has passed, perhaps while the question stood.
             JournalError: the journal cannot be read or written.
         """
@@ -88,6 +88,13 @@ class Agreement:
                 break
             plan = self._again(plan, answer)
             seen = self.secrets.shown(plan)
+        before = _approved_before(known) if answer is None else None
+        if before is not None and not plan.edits:
+            raise NotApproved(
+                plan.id,
+                f"{before.by} approved it before, and that approval has ended or is not of the plan as it is "
+                "now: `artis plan approve FILE --by NAME`, or approve= on the session",
+            )
         if answer is None and plan.edits:
             raise NotApproved(
                 plan.id,
@@ -224,6 +231,12 @@ def _next_edit(plan: Plan, known: list[Decision]) -> Decision | None:
                 "the plan as it was before them, and you get the one that does",
             )
     return edits.get(len(plan.edits))
+
+
+def _approved_before(known: list[Decision]) -> Decision | None:
+    """The last approval of a plan of this id, whether it holds or not."""
+    approvals = (one for one in known if one.about == "plan" and one.verdict is Decided.APPROVED)
+    return max(approvals, key=lambda one: one.at, default=None)
 
 
 def _holds(decision: Decision) -> bool:

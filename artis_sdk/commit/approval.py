@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import time
 from datetime import UTC, datetime
+from operator import is_
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 from artis_sdk.contracts import ObservedTool
 from artis_sdk.errors import ConfigurationError, PlanChanged, PlanExpired
 from artis_sdk.loop.foresee import bound_tool
-from artis_sdk.records import Approval, Plan, plan_digest
+from artis_sdk.records import Approval, BoundTool, Plan, ToolSpec, plan_digest
 from artis_sdk.records.same_call import canonical
 
 KEY_NAME = "ARTIS_APPROVAL_KEY"
@@ -62,8 +63,9 @@ def approved(plan: Plan, *, by: str, expires: float | None = None, key: SecretSt
     return plan.model_copy(update={"approvals": (*plan.approvals, signed)})
 
 
-def check_plan(plan: Plan, tools: Tools, key: SecretStr | None = None) -> None:
-    """Refuse a plan that differs from the one that was made or approved.
+def checked_plan(plan: Plan, tools: Tools, key: SecretStr | None = None) -> Plan:
+    """A plan that is the one that was made and approved, with those of its approvals that hold, and with
+    its tools as this session has them: the digest binds their hashes, and not the specs in the plan's task.
 
     A plan without a digest binds nothing and passes, if it claims no approval.
 
@@ -73,18 +75,31 @@ def check_plan(plan: Plan, tools: Tools, key: SecretStr | None = None) -> None:
         key: key that its approvals must be signed with; None for unsigned ones.
 
     Raises:
-        PlanChanged: its content, a tool or its approval does not fit; the message says which.
+        PlanChanged: its content, a tool or every approval does not fit; the message says which.
         PlanExpired: its time is over.
     """
     check_expiry(plan)
     if plan.digest is None and not plan.approvals:
-        return
+        return plan
     digest = _checked_digest(plan)
-    for tool in plan.tools:
-        _check_tool(plan, tools, tool.name)
+    specs = tuple([_checked_tool(plan, tools, tool) for tool in plan.tools])
     problems = [_problem(approval, plan.id, digest, key) for approval in plan.approvals]
     if problems and all(problems):
         raise PlanChanged(plan.id, f"{problems[-1]}; approve it again: `artis plan approve FILE --by NAME`")
+    holding = tuple(one for one, wrong in zip(plan.approvals, problems, strict=True) if wrong is None)
+    known = plan.task.tools
+    if len(known) == len(specs) and all(map(is_, known, specs)):  # as in the process that made it
+        return plan if len(holding) == len(problems) else plan.model_copy(update={"approvals": holding})
+    task = plan.task.model_copy(update={"tools": specs})
+    return plan.model_copy(update={"approvals": holding, "task": task})
+
+
+def as_checked(plan: Plan, checked: Plan) -> Plan:
+    """A plan with its secrets, as `checked_plan` has left it without them."""
+    task = plan.task
+    if task.tools is not checked.task.tools:
+        task = task.model_copy(update={"tools": checked.task.tools})
+    return plan.model_copy(update={"approvals": checked.approvals, "task": task})
 
 
 def check_expiry(plan: Plan) -> None:
@@ -116,14 +131,15 @@ def _checked_digest(plan: Plan) -> str:
     return digest
 
 
-def _check_tool(plan: Plan, tools: Tools, name: str) -> None:
-    (then,) = (tool for tool in plan.tools if tool.name == name)
+def _checked_tool(plan: Plan, tools: Tools, then: BoundTool) -> ToolSpec:
+    """The spec of a tool that is still the one that the plan was made with."""
+    name = then.name
     here = tools.get(name)
     if here is None:
         raise PlanChanged(plan.id, f"this session has no tool {name!r}, which the plan was made with")
     now = bound_tool(here)
     if now == then:
-        return
+        return here.spec
     if now.risk is not then.risk:
         what = f"its risk is {now.risk}, and was {then.risk}"
     elif now.spec_hash != then.spec_hash:
@@ -143,7 +159,8 @@ def _problem(approval: Approval, plan: str, digest: str, key: SecretStr | None) 
         return f"the approval by {approval.by} is signed, and {KEY_NAME} is not set, so nobody can check it"
     if key is not None and not approval.signature.startswith(_SIGNATURE):
         return f"the approval by {approval.by} is not signed, and {KEY_NAME} is set"
-    if not hmac.compare_digest(approval.signature, _signature(approval, plan, key)):
+    signature = approval.signature.encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(signature, _signature(approval, plan, key).encode()):
         return f"the approval by {approval.by} was changed, or is signed with another key"
     if approval.expires is not None and approval.expires <= time.time():
         return f"the approval by {approval.by} ended {moment_text(approval.expires)}"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from artis_sdk.commit.approval import own_plan
 from artis_sdk.commit.journal import JournaledCall
+from artis_sdk.commit.waiting import is_cancelled
 from artis_sdk.records import (
     CallKind,
     CommitMode,
@@ -233,6 +234,10 @@ def _apart(request: R) -> R:
 async def _answer(approve: Approver, request: Request) -> Answer | Unanswered:
     try:
         return await approve(request)
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
+        return Unanswered(reason="the approver failed: what it waited for was cancelled")
     except Exception as error:  # noqa: BLE001  whatever it was, there is no answer, and no is safe
         return Unanswered(reason=f"the approver failed: {type(error).__name__}: {error}")
 

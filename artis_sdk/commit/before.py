@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from pydantic import JsonValue
 
+from artis_sdk.commit.alike import Arguments
 from artis_sdk.commit.approver import Asking, Settle, Unanswered, UnknownRequest
 from artis_sdk.commit.foreseen import ForeseenCalls
 from artis_sdk.commit.journal import OPEN, CallState, CommitJournal, JournaledCall
@@ -27,6 +28,7 @@ made only if the twin was not done. `note`: it is made, and a note names the twi
 """
 NO_JOURNAL = "(none: it was made inside a rehearsal)"
 """Journal name of a plan made inside a rehearsal; no journal has it."""
+IsOne = Callable[[Arguments, Arguments], bool]
 _NAMED = 5
 """Number of calls that a note names; the others are counted."""
 
@@ -65,8 +67,13 @@ async def look_around(
     for foreseen in ForeseenCalls(plan).calls:
         if not foreseen.nested:
             call = foreseen.call
-            await unsettled.check_twin(call.tool, specs.get(call.tool), call.arguments)
+            await unsettled.check_twin(call.tool, partial(_same, specs.get(call.tool)), call.arguments)
     return unsettled
+
+
+def _same(spec: ToolSpec | None, one: Arguments, other: Arguments) -> bool:
+    """As `may_be_one`, where the tool is not at hand: by what is written."""
+    return may_be_same(with_defaults(spec, one), with_defaults(spec, other))
 
 
 def check_journal(plan: Plan, here: str) -> None:
@@ -126,12 +133,12 @@ class UnsettledCalls:
         """See `unsettled_notes`."""
         return unsettled_notes(self._calls)
 
-    async def check_twin(self, tool: str, spec: ToolSpec | None, arguments: Mapping[str, JsonValue]) -> None:
+    async def check_twin(self, tool: str, is_one: IsOne, arguments: Mapping[str, JsonValue]) -> None:
         """Refuse a call that may be the same as one of these, or ask about it.
 
         Args:
             tool: name of its tool.
-            spec: spec of the tool, for the defaults of omitted arguments; None for an unknown tool.
+            is_one: whether arguments of two calls of the tool may be one and the same.
             arguments: arguments, redacted or not; a placeholder in the journal matches any value.
 
         Raises:
@@ -140,9 +147,8 @@ class UnsettledCalls:
         """
         if self._on_unknown == "note" or not self._calls:
             return
-        wanted = with_defaults(spec, arguments)
         for call in list(self._calls):
-            if call.tool != tool or not may_be_same(with_defaults(spec, call.arguments), wanted):
+            if call.tool != tool or not is_one(call.arguments, arguments):
                 continue
             why = "with on_unknown note (--on-unknown note) the call is made anyway"
             if self._on_unknown == "ask":

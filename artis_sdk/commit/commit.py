@@ -11,6 +11,7 @@ from functools import partial
 
 from pydantic import JsonValue
 
+from artis_sdk.commit.alike import may_be_one
 from artis_sdk.commit.before import OnUnknown, UnsettledCalls, look_around
 from artis_sdk.commit.call_identity import IdempotencyKeys
 from artis_sdk.commit.guard import Admitted, Guard, Terms
@@ -18,10 +19,9 @@ from artis_sdk.commit.journal import FINISHED, REFUSED, CallState, CommitJournal
 from artis_sdk.commit.made import CallUnderWay, MadeCalls
 from artis_sdk.commit.redaction import Redact, redacted_arguments, redacted_at_once, redacted_outcome
 from artis_sdk.commit.resume import EarlierCalls
-from artis_sdk.commit.waiting import drain, is_cancelled
+from artis_sdk.commit.waiting import Running, is_cancelled
 from artis_sdk.contracts import LogStore
 from artis_sdk.errors import (
-    ArtisError,
     CommitRefused,
     CommitStopped,
     FirewallError,
@@ -93,13 +93,13 @@ class RealWorld:
         self.guard = Guard(plan, terms, journal)
         """Holds the calls to the plan."""
         self.redact = redact
-        self._made = MadeCalls(plan, session=session, record=record, emit=emit)
+        self._made = MadeCalls(plan, session=session, record=record, emit=emit, failed=self._end)
         self._keys = IdempotencyKeys(plan.id)
         self._seq = 0
-        self._running: set[asyncio.Task[Reply]] = set()
+        self._running = Running()
         self._open = False
-        self._broken: ArtisError | None = None
-        """Error that ended the commit: every later call raises it."""
+        self._broken: Exception | None = None
+        """Error that ended the commit, a listener's included: every later call raises it."""
         self._refused = False
         self.ending = FINISHED  # as the journal has it; "stopped" for a commit that can be resumed
         self._on_change: Callable[[], None] | None = None
@@ -207,7 +207,8 @@ class RealWorld:
             redacted = await redacted_arguments(self.redact, admitted.invocation)
         assert self._unsettled is not None
         try:
-            await self._unsettled.check_twin(admitted.invocation.tool.name, invocation.tool.spec, redacted)
+            tool = admitted.invocation.tool
+            await self._unsettled.check_twin(tool.name, partial(may_be_one, tool), redacted)
         except CommitRefused as error:
             self._end(error)
             raise
@@ -220,15 +221,12 @@ class RealWorld:
     async def _carried_out(self, call: CallUnderWay) -> Reply:
         if call.intent.risk is Risk.READ_ONLY:  # may be interrupted anywhere
             return await self._carry_out(call)
-        running = asyncio.create_task(self._carry_out(call))
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
         try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            call.withdrawn = True
-            await drain({running}, grace=0)
-            raise
+            return await self._running.to_its_end(self._carry_out(call), call.withdraw)
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            raise self._end(call.cancelled_itself()) from error
 
     async def handle_turn(self, invocations: Sequence[Invocation]) -> list[Reply]:
         """Carry out the calls of one turn, one after the other."""
@@ -255,9 +253,10 @@ class RealWorld:
             why = f"its commit has ended; {invocation.tool.name} was called too late and did not run"
             raise CommitRefused(self._plan.id, why)
 
-    def _end(self, error: ArtisError) -> None:
-        """Have an error end the commit: every later call raises it."""
+    def _end(self, error: Exception) -> Exception:
+        """Have an error end the commit: every later call raises it, or the one that did before."""
         self._broken = self._broken or error
+        return self._broken
 
     def _within(self) -> int | None:
         """The `seq` of the call in whose tool's body this context is."""
@@ -397,4 +396,4 @@ class RealWorld:
 
     async def _drain(self, *, grace: int) -> None:
         self._open = False
-        await drain(self._running, grace=grace)
+        await self._running.drained(grace=grace)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import JsonValue
 
-from artis_sdk.records import ForeseenCall, JsonPath, Plan, ToolCall, ToolSpec
+from artis_sdk.commit.alike import ParsingTool, may_be_one
+from artis_sdk.records import ForeseenCall, JsonPath, Plan, ToolCall
 from artis_sdk.records.places import replaced, value_at
-from artis_sdk.records.redacted import may_be_same
-from artis_sdk.records.same_call import with_defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +47,23 @@ class EditedOut:
             filled = tuple(reference.argument for reference in call.references)
             self._gone.append(_Gone(call.call, filled, by))
 
-    def by(self, tool: str, spec: ToolSpec | None, arguments: Mapping[str, JsonValue]) -> str | None:
-        """Who took this call out; None if nobody did. A placeholder for a secret stands for any value."""
+    def by(self, tool: ParsingTool, arguments: Mapping[str, JsonValue]) -> str | None:
+        """Who took this call out; None if nobody did. See `may_be_one`."""
         for gone in self._gone:
-            if gone.call.tool != tool:
+            if gone.call.tool != tool.name:
                 continue
-            wanted: JsonValue = with_defaults(spec, gone.call.arguments)
-            given: JsonValue = with_defaults(spec, arguments)
+            given = dict(arguments)
             for place in gone.filled:
-                wanted, given = _blank(wanted, place), _blank(given, place)
-            if may_be_same(wanted, given):
+                given = _as_there(given, gone.call.arguments, place)
+            if may_be_one(tool, gone.call.arguments, given):
                 return gone.by
         return None
 
 
-def _blank(value: JsonValue, place: JsonPath) -> JsonValue:
-    """The value with null at a place, if it has it."""
+def _as_there(given: dict[str, JsonValue], wanted: dict[str, JsonValue], place: JsonPath) -> Any:
+    """The given arguments with what the wanted ones have at a place, if both have it."""
     try:
-        value_at(value, place)
+        value_at(given, place)
+        return replaced(given, place, value_at(wanted, place))
     except LookupError:
-        return value
-    return replaced(value, place, None)
+        return given

@@ -11,6 +11,7 @@ from artis_sdk.loop.foresee import foreseen_calls
 from artis_sdk.loop.identifiers import is_distinctive
 from artis_sdk.records import CallKind, ForeseenCall, JsonPath, Outcome, Plan, Risk, ToolSpec
 from artis_sdk.records.places import exchanged, replaced, value_at, word
+from artis_sdk.records.redacted import is_redacted
 from artis_sdk.records.same_call import canonical, with_defaults
 
 
@@ -136,7 +137,7 @@ class ForeseenCalls:
         if index in self._wanted:
             return self._wanted[index]
         arguments = self.arguments(index)
-        if arguments is None:
+        if arguments is None or is_redacted(arguments):  # what a secret was is not known either
             return None
         text = canonical(with_defaults(spec, arguments))
         if not self.calls[index].references:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,8 @@ from artis_sdk.records import (
     Treatment,
 )
 from artis_sdk.records.action_text import format_actions
-from artis_sdk.records.redacted import is_redacted
+from artis_sdk.records.redacted import PLACEHOLDER, is_redacted
+from artis_sdk.records.same_call import canonical
 from artis_sdk.tools.guarded import Invocation
 from artis_sdk.tools.passed import is_shown_whole
 from artis_sdk.tools.reply import Reply
@@ -45,6 +47,10 @@ M = TypeVar("M", bound=BaseModel)
 
 Treatments = Treatment | Mapping[Risk, Treatment]
 """A treatment, or one by risk; `ask` for a risk that is left out."""
+_UNFILLED = (
+    "a placeholder stands in it for a secret that the plan does not hold: commit the plan itself, or the one "
+    "from Session.saved, and not the one that was shown"
+)
 REJECTED = "rejected"
 """Failure type of a call that the approver rejected."""
 
@@ -141,21 +147,29 @@ class Guard:
             match = self.foreseen.next_of(spec.name, nested=nested)
         if match.kind == "foreseen" or match.approved_by is not None:
             return Admitted(invocation, match, match.approved_by)
-        by = self._changes.edited_out.by(spec.name, spec, arguments)
+        by = self._changes.edited_out.by(tool, arguments)
         if by is not None:
             no = Reject(reason="it is a call that was edited out of the plan", by=by)
             return await self._decided(invocation, redacted, match, no, nested=nested)
-        if self.terms.mode == "guided" or tool.risk is Risk.READ_ONLY:
+        if tool.risk is Risk.READ_ONLY:
             return Admitted(invocation, match)
-        treatment = _treatment(self.terms.on_unforeseen, tool.risk)
-        if treatment == "allow":
-            return Admitted(invocation, match)
-        if treatment == "stop":
-            answer: Any = Unanswered(reason="on_unforeseen is `stop`")
-        else:
+        guided = self.terms.mode == "guided"
+        treatment = "allow" if guided else _treatment(self.terms.on_unforeseen, tool.risk)
+        if treatment == "ask":
             request = self.request(invocation.call, tool.risk, match, nested=nested)
-            answer = await self.terms.asking.ask(request, Approve, Reject, Edit)
+            answer: Any = await self.terms.asking.ask(request, Approve, Reject, Edit)
+        elif treatment == "stop":
+            answer = Unanswered(reason="on_unforeseen is `stop`")
+        elif not self._lacks_secrets(arguments):
+            return Admitted(invocation, match)
+        else:
+            answer = Unanswered(reason=_UNFILLED)
         return await self._decided(invocation, redacted, match, answer, nested=nested)
+
+    def _lacks_secrets(self, arguments: Mapping[str, JsonValue]) -> bool:
+        """Whether the plan told the agent a placeholder, which it now takes for the secret itself."""
+        told = f"{self._plan.task.query}\n{self._plan.guidance or ''}"
+        return any(one in canonical(dict(arguments)) for one in re.findall(PLACEHOLDER, told))
 
     async def _decided(
         self,
@@ -172,7 +186,10 @@ class Guard:
         made: Invocation | None = invocation if isinstance(answer, Approve) else None
         if isinstance(answer, Edit):
             try:
-                made = _edited(invocation, self.terms.revealed(answer.arguments))
+                arguments = self.terms.revealed(answer.arguments)
+                if is_redacted(arguments) and not is_redacted(call.arguments):
+                    raise InvalidArguments(call.tool, "a placeholder in it stands for no secret known here")
+                made = _edited(invocation, arguments)
             except InvalidArguments as error:
                 verdict, reason = Decided.STOPPED, f"{answer.by} edited it, and {error}"
             else:

@@ -33,6 +33,10 @@ class CallUnderWay:
     withdrawn: bool = False
     """Whether its caller was cancelled: a tool that has not started then does not start."""
 
+    def withdraw(self) -> None:
+        """Its caller was cancelled."""
+        self.withdrawn = True
+
     @property
     def nested(self) -> bool:
         """Whether another tool's body makes it."""
@@ -52,6 +56,11 @@ class CallUnderWay:
         """
         args, passed = to_run(self.admitted.invocation, nested=self.nested)
         return body(*args, **{**kwargs, **passed})
+
+    def cancelled_itself(self) -> CommitStopped:
+        """The error that ends a commit whose tool cancelled the task that it ran in, while nobody cancelled
+        the agent: it would take the call for failed."""
+        return CommitStopped(self.intent.tool, "made, and its code cancelled the task that it ran in")
 
     def changed(self, mode: CommitMode) -> CommitStopped | None:
         """The error that ends a commit that is held to its plan if somebody has changed the call's objects:
@@ -79,13 +88,23 @@ class MadeCalls:
         session: id of the session, for the call log.
         record: call log.
         emit: receiver of `CallBegun` and `CallCommitted`.
+        failed: told what log or receiver raise: an agent that took its call for failed would make it again.
     """
 
-    def __init__(self, plan: Plan, *, session: str | None, record: LogStore | None, emit: Emit) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        session: str | None,
+        record: LogStore | None,
+        emit: Emit,
+        failed: Callable[[Exception], object],
+    ) -> None:
         self._plan = plan
         self._session = session
         self._record = record
         self._emit = emit
+        self._failed = failed
         self._committed: dict[int, CommittedCall] = {}
         self.history: History = plan.task.history
         """The task's history, then the agent's calls with their outcomes."""
@@ -138,7 +157,11 @@ class MadeCalls:
     def begin(self, call: CallUnderWay) -> None:
         """Tell that the intent of a call is journaled and its tool runs next."""
         made, intent = call.admitted.invocation.call, call.intent
-        self._emit(CallBegun(call=made, risk=intent.risk, journal_id=intent.id))
+        try:
+            self._emit(CallBegun(call=made, risk=intent.risk, journal_id=intent.id))
+        except Exception as error:
+            self._failed(error)
+            raise
 
     def add(self, call: CallUnderWay, outcome: Outcome, expected: Outcome | None) -> None:
         """Add a call with an observed outcome.
@@ -149,7 +172,7 @@ class MadeCalls:
             expected: predicted outcome, with real identifiers; None if the call is not foreseen.
         """
         admitted, intent = call.admitted, call.intent
-        tool, made = admitted.invocation.tool, admitted.invocation.call
+        made = admitted.invocation.call
         nested = call.nested
         committed = CommittedCall(
             call=made,
@@ -159,10 +182,18 @@ class MadeCalls:
             journal_id=intent.id,
             nested=nested,
         )
-        predicted = committed.predicted
         self._committed[intent.seq] = committed
         if not nested:
             self.history = (*self.history, Step(call=made, outcome=outcome))
+        try:
+            self._tell(call, committed)
+        except Exception as error:
+            self._failed(error)
+            raise
+
+    def _tell(self, call: CallUnderWay, committed: CommittedCall) -> None:
+        """Tell the call log and the listeners."""
+        intent, tool = call.intent, call.admitted.invocation.tool
         if self._record is not None:
             self._record.append(
                 # Every part is a value already; checking state and history again would cost by length. Every
@@ -174,11 +205,11 @@ class MadeCalls:
                     task=self._plan.task.id,
                     spec=tool.spec,
                     source_hash=tool.source_hash,
-                    call=made,
+                    call=committed.call,
                     state=self._plan.task.state,
                     history=call.history,
-                    outcome=outcome,
-                    predicted=predicted,
+                    outcome=committed.outcome,
+                    predicted=committed.predicted,
                     risk=intent.risk,
                     process=os.getpid(),
                 )

@@ -39,11 +39,19 @@ def replaying(plan: Plan, tools: Toolset) -> ReplayActor:
     """The actor that replays a plan.
 
     Raises:
-        CommitRefused: the plan binds nothing, or follows no attempt.
+        CommitRefused: the plan binds nothing, follows no attempt, or holds a call without its secrets.
     """
     if plan.digest is None or plan.follows is None:
         why = "binds nothing" if plan.digest is None else "follows no attempt"
         raise CommitRefused(plan.id, f"it {why}, so there is nothing to replay; commit it another way")
+    own = [call.call for call in plan.foreseen if not call.nested and not call.references]
+    unfilled = [call.tool for call in own if is_redacted(call.arguments)]
+    if unfilled:
+        raise CommitRefused(
+            plan.id,
+            f"placeholders stand for secrets in its calls ({', '.join(unfilled)}), and nothing fills them "
+            "in: commit the plan itself, or the one from Session.saved, and not the one that was shown",
+        )
     return ReplayActor(plan, tools)
 
 
@@ -91,11 +99,9 @@ class ReplayActor:
                     raise CommitStopped(
                         tool, "not made: it refers to an identifier that no real outcome before it gave"
                     )
-                if index in foreseen.changed and is_redacted(arguments):
-                    raise CommitStopped(
-                        tool,
-                        "not made: it was edited, and the journal has its arguments without their secrets",
-                    )
+                if is_redacted(arguments):
+                    why = "it was edited, and the journal" if index in foreseen.changed else "the plan"
+                    raise CommitStopped(tool, f"not made: {why} has its arguments without their secrets")
                 schemas = self._schemas.get(tool, {})
                 unshown = [n for n, one in arguments.items() if _may_stand_in(one, schemas.get(n, {}))]
                 if unshown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from artis_sdk.commit.alike import may_be_one
 from artis_sdk.commit.journal import JournaledCall
 from artis_sdk.errors import CommitRefused, SimulationError
 from artis_sdk.records import Outcome, Risk, Step, ToolCall
@@ -62,15 +63,27 @@ class EarlierCalls:
         Raises:
             CommitRefused: the tool can no longer return the journaled outcome.
         """
-        spec, wanted = invocation.tool.spec, invocation.call
-        arguments = canonical(with_defaults(spec, wanted.arguments))
-        for made in self._waiting:
-            same = made.tool == wanted.tool and canonical(with_defaults(spec, made.arguments)) == arguments
-            if same and (made.within is not None) is nested:
-                self._waiting = [one for one in self._waiting if one is not made and one.within != made.seq]
-                return made, self._reply(invocation, made)
-        self._waiting = [made for made in self._waiting if made.risk is not Risk.READ_ONLY]
-        return None
+        made = self._found(invocation, nested=nested)
+        if made is None:
+            self._waiting = [one for one in self._waiting if one.risk is not Risk.READ_ONLY]
+            return None
+        self._waiting = [one for one in self._waiting if one is not made and one.within != made.seq]
+        return made, self._reply(invocation, made)
+
+    def _found(self, invocation: Invocation, *, nested: bool) -> JournaledCall | None:
+        """The first call that is the same as written, or else one that changed something and may be one."""
+        tool, arguments = invocation.tool, invocation.call.arguments
+        of_tool = [
+            made for made in self._waiting if made.tool == tool.name and (made.within is not None) is nested
+        ]
+        if not of_tool:
+            return None
+        text = canonical(with_defaults(tool.spec, arguments))
+        for made in of_tool:
+            if canonical(with_defaults(tool.spec, made.arguments)) == text:
+                return made
+        changing = (made for made in of_tool if made.risk is not Risk.READ_ONLY)
+        return next((made for made in changing if may_be_one(tool, made.arguments, arguments)), None)
 
     def notes(self) -> tuple[str, ...]:
         """One note that names the agent's earlier calls that it has not made again; empty without any."""

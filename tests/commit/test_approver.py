@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,20 @@ async def test_settings_hold_the_terms_of_a_commit(
         result = await committing.commit(plan)
     assert (result.ended, result.mode) == (ended, "bound")
     assert ([("eve", 8)] if ended == "answer" else []) == PAID
+
+
+async def test_an_approver_whose_question_is_cancelled_has_not_answered(tmp_path: Path) -> None:
+    """As where the page that showed the question was closed; the commit itself was not cancelled."""
+
+    async def left(request: Request) -> Any:
+        closed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        closed.cancel()
+        return await closed
+
+    plan = await rehearsed(tmp_path)
+    async with session(tmp_path, agent("bob"), approve=left) as committing:
+        with pytest.raises(NotApproved, match="what it waited for was cancelled"):
+            await committing.commit(plan)
+    assert PAID == []
+    (decision,) = SQLiteJournal(tmp_path / "journal.db").decisions()
+    assert (decision.verdict, decision.by) == (Decided.STOPPED, "nobody")
