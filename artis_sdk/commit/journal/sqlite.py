@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -185,11 +185,9 @@ class SQLiteJournal(SharedJournal[JournalFile]):
         self, *, plan: str | None = None, states: Iterable[CallState] = CallState
     ) -> list[JournaledCall]:
         """See `CommitJournal.calls`."""
-        # As literals, in which SQLite recognizes its index of the open calls.
-        wanted = ", ".join(sorted(f"'{state.value}'" for state in set(states)))
-        given = () if plan is None else (plan,)
-        where = f"WHERE state IN ({wanted})" + (" AND call.plan = ?" if given else "")
-        rows = self._read(f"{SELECT_CALLS} {where} ORDER BY call.rowid", given)
+        rows = self._read(
+            _select_calls(frozenset(states), of_plan=plan is not None), () if plan is None else (plan,)
+        )
         try:
             alive = {owner for owner in {row[13] for row in rows} if is_alive(self.path, owner)}
         except OSError as error:
@@ -202,12 +200,13 @@ class SQLiteJournal(SharedJournal[JournalFile]):
         return self._store.writer.is_at_work and self._store.reader.is_free()
 
     def _read(self, statement: str, parameters: Sequence[str | None]) -> list[Any]:
-        if not self.path.exists():
-            return []
         try:
             if self._store.writer.is_at_work:  # so it will be closed, and its reader with it
-                with suppress(sqlite3.OperationalError):  # locked: wait on another connection
+                # Locked: wait on another connection.
+                with suppress(sqlite3.OperationalError, FileNotFoundError):
                     return self._store.reader.rows(statement, parameters)
+            if not self.path.exists():
+                return []
             with closing(open_database(self.path, timeout=self._timeout)) as connection:
                 return connection.execute(statement, parameters).fetchall()
         except (sqlite3.Error, OSError) as error:
@@ -291,6 +290,14 @@ class SQLiteJournal(SharedJournal[JournalFile]):
         inserted = connection.execute(INSERT_CALL, (*row, self._lease()))
         if inserted.rowcount != 1:
             raise JournalError(f"plan {row[-1]} is not being committed by this journal")
+
+
+@cache
+def _select_calls(states: frozenset[CallState], *, of_plan: bool) -> str:
+    # As literals, in which SQLite recognizes its index of the open calls.
+    wanted = ", ".join(sorted(f"'{state.value}'" for state in states))
+    where = f"WHERE state IN ({wanted})" + (" AND call.plan = ?" if of_plan else "")
+    return f"{SELECT_CALLS} {where} ORDER BY call.rowid"
 
 
 def _step(

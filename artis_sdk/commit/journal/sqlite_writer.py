@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,7 +34,7 @@ class SQLiteWriter(GroupWriter):
     def is_current(self) -> bool:
         """Whether the path still leads to the file that was opened."""
         try:
-            stat = self._path.stat()
+            stat = os.stat(self._name)
         except OSError:
             return False
         return self._file == (stat.st_dev, stat.st_ino)
@@ -65,7 +66,7 @@ class SQLiteWriter(GroupWriter):
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = self._connect()
-        stat = self._path.stat()
+        stat = os.stat(self._name)
         if self._file is None:
             self._file = stat.st_dev, stat.st_ino
         if self._file != (stat.st_dev, stat.st_ino):
