@@ -328,11 +328,7 @@ class Session:
         if not edit.by.strip():
             raise ConfigurationError("an edit takes the name of who makes it (by)")
         async with self._operation("edit") as (parts, _):
-            whole = parts.secrets.restored(plan, secrets)
-            parts.secrets.learn(whole.task)
-            given = checked_plan(plan, parts.tools, parts.commits.approval_key)
-            whole = as_checked(whole, given)
-            edited = await parts.agreement(parts.journal).edit(given, whole, edit)
+            edited = await parts.edited(plan, edit, secrets)
             return edited if plan.withheld is None else self.saved(edited)
 
     def saved(self, plan: Plan) -> Plan:
@@ -380,7 +376,8 @@ class Session:
         return self._events.reader()
 
     async def recover(self) -> list[Recovered]:
-        """Settle real calls without an outcome by their tools' `reconcile` hooks. None is executed again."""
+        """Settle real calls without an outcome by their tools' `reconcile` hooks. None is executed again.
+        Inside a rehearsed attempt it is refused (`FirewallError`)."""
         async with self._operation("recover") as (parts, _):
             return await recover(parts.journal, parts.tools, redact=parts.secrets)
 

@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from artis_sdk.commit.plan import inside_attempt
+from artis_sdk.errors import FirewallError
 from artis_sdk.session_parts import SessionParts
 from artis_sdk.traces.operations import operation
 from artis_sdk.traces.spans import SessionSpan
+
+_SETTLING = ("recover", "settle")
 
 
 class Operations:
@@ -26,7 +29,15 @@ class Operations:
         Args:
             name: name of the method.
             parts: the session's parts.
+
+        Raises:
+            FirewallError: it would change the journal, inside a rehearsed attempt.
         """
+        if name in _SETTLING and inside_attempt():
+            raise FirewallError(
+                f"Session.{name}",
+                "it would settle real calls in the journal; this is a rehearsed attempt",
+            )
         task = asyncio.current_task()
         assert task is not None
         first = task not in self._running

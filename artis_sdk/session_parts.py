@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from artis_sdk.commit.agreement import Agreement
+from artis_sdk.commit.approval import as_checked, checked_plan
+from artis_sdk.commit.approver import EditPlan
+from artis_sdk.commit.edit import edited
 from artis_sdk.commit.journal import CommitJournal
 from artis_sdk.commit.options import CommitOptions
+from artis_sdk.commit.plan import inside_attempt, journal_around
 from artis_sdk.commit.replay import NoAgent
 from artis_sdk.contracts import Backend, Evaluator, LogStore, Simulator, Summarizer
 from artis_sdk.errors import ConfigurationError, SimulationError
@@ -30,7 +37,7 @@ from artis_sdk.loop.streamed import OnText
 from artis_sdk.loop.summarize import ModelSummarizer
 from artis_sdk.loop.whose_code import is_ours, runs_application_code
 from artis_sdk.prompts import Prompts
-from artis_sdk.records import History, Outcome, Role, SampledRole, State, ToolCall, Usage
+from artis_sdk.records import History, Outcome, Plan, Role, SampledRole, State, ToolCall, Usage
 from artis_sdk.records.fitting import fits
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_backends import Backends
@@ -79,6 +86,17 @@ class SessionParts:
             prompts=self.prompts,
             secrets=self.secrets,
         )
+
+    async def edited(self, plan: Plan, edit: EditPlan, secrets: Mapping[str, JsonValue]) -> Plan:
+        """The plan with an edit, which the journal of this context's commits has from now on; inside a
+        rehearsed attempt, whose plans belong to no journal, none. See `Session.edit`."""
+        whole = self.secrets.restored(plan, secrets)
+        self.secrets.learn(whole.task)
+        checked = checked_plan(plan, self.tools, self.commits.approval_key)
+        whole = as_checked(whole, checked)
+        if inside_attempt():
+            return edited(whole, edit, self.tools, self.prompts, at=time.time())
+        return await self.agreement(journal_around(self.journal)).edit(checked, whole, edit)
 
     def budget(self, emit: Emit, spent: Mapping[Role, Usage] | None = None) -> Budget:
         """The budget of one run.

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from artis_sdk.contracts import ObservedTool
 from artis_sdk.errors import ConfigurationError, PlanChanged, PlanExpired
 from artis_sdk.loop.foresee import bound_tool
+from artis_sdk.loop.lasting import check_moment
 from artis_sdk.records import Approval, BoundTool, Plan, ToolSpec, plan_digest
 from artis_sdk.records.same_call import canonical
 
@@ -55,8 +56,10 @@ def approved(plan: Plan, *, by: str, expires: float | None = None, key: SecretSt
         raise ConfigurationError("an approval takes the name of who approves (by)")
     check_expiry(plan)
     now = time.time()
-    if expires is not None and expires <= now:
-        raise ConfigurationError(f"the approval would be over already: {moment_text(expires)}")
+    if expires is not None:
+        check_moment(expires)
+        if expires <= now:
+            raise ConfigurationError(f"the approval would be over already: {moment_text(expires)}")
     digest = _checked_digest(plan)
     bare = Approval(by=by, at=now, digest=digest, expires=expires, signature="")
     signed = bare.model_copy(update={"signature": _signature(bare, plan.id, key)})
@@ -108,7 +111,7 @@ def check_expiry(plan: Plan) -> None:
     Raises:
         PlanExpired: its time is over.
     """
-    if plan.expires is not None and plan.expires <= time.time():
+    if plan.expires is not None and not plan.expires > time.time():  # so that NaN is over
         raise PlanExpired(
             plan.id,
             f"it held until {moment_text(plan.expires)}, which has passed by this machine's clock: nothing "
@@ -162,7 +165,7 @@ def _problem(approval: Approval, plan: str, digest: str, key: SecretStr | None) 
     signature = approval.signature.encode("utf-8", "surrogatepass")
     if not hmac.compare_digest(signature, _signature(approval, plan, key).encode()):
         return f"the approval by {approval.by} was changed, or is signed with another key"
-    if approval.expires is not None and approval.expires <= time.time():
+    if approval.expires is not None and not approval.expires > time.time():
         return f"the approval by {approval.by} ended {moment_text(approval.expires)}"
     return None
 
@@ -179,4 +182,7 @@ def _signature(approval: Approval, plan: str, key: SecretStr | None) -> str:
 
 def moment_text(seconds: float) -> str:
     """A moment as an error writes it: in this machine's time zone, which it names."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="seconds")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # no date says it
+        return f"{seconds:g} seconds after 1970"

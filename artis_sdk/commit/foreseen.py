@@ -234,9 +234,12 @@ _FORESEEN = _Put("foreseen", "")
 
 
 def _identifier_at(outcome: Outcome, place: JsonPath) -> str | int | None:
-    """The value at a place of a real outcome, if it can be an identifier."""
+    """The value at a place of a real outcome, if it can be an identifier: a whole number, or a text of one
+    word. In the place of a word that somebody approved no sentence of a tool's is put."""
     try:
         value = value_at(outcome.value, place) if outcome.ok else None
     except LookupError:
         return None
-    return value if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+    if isinstance(value, str):
+        return value if value and value.isprintable() and " " not in value else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -81,6 +81,17 @@ def inside_attempt() -> bool:
     return outer.inline is not None or not isinstance(outer.world, RealWorld)
 
 
+def journal_around(journal: CommitJournal) -> CommitJournal:
+    """The journal of this context's commits: of the commit around it, if there is one, else the session's.
+
+    Args:
+        journal: journal of the session.
+    """
+    outer = current.get()
+    around = outer is not None and outer is not OUTSIDE and isinstance(outer.world, RealWorld)
+    return outer.world.journal if around else journal
+
+
 async def journal_here(journal: CommitJournal) -> tuple[str, tuple[str, ...]]:
     """Name of the journal of this context's commits, and its notes for a plan's reader.
 
@@ -95,9 +106,7 @@ async def journal_here(journal: CommitJournal) -> tuple[str, tuple[str, ...]]:
     """
     if inside_attempt():
         return NO_JOURNAL, ()
-    outer = current.get()
-    if outer is not None and isinstance(outer.world, RealWorld):
-        journal = outer.world.journal
+    journal = journal_around(journal)
     return await journal.identity(), unsettled_notes(await read_unsettled(journal))
 
 

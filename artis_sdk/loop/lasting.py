@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from artis_sdk.errors import ConfigurationError
@@ -36,6 +36,7 @@ class Lasting:
         if not isinstance(expires, datetime):
             if not (math.isfinite(expires) and expires > 0):
                 raise ConfigurationError(f"expires must be a number of seconds above 0, not {expires!r}")
+            check_moment(time.time() + expires)
             return cls(seconds=float(expires))
         if expires.tzinfo is None:
             raise ConfigurationError(
@@ -49,3 +50,20 @@ class Lasting:
     def end(self) -> float | None:
         """The end of a plan that is made now, in seconds since the epoch; None without one."""
         return self.until if self.seconds is None else time.time() + self.seconds
+
+
+def check_moment(seconds: float) -> None:
+    """Refuse an end that no date says, such as one in milliseconds.
+
+    Args:
+        seconds: seconds since the epoch.
+
+    Raises:
+        ConfigurationError: it is no number, or beyond the year 9999.
+    """
+    try:
+        datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ConfigurationError(
+            f"expires={seconds!r} is no moment: {error}; give it in seconds, not in milliseconds"
+        ) from None

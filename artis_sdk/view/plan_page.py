@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 from markupsafe import Markup
@@ -15,6 +14,7 @@ from artis_sdk.records.state_change import Absent
 from artis_sdk.view.page import page_template
 from artis_sdk.view.plan_rows import (
     changed_places,
+    date_of,
     edit_lines,
     plan_rows,
     problems,
@@ -90,4 +90,5 @@ def said(outcome: Outcome) -> JsonValue:
 
 def utc_time(seconds: float) -> str:
     """`2026-01-31 12:00 UTC`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    at = date_of(seconds)
+    return f"{seconds:g} seconds after 1970" if at is None else at.strftime("%Y-%m-%d %H:%M UTC")

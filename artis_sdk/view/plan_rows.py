@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 from pydantic import JsonValue
@@ -204,6 +205,15 @@ def risk_counts(rows: list[CallRow]) -> dict[Risk, int]:
     return {risk: counts[risk] for risk in reversed(Risk) if counts[risk]}
 
 
+def date_of(seconds: float, zone: tzinfo | None = UTC) -> datetime | None:
+    """A moment in a time zone, by default UTC, None for this machine's; None for one that no date says, as in
+    a file that somebody has written."""
+    try:
+        return datetime.fromtimestamp(seconds, zone)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def unrehearsed(plan: Plan) -> bool:
     """Whether every attempt ended early: the plan knows of nothing that was tried."""
     return (
@@ -223,7 +233,7 @@ def problems(plan: Plan) -> Iterator[str]:
         return
     if plan_digest(plan) != plan.digest:
         yield "The plan was changed since it was made: its digest does not fit. A commit refuses it."
-    if plan.expires is not None and plan.expires <= time.time():
+    if plan.expires is not None and not plan.expires > time.time():
         yield "The plan holds no longer. A commit refuses it; rehearse again."
     for approval in plan.approvals:
         if approval.digest != plan.digest:

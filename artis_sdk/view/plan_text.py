@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 
 from rich.console import RenderableType
 from rich.panel import Panel
@@ -16,6 +15,7 @@ from artis_sdk.records.brief import call_text, count, outcome_line
 from artis_sdk.view.plan_rows import (
     CallRow,
     changed_places,
+    date_of,
     edit_lines,
     part_text,
     plan_rows,
@@ -134,7 +134,8 @@ def _changes(plan: Plan) -> Iterator[RenderableType]:
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).isoformat(" ", "minutes")
+    at = date_of(seconds, None)
+    return f"{seconds:g} seconds after 1970" if at is None else at.isoformat(" ", "minutes")
 
 
 def _cut(text: str) -> str:

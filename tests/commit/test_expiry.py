@@ -19,6 +19,7 @@ from artis_sdk.commit.approver import Approve, EditPlan, PlanRequest, Request
 from artis_sdk.contracts import Simulator
 from artis_sdk.errors import ConfigurationError, PlanChanged, PlanExpired
 from artis_sdk.records import History, Outcome, Plan, Provenance, State, ToolCall
+from artis_sdk.records.digest import plan_digest
 from artis_sdk.view.plan_rows import problems
 
 PAID: list[str] = []
@@ -151,3 +152,25 @@ async def test_an_end_that_is_none_is_refused_before_anything_is_rehearsed(
     async with session(tmp_path) as one:
         with pytest.raises(ConfigurationError, match=why):
             await one.rehearse("Pay bob.", expires=expires)
+
+
+@pytest.mark.parametrize("end", [float("nan"), float("inf"), 1e300, time.time() * 1000])
+async def test_an_end_that_no_date_says_is_refused(tmp_path: Path, end: float) -> None:
+    """Such as one in milliseconds: it would never come, and no page could be made of it."""
+    async with session(tmp_path) as one:
+        plan = await one.rehearse("Pay bob.")
+        with pytest.raises(ConfigurationError, match="is no moment"):
+            approved(plan, by="ann", expires=end)
+        with pytest.raises(ConfigurationError, match=r"no moment|above 0"):
+            await one.rehearse("Pay bob.", expires=end)
+
+
+async def test_a_plan_or_an_approval_without_a_number_as_its_end_is_over(tmp_path: Path) -> None:
+    async with session(tmp_path) as one:
+        plan = await one.rehearse("Pay bob.")
+        nan = plan.model_copy(update={"expires": float("nan")})
+        nan = nan.model_copy(update={"digest": plan_digest(nan)})
+        with pytest.raises(PlanExpired):
+            await one.commit(nan)
+        assert "The plan holds no longer. A commit refuses it; rehearse again." in problems(nan)
+    assert PAID == []

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 from helpers.charges import CHANGES, REAL, Till, charge, refund, session
+from helpers.loop import call
 from helpers.sessions import journaled
 
-from artis_sdk import Direct, Parallel, Risk, SandboxSimulator, Sequential, Toolset, guarded_tool
-from artis_sdk.errors import CommitRefused, FirewallError
+from artis_sdk import Direct, Parallel, Risk, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
+from artis_sdk.backends import ScriptedBackend
+from artis_sdk.commit import Approve, EditPlan, NotExecuted
+from artis_sdk.commit.journal import SQLiteJournal
+from artis_sdk.errors import CommitRefused, FirewallError, UnknownOutcome
 from artis_sdk.loop.nested import NOTE
 
 
@@ -181,3 +185,74 @@ async def test_a_nested_rehearsal_knows_the_calls_of_the_attempt_around_it(tmp_p
     assert seen == [15, 15], "once in the nested rehearsal, once in the attempt itself"
     assert plan.attempts[0].answer == "16"
     assert till.sum == 0
+
+
+# --- what changes a journal -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settling", ["recover", "settle"])
+async def test_no_attempt_settles_a_real_call(tmp_path: Path, settling: str) -> None:
+    looked: list[str] = []
+
+    def look(call: Any, key: str | None) -> NotExecuted:
+        looked.append(call.id)
+        return NotExecuted()
+
+    @guarded_tool(timeout=0.02, reconcile=look)
+    async def send(to: str) -> None:
+        """Send."""
+        await asyncio.sleep(60)
+
+    def sending() -> Session:
+        model = ScriptedBackend([[call("send", to="ann")], "Sent."])
+        return Session(agent=model, tools=[send], journal=tmp_path / "inner.db", strategy=Direct())
+
+    async with sending() as first:
+        with pytest.raises(UnknownOutcome):
+            await first.run("Send.")
+    (unknown,) = SQLiteJournal(tmp_path / "inner.db").calls()
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        async with sending() as inner:
+            if settling == "recover":
+                await inner.recover()
+            else:
+                await inner.settle(unknown.id, done=False, by="the agent", why="so that I may go on")
+        return "settled"
+
+    async with session(agent, tmp_path / "outer.db", charge, strategy=Sequential(1)) as outer:
+        plan = await outer.rehearse("go")
+    assert plan.attempts[0].ended == "refused"
+    assert looked == []
+    assert SQLiteJournal(tmp_path / "inner.db").calls() == [unknown]
+
+
+async def test_a_plan_is_edited_in_an_attempt_without_a_journal_and_in_a_commit_in_its_journal(
+    tmp_path: Path,
+) -> None:
+    async def sub_agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        if guidance is None:
+            charge(1)
+        charge(2)
+        return "done"
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        async def ann(request: Any) -> Approve:
+            return Approve()
+
+        more = {"strategy": Sequential(1), "approve": ann}
+        async with session(sub_agent, tmp_path / "inner.db", **more) as inner:
+            plan = await inner.edit(await inner.rehearse("Charge."), EditPlan(removed=(0,), by="ann"))
+            return (await inner.commit(plan)).answer or ""
+
+    def decided() -> list[tuple[str, str]]:
+        files = [SQLiteJournal(tmp_path / name) for name in ("outer.db", "inner.db")]
+        return [(file.path.name, one.verdict.value) for file in files for one in file.decisions()]
+
+    async with session(agent, tmp_path / "outer.db", strategy=Sequential(1)) as outer:
+        plan = await outer.rehearse("go")
+        assert [step.call.arguments["amount"] for step in plan.attempts[0].steps] == [2]
+        assert (decided(), REAL) == ([], [])
+        assert (await outer.commit(plan)).answer == "done"
+    assert REAL == [2]
+    assert decided() == [("outer.db", "edited"), ("outer.db", "approved")]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 
 from artis_sdk.records import ForeseenCall, Plan, Reference, Task
 from artis_sdk.view.plan_rows import plan_rows, problems, result_rows, shared_calls
+from artis_sdk.view.plan_text import plan_view
 from artis_sdk.visible import visible
 
 TAGS = {
@@ -100,6 +101,14 @@ def test_an_edited_plan_and_an_approval_of_another_are_named() -> None:
     other = PLAN.model_copy(update={"approvals": approved(a_plan(pay(9))).approvals})
     assert list(problems(other)) == ["The approval by ann is of another plan."]
     assert list(problems(PLAN)) == []
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1e300, 1e13, 253402300799.0])
+def test_any_moment_in_a_file_is_shown(seconds: float) -> None:
+    approval = approved(PLAN).approvals[0].model_copy(update={"at": seconds, "expires": seconds})
+    odd = PLAN.model_copy(update={"expires": seconds, "approvals": (approval,)})
+    assert f"{seconds:g} seconds after 1970" in Page(odd.to_html()).words or seconds == 253402300799
+    assert list(plan_view(odd))
 
 
 def test_a_plan_that_binds_nothing_shows_what_it_predicts() -> None:
