@@ -15,6 +15,11 @@ from artis_sdk.loop.asked_numbers import CONDITION, NUMBER, SENTENCE, MadeNumber
 
 _JOINT: Final = re.compile(r"\b(?:and|then|also|plus)\b|;", re.IGNORECASE)
 _SAME: Final = re.compile(r"\b(?:the|that|this|those|these|same|its|their)\s+(?:[$€£]\s?)?$", re.IGNORECASE)
+_SAID_AGAIN: Final = re.compile(
+    r"\b(?:not|never|no|only|exactly|nothing|mean|sure|ensure|confirm|check|verify|see|tell|told|inform|know"
+    r"|show|report|say|remind|answer|once|when|before|after|until|least|most|more|less|leave|keep|remains?)\b"
+)
+"""In a part of a sentence that asks for nothing of its own, but bounds, checks or reports another."""
 _INSIDE: Final = frozenset("/-^:")  # beside a number that is part of a date, a time or a unit
 
 
@@ -45,14 +50,21 @@ def _parts(sentence: str) -> Iterator[tuple[Value, str, int]]:
     """Each number of a sentence, and how many parts of the sentence have it; none of a conditional one."""
     if CONDITION.search(sentence.lower()):
         return
-    found: dict[Value, tuple[str, int, int]] = {}  # as it is written, number of parts, its end in the last
-    for match in NUMBER.finditer(sentence):
-        around = sentence[max(0, match.start() - 1) : match.start()] + sentence[match.end() : match.end() + 1]
-        if _INSIDE & set(around) or _SAME.search(sentence[: match.start()]):
+    found: dict[Value, tuple[str, int]] = {}
+    for part in _JOINT.split(sentence):
+        if found and _SAID_AGAIN.search(part.lower()):
             continue
-        value = value_of(match[0])
-        text, times, end = found.get(value, (match[0], 0, 0))
-        if not times or _JOINT.search(sentence, end, match.start()):
-            found[value] = text, times + 1, match.end()
-    for value, (text, times, _) in found.items():
+        for value, text in _numbers(part).items():
+            found[value] = found.get(value, (text, 0))[0], found.get(value, (text, 0))[1] + 1
+    for value, (text, times) in found.items():
         yield value, text, times
+
+
+def _numbers(part: str) -> dict[Value, str]:
+    """The numbers and identifiers in a part of a sentence, each as it is written first."""
+    found: dict[Value, str] = {}
+    for match in NUMBER.finditer(part):
+        around = part[max(0, match.start() - 1) : match.start()] + part[match.end() : match.end() + 1]
+        if not (_INSIDE & set(around) or _SAME.search(part[: match.start()])):
+            found.setdefault(value_of(match[0]), match[0])
+    return found

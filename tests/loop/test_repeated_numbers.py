@@ -27,6 +27,7 @@ def told(query: str, *arguments: dict[str, Any]) -> list[str]:
         ("Send 120 to Ann and 120 to Bob and also 120 to Kim.", [PAY, PAY], ["120: 3 times, in 2 calls"]),
         ("Lock A342, and also pay 90 from A342.", [A342 | {"amount": 90}], ["A342: 2 times, in 1 call"]),
         ("Rename 7; delete 7.", [{"id": 7}], ["7: 2 times, in 1 call"]),
+        ("Order 2 pizzas and then 2 colas, and tell me the price.", [{"n": 2}], ["2: 2 times, in 1 call"]),
     ],
 )
 def test_a_part_that_fewer_calls_have_is_told(query: str, arguments: list[Any], said: list[str]) -> None:
@@ -47,6 +48,17 @@ def test_a_part_that_fewer_calls_have_is_told(query: str, arguments: list[Any], 
         ("A speed of 20 m/s, accelerating at 2 m/s^2, and 1 m/s^2.", [{"v": 20, "a": 2, "b": 1}]),
         ("Pay 20 from A175 if A175 has it, and else nothing from A175.", [{"account": "A175"}]),
         ("Pay Ann.", [PAY]),
+        ("Give Emil 120 from Igor. 120, not more.", [PAY]),
+        ("Give Emil 120, and not more than 120.", [PAY]),
+        ("Pay 120 and only 120 to Mei.", [PAY]),
+        ("Pay 120, and I mean 120.", [PAY]),
+        ("Transfer 120 to Bob and make sure it is exactly 120.", [PAY]),
+        ("Move 120 to Bob and leave at least 120 with Ann.", [PAY]),
+        ("Refund order 4471 and tell me when order 4471 is refunded.", [{"order": 4471}]),
+        ("Cancel booking 88, then confirm that 88 is cancelled.", [{"booking": 88}]),
+        ("Lock A342 and let me know how much A342 holds.", [A342]),
+        ("Limit A342 to 90 and say what A342 could spend before.", [A342 | {"amount": 90}]),
+        ("Delete 7 and nothing but 7.", [{"id": 7}]),
     ],
 )
 def test_what_calls_have_and_what_is_said_again_is_not(query: str, arguments: list[Any]) -> None:
