@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field
 
 from artis_sdk.records.calls import FROZEN, ToolCall, ToolSpec
 
@@ -60,15 +59,19 @@ class Message(BaseModel):
     """Name of the backend whose model wrote the message, or the call that it answers. What that backend sent
     beside the text (ids, thoughts, signatures) goes back to it as it came, and to no other."""
 
-    _wire: dict[str, Any] = PrivateAttr(default_factory=dict)
-    """Translations of this message by backend name, kept so that a step costs the same however long the
-    history is."""
+    # A slot and no private attribute, which takes pydantic longer than all fields; copies have none of it.
+    __slots__ = ("_translated",)
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Message:
-        """A copy, which backends translate again."""
-        copied = super().model_copy(update=update, deep=deep)
-        copied._wire = {}
-        return copied
+    @property
+    def _wire(self) -> dict[str, Any]:
+        """Translations of this message by backend name, kept so that a step costs the same however long the
+        history is. A copy is translated again."""
+        try:
+            known: dict[str, Any] = _translated(self)
+        except AttributeError:
+            known = {}
+            object.__setattr__(self, "_translated", known)
+        return known
 
     def __eq__(self, other: object) -> bool:
         """Equality by fields; translations kept by backends do not count."""
@@ -76,6 +79,9 @@ class Message(BaseModel):
 
     def __hash__(self) -> int:
         return hash((self.role, self.content, self.tool_call_id))
+
+
+_translated = vars(Message)["_translated"].__get__
 
 
 class Usage(BaseModel):

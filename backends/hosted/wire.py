@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import repeat
-from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -73,16 +72,16 @@ def _bare(text: str, thoughts: bool) -> bytes:
 _remembered = lru_cache(maxsize=32)(_bare)
 
 
-_private_of = attrgetter("__pydantic_private__")
-_wire_in = itemgetter("_wire")
-
-
 def fragments(messages: tuple[Message, ...], key: str, translate: Callable[[Message], T]) -> list[T]:
     """Each message's translation, made on first sight and remembered in the message.
 
     For a history seen before this takes no step of Python, however long it is.
     """
-    wires = list(map(_wire_in, map(_private_of, messages)))
+    wires: list[Any] = list(map(getattr, messages, repeat("_translated"), repeat(None)))
+    place = -1
+    for _ in range(wires.count(None)):
+        place = wires.index(None, place + 1)
+        wires[place] = messages[place]._wire
     pieces: list[Any] = list(map(dict.get, wires, repeat(key)))
     place = -1
     for _ in range(pieces.count(None)):
