@@ -143,6 +143,8 @@ def recording(log: LogStore | None, secrets: SessionSecrets) -> LogStore | None:
         log: the session's own log.
         secrets: the session's secrets, of which a log cannot see those that their Python type tells.
     """
+    if log is None and not _recorders:
+        return None
     with _lock:
         own = next((recorder for recorder in _recorders if recorder.log is log), None)
         address = getattr(log, "address", None)

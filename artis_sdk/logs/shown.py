@@ -119,9 +119,11 @@ def values_of(record: BaseModel, clear: Clear = NOTHING) -> tuple[list[JsonValue
         record: a plan, a result, an event, or a part of one.
         clear: what is left out.
     """
-    _, arguments, call, outcome = clear
     values: list[JsonValue] = []
     tools: set[str] = set()
+    if not any(_fields_of(type(record))):
+        return values, tools
+    _, arguments, call, outcome = clear
     waiting: list[Any] = [record]
     for item in waiting:
         texts, jsons, is_call = _fields_of(type(item))

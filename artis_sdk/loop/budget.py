@@ -181,7 +181,8 @@ class Budget:
         Raises:
             LimitReached: no step is left.
         """
-        self._check("steps", self.steps + 1, share)
+        if self.limits.steps is not None:
+            self._check("steps", self.steps + 1, share)
         self.steps += 1
 
     def settle(self, hold: _Hold | None) -> None:

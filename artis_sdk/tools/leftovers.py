@@ -53,13 +53,15 @@ class Leftovers:
 
     def add(self, before: Snapshot) -> None:
         """Add the calls that run now, after a rehearsal or commit, and did not run `before` it."""
+        if self._frames:
+            self.prune()
+        if working() <= before.frames:
+            return
         started = {
             thread.ident
             for thread in frozenset(threading.enumerate()) - before.threads
             if not isinstance(thread, threading._DummyThread)  # not started by Python code
         }
-        if self._frames:
-            self.prune()
         self._frames |= working(started) - before.frames
 
     def running_here(self) -> bool:

@@ -278,5 +278,4 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 SELECT_DECISIONS = """
 SELECT plan, at, about, verdict, by, digest, expires, tool, arguments, call, reason, change FROM decision
-WHERE ? IS NULL OR plan = ? ORDER BY rowid
 """

@@ -177,7 +177,10 @@ class SQLiteJournal(SharedJournal[JournalFile]):
 
     def decisions(self, *, plan: str | None = None) -> list[Decision]:
         """See `CommitJournal.decisions`."""
-        return [decision_from_row(row) for row in self._read(SELECT_DECISIONS, (plan, plan))]
+        where, given = ("", ()) if plan is None else ("WHERE plan = ?", (plan,))
+        return [
+            decision_from_row(row) for row in self._read(f"{SELECT_DECISIONS} {where} ORDER BY rowid", given)
+        ]
 
     # --- after a crash ------------------------------------------------------------------------
 
