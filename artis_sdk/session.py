@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
+from threading import Lock
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 
@@ -46,6 +47,7 @@ from artis_sdk.workers import WorkerPool
 
 _committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
 """Ids of the sessions in whose commits this context is."""
+_ENTERING = Lock()  # threads that share a session enter it one at a time
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -87,14 +89,15 @@ class Session:
         return session
 
     async def __aenter__(self) -> Self:
-        if self._stack is not None:
-            raise ConfigurationError("a session is entered once; make a new one")
         if asyncio._get_running_loop() is None:
             raise ConfigurationError(
                 "a session runs on asyncio; this event loop is another one, such as trio's: use asyncio.run"
             )
         settings = self._settings if self._settings is not None else load_settings()
-        self._stack = AsyncExitStack()
+        with _ENTERING:
+            if self._stack is not None:
+                raise ConfigurationError("a session is entered once; make a new one")
+            self._stack = AsyncExitStack()
         try:
             self._args = await with_agents_tools(self._args, settings)
             self._parts = assemble(self._args, settings, self._stack, self.id)
@@ -365,9 +368,10 @@ class Session:
         return in_sync(self._renewed(), lambda session: session.commit(plan, mode=mode), "commit")
 
     def _renewed(self) -> Self:
-        if self._closed:
-            self._closed, self._stack, self._events = False, None, SessionEvents(self._args.on_event)
-            self._operations, self._commits = Operations(), asyncio.Lock()
+        with _ENTERING:
+            if self._closed:
+                self._closed, self._stack, self._events = False, None, SessionEvents(self._args.on_event)
+                self._operations, self._commits = Operations(), asyncio.Lock()
         return self
 
     def events(self) -> EventReader:

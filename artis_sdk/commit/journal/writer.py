@@ -66,6 +66,7 @@ class GroupWriter(ABC):
         self._later: deque[LaterRequest] = deque()
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
         self.closed = False
 
     async def ask(self, work: Work, *, durable: bool) -> Any:
@@ -123,8 +124,11 @@ class GroupWriter(ABC):
     def _start(self) -> None:
         self.check_usable()
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="artis-journal", daemon=True)
-            self._thread.start()
+            with self._starting:  # sessions in several threads begin at the same time
+                if self._thread is None or not self._thread.is_alive():
+                    thread = threading.Thread(target=self._run, name="artis-journal", daemon=True)
+                    thread.start()
+                    self._thread = thread
 
     @property
     def is_at_work(self) -> bool:
