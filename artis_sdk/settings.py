@@ -9,16 +9,18 @@ import difflib
 import importlib
 import os
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -29,7 +31,7 @@ from artis_sdk.module_errors import place_and_error
 from artis_sdk.prompts import Style
 from artis_sdk.records import CommitMode, Risk, SampledRole, Sampling, Treatment
 from artis_sdk.records.doubtful_rules import settle
-from artis_sdk.settings_errors import explain, meant
+from artis_sdk.settings_errors import explain, meant, not_json, not_toml
 from artis_sdk.simulators.form import named_form
 from artis_sdk.store_address import data_folder, journal_address, log_address, shown_address
 
@@ -65,6 +67,14 @@ def _known_strategy(name: str) -> str:
 
 def _log(given: str | Path | None) -> str | Path | None:
     return None if given is None else log_address(given)
+
+
+def _named_models(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Options under a prefix alone would be used by no backend, and its requests go elsewhere."""
+    for name in given:
+        if not all(name.partition(":")):
+            raise ValueError(f'{name!r} names no model: write [backends."{name.strip(":")}:MODEL"]')
+    return given
 
 
 class Settings(BaseSettings):
@@ -150,8 +160,15 @@ class Settings(BaseSettings):
     failure_rules: dict[str, dict[FailureRule, bool]] = {}
     """Whether a value on which a doubtful rule holds is a failure, by tool, or `*` for all, and rule; the
     rules are those of `artis_sdk.records.doubtful_rules.RULES`."""
-    backends: dict[str, dict[str, Any]] = {}
-    """Options of `resolve` for each backend, by its name."""
+    backends: Annotated[dict[str, dict[str, Any]], AfterValidator(_named_models)] = {}
+    """Options of `resolve` for each backend, by its name, such as `openai:gpt-5-mini`."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _filled_in(cls, value: Any) -> Any:
+        if value == "":
+            raise ValueError("is empty; leave it out, or give it a value")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -201,8 +218,12 @@ def load_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
             names = {place: model.model_fields for place, model in _MODELS.items()}
             said = explain(error, given=given, environment=environment, prefix=PREFIX, file=FILE, names=names)
             raise ConfigurationError(said) from None
-        except ValueError as error:  # not TOML, or a nested variable that is not JSON
-            raise ConfigurationError(f"settings ({FILE} or {PREFIX}*): {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{FILE}: {not_toml(error)}") from error
+        except SettingsError as error:
+            raise ConfigurationError(not_json(error, environment, PREFIX)) from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{FILE} is not UTF-8: {error.reason} at byte {error.start}") from error
         except OSError as error:
             raise ConfigurationError(f"{FILE} cannot be read: {error.strerror}") from error
     settle(_cache[1].failure_rules)
@@ -252,11 +273,13 @@ def load_object(where: str, what: str = "tools", hint: str = "") -> Any:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and module_name.startswith(error.name):
+            if module_name.endswith(".py"):
+                hint = "; a module is named as in an import, without .py"
             raise ConfigurationError(f"{what} {where!r}: no module named {error.name!r}{hint}") from error
         raise ConfigurationError(f"{what} {where!r}: {place_and_error(error)}") from error
     except ArtisError:
         raise
-    except Exception as error:  # the application's own code ran, which may raise anything
+    except (Exception, SystemExit) as error:  # the application's own code ran, which may raise anything
         raise ConfigurationError(f"{what} {where!r}: {place_and_error(error)}") from error
     try:
         for part in attribute.split(".") if attribute else ():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from tomllib import TOMLDecodeError
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -44,6 +46,29 @@ def explain(
             message = f"there is no such setting; {meant(parts[-1], names.get(within, ()))}"
         said.append(f"{_source(parts, given, environment, prefix, file)}: {message}")
     return "; ".join(said)
+
+
+def not_toml(error: TOMLDecodeError) -> str:
+    """What is wrong in the settings file, and in which line."""
+    hint = "; a text stands in quotes" if str(error).startswith("Invalid value") else ""
+    return f"{error}{hint}"
+
+
+def not_json(error: SettingsError, environment: Iterable[str], prefix: str) -> str:
+    """Which variable holds several values, and is not the JSON that they are given by.
+
+    Args:
+        error: what pydantic-settings says, with the field in quotes.
+        environment: variables that are settings.
+        prefix: what these begin with.
+    """
+    field = str(error).split('"')[1]
+    wanted = (prefix + field).upper()
+    names = [name for name in environment if f"{name.upper()}__".startswith(f"{wanted}__")]
+    return (
+        f"setting {field!r} ({', '.join(names)}): not JSON: {error.__cause__}; "
+        """a list is written ["one", "two"], a table {"name": "value"}"""
+    )
 
 
 def _source(

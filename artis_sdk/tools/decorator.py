@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from artis_sdk.errors import ToolDefinitionError
+from artis_sdk.records import Risk
 from artis_sdk.tools.binding import FunctionBinding, FunctionCode
 from artis_sdk.tools.definition import Definition, ToolOptions, declared
 from artis_sdk.tools.guarded import GuardedTool
@@ -110,8 +111,13 @@ def define(
         raise ToolDefinitionError(
             f"{called} is a class; decorate its methods, or pass an object to Toolset.from_object"
         )
+    if isinstance(function, Risk):
+        raise ToolDefinitionError(f"a risk is given by its name: @guarded_tool(risk=Risk.{function.name})")
     if not inspect.isroutine(function):
-        raise ToolDefinitionError(f"{called} is not a function; wrap the call in a `def` and decorate that")
+        raise ToolDefinitionError(
+            f"{called} is not a function; wrap the call in a `def` and decorate that; "
+            "methods of an object are guarded by Toolset.from_object"
+        )
     if hasattr(function, "__guarded_tool__"):
         raise ToolDefinitionError(
             f"{called} is already guarded; use @guarded_tool once, on top of other decorators"

@@ -109,9 +109,9 @@ def declared(
     if lazy is not None:
         raise ToolDefinitionError(
             f"{name} returns {lazy}, which does its work after the call has returned; a guarded tool must "
-            "return its finished result, such as a list"
+            "return its finished result, such as a list; a method that is no tool is left out by exclude="
         )
-    if timeout is not None and not timeout > 0:
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise ToolDefinitionError(f"{name}: timeout must be a number of seconds above zero, not {timeout!r}")
     if isinstance(hide, str):
         raise ToolDefinitionError(f"{name}: hide must be a collection of names, such as hide=({hide!r},)")

@@ -136,7 +136,8 @@ def _sorted(
     """Exception types, and callables; raises `ToolDefinitionError` for anything else."""
     exceptions: list[type[Exception]] = []
     classifiers: list[Callable[[Any], Any]] = []
-    for rule in () if given is None else given if isinstance(given, Iterable) else (given,):
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    for rule in () if given is None else given if several else (given,):
         if isinstance(rule, type):
             if not issubclass(rule, Exception):
                 raise ToolDefinitionError(

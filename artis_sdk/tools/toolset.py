@@ -73,7 +73,11 @@ class Toolset:
             if not name.startswith("_") and inspect.isroutine(value) and hasattr(value, "__guarded_tool__")
         ]
         if not tools:
-            raise ToolDefinitionError(f"{module.__name__} has no function decorated with @guarded_tool")
+            sets = [name for name, value in vars(module).items() if isinstance(value, Toolset)]
+            raise ToolDefinitionError(
+                f"{module.__name__} has no function decorated with @guarded_tool"
+                + (f"; name its Toolset: {module.__name__}:{sets[0]}" if sets else "")
+            )
         return cls(*dict.fromkeys(tools))
 
     @classmethod
@@ -116,11 +120,16 @@ class Toolset:
                 default its `__fork__` method, else a deep copy.
 
         Raises:
-            ToolDefinitionError: a name without a method, an unknown option, a method that cannot be a tool.
+            ToolDefinitionError: a class in an object's place, a name without a method, an unknown option, a
+                method that cannot be a tool.
         """
+        if isinstance(obj, type):
+            raise ToolDefinitionError(
+                f"{obj.__name__} is a class; pass an object of it, whose methods are the tools"
+            )
         methods = public_methods(obj)
-        wanted = _known(dict.fromkeys(include), methods) if include is not None else methods
-        unwanted = _known(dict.fromkeys(exclude or ()), methods)
+        wanted = _known(_names("include", include), methods) if include is not None else methods
+        unwanted = _known(_names("exclude", exclude or ()), methods)
         options = _options(tools, risks, methods)
         general: MethodOptions = {"risk": default_risk, "failures": failures}
         chosen = [name for name in methods if name in wanted and name not in unwanted]
@@ -202,6 +211,10 @@ def _tool(given: Tool | Callable[..., Any]) -> Tool:
         tool = tool_of(given)
         if isinstance(given, MethodType):
             tool = tool.on(given.__self__)
+    elif isinstance(given, list | tuple | set | Toolset):
+        raise ToolDefinitionError(
+            f"Toolset takes tools one by one: Toolset(*tools), not a {type(given).__name__}"
+        )
     else:
         tool = framework_tool(given) or define(given, takes_self=False)
     if tool.needs_owner:
@@ -217,6 +230,11 @@ def _options(
     """Each method's options, from both arguments; raises `ToolDefinitionError` for a wrong name."""
     found: dict[str, MethodOptions] = {}
     for name, options in _known(tools, methods).items():
+        if not isinstance(options, Mapping):
+            raise ToolDefinitionError(
+                f"{name}: tools= has the options of each method by name, such as "
+                f"{{{name!r}: {{'risk': Risk.READ_ONLY}}}}, not {options!r}"
+            )
         for option in options:
             if option not in MethodOptions.__annotations__:
                 close = difflib.get_close_matches(option, MethodOptions.__annotations__, n=1)
@@ -291,6 +309,13 @@ def _hidden(
             f"hide or inject names {', '.join(unknown)}, which is not a parameter of any method"
         )
     return hidden
+
+
+def _names(option: str, given: Iterable[str]) -> dict[str, None]:
+    """Names of methods, each once; one name alone is not taken for its letters."""
+    if isinstance(given, str):
+        raise ToolDefinitionError(f"{option} must be a collection of names, such as {option}=[{given!r}]")
+    return dict.fromkeys(given)
 
 
 def _known(given: Mapping[str, Any] | None, names: Iterable[str]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records import Provenance
 from artis_sdk.session_backends import Backends
 from artis_sdk.session_simulator import make_simulator
-from artis_sdk.settings import load_settings
+from artis_sdk.settings import load_object, load_settings
 from artis_sdk.simulators import Checked, Ladder, LLMSimulator, SandboxSimulator
 
 TOOLS_MODULE = """
@@ -303,6 +303,45 @@ def test_a_wrong_setting_is_named_as_it_was_given(
         load_settings(given)
     assert said in str(refused.value)
     assert "Value error" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "file", "said"),
+    [
+        (
+            {},
+            "tools = bank:tools\n",
+            "artis.toml: Invalid value (at line 1, column 9); a text stands in quotes",
+        ),
+        ({"ARTIS_PURE": "pay"}, "", "setting 'pure' (ARTIS_PURE): not JSON: Expecting value"),
+        ({"ARTIS_LOG": ""}, "", "setting 'log' (ARTIS_LOG): is empty"),
+        ({}, 'journal = ""\n', "setting 'journal' (artis.toml): is empty"),
+        (
+            {},
+            '[backends.openai]\nbase_url = "http://127.0.0.1:1/v1"\n',
+            """write [backends."openai:MODEL"]""",
+        ),
+        ({"ARTIS_BACKENDS": '{"vllm:": {}}'}, "", "(ARTIS_BACKENDS): 'vllm:' names no model"),
+    ],
+)
+def test_a_value_that_would_be_read_as_another_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], file: str, said: str
+) -> None:
+    """Options of `openai` alone would be used by no backend: its requests would go to another server."""
+    (folder / "artis.toml").write_text(file)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    assert said in str(refused.value)
+
+
+def test_a_place_that_is_a_file_or_a_program_is_told(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"named as in an import, without .py$"):
+        load_object("session_tools_here.py:look")
+    (folder / "a_program_here.py").write_text('raise SystemExit("usage: a_program_here FILE")')
+    with pytest.raises(ConfigurationError, match=r"a_program_here.py, line 1: SystemExit: usage"):
+        load_object("a_program_here:tools")
 
 
 @pytest.mark.parametrize(

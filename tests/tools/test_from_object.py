@@ -273,3 +273,49 @@ async def test_an_own_agent_cannot_reach_what_a_partial_method_fills_in(tmp_path
         result = await s.run("charge")
     assert result.answer == "5"
     assert [made.call.tool for made in result.calls] == ["charge"]
+
+
+def test_a_class_in_an_objects_place_is_refused() -> None:
+    """Its methods would be those of `type`: one tool named `mro`, and none of the class's own."""
+    with pytest.raises(ToolDefinitionError, match="Till is a class; pass an object of it"):
+        Toolset.from_object(Till)
+
+
+@pytest.mark.parametrize("option", ["include", "exclude"])
+def test_one_name_in_the_place_of_several_is_not_taken_for_its_letters(option: str) -> None:
+    class Short:
+        def m(self) -> int:
+            """One letter, which is a method, too."""
+            return 1
+
+    given: dict[str, Any] = {option: "m"}
+    with pytest.raises(ToolDefinitionError, match=rf"{option} must be a collection of names.*\['m'\]"):
+        Toolset.from_object(Short(), **given)
+
+
+def test_a_risk_in_the_place_of_a_methods_options_is_told_where_it_stands() -> None:
+    class Reader:
+        def look(self) -> int:
+            """Look."""
+            return 1
+
+    options: Any = {"look": Risk.READ_ONLY}
+    with pytest.raises(ToolDefinitionError, match=r"'look': \{'risk': Risk\.READ_ONLY\}"):
+        Toolset.from_object(Reader(), tools=options)
+    with pytest.raises(ToolDefinitionError, match=r"look: timeout must be a number of seconds.*'20'"):
+        Toolset.from_object(Reader(), tools={"look": {"timeout": "20"}})  # type: ignore[typeddict-item]
+
+
+def test_a_method_that_is_a_generator_is_refused_with_the_option_that_leaves_it_out() -> None:
+    class Reader:
+        def look(self) -> int:
+            """Look."""
+            return 1
+
+        def rows(self) -> Any:
+            """Rows."""
+            yield 1
+
+    with pytest.raises(ToolDefinitionError, match=r"rows returns a generator.*exclude="):
+        Toolset.from_object(Reader())
+    assert Toolset.from_object(Reader(), exclude=["rows"]).names == ("look",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import sqlite3
 import threading
 import types
@@ -318,3 +319,30 @@ def test_state_of_odd_attributes_is_stable_and_reads_nothing() -> None:
         }
     }
     assert list(first.stream) == [1]
+
+
+def bare() -> int:
+    """One."""
+    return 1
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Toolset([bare]), "Toolset(*tools), not a list"),  # type: ignore[arg-type]
+        (lambda: Toolset(Toolset(bare)), "Toolset(*tools), not a Toolset"),  # type: ignore[arg-type]
+        (lambda: Toolset(Slotted()), "methods of an object are guarded by Toolset.from_object"),  # type: ignore[arg-type]
+        (lambda: guarded_tool(Risk.READ_ONLY), "by its name: @guarded_tool(risk=Risk.READ_ONLY)"),  # type: ignore[call-overload]
+        (lambda: guarded_tool(failures="ValueError")(bare), "failures='ValueError' is neither"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_passed_in_the_wrong_place_is_told_with_the_right_one(make: Any, said: str) -> None:
+    with pytest.raises(ToolDefinitionError, match=re.escape(said)):
+        make()
+
+
+def test_a_module_whose_tools_are_in_a_toolset_is_told_its_name() -> None:
+    module = types.ModuleType("bank")
+    vars(module)["tools"] = Toolset.from_object(Base(), include=["inherited"])
+    with pytest.raises(ToolDefinitionError, match=r"name its Toolset: bank:tools$"):
+        Toolset.from_module(module)
