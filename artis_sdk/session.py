@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from artis_sdk.commit.approval import as_checked, checked_plan, own_plan
+from artis_sdk.commit.approval import as_checked, checked_plan, own_plan, with_bound_words
 from artis_sdk.commit.approver import Approver, EditPlan
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.commit.journal import JournaledCall
@@ -282,7 +282,7 @@ class Session:
             parent = outer.world
         check_allowed("Session.commit")
         given = checked_plan(given, parts.tools, parts.commits.approval_key)
-        plan = as_checked(plan, given)
+        plan = with_bound_words(as_checked(plan, given), self._conversation)
         journal = parts.journal if parent is None else parent.journal
         terms, plan = await parts.commits.terms(given, plan, mode, parts.agreement(journal))
         world = RealWorld(

@@ -15,7 +15,7 @@ from artis_sdk.contracts import ObservedTool
 from artis_sdk.errors import ConfigurationError, PlanChanged, PlanExpired
 from artis_sdk.loop.foresee import bound_tool
 from artis_sdk.loop.lasting import check_moment
-from artis_sdk.records import Approval, BoundTool, Plan, ToolSpec, plan_digest
+from artis_sdk.records import Approval, BoundTool, Message, Plan, ToolSpec, plan_digest
 from artis_sdk.records.same_call import canonical
 
 KEY_NAME = "ARTIS_APPROVAL_KEY"
@@ -103,6 +103,27 @@ def as_checked(plan: Plan, checked: Plan) -> Plan:
     if task.tools is not checked.task.tools:
         task = task.model_copy(update={"tools": checked.task.tools})
     return plan.model_copy(update={"approvals": checked.approvals, "task": task})
+
+
+def with_bound_words(plan: Plan, known: tuple[Message, ...]) -> Plan:
+    """The plan with the conversation that its digest binds: without what models sent beside its texts and
+    calls (`raw`), which would go back to them as it stands there.
+
+    Args:
+        plan: the plan.
+        known: messages of the session's own, which stay as they are.
+    """
+    task = plan.task
+    if task.conversation is known or not task.conversation:
+        return plan
+    own = frozenset(known)
+    words = tuple([one if one in own else _without_raw(one) for one in task.conversation])
+    return plan.model_copy(update={"task": task.model_copy(update={"conversation": words})})
+
+
+def _without_raw(message: Message) -> Message:
+    calls = tuple([call.model_copy(update={"raw": None}) for call in message.tool_calls])
+    return message.model_copy(update={"raw": None, "tool_calls": calls})
 
 
 def check_expiry(plan: Plan) -> None:
