@@ -88,8 +88,9 @@ def journal_around(journal: CommitJournal) -> CommitJournal:
         journal: journal of the session.
     """
     outer = current.get()
-    around = outer is not None and outer is not OUTSIDE and isinstance(outer.world, RealWorld)
-    return outer.world.journal if around else journal
+    if outer is not None and isinstance(outer.world, RealWorld):
+        return outer.world.journal
+    return journal
 
 
 async def journal_here(journal: CommitJournal) -> tuple[str, tuple[str, ...]]:
