@@ -50,7 +50,7 @@ async def run(code: str, folder: Path, **environment: str) -> str:
 
 async def test_the_guide_runs(tmp_path: Path) -> None:
     code = python_blocks(ROOT / "docs" / "guide.md")
-    assert code.count("asyncio.run") == 2
+    assert code.count("asyncio.run") == 3
     await run(code, tmp_path)
 
 
