@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -100,6 +100,16 @@ def wait(binding: WorldBinding, invocation: Invocation) -> Reply:
 # --- from another thread ----------------------------------------------------------------------
 
 
+class SyncBody(Protocol):
+    """The sync body of a call."""
+
+    def __call__(self) -> None:
+        """Run it. Raises nothing."""
+
+    def cancel(self) -> None:
+        """Tell whoever waits for it that it does not run."""
+
+
 class WaitingThread:
     """A thread that waits for a world and meanwhile runs the sync body of the call it waits for.
 
@@ -108,23 +118,22 @@ class WaitingThread:
     """
 
     def __init__(self) -> None:
-        self._bodies: SimpleQueue[tuple[Callable[[], None], concurrent.futures.Future[Any]] | None]
-        self._bodies = SimpleQueue()
+        self._bodies: SimpleQueue[SyncBody | None] = SimpleQueue()
         self._lock = Lock()
         self._closed = False
 
-    def take(self, body: Callable[[], None], ended: concurrent.futures.Future[Any]) -> bool:
+    def take(self, body: SyncBody) -> bool:
         """Have the thread run a body; False if it no longer waits."""
         with self._lock:
             if not self._closed:
-                self._bodies.put((body, ended))
+                self._bodies.put(body)
             return not self._closed
 
     def run_next(self, seconds: float) -> bool:
         """In the thread: run a body that arrives within `seconds`; whether one arrived."""
         with suppress(Empty):
-            if (work := self._bodies.get(timeout=seconds)) is not None:
-                work[0]()
+            if (body := self._bodies.get(timeout=seconds)) is not None:
+                body()
                 return True
         return False
 
@@ -138,8 +147,8 @@ class WaitingThread:
             self._closed = True
         with suppress(Empty):
             while True:
-                if (work := self._bodies.get_nowait()) is not None:
-                    work[1].cancel()
+                if (body := self._bodies.get_nowait()) is not None:
+                    body.cancel()
 
 
 waiting_thread: ContextVar[WaitingThread | None] = ContextVar("artis_sdk_waiting_thread", default=None)
@@ -330,6 +339,9 @@ class _Carried(Generator[Any, Any, Any], Coroutine[Any, Any, Any]):
     def __getattr__(self, name: str) -> Any:
         """Attributes of the coroutine, for code that inspects a task's: name, frame, whether it has begun."""
         return getattr(self._coroutine, name)
+
+    def __next__(self) -> Any:
+        return self._resume(None)
 
     def send(self, value: Any) -> Any:
         return self._resume(value)

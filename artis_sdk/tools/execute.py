@@ -7,10 +7,9 @@ import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -155,56 +154,94 @@ async def _in_thread(
             return _raised(tool, error, provenance, start)
         return _returned(tool, returned, provenance, start)
 
-    running = asyncio.wrap_future(_begun(run, tool.name, daemon=provenance is not Provenance.REAL))
+    body = _ThreadedBody(run, late)
+    _begin(body, tool.name, daemon=provenance is not Provenance.REAL)
     try:
-        await asyncio.wait({running}, timeout=tool.timeout)
-        if not running.done():
+        async with asyncio.timeout(tool.timeout):
+            ended = await body.ended
+    except TimeoutError:  # the tool's own is a reply
+        if body.ended.cancelled():
             return _timed_out(tool, provenance, start)
-        ended = running.result()
-        if isinstance(ended, Reply):
-            return ended
-        tool.found_awaitable()
-        return replace(await _awaited(tool, ended.awaited, provenance, start), awaitable=True)
-    finally:
-        if not running.done():
-            running.add_done_callback(partial(_ended_late, late=late))
+        ended = body.ended.result()
+    except BaseException:
+        body.leave()
+        raise
+    if isinstance(ended, Reply):
+        return ended
+    tool.found_awaitable()
+    return replace(await _awaited(tool, ended.awaited, provenance, start), awaitable=True)
 
 
-def _begun(run: Callable[[], Reply | _Unfinished], name: str, *, daemon: bool) -> Future[Reply | _Unfinished]:
-    """Run with this context: in the thread that waits for this call, else in one that no other call has.
+class _ThreadedBody:
+    """A sync body that a thread runs, with this context.
+
+    Args:
+        run: the body.
+        late: function of the reply of a body that ends after `ended` was cancelled.
+    """
+
+    def __init__(self, run: Callable[[], Reply | _Unfinished], late: Callable[[Reply], None] | None) -> None:
+        self._run = run
+        self._late = late
+        self._context = copy_context()
+        self._context.run(waiting_thread.set, None)  # the waiting thread is busy with this body
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[Reply | _Unfinished] = self._loop.create_future()
+        """What it returned or raised. Cancelled with its waiter; the body runs on."""
+
+    def __call__(self) -> None:
+        """In the thread: run it. Raises nothing."""
+        ended: Reply | _Unfinished | None = None
+        error: BaseException | None = None
+        try:
+            ended = self._context.run(self._run)
+        except BaseException as raised:  # noqa: BLE001  goes to the waiting caller
+            error = raised
+        self._tell(ended, error)
+
+    def cancel(self) -> None:
+        """In the thread that was to run it: it does not run."""
+        self._tell(None, None)
+
+    def _tell(self, ended: Reply | _Unfinished | None, error: BaseException | None) -> None:
+        with suppress(RuntimeError):  # the event loop is closed, and nobody waits
+            self._loop.call_soon_threadsafe(self._arrived, ended, error)
+
+    def _arrived(self, ended: Reply | _Unfinished | None, error: BaseException | None) -> None:
+        if self.ended.done():
+            self._ended_late(ended)
+        elif error is not None:
+            self.ended.set_exception(error)
+        elif ended is None:
+            self.ended.cancel()
+        else:
+            self.ended.set_result(ended)
+
+    def leave(self) -> None:
+        """Its waiter leaves, perhaps when the body has ended and nobody has seen it yet."""
+        if not self.ended.cancel() and not self.ended.cancelled() and self.ended.exception() is None:
+            self._loop.call_soon(self._ended_late, self.ended.result())  # once the waiter has left
+
+    def _ended_late(self, ended: Reply | _Unfinished | None) -> None:
+        if isinstance(ended, _Unfinished):  # nobody waits any more, so the awaitable does not run
+            ended.drop()
+        elif ended is not None and self._late is not None:
+            self._late(ended)
+
+
+def _begin(body: _ThreadedBody, name: str, *, daemon: bool) -> None:
+    """Run a body in the thread that waits for this call, else in one that no other call has.
 
     A pool with a limit would deadlock: calls that wait for nested calls fill it. The interpreter does not
     exit in the middle of a real call.
     """
-    ended: Future[Reply | _Unfinished] = Future()
-    context = copy_context()
-    context.run(waiting_thread.set, None)  # the waiting thread is busy with this body
-
-    def body() -> None:
-        if not ended.set_running_or_notify_cancel():
-            return
-        try:
-            ended.set_result(context.run(run))
-        except BaseException as error:  # noqa: BLE001  goes to the waiting caller
-            ended.set_exception(error)
-
     caller = waiting_thread.get()
-    if caller is None or not caller.take(body, ended):
-        if daemon:
-            threading.Thread(target=body, name=f"artis-{name}", daemon=True).start()
-        else:
-            in_call_thread(body)
-    return ended
-
-
-def _ended_late(running: asyncio.Future[Reply | _Unfinished], late: Callable[[Reply], None] | None) -> None:
-    if running.cancelled() or running.exception() is not None:
+    if caller is not None and caller.take(body):
         return
-    ended = running.result()
-    if isinstance(ended, _Unfinished):  # nobody waits any more, so the awaitable does not run
-        ended.drop()
-    elif late is not None:
-        late(ended)
+    if daemon:
+        threading.Thread(target=body, name=f"artis-{name}", daemon=True).start()
+    else:
+        in_call_thread(body)
 
 
 @dataclass(frozen=True, slots=True)

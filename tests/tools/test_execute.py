@@ -6,6 +6,7 @@ import ast
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,20 @@ async def test_a_call_that_ends_after_its_cancellation_is_heard_of() -> None:
         await task
     go.set()
     assert (await asyncio.wait_for(late, 5)).outcome.type == "LookupError"
+
+
+async def test_a_call_that_has_ended_when_its_cancellation_arrives_is_heard_of() -> None:
+    go, begun, late = threading.Event(), threading.Event(), asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(
+        run(tool(lambda: begun.set() or (go.wait() and "done"), name="slow"), late=late.set_result)
+    )
+    await asyncio.to_thread(begun.wait)
+    go.set()
+    time.sleep(0.3)  # noqa: ASYNC251  its end waits behind this callback
+    asyncio.get_running_loop().call_soon(task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await asyncio.wait_for(late, 5)).outcome.value == "done"
 
 
 async def test_a_call_that_ends_in_time_is_not_late() -> None:
