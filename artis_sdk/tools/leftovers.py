@@ -12,6 +12,7 @@ import queue
 import sys
 import threading
 import time
+from functools import lru_cache
 from types import FrameType
 
 _LIBRARY = os.path.dirname(os.__file__)
@@ -90,7 +91,8 @@ def working(besides: frozenset[int | None] | set[int | None] = frozenset()) -> f
     for ident, frame in frames.items():
         at: FrameType | None = None if ident in besides else frame
         while at is not None:
-            if at.f_code.co_filename not in _WAITING and not _idle(at):
+            code = at.f_code  # once: reading it raises an audit event, for which our hook is called
+            if (waiting := _waiting_in(code.co_filename)) is not None and code.co_name not in waiting:
                 found.append(at)
             at = at.f_back
     return frozenset(found)
@@ -115,8 +117,9 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
     return frames
 
 
-def _idle(frame: FrameType) -> bool:
-    """Whether a frame outside of `_WAITING` only waits for work."""
-    code = frame.f_code
-    file = code.co_filename
-    return "/anyio/" in file or (file, code.co_name) in _TAKING_UP
+@lru_cache(maxsize=4096)
+def _waiting_in(file: str) -> frozenset[str] | None:
+    """Names of the code in a file in which threads only wait for work; None for all of it."""
+    if file in _WAITING or "/anyio/" in file:
+        return None
+    return frozenset(name for where, name in _TAKING_UP if where == file)
