@@ -24,7 +24,7 @@ Work = Callable[[Any], Any]
 changed nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class WriteRequest:
     """A write, and the receiver of its result."""
 
@@ -35,7 +35,7 @@ class WriteRequest:
     """Future that gets the result, on its own loop; None if nobody waits."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RestRequest(WriteRequest):
     """The last one before a pause, in which the store is left to others. It writes nothing."""
 
