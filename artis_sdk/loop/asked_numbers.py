@@ -91,12 +91,12 @@ class MadeNumbers:
     """
 
     def __init__(self, texts: Iterable[str], tools: Iterable[str] = ()) -> None:
-        self._texts = tuple(texts)
+        self.texts = tuple(texts)
         self.counts: frozenset[Value] = frozenset(map(float, Counter(tools).values())) - {1.0}
         """How often a tool was called, of those that were called more than once."""
         self.occurrences: Counter[Value] = Counter()
         """How often each value stands in the arguments."""
-        for text in self._texts:
+        for text in self.texts:
             for match in NUMBER.finditer(text):
                 hours = _hours(match[0].lower(), text[match.end() :].lower())
                 self.occurrences.update({value_of(match[0]), *hours})
@@ -114,7 +114,7 @@ class MadeNumbers:
     def has_digits(self, digits: str) -> bool:
         """Whether an argument has these digits and no more of them together, however they are grouped."""
         alone = re.compile(rf"(?<!\d){digits}(?!\d)")
-        return any(alone.search(re.sub(r"[\s().+-]", "", text)) for text in self._texts)
+        return any(alone.search(re.sub(r"[\s().+-]", "", text)) for text in self.texts)
 
 
 def value_of(number: str) -> Value:

@@ -2,13 +2,13 @@
 
 In *120 to Ann and 120 to Bob* each mention is a part of its own, and one call with 120 is half of what was
 asked; so it is in *lock A342 and pay 90 from A342*. A restatement, *set it to 10; that is, 10 minutes*, is no
-second part: mentions count where *and*, *then* or their like stands between them, in one sentence.
+second part: mentions count where *and*, *then* or their like stands between them, in one sentence. Neither is
+*take 80 from Ann and give 80 to Bob* two, where one call names both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from artis_sdk.loop.asked_numbers import CONDITION, NUMBER, SENTENCE, MadeNumbers, Value, value_of
@@ -21,6 +21,7 @@ _SAID_AGAIN: Final = re.compile(
 )
 """In a part of a sentence that asks for nothing of its own, but bounds, checks or reports another."""
 _INSIDE: Final = frozenset("/-^:")  # beside a number that is part of a date, a time or a unit
+_NAME: Final = re.compile(r"(?<=\s)[A-Z]\w*")
 
 
 def said_more_often(query: str, made: MadeNumbers) -> list[str]:
@@ -36,9 +37,9 @@ def said_more_often(query: str, made: MadeNumbers) -> list[str]:
     """
     said: dict[Value, tuple[str, int]] = {}
     for sentence in SENTENCE.split(query):
-        for value, text, times in _parts(sentence):
-            if times > said.get(value, ("", 1))[1]:
-                said[value] = text, times
+        for value, (text, parts) in _mentions(sentence).items():
+            if len(parts) > said.get(value, ("", 1))[1] and not _is_one(parts, made):
+                said[value] = text, len(parts)
     return [
         f"{text}: {times} times, in {there} {'call' if there == 1 else 'calls'}"
         for value, (text, times) in said.items()
@@ -46,18 +47,20 @@ def said_more_often(query: str, made: MadeNumbers) -> list[str]:
     ]
 
 
-def _parts(sentence: str) -> Iterator[tuple[Value, str, int]]:
-    """Each number of a sentence, and how many parts of the sentence have it; none of a conditional one."""
+def _mentions(sentence: str) -> dict[Value, tuple[str, list[frozenset[str]]]]:
+    """The numbers of a sentence, as they are written first, and what else is named in each part that has one;
+    none of a conditional sentence."""
+    found: dict[Value, tuple[str, list[frozenset[str]]]] = {}
     if CONDITION.search(sentence.lower()):
-        return
-    found: dict[Value, tuple[str, int]] = {}
+        return found
     for part in _JOINT.split(sentence):
         if found and _SAID_AGAIN.search(part.lower()):
             continue
-        for value, text in _numbers(part).items():
-            found[value] = found.get(value, (text, 0))[0], found.get(value, (text, 0))[1] + 1
-    for value, (text, times) in found.items():
-        yield value, text, times
+        numbers = _numbers(part)
+        names = frozenset((*map(str.lower, _NAME.findall(part)), *map(str.lower, numbers.values())))
+        for value, text in numbers.items():
+            found.setdefault(value, (text, []))[1].append(names - {text.lower()})
+    return found
 
 
 def _numbers(part: str) -> dict[Value, str]:
@@ -68,3 +71,11 @@ def _numbers(part: str) -> dict[Value, str]:
         if not (_INSIDE & set(around) or _SAME.search(part[: match.start()])):
             found.setdefault(value_of(match[0]), match[0])
     return found
+
+
+def _is_one(parts: list[frozenset[str]], made: MadeNumbers) -> bool:
+    """Whether one call names what all parts name, each something else."""
+    if not all(parts) or all(part == parts[0] for part in parts):
+        return False
+    names = frozenset().union(*parts)
+    return any(names <= set(re.findall(r"\w+", text.lower())) for text in made.texts)

@@ -27,6 +27,17 @@ def told(query: str, *arguments: dict[str, Any]) -> list[str]:
         ("Send 120 to Ann and 120 to Bob and also 120 to Kim.", [PAY, PAY], ["120: 3 times, in 2 calls"]),
         ("Lock A342, and also pay 90 from A342.", [A342 | {"amount": 90}], ["A342: 2 times, in 1 call"]),
         ("Rename 7; delete 7.", [{"id": 7}], ["7: 2 times, in 1 call"]),
+        (
+            "Limit A342 to 90 and take 90 from A342.",
+            [A342 | {"n": 90}],
+            [f"{n}: 2 times, in 1 call" for n in ("A342", 90)],
+        ),
+        (
+            "Take 120 from Ann and give 120 to Bob.",
+            [{"source": "ann", "amount": 120}],
+            ["120: 2 times, in 1 call"],
+        ),
+        ("Pay Bob 120 and Kim 120.", [{"to": "bob", "amount": 120}], ["120: 2 times, in 1 call"]),
         ("Order 2 pizzas and then 2 colas, and tell me the price.", [{"n": 2}], ["2: 2 times, in 1 call"]),
     ],
 )
@@ -59,6 +70,10 @@ def test_a_part_that_fewer_calls_have_is_told(query: str, arguments: list[Any], 
         ("Lock A342 and let me know how much A342 holds.", [A342]),
         ("Limit A342 to 90 and say what A342 could spend before.", [A342 | {"amount": 90}]),
         ("Delete 7 and nothing but 7.", [{"id": 7}]),
+        ("Take 120 from A342 and put 120 into B7.", [{"from": "A342", "to": "B7", "amount": 120}]),
+        ("Withdraw 120 out of A342, then pay 120 into B7.", [{"from": "A342", "to": "B7", "amount": 120}]),
+        ("Take 120 from Ann and give 120 to Bob.", [{"source": "ann", "target": "bob", "amount": 120}]),
+        ("Pay Ann 120 and Bob 120.", [{"to": ["ann", "bob"], "amount": 120}]),
     ],
 )
 def test_what_calls_have_and_what_is_said_again_is_not(query: str, arguments: list[Any]) -> None:
