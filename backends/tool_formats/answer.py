@@ -205,5 +205,7 @@ def _beside(call: ToolCall) -> ToolCall:
 
 def _own_readers(format: ToolCallFormat | None) -> tuple[BlockReader, ...]:
     """Readers of a format's marks."""
+    if format is None:
+        return ()
     owner: object = format.reader if isinstance(format, MarkedFormat) else format
     return tuple([reader for reader in READERS if reader is owner])
