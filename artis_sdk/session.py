@@ -229,8 +229,8 @@ class Session:
         Raises:
             PlanChanged: the plan, a tool or an approval has changed since the plan was made.
             PlanExpired: the plan held until a moment that has passed.
-            NotApproved: the approver rejected the plan, or did not answer; or it was edited, and nobody
-                approved it since.
+            NotApproved: the approver rejected the plan, or did not answer; or nobody approved it since it was
+                edited, or since its approval has ended.
             CommitRefused: the plan was committed before, or belongs to another journal; a call's twin in the
                 journal has no known outcome; the commit cannot be resumed; this session is committing already
                 (a sub-agent needs a session of its own); or secrets of the plan are missing.
@@ -241,10 +241,8 @@ class Session:
             LimitReached: before the first real call only.
         """
         if self.id in _committing.get():
-            raise CommitRefused(
-                plan.id,
-                "this session is committing already and would wait for itself; use another session",
-            )
+            why = "this session is committing already and would wait for itself; use another session"
+            raise CommitRefused(plan.id, why)
         async with self._operation("commit") as (parts, span), self._commits:
             token = _committing.set(_committing.get() | {self.id})
             try:
@@ -257,8 +255,9 @@ class Session:
                 return result
             said = None if result.messages else result.answer  # an own agent tells no messages
             answer = () if said is None else (Message(role="assistant", content=said),)
-            query = Message(role="user", content=plan.task.query)
-            self._conversation = (*plan.task.conversation, query, *result.messages, *answer)
+            task = result.plan.task  # with its secrets, and with no words that the plan does not bind
+            asked = (*task.conversation, Message(role="user", content=task.query))
+            self._conversation = (*asked, *result.messages, *answer)
             return result
 
     async def _commit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -53,7 +54,7 @@ def json_object(text: str) -> dict[str, Any]:
     """The JSON object in a text, alone, in a code fence, or with words around it.
 
     Raises:
-        Unreadable: the text has no JSON object, or not a whole one.
+        Unreadable: the text has no JSON object, or not a whole one, or one that gives a name twice.
     """
     text = strip_thinking(text)
     start, end = text.find("{"), text.rfind("}")
@@ -61,11 +62,17 @@ def json_object(text: str) -> dict[str, Any]:
         raise Unreadable("there is no JSON object")
     try:
         value = from_json(text[start : end + 1])
+        json.loads(text[start : end + 1], object_pairs_hook=_check_once)
     except ValueError as error:
         raise Unreadable(f"it is not valid JSON ({error})") from None
     if not isinstance(value, dict):
         raise Unreadable("it is not a JSON object")
     return value
+
+
+def _check_once(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):  # which of its values was meant nobody can say
+        raise ValueError("a name is given twice")
 
 
 def text_field(value: dict[str, Any], name: str, *, required: bool = False) -> str:

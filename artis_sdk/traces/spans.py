@@ -205,13 +205,19 @@ class OpenSpan(SessionSpan):
             _log(error)
 
     def set(self, name: str, value: str | None) -> None:
-        if self._span is not None and value is not None:
-            self._span.set_attribute(name, value)
+        try:
+            if self._span is not None and value is not None:
+                self._span.set_attribute(name, value)
+        except Exception as error:  # noqa: BLE001  see the class
+            _log(error)
 
     def event(self, name: str, attributes: Attributes) -> None:
         """Something that happened, and took no time."""
-        if self._span is not None:
-            self._span.add_event(name, attributes)
+        try:
+            if self._span is not None:
+                self._span.add_event(name, attributes)
+        except Exception as error:  # noqa: BLE001  see the class
+            _log(error)
 
     def _error(self, kind: str, message: str | None) -> None:
         from opentelemetry.trace import Status, StatusCode

@@ -136,7 +136,7 @@ async def cancelled(path: Path, plan: Plan, mode: CommitMode, step: int) -> bool
 
 def check(journal: SQLiteJournal) -> None:
     """What ran is in the journal, once; what is done there did run."""
-    calls = [(call, (call.tool, call.arguments["n"])) for call in journal.calls() if call.tool != "read"]
+    calls = [(one, (one.tool, int(str(one.arguments["n"])))) for one in journal.calls() if one.tool != "read"]
     ran = Counter(RAN)
     assert set(ran.values()) <= {1}
     begun = Counter(key for call, key in calls if call.outcome is not None or call.state in OPEN)

@@ -247,6 +247,8 @@ def test_verdicts_are_read(text: str, correct: bool) -> None:
         '{"correct": "true"}',
         '{"verdict": true, "explanation": "<Result>1</Result>"}',
         '{"correct": tr',
+        '{"correct": false, "correct": true}',
+        '{"correct": true, "seen": {"correct": false, "correct": true}}',
         "10",
         "1 or 0",
     ],

@@ -13,7 +13,7 @@ import pytest
 from helpers.loop import Ledger, call
 from helpers.traced import Tracer, attributes
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import Span, SpanProcessor
 from pydantic import SecretStr
 
 from artis_sdk import Direct, Parallel, Sequential, Session, Toolset, Traces, guarded_tool
@@ -263,6 +263,39 @@ async def test_a_failing_tracer_stops_no_commit(
         journal=tmp_path / "journal.db",
         redact=Redactor(broken),
         traces=Traces(content=True, tracer_provider=tracer.provider),
+    ) as session:
+        result = await session.run("x")
+    assert (result.answer, made) == ("done", ["n"])
+    assert "a span could not be written: RuntimeError" in caplog.text
+    assert MARK not in caplog.text
+
+
+async def test_a_span_that_takes_nothing_stops_no_approved_commit(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError(MARK)
+
+    @guarded_tool
+    async def note(text: str) -> str:
+        """Note."""
+        made.append(text)
+        return text
+
+    async def ann(request: Any) -> Approve:
+        return Approve(by="ann")
+
+    monkeypatch.setattr(Span, "set_attribute", broken)
+    monkeypatch.setattr(Span, "add_event", broken)
+    async with Session(
+        agent=ScriptedBackend([[call("no_such_tool")], [call("note", text="n")], "done"]),
+        tools=[note],
+        strategy=Direct(),
+        journal=tmp_path / "journal.db",
+        approve=ann,
+        traces=Traces(tracer_provider=Tracer().provider),
     ) as session:
         result = await session.run("x")
     assert (result.answer, made) == ("done", ["n"])
