@@ -279,7 +279,12 @@ def load_object(where: str, what: str = "tools", hint: str = "") -> Any:
         raise ConfigurationError(f"{what} {where!r}: {place_and_error(error)}") from error
     except ArtisError:
         raise
-    except (Exception, SystemExit) as error:  # the application's own code ran, which may raise anything
+    except SystemExit as error:
+        raise ConfigurationError(
+            f"{what} {where!r}: the module ends the program as it is imported ({error}); put what it does as "
+            'a program under `if __name__ == "__main__":`'
+        ) from error
+    except Exception as error:  # the application's own code ran, which may raise anything
         raise ConfigurationError(f"{what} {where!r}: {place_and_error(error)}") from error
     try:
         for part in attribute.split(".") if attribute else ():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
+from pathlib import PurePath
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
 from artis_sdk.records.jsonable import jsonable
-from artis_sdk.records.plain_forms import stand_in
+from artis_sdk.records.plain_forms import inherits, public_attributes, stand_in
 
 _JSON: Final[frozenset[type]] = frozenset((str, bool, NoneType))
 _FIXED: Final[frozenset[type]] = _JSON | {
@@ -70,7 +72,10 @@ def without_form(value: Any) -> bool:
 
 
 def same_types(one: Any, other: Any, depth: int = 0) -> bool:
-    """Whether two values of one JSON form are of the same types, in their containers, too."""
+    """Whether two values of one JSON form are of the same types, in their containers and fields, too.
+
+    Bytes, paths, patterns and numbers are then also the same: a field of bytes takes any text.
+    """
     kind = type(one)
     if kind is not type(other) or depth > _DEEPEST:
         return False
@@ -78,10 +83,17 @@ def same_types(one: Any, other: Any, depth: int = 0) -> bool:
         return set(map(type, one)) == set(map(type, other))
     if kind is dict:
         return one.keys() == other.keys() and all(same_types(one[k], other[k], depth + 1) for k in one)
-    if kind is list or kind is tuple:
+    if kind is list or inherits(kind, tuple):
         pairs = zip(one, other, strict=False)
         return len(one) == len(other) and all(same_types(a, b, depth + 1) for a, b in pairs)
-    return True
+    if is_fixed(one):
+        return bool(one == other or (one != one and other != other))  # NaN is not itself
+    if kind is re.Pattern:
+        return bool((one.pattern, one.flags) == (other.pattern, other.flags))
+    if inherits(kind, PurePath):
+        return str(one) == str(other)
+    mine, theirs = public_attributes(one), public_attributes(other)
+    return all(same_types(mine[name], theirs[name], depth + 1) for name in mine.keys() & theirs.keys())
 
 
 class _Copy:

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from artis_sdk.errors import InvalidArguments, ToolDefinitionError
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.records.plain_forms import stand_in
+from artis_sdk.tools.bytes_back import with_bytes_back
 from artis_sdk.tools.docstrings import documentation
 from artis_sdk.tools.lazy import awaited_annotation
 from artis_sdk.tools.parameters import Parameters
@@ -92,7 +93,7 @@ class Shape:
     def _validator(self, hints: Mapping[str, Any]) -> TypeAdapter[Any]:
         fields = {p.name: self._field(p, hints) for p in self.shown}
         if self.var_keyword is not None:
-            fields[_REST] = GenericAlias(dict, (str, hints.get(self.var_keyword, Any)))
+            fields[_REST] = GenericAlias(dict, (str, with_bytes_back(hints.get(self.var_keyword, Any))))
         make: Any = TypedDict
         arguments = make(self.tool, fields)
         arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -103,7 +104,7 @@ class Shape:
             raise ToolDefinitionError(f"{self.tool}: {first_line}") from error
 
     def _field(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
-        annotation = hints.get(parameter.name, Any)
+        annotation = with_bytes_back(hints.get(parameter.name, Any))
         if isinstance(parameter.default, FieldInfo):
             raise ToolDefinitionError(
                 f"{self.tool}: the default of {parameter.name} is a Field; write "
@@ -188,7 +189,7 @@ def misfits(error: ValidationError) -> str:
 
 def return_adapter(tool: str, function: Callable[..., Any]) -> TypeAdapter[Any]:
     """Validator of the function's return annotation; without one every value passes."""
-    annotation = awaited_annotation(return_annotation(tool, function))
+    annotation = with_bytes_back(awaited_annotation(return_annotation(tool, function)))
     try:
         return TypeAdapter(annotation)
     except PydanticSchemaGenerationError:  # a class unknown to pydantic: check for an instance
