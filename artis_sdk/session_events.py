@@ -7,7 +7,9 @@ from collections.abc import Callable
 from weakref import WeakSet
 
 from artis_sdk.loop.budget import Emit
-from artis_sdk.records.events import Event
+from artis_sdk.records import Outcome, ToolCall
+from artis_sdk.records.events import AttemptFinished, CallBegun, CallCommitted, CallSimulated, Event
+from artis_sdk.records.jsonable import jsonable
 from artis_sdk.session_log import LINES, log
 
 
@@ -77,6 +79,9 @@ class SessionEvents:
         event = self._shown(event)
         if logged:
             log(event)
+        if not self._read and self._callback is None:
+            return
+        event = _apart(event)
         if self._read:
             for reader in tuple(self._readers):
                 reader.put(event)
@@ -88,3 +93,38 @@ class SessionEvents:
         self._over = True
         for reader in tuple(self._readers):
             reader.put(None)
+
+
+def _apart(event: Event) -> Event:
+    """The event with calls and outcomes of its own, which a listener may shorten for its page: those of the
+    attempt become the plan's, and those of the commit its result's."""
+    match event:
+        case CallSimulated():
+            return event.model_copy(update=_own(event.call, event.outcome))
+        case CallBegun():
+            return event.model_copy(update={"call": _own_call(event.call)})
+        case CallCommitted():
+            made = event.committed
+            return event.model_copy(
+                update={"committed": made.model_copy(update=_own(made.call, made.outcome))}
+            )
+        case AttemptFinished():
+            attempt = event.attempt
+            own = {
+                name: tuple([one.model_copy(update=_own(one.call, one.outcome)) for one in steps])
+                for name, steps in (("steps", attempt.steps), ("nested", attempt.nested))
+            }
+            return event.model_copy(update={"attempt": attempt.model_copy(update=own)})
+        case _:
+            return event
+
+
+def _own(call: ToolCall, outcome: Outcome) -> dict[str, ToolCall | Outcome]:
+    return {
+        "call": _own_call(call),
+        "outcome": outcome.model_copy(update={"value": jsonable(outcome.value)}),
+    }
+
+
+def _own_call(call: ToolCall) -> ToolCall:
+    return call.model_copy(update={"arguments": jsonable(call.arguments)})

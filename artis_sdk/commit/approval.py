@@ -31,11 +31,15 @@ class Tools(Protocol):
 
 
 def own_plan(plan: Plan) -> Plan:
-    """The plan with foreseen calls of its own: what others do to the plan that they hold, an approver that
-    shortens a text on its page included, changes nothing of the one that is approved and made."""
-    if not plan.foreseen:
+    """The plan with foreseen calls and edits of its own: what others do to the plan that they hold, an
+    approver that shortens a text on its page included, changes nothing of what is approved and made."""
+    if not plan.foreseen and not plan.edits:
         return plan
-    return plan.model_copy(update={"foreseen": tuple(one.model_copy(deep=True) for one in plan.foreseen)})
+    own = {
+        name: tuple([one.model_copy(deep=True) for one in parts])
+        for name, parts in (("foreseen", plan.foreseen), ("edits", plan.edits))
+    }
+    return plan.model_copy(update=own)
 
 
 def approved(plan: Plan, *, by: str, expires: float | None = None, key: SecretStr | None = None) -> Plan:
