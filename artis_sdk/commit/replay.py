@@ -125,7 +125,7 @@ class ReplayActor:
 
 def _may_stand_in(value: JsonValue, schema: Mapping[str, Any]) -> bool:
     """Whether a part of an argument may be an object that is shown as `<its type>` alone, see
-    `records.jsonable`. Where the schema wants a text it is a text.
+    `records.jsonable`. Where the schema wants a text of any form it is a text.
 
     Args:
         value: the argument.
@@ -139,7 +139,7 @@ def _may_stand_in(value: JsonValue, schema: Mapping[str, Any]) -> bool:
         left = others if isinstance(others, dict) else {}
         return any(_may_stand_in(one, known.get(name, left)) for name, one in value.items())
     kinds = [schema, *schema.get("anyOf", ())]
-    if any(kind.get("type") == "string" for kind in kinds):
+    if any(kind.get("type") == "string" and "format" not in kind for kind in kinds):
         return False
     return isinstance(value, str) and _STAND_IN.fullmatch(value) is not None
 

@@ -14,6 +14,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -42,10 +43,12 @@ from artis_sdk.records.array_forms import array_form, table_form, tensor_form
 _MOST_ITEMS = 1_000_000  # of an application's own container, which may be endless
 
 _KNOWN_TO_PYDANTIC = (
-    date, time, timedelta, Decimal, Fraction, complex, UUID, PurePath, re.Pattern,
+    date, time, timedelta, Decimal, Fraction, complex, UUID, re.Pattern,
     IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network,
     AnyUrl, Secret, SecretStr, SecretBytes,
 )  # fmt: skip
+BASE_64 = "data:application/octet-stream;base64,"
+"""What stands in front of bytes that are no UTF-8 text."""
 _NAMED = (FunctionType, BuiltinFunctionType, MethodType)
 
 _name_of = type.__dict__["__name__"].__get__
@@ -150,6 +153,8 @@ def simpler(value: Any, kind: type) -> Any:
     for library, form in (("numpy", array_form), ("pandas", table_form), ("torch", tensor_form)):
         if library in parts and (found := form(value, kind)) is not value:
             return found
+    if issubclass(kind, PurePath):  # of which pydantic knows only those of this system
+        return PurePath.__str__(value)
     if issubclass(kind, _KNOWN_TO_PYDANTIC):
         return to_jsonable_python(value)
     declared = _declared(value, kind)
@@ -198,10 +203,12 @@ def _of_builtin(value: Any, kind: type) -> Any:
 
 
 def _of_bytes(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return f"data:application/octet-stream;base64,{base64.b64encode(data).decode()}"
+    """As text, else in base 64; a text that reads like base 64 is written in it, too, to be given back."""
+    with suppress(UnicodeDecodeError):
+        text = data.decode()
+        if not text.startswith(BASE_64):
+            return text
+    return BASE_64 + base64.b64encode(data).decode()
 
 
 def _declared(value: Any, kind: type) -> Any:

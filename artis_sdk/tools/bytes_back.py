@@ -11,9 +11,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BeforeValidator
 
 from artis_sdk.records.jsonable import jsonable
+from artis_sdk.records.plain_forms import BASE_64
 
-_URL = "data:application/octet-stream;base64,"
-"""What `jsonable` writes in front of bytes that are no UTF-8 text."""
 _HOLDERS = (list, tuple, set, frozenset, dict, *vars(collections.abc).values())
 """Generic types whose arguments are the types of what they hold."""
 
@@ -41,10 +40,10 @@ def with_bytes_back(annotation: Any) -> Any:
 
 
 def _read(value: Any) -> Any:
-    if not isinstance(value, str) or not value.startswith(_URL):
+    if not isinstance(value, str) or not value.startswith(BASE_64):
         return value
     try:
-        data = b64decode(value.removeprefix(_URL), validate=True)
+        data = b64decode(value.removeprefix(BASE_64), validate=True)
     except binascii.Error:
         return value
     return data if jsonable(data) == value else value

@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from pydantic_core import core_schema
 
 from artis_sdk import Sequential, Session, Toolset, guarded_tool
 from artis_sdk.commit import Approve, CallRequest, PlanRequest, Reject, approved
@@ -345,6 +346,17 @@ async def test_a_secret_in_a_reason_is_not_journaled(tmp_path: Path) -> None:
     assert b"zebra-reason" not in held
 
 
+def keeping(kind: type) -> Toolset:
+    """A tool that keeps an argument of a type."""
+
+    def keep(where: Any) -> str:
+        REAL.append(where)
+        return "ok"
+
+    keep.__annotations__["where"] = kind
+    return Toolset(guarded_tool(keep))
+
+
 # --- what JSON does not tell ------------------------------------------------------------------------
 
 
@@ -379,6 +391,40 @@ async def test_a_replay_makes_no_call_with_the_name_of_a_type(tmp_path: Path) ->
         result = await s.commit(await s.rehearse("x"), mode="replay")
     assert result.ended == "stopped"
     assert "parcel has no JSON form" in result.notes[-1]
+    assert REAL == []
+
+
+@pytest.mark.parametrize("path", [PurePosixPath("a/b"), PureWindowsPath("c:/a"), Path("a")])
+async def test_a_replay_passes_the_path_that_was_shown(path: PurePath, tmp_path: Path) -> None:
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        return str(tools["keep"](path))
+
+    async with session(agent, keeping(type(path)), tmp_path) as s:
+        plan = await s.rehearse("x")
+        assert plan.foreseen[0].call.arguments == {"where": str(path)}
+        await s.commit(plan, mode="replay")
+    assert [path] == REAL
+
+
+async def test_a_replay_makes_no_call_with_the_name_of_a_type_where_a_text_has_a_form(tmp_path: Path) -> None:
+    class Place:
+        """A place that is written as a path, and shows nothing."""
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            return core_schema.no_info_plain_validator_function(lambda given: given)
+
+        @classmethod
+        def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+            return {"type": "string", "format": "path"}
+
+    async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
+        return str(tools["keep"](Place()))
+
+    async with session(agent, keeping(Place), tmp_path) as s:
+        result = await s.commit(await s.rehearse("x"), mode="replay")
+    assert result.ended == "stopped"
+    assert "where has no JSON form" in result.notes[-1]
     assert REAL == []
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, NamedTuple, Optional
 
 import pytest
@@ -161,6 +161,14 @@ class Pair(NamedTuple):
     size: int
 
 
+@given(st.binary() | st.sampled_from([URL.encode(), URL.encode()[:-1], b"data:"]))
+def test_every_bytes_value_comes_back_from_its_json(data: bytes) -> None:
+    def keep(data: bytes) -> None:
+        """Keep a file."""
+
+    assert check(keep, data=jsonable(data)) == {"data": data}
+
+
 @pytest.mark.parametrize(
     ("annotation", "value", "is_told"),
     [
@@ -172,6 +180,9 @@ class Pair(NamedTuple):
         (Pair, Pair(b"text", 4), False),
         (re.Pattern[str], re.compile("a"), False),
         (Path, Path("a") / "b", False),
+        (PurePosixPath, PurePosixPath("a"), False),
+        (PureWindowsPath, PureWindowsPath("c:/a"), False),
+        (list[PurePosixPath], [PurePosixPath("a")], False),
         (bytes, PNG, False),
     ],
 )
