@@ -140,12 +140,14 @@ def save_plan(plan: Plan, file: Path, *, quiet: bool = False) -> None:
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Write a file in one step: who reads it meanwhile has the old one or the new one."""
-    new = file.with_name(f".{file.name}.new")
+    """Write a file in one step: who reads it meanwhile has the old one or the new one, and nobody else may
+    read the new one before it is in its place."""
     try:
-        new.write_text(text, encoding="utf-8")
-        new.chmod(file.stat().st_mode)
-        new.replace(file)
+        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:  # for us alone
+            new = Path(folder) / file.name
+            new.write_text(text, encoding="utf-8")
+            new.chmod(file.stat().st_mode)
+            new.replace(file)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
 

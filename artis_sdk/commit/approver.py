@@ -224,11 +224,18 @@ def _apart(request: R) -> R:
     fields = {name: getattr(request, name) for name in type(request).model_fields}
     return request.model_copy(
         update={
-            name: own_plan(value) if isinstance(value, Plan) else value.model_copy(deep=True)
+            name: _plan_apart(value) if isinstance(value, Plan) else value.model_copy(deep=True)
             for name, value in fields.items()
             if isinstance(value, BaseModel)
         }
     )
+
+
+def _plan_apart(plan: Plan) -> Plan:
+    """The plan with calls, edits and specs of the tools of its own."""
+    own = own_plan(plan)
+    specs = tuple([spec.model_copy(deep=True) for spec in own.task.tools])
+    return own.model_copy(update={"task": own.task.model_copy(update={"tools": specs})})
 
 
 async def _answer(approve: Approver, request: Request) -> Answer | Unanswered:

@@ -234,3 +234,18 @@ async def test_an_approver_whose_question_is_cancelled_has_not_answered(tmp_path
     assert PAID == []
     (decision,) = SQLiteJournal(tmp_path / "journal.db").decisions()
     assert (decision.verdict, decision.by) == (Decided.STOPPED, "nobody")
+
+
+async def test_an_approver_that_shortens_a_tools_schema_for_its_page_changes_no_tool(tmp_path: Path) -> None:
+    async def shortens(request: Request) -> Any:
+        assert isinstance(request, PlanRequest)
+        request.plan.task.tools[0].parameters.clear()
+        return Approve(by="ann")
+
+    plan = await rehearsed(tmp_path)
+    schema = plan.task.tools[0].model_dump()["parameters"]
+    assert schema
+    async with session(tmp_path, agent("bob"), approve=shortens) as committing:
+        result = await committing.commit(plan)
+    assert plan.task.tools[0].parameters == result.plan.task.tools[0].parameters == schema
+    assert PAID == [("bob", 8)]
