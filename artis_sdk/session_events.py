@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 from weakref import WeakSet
 
 from artis_sdk.loop.budget import Emit
-from artis_sdk.records import Outcome, ToolCall
+from artis_sdk.records import CommittedCall, Outcome, Step, ToolCall
 from artis_sdk.records.events import AttemptFinished, CallBegun, CallCommitted, CallSimulated, Event
-from artis_sdk.records.jsonable import jsonable
 from artis_sdk.session_log import LINES, log
 
 
@@ -99,32 +99,31 @@ def _apart(event: Event) -> Event:
     """The event with calls and outcomes of its own, which a listener may shorten for its page: those of the
     attempt become the plan's, and those of the commit its result's."""
     match event:
-        case CallSimulated():
-            return event.model_copy(update=_own(event.call, event.outcome))
         case CallBegun():
-            return event.model_copy(update={"call": _own_call(event.call)})
+            return CallBegun(**{**vars(event), "call": _own_call(event.call)})
         case CallCommitted():
             made = event.committed
-            return event.model_copy(
-                update={"committed": made.model_copy(update=_own(made.call, made.outcome))}
-            )
+            own = CommittedCall(**{**vars(made), **_own(made.call, made.outcome)})
+            return CallCommitted(committed=own)
+        case CallSimulated():
+            return CallSimulated(**{**vars(event), **_own(event.call, event.outcome)})
         case AttemptFinished():
             attempt = event.attempt
-            own = {
-                name: tuple([one.model_copy(update=_own(one.call, one.outcome)) for one in steps])
+            steps = {
+                name: tuple([Step(**_own(one.call, one.outcome)) for one in steps])
                 for name, steps in (("steps", attempt.steps), ("nested", attempt.nested))
             }
-            return event.model_copy(update={"attempt": attempt.model_copy(update=own)})
+            return AttemptFinished(attempt=attempt.model_copy(update=steps))
         case _:
             return event
 
 
-def _own(call: ToolCall, outcome: Outcome) -> dict[str, ToolCall | Outcome]:
-    return {
-        "call": _own_call(call),
-        "outcome": outcome.model_copy(update={"value": jsonable(outcome.value)}),
-    }
+# A record validates what it is made of, and so has arguments and values of its own.
+
+
+def _own(call: ToolCall, outcome: Outcome) -> dict[str, Any]:
+    return {"call": _own_call(call), "outcome": Outcome(**vars(outcome))}
 
 
 def _own_call(call: ToolCall) -> ToolCall:
-    return call.model_copy(update={"arguments": jsonable(call.arguments)})
+    return ToolCall(**vars(call))
