@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
-from threading import Lock
+from threading import Lock, get_ident
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 
@@ -30,6 +30,7 @@ from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.whose_code import is_ours
 from artis_sdk.records import CommitMode, History, Message, Plan, Result, Step, new_id
 from artis_sdk.session_args import SessionArgs
+from artis_sdk.session_checks import check_edit, check_options, check_plan
 from artis_sdk.session_events import EventReader, SessionEvents
 from artis_sdk.session_log import SESSION
 from artis_sdk.session_many import rehearsed
@@ -37,7 +38,7 @@ from artis_sdk.session_operations import Operations
 from artis_sdk.session_parts import SessionParts, assemble
 from artis_sdk.session_recovery import recovered
 from artis_sdk.session_state import blind, task_of
-from artis_sdk.session_sync import in_sync
+from artis_sdk.session_sync import still_open, sync_twin
 from artis_sdk.session_tools import with_agents_tools
 from artis_sdk.settings import Settings, load_settings
 from artis_sdk.tools.world import OUTSIDE, WorldBinding, check_allowed, current, route
@@ -65,15 +66,17 @@ class Session:
 
     @takes(SessionArgs)
     def __init__(self, args: SessionArgs) -> None:
+        check_options(args)
         self._args = args
         self.id = new_id()
         self._events = SessionEvents(args.on_event)
         self._settings: Settings | None = None
         self._stack: AsyncExitStack | None = None
+        self._thread: int | None = None
         self._closed = False
         self._parts: SessionParts | None = None
-        self._conversation = args.conversation
-        self._committed: dict[str, History] = {"": args.history}
+        self._conversation = tuple(args.conversation)
+        self._committed: dict[str, History] = {"": tuple(args.history)}
         """Real calls by plan."""
         self._budgets: dict[str, Budget] = {}
         self._operations = Operations()
@@ -95,9 +98,11 @@ class Session:
             )
         settings = self._settings if self._settings is not None else load_settings()
         with _ENTERING:
+            if self._closed:
+                raise ConfigurationError("a session is entered once, in one thread; make a new one")
             if self._stack is not None:
-                raise ConfigurationError("a session is entered once; make a new one")
-            self._stack = AsyncExitStack()
+                raise still_open(self._thread)
+            self._stack, self._thread = AsyncExitStack(), get_ident()
         try:
             self._args = await with_agents_tools(self._args, settings)
             self._parts = assemble(self._args, settings, self._stack, self.id)
@@ -105,6 +110,7 @@ class Session:
         except BaseException:
             self._events.close()
             await self._stack.aclose()
+            self._closed = True
             raise
         SESSION.info("session %s is open", self.id)
         return self
@@ -231,6 +237,7 @@ class Session:
             PlanExpired: the plan held until a moment that has passed.
             NotApproved: the approver rejected the plan, or did not answer; or nobody approved it since it was
                 edited, or since its approval has ended.
+            ConfigurationError: it is no plan, or the session is not open.
             CommitRefused: the plan was committed before, or belongs to another journal; a call's twin in the
                 journal has no known outcome; the commit cannot be resumed; this session is committing already
                 (a sub-agent needs a session of its own); or secrets of the plan are missing.
@@ -240,6 +247,7 @@ class Session:
             JournalError: the journal cannot be written; the call it names was not made.
             LimitReached: before the first real call only.
         """
+        check_plan(plan)
         if self.id in _committing.get():
             why = "this session is committing already and would wait for itself; use another session"
             raise CommitRefused(plan.id, why)
@@ -327,8 +335,8 @@ class Session:
             CommitRefused: the plan's commit has begun, or secrets of the plan are missing.
             JournalError: the journal cannot be read or written.
         """
-        if not edit.by.strip():
-            raise ConfigurationError("an edit takes the name of who makes it (by)")
+        check_plan(plan)
+        check_edit(edit)
         async with self._operation("edit") as (parts, _):
             edited = await parts.edited(plan, edit, secrets)
             return edited if plan.withheld is None else self.saved(edited)
@@ -339,6 +347,7 @@ class Session:
         With `ARTIS_PLAN_KEY` it holds them encrypted, and can be committed wherever that key is set. Without,
         a commit elsewhere needs them again; `withheld` lists them.
         """
+        check_plan(plan)
         return self._opened().secrets.saved(plan)
 
     def shown(self, record: M) -> M:
@@ -350,23 +359,13 @@ class Session:
         with operation(self._opened().tracing, "run", inside_attempt):
             return await self.commit(await self.rehearse(task))
 
-    def run_sync(self, task: str) -> Result:
-        """`run` from code that is not async. The session opens for it, closes, and keeps the conversation.
+    # From code that is not async. The session opens for each, closes, and keeps the conversation.
+    run_sync = sync_twin(run)
+    rehearse_sync = sync_twin(rehearse)
+    commit_sync = sync_twin(commit)
 
-        Raises:
-            ConfigurationError: an event loop is running in this thread, or the session is open.
-        """
-        return in_sync(self._renewed(), lambda session: session.run(task), "run")
-
-    def rehearse_sync(self, task: str) -> Plan:
-        """`rehearse`, as `run_sync`."""
-        return in_sync(self._renewed(), lambda session: session.rehearse(task), "rehearse")
-
-    def commit_sync(self, plan: Plan, *, mode: CommitMode | None = None) -> Result:
-        """`commit`, as `run_sync`."""
-        return in_sync(self._renewed(), lambda session: session.commit(plan, mode=mode), "commit")
-
-    def _renewed(self) -> Self:
+    def renewed(self) -> Self:
+        """The session, which a twin of an async method opens; after it was closed, once more."""
         with _ENTERING:
             if self._closed:
                 self._closed, self._stack, self._events = False, None, SessionEvents(self._args.on_event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from artis_sdk.commit.approver import Approver
 from artis_sdk.commit.before import OnUnknown
@@ -15,6 +15,7 @@ from artis_sdk.contracts import Agent, Backend, Evaluator, LogStore, Simulator, 
 from artis_sdk.logs import Redactor
 from artis_sdk.loop.budget import Emit
 from artis_sdk.loop.limits import Limits, Price
+from artis_sdk.loop.model_actor import ToolFormat
 from artis_sdk.loop.strategies import Strategy
 from artis_sdk.loop.streamed import OnText
 from artis_sdk.prompts import Prompts, Style
@@ -121,7 +122,7 @@ class SessionArgs:
     style: Style | None = None
     evaluate: bool | None = None
     summarize: bool | None = None
-    tool_format: Literal["auto", "native", "text"] | None = None
+    tool_format: ToolFormat | None = None
     max_steps: int | None = None
     sampling: Mapping[SampledRole, Sampling] | None = None
     seed: int | None = None

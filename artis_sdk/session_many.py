@@ -38,6 +38,8 @@ async def rehearsed(
     Raises:
         ConfigurationError: the options cannot be sent to a worker; nothing was rehearsed.
     """
+    if isinstance(tasks, str):
+        raise ConfigurationError("tasks are several: pass [TASK], or await session.rehearse(TASK) for one")
     if at_once < 1:
         raise ConfigurationError(f"at_once must be positive, not {at_once}")
     job: Job[str, Plan]

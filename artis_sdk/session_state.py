@@ -9,12 +9,12 @@ from pydantic import JsonValue
 
 from artis_sdk.commit.commit import RealWorld
 from artis_sdk.contracts import Simulator
-from artis_sdk.errors import ConfigurationError
 from artis_sdk.loop.callable_actor import RemembersCalls
 from artis_sdk.loop.whose_code import is_ours
 from artis_sdk.records import History, Message, State, Task
 from artis_sdk.records.jsonable import jsonable
 from artis_sdk.session_args import StateSource
+from artis_sdk.session_checks import check_task
 from artis_sdk.session_parts import SessionParts
 from artis_sdk.simulators.composite import Composite, Wrapper
 from artis_sdk.simulators.llm import LLMSimulator
@@ -41,10 +41,9 @@ async def task_of(
         committed: real calls of the session's earlier commits, oldest first.
 
     Raises:
-        ConfigurationError: the query is empty.
+        ConfigurationError: the query is empty, or no text.
     """
-    if not query.strip():
-        raise ConfigurationError("the task is empty: say in words what the agent is to do")
+    check_task(query)
     tools, made = parts.tools, sum(committed, ())
     history = earlier = _earlier_in_attempt(tools)
     if callable(given):

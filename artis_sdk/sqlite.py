@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 import time
+
+from artis_sdk.errors import ConfigurationError
+
+_OWN_FORM = re.compile(r"""[\s"']*(:memory:|file:(?!/)|sqlite3?(?:\+\w+)?:)""", re.IGNORECASE)
+
+
+def check_file(option: str, given: str | os.PathLike[str]) -> None:
+    """Refuse SQLite's names of databases in memory, and other forms that would be the name of a file here.
+
+    Args:
+        option: `journal` or `log`.
+        given: its address.
+
+    Raises:
+        ConfigurationError: says what to pass.
+    """
+    form = _OWN_FORM.match(os.fspath(given))
+    if form is None:
+        return
+    lost = "what is in memory is lost with the process; " if "memory" in os.fspath(given) else ""
+    raise ConfigurationError(
+        f"{option}={form[1]}...: {lost}pass the path of a file, such as {option}='{option}.db', in a test "
+        f"tmp_path / '{option}.db'"
+    )
 
 
 def turn_on_wal(connection: sqlite3.Connection, timeout: float) -> bool:

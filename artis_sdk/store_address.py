@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from artis_sdk.errors import ConfigurationError
+from artis_sdk.sqlite import check_file
 
 _DATABASE = ("postgresql://", "postgres://")
 _FORM = "postgresql://user@host:port/database"
@@ -34,8 +35,9 @@ def journal_address(given: str | Path) -> str | Path:
 
     Raises:
         ConfigurationError: a database that is not named by a URL, a URL that cannot be read or is of
-            another kind of database, or one made into a path. It is not repeated.
+            another kind of database, or one made into a path. It is not repeated. Or one in memory.
     """
+    check_file("journal", given)
     if is_database(given):
         shown_address(given)
         return given
@@ -54,6 +56,7 @@ def log_address(given: str | os.PathLike[str]) -> str | Path:
         ConfigurationError: a database that is not named by a URL, a URL that cannot be read, or one made
             into a path. It is not repeated.
     """
+    check_file("log", given)
     like_one = not is_database(given) and _LIKE_A_DATABASE.match(os.fspath(given))
     if isinstance(given, str) and "://" in given and not like_one:
         shown_address(given)

@@ -23,8 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "keyword_options": set(),
     "entry_points": {"errors"},
     "lingering": set(),
-    "sqlite": set(),
-    "store_address": {"errors"},
+    "sqlite": {"errors"},
+    "store_address": {"errors", "sqlite"},
     "postgresql": {"errors"},
     "lease": {"errors", "records"},
     "records": {"errors", "visible"},
@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings_errors": set(),
     "workers": {"errors", "loop"},
     "session_args": SESSION - {"settings", "backends"},
+    "session_checks": SESSION | {"session_args"},
     "session_stores": SESSION,
     "session_tools": BASE | {"tools", "settings", "session_args", "backends", "entry_points"},
     "session_log": {"records", "visible"},
@@ -51,12 +52,19 @@ ALLOWED: dict[str, set[str]] = {
     "session_simulator": SESSION | {"session_args", "session_backends"},
     "session_parts": SESSION
     | {"session_args", "session_backends", "session_simulator", "session_stores", "session_tools"},
-    "session_state": SESSION | {"session_args", "session_parts"},
+    "session_state": SESSION | {"session_args", "session_checks", "session_parts"},
     "session_operations": SESSION | {"session_parts"},
     "session_many": SESSION | {"session_args", "workers"},
     "session_recovery": SESSION | {"session_stores", "session_tools"},
     "session": SESSION
-    | {"keyword_options", "session_args", "session_parts", "session_stores", "session_tools"}
+    | {
+        "keyword_options",
+        "session_args",
+        "session_checks",
+        "session_parts",
+        "session_stores",
+        "session_tools",
+    }
     | {"session_events", "session_log", "session_many", "session_operations", "session_recovery"}
     | {"session_state", "session_sync", "workers"},
     "integrations": SESSION,

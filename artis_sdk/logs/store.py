@@ -17,6 +17,7 @@ from artis_sdk.logs.redact import Redactor
 from artis_sdk.logs.schema import open_log
 from artis_sdk.logs.writer import Writer
 from artis_sdk.records import CallRecord, Provenance
+from artis_sdk.sqlite import check_file
 
 
 class CallLog:
@@ -41,6 +42,7 @@ class CallLog:
         max_pending: maximum records that wait to be written.
 
     Raises:
+        ConfigurationError: it is no path, such as `:memory:`.
         LogError: the file is missing (with `create=False`), is not a call log, or was written by a
             newer version.
     """
@@ -54,6 +56,7 @@ class CallLog:
         busy_timeout: float = 10.0,
         max_pending: int = 100_000,
     ) -> None:
+        check_file("log", path)
         self.path = Path(path)
         self.redactor = redact or Redactor()
         self._busy_timeout = busy_timeout

@@ -34,6 +34,10 @@ class Lasting:
         if expires is None:
             return cls()
         if not isinstance(expires, datetime):
+            if not isinstance(expires, int | float):
+                raise ConfigurationError(
+                    f"expires must be a number of seconds or a datetime, not {type(expires).__name__}"
+                )
             if not (math.isfinite(expires) and expires > 0):
                 raise ConfigurationError(f"expires must be a number of seconds above 0, not {expires!r}")
             check_moment(time.time() + expires)

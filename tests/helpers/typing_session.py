@@ -19,6 +19,7 @@ async def session() -> None:
         assert_type(made, Session)
         assert_type(await made.rehearse("Pay."), Plan)
         assert_type(await made.run("Pay."), Result)
+        assert_type(made.rehearse_sync("Pay.", expires=60), Plan)
     assert_type(Session(state=lambda: {"balance": 5}), Session)
     assert_type(Mine(), Mine)
 
@@ -30,3 +31,4 @@ Session(max_steps="5")  # type: ignore[arg-type]
 Session(tool_format="xml")  # type: ignore[arg-type]
 Session(on_event=lambda: None)  # type: ignore[arg-type, misc]
 SessionArgs().agent = "openai:some-model"  # type: ignore[misc]
+Session().rehearse_sync("Pay.", expire=60)  # type: ignore[call-arg]

@@ -21,7 +21,9 @@ from typer.testing import CliRunner
 from artis_sdk import Direct, Session, Toolset, guarded_tool
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.cli.app import app
+from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.errors import ArtisError, ConfigurationError, JournalError, LogError
+from artis_sdk.logs import CallLog
 from artis_sdk.logs.opening import address_of, open_call_log
 from artis_sdk.store_address import journal_address, log_address, shown_address
 
@@ -130,6 +132,31 @@ def test_a_database_that_is_not_named_by_a_url_is_no_file(given: str) -> None:
         for address in (journal_address, log_address):
             with pytest.raises(ConfigurationError, match=r"text:? postgresql://user@host:port/database"):
                 address(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(":memory:", Path(":memory:"), " :memory:", "file::memory:", "file::memory:?cache=shared"),
+        *("file:calls.db?mode=memory", "sqlite://", "sqlite:///:memory:", "sqlite+aiosqlite:///x.db"),
+        *("sqlite:x.db", "sqlite3:x.db", "file:x.db", Path("sqlite:///x.db")),
+    ],
+)
+def test_sqlites_own_names_are_no_files(
+    name: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for address in (journal_address, log_address, SQLiteJournal, SQLiteJournal.shared, CallLog):
+        with pytest.raises(ConfigurationError, match=r"(journal|log)=.*pass the path of a file") as raised:
+            address(name)
+        assert ("lost with the process" in str(raised.value)) == ("memory" in str(name))
+    monkeypatch.setenv("ARTIS_JOURNAL", str(name))
+    with pytest.raises(ConfigurationError, match="pass the path of a file"):
+        Session().run_sync("Pay.")
+    assert list(tmp_path.iterdir()) == []
+    folder = "file:///mnt/calls"
+    assert log_address(folder) == folder
+    assert journal_address(tmp_path / ":memory:") == tmp_path / ":memory:"
 
 
 @pytest.mark.parametrize("password", [password for password, _ in FOUND])

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from helpers.sessions import journaled, unjudged
 
-from artis_sdk import Parallel, Session, Toolset, guarded_tool
+from artis_sdk import Direct, Parallel, Session, Toolset, guarded_tool
 from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.contracts import Simulator
-from artis_sdk.errors import CommitRefused, ConfigurationError
+from artis_sdk.errors import CommitRefused, ConfigurationError, LogError
 from artis_sdk.records import History, Outcome, Plan, Provenance, State, ToolCall
 
 PAID: list[int] = []
@@ -107,3 +107,58 @@ def test_a_plan_that_threads_commit_is_committed_once(tmp_path: Path) -> None:
     found = at_once(lambda _: session(1, tmp_path / "j.db").commit_sync(plan).answer)
     assert [one for one in found if not isinstance(one, CommitRefused)] == ["done"]
     assert PAID == [1, 1001]
+
+
+def held(journal: Path) -> tuple[Session, threading.Event, threading.Event]:
+    """A session whose agent waits, with what tells that it does and what lets it go on."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    async def agent(task: str, *, tools: Any, guidance: str | None) -> str:
+        begun.set()
+        await asyncio.to_thread(go_on.wait, _LONGEST)
+        return "done"
+
+    return unjudged(agent, TOOLS, journal, strategy=Direct()), begun, go_on
+
+
+def test_a_session_that_another_thread_has_open_says_so_and_is_free_after_it(tmp_path: Path) -> None:
+    one, begun, go_on = held(tmp_path / "j.db")
+    answers: list[str | None] = []
+    thread = threading.Thread(target=lambda: answers.append(one.run_sync("Go.").answer))
+    thread.start()
+    try:
+        assert begun.wait(_LONGEST)
+        for work in (one.run_sync, one.rehearse_sync):
+            with pytest.raises(ConfigurationError, match=r"open in another thread.*a session in each thread"):
+                work("Go.")
+    finally:
+        go_on.set()
+        thread.join(_LONGEST)
+    assert answers == ["done"]
+    assert one.run_sync("Again.").answer == "done"
+
+
+async def test_a_session_that_this_thread_has_open_says_so(tmp_path: Path) -> None:
+    one, _, _ = held(tmp_path / "j.db")
+    async with one:
+        with pytest.raises(ConfigurationError, match="open already: await its methods inside"):
+            async with one:
+                pass
+        with pytest.raises(ConfigurationError, match="open in another thread"):
+            await asyncio.to_thread(one.run_sync, "Go.")
+
+
+def test_a_session_that_could_not_open_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _, go_on = held(tmp_path / "j.db")
+    go_on.set()
+    monkeypatch.setenv("ARTIS_MODE", "nonsense")
+    with pytest.raises(ConfigurationError, match="ARTIS_MODE"):
+        one.run_sync("Go.")
+    monkeypatch.delenv("ARTIS_MODE")
+    monkeypatch.setenv("ARTIS_LOG", str(tmp_path))  # a folder is no log
+    with pytest.raises(LogError):
+        one.run_sync("Go.")
+    monkeypatch.delenv("ARTIS_LOG")
+    assert one.run_sync("Go.").answer == "done"

@@ -39,6 +39,7 @@ from artis_sdk.commit.journal.writer import WriteRequest
 from artis_sdk.errors import ArtisError, JournalError
 from artis_sdk.lease import ProcessLease, is_alive
 from artis_sdk.records import Outcome, Risk
+from artis_sdk.sqlite import check_file
 
 _PRUNED_AT_ONCE = 200
 """Number of outermost plans removed per transaction, which keeps other writers waiting."""
@@ -58,6 +59,9 @@ class SQLiteJournal(SharedJournal[JournalFile]):
     Args:
         path: path of the file; made with the first write.
         timeout: maximum wait for another process's lock, in seconds.
+
+    Raises:
+        ConfigurationError: it is no path, such as `:memory:`.
     """
 
     _journals: ClassVar[SharedJournals[SQLiteJournal]] = SharedJournals()
@@ -75,6 +79,7 @@ class SQLiteJournal(SharedJournal[JournalFile]):
         return cls._journals.join(where, make)
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
+        check_file("journal", path)
         self.path = Path(path).absolute()
         self._timeout = timeout
         super().__init__(JournalFile(self.path, timeout))
