@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from artis_sdk.contracts import Backend
 from artis_sdk.entry_points import find, registered
 from artis_sdk.errors import ConfigurationError
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "None": lambda value: value is None,
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "str": lambda value: isinstance(value, str),
+    "Mapping[str, Any]": lambda value: isinstance(value, Mapping),
+    "Mapping[str, str]": lambda value: (
+        isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
+    ),
+}
+"""Whether a value fits an annotation; settings files and variables give any. Others are not checked."""
 
 
 def resolve(spec: str | Backend, **options: Any) -> Backend:
@@ -21,7 +35,8 @@ def resolve(spec: str | Backend, **options: Any) -> Backend:
         **options: options of the backend, such as `base_url`, `api_key`, `timeout` (seconds).
 
     Raises:
-        ConfigurationError: the prefix or an option is unknown, or a needed setting is missing.
+        ConfigurationError: the prefix or an option is unknown, an option is of another kind, or a needed
+            setting is missing.
         MissingExtraError: the backend's own library is not installed.
     """
     if not isinstance(spec, str):
@@ -68,6 +83,12 @@ def _check_options(spec: str, factory: Any, model: str, options: dict[str, Any])
     except TypeError as error:
         taken = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
         raise ConfigurationError(f"{spec}: {error}; it takes {', '.join(taken) or 'no options'}") from None
+    for name, value in options.items():
+        taken_by = signature.parameters.get(name)  # None for one of `**options`
+        kinds = () if taken_by is None else str(taken_by.annotation).split(" | ")
+        if kinds and not any(_KINDS[kind](value) if kind in _KINDS else True for kind in kinds):
+            wanted = " or ".join(kind for kind in kinds if kind != "None")
+            raise ConfigurationError(f"{spec}: {name} must be {wanted}, not {type(value).__name__}")
 
 
 def _known() -> str:

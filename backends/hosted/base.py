@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from artis_sdk.backends.hosted import http_errors as failures
 from artis_sdk.backends.hosted.answers_in_errors import AnswerInError, raise_answer
+from artis_sdk.backends.hosted.api import check_line
 from artis_sdk.backends.hosted.calls_in_text import with_calls_from_text
 from artis_sdk.backends.hosted.refusals import Optional, Refused
 from artis_sdk.backends.hosted.retry import RetryPolicy
@@ -98,8 +99,11 @@ class HostedBackend(ABC):
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"{name}: base_url must begin with http:// or https://")
-        if (max_concurrency is not None and max_concurrency < 1) or timeout <= 0:
-            raise ConfigurationError(f"{name}: max_concurrency and timeout must be positive")
+        for option, value in (("timeout", timeout), ("max_concurrency", max_concurrency)):
+            if value is None and option == "max_concurrency":
+                continue
+            if not isinstance(value, int | float) or value <= 0:
+                raise ConfigurationError(f"{name}: {option} must be a positive number, not {value!r}")
         self._name = name
         self._url = url
         self._secrets = secrets
@@ -119,6 +123,8 @@ class HostedBackend(ABC):
             from artis_sdk.backends.hosted.http import HttpClient
         except ModuleNotFoundError:
             raise MissingExtraError(name, self.extra) from None
+        for header, value in headers.items():
+            check_line(f"{name}: the header {header}", value)
         self._http = HttpClient(name, headers)
 
     def __repr__(self) -> str:

@@ -8,11 +8,14 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from artis_sdk import entry_points
 from artis_sdk.backends import ScriptedBackend, registry, resolve
+from artis_sdk.backends.hosted.base import HostedBackend
+from artis_sdk.backends.hosted.retry import RetryPolicy
 from artis_sdk.errors import ConfigurationError, MissingExtraError
 
 
@@ -121,3 +124,86 @@ def test_resolving_again_is_cheap() -> None:
     for _ in range(100):
         resolve("scripted:m", replies=["a"])
     assert (time.process_time() - started) / 100 < 0.002
+
+
+KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+
+
+async def _sent(backend: HostedBackend) -> dict[str, Any]:
+    """The headers with which a backend sends a request."""
+    try:
+        return dict(backend._http._headers)
+    finally:
+        await backend.aclose()
+
+
+@pytest.mark.parametrize("prefix", KEYS)
+@pytest.mark.parametrize("around", ["{}\n", "\r\n{}\r\n", "  {} ", "\t{}"])
+async def test_a_key_and_a_url_from_a_file_lose_the_white_space_around_them(
+    prefix: str, around: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = around.format("http://127.0.0.1:9/v1")
+    given = resolve(f"{prefix}:m", api_key=around.format("sk-SECRET"), base_url=url)
+    monkeypatch.setenv(KEYS[prefix], around.format("sk-SECRET"))
+    monkeypatch.setenv(KEYS[prefix].replace("API_KEY", "BASE_URL"), url)
+    for backend in (given, resolve(f"{prefix}:m")):
+        assert isinstance(backend, HostedBackend)
+        assert backend._url.startswith("http://127.0.0.1:9/v1/")
+        assert {"sk-SECRET", "Bearer sk-SECRET"} & set((await _sent(backend)).values())
+
+
+@pytest.mark.parametrize("prefix", KEYS)
+@pytest.mark.parametrize(
+    "inside", ["sk-QXZ1\nsk-QXZ2", "sk-QXZ1\rQXZ2", "sk-QXZ1\x00", "sk-QXZ1\tQXZ2", "QXZ\x7f1"]
+)
+def test_a_control_character_in_a_key_is_told_without_the_key(
+    prefix: str, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{prefix}:m: api_key has a line break") as raised:
+        resolve(f"{prefix}:m", api_key=inside)
+    assert "QXZ" not in str(raised.value)
+    if "\x00" not in inside:  # no variable can hold it
+        monkeypatch.setenv(KEYS[prefix], inside)
+        with pytest.raises(ConfigurationError, match=f"{KEYS[prefix]} has a line break") as raised:
+            resolve(f"{prefix}:m")
+        assert "QXZ" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "header"),
+    [
+        ({"extra_headers": {"X-Team": "QXZ\n1"}}, "X-Team"),
+        ({"organization": "QXZ\n"}, "OpenAI-Organization"),
+        ({"project": "QXZ\n"}, "OpenAI-Project"),
+    ],
+)
+def test_so_is_one_in_another_header(options: dict[str, Any], header: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"the header {header} has a line break") as raised:
+        resolve("openai:m", api_key="x", **options)
+    assert "QXZ" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("timeout", "20", "timeout must be float, not str"),
+        ("timeout", None, "timeout must be float, not NoneType"),
+        ("timeout", True, "timeout must be float, not bool"),
+        ("timeout", 0, "timeout must be a positive number, not 0"),
+        ("max_concurrency", "3", "max_concurrency must be int, not str"),
+        ("max_concurrency", 0, "max_concurrency must be a positive number, not 0"),
+        ("max_tokens", 1.5, "max_tokens must be int, not float"),
+        ("strict_tools", "no", "strict_tools must be bool, not str"),
+        ("api_key", b"QXZ", "api_key must be str, not bytes"),
+        ("extra_body", "x", r"extra_body must be Mapping\[str, Any\], not str"),
+        ("extra_headers", {"X-Team": 3}, r"extra_headers must be Mapping\[str, str\], not dict"),
+    ],
+)
+@pytest.mark.parametrize("prefix", KEYS)
+def test_an_option_of_another_kind_is_named(prefix: str, option: str, value: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{prefix}:m: {said}"):
+        resolve(f"{prefix}:m", **{"api_key": "x", option: value})
+
+
+def test_whole_numbers_and_none_are_taken_where_they_fit() -> None:
+    resolve("openai:m", api_key="x", timeout=20, max_concurrency=None, sampling=None, retry=RetryPolicy())
