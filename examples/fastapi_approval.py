@@ -7,8 +7,6 @@ Run it with `uvicorn examples.fastapi_approval:app`, after `pip install fastapi 
     curl -X POST localhost:8000/plans/ID/commit -d 'by=ann'
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Any
@@ -52,6 +50,8 @@ async def agent(task: str, *, tools: Toolset, guidance: str | None) -> str:
 
 bank = Bank()
 plans: dict[str, Plan] = {}
+pages: dict[str, str] = {}
+"""Page of a plan by its id, without the secrets that its session knew."""
 approved: dict[str, str] = {}
 """Who approved a plan, by its id."""
 
@@ -63,23 +63,27 @@ async def approve(request: Any) -> Approve | Reject:
     return Reject(reason="nobody approved this", by="the service")
 
 
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with Session(
+journal = Path(mkdtemp()) / "journal.db"
+"""In your service a lasting path: a plan is committed once, by whichever session."""
+
+
+def session() -> Session:
+    """A session of one request: one that stays open would show each user the turns of the others."""
+    return Session(
         agent=agent, tools=Toolset.from_object(bank), simulator=SandboxSimulator(),
-        strategy=Parallel(3), evaluate=False, summarize=False, approve=approve,
-        journal=Path(mkdtemp()) / "journal.db",
-    ) as app.state.session:  # fmt: skip
-        yield
+        strategy=Parallel(3), evaluate=False, summarize=False, approve=approve, journal=journal,
+    )  # fmt: skip
 
 
-app = FastAPI(lifespan=lifespan)
+app = FastAPI()
 
 
 @app.post("/plans")
 async def rehearse(task: Annotated[str, Form()]) -> dict[str, Any]:
     """Attempt a task in simulation."""
-    plan = await app.state.session.rehearse(task)
+    async with session() as opened:
+        plan = await opened.rehearse(task)
+        pages[plan.id] = str(opened.shown(plan).to_html())
     plans[plan.id] = plan
     return {"id": plan.id, "calls": [str(call) for call in plan.foreseen], "notes": plan.notes}
 
@@ -87,7 +91,7 @@ async def rehearse(task: Annotated[str, Form()]) -> dict[str, Any]:
 @app.get("/plans/{plan_id}", response_class=HTMLResponse)
 async def show(plan_id: str) -> str:
     """The plan as a page."""
-    return str(app.state.session.shown(_plan(plan_id)).to_html())
+    return pages[_plan(plan_id).id]
 
 
 @app.post("/plans/{plan_id}/commit")
@@ -95,7 +99,8 @@ async def commit(plan_id: str, by: Annotated[str, Form()]) -> dict[str, Any]:
     """A person approves: the plan is committed, once."""
     approved[plan_id] = by
     try:
-        result = await app.state.session.commit(_plan(plan_id), mode="bound")
+        async with session() as opened:
+            result = await opened.commit(_plan(plan_id), mode="bound")
     except CommitRefused as error:
         raise HTTPException(409, str(error)) from error
     return {"answer": result.answer, "calls": [str(call) for call in result.calls]}

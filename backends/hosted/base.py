@@ -123,8 +123,8 @@ class HostedBackend(ABC):
             from artis_sdk.backends.hosted.http import HttpClient
         except ModuleNotFoundError:
             raise MissingExtraError(name, self.extra) from None
-        for header, value in headers.items():
-            check_line(f"{name}: the header {header}", value)
+        for header, text in headers.items():
+            check_line(f"{name}: the header {header}", text)
         self._http = HttpClient(name, headers)
 
     def __repr__(self) -> str:

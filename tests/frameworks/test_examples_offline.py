@@ -61,10 +61,8 @@ async def test_a_web_service_with_approval(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.syspath_prepend(str(ROOT))
     service: Any = import_module("examples.fastapi_approval")
-    async with (
-        service.lifespan(service.app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://service") as client,
-    ):
+    transport = httpx.ASGITransport(service.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         planned = (await client.post("/plans", data={"task": "Send Bob 80 euros."})).json()
         assert planned["calls"] == [
             'pay(source="ann", target="bob", amount=80) → {"sent":80}  (irreversible, 3 of 3 attempts)'
@@ -77,6 +75,8 @@ async def test_a_web_service_with_approval(monkeypatch: pytest.MonkeyPatch) -> N
         assert [answer.status_code for answer in committed] == [200, 409]
         assert service.bank.balances == {"ann": 20, "bob": 80}
         assert (await client.get("/plans/nothing")).status_code == 404
+        other = (await client.post("/plans", data={"task": "What have I?"})).json()
+        assert service.plans[other["id"]].task.conversation == ()  # nothing of the turn before
 
 
 async def test_an_mcp_server() -> None:
