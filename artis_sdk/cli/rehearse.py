@@ -53,7 +53,8 @@ def rehearse(
 ) -> None:
     """Attempt a task several times in simulation. Nothing real happens.
 
-    What is left out comes from ARTIS_* variables and artis.toml. Exit code 1 when every attempt ended early.
+    What is left out comes from ARTIS_* variables and artis.toml. Exit code 1 when every attempt ended
+    early, unless the judge found one's calls right.
     """
     given = {
         "tools": tools,

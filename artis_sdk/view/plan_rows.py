@@ -215,10 +215,15 @@ def date_of(seconds: float, zone: tzinfo | None = UTC) -> datetime | None:
 
 
 def unrehearsed(plan: Plan) -> bool:
-    """Whether every attempt ended early: the plan knows of nothing that was tried."""
+    """Whether every attempt ended early: the plan knows of nothing that was tried.
+
+    One whose calls were judged right counts, though its last words were cut; one that called nothing and said
+    nothing does not, whatever the judge says.
+    """
+    followed = plan.followed
     return (
         bool(plan.attempts)
-        and plan.followed is None
+        and (followed is None or not (followed.steps or followed.nested))
         and all(attempt.error is not None for attempt in plan.attempts)
     )
 

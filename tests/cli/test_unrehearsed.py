@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers.cli import artis, write_desk
+from helpers.cli import artis, write_desk, write_settings
+from helpers.fault_server import Handler, Reply, Seen, answer, serving
 from helpers.terminal import at_terminal
 
 pytestmark = pytest.mark.slow
@@ -99,3 +100,31 @@ async def test_notes_are_printed_before_the_first_real_call(folder: Path) -> Non
     assert code == 0, err
     assert out.index("odd luck") < out.index("for real, once")
     assert out.index("note: ") < out.index("for real, once")
+
+
+def _ending(calls: int, finish: str) -> Handler:
+    """A model that ends early after so many calls, and a judge that finds everything right."""
+
+    def handle(seen: Seen) -> Reply:
+        if b"json_schema" in seen.body:
+            return answer(seen, json.dumps({"reasoning": "Fine.", "correct": True}))
+        if seen.body.count(b'"role":"tool"') < calls:
+            return answer(seen, None, [("call_1", "pay", {"amount": 5})])
+        return answer(seen, "I cannot", finish=finish)
+
+    return handle
+
+
+@pytest.mark.parametrize("finish", ["refusal", "length", "content_filter"])
+@pytest.mark.parametrize("calls", [0, 1])
+async def test_attempts_that_said_and_called_nothing_are_none_whatever_the_judge_says(
+    tmp_path: Path, calls: int, finish: str
+) -> None:
+    write_desk(tmp_path)
+    async with serving(_ending(calls, finish)) as server:
+        write_settings(tmp_path, server, simulator="sandbox", tools="desk:tools", summarize=False)
+        code, out, err = await artis(tmp_path, "rehearse", "Send Bob 5.")
+    assert "attempt 1 ended early" in out, err
+    assert (code, "nothing was rehearsed" in err, "next: artis run" in err) == (
+        (0, False, True) if calls else (1, True, False)
+    )
