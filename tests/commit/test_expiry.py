@@ -154,7 +154,7 @@ async def test_an_end_that_is_none_is_refused_before_anything_is_rehearsed(
             await one.rehearse("Pay bob.", expires=expires)
 
 
-@pytest.mark.parametrize("end", [float("nan"), float("inf"), 1e300, time.time() * 1000])
+@pytest.mark.parametrize("end", [float("nan"), float("inf"), 1e300, 1.8e12])
 async def test_an_end_that_no_date_says_is_refused(tmp_path: Path, end: float) -> None:
     """Such as one in milliseconds: it would never come, and no page could be made of it."""
     async with session(tmp_path) as one:
