@@ -163,9 +163,13 @@ async def test_a_call_that_ends_after_its_cancellation_is_heard_of() -> None:
 
 async def test_a_call_that_has_ended_when_its_cancellation_arrives_is_heard_of() -> None:
     go, begun, late = threading.Event(), threading.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(
-        run(tool(lambda: begun.set() or (go.wait() and "done"), name="slow"), late=late.set_result)
-    )
+
+    def slow() -> str:
+        begun.set()
+        go.wait()
+        return "done"
+
+    task = asyncio.create_task(run(tool(slow), late=late.set_result))
     await asyncio.to_thread(begun.wait)
     go.set()
     time.sleep(0.3)  # noqa: ASYNC251  its end waits behind this callback
