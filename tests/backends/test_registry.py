@@ -206,4 +206,5 @@ def test_an_option_of_another_kind_is_named(prefix: str, option: str, value: Any
 
 
 def test_whole_numbers_and_none_are_taken_where_they_fit() -> None:
-    resolve("openai:m", api_key="x", timeout=20, max_concurrency=None, sampling=None, retry=RetryPolicy())
+    taken: dict[str, Any] = {"timeout": 20, "max_concurrency": None, "sampling": None, "retry": RetryPolicy()}
+    assert resolve("openai:m", api_key="x", **taken).name == "openai:m"
