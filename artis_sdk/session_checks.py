@@ -44,6 +44,18 @@ def _positive(given: Any) -> bool:
     return isinstance(given, int | float) and not isinstance(given, bool) and given > 0
 
 
+def _without_arguments(given: Any) -> bool:
+    if not callable(given):
+        return True
+    try:
+        inspect.signature(given).bind()
+    except TypeError:
+        return False
+    except ValueError:  # a builtin that does not tell
+        return True
+    return True
+
+
 def _one_of(names: Any) -> _Kind:
     return _Kind(lambda given: given in get_args(names), "one of " + ", ".join(get_args(names)))
 
@@ -62,6 +74,7 @@ _KINDS = {
     ),
     "sampling": _Kind(_instance(Mapping), "a mapping from a role to its Sampling"),
     "trust": _Kind(_instance(Trust, str, Path), "a Trust, or the path of its file"),
+    "state": _Kind(_without_arguments, "a JSON value, or a function without arguments that returns one"),
     "tools": _Kind(
         lambda given: not isinstance(given, str),
         "a Toolset, functions or a module; module:name is for settings, ARTIS_TOOLS or tools in artis.toml",

@@ -22,6 +22,8 @@ def check_file(option: str, given: str | os.PathLike[str]) -> None:
     Raises:
         ConfigurationError: says what to pass.
     """
+    if os.fspath(given) in ("", "."):  # an empty Path is "."
+        raise ConfigurationError(f"{option} is empty: pass the path of a file, such as '{option}.db'")
     form = _OWN_FORM.match(os.fspath(given))
     if form is None:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,8 +21,10 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "Mapping[str, str]": lambda value: (
         isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
     ),
+    "RetryPolicy": lambda value: any(one.__name__ == "RetryPolicy" for one in type(value).__mro__),
 }
-"""Whether a value fits an annotation; settings files and variables give any. Others are not checked."""
+"""Whether a value fits an annotation; settings files and variables give any. Others are not checked, but for
+`Literal`."""
 
 
 def resolve(spec: str | Backend, **options: Any) -> Backend:
@@ -86,9 +89,15 @@ def _check_options(spec: str, factory: Any, model: str, options: dict[str, Any])
     for name, value in options.items():
         taken_by = signature.parameters.get(name)  # None for one of `**options`
         kinds = () if taken_by is None else str(taken_by.annotation).split(" | ")
-        if kinds and not any(_KINDS[kind](value) if kind in _KINDS else True for kind in kinds):
+        if kinds and not any(_fits(kind, value) for kind in kinds):
             wanted = " or ".join(kind for kind in kinds if kind != "None")
             raise ConfigurationError(f"{spec}: {name} must be {wanted}, not {type(value).__name__}")
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if kind.startswith("Literal["):
+        return value in literal_eval(kind.removeprefix("Literal"))
+    return kind not in _KINDS or _KINDS[kind](value)
 
 
 def _known() -> str:

@@ -195,6 +195,7 @@ def test_so_is_one_in_another_header(options: dict[str, Any], header: str) -> No
         ("max_tokens", 1.5, "max_tokens must be int, not float"),
         ("strict_tools", "no", "strict_tools must be bool, not str"),
         ("api_key", b"QXZ", "api_key must be str, not bytes"),
+        ("retry", 3, "retry must be RetryPolicy, not int"),
         ("extra_body", "x", r"extra_body must be Mapping\[str, Any\], not str"),
         ("extra_headers", {"X-Team": 3}, r"extra_headers must be Mapping\[str, str\], not dict"),
     ],
@@ -203,6 +204,12 @@ def test_so_is_one_in_another_header(options: dict[str, Any], header: str) -> No
 def test_an_option_of_another_kind_is_named(prefix: str, option: str, value: Any, said: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{prefix}:m: {said}"):
         resolve(f"{prefix}:m", **{"api_key": "x", option: value})
+
+
+def test_an_option_is_one_of_the_names_that_it_takes() -> None:
+    with pytest.raises(ConfigurationError, match=r"max_tokens_field must be Literal\['max_tokens', "):
+        resolve("openai:m", api_key="x", max_tokens_field="max_output_tokens")
+    assert resolve("openai:m", api_key="x", max_tokens_field="max_tokens").name == "openai:m"
 
 
 def test_whole_numbers_and_none_are_taken_where_they_fit() -> None:

@@ -159,6 +159,14 @@ def test_sqlites_own_names_are_no_files(
     assert journal_address(tmp_path / ":memory:") == tmp_path / ":memory:"
 
 
+@pytest.mark.parametrize("name", ["", Path()])
+def test_an_empty_address_is_refused(name: str | Path) -> None:
+    """SQLite would open a file that is lost with the connection, or fail at the folder."""
+    for address in (journal_address, log_address, SQLiteJournal, SQLiteJournal.shared, CallLog):
+        with pytest.raises(ConfigurationError, match=r"(journal|log) is empty: pass the path of"):
+            address(name)
+
+
 @pytest.mark.parametrize("password", [password for password, _ in FOUND])
 def test_a_password_that_was_not_encoded_is_told_how(password: str) -> None:
     if "@" in password or "/" in password:

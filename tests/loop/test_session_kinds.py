@@ -74,6 +74,7 @@ NEVER = "called and not awaited, so that an async function would never run: "
         ("history", None, "a tuple of Step, not NoneType"),
         ("conversation", [{"role": "user"}], "a tuple of Message, .*, not a list of dict"),
         ("conversation", "secret", "not str$"),
+        ("state", lambda account: {}, "a function without arguments that returns one, not function$"),
         ("log", 3, "a path, a URL or a LogStore, not 3"),
         ("approve", "ann", r"async def approve\(request\) -> answer, not str"),
         ("approve_timeout", "20", "seconds above 0, not str"),
