@@ -88,8 +88,9 @@ class Briefing:
     """The real calls that a commit made before it was interrupted. A caller's own agent, which makes its
     calls again, is answered by the world instead and gets none."""
     is_due: Callable[[], bool] = nothing_is_due
-    """Whether a call is due, for a commit whose guidance is calls: all went as foreseen so far, and a
-    foreseen change is still to be made. A model's next turn is then held to be a call."""
+    """Whether a call is due: in a commit whose guidance is calls, where all went as foreseen so far and a
+    foreseen change is still to be made; in a rehearsal see `artis_sdk.loop.first_turn`. A model's next turn
+    is then held to be a call."""
 
 
 NO_BRIEFING: Final = Briefing()

@@ -64,10 +64,11 @@ async def suggestion(evaluator: Evaluator, task: Task, attempt: Attempt, evaluat
 class ModelEvaluator(AskedModel):
     """A model as judge, with the templates `evaluation_system` and `evaluation_user`; see `AskedModel`.
 
-    It gives a bare verdict, and a suggestion only where `suggest` requests one, with the templates
-    `suggestion_system` and `suggestion_user`. In the paper's style, or with an `evaluation_system` of one's
-    own without the field `typed`, it answers in the paper's tags, reasons first. An unreadable verdict is
-    requested once more, and is then an error: no verdict is made up.
+    It gives a bare verdict, and a suggestion only where `suggest` requests one: as the second turn of the
+    same conversation, with the template `suggestion_user`, so that a prefix cache holds all of the first. In
+    the paper's style, or with an `evaluation_system` of one's own without the field `typed`, it answers in
+    the paper's tags, reasons first. An unreadable verdict is requested once more, and is then an error: no
+    verdict is made up.
     """
 
     async def evaluate(self, task: Task, attempt: Attempt) -> Evaluation:
@@ -76,42 +77,60 @@ class ModelEvaluator(AskedModel):
         Raises:
             EvaluationError: no readable verdict, twice.
         """
-        evaluation, raw = await self._ask("evaluation", _VERDICT, read_evaluation, task, attempt)
+        held = self._held("evaluation_system")
+        asked = self._asked(held, self._shown(task, attempt))
+        evaluation, raw = await self._ask("verdict", asked, _VERDICT if held else None, read_evaluation)
         return evaluation.model_copy(update={"raw": raw})
 
     async def suggest(self, task: Task, attempt: Attempt) -> str:
         """See `Suggests.suggest`; none in the paper's style, whose verdict comes with one."""
         if self._prompts.style == "paper":
             return ""
-        told, _ = await self._ask("suggestion", _SUGGESTION, read_suggestion, task, attempt)
+        shown = self._shown(task, attempt)
+        verdict_held, held = self._held("evaluation_system"), self._held("suggestion_user")
+        asked = (
+            *self._asked(verdict_held, shown),
+            Message(role="assistant", content='{"correct": false}' if verdict_held else "0"),
+            Message(role="user", content=self._prompts.render("suggestion_user", **shown, typed=held)),
+        )
+        told, _ = await self._ask("suggestion", asked, _SUGGESTION if held else None, read_suggestion)
         return told
 
-    async def _ask(
-        self, kind: str, schema: dict[str, Any], read: Callable[[str], T], task: Task, attempt: Attempt
-    ) -> tuple[T, str]:
+    def _held(self, template: str) -> bool:
+        """Whether the answer to a template is held to a schema."""
+        return self._backend.capabilities.structured_output and self._prompts.shows(template, "typed")
+
+    def _shown(self, task: Task, attempt: Attempt) -> dict[str, Any]:
+        """The fields of a template that show an attempt."""
         numbers, missing, repeated = numbers_of_request(task, attempt)
-        user = self._prompts.render(
-            f"{kind}_user",
-            tool_documents=self._prompts.documents(task.tools),
-            history=task_history(task),
-            simulation=trajectory(attempt),
-            calls=len(attempt.steps),
-            failed=failed_calls(attempt),
-            numbers=numbers,
-            missing=missing,
-            repeated=repeated,
-        )
-        held = self._backend.capabilities.structured_output and self._prompts.shows(f"{kind}_system", "typed")
-        system = Message(role="system", content=self._prompts.render(f"{kind}_system", typed=held))
-        request = replace(
-            self._settings,
-            messages=(system, Message(role="user", content=user)),
-            schema=schema if held else None,
-        )
+        return {
+            "tool_documents": self._prompts.documents(task.tools),
+            "history": task_history(task),
+            "simulation": trajectory(attempt),
+            "calls": len(attempt.steps),
+            "failed": failed_calls(attempt),
+            "numbers": numbers,
+            "missing": missing,
+            "repeated": repeated,
+        }
+
+    def _asked(self, held: bool, shown: dict[str, Any]) -> tuple[Message, Message]:
+        """The messages that request a verdict."""
+        system = self._prompts.render("evaluation_system", typed=held)
+        user = self._prompts.render("evaluation_user", **shown)
+        return Message(role="system", content=system), Message(role="user", content=user)
+
+    async def _ask(
+        self,
+        what: str,
+        messages: tuple[Message, ...],
+        schema: dict[str, Any] | None,
+        read: Callable[[str], T],
+    ) -> tuple[T, str]:
+        request = replace(self._settings, messages=messages, schema=schema)
         try:
             return await ask(self._meter, self._backend, Role.EVALUATION, request, read)
         except Unreadable as error:
-            what = "verdict" if kind == "evaluation" else kind
             raise EvaluationError(f"{self._backend.name} gave no readable {what}: {error}") from None
 
 

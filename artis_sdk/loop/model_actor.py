@@ -12,7 +12,7 @@ from artis_sdk.errors import BackendError, ContextOverflow
 from artis_sdk.loop.actor import NO_BRIEFING, Briefing, Trajectory
 from artis_sdk.loop.calls import Table, carry_out
 from artis_sdk.loop.context import fit_attempts
-from artis_sdk.loop.odd_answers import OddAnswer, odd_answer
+from artis_sdk.loop.odd_answers import OddAnswer, odd_answer, only_marks
 from artis_sdk.loop.tokens import count_tokens, message_tokens, tools_tokens
 from artis_sdk.loop.views import calls_with_outcomes, trajectory
 from artis_sdk.prompts import Data, Prompts, call_view, encode, encode_lines, result_message
@@ -183,7 +183,7 @@ class ModelActor:
 
         What is done stands there as the agent's own first turn, with its results. While the briefing says
         that a call is due, the turn has to be one (`tool_choice="required"`): a small model reads advice
-        aloud, or stops half way.
+        aloud, or stops half way. Never so in the paper's style.
         """
         view = trajectory if self._prompts.style == "paper" else calls_with_outcomes
         views, condensed = fit_attempts(
@@ -194,10 +194,11 @@ class ModelActor:
         course = _Course(messages, opening, list(briefing.done))
         messages += self._shown_as_done(course.steps)
         table = Table(self._tools, task.tools)
+        may_hold = self._native and self._prompts.style == "ours"
         settings = self._settings.with_tools(task.tools) if self._native else self._settings
         with entered(world, self._tools):
             for _ in range(self._max_steps):
-                due = self._native and briefing.is_due()
+                due = may_hold and briefing.is_due()
                 held = replace(settings, tool_choice="required") if due else settings
                 completion = await self._turn(task, held, course, meter)
                 if completion is None:
@@ -261,7 +262,7 @@ class ModelActor:
         """Whether the model gets the turn once more. Its text stands in the messages."""
         first = course.odd is None
         course.odd = odd
-        if completion.text.strip():
+        if completion.text.strip() and not only_marks(completion.text):
             course.messages.append(self._said(completion, ()))
         if not odd.asked_again or not first:
             course.ended, course.error = odd.ended, odd.reason

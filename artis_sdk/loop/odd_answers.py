@@ -1,7 +1,9 @@
-"""Answers without calls that are no final answer: empty, cut, filtered, declined, or a call in words."""
+"""Answers without calls that are no final answer: empty, cut, filtered, declined, a call in words, or a
+tool's result that the model made up."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,8 +41,25 @@ ODD_ANSWERS: Final[Mapping[Ending, OddAnswer]] = {
             "called. Make the call in the form that you were given for calls, or give your final answer "
             "in words.",
         ),
+        OddAnswer(
+            "made_up",
+            "the model wrote a tool's result itself",
+            asked_again=True,
+            correction="What you wrote is a tool's result, and only tools give results: nothing was called. "
+            "Make the call, or give your final answer in words.",
+        ),
     )
 }
+
+_TURN_MARKS = re.compile(
+    r"(?:\s*(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>)(?:assistant|model)?)+\s*"
+)
+# Beginnings of a tool's result in chat templates. A model that goes on by itself writes them.
+_RESULT_MARKS = re.compile(
+    r"<tool_responses?>|<\|tool_response\|?>|<tool_results?>|<tool_output>|<function_results?>"  # Hermes, GLM
+    r"|<function_response>|<｜tool▁outputs?▁begin｜>|\[TOOL_RESULTS\]|<start_function_response>"
+    r"|<\|START_TOOL_RESULT\|>|<\|observation\|>"
+)
 
 
 def odd_answer(completion: Completion, calls: Sequence[ToolCall], tools: Collection[str]) -> OddAnswer | None:
@@ -63,6 +82,13 @@ def odd_answer(completion: Completion, calls: Sequence[ToolCall], tools: Collect
     if finish == "tool_calls":
         return ODD_ANSWERS["unread_call"]
     said = outside_thoughts(completion.text)
-    if not said:
+    if not said or only_marks(said):
         return ODD_ANSWERS["empty"]
+    if tools and _RESULT_MARKS.match(said):
+        return ODD_ANSWERS["made_up"]
     return ODD_ANSWERS["unread_call"] if holds_call(said, tools) else None
+
+
+def only_marks(text: str) -> bool:
+    """Whether a text is nothing but the beginning of another turn."""
+    return _TURN_MARKS.fullmatch(text) is not None

@@ -24,6 +24,7 @@ from artis_sdk.loop.budget import Budget, BudgetMeter, Emit, ignore
 from artis_sdk.loop.callable_actor import attempts_text
 from artis_sdk.loop.calls import unread_note
 from artis_sdk.loop.evaluate import suggestion
+from artis_sdk.loop.first_turn import first_turn_is_due
 from artis_sdk.loop.foresee import bound
 from artis_sdk.loop.lasting import Lasting
 from artis_sdk.loop.strategies.base import Strategy
@@ -333,7 +334,8 @@ class Rehearsal:
 
     async def _act(self, world: SimulatedWorld, meter: BudgetMeter, prior: tuple[Attempt, ...]) -> Trajectory:
         try:
-            trajectory = await self.actor.act(self.task, world, meter, Briefing(prior=prior))
+            briefing = Briefing(prior=prior, is_due=first_turn_is_due(prior))
+            trajectory = await self.actor.act(self.task, world, meter, briefing)
         except AgentError:
             world.check()  # the cause that broke the world counts, not the agent's report of it
             raise

@@ -71,8 +71,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "evaluation_system": frozenset({"typed"}),
     "evaluation_user": _JUDGED | _FACTS,
-    "suggestion_system": frozenset({"typed"}),
-    "suggestion_user": _JUDGED | _FACTS,
+    "suggestion_user": _JUDGED | _FACTS | {"typed"},  # follows the verdict in the same conversation
     "summary_system": frozenset({"offered"}),  # number of attempts to choose from
     "summary_user": frozenset({"tool_documents", "history", "attempts"}),
     "advice": frozenset({"steps", "note"}),

@@ -69,15 +69,17 @@ Ending = Literal[
     "filtered",
     "declined",
     "unread_call",
+    "made_up",
     "model_error",
 ]
 """`context`: the agent's prompt outgrew the model's context; `error`: the caller's own agent failed;
 `refused`: the firewall refused a guarded call of the attempt; `stopped`: the commit met a call or an outcome
 that its plan does not foresee, and nobody allowed it.
 
-The last six are of a model that gave no answer. `empty`: nothing but thoughts, twice; `cut`: its last words
+The last seven are of a model that gave no answer. `empty`: nothing but thoughts, twice; `cut`: its last words
 were cut at the limit of tokens; `filtered`: the server's filter took them; `declined`: the model declined;
-`unread_call`: twice, what it wrote was a call that could not be read; `model_error`: its backend failed."""
+`unread_call`: twice, what it wrote was a call that could not be read; `made_up`: twice, it wrote a tool's
+result itself; `model_error`: its backend failed."""
 
 
 class Attempt(BaseModel):

@@ -29,7 +29,7 @@ from artis_sdk.backends.tool_formats.mistral import MISTRAL_CALLS
 from artis_sdk.backends.tool_formats.named_json import DEEPSEEK, KIMI
 from artis_sdk.backends.tool_formats.protocol import BlockReader, ToolCallFormat, Tools
 from artis_sdk.backends.tool_formats.pythonic import PYTHONIC, whole_answer
-from artis_sdk.backends.tool_formats.scan import Scanned, is_offered, scan
+from artis_sdk.backends.tool_formats.scan import Scanned, is_offered, names, scan
 from artis_sdk.backends.tool_formats.text import TEXT
 from artis_sdk.records import ToolCall, ToolSpec
 from artis_sdk.records.action_text import parse_actions
@@ -63,6 +63,8 @@ _PREFILLED = re.compile(
     r"(?:<tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>|<TOOLCALL>|<tool_calls>|<\|tool_call\|?>)\s*[\[{]?[^\n<]*\Z"
     r"|(?:(?<=[\n>\]])|\A)[\[{][^\n<\]}]*\Z"
 )
+_EMPTY = re.compile(r"<(\w+)>\s*</\1>")
+"""Marks with nothing between them, which small models write before a call: nothing is lost with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,10 @@ def _marked(text: str, tools: Tools, format: ToolCallFormat | None, prompt_end: 
     before, *after = found.outside(text)
     words = before + "".join(piece for piece in after if piece.strip())
     calls = found.calls()
+    if filled := tuple([call for call in calls if _EMPTY.fullmatch(call.raw or "") is None]):
+        calls = filled
+    elif calls and bare_calls(words, tools).calls:
+        calls = ()
     if calls:
         beside = [_beside(call) for call in bare_calls(words, tools).calls]
         calls = (*calls, *beside)
@@ -171,7 +177,7 @@ def _in_pieces(text: str, tools: Tools) -> tuple[ToolCall, ...]:
     """What is left of a call whose beginning is lost, or whose marks are of no known format."""
     if _PIECE.search(text) is None:
         return ()
-    name = next((name for name in tools if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)), None)
+    name = next((name for name in tools if names(text, name)), None)
     if name is None:
         return ()
     return (malformed(text, "it holds marks of a call, and no call that can be read", name),)

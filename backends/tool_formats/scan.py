@@ -143,7 +143,12 @@ def is_offered(call: ToolCall, tools: Tools) -> bool:
     if call.tool in tools:
         return True
     raw = call.raw or ""
-    return call.malformed is not None and any(name in raw for name in tools)
+    return call.malformed is not None and any(names(raw, tool) for tool in tools)
+
+
+def names(text: str, tool: str) -> bool:
+    """Whether a text has the name of a tool as a word: `<tools>` does not name `ls`."""
+    return tool in text and re.search(rf"(?<!\w){re.escape(tool)}(?!\w)", text) is not None
 
 
 def _thought_end_inside(text: str, block: Block) -> int | None:

@@ -72,6 +72,22 @@ async def test_the_judge_gives_a_bare_verdict_and_a_suggestion_where_one_is_used
         assert rule in backend.requests[0].messages[0].content
 
 
+@pytest.mark.parametrize("typed", [True, False])
+async def test_a_suggestion_is_the_second_turn_of_the_verdicts_conversation(typed: bool) -> None:
+    """A prefix cache then holds all that the verdict was asked with: half of a judge's cost is reading."""
+    backend = ScriptedBackend(
+        iter(['{"correct": false}', "Look first."]), capabilities=Capabilities(structured_output=typed)
+    )
+    evaluator = ModelEvaluator(backend)
+    await evaluator.evaluate(task(), ATTEMPT)
+    await evaluator.suggest(task(), ATTEMPT)
+    verdict, told = backend.requests
+    assert told.messages[:2] == verdict.messages
+    said, asked = told.messages[2:]
+    assert (said.role, said.content) == ("assistant", '{"correct": false}' if typed else "0")
+    assert (asked.role, "<" in asked.content, "JSON" in asked.content) == ("user", False, typed)
+
+
 @pytest.mark.parametrize(
     ("query", "arguments", "missing"),
     [

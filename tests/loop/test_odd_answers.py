@@ -211,6 +211,10 @@ async def test_a_cut_call_is_not_made_without_its_arguments(arguments: Any, tmp_
         (Completion(text="No.", finish_reason="refusal"), "declined"),
         (Completion(text=CALL_TEXT), "unread_call"),
         (Completion(finish_reason="tool_calls"), "unread_call"),
+        (Completion(text='<tool_response>\n{"paid": 5}\n</tool_response>'), "made_up"),
+        (Completion(text='<think>Now.</think>[TOOL_RESULTS] {"paid": 5}'), "made_up"),
+        (Completion(text="<|im_start|>"), "empty"),
+        (Completion(text="\n<|im_start|>assistant\n"), "empty"),
     ],
 )
 async def test_every_backend_alike(
@@ -221,6 +225,37 @@ async def test_every_backend_alike(
     async with unjudged(backend, [paid.tool], tmp_path / "j.db", strategy=Direct()) as session:
         result = await session.run("Pay Bob 5.")
     assert (result.ended, result.answer) == (ended, None)
+
+
+async def test_a_model_that_makes_up_a_result_is_told_so(tmp_path: Path) -> None:
+    """Qwen2.5-Coder-1.5B does: without a call, the result of one, for a final answer."""
+    paid = Paid()
+    call = ToolCall(tool="pay", arguments={"amount": 5})
+    made_up = Completion(text='<tool_response>\n{"paid": 5}\n</tool_response>')
+    backend = ScriptedBackend(iter([made_up, Completion(tool_calls=(call,)), Completion(text="Paid.")]))
+    async with unjudged(backend, [paid.tool], tmp_path / "j.db", strategy=Direct()) as session:
+        result = await session.run("Pay Bob 5.")
+    said, told = backend.requests[1].messages[-2:]
+    assert (said.role, said.content, told.role) == ("assistant", made_up.text, "user")
+    assert "only tools give results" in told.content
+    assert (result.ended, result.answer, len(paid.payments)) == ("answer", "Paid.", 1)
+
+
+async def test_a_mark_alone_is_not_said_again(tmp_path: Path) -> None:
+    paid = Paid()
+    backend = ScriptedBackend(iter([Completion(text="<|im_start|>"), Completion(text="No.")]))
+    async with unjudged(backend, [paid.tool], tmp_path / "j.db", strategy=Direct()) as session:
+        assert (await session.run("Pay Bob 5.")).answer == "No."
+    first, second = backend.requests
+    assert first.messages == second.messages
+
+
+@pytest.mark.parametrize("text", ["The mark is <tool_response>.", "`<tool_response>` opens a result."])
+async def test_words_about_marks_are_words(text: str, tmp_path: Path) -> None:
+    paid = Paid()
+    backend = ScriptedBackend(lambda request: Completion(text=text))
+    async with unjudged(backend, [paid.tool], tmp_path / "j.db", strategy=Direct()) as session:
+        assert (await session.run("What is the mark?")).answer == text
 
 
 async def test_calls_beside_a_filter_are_not_made(tmp_path: Path) -> None:
