@@ -141,9 +141,11 @@ def explained(data: dict[str, Any]) -> list[str]:
         f"{duplicates['within_train']:,}.",
         *data["rebalance"]["explained"],
         f"State or history was cut in {_share(sizes['cut'], sizes['rows'])} of the training rows; in "
-        f"{_share(sizes['lost'], sizes['rows'])} data that the action names had no room; "
-        f"{sizes['too_long']:,} rows were too long even so and left out.",
+        f"{_share(sizes['lost'], sizes['rows'])} data that the action names had no room.",
     ]
+    if sizes["too_long"]:
+        tools = ", ".join(f"{tool} {rows:,}" for tool, rows in sorted(sizes["too_long"].items()))
+        said.append(f"Left out, longer than --max-length even so, with all of their draws: {tools} rows.")
     for split in ("validation", "test"):
         held = data["tokens"].get(split, {})
         same = held.get("same_prompt_in_train", 0)

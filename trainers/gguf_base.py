@@ -71,6 +71,8 @@ def _write(gguf: Path, chat_template: str | None, folder: Path) -> None:
     if config.model_type == "gemma3_text":
         config.query_pre_attn_scalar = config.head_dim
     _set_rotary(config, gguf)
+    if hasattr(config, "quantization_config"):  # it says that the weights are those of a GGUF file
+        del config.quantization_config
     # What was read from a GGUF file refuses to be saved: the same architecture, made anew, does not.
     plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     plain.load_state_dict(weights)

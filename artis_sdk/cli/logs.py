@@ -17,6 +17,7 @@ from artis_sdk.logs.importers import FORMATS, import_file
 from artis_sdk.logs.jsonl import export_jsonl, import_jsonl
 from artis_sdk.records.brief import call_text
 from artis_sdk.settings import load_settings
+from artis_sdk.store_address import shown_address
 from artis_sdk.view.live import outcome_text
 from artis_sdk.view.text import plain
 
@@ -47,12 +48,16 @@ def show(
         if record.predicted is not None and record.predicted.content() != record.outcome.content():
             predicted = f"  ≠ predicted {record.predicted.type}: {record.predicted.text()}"
             console.print(plain(predicted, style="magenta"))
-    next_step("artis logs counts")
+    next_step(f"artis logs counts{_named(log)}")
 
 
 @app.command("counts")
 def counts(log: Log = None, as_json: Json = False) -> None:
-    """How often each tool succeeded and failed, by failure type."""
+    """How often each tool succeeded and failed, by failure type, as the tools themselves say.
+
+    A returned error such as {"error": ...} is a success here, unless the tool's failures= names it.
+    `artis logs failures` counts it as a failure, and so does training.
+    """
     with _open(log) as store:
         found = store.counts()
     if as_json:
@@ -64,7 +69,8 @@ def counts(log: Log = None, as_json: Json = False) -> None:
         type_ = plain(count.type, style=style)
         table.add_row(plain(count.tool), type_, count.provenance.value, plain(f"{count.records:,}"))
     console.print(table)
-    next_step("artis logs export calls.jsonl")
+    given = "" if log is None else f" {shown_address(log)}"
+    next_step(f"artis logs failures{given}, which counts returned errors as failures, too")
 
 
 @app.command("export")
@@ -139,7 +145,7 @@ def import_(
             note(f"  left out, {len(places):,}:", f"{reason}, such as {places[0]}")
     for line in done.skipped:
         note("not read:", str(line))
-    next_step("artis logs counts")
+    next_step(f"artis logs counts{_named(log)}")
 
 
 def _by_reason(file: FileReport) -> dict[str, list[str]]:
@@ -161,6 +167,11 @@ def _as_json(done: Imported) -> dict[str, object]:
             for f in done.files
         ],
     }
+
+
+def _named(log: str | None) -> str:
+    """The option that names the log again in the next command; nothing if settings name it."""
+    return "" if log is None else f" --log {shown_address(log)}"
 
 
 def _open(given: str | None, *, create: bool = False) -> CallStore:

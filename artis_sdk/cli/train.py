@@ -15,6 +15,7 @@ from artis_sdk.cli.output import Json, console, next_step, print_json
 from artis_sdk.cli.train_agent import agent
 from artis_sdk.prompts import Prompts
 from artis_sdk.settings import load_object
+from artis_sdk.trainers.card import explained
 from artis_sdk.trainers.dataset.prepare import DataSettings, Prepared
 from artis_sdk.trainers.dataset.rebalance import FAILURE_DRIVEN, NORMAL, Rebalance
 from artis_sdk.trainers.dataset.rebalance_view import table
@@ -54,6 +55,9 @@ def simulator(
     test: Annotated[float, typer.Option(help="Share of the sessions to report on.")] = _DATA.test,
     sandboxed: Annotated[bool, typer.Option(help="Also use outcomes of sandboxed real code.")] = True,
     skip_corrupt: Annotated[bool, typer.Option(help="Leave corrupt rows out and count them.")] = False,
+    memory_mb: Annotated[
+        int, typer.Option(help="Mebibytes that DuckDB may take for the data; values of megabytes need more.")
+    ] = _DATA.memory_mb,
     epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = _SETTINGS.epochs,
     batch: Annotated[int, typer.Option(help="Rows per step, all processes.")] = _SETTINGS.batch,
     tokens_per_pass: training.PassTokens = _SETTINGS.tokens_per_pass,
@@ -107,6 +111,7 @@ def simulator(
             test=test,
             sandboxed=sandboxed,
             skip_corrupt=skip_corrupt,
+            memory_mb=memory_mb,
             seed=seed,
         )
         settings = SFTSettings(
@@ -148,7 +153,7 @@ def simulator(
         print_json({"adapter": str(done.adapter), **done.card})
         return
     console.print(table(Prepared(out / "data").distribution))
-    for sentence in done.card["data"]["rebalance"]["explained"]:
+    for sentence in explained(done.card["data"]):
         console.print(plain(sentence))
     console.print(_held_out(done.card["held_out"]))
     console.print(plain(f"adapter: {done.adapter} (its card: README.md)"))
@@ -173,6 +178,9 @@ def _held_out(measures: dict[str, Any]) -> Table:
 
 def _show_step(bar: training.TrainingBar, at: Any) -> None:
     """Show a `trainers.simulator.trainer.TrainingProgress`."""
+    if at.answered is not None:
+        bar.step(at.step, at.steps, "{:,} of {:,} rows answered".format(*at.answered))
+        return
     bar.step(at.step, at.steps, None if at.loss is None else f"loss {at.loss:.4f}")
     if at.metrics is not None:
         shown = ", ".join(

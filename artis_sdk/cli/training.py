@@ -87,7 +87,7 @@ class TrainingBar:
             return
         if self._task is None:
             self._task = self._bar.add_task("", total=steps, measure="")
-        self._bar.update(self._task, completed=step)
+        self._bar.update(self._task, completed=step, total=steps)
         if measure is not None:
             self._bar.update(self._task, measure=measure)
 

@@ -91,7 +91,7 @@ def import_jsonl(path: str | os.PathLike[str], log: CallStore, *, skip_corrupt: 
     for item in read_jsonl(path):
         if isinstance(item, LogError):
             if not skip_corrupt:
-                raise item
+                raise skippable(item)
             skipped.append(item)
         else:
             whole += 1
@@ -102,6 +102,11 @@ def import_jsonl(path: str | os.PathLike[str], log: CallStore, *, skip_corrupt: 
     adding.flush()
     adding.check(whole, path)
     return Imported(adding.records, tuple(skipped), repeated=adding.repeated)
+
+
+def skippable(why: object) -> LogError:
+    """What is raised for a corrupt row that the caller may have left out."""
+    return LogError(f"{why}; --skip-corrupt (skip_corrupt=True) leaves such rows out and counts them")
 
 
 class Adding:

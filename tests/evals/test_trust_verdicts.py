@@ -101,6 +101,22 @@ async def test_the_measured_source_goes_into_the_verdict() -> None:
     assert (await verdict([RIGHT] * 100, source_hash="a" * 64)).source_hash == "a" * 64
 
 
+@pytest.mark.parametrize("order", [1, -1])  # an old log may be imported after a new one was begun
+async def test_a_verdict_counts_no_call_of_another_source_than_the_latest(order: int) -> None:
+    """Otherwise a tool that was rewritten yesterday is trusted for what it was like for weeks before."""
+    read_only = PAY.model_copy(update={"risk": Risk.READ_ONLY})
+    old = [record(n, spec=read_only, source_hash="a" * 64) for n in range(100)]
+    new = [record(n, spec=read_only, source_hash="b" * 64) for n in range(100, 103)]
+    records = [*old, *new][::order]
+    found = await measure(of_number(["paid"] * 103), records, name="s", similarity=None)
+    assert found.overall.rows == 103
+    (tool,) = found.tools
+    assert (tool.source_hash, tool.scores.rows, tool.other_source) == ("b" * 64, 3, 100)
+    verdict = judge(found).tools["pay"]
+    assert verdict.verdict == "unknown"
+    assert verdict.reasons == ("3 held-out calls, 20 needed; 100 of another source do not count",)
+
+
 async def test_tools_that_were_not_measured_are_unknown() -> None:
     found = await measure(of_number(["paid"]), [record(0)], name="s", similarity=None)
     trust = judge(found)

@@ -119,7 +119,7 @@ def test_a_returned_failure_is_typed_by_what_it_says(records: list[CallRecord]) 
 
 
 def test_a_card_says_how_many_held_out_prompts_training_had() -> None:
-    sizes = {"rows": 20, "cut": 0, "lost": 0, "too_long": 0, "same_prompt_in_train": 0}
+    sizes = {"rows": 20, "cut": 0, "lost": 0, "too_long": {"list": 4}, "same_prompt_in_train": 0}
     data = {
         "log": "calls.db",
         "bounds": {"seed": 0},
@@ -129,6 +129,7 @@ def test_a_card_says_how_many_held_out_prompts_training_had() -> None:
         "left_out": {},
         "corrupt": {"rows": 0},
     }
+    assert any(line.endswith("with all of their draws: list 4 rows.") for line in explained(data))
     said = [line for line in explained(data) if "prompt that training" in line]
     assert len(said) == 1
     assert said[0].startswith("3 of 20 rows of validation")

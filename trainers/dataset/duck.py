@@ -51,8 +51,8 @@ def scratch(folder: Path, *, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnecti
     except duckdb.OutOfMemoryException as error:
         first = str(error).splitlines()[0]
         raise TrainingError(
-            f"{folder}: {memory_mb} MiB do not suffice to prepare the training data: raise "
-            f"`DataSettings.memory_mb` ({first})"
+            f"{memory_mb} MiB do not suffice to prepare the training data: raise --memory-mb "
+            f"(`DataSettings.memory_mb`); a value of megabytes needs some thirty times its size ({first})"
         ) from error
     except duckdb.IOException as error:
         raise TrainingError(f"{folder}: training data cannot be prepared: {error}") from error

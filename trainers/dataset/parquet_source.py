@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from artis_sdk.errors import LogError
+from artis_sdk.logs.jsonl import skippable
 from artis_sdk.logs.parquet import check_version
 from artis_sdk.trainers.dataset.duck import quoted
 from artis_sdk.trainers.dataset.types import define_types
@@ -81,7 +82,7 @@ class ParquetSource:
             ).fetchall()
         ]
         if wrong and not self._skip:
-            raise LogError(wrong[0])
+            raise skippable(wrong[0])
         connection.execute(
             "CREATE TABLE repeated AS SELECT key FROM (SELECT key, row_number() OVER (PARTITION BY id"
             " ORDER BY key) AS times FROM scanned WHERE valid) WHERE times > 1"

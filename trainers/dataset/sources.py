@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from artis_sdk.errors import LogError, TrainingError
 from artis_sdk.logs import export_parquet, read_jsonl
+from artis_sdk.logs.jsonl import skippable
 from artis_sdk.logs.reader import Reader
 from artis_sdk.logs.schema import open_log
 from artis_sdk.records import CallRecord
@@ -80,7 +81,7 @@ class JsonlSource:
             elif self._skip:
                 wrong.append(str(item))
             else:
-                raise item
+                raise skippable(item)
 
     def write(self, connection: duckdb.DuckDBPyConnection, split: str, target: Path) -> None:
         self._parquet.write(connection, split, target)
@@ -105,7 +106,7 @@ class SqliteSource:
         ]
         wrong += [f"{self.path}: row {key} has a damaged one in its history" for key in _chain(connection)]
         if wrong and not self._skip:
-            raise LogError(wrong[0])
+            raise skippable(wrong[0])
         return wrong
 
     def _load(self, connection: duckdb.DuckDBPyConnection, log: sqlite3.Connection) -> None:

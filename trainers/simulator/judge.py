@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -114,6 +114,7 @@ def judge(
     *,
     max_new_tokens: int,
     batch: int,
+    on_answered: Callable[[int, int], None],
 ) -> Judged:
     """Let a model answer rows greedily, and count its right answers.
 
@@ -123,10 +124,12 @@ def judge(
         asked: the rows.
         max_new_tokens: maximum tokens of an answer; a longer one is unreadable.
         batch: rows per forward pass.
+        on_answered: callback for the rows answered so far, and all, before each pass.
     """
     judged = Judged()
     order = sorted(range(len(asked)), key=lambda n: len(asked[n].prompt))
     for start in range(0, len(order), batch):
+        on_answered(start, len(order))
         group = [asked[n] for n in order[start : start + batch]]
         texts = generate(model, encoder, tokenizer, [e.prompt for e in group], max_new_tokens=max_new_tokens)
         for case, text in zip(group, texts, strict=True):

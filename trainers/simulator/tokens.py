@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -32,7 +33,8 @@ def form_for(
     """The form whose prompts fit `max_length`.
 
     Its limit is in characters, so that a simulator cuts in the same way behind any engine: the characters
-    that surely fit, by the densest of some rows.
+    that surely fit beside an answer, by the densest of some rows. A row whose answer takes more than half
+    of `max_length` does not count; `write_tokens` leaves it out if it does not fit.
 
     Args:
         records: some of the training records.
@@ -57,7 +59,8 @@ def form_for(
         prompt, answer = encoder.token_ids([text, encoder.answer(row.answer)])
         density = max(density, len(prompt) / len(text))
         frame = max(frame, len(text) - _data(record, row.cut, form, documented=documented))
-        answers = max(answers, len(answer))
+        if len(answer) <= settings.max_length // 2:  # a longer one may not take the room of all prompts
+            answers = max(answers, len(answer))
     room = int(_MARGIN * (settings.max_length - answers) / density) - frame
     if room <= 0:
         raise TrainingError(
@@ -88,8 +91,8 @@ class Sizes:
     """Number of rows whose state or history was cut."""
     lost: int = 0
     """Number of these without room for data that the action names."""
-    too_long: int = 0
-    """Number of rows left out, still longer than `max_length` tokens."""
+    too_long: Counter[str] = field(default_factory=Counter)
+    """By tool, number of rows left out, still longer than `max_length` tokens."""
     tokens: int = 0
     longest: int = 0
     answer_tokens: int = 0
@@ -98,12 +101,12 @@ class Sizes:
     """Number of held-out rows with the prompt of a training row: their difference was cut."""
     prompts: set[int] = field(default_factory=set, repr=False)
 
-    def report(self) -> dict[str, int | float]:
+    def report(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
             "cut": self.cut,
             "lost": self.lost,
-            "too_long": self.too_long,
+            "too_long": dict(self.too_long),
             "same_prompt_in_train": self.seen,
             "mean_tokens": round(self.tokens / self.rows, 1) if self.rows else 0.0,
             "longest": self.longest,
@@ -168,7 +171,7 @@ def _rows(
     tokens = zip(prompts, ids[: len(made)], ids[len(made) :], strict=True)
     for (record, drawn), row, (shown, prompt, answer) in zip(pairs, made, tokens, strict=True):
         if len(prompt) + len(answer) > max_length:
-            sizes.too_long += 1
+            sizes.too_long[row.tool] += 1
             continue
         digest = hash(shown)
         sizes.prompts.add(digest)

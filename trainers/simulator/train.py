@@ -197,8 +197,8 @@ class _Run:
                 known = frozenset(found.prompts)
                 if not found.rows:
                     raise TrainingError(
-                        f"all {found.too_long:,} rows are longer than {self.settings.max_length} tokens: "
-                        "raise --max-length"
+                        f"all {found.too_long.total():,} rows are longer than {self.settings.max_length} "
+                        "tokens: raise --max-length"
                     )
             sizes[split] = found.report()
         made = {"form": form.model_dump(), "splits": sizes}

@@ -37,6 +37,8 @@ class TrainingProgress(NamedTuple):
     """Mean loss over the tokens of the last steps' answers."""
     metrics: dict[str, float] | None = None
     """Measures, if this is an evaluation."""
+    answered: tuple[int, int] | None = None
+    """Of a measurement that is running, rows answered so far and in all."""
 
 
 OnProgress = Callable[[TrainingProgress], None]
@@ -90,6 +92,7 @@ class SimulatorTrainer(PassByPass, WholeCheckpoints, SFTTrainer):  # type: ignor
         callbacks: list[Any] = [_Epochs(self._steps, order)]
         if validation is not None:
             callbacks.append(_EarlyStop(early_stopping_patience=settings.patience))
+        self._tell = on_progress
         if on_progress is not None:
             callbacks.append(_Report(on_progress))
         super().__init__(
@@ -155,9 +158,15 @@ class SimulatorTrainer(PassByPass, WholeCheckpoints, SFTTrainer):  # type: ignor
             mine,
             max_new_tokens=self._answer_tokens,
             batch=_ANSWERED,
+            on_answered=self._answered,
         )
         summed = accelerator.reduce(torch.tensor(counts, device=accelerator.device), "sum")
         return Judged(*summed.tolist())
+
+    def _answered(self, done: int, rows: int) -> None:
+        if self._tell is not None:
+            at = (self.state.global_step, self.state.max_steps, self.state.epoch or 0.0)
+            self._tell(TrainingProgress(*at, answered=(done, rows)))
 
 
 def trainer_arguments(

@@ -167,6 +167,7 @@ async def _predict_one(
     return Prediction(
         id=record.id,
         session=session_of(record),
+        at=record.at,
         source_hash=record.source_hash,
         risk=given[record.call.tool].risk if record.call.tool in given else record.spec.risk,
         call=record.call,

@@ -22,6 +22,8 @@ class Prediction(BaseModel):
     id: str
     """Id of the record."""
     session: str
+    at: float = 0.0
+    """Start of the call, seconds since the epoch."""
     source_hash: str | None = None
     """Source hash of the tool in the log."""
     risk: Risk = Risk.IRREVERSIBLE
@@ -123,9 +125,11 @@ class ToolScores(BaseModel):
 
     tool: str
     source_hash: str | None = None
-    """Source hash of the tool in its latest row."""
+    """Source hash of the tool in its latest row that has one."""
     risk: Risk = Risk.IRREVERSIBLE
     """The tool's declared risk in its latest row."""
+    other_source: int = 0
+    """Number of rows of another known source: they count in no score of the tool."""
     scores: Scores
     types: tuple[TypeScores, ...]
     """Outcome types, failures first, most frequent first."""

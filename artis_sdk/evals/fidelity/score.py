@@ -70,19 +70,28 @@ def scores(rows: Sequence[ScoredPrediction], *, seed: int = 0) -> Scores:
 
 
 def by_tool(rows: Iterable[ScoredPrediction], *, seed: int = 0) -> tuple[ToolScores, ...]:
-    """Scores by tool, in the order of their names."""
+    """Scores by tool, in the order of their names.
+
+    A tool's scores hold for one source, the latest: rows of another known source count in none of them.
+    """
     grouped: dict[str, list[ScoredPrediction]] = defaultdict(list)
     for row in rows:
         grouped[row.prediction.call.tool].append(row)
-    return tuple(
-        ToolScores(
-            tool=tool,
-            source_hash=own[-1].prediction.source_hash,
-            risk=own[-1].prediction.risk,
-            scores=scores(own, seed=seed),
-            types=_types(own, seed),
-        )
-        for tool, own in sorted(grouped.items())
+    return tuple(_tool_scores(tool, own, seed) for tool, own in sorted(grouped.items()))
+
+
+def _tool_scores(tool: str, rows: Sequence[ScoredPrediction], seed: int) -> ToolScores:
+    by_time = sorted(rows, key=lambda row: row.prediction.at)
+    known = [row.prediction.source_hash for row in by_time if row.prediction.source_hash is not None]
+    latest = known[-1] if known else None
+    own = [row for row in rows if row.prediction.source_hash in (None, latest)]
+    return ToolScores(
+        tool=tool,
+        source_hash=latest,
+        risk=by_time[-1].prediction.risk,
+        other_source=len(rows) - len(own),
+        scores=scores(own, seed=seed),
+        types=_types(own, seed),
     )
 
 

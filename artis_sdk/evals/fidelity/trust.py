@@ -67,7 +67,9 @@ def judge(fidelity: Fidelity, rules: TrustRules | None = None) -> Trust:
 def _judge_tool(tool: ToolScores, rules: TrustRules, *, measured: bool) -> ToolTrust:
     scores = tool.scores
     if scores.rows < rules.min_rows:
-        return _verdict(tool, "unknown", f"{count(scores.rows, 'held-out call')}, {rules.min_rows} needed")
+        others = f"; {tool.other_source:,} of another source do not count" if tool.other_source else ""
+        said = f"{count(scores.rows, 'held-out call')}, {rules.min_rows} needed{others}"
+        return _verdict(tool, "unknown", said)
     exact = rules.faithful == "exact" or not measured
     faithful, name = (scores.exact, "exact match") if exact else (scores.high_fidelity, "HF ratio")
     doubts = [_below(faithful, rules.fidelity, name)]

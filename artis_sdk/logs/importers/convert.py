@@ -21,7 +21,7 @@ from artis_sdk.logs.importers.runs import LANGFUSE, LANGSMITH
 from artis_sdk.logs.importers.spans import OTEL
 from artis_sdk.logs.importers.tau2 import TAU2
 from artis_sdk.logs.importers.values import files_of, read_values
-from artis_sdk.logs.jsonl import Adding
+from artis_sdk.logs.jsonl import Adding, skippable
 from artis_sdk.records import CallRecord
 
 FORMATS: Final[dict[str, TraceFormat]] = {
@@ -78,7 +78,7 @@ def import_file(
         report = reports.setdefault(file, FileReport(file))
         if isinstance(item, LogError):
             if not skip_corrupt and not isinstance(item, NotALog):
-                raise item
+                raise skippable(item)
             skipped.append(item)
             report.unread.append(str(item))
         elif isinstance(item, LeftOut):

@@ -12,10 +12,13 @@ pytestmark = pytest.mark.engine
 torch: Any = pytest.importorskip("torch")
 
 from helpers.tiny_model import TINY, gguf_adapter, gguf_model, hf_model, make_tokenizer  # noqa: E402
+from helpers.train import bank_log  # noqa: E402
+from helpers.train_child import run  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from artis_sdk.cli.app import app  # noqa: E402
 from artis_sdk.errors import TrainingError  # noqa: E402
+from artis_sdk.logs import export_parquet  # noqa: E402
 from artis_sdk.pocket import weights as pocket  # noqa: E402
 from artis_sdk.trainers.export.architectures import Arch  # noqa: E402
 from artis_sdk.trainers.export.gguf import export_gguf  # noqa: E402
@@ -48,6 +51,13 @@ def test_a_base_has_the_weights_the_tokens_and_the_template_of_its_file(tmp_path
     done = CliRunner().invoke(app, ["train", "base", str(gguf_model()), "--out", str(tmp_path / "base")])
     assert done.exit_code == 0, done.output
     same(tmp_path / "base", hf_model(TINY), 1e-3)
+
+
+def test_a_training_runs_on_a_base(tmp_path: Path) -> None:
+    export_parquet(bank_log(40, failures=0.3), tmp_path / "calls.parquet")
+    folder = base_from_gguf(gguf_model(), tmp_path / "base")
+    assert "quantization_config" not in json.loads((folder / "config.json").read_text())
+    assert run(tmp_path / "calls.parquet", folder, tmp_path / "out").adapter.exists()
 
 
 def test_a_llama_with_a_vocabulary_of_its_own(tmp_path: Path) -> None:

@@ -282,6 +282,32 @@ def test_rows_that_do_not_fit_are_said(tmp_path: Path, log: Path, base: str) -> 
         run(log, Path(base), tmp_path / "out", settings=settings)
 
 
+def test_one_long_answer_takes_no_room_from_the_other_rows(tmp_path: Path, base: str) -> None:
+    """A tool that once returned 200 kB: its row is left out and told, the others train as without it."""
+    records = list(bank_log(40, failures=0.3))
+    of_tool = [n for n, one in enumerate(records) if one.call.tool == "get_account"]
+    tell: list[tuple[int, int]] = []
+    forms, left = list[dict[str, Any]](), list[dict[str, int]]()
+    for name, long in (("without", []), ("with", of_tool)):
+        for n in long:
+            outcome = records[n].outcome.model_copy(update={"value": "much " * 40_000})
+            records[n] = records[n].model_copy(update={"outcome": outcome, "history": ()})
+        export_parquet(records, tmp_path / f"{name}.parquet")
+        done = run(
+            tmp_path / f"{name}.parquet",
+            Path(base),
+            tmp_path / name,
+            on_progress=lambda at: at.answered and tell.append(at.answered),
+        )
+        forms.append(json.loads((done.adapter / "artis_simulator.json").read_text())["form"])
+        left.append(done.card["data"]["tokens"]["train"]["too_long"])
+    assert forms[1]["max_characters"] > forms[0]["max_characters"] / 2
+    assert left[0] == {}
+    assert list(left[1]) == ["get_account"]
+    assert f"get_account {left[1]['get_account']} rows" in (tmp_path / "with/adapter/README.md").read_text()
+    assert (0, 2) in tell
+
+
 def test_nothing_is_left_of_a_run_that_failed_before_its_first_step(
     tmp_path: Path, log: Path, base: str
 ) -> None:
