@@ -91,7 +91,7 @@ def import_jsonl(path: str | os.PathLike[str], log: CallStore, *, skip_corrupt: 
     for item in read_jsonl(path):
         if isinstance(item, LogError):
             if not skip_corrupt:
-                raise skippable(item)
+                raise LogError(f"{skippable(item)}; another tool's log needs its --format")
             skipped.append(item)
         else:
             whole += 1

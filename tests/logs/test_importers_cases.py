@@ -333,3 +333,21 @@ def test_the_layout_of_tau2_bench_with_a_file_for_each_simulation(tmp_path: Path
     (found,) = records(folder, "tau2")
     assert shown([found]) == [("look", {"at": "a"}, "success", "fine")]
     assert found.spec.description == "Look."
+
+
+@pytest.mark.parametrize(
+    ("error", "type_", "message"),
+    [
+        ("Declined('no')Traceback (most recent call last):\n ...", "Declined", "Declined('no')"),
+        ("Declined(code=7)", "Declined", "Declined(code=7)"),
+        ("declined (by the bank)", "declined (by the bank)", "declined (by the bank)"),
+    ],
+)
+def test_langsmiths_error_is_of_the_exceptions_class(
+    tmp_path: Path, error: str, type_: str, message: str
+) -> None:
+    """As the same failure of a call of our own: the two are one stratum of the training data."""
+    run = {"id": "r1", "trace_id": "t", "run_type": "tool", "name": "pay", "inputs": {"n": 1}, "error": error}
+    times = {"start_time": "2026-11-01T10:00:00", "end_time": "2026-11-01T10:00:01"}
+    (record,) = records(write(tmp_path / "runs.jsonl", {**run, **times}), "langsmith")
+    assert (record.outcome.failure_type, record.outcome.message) == (type_, message)

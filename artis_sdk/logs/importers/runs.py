@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -20,6 +21,8 @@ from artis_sdk.logs.importers.span_values import text_of
 from artis_sdk.logs.importers.times import seconds
 from artis_sdk.logs.importers.trace import ToolSpan, TracedCalls
 from artis_sdk.records import ToolCall
+
+_MADE: Final = re.compile(r"([A-Z]\w*)\(.*\)$")
 
 
 class RunShape(NamedTuple):
@@ -188,7 +191,7 @@ class Runs:
             returned["output"] if isinstance(returned, dict) and returned.keys() == {"output"} else returned
         )
         if value is None and failed:
-            found.outcome = answered({"error": _first_line(said) or True}, None).outcome(found.call)
+            found.outcome = answered({"error": _raised(_first_line(said)) or True}, None).outcome(found.call)
         elif value is not None or end is not None:
             found.outcome = answered({"is_error": failed}, value).outcome(found.call)
         if found.outcome is not None and start is not None and end is not None:
@@ -209,6 +212,12 @@ def _arguments(given: JsonValue) -> JsonValue:
 def _first_line(error: Any) -> str:
     """LangSmith's error is `repr(exception)`, then the traceback."""
     return "" if error is None else str(error).split("\n", 1)[0].split("Traceback (most recent", 1)[0].strip()
+
+
+def _raised(error: str) -> JsonValue:
+    """An error that is `repr(exception)`, with the class as its type: `Declined('no')` is a `Declined`."""
+    made = _MADE.match(error)
+    return {"type": made[1], "message": error} if made else error
 
 
 def _told(returned: JsonValue, place: str) -> Iterator[tuple[dict[str, Any], str]]:
