@@ -103,7 +103,10 @@ def _read(where: str | Path) -> Iterator[CallRecord]:
     elif isinstance(where, Path) and where.suffix == ".jsonl":
         for item in read_jsonl(where):
             if isinstance(item, LogError):
-                raise item
+                raise LogError(
+                    f"{item}; artis logs import {where} --log calls.db --skip-corrupt makes a log without "
+                    "such lines, which can be measured on"
+                )
             yield item
     else:
         with open_call_log(where, create=False) as log:
@@ -124,6 +127,8 @@ def _prepared(data: Path) -> Path | None:
 
 def _bounds(where: str | Path, seed: int) -> Bounds:
     sessions = {session_of(record) for record in _read(where)}
+    if not sessions:
+        raise ConfigurationError("the data holds no calls")
     places = sorted(position(session, seed) for session in sessions)
     validation, test = _SHARES
     bounds = Bounds(seed=seed, validation=validation, test=validation + test)

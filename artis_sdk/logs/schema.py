@@ -99,7 +99,8 @@ def _check(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
         known = _is_log(connection, path)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise LogError(f"{path} is not a call log: {error}") from error
+            said = "artis logs import FILE --log calls.db reads an export or another tool's log into one"
+            raise LogError(f"{path} is not a call log: {error}; {said}") from error
         raise
     if not known:
         if not turn_on_wal(connection, timeout):

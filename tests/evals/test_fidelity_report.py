@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from artis_sdk.cli.app import app
 from artis_sdk.cli.eval_data import held_out
 from artis_sdk.contracts import Simulator
-from artis_sdk.errors import ConfigurationError, EvaluationError, SimulationError, TrainingError
+from artis_sdk.errors import ConfigurationError, EvaluationError, LogError, SimulationError, TrainingError
 from artis_sdk.evals.fidelity.measurement import measure
 from artis_sdk.evals.fidelity.records import Bin, Calibration, Fidelity
 from artis_sdk.evals.fidelity.report import Report
@@ -194,6 +194,11 @@ def test_held_out_rows_that_training_asks_too_are_left_out_and_counted(tmp_path:
 def test_too_few_sessions_no_file_and_a_folder_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="1 session cannot be split"):
         held_out(stored(tmp_path / "calls.db", log_rows(1)), "test", limit=10, seed=0)
+    with pytest.raises(ConfigurationError, match="the data holds no calls"):
+        held_out(stored(tmp_path / "empty.db", []), "test", limit=10, seed=0)
+    (tmp_path / "cut.jsonl").write_text('{"id": ')
+    with pytest.raises(LogError, match=r"cut\.jsonl:1: not JSON.* --skip-corrupt makes a log"):
+        held_out(tmp_path / "cut.jsonl", "test", limit=10, seed=0)
     with pytest.raises(ConfigurationError, match="no such file"):
         held_out(tmp_path / "gone.db", "test", limit=10, seed=0)
     with pytest.raises(ConfigurationError, match=r"no test\.parquet"):
