@@ -6,10 +6,10 @@ import asyncio
 import reprlib
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from artis_sdk.errors import ArtisError, WorkerLost
+from artis_sdk.errors import ArtisError, ConfigurationError, WorkerLost
 from artis_sdk.loop.strategies.base import together
 
 T = TypeVar("T")
@@ -73,7 +73,8 @@ class WorkerPool(Protocol):
 async def results(
     pool: WorkerPool, job: Job[T, R], tasks: Iterable[T], *, at_once: int = 1
 ) -> AsyncGenerator[R, None]:
-    """The results of tasks as they come, in any order, one each.
+    """The results of tasks as they come, in any order, one each. A task's error has a note that names it, and
+    comes after the results that were there before.
 
     A task whose worker was lost is given to a new one. What a result leads to, such as a row in a file, is
     done by who reads the results, so a task that was carried out twice counts once.
@@ -85,10 +86,15 @@ async def results(
         at_once: number of tasks that each worker gets at the same time.
 
     Raises:
+        ConfigurationError: there is no worker, or none that gets a task.
         WorkerLost: a task has lost three workers.
         TaskEnded: a task ended with SystemExit, KeyboardInterrupt, CancelledError or the like.
         Exception: what the job raised; the other workers are ended.
     """
+    if pool.size < 1 or at_once < 1:
+        raise ConfigurationError(
+            f"there must be a worker, and at_once must be positive, not {pool.size} and {at_once}"
+        )
     waiting = _Waiting(tasks)
     found: asyncio.Queue[R | _Over] = asyncio.Queue()
     seats = [_Seat(pool, job, at_once) for _ in range(pool.size)]
@@ -123,9 +129,25 @@ async def results(
             yield result
         await working
     finally:
-        working.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await working
+        await _ended_early(working)
+
+
+async def _ended_early(working: asyncio.Task[None]) -> None:
+    """Cancel the work of results that nobody reads any more, whatever it ends with, and wait for its end.
+
+    Raises:
+        CancelledError: who waits was cancelled meanwhile.
+    """
+    current = asyncio.current_task()
+    before = 0 if current is None else current.cancelling()
+    working.cancel()
+    try:
+        await working
+    except asyncio.CancelledError:
+        if current is not None and current.cancelling() > before:
+            raise
+    except Exception:  # noqa: BLE001  the reader has what it wanted
+        pass
 
 
 async def alone(run: Run[T, R], task: T) -> R:
@@ -276,6 +298,11 @@ class _Seat(Generic[T, R]):
             if self._worker is worker:
                 self._worker = None
                 await worker.aclose()
+            raise
+        except TaskEnded:
+            raise
+        except Exception as error:
+            error.add_note(f"raised by {named(task)}")
             raise
         return result
 

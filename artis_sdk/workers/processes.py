@@ -107,16 +107,22 @@ class _Process:
 
     async def aclose(self) -> None:
         """See `Worker.aclose`."""
-        with suppress(OSError):
-            await self._in_thread(self._connection.send, None)
-        await self._in_thread(self._process.join, _END)
-        if self._process.is_alive():
-            self._process.kill()
+        told = asyncio.create_task(self._dismiss())  # may take for ever: a full pipe that nobody reads
+        try:
+            await asyncio.wait({self._reading}, timeout=_END)
+        finally:
+            if self._process.is_alive():
+                self._process.kill()
         await self._reading
+        await told
         self._connection.close()
         self._threads.shutdown(wait=False)
         self._process.join()
         self._process.close()
+
+    async def _dismiss(self) -> None:
+        with suppress(OSError):  # it is gone
+            await self._in_thread(self._connection.send, None)
 
     async def _in_thread(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
@@ -129,7 +135,10 @@ class _Process:
                     self._take(await self._in_thread(self._connection.recv))
         finally:
             await self._in_thread(self._process.join, _END)
-            how = f"{_how(self._process.exitcode)}{self._last_words}"
+            words = self._last_words
+            if not words and not self._opened.done():
+                words = " before its job was open: what it wrote to stderr says why"
+            how = f"{_how(self._process.exitcode)}{words}"
             lost = WorkerLost(f"the worker's process {self._process.pid} ended {how}")
             for waiting in (self._opened, *self._tasks.values()):
                 if not waiting.done():
