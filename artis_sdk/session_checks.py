@@ -139,10 +139,30 @@ def check_options(given: SessionArgs) -> None:
         if kind is not None and not kind.fits(value):
             raise ConfigurationError(f"{name} must be {kind.wanted}, not {_shown(name, value)}")
         if name in _INSTEAD and _is_async(value):
-            raise ConfigurationError(
-                f"{name} is called and not awaited, so that an async function would never run: "
-                f"{_INSTEAD[name]}"
-            )
+            raise _never_runs(name)
+
+
+def tell(name: str, listener: Callable[[Any], Any], given: object) -> None:
+    """Call a listener.
+
+    Args:
+        name: `on_event` or `on_text`.
+        listener: what the session was given as such.
+        given: the event or the text.
+
+    Raises:
+        ConfigurationError: it returned a coroutine, as `lambda event: socket.send(event)` does.
+    """
+    returned = listener(given)
+    if returned is not None and inspect.iscoroutine(returned):
+        returned.close()
+        raise _never_runs(name)
+
+
+def _never_runs(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} is called and not awaited, so that an async function would never run: {_INSTEAD[name]}"
+    )
 
 
 def check_task(given: object) -> None:

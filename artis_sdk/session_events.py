@@ -10,6 +10,7 @@ from weakref import WeakSet
 from artis_sdk.loop.budget import Emit
 from artis_sdk.records import CommittedCall, Outcome, Step, ToolCall
 from artis_sdk.records.events import AttemptFinished, CallBegun, CallCommitted, CallSimulated, Event
+from artis_sdk.session_checks import tell
 from artis_sdk.session_log import LINES, log
 
 
@@ -70,7 +71,11 @@ class SessionEvents:
         return reader
 
     def emit(self, event: Event) -> None:
-        """Hand an event on."""
+        """Hand an event on.
+
+        Raises:
+            ConfigurationError: the callback returned a coroutine, which nobody would await.
+        """
         line = LINES[type(event)]
         logged = line.logger.isEnabledFor(line.level)
         if not self._read and not logged and self._callback is None:
@@ -86,7 +91,7 @@ class SessionEvents:
             for reader in tuple(self._readers):
                 reader.put(event)
         if self._callback is not None:
-            self._callback(event)
+            tell("on_event", self._callback, event)
 
     def close(self) -> None:
         """The session is over: every reader ends once it has read what waits."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from artis_sdk.records import History, Outcome, Plan, Role, SampledRole, State, 
 from artis_sdk.records.fitting import fits
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_backends import Backends
+from artis_sdk.session_checks import tell
 from artis_sdk.session_simulator import make_simulator, trusted
 from artis_sdk.session_stores import make_journal, make_log
 from artis_sdk.session_tools import is_backend, load_part, make_tools
@@ -166,7 +168,7 @@ def assemble(given: SessionArgs, settings: Settings, stack: AsyncExitStack, sess
         limits=limits,
         prices=budget_prices,
         tracing=_tracing(given, settings, session, secrets),
-        on_text=given.on_text,
+        on_text=None if given.on_text is None else partial(tell, "on_text", given.on_text),
         reads_state=simulates
         or (given.log or settings.log) is not None
         or (evaluator is not None and not is_ours(evaluator)),

@@ -11,6 +11,7 @@ import pytest
 from helpers.sessions import unjudged
 
 from artis_sdk import Direct, Plan, SandboxSimulator, Sequential, Session, Toolset, guarded_tool
+from artis_sdk.backends.scripted import ScriptedBackend
 from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.errors import ConfigurationError
 from artis_sdk.logs import Redactor
@@ -112,6 +113,20 @@ def test_an_option_of_another_kind_is_refused(option: str, given: Any, said: str
         session(tmp_path, **{option: given})
     assert str(raised.value).startswith(option)
     assert "secret" not in str(raised.value)
+    assert CALLED == []
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [("on_event", "read `async for event"), ("on_text", "pass on_text=queue")]
+)
+async def test_a_listener_that_returns_a_coroutine_is_told(option: str, said: str, tmp_path: Path) -> None:
+    """`lambda event: socket.send(event)` is no async function, and its messages would never be sent."""
+    CALLED.clear()
+    model = ScriptedBackend(lambda request: "I will send it.")
+    more = {"agent": model, "strategy": Sequential(1), "simulator": SandboxSimulator()}
+    async with session(tmp_path, **{**more, option: lambda given: listens(given)}) as opened:
+        with pytest.raises(ConfigurationError, match=rf"{option} is {NEVER}{said}"):
+            await opened.run("Send.")
     assert CALLED == []
 
 
