@@ -32,7 +32,7 @@ def test_marks_of_its_own_that_are_all_it_wrote_are_told(marks: str) -> None:
     [
         f"<tool_call></tool_call>\n{OBJECT}\nor\n{OBJECT} as you like",
         f"<tool_call>{{</tool_call>\n{OBJECT}",
-        f'<tool_call></tool_call>\n{{"name": "pay", "arguments": {{"to": "ann"',
+        '<tool_call></tool_call>\n{"name": "pay", "arguments": {"to": "ann"',
     ],
 )
 def test_nothing_else_becomes_certain_by_them(text: str) -> None:
