@@ -40,7 +40,7 @@ def export(
     """
     folder, target = _adapter(Path(source)), Path(target)
     if target.exists():
-        raise TrainingError(f"{target} exists already")
+        raise TrainingError(f"{target} exists already: choose another --out")
     name = base or _base(folder)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

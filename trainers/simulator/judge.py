@@ -124,16 +124,17 @@ def judge(
         asked: the rows.
         max_new_tokens: maximum tokens of an answer; a longer one is unreadable.
         batch: rows per forward pass.
-        on_answered: callback for the rows answered so far, and all, before each pass.
+        on_answered: callback for the rows answered so far, and all.
     """
     judged = Judged()
     order = sorted(range(len(asked)), key=lambda n: len(asked[n].prompt))
+    on_answered(0, len(order))
     for start in range(0, len(order), batch):
-        on_answered(start, len(order))
         group = [asked[n] for n in order[start : start + batch]]
         texts = generate(model, encoder, tokenizer, [e.prompt for e in group], max_new_tokens=max_new_tokens)
         for case, text in zip(group, texts, strict=True):
             judged = judged.plus(case.marked(text))
+        on_answered(judged.rows, len(order))
     return judged
 
 

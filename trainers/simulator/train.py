@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +145,7 @@ class _Run:
                     f"{self.out} holds a run already: pass --resume to continue it, or another --out"
                 )
             there = json.loads(path.read_bytes())
-            changed = [name for name in mine if name != "log" and there.get(name) != mine[name]]
+            changed = dict.fromkeys(_changed(there, mine))  # epochs and seed stand in two
             if changed:
                 raise TrainingError(
                     f"{self.out} holds a run with another {', '.join(changed)}: a run is resumed with the "
@@ -165,6 +165,8 @@ class _Run:
     def prepare(self, log: str | Path, tell: OnStage) -> None:
         """Make data and tokens, unless they exist."""
         if (self.out / _TOKENS).exists():
+            there = Prepared(self.out / "data").report["log"]
+            tell(f"using the data that were prepared from {there}; rows logged since then need another --out")
             return
         from transformers import AutoTokenizer
 
@@ -347,6 +349,21 @@ class _Run:
             trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial))
             Trained(base=self.base, form=PromptForm(**form), templates=self.templates).write(partial)
             write_card(partial, card)
+
+
+def _changed(there: dict[str, Any], mine: dict[str, Any]) -> Iterator[str]:
+    """What differs from the run that is there, by the names of the options, with its values but for texts."""
+    for name, value in mine.items():
+        was: Any = there.get(name)
+        if name in ("data", "settings"):
+            for option in (o for o in value if was.get(o) != value[o]):
+                if option != "rebalance":
+                    yield f"{option} ({was.get(option)})"
+                    continue
+                parts = was.get(option, {}).items()
+                yield from (f"{part} ({old})" for part, old in parts if value[option][part] != old)
+        elif name != "log" and was != value:
+            yield f"{name} ({was})" if name == "base" else name
 
 
 def _silent(stage: str) -> None:

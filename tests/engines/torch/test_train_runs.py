@@ -110,6 +110,7 @@ def test_a_killed_run_goes_on_to_the_same_loss_curve(
     stages: list[str] = []
     resumed = run(log, Path(base), out, resume=True, on_stage=stages.append)
     assert f"resuming from checkpoint-{4 if kill == 5 else 3}" in stages
+    assert any(f"were prepared from {log}; rows logged since" in stage for stage in stages)
     assert losses(resumed.history) == pytest.approx(losses(whole.history), abs=1e-6)
     assert resumed.card["held_out"] == whole.card["held_out"]
 
@@ -247,7 +248,7 @@ def test_a_folder_that_is_in_use_or_has_another_run_is_refused(
         run(log, Path(base), tmp_path)
     with pytest.raises(TrainingError, match="holds no run to resume"):
         run(log, Path(base), tmp_path / "new", resume=True)
-    with pytest.raises(TrainingError, match="another settings"):
+    with pytest.raises(TrainingError, match=r"another rank \(16\): a run"):
         run(
             log,
             Path(base),
@@ -255,7 +256,7 @@ def test_a_folder_that_is_in_use_or_has_another_run_is_refused(
             resume=True,
             settings=SETTINGS.model_copy(update={"rank": 3}),
         )
-    with pytest.raises(TrainingError, match="another data"):
+    with pytest.raises(TrainingError, match=r"another test \(0\.2\): a run"):
         run(log, Path(base), whole.adapter.parent, resume=True, data=DATA.model_copy(update={"test": 0.3}))
 
 
