@@ -258,6 +258,14 @@ def test_no_more_threads_than_their_memory_suffices_for(
             assert connection.execute("SELECT current_setting('threads')").fetchone() == (threads,)
 
 
+def test_a_value_too_large_for_the_memory_names_the_option(tmp_path: Path) -> None:
+    large = record(0, outcome=Outcome.success("z" * 10_000_000, Provenance.REAL))
+    log = write([large, *(record(n) for n in range(1, 60))], tmp_path / "calls.db")
+    with pytest.raises(TrainingError, match=r"^64 MiB do not suffice .* raise --memory-mb"):
+        prepare(log, tmp_path / "data", DataSettings(memory_mb=64))
+    assert prepare(log, tmp_path / "data", DataSettings(memory_mb=512)).report["corrupt"]["rows"] == 0
+
+
 # --- bad logs ---------------------------------------------------------------------------------
 
 
