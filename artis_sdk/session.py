@@ -28,7 +28,7 @@ from artis_sdk.loop.lasting import Lasting
 from artis_sdk.loop.nested import OuterWorld, commit_inside
 from artis_sdk.loop.rehearsal import rehearse
 from artis_sdk.loop.whose_code import is_ours
-from artis_sdk.records import CommitMode, History, Message, Plan, Result, Step, new_id
+from artis_sdk.records import CommitMode, Message, Plan, Result, new_id
 from artis_sdk.session_args import SessionArgs
 from artis_sdk.session_checks import check_edit, check_options, check_plan
 from artis_sdk.session_events import EventReader, SessionEvents
@@ -37,7 +37,7 @@ from artis_sdk.session_many import rehearsed
 from artis_sdk.session_operations import Operations
 from artis_sdk.session_parts import SessionParts, assemble
 from artis_sdk.session_recovery import recovered
-from artis_sdk.session_state import blind, task_of
+from artis_sdk.session_state import TurnsByWorld, blind, task_of
 from artis_sdk.session_sync import still_open, sync_twin
 from artis_sdk.session_tools import with_agents_tools
 from artis_sdk.settings import Settings, load_settings
@@ -46,8 +46,8 @@ from artis_sdk.traces.operations import operation
 from artis_sdk.traces.spans import SessionSpan
 from artis_sdk.workers import WorkerPool
 
-_committing: ContextVar[frozenset[str]] = ContextVar("artis_sdk_committing", default=frozenset())
-"""Ids of the sessions in whose commits this context is."""
+_committing: ContextVar[frozenset[object]] = ContextVar("artis_sdk_committing", default=frozenset())
+"""The commits of sessions that this context is in, or was begun in."""
 _ENTERING = Lock()  # threads that share a session enter it one at a time
 
 M = TypeVar("M", bound=BaseModel)
@@ -75,12 +75,11 @@ class Session:
         self._thread: int | None = None
         self._closed = False
         self._parts: SessionParts | None = None
-        self._conversation = tuple(args.conversation)
-        self._committed: dict[str, History] = {"": tuple(args.history)}
-        """Real calls by plan."""
+        self._turns = TurnsByWorld(tuple(args.conversation), tuple(args.history))
         self._budgets: dict[str, Budget] = {}
         self._operations = Operations()
         self._commits = asyncio.Lock()
+        self._commit_now: object = None
 
     @classmethod
     def from_settings(
@@ -103,6 +102,7 @@ class Session:
             if self._stack is not None:
                 raise still_open(self._thread)
             self._stack, self._thread = AsyncExitStack(), get_ident()
+        self._operations.open()
         try:
             self._args = await with_agents_tools(self._args, settings)
             self._parts = assemble(self._args, settings, self._stack, self.id)
@@ -124,9 +124,11 @@ class Session:
             await self._operations.end()
         finally:
             self._parts = None
-            await self._stack.aclose()
-            self._events.close()
-            self._closed = True
+            try:
+                await self._stack.aclose()
+            finally:
+                self._events.close()
+                self._closed = True
             SESSION.info("session %s is closed", self.id)
 
     def _operation(self, name: str) -> AbstractAsyncContextManager[tuple[SessionParts, SessionSpan]]:
@@ -142,8 +144,8 @@ class Session:
 
     @property
     def conversation(self) -> tuple[Message, ...]:
-        """Messages of the turns committed so far, oldest first."""
-        return self._conversation
+        """Messages of the turns committed so far, oldest first; in an attempt around it, also of its own."""
+        return self._turns.here.conversation
 
     async def rehearse(
         self, task: str, *, expires: float | datetime | None = None, keep_changes: bool | None = None
@@ -166,8 +168,8 @@ class Session:
         """
         lasts = Lasting.of(expires)
         async with self._operation("rehearse") as (parts, span):
-            given = self._args.state
-            value = await task_of(task, given, parts, self._conversation, self._committed.values())
+            given, turns = self._args.state, self._turns.here
+            value = await task_of(task, given, parts, turns.conversation, turns.made.values())
             parts.secrets.learn(value, parts.tools.owners)
             budget = parts.budget(self._events.emit)
             journal, notes = await journal_here(parts.journal)
@@ -206,7 +208,8 @@ class Session:
         Raises:
             ConfigurationError, WorkerLost: the options cannot be sent; a task has ended three workers.
         """
-        return rehearsed(type(self), self._args, self.rehearse, tasks, at_once=at_once, pool=pool)
+        args = self._turns.here.continued(self._args)
+        return rehearsed(type(self), args, self.rehearse, tasks, at_once=at_once, pool=pool)
 
     async def commit(
         self,
@@ -248,24 +251,19 @@ class Session:
             LimitReached: before the first real call only.
         """
         check_plan(plan)
-        if self.id in _committing.get():
+        if self._commit_now in _committing.get():
             why = "this session is committing already and would wait for itself; use another session"
             raise CommitRefused(plan.id, why)
         async with self._operation("commit") as (parts, span), self._commits:
-            token = _committing.set(_committing.get() | {self.id})
+            self._commit_now = object()
+            token = _committing.set(_committing.get() | {self._commit_now})
             try:
                 result = await self._commit(plan, parts, current.get(), mode, resume, secrets)
             finally:
                 _committing.reset(token)
+                self._commit_now = None
             span.result(result)
-            self._committed[plan.id] = tuple(Step(call=c.call, outcome=c.outcome) for c in result.calls)
-            if result.ended == "stopped":  # the turn is not over
-                return result
-            said = None if result.messages else result.answer  # an own agent tells no messages
-            answer = () if said is None else (Message(role="assistant", content=said),)
-            task = result.plan.task  # with its secrets, and with no words that the plan does not bind
-            asked = (*task.conversation, Message(role="user", content=task.query))
-            self._conversation = (*asked, *result.messages, *answer)
+            self._turns.here.add(result)
             return result
 
     async def _commit(
@@ -289,7 +287,7 @@ class Session:
             parent = outer.world
         check_allowed("Session.commit")
         given = checked_plan(given, parts.tools, parts.commits.approval_key)
-        plan = with_bound_words(as_checked(plan, given), self._conversation)
+        plan = with_bound_words(as_checked(plan, given), self.conversation)
         journal = parts.journal if parent is None else parent.journal
         terms, plan = await parts.commits.terms(given, plan, mode, parts.agreement(journal))
         world = RealWorld(
@@ -306,7 +304,10 @@ class Session:
         )
         actor = replaying(plan, parts.tools) if terms.mode == "replay" else parts.committer
         beside = parts.application_code or not is_ours(self._args.on_event or ignore)
-        return await commit(plan, actor, world, self._budget(plan, parts), application_code=beside)
+        try:
+            return await commit(plan, actor, world, self._budget(plan, parts), application_code=beside)
+        finally:
+            self._turns.here.add_calls(plan.id, world.calls)
 
     def _budget(self, plan: Plan, parts: SessionParts) -> Budget:
         return self._budgets.pop(plan.id, None) or parts.budget(self._events.emit, spent=plan.usage)

@@ -26,6 +26,10 @@ class Operations:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = False
 
+    def open(self) -> None:
+        """The session is opened on this event loop, which is that of all its methods."""
+        self._loop = asyncio.get_running_loop()
+
     @asynccontextmanager
     async def begun(self, name: str, parts: SessionParts) -> AsyncIterator[tuple[SessionParts, SessionSpan]]:
         """Run one method, which ends at the latest with the session.
@@ -54,9 +58,7 @@ class Operations:
 
     def _check(self, name: str) -> None:
         _check_started()
-        loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
-        if loop is not self._loop:
+        if asyncio.get_running_loop() is not self._loop:
             raise ConfigurationError(
                 f"{name}() was called on another event loop than the one that the session works on, perhaps "
                 "in another thread: make a session there (they may share tools, journal and log)"

@@ -1,24 +1,80 @@
-"""The state of the environment before a session's task."""
+"""What a session's task is shown of what was before it: the state of the environment, and earlier turns."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from pydantic import JsonValue
 
 from artis_sdk.commit.commit import RealWorld
+from artis_sdk.commit.plan import inside_attempt
 from artis_sdk.contracts import Simulator
 from artis_sdk.loop.callable_actor import RemembersCalls
 from artis_sdk.loop.whose_code import is_ours
-from artis_sdk.records import History, Message, State, Task
+from artis_sdk.records import CommittedCall, History, Message, Result, State, Step, Task
 from artis_sdk.records.jsonable import jsonable
-from artis_sdk.session_args import StateSource
+from artis_sdk.session_args import SessionArgs, StateSource
 from artis_sdk.session_checks import check_task
 from artis_sdk.session_parts import SessionParts
 from artis_sdk.simulators.composite import Composite, Wrapper
 from artis_sdk.simulators.llm import LLMSimulator
 from artis_sdk.tools import Toolset, current_world, running_code
+from artis_sdk.tools.world import current
+
+
+@dataclass(eq=False)
+class Turns:
+    """The turns of a session so far: what was said, and the real calls that were made."""
+
+    conversation: tuple[Message, ...]
+    made: dict[str, History]
+    """By plan, in the order of the commits; the calls from before the session under an empty name."""
+
+    def add_calls(self, plan: str, calls: Iterable[CommittedCall]) -> None:
+        """Add the real calls of a commit, however it ended."""
+        self.made[plan] = tuple(Step(call=one.call, outcome=one.outcome) for one in calls)
+
+    def add(self, result: Result) -> None:
+        """Add what was said in a commit that is not to go on. Of plans that were rehearsed side by side, the
+        one that is committed later is the later turn."""
+        if result.ended == "stopped":
+            return
+        said = None if result.messages else result.answer  # an own agent tells no messages
+        answer = () if said is None else (Message(role="assistant", content=said),)
+        task = result.plan.task  # with its secrets, and with no words that the plan does not bind
+        known = self.conversation[: len(task.conversation)] == task.conversation
+        before = self.conversation if known else task.conversation
+        self.conversation = (*before, Message(role="user", content=task.query), *result.messages, *answer)
+
+    def continued(self, args: SessionArgs) -> SessionArgs:
+        """The options of a session that goes on from here."""
+        return replace(args, conversation=self.conversation, history=sum(self.made.values(), ()))
+
+
+class TurnsByWorld:
+    """The turns of a session: the real ones, and for each rehearsed attempt around it those played there.
+
+    What an attempt simulates is shown neither to another attempt nor to a real commit. Its calls are in the
+    attempt's own history, see `task_of`.
+    """
+
+    def __init__(self, conversation: tuple[Message, ...], history: History) -> None:
+        self._real = Turns(conversation, {"": history})
+        self._played: WeakKeyDictionary[object, Turns] = WeakKeyDictionary()
+
+    @property
+    def here(self) -> Turns:
+        """The turns of this context; an attempt begins with the real ones."""
+        around = current.get()
+        if around is None or not inside_attempt():
+            return self._real
+        world = around if around.world is None else around.world
+        if world not in self._played:
+            self._played[world] = Turns(self._real.conversation, dict(self._real.made))
+        return self._played[world]
 
 
 async def task_of(

@@ -46,12 +46,13 @@ ALLOWED: dict[str, set[str]] = {
     "session_stores": SESSION,
     "session_tools": BASE | {"tools", "settings", "session_args", "backends", "entry_points"},
     "session_log": {"records", "visible"},
-    "session_events": {"records", "loop", "session_log"},
+    "session_events": SESSION | {"session_args", "session_checks", "session_log"},
     "session_sync": {"errors"},
     "session_backends": BASE | {"backends"},
     "session_simulator": SESSION | {"session_args", "session_backends"},
     "session_parts": SESSION
-    | {"session_args", "session_backends", "session_simulator", "session_stores", "session_tools"},
+    | {"session_args", "session_backends", "session_checks", "session_simulator", "session_stores"}
+    | {"session_tools"},
     "session_state": SESSION | {"session_args", "session_checks", "session_parts"},
     "session_operations": SESSION | {"session_parts"},
     "session_many": SESSION | {"session_args", "workers"},
