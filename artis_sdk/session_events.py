@@ -17,16 +17,19 @@ from artis_sdk.session_log import LINES, log
 class EventReader:
     """The events of a session from when this reader was made, for `async for`; it ends with the session.
 
-    No event is lost: those that are not read yet wait in memory. A reader that is dropped is forgotten.
+    No event is lost: those that are not read yet wait in memory. A reader that is dropped is forgotten. It
+    may be made and read on another event loop than the session's, as beside `run_sync` in a thread.
     """
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._loop = _running_loop()
 
     def __aiter__(self) -> EventReader:
         return self
 
     async def __anext__(self) -> Event:
+        self._loop = asyncio.get_running_loop()
         event = await self._waiting.get()
         if event is None:
             self.put(None)  # for another task that reads from here
@@ -35,7 +38,20 @@ class EventReader:
 
     def put(self, event: Event | None) -> None:
         """Add an event; None is the end."""
-        self._waiting.put_nowait(event)
+        if self._loop is None or self._loop is _running_loop():
+            self._waiting.put_nowait(event)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._waiting.put_nowait, event)
+        except RuntimeError:  # that loop is closed, so nobody waits on it
+            self._waiting.put_nowait(event)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class SessionEvents:

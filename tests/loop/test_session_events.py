@@ -113,6 +113,25 @@ async def test_two_tasks_share_a_reader_and_both_end(tmp_path: Path) -> None:
     assert len(one) + len(other) == len(await read(all_of_them))
 
 
+async def test_events_are_read_here_while_the_session_runs_in_a_thread(tmp_path: Path) -> None:
+    one = unjudged(
+        ScriptedBackend(sends_once),
+        [send],
+        tmp_path / "j.db",
+        simulator=Sends(),
+        strategy=Sequential(1),
+    )
+    events = one.events()
+    waiting = asyncio.create_task(anext(events))
+    await asyncio.sleep(0)  # it waits before anything happens
+    running = asyncio.create_task(asyncio.to_thread(one.run_sync, "Send."))
+    async with asyncio.timeout(60):
+        kinds = [(await waiting).kind, *[event.kind async for event in events]]
+    await running
+    assert (kinds[0], kinds[-1]) == ("rehearsal_started", "commit_finished")
+    assert sent == ["hi\nthere"]
+
+
 async def test_a_reader_that_is_dropped_keeps_no_events(tmp_path: Path) -> None:
     session = sending(tmp_path / "j.db")
     async with session:
