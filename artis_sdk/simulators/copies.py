@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from artis_sdk.errors import ConfigurationError
+from artis_sdk.errors import ConfigurationError, SimulationError
 from artis_sdk.simulators.connections import (
     IMPORT_FORKS,
     fork_line,
@@ -24,6 +25,8 @@ from artis_sdk.tools.protocols import RunnableTool
 
 Guarded = RunnableTool
 
+_CHANGED = re.compile(r"(?:changed size|mutated) during iteration")
+
 
 def copied(tools: Iterable[Guarded], fork: Callable[[Any], Any], making: Making) -> dict[int, Any]:
     """The forked objects by the id of the original; objects with their own fork come first.
@@ -35,6 +38,7 @@ def copied(tools: Iterable[Guarded], fork: Callable[[Any], Any], making: Making)
 
     Raises:
         ConfigurationError: an object cannot be forked.
+        SimulationError: it was changed meanwhile.
     """
     first: dict[int, Guarded] = {}
     for tool in tools:
@@ -63,6 +67,13 @@ def _copy(tool: Guarded, fork: Callable[[Any], Any], making: Making) -> Any:
         else:
             made = making.memo[id(owner)] = making.result(fork(owner), owner)
     except Exception as error:
+        if isinstance(error, RuntimeError) and _CHANGED.search(str(error)):
+            raise SimulationError(
+                tool.name,
+                f"another thread changed the {kind} behind it while it was copied for this attempt. Rehearse "
+                "while no call writes to it, or give it a fork that takes its lock: "
+                "Toolset.from_object(..., fork=...)",
+            ) from error
         held = Shared([owner]).first(lambda each: reach_outside(each) is not None)
         reach = reach_outside(type(held[1])) if held else None
         line = fork_line(held[0], reach) if held and reach else None

@@ -54,6 +54,30 @@ async def test_an_object_that_cannot_be_copied_is_named() -> None:
     assert halfway.items == []
 
 
+class Written(Plain):
+    """A thread adds a row while it is copied, as a real sync call of another session's commit may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[Any, int] = {self.Key(self, n): n for n in range(3)}
+
+    class Key:
+        def __init__(self, of: Written, n: int) -> None:
+            self.of, self.n = of, n
+
+        def __deepcopy__(self, memo: dict[int, Any]) -> int:
+            writer = threading.Thread(target=lambda: self.of.rows.update({len(self.of.rows): 0}))
+            writer.start()
+            writer.join()
+            return self.n
+
+
+async def test_an_object_that_is_written_to_while_it_is_copied_ends_the_attempt_alone() -> None:
+    tools = Toolset.from_object(Written(), include=["add"])
+    with pytest.raises(SimulationError, match=r"add: another thread changed the Written behind it.*lock"):
+        fork(SANDBOX, tools)
+
+
 class SharesItself(Plain):
     def __deepcopy__(self, memo: Any) -> Self:
         return self
