@@ -58,6 +58,8 @@ _NOTHING = frozenset(
 """Words of an error field that mean no error."""
 _CODE = re.compile(r"[A-Za-z][\w.-]{1,63}$|-?\d{3,6}$")
 _CLASS = re.compile(r"\s*(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Warning|Failure))\b\s*(?:[:(]|- |$)")
+_MADE = re.compile(r"([A-Z]\w*)\(.*\)\s*$", re.MULTILINE)
+"""An exception as Python writes it, behind an error mark: LangGraph's `Error: PaymentDeclined('no')`."""
 _STARTS_AS_ERROR = re.compile(r"\s*(?:error|exception|failure|failed|fatal(?: error)?)\s*:\s*", re.IGNORECASE)
 _DEEPEST = 4
 _LONGEST_JSON = 1_000_000  # characters of a text that is read as JSON
@@ -262,7 +264,7 @@ def _snake(key: Any) -> str:
 def _of_text(text: str, call: ToolCall | None) -> str:
     starts = _STARTS_AS_ERROR.match(text)
     body = text if starts is None else text[starts.end() :]
-    named = _CLASS.match(text) or _CLASS.match(body)
+    named = _CLASS.match(text) or _CLASS.match(body) or (starts and _MADE.match(body))
     if named:
         return named[1]
     return body.strip() if _CODE.match(body.strip()) else mask(body, call)

@@ -359,6 +359,9 @@ def test_a_text_behind_an_error_word_has_the_type_of_its_class() -> None:
     assert typed("Error: ValueError - no such account") == "ValueError"
     assert failed_type("Run raised an exception: No file") == "Run raised an exception: No file"
     assert typed("Error: KeyError: 'x'") == typed("KeyError: 'x'") == "KeyError"
+    # LangGraph's ToolNode, of a class that is not called an error
+    assert typed("Error: PaymentDeclined('no cover')\n Please fix your mistakes.") == "PaymentDeclined"
+    assert typed("Error: Out of stock (item 7)") == "Out of stock (item <*>)"
 
 
 @pytest.mark.parametrize("option", ["fetch", "fetch:smell", ":text"])
