@@ -151,7 +151,7 @@ async def test_a_session_that_is_opened_here_is_not_taken_by_another_event_loop(
 
         def elsewhere() -> None:
             with pytest.raises(ConfigurationError, match="another event loop"):
-                asyncio.run(one.run("first"))  # type: ignore[arg-type]
+                asyncio.run(one.run("first"))
 
         await asyncio.to_thread(elsewhere)
         assert (await one.run("second")).answer == "did second"

@@ -24,6 +24,7 @@ from helpers.train_child import DATA, SETTINGS, run  # noqa: E402
 from artis_sdk.errors import TrainingError  # noqa: E402
 from artis_sdk.logs import export_parquet  # noqa: E402
 from artis_sdk.trainers.simulator.train import TrainedAdapter  # noqa: E402
+from artis_sdk.trainers.simulator.trainer import TrainingProgress  # noqa: E402
 
 SMALL = Shape(hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16)
 CHILD = ("-m", "helpers.train_child")  # of Python, or of torchrun
@@ -289,6 +290,11 @@ def test_one_long_answer_takes_no_room_from_the_other_rows(tmp_path: Path, base:
     of_tool = [n for n, one in enumerate(records) if one.call.tool == "get_account"]
     tell: list[tuple[int, int]] = []
     forms, left = list[dict[str, Any]](), list[dict[str, int]]()
+
+    def watch(at: TrainingProgress) -> None:
+        if at.answered is not None:
+            tell.append(at.answered)
+
     for name, long in (("without", []), ("with", of_tool)):
         for n in long:
             outcome = records[n].outcome.model_copy(update={"value": "much " * 40_000})
@@ -298,7 +304,7 @@ def test_one_long_answer_takes_no_room_from_the_other_rows(tmp_path: Path, base:
             tmp_path / f"{name}.parquet",
             Path(base),
             tmp_path / name,
-            on_progress=lambda at: at.answered and tell.append(at.answered),
+            on_progress=watch,
         )
         forms.append(json.loads((done.adapter / "artis_simulator.json").read_text())["form"])
         left.append(done.card["data"]["tokens"]["train"]["too_long"])
