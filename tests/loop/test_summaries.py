@@ -17,6 +17,7 @@ from artis_sdk.prompts import Prompts
 from artis_sdk.records import (
     Attempt,
     Capabilities,
+    Evaluation,
     Outcome,
     Provenance,
     Step,
