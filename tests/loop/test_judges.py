@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from helpers.judged import ANSWERED, ATTEMPT, STEP
 from helpers.loop import FAILED, PASSED, always, call, judge, prompt, task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,14 +30,6 @@ from artis_sdk.records import (
     Role,
     Step,
 )
-
-STEP = Step(call=call("look", account="a"), outcome=Outcome.success({"balance": 10}, Provenance.SIMULATED))
-ATTEMPT = Attempt(index=0, steps=(STEP,), answer="Ten.")
-ANSWERED = Step(
-    call=call("pay", account="b", amount=9),
-    outcome=Outcome.success({"error": "no such account"}, Provenance.SIMULATED),
-)
-"""A failure that the tool returns instead of raising it."""
 
 
 async def test_the_judge_is_shown_everything_and_asked_coolly() -> None:

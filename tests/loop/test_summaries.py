@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from helpers.judged import ANSWERED, ATTEMPT, STEP
 from helpers.loop import FAILED, PROSE, SUMMARY, adviser, always, call, prompt, task
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
@@ -22,14 +23,6 @@ from artis_sdk.records import (
     Provenance,
     Step,
 )
-
-STEP = Step(call=call("look", account="a"), outcome=Outcome.success({"balance": 10}, Provenance.SIMULATED))
-ATTEMPT = Attempt(index=0, steps=(STEP,), answer="Ten.")
-ANSWERED = Step(
-    call=call("pay", account="b", amount=9),
-    outcome=Outcome.success({"error": "no such account"}, Provenance.SIMULATED),
-)
-"""A failure that the tool returns instead of raising it."""
 
 
 def judged(index: int, correct: bool, *steps: Step) -> Attempt:
