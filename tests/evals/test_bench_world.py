@@ -71,9 +71,11 @@ def agent(request: Request) -> str | list[ToolCall]:
 
 def advised(request: Request) -> str | list[ToolCall]:
     """The same agent, with a judge and an advisor who say what is broken."""
-    system, user, *_ = (message.content for message in request.messages)
+    system, user, *later = (message.content for message in request.messages)
     failed = "is broken" in user
     if system.startswith("You check whether"):
+        if later:  # its verdict, and the request for a suggestion
+            return "the red is broken"
         return json.dumps({"correct": not failed})
     if system.startswith("You supervise"):
         why = "the red is broken" if failed else "as asked"
