@@ -34,8 +34,9 @@ class Turns:
     """By plan, in the order of the commits; the calls from before the session under an empty name."""
 
     def add_calls(self, plan: str, calls: Iterable[CommittedCall]) -> None:
-        """Add the real calls of a commit, however it ended."""
-        self.made[plan] = tuple(Step(call=one.call, outcome=one.outcome) for one in calls)
+        """Add the real calls of a commit, however it ended; a refused one made none, and takes none away."""
+        if made := tuple(Step(call=one.call, outcome=one.outcome) for one in calls):
+            self.made[plan] = made
 
     def add(self, result: Result) -> None:
         """Add what was said in a commit that is not to go on. Of plans that were rehearsed side by side, the

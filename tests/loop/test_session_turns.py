@@ -14,7 +14,7 @@ from artis_sdk import Direct, Event, Sequential, Session, guarded_tool
 from artis_sdk.backends import ScriptedBackend
 from artis_sdk.commit.journal import SQLiteJournal
 from artis_sdk.contracts import Simulator
-from artis_sdk.errors import ConfigurationError
+from artis_sdk.errors import CommitRefused, ConfigurationError
 from artis_sdk.records import History, Outcome, Plan, Provenance, Request, Result, State, ToolCall
 
 PAID = list[int]()
@@ -125,6 +125,43 @@ async def test_the_calls_of_a_commit_that_failed_were_made(tmp_path: Path) -> No
         simulator.histories.clear()
         await one.rehearse("next")
     assert [[step.call.arguments for step in history] for history in simulator.histories] == [[{"n": 6}]] * 2
+
+
+async def test_a_commit_that_is_refused_does_not_forget_the_calls_of_the_first(tmp_path: Path) -> None:
+    simulator = Pays()
+    async with session(agent, tmp_path / "j.db", simulator=simulator) as one:
+        plan = await one.rehearse("first")
+        await one.commit(plan)
+        with pytest.raises(CommitRefused):
+            await one.commit(plan)
+        simulator.histories.clear()
+        await one.rehearse("next")
+    assert [[step.call.arguments for step in history] for history in simulator.histories] == [[{"n": 5}]] * 2
+
+
+async def test_a_resumed_commit_adds_to_the_calls_of_the_first(tmp_path: Path) -> None:
+    simulator = Pays()
+    breaks = [True]
+
+    async def in_two(task: str, *, tools: Any, guidance: str | None) -> str:
+        await tools["pay"](n=1)
+        if PAID and breaks.pop():
+            raise asyncio.CancelledError
+        await tools["pay"](n=2)
+        return "done"
+
+    async with session(in_two, tmp_path / "j.db", simulator=simulator) as one:
+        plan = await one.rehearse("both")
+        with suppress(BaseException):
+            await one.commit(plan)
+        assert PAID == [1]
+        breaks.append(False)
+        await one.commit(plan, resume=True)
+        assert PAID == [1, 2]
+        simulator.histories.clear()
+        breaks[:] = [False] * 2
+        await one.rehearse("next")
+    assert [step.call.arguments for step in simulator.histories[0]] == [{"n": 1}, {"n": 2}]
 
 
 async def test_a_task_that_a_commit_leaves_behind_may_commit_after_it(tmp_path: Path) -> None:
