@@ -29,7 +29,7 @@ from artis_sdk.backends.tool_formats.mistral import MISTRAL_CALLS
 from artis_sdk.backends.tool_formats.named_json import DEEPSEEK, KIMI
 from artis_sdk.backends.tool_formats.protocol import BlockReader, ToolCallFormat, Tools
 from artis_sdk.backends.tool_formats.pythonic import PYTHONIC, whole_answer
-from artis_sdk.backends.tool_formats.scan import Scanned, is_offered, names, scan
+from artis_sdk.backends.tool_formats.scan import Scanned, is_offered, scan
 from artis_sdk.backends.tool_formats.text import TEXT
 from artis_sdk.records import ToolCall, ToolSpec
 from artis_sdk.records.action_text import parse_actions
@@ -177,7 +177,7 @@ def _in_pieces(text: str, tools: Tools) -> tuple[ToolCall, ...]:
     """What is left of a call whose beginning is lost, or whose marks are of no known format."""
     if _PIECE.search(text) is None:
         return ()
-    name = next((name for name in tools if names(text, name)), None)
+    name = next((name for name in tools if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)), None)
     if name is None:
         return ()
     return (malformed(text, "it holds marks of a call, and no call that can be read", name),)

@@ -18,6 +18,7 @@ MAX_BLOCKS: Final = 256
 
 _PLACE = re.compile(r"[<\[\]`◁]")
 """The first characters of all marks."""
+_TAG = re.compile(r"</?(\w+)>")
 _CLOSED = re.compile(rf"(?:{CLOSED})\s*+")
 _BEFORE_A_THOUGHT: Final = "a call stands before a thought; write calls after the last thought"
 
@@ -142,13 +143,11 @@ def is_offered(call: ToolCall, tools: Tools) -> bool:
     """Whether a call is one of an offered tool; an unreadable one, whether it names one."""
     if call.tool in tools:
         return True
-    raw = call.raw or ""
-    return call.malformed is not None and any(names(raw, tool) for tool in tools)
-
-
-def names(text: str, tool: str) -> bool:
-    """Whether a text has the name of a tool as a word: `<tools>` does not name `ls`."""
-    return tool in text and re.search(rf"(?<!\w){re.escape(tool)}(?!\w)", text) is not None
+    if call.malformed is None:
+        return False
+    # With `ls` on offer, `<tools>` is a mark and names nothing.
+    said = _TAG.sub(lambda tag: tag[0] if tag[1] in tools else "", call.raw or "")
+    return any(name in said for name in tools)
 
 
 def _thought_end_inside(text: str, block: Block) -> int | None:

@@ -47,3 +47,11 @@ def test_marks_do_not_name_a_tool_whose_name_ends_alike() -> None:
     assert read_answer("<tools></tools>\nThere is one.", offered, HERMES).calls == ()
     (told,) = read_answer("<tools>ls -a</tools>", offered, HERMES).calls
     assert told.malformed is not None
+
+
+@pytest.mark.parametrize("name", ["bank_pay", "payment", "functions.pay"])
+def test_a_broken_call_that_names_nearly_a_tool_is_told(name: str) -> None:
+    """It is not certain that another tool was meant."""
+    answer = read(f'<tools>{{"name": "{name}", "arguments": {{"to": "ann"</tools>', HERMES)
+    assert answer.malformed
+    assert made(answer) == []
